@@ -1,0 +1,40 @@
+"""`judge guideline`: what relevance means, in words."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json
+from cli.output import show_json
+from judge import guideline as guidelines
+
+
+def guideline(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME|FILE]", help="A guideline that ships, or a YAML file.")
+    ] = guidelines.DEFAULT,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the annotators' handbook.")] = None,
+    source: Annotated[bool, typer.Option("--source", help="Print the YAML, to start your own from.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is already there.")] = False,
+    json: Json = False,
+) -> None:
+    """Print a guideline, or write it as the handbook that annotators read.
+
+    \b
+    Example:
+      judge guideline three-level --html handbook.html
+    """
+    from judge.handbook import as_text, write_html
+
+    policy = guidelines.load_guideline(name)
+    if html:
+        write_html(policy, html, overwrite=overwrite)
+        typer.echo(f"handbook in {html}")
+    elif source:
+        typer.echo(guidelines.source(name), nl=False)
+    elif json:
+        show_json({**policy.model_dump(mode="json"), "digest": policy.digest})
+    else:
+        typer.echo(as_text(policy))
+        typer.echo(f"\nguidelines that ship: {', '.join(guidelines.names())}")

@@ -1,0 +1,62 @@
+"""`judge import`: grades that people gave, as a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import (
+    Catalogue,
+    Grades,
+    GuidelineName,
+    Json,
+    Map,
+    Rating,
+    SkipBadRows,
+    input_file,
+    read_grades,
+    read_map,
+)
+from cli.output import show_json, show_summary
+from judge import guideline as guidelines
+
+
+def import_(
+    ratings: Annotated[
+        Path,
+        typer.Argument(metavar="RATINGS", help="Rows with `query, candidate_id` and a grade; `-` is standard input."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run directory to write.")],
+    catalogue: Catalogue = None,
+    guideline: GuidelineName = guidelines.DEFAULT,
+    rating: Rating = None,
+    grades: Grades = None,
+    skip_bad_rows: SkipBadRows = False,
+    map_: Map = None,
+    json: Json = False,
+) -> None:
+    """Make a run directory from grades that people already gave, with or without texts.
+
+    \b
+    Example:
+      judge import judgments.csv --rating label --grades E=2,S=1,C=1,I=0 --out runs/people
+    """
+    from judge.importing import import_run
+    from judge.pairs import Source
+    from judge.store import Run
+    from judge.summary import summarise
+
+    policy = guidelines.load_guideline(guideline)
+    known = guidelines.known_grades(read_grades(grades), policy)
+    run = Run(out)
+    with input_file(ratings) as (path, name), run.writing():
+        mapping = read_map(map_, rating)
+        source = Source(path, catalogue, mapping, grades=known, need_text=False, skip_bad_rows=skip_bad_rows, name=name)
+        import_run(run, source, policy)
+    run.check_whole()
+    summary = summarise(run)
+    if json:
+        show_json(summary.model_dump())
+        return
+    show_summary(summary)
+    typer.echo(f"\nlabels in {run.path} (fingerprint {summary.fingerprint})")

@@ -1,0 +1,122 @@
+"""`judge label`: grade every pair."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Catalogue, GuidelineName, Json, Map, SkipBadRows, input_file, read_map
+from cli.output import progress, say, show_json, show_summary, show_table
+from judge import guideline as guidelines
+
+if TYPE_CHECKING:
+    from judge.job import Labelling
+
+SAMPLE = 48
+"""Pairs that a dry run scores."""
+
+
+def label(
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PAIRS", help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="RUN", help="The run directory to write, or to go on with.")
+    ] = None,
+    catalogue: Catalogue = None,
+    guideline: GuidelineName = guidelines.DEFAULT,
+    judge: Annotated[
+        str,
+        typer.Option(
+            "--judge",
+            metavar="MODEL",
+            help="smollm2-135m (embedded), a model directory, or owner/name[@revision] of the Hub.",
+        ),
+    ] = "smollm2-135m",
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
+    ] = "transformers",
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Label the first N rows only.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing: score a small sample and estimate the time.")
+    ] = False,
+    skip_bad_rows: SkipBadRows = False,
+    map_: Map = None,
+    json: Json = False,
+) -> None:
+    """Grade every pair with an LLM judge, into a run directory.
+
+    Killed at any moment, the same command goes on where it stopped.
+
+    \b
+    Example:
+      judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
+    """
+    from judge.engines import check_engine
+    from judge.errors import InputError
+    from judge.job import Labelling
+    from judge.pairs import Source
+    from judge.store import Run
+    from judge.summary import summarise
+
+    if out is None and not dry_run:
+        raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
+    policy = guidelines.load_guideline(guideline)
+    check_engine(engine)
+    with input_file(pairs) as (path, name):
+        source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
+        work = Labelling(source, policy, judge, engine)
+        if dry_run:
+            _estimate(work, json)
+            return
+        assert out is not None
+        run = Run(out)
+        with run.writing():
+            work.begin(run)
+            done, rows = run.labelled(), run.manifest.rows
+            if done < rows:
+                say(f"loading {work.judge.model.name}")
+                with progress("judging", rows, done) as advance:
+                    work.go_on(run, advance)
+        run.check_whole()
+    summary = summarise(run)
+    if json:
+        show_json(summary.model_dump())
+        return
+    if done:
+        typer.echo(f"{done:,} of {rows:,} rows had their label already")
+    show_summary(summary)
+    typer.echo(f"\nlabels in {run.path} (fingerprint {summary.fingerprint})")
+
+
+def _estimate(work: "Labelling", json: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="dry-run-") as folder:
+        estimate = work.estimate(Path(folder), SAMPLE)
+    if json:
+        show_json(estimate.model_dump())
+        return
+    show_table(
+        [
+            ("input rows", f"{estimate.rows:,}"),
+            ("pairs to judge", f"{estimate.pairs:,}"),
+            ("tokens a pair, on average", f"{estimate.mean_tokens:,.0f}"),
+            ("reading took", _duration(estimate.read_seconds)),
+            ("loading the judge took", _duration(estimate.load_seconds)),
+            (f"pairs per second, in a sample of {estimate.sample}", f"{estimate.pairs_per_second:,.1f}"),
+            ("judging would take", _duration(estimate.judge_seconds)),
+        ],
+        right=(1,),
+    )
+    typer.echo("\nnothing was written")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"

@@ -1,0 +1,103 @@
+"""Options that several verbs share, and how their values are read."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from judge.errors import InputError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="NAME=COLUMN",
+        help="Use the file's COLUMN as NAME; repeatable. Given twice for one NAME, each file uses the column it has.",
+    ),
+]
+Catalogue = Annotated[
+    Path | None, typer.Option("--catalogue", metavar="FILE", help="Candidates with `candidate_id` and their texts.")
+]
+GuidelineName = Annotated[
+    str, typer.Option("--guideline", metavar="NAME|FILE", help="What relevance means; see `judge guideline`.")
+]
+SkipBadRows = Annotated[
+    bool,
+    typer.Option("--skip-bad-rows", help="Record rows that cannot be used as skipped, with the reason, and go on."),
+]
+Rating = Annotated[
+    str | None,
+    typer.Option("--rating", metavar="COLUMN", help="The column that holds the grade; `grade` unless given."),
+]
+Grades = Annotated[
+    str | None,
+    typer.Option(
+        "--grades", metavar="E=2,S=1,…", help="What the file's grades mean; the guideline's values unless given."
+    ),
+]
+
+
+def read_map(items: list[str] | None, rating: str | None = None) -> dict[str, list[str]]:
+    """`NAME=COLUMN` items as our names to columns."""
+    mapping: dict[str, list[str]] = {}
+    for item in items or []:
+        name, sign, column = item.partition("=")
+        if not (name.strip() and sign and column.strip()):
+            raise InputError(f"--map {item}: is not NAME=COLUMN", "write it like --map candidate_id=product_id")
+        mapping.setdefault(name.strip(), []).append(column.strip())
+    if rating:
+        mapping["grade"] = [rating]
+    return mapping
+
+
+def read_grades(text: str | None) -> dict[str, int] | None:
+    """`E=2,S=1` as what the file writes to the guideline's grade."""
+    if text is None:
+        return None
+    grades: dict[str, int] = {}
+    for item in text.split(","):
+        theirs, sign, ours = item.partition("=")
+        if not (theirs.strip() and sign and ours.strip().isdigit()):
+            raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
+        grades[theirs.strip()] = int(ours)
+    return grades
+
+
+@contextmanager
+def input_file(path: Path) -> Iterator[tuple[Path, str]]:
+    """A file to read, and what to call it. `-` is standard input: it is kept in a temporary file, and its kind is found
+    from its first bytes, since it has no suffix."""
+    if str(path) != "-":
+        yield path, str(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="stdin-") as folder:
+        raw = Path(folder) / "stdin"
+        with raw.open("wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        yield raw.rename(raw.with_name("stdin" + _suffix(raw))), "standard input"
+
+
+def _suffix(path: Path) -> str:
+    import gzip
+
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    if not head:
+        raise InputError("standard input: is empty", "pipe rows into the command, or name a file")
+    if head.startswith(b"PAR1"):
+        return ".parquet"
+    if zipped := head.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.open(path) as stream:
+                head = stream.read(4096)
+        except (EOFError, OSError):
+            head = b""
+    first = head.lstrip(b"\xef\xbb\xbf \r\n").split(b"\n", 1)[0]
+    kind = ".jsonl" if first.startswith(b"{") else ".tsv" if b"\t" in first else ".csv"
+    return kind + (".gz" if zipped else "")

@@ -1,0 +1,97 @@
+"""What people see: tables on standard output, progress on standard error, quiet where nobody looks."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from judge.files import dump_json
+from judge.summary import Summary
+
+
+def show_json(value: Any) -> None:
+    """One JSON document."""
+    typer.echo(dump_json(value))
+
+
+def show_table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: Sequence[int] = ()) -> None:
+    """A plain table; the columns in `right` are set to the right. Never cut: when piped there is no width to fit."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=bool(head), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for index in range(len(rows[0]) if rows else len(head)):
+        label = head[index] if head else ""
+        table.add_column(
+            label, justify="right" if index in right else "left", no_wrap=not sys.stdout.isatty(), overflow="fold"
+        )
+    for row in rows:
+        # Text, not markup: the cells can hold words of shoppers and sellers.
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+
+
+def printable(text: str) -> str:
+    """Text without control characters, which could move a terminal's cursor or change its title."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def show_summary(summary: Summary) -> None:
+    """A run's counts as a table."""
+    rows = [("input rows", f"{summary.rows:,}", "")]
+    rows += [(status, f"{count:,}", _share(count, summary.rows)) for status, count in summary.status.items()]
+    if summary.labelled < summary.rows:
+        rest = summary.rows - summary.labelled
+        rows.append(("not labelled yet", f"{rest:,}", _share(rest, summary.rows)))
+    graded = summary.status["graded"]
+    for grade, count in sorted(summary.grades.items(), key=lambda item: -int(item[0])):
+        rows.append((f"grade {grade} {summary.grade_names[grade]}", f"{count:,}", _share(count, graded)))
+    if summary.mean_confidence is not None:
+        rows.append(("mean confidence", f"{summary.mean_confidence:.3f}", ""))
+    if summary.judge_seconds and summary.pairs_per_second:
+        rows.append(("judging", f"{summary.judge_seconds:,.1f} s", ""))
+        rows.append(("pairs per second", f"{summary.pairs_per_second:,.1f}", ""))
+    rows += [(f"{name} cut to budget", f"{count:,}", "") for name, count in summary.cut.items()]
+    show_table(rows, right=(1, 2))
+    for reason, count in summary.reasons.items():
+        typer.echo(f"  without a grade: {count:,} × {printable(reason)}")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else ""
+
+
+@contextmanager
+def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left on standard error; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.1f}/s" if task.speed else "–/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), speed_estimate_period=120
+    ) as bar:
+        task = bar.add_task(what, total=total, completed=done)
+        yield lambda count: bar.advance(task, count)
+
+
+def say(text: str) -> None:
+    """A word on standard error, where somebody looks."""
+    if sys.stderr.isatty():
+        typer.echo(text, err=True)

@@ -1,0 +1,32 @@
+"""`judge status`: what a run holds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json
+from cli.output import show_json, show_summary
+
+
+def status(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, finished or not.")],
+    json: Json = False,
+) -> None:
+    """Show a run's counts by status and grade, also while it is being written.
+
+    \b
+    Example:
+      judge status runs/monday
+    """
+    from judge.store import Run
+    from judge.summary import summarise
+
+    summary = summarise(Run.open(run))
+    if json:
+        show_json({**summary.model_dump(), "done": summary.done})
+        return
+    show_summary(summary)
+    state = "done" if summary.done else "not done"
+    typer.echo(f"\n{state}: {summary.run}, judge {summary.judge}, guideline {summary.guideline}")
+    typer.echo(f"fingerprint {summary.fingerprint}")

@@ -1,0 +1,50 @@
+"""What can go wrong, and what to do next.
+
+    JudgeError          anything the command line reports in two lines: what happened, and the fix
+    ├── InputError      a file, row, field or option the user gave cannot be used
+    ├── RunError        a run directory is taken, locked, of another fingerprint, or does not add up
+    ├── ModelError      a judge cannot be found, loaded or asked (its labels, its context, its weights)
+    └── EngineError     an engine broke at work; `retryable` tells whether trying again can help
+
+The message says what happened and where; `hint` says how to mend it. Every class but `EngineError` is for the
+user to mend before work starts, and ends the command with exit code 2; `EngineError` ends it with 1.
+"""
+
+
+class JudgeError(Exception):
+    """Base of all errors this package raises on purpose.
+
+    Args:
+        message: What happened, with file, row and field where there is one.
+        hint: What to do about it, as one sentence or command.
+    """
+
+    exit_code = 2
+    retryable = False
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(JudgeError):
+    """A file, row, field or option the user gave cannot be used."""
+
+
+class RunError(JudgeError):
+    """A run directory is taken, locked, of another fingerprint, or does not add up."""
+
+
+class ModelError(JudgeError):
+    """A judge cannot be found, loaded or asked."""
+
+
+class EngineError(JudgeError):
+    """An engine broke at work."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "", *, retryable: bool = False) -> None:
+        super().__init__(message, hint)
+        self.retryable = retryable

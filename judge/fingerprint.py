@@ -1,0 +1,41 @@
+"""What made a label, as a digest: the signature that travels with every figure, and the resume key of a run."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from judge.records import Record
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-able value in canonical form: keys sorted, no spaces."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class Fingerprint(Record):
+    """Named parts, and one digest over all of them. Two labels are comparable where the fingerprints are equal."""
+
+    parts: Mapping[str, str | None]
+
+    @property
+    def value(self) -> str:
+        """The first 16 hex digits of the digest over all parts."""
+        return digest(dict(self.parts))[:16]
+
+    def differences(self, other: "Fingerprint") -> list[str]:
+        """One line for each part that differs, `name: this value → that value`, in name order."""
+        names = sorted(self.parts.keys() | other.parts.keys())
+        return [
+            f"{name}: {self.parts.get(name)} → {other.parts.get(name)}"
+            for name in names
+            if self.parts.get(name) != other.parts.get(name)
+        ]

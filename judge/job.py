@@ -1,0 +1,179 @@
+"""A labelling job from what the user asked to a run directory, in an order that fails early.
+
+Input first, then the judge's files, then its weights: a wrong row never costs the loading of a model.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from judge import __version__
+from judge.engines import Judge
+from judge.errors import InputError
+from judge.files import now
+from judge.fingerprint import Fingerprint, digest, file_digest
+from judge.guideline import Guideline
+from judge.label import label_run, read_pairs
+from judge.pairs import Source, Staged, stage
+from judge.prompt import PromptBuilder, template_digest
+from judge.records import Pair, Record
+from judge.store import Manifest, Run, Tally
+
+
+class Estimate(Record):
+    """What a dry run found."""
+
+    rows: int
+    """Input rows."""
+    pairs: int
+    """Pairs that would be judged."""
+    sample: int
+    """Pairs that were."""
+    mean_tokens: float
+    """Tokens a pair that are not shared with the whole run."""
+    read_seconds: float
+    load_seconds: float
+    pairs_per_second: float
+    judge_seconds: float
+    """How long judging all pairs would take."""
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """A job: what to label, by which guideline, and who judges."""
+
+    source: Source
+    guideline: Guideline
+    model: str
+    engine: str
+    skip_bad_rows: bool = False
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge, found but not loaded."""
+        return Judge(self.model, self.engine)
+
+    def begin(self, run: Run) -> None:
+        """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.
+
+        Raises:
+            InputError, ModelError: Something the user gave cannot be used.
+            RunError: The directory holds a run of another fingerprint or input.
+        """
+        begin_run(run, self.source, self.guideline, lambda: {**self.judge.parts, "template_digest": template_digest()})
+
+    def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
+        """Label what has no label yet; see `judge.label.label_run`."""
+        return label_run(run, self._builder(), self.judge.open(), progress)
+
+    def estimate(self, directory: Path, size: int) -> Estimate:
+        """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
+        begun = time.monotonic()
+        staged = _stage(self.source, self.guideline, directory)
+        read = time.monotonic()
+        builder, engine = self._builder(), self.judge.open()
+        loaded = time.monotonic()
+        sample = _stretches(staged, size)
+        if not sample:
+            raise InputError(f"{self.source.pairs}: holds no pair to judge", "`judge validate` says why")
+        engine.score(builder.build(sample[:4]))  # the guideline's pass is paid once a run, not by the sample
+        timed = time.monotonic()
+        prompts = builder.build(sample)
+        engine.score(prompts)
+        seconds = (time.monotonic() - timed) / len(sample)
+        tokens = sum(len(prompt.query) + len(prompt.candidate) for prompt in prompts) / len(prompts)
+        pairs = staged.rows - staged.skipped
+        return Estimate(
+            rows=staged.rows,
+            pairs=pairs,
+            sample=len(sample),
+            mean_tokens=tokens,
+            read_seconds=read - begun,
+            load_seconds=loaded - read,
+            pairs_per_second=1 / seconds,
+            judge_seconds=pairs * seconds,
+        )
+
+    def _builder(self) -> PromptBuilder:
+        return PromptBuilder(self.guideline, self.judge.tokenizer, context=self.judge.model.context)
+
+
+def begin_run(
+    run: Run, source: Source, guideline: Guideline, judge: Callable[[], Mapping[str, str | None]]
+) -> Fingerprint:
+    """Stage the input and write the manifest; or, where the run has begun before, check that it is the same.
+
+    `judge` gives the parts of the fingerprint that say who judges; it is called once the input has been read.
+    """
+    inputs: dict[str, str | int | None] = {
+        "pairs": _input_digest(source.pairs),
+        "catalogue": _input_digest(source.catalogue) if source.catalogue else None,
+        "map": json.dumps({name: list(columns) for name, columns in sorted(source.mapping.items())}),
+        "grades": json.dumps(dict(source.grades), sort_keys=True) if source.grades is not None else None,
+        "limit": source.limit,
+    }
+    begun = run.manifest_path.is_file()
+    staged = None if begun else _stage(source, guideline, run.path)
+    maker = _fingerprint(guideline, judge())
+    if staged is None:
+        run.check_same(maker, inputs)
+        return maker
+    files = {"pairs": source.name or str(source.pairs)} | (
+        {"catalogue": str(source.catalogue)} if source.catalogue else {}
+    )
+    words = guideline.model_dump(mode="json")
+    run.begin(
+        Manifest(
+            fingerprint=maker.value,
+            parts=maker.parts,
+            inputs=inputs,
+            files=files,
+            guideline=words,
+            rows=staged.rows,
+            created=now(),
+        )
+    )
+    return maker
+
+
+def _stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
+    staged = stage(source, guideline, directory)
+    if not source.skip_bad_rows:
+        staged.refuse()
+    return staged
+
+
+def _fingerprint(guideline: Guideline, judge: Mapping[str, str | None]) -> Fingerprint:
+    words = {
+        "guideline": f"{guideline.name} {guideline.version}",
+        "guideline_digest": guideline.digest,
+        "fields": ", ".join(f.name for f in guideline.fields),
+        "budgets": digest(guideline.budgets)[:16],
+    }
+    return Fingerprint(
+        parts={"template_digest": None, "calibration": None, "adapter": None, **judge, **words, "toolkit": __version__}
+    )
+
+
+def _input_digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror})", "name a file that exists and can be read"
+        ) from None
+
+
+def _stretches(staged: Staged, size: int, count: int = 4) -> list[Pair]:
+    found: dict[int, Pair] = {}
+    for index in range(count):
+        wanted = len(found) + size // count
+        for batch in read_pairs(staged.path, staged.rows * index // count, size):
+            for pair, _ in batch:
+                if pair is not None and len(found) < wanted:
+                    found[pair.row] = pair
+            break
+    return list(found.values())

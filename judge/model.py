@@ -1,0 +1,115 @@
+"""Which model judges: the embedded one, a directory, or a repository of the Hugging Face Hub."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from judge.embedded import EMBEDDED, embedded_model
+from judge.errors import ModelError
+from judge.fingerprint import digest, file_digest
+
+HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+
+_HUB_ID = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?$")
+_BLOB = re.compile(r"^[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True)
+class JudgeModel:
+    """A model on this machine: its weights are safetensors, and no code of its own is run."""
+
+    name: str
+    """As the user wrote it, without a revision."""
+    directory: Path
+    revision: str | None
+    """The Hub's commit, where it came from there."""
+    context: int | None
+    """How many tokens it reads."""
+    weights: str
+    """SHA-256 (hex) over its weight files, by name."""
+
+    @property
+    def tokenizer(self) -> str:
+        """SHA-256 (hex) over its tokenizer and chat template."""
+        found = [self.directory / name for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")]
+        return digest({path.name: _digest(path) for path in found if path.is_file()})
+
+
+def find_model(name: str = EMBEDDED) -> JudgeModel:
+    """Find a judge by name: `smollm2-135m` (embedded), a directory, or `owner/name[@revision]` of the Hub.
+
+    The first use of the embedded judge converts it, and of a Hub judge downloads it.
+
+    Raises:
+        ModelError: There is no such judge, or it has no safetensors weights.
+    """
+    if name == EMBEDDED:
+        directory, weights = embedded_model()
+        return JudgeModel(EMBEDDED, directory, None, _context(directory), weights)
+    directory, revision = Path(name).expanduser(), None
+    if not directory.is_dir():
+        match = _HUB_ID.match(name)
+        if not match or name.startswith((".", "/", "~")):
+            raise ModelError(
+                f"no judge {name!r}", f"name {EMBEDDED}, a model directory, or owner/name[@revision] of the Hub"
+            )
+        name, wanted = match["repo"], match["revision"]
+        directory = _download(name, wanted)
+        # A snapshot's folder is named after the commit it holds.
+        revision = directory.name
+    files = sorted(directory.glob("*.safetensors"))
+    if not (directory / "config.json").is_file() or not files:
+        what = "config.json" if files else "safetensors weights"
+        raise ModelError(
+            f"{name}: has no {what}",
+            "save the model with safetensors (save_pretrained does), config and tokenizer beside it",
+        )
+    weights = digest({path.name: _digest(path) for path in files})
+    return JudgeModel(name, directory, revision, _context(directory), weights)
+
+
+def _download(repo: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    where = repo if revision is None else f"{repo}@{revision}"
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_FILES))
+    except GatedRepoError:
+        raise ModelError(
+            f"{where}: asks for its terms to be accepted", "accept them on its Hub page and log in with `hf auth login`"
+        ) from None
+    except RevisionNotFoundError:
+        raise ModelError(
+            f"{where}: the repository has no such revision", "name a branch, tag or commit that exists"
+        ) from None
+    except RepositoryNotFoundError:
+        raise ModelError(
+            f"{where}: no such model on the Hub, or no right to see it",
+            "check the name, or log in with `hf auth login`",
+        ) from None
+    except LocalEntryNotFoundError:
+        raise ModelError(
+            f"{where}: is not on this machine, and the Hub cannot be reached", f"connect, or use --judge {EMBEDDED}"
+        ) from None
+    except (HfHubHTTPError, OSError) as error:
+        raise ModelError(f"{where}: cannot be downloaded ({error})", "try again, or name a model directory") from None
+
+
+def _digest(path: Path) -> str:
+    # The Hub's cache links to blobs named by their SHA-256: no need to read gigabytes again.
+    target = path.resolve().name
+    return target if path.is_symlink() and _BLOB.match(target) else file_digest(path)
+
+
+def _context(directory: Path) -> int | None:
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get("max_position_embeddings")
+    return int(found) if found else None

@@ -1,0 +1,182 @@
+"""Pairs to prompts: the guideline's template rendered once for each shape of pair, texts filled in as tokens.
+
+A template is rendered with slots where texts of shoppers and sellers belong. The rendered text is split at the slots,
+its literal pieces and the texts are tokenised apart, and a text longer than its budget loses its last tokens. So a text
+is never run as a template, never becomes a control token, and never pushes out the instruction or the place of the
+label; the shared segments are equal to the last id in every engine and in training; and each text is tokenised once.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from judge.errors import InputError, ModelError
+from judge.guideline import Guideline
+from judge.records import Pair, Prompt
+from judge.tokenizer import Tokenizer
+
+TEMPLATE = "judge.v1"
+BLOCKS = ("shared", "query", "candidate", "answer")
+
+# Slots are private-use characters around a name: they cannot be confused with the words of a template or a guideline.
+_SLOT = re.compile("\ue010([a-z0-9_]+)\ue011")
+# White space, control characters and invisible marks that reorder or hide text, in runs.
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_CHARS_PER_TOKEN = 32
+
+Piece = tuple[tuple[int, ...], str | None]
+"""Ids of a literal, and the name of the slot after it (null at the end)."""
+
+
+def template_text(name: str = TEMPLATE) -> str:
+    """The text of a prompt template that ships with the package."""
+    return files("prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
+
+
+def template_digest(name: str = TEMPLATE) -> str:
+    """SHA-256 (hex) of a template's text."""
+    return sha256(template_text(name).encode()).hexdigest()
+
+
+def clean(text: str) -> str:
+    """A text on one line: runs of white space, control and invisible direction marks become one space."""
+    return _BLANKS.sub(" ", text).strip()
+
+
+class PromptBuilder:
+    """Builds the prompts of one run.
+
+    Args:
+        guideline: What the judge is told, and the budgets.
+        tokenizer: The judge's.
+        template: Name of the template file in `prompts/`, without its suffix.
+        context: How many tokens the judge can read, if there is a limit.
+
+    Raises:
+        InputError: The template lacks a block or uses a name that does not exist.
+        ModelError: A label is not one token of this tokenizer, or the guideline does not fit the context.
+    """
+
+    def __init__(
+        self, guideline: Guideline, tokenizer: Tokenizer, template: str = TEMPLATE, context: int | None = None
+    ) -> None:
+        self.guideline = guideline
+        self.tokenizer = tokenizer
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        self._template = environment.from_string(template_text(template))
+        if missing := [block for block in BLOCKS if block not in self._template.blocks]:
+            raise InputError(
+                f"prompts/{template}.j2: has no block {missing[0]!r}", f"a template has the blocks {', '.join(BLOCKS)}"
+            )
+        self._budget = {f.name: f.tokens for f in guideline.fields} | {"query": guideline.query_tokens, "locale": 8}
+        before, between, after = tokenizer.frame()
+        answer = self._render("answer")
+        self.shared = (*tokenizer.control(before), *self._plain(self._render("shared")), *tokenizer.control(between))
+        # The frame's last piece and the answer stay two tokenisations: the seam must not depend on the answer's words.
+        self._end = (*tokenizer.control(after), *self._plain(answer))
+        self.labels = tuple(self._label(grade.token) for grade in guideline.grades)
+        self._pieces = lru_cache(maxsize=4096)(self._pieces_of)
+        self._check_context(context)
+
+    def build(self, pairs: Sequence[Pair]) -> list[Prompt]:
+        """The prompts of some pairs, in their order. Consecutive pairs of one query share one `query` segment."""
+        texts = list({text for pair in pairs for _, text in self._texts(pair)})
+        ids = dict(zip(texts, self.tokenizer.plain([self._trim(text) for text in texts]), strict=True))
+        return [self._prompt(pair, ids) for pair in pairs]
+
+    def _texts(self, pair: Pair) -> Iterable[tuple[str, str]]:
+        yield "query", " " + clean(pair.query)
+        if pair.locale:
+            yield "locale", " " + clean(pair.locale)
+        for field in self.guideline.fields:
+            if text := clean(pair.candidate.get(field.name, "")):
+                yield field.name, " " + text
+
+    def _trim(self, text: str) -> str:
+        # Only the head of a text can end up in the prompt: a seller's 100 kB need no tokenising.
+        return text[: max(self._budget.values()) * _CHARS_PER_TOKEN]
+
+    def _prompt(self, pair: Pair, ids: dict[str, list[int]]) -> Prompt:
+        cut: list[str] = []
+        left = self.guideline.candidate_tokens
+        filled: dict[str, list[int]] = {}
+        for name, text in self._texts(pair):
+            is_field = name not in ("query", "locale")
+            budget = min(self._budget[name], left) if is_field else self._budget[name]
+            filled[name] = ids[text][:budget]
+            left -= len(filled[name]) if is_field else 0
+            if len(ids[text]) > budget or len(self._trim(text)) < len(text):
+                cut.append(name)
+        fields = tuple(name for name in filled if name not in ("query", "locale"))
+        query = self._fill(self._pieces("query", (), "locale" in filled), filled)
+        candidate = self._fill(self._pieces("candidate", fields, False), filled)
+        return Prompt(self.shared, query, (*candidate, *self._end), self.labels, tuple(cut))
+
+    @staticmethod
+    def _fill(pieces: tuple[Piece, ...], filled: dict[str, list[int]]) -> tuple[int, ...]:
+        out: list[int] = []
+        for literal, slot in pieces:
+            out += literal
+            out += filled[slot] if slot else ()
+        return tuple(out)
+
+    def _pieces_of(self, block: str, fields: tuple[str, ...], locale: bool) -> tuple[Piece, ...]:
+        parts = _SLOT.split(self._render(block, fields, locale))
+        # A text brings its own leading space, so that "Title: Lamp" has the tokens it would have as one text.
+        literals = [
+            part[:-1] if index < len(parts) // 2 and part.endswith(" ") else part
+            for index, part in enumerate(parts[::2])
+        ]
+        slots: list[str | None] = [*parts[1::2], None]
+        wanted = ("query", *(["locale"] if locale else [])) if block == "query" else fields
+        if tuple(slots[:-1]) != wanted:
+            raise InputError(
+                f"the template's block {block!r} shows {slots[:-1]}, not {list(wanted)}",
+                "show every text once, in order, unchanged",
+            )
+        return tuple((self._plain(text), slot) for text, slot in zip(literals, slots, strict=True))
+
+    def _render(self, block: str, fields: Sequence[str] = (), locale: bool = False) -> str:
+        values = {
+            "guideline": self.guideline,
+            "query": "\ue010query\ue011",
+            "locale": "\ue010locale\ue011" if locale else "",
+            "fields": [{"name": name, "text": f"\ue010{name}\ue011"} for name in fields],
+        }
+        try:
+            return "".join(self._template.blocks[block](self._template.new_context(values)))
+        except TemplateError as error:
+            raise InputError(
+                f"the template's block {block!r} cannot be rendered: {error}", "mend the template"
+            ) from None
+
+    def _plain(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.plain([text])[0])
+
+    def _label(self, text: str) -> int:
+        ids = self._plain(text)
+        if len(ids) != 1:
+            raise ModelError(
+                f"the label {text!r} is {len(ids)} tokens of this judge's tokenizer, not one",
+                "give the grade another `label` in the guideline, or use another judge",
+            )
+        return ids[0]
+
+    def _check_context(self, context: int | None) -> None:
+        fields = tuple(f.name for f in self.guideline.fields)
+        literals = sum(
+            len(ids) for block in (("query", (), True), ("candidate", fields, False)) for ids, _ in self._pieces(*block)
+        )
+        budgets = self.guideline.query_tokens + self._budget["locale"] + self.guideline.candidate_tokens
+        longest = len(self.shared) + literals + budgets + len(self._end)
+        if context is not None and longest > context:
+            sizes = f"{longest} tokens, {len(self.shared)} of them the guideline"
+            raise ModelError(
+                f"a prompt can have {sizes}, and the judge reads {context}",
+                "shorten the guideline or its budgets, or use a judge with a longer context",
+            )

@@ -1,0 +1,154 @@
+"""The vocabulary: what flows from one verb to the next. Imports nothing of ours."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Record(BaseModel):
+    """A frozen record that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Status(StrEnum):
+    """How an input row ended. Every row ends in exactly one of these."""
+
+    GRADED = "graded"
+    """A grade was given."""
+    ABSTAINED = "abstained"
+    """The judge was asked, and was not sure enough to grade."""
+    FAILED = "failed"
+    """The judge was asked, and no usable answer came."""
+    SKIPPED = "skipped"
+    """The judge was not asked; the reason says why."""
+
+
+def query_key(query: str) -> str:
+    """The `query_id` of a query that came without one: 16 hex digits of SHA-256 over its text, outer space ignored."""
+    return hashlib.sha256(query.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Pair(Record):
+    """One query beside one candidate. `(query_id, candidate_id)` is its identity."""
+
+    row: int
+    """The input row it came from, counted from 1 (a header does not count)."""
+    query_id: str
+    query: str
+    candidate_id: str
+    candidate: Mapping[str, str]
+    """Field name to text, in the guideline's field order; absent fields are left out."""
+    locale: str | None = None
+
+
+class Label(Record):
+    """What was said of one input row."""
+
+    row: int
+    """The input row it answers, counted from 1."""
+    query_id: str | None
+    candidate_id: str | None
+    """Both identify the pair; null only where the input row could not be read."""
+    status: Status
+    grade: int | None = None
+    """A grade of the guideline. Null unless the status is `graded`; never 0 for want of an answer."""
+    probabilities: tuple[float, ...] | None = None
+    """One for each grade, in the guideline's ascending grade order. Null where nothing was scored."""
+    expected_grade: float | None = None
+    """The mean of the grades under `probabilities`."""
+    outside_mass: float | None = None
+    """Probability that the judge put on tokens that are no label: near 1 means that the prompt went wrong."""
+    reason: str | None = None
+    """Why there is no grade. Null when there is one."""
+    fingerprint: str
+    """What made this label; see `judge.fingerprint`."""
+
+    @model_validator(mode="after")
+    def _grade_follows_status(self) -> "Label":
+        if (self.grade is not None) != (self.status is Status.GRADED):
+            raise ValueError(f"a label of status {self.status} has grade {self.grade}")
+        if (self.reason is None) != (self.status is Status.GRADED):
+            raise ValueError(f"a label of status {self.status} has reason {self.reason!r}")
+        return self
+
+
+class Rating(Record):
+    """One person's grade of a pair."""
+
+    query_id: str
+    candidate_id: str
+    grade: int
+    rater: str | None = None
+    clause: str | None = None
+    """The guideline clause they invoked, if any."""
+    time: datetime | None = None
+
+
+# The two records below never leave the process and are made once per pair in the hot path,
+# so they are plain dataclasses: pydantic would copy and check thousands of token ids a pair.
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids of one question to the judge, in three segments that were tokenised apart."""
+
+    shared: tuple[int, ...]
+    """The guideline: the same object for all prompts of a run."""
+    query: tuple[int, ...]
+    """The same for all candidates of a query."""
+    candidate: tuple[int, ...]
+    """The candidate and everything after it, up to the position where the label comes."""
+    labels: tuple[int, ...]
+    """The label token of each grade, in grade order."""
+    cut: tuple[str, ...] = ()
+    """Names of the parts that were cut to their token budget (`query`, or a candidate field)."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The whole prompt, as an engine without segments sees it."""
+        return [*self.shared, *self.query, *self.candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the judge said at the label position."""
+
+    logprobs: tuple[float, ...]
+    """Natural log-probability of each grade's label token, over the whole vocabulary, in grade order."""
+    outside_mass: float
+    """Probability of everything that is no label, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An engine's answer for a pair that it could not score."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one place of an input file."""
+
+    kind: str
+    """A short stable name, such as `empty_query`."""
+    file: str
+    message: str
+    """What is wrong, without the place."""
+    fix: str
+    row: int | None = None
+    line: int | None = None
+    field: str | None = field(default=None)
+
+    def __str__(self) -> str:
+        place = [self.file]
+        if self.row is not None:
+            place.append(f"row {self.row}" + (f" (line {self.line})" if self.line is not None else ""))
+        if self.field is not None:
+            place.append(f"field {self.field!r}")
+        return ", ".join(place) + ": " + self.message

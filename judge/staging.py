@@ -1,0 +1,156 @@
+"""The set-wise half of reading pairs: joins, repeats, contradictions and order, in DuckDB over files on disk."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from judge.records import Problem
+
+MEMORY = "2GB"
+"""DuckDB's share; past it, it spills into the scratch directory."""
+
+
+class Staging:
+    """A scratch database over `rows.parquet` and `catalogue.parquet` of one directory. Use as a context manager."""
+
+    def __init__(self, scratch: Path, fields: Sequence[str]) -> None:
+        import duckdb
+
+        self._db = duckdb.connect(
+            str(scratch / "staging.duckdb"), config={"memory_limit": MEMORY, "temp_directory": str(scratch)}
+        )
+        self._db.execute("SET enable_progress_bar = false")
+        for name in ("rows", "catalogue"):
+            self._db.read_parquet(str(scratch / f"{name}.parquet")).create_view(name)
+        # `chr(31)` keeps neighbouring fields apart: "a","bc" is another text than "ab","c".
+        parts = ", ".join(f"coalesce(candidate.\"{name}\", '')" for name in fields)
+        self._text = f"concat_ws(chr(31), {parts}, '')"
+        self._length = f"length({self._text}) - {len(fields)}"
+        self._db.execute(f"""
+            CREATE TABLE products AS
+            SELECT candidate_id, min(row) AS first_row, count(DISTINCT md5({self._text})) AS texts,
+                   any_value(candidate) FILTER (first) AS candidate
+            FROM (SELECT *, row = min(row) OVER (PARTITION BY candidate_id) AS first FROM catalogue)
+            GROUP BY candidate_id""")
+        self._mark(joined=False)
+
+    def __enter__(self) -> "Staging":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def join_catalogue(self) -> None:
+        """Take candidates' texts from the catalogue."""
+        self._mark(joined=True)
+
+    def _mark(self, *, joined: bool) -> None:
+        """One small row for each input row: what it repeats or contradicts. Of texts it has digests alone."""
+        self._source = f"""
+            SELECT r.* EXCLUDE (candidate), {"p.candidate" if joined else "r.candidate"} AS candidate,
+                   {"p.candidate_id IS NULL" if joined else "false"} AS absent,
+                   coalesce(p.texts > 1, false) AS contested
+            FROM rows r LEFT JOIN products p USING (candidate_id)"""
+        self._db.execute(f"""
+            CREATE OR REPLACE TABLE marked AS
+            WITH texts AS (
+                SELECT row, line, query_id, candidate_id, grade, skip, absent, contested, {self._length} AS chars,
+                       md5(query) AS query_text,
+                       md5(concat_ws(chr(30), query, coalesce(locale, ''), {self._text})) AS text
+                FROM ({self._source}))
+            SELECT *, min(row) OVER (PARTITION BY skip IS NULL, query_id) AS query_row,
+                   first_value(query_text) OVER (PARTITION BY skip IS NULL, query_id ORDER BY row) AS first_query,
+                   min(row) OVER pair AS pair_row, first_value(text) OVER pair AS first_text,
+                   first_value(grade) OVER pair AS first_grade
+            FROM texts WINDOW pair AS (PARTITION BY skip IS NULL, query_id, candidate_id ORDER BY row)""")
+
+    _KIND = """CASE
+        WHEN skip IS NOT NULL THEN NULL
+        WHEN absent THEN 'not_in_catalogue'
+        WHEN contested THEN 'contested_candidate'
+        WHEN query_text <> first_query THEN 'conflicting_query'
+        WHEN row <> pair_row AND text <> first_text THEN 'conflicting_pair'
+        WHEN row <> pair_row AND grade <> first_grade THEN 'conflicting_grade' END"""
+
+    def problems(self, pairs: str, catalogue: str, shown: int) -> Iterator[tuple[Problem, int]]:
+        """The first `shown` problems of each kind, each with the count of its kind."""
+        yield from self._contested_products(catalogue, shown)
+        found = self._rows(f"""
+            SELECT kind, row, line, query_id, candidate_id, query_row, pair_row, count(*) OVER (PARTITION BY kind)
+            FROM (SELECT *, {self._KIND} AS kind FROM marked) WHERE kind IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY kind ORDER BY row) <= {shown} ORDER BY row""")
+        for kind, row, line, query_id, candidate_id, query_row, pair_row, count in found:
+            field, message, fix = {
+                "not_in_catalogue": (
+                    "candidate_id",
+                    f"{candidate_id!r} is not in the catalogue",
+                    "add the product to the catalogue, or leave the pair out with --skip-bad-rows",
+                ),
+                "contested_candidate": (
+                    "candidate_id",
+                    f"{candidate_id!r} stands in the catalogue with different texts",
+                    "keep one row for each product",
+                ),
+                "conflicting_query": (
+                    "query_id",
+                    f"{query_id!r} had another query text in row {query_row}",
+                    "give each query text its own query_id, or leave query_id out",
+                ),
+                "conflicting_pair": (
+                    "candidate_id",
+                    f"the pair of {query_id!r} and {candidate_id!r} had another text in row {pair_row}",
+                    "keep the row whose text is right",
+                ),
+                "conflicting_grade": (
+                    "grade",
+                    f"the pair of {query_id!r} and {candidate_id!r} had another grade in row {pair_row}",
+                    "keep one grade for each pair, or choose one rater's column with --rating",
+                ),
+            }[kind]
+            yield Problem(kind, pairs, message, fix, row, line, field), count
+
+    def _contested_products(self, catalogue: str, shown: int) -> Iterator[tuple[Problem, int]]:
+        found = self._rows(f"""
+            SELECT c.candidate_id, min(c.row), arg_min(c.line, c.row), any_value(p.first_row), count(*) OVER ()
+            FROM catalogue c JOIN products p USING (candidate_id)
+            WHERE p.texts > 1 AND c.row > p.first_row GROUP BY c.candidate_id ORDER BY 2 LIMIT {shown}""")
+        for candidate_id, row, line, first, count in found:
+            message = f"{candidate_id!r} had another text in row {first}"
+            fix = "keep one row for each product"
+            yield Problem("conflicting_product", catalogue, message, fix, row, line, "candidate_id"), count
+
+    def write(self, path: Path, need_text: bool) -> dict[str, Any]:
+        """Write the rows in judging order, whole or not at all; returns `rows`, `skipped`, `repeats`, `queries`."""
+        empty = "WHEN chars = 0 THEN 'candidate has no text'" if need_text else ""
+        reasons = {
+            "not_in_catalogue": "candidate is not in the catalogue",
+            "contested_candidate": "candidate has several texts in the catalogue",
+            "conflicting_query": "query_id had another query text before",
+            "conflicting_pair": "same pair as an earlier row, with another text",
+            "conflicting_grade": "same pair as an earlier row, with another grade",
+        }
+        wrong = " ".join(f"WHEN '{kind}' THEN '{kind}: {reason}'" for kind, reason in reasons.items())
+        partial = path.with_suffix(".partial")
+        self._db.execute(f"""
+            CREATE TABLE judged AS SELECT row, query_row, chars, {self._KIND} AS kind,
+            CASE {self._KIND} {wrong} ELSE CASE WHEN skip IS NOT NULL THEN skip
+                WHEN row <> pair_row THEN 'repeats row ' || pair_row {empty} END END AS skip FROM marked""")
+        self._db.execute(f"""
+            COPY (SELECT s.row, s.query_id, s.query, s.candidate_id, s.locale, s.candidate, s.grade, j.skip
+                  FROM ({self._source}) s JOIN judged j USING (row)
+                  ORDER BY j.skip IS NOT NULL AND s.query_id IS NULL, j.query_row, j.chars, row)
+            TO '{str(partial).replace("'", "''")}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)""")
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        benign = "kind IS NULL AND skip NOT LIKE '%: %'"
+        rows, skipped, repeats = self._rows(f"SELECT count(*), count(skip), count(*) FILTER ({benign}) FROM judged")[0]
+        queries = self._rows("SELECT count(DISTINCT query_id) FROM marked WHERE skip IS NULL")[0][0]
+        return {"rows": rows, "skipped": skipped, "repeats": repeats, "queries": queries}
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return list(self._db.execute(sql).fetchall())

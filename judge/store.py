@@ -1,0 +1,241 @@
+"""A run directory: the manifest, the input as normalised, and the labels in parts.
+
+    RUN/run.json                what made the labels, from what input; written whole or not at all
+    RUN/pairs.parquet           the input as normalised, in judging order
+    RUN/labels/part-*.parquet   the labels of consecutive pairs; a part is whole or absent
+
+The parts cover the pairs from the first on without a gap, so the number of labels is the place to go on from.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from judge.errors import RunError
+from judge.files import keep, write_whole
+from judge.fingerprint import Fingerprint
+from judge.records import Label, Record, Status
+
+
+class Manifest(Record):
+    """What `run.json` holds."""
+
+    format: int = 1
+    fingerprint: str
+    parts: Mapping[str, str | None]
+    """The parts of the fingerprint, by name."""
+    inputs: Mapping[str, str | int | None]
+    """The input files' SHA-256 digests, and what limits or maps them: a resumed run must have the same."""
+    files: Mapping[str, str]
+    """The input files as the user named them."""
+    guideline: Mapping[str, Any]
+    """The whole guideline, so that grades keep their meaning wherever the labels go."""
+    rows: int
+    """Input rows."""
+    created: str
+    """ISO 8601, UTC."""
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The grades' values, ascending."""
+        return tuple(int(grade["value"]) for grade in self.guideline["grades"])
+
+
+class Tally(Record):
+    """What labelling some rows took. It travels in their part, so that a kill loses none of it."""
+
+    judged: int = 0
+    """Pairs that the engine was asked about."""
+    seconds: float = 0.0
+    cut: Mapping[str, int] = {}
+    """Judged pairs in which a text was cut to its token budget, by the text's name."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        cut = {name: self.cut.get(name, 0) + other.cut.get(name, 0) for name in {**self.cut, **other.cut}}
+        return Tally(judged=self.judged + other.judged, seconds=self.seconds + other.seconds, cut=cut)
+
+
+class Run:
+    """A run directory, opened. Reading needs nothing else; writing needs the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest_path = path / "run.json"
+        self.pairs_path = path / "pairs.parquet"
+        self.labels_path = path / "labels"
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """A run that exists.
+
+        Raises:
+            RunError: There is none at this path.
+        """
+        run = cls(path)
+        if not run.manifest_path.is_file():
+            what = "is not a run directory" if path.exists() else "does not exist"
+            raise RunError(
+                f"{path}: {what} (no run.json)", "name a directory that `judge label` or `judge import` wrote"
+            )
+        return run
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the directory: made if absent, refused if another process holds it or something else lies there."""
+        from filelock import FileLock, Timeout
+
+        own = {"run.json", "pairs.parquet", "labels", ".lock"}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            strange = [
+                p.name
+                for p in self.path.iterdir()
+                if p.name not in own and not p.name.startswith(("staging-", "pairs.partial", "run.json."))
+            ]
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written ({error.strerror})", "choose a directory you may write to with --out"
+            ) from None
+        if strange and not self.manifest_path.is_file():
+            raise RunError(
+                f"{self.path}: is taken by something else ({strange[0]})", "choose a new directory with --out"
+            )
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise RunError(f"{self.path}: cannot be written", "choose a directory you may write to with --out")
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"{self.path}: another process is writing this run", "wait for it, or stop it") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest on disk."""
+        return Manifest.model_validate_json(self.manifest_path.read_bytes())
+
+    def begin(self, manifest: Manifest) -> None:
+        """Write the manifest. `pairs.parquet` must already lie in the directory."""
+        self.labels_path.mkdir(exist_ok=True)
+        write_whole(self.manifest_path, manifest.model_dump_json(indent=2).encode())
+
+    def check_same(self, fingerprint: Fingerprint, inputs: Mapping[str, str | int | None]) -> None:
+        """Refuse to go on with a run that something else made; the message names what differs."""
+        manifest = self.manifest
+        there = Fingerprint(parts=manifest.parts).differences(fingerprint)
+        there += Fingerprint(parts={k: _text(v) for k, v in manifest.inputs.items()}).differences(
+            Fingerprint(parts={k: _text(v) for k, v in inputs.items()})
+        )
+        if there:
+            lines = "".join(f"\n  {line}" for line in there)
+            raise RunError(
+                f"{self.path}: holds a run of another fingerprint; what differs:{lines}",
+                "choose another --out, or give what the run was begun with",
+            )
+
+    # labels
+
+    def parts(self) -> list[Path]:
+        """The label parts, in judging order."""
+        return sorted(self.labels_path.glob("part-*.parquet"))
+
+    def labelled(self) -> int:
+        """How many rows have a label: the position to go on from."""
+        import pyarrow.parquet as pq
+
+        return sum(pq.read_metadata(part).num_rows for part in self.parts())
+
+    def append(self, start: int, labels: Sequence[Label], tally: "Tally") -> None:
+        """Write the labels of the positions from `start` on as one part."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = {name: [getattr(label, name) for label in labels] for name in schema().names}
+        table = pa.table(columns, schema=schema().with_metadata({"tally": tally.model_dump_json()}))
+        target = self.labels_path / f"part-{start:012d}.parquet"
+        partial = self.labels_path / f"{target.name}.partial"
+        pq.write_table(table, partial, compression="zstd")
+        keep(partial, target)
+
+    def tally(self) -> "Tally":
+        """The tallies of all parts together: of all sittings, also of those that were killed."""
+        import pyarrow.parquet as pq
+
+        total = Tally()
+        for part in self.parts():
+            total += Tally.model_validate_json((pq.read_schema(part).metadata or {}).get(b"tally", b"{}"))
+        return total
+
+    def counts(self) -> dict[Status, int]:
+        """Labels by status; every status is a key."""
+        found = dict(self.query("SELECT status, count(*) FROM labels GROUP BY status"))
+        return {status: found.get(status, 0) for status in Status}
+
+    def query(self, sql: str, **tables: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query over the views `labels` and `pairs` (and any Arrow tables given by name)."""
+        with self.database(**tables) as db:
+            return list(db.execute(sql).fetchall())
+
+    @contextmanager
+    def database(self, **tables: Any) -> Iterator[Any]:
+        """A DuckDB connection with the views `labels` (empty where there are none yet) and `pairs`."""
+        import duckdb
+        import pyarrow as pa
+
+        with duckdb.connect() as db:
+            db.execute("SET enable_progress_bar = false")
+            parts = [str(part) for part in self.parts()]
+            labels = (
+                db.read_parquet(parts)
+                if parts
+                else db.from_arrow(pa.table({n: [] for n in schema().names}, schema=schema()))
+            )
+            labels.create_view("labels")
+            db.read_parquet(str(self.pairs_path)).create_view("pairs")
+            for name, table in tables.items():
+                db.register(name, table)
+            yield db
+
+    def check_whole(self) -> None:
+        """Refuse a run whose rows do not each have exactly one label.
+
+        Raises:
+            RunError: The run is unfinished, or its counts do not add up.
+        """
+        rows, labelled = self.manifest.rows, self.labelled()
+        if labelled < rows:
+            raise RunError(
+                f"{self.path}: {labelled:,} of {rows:,} rows are labelled",
+                "run the same `judge label` command again; it goes on where it stopped",
+            )
+        distinct, known = self.query(
+            """SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL)
+            FROM labels l LEFT JOIN pairs p USING (row)"""
+        )[0]
+        if not labelled == rows == distinct == known:
+            counts = f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} of them known"
+            raise RunError(f"{self.path}: does not add up: {counts}", "label into a new directory")
+
+
+def schema() -> Any:
+    """The Arrow schema of a label part: the fields of `Label`, in order."""
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.float64()
+    kinds = {
+        "row": pa.int64(),
+        "grade": pa.int32(),
+        "probabilities": pa.list_(number),
+        "expected_grade": number,
+        "outside_mass": number,
+    }
+    return pa.schema([(name, kinds.get(name, text)) for name in Label.model_fields])
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)

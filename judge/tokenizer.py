@@ -1,0 +1,84 @@
+"""Text to token ids, in the two ways a prompt needs: trusted framing with control tokens, everything else without."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from judge.errors import ModelError
+
+
+class Tokenizer(Protocol):
+    """What prompt building needs of a tokenizer."""
+
+    def plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of texts in which control tokens, such as `<|im_end|>`, are ordinary characters."""
+        ...
+
+    def control(self, text: str) -> list[int]:
+        """Ids of a text in which control tokens are control tokens."""
+        ...
+
+    def frame(self) -> tuple[str, str, str]:
+        """The conversation around our text: before the instruction, between it and the question, and after that."""
+        ...
+
+
+class ModelTokenizer:
+    """The tokenizer of a model directory, with its chat template.
+
+    Raises:
+        ModelError: The directory holds no fast tokenizer, or a chat template that cannot be used.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        from tokenizers import Tokenizer as Backend
+        from transformers import AutoTokenizer
+
+        try:
+            self._outer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+            text = self._outer.backend_tokenizer.to_str()
+        except Exception as error:
+            raise ModelError(
+                f"{directory}: has no usable tokenizer ({error})", "the judge needs a tokenizer.json beside its weights"
+            ) from error
+        self._control, self._plain = Backend.from_str(text), Backend.from_str(text)
+        for backend in (self._control, self._plain):
+            backend.no_truncation()
+            backend.no_padding()
+        self._plain.encode_special_tokens = True
+
+    def plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `Tokenizer.plain`."""
+        return [e.ids for e in self._plain.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def control(self, text: str) -> list[int]:
+        """See `Tokenizer.control`."""
+        return list(self._control.encode(text, add_special_tokens=False).ids)
+
+    def frame(self) -> tuple[str, str, str]:
+        """See `Tokenizer.frame`. A model without a chat template gets plain paragraphs; one without a system role gets
+        the instruction at the head of the question."""
+        from jinja2 import TemplateError
+
+        if not self._outer.chat_template:
+            begin = self._outer.bos_token if self._outer("").input_ids else ""
+            return begin or "", "\n\n", "\n"
+        marks = ["\ue000", "\ue001"]
+        try:
+            text = self._chat([{"role": "system", "content": marks[0]}, {"role": "user", "content": marks[1]}])
+        except TemplateError:
+            text = self._chat([{"role": "user", "content": f"{marks[0]}\n\n{marks[1]}"}])
+        if [text.count(mark) for mark in marks] != [1, 1]:
+            raise ModelError(
+                "the judge's chat template does not show a system and a user text once each",
+                "use a model with an ordinary chat template",
+            )
+        before, rest = text.split(marks[0])
+        between, after = rest.split(marks[1])
+        return before, between, after
+
+    def _chat(self, messages: list[dict[str, str]]) -> str:
+        # transformers renders chat templates in a sandbox of its own.
+        return str(
+            self._outer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        )
