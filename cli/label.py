@@ -82,8 +82,12 @@ def label(
             done, rows = run.labelled(), run.manifest.rows
             if done < rows:
                 say(f"loading {work.judge.model.name}")
-                with progress("judging", rows, done) as advance:
-                    work.go_on(run, advance)
+                try:
+                    with progress("judging", rows, done) as advance:
+                        work.go_on(run, advance)
+                except KeyboardInterrupt:
+                    typer.echo(f"stopped at {run.labelled():,} of {rows:,} rows; the same command goes on", err=True)
+                    raise typer.Exit(130) from None
         run.check_whole()
     summary = summarise(run)
     if json:

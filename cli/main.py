@@ -11,6 +11,7 @@ from cli.export import export
 from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
+from cli.output import printable
 from cli.status import status
 from cli.validate import validate
 from judge.errors import JudgeError
@@ -33,11 +34,10 @@ def main() -> None:
     try:
         app()
     except JudgeError as error:
-        sys.stderr.write(f"error: {error.message}\n" + (f"  fix: {error.hint}\n" if error.hint else ""))
+        # The words of a user's file are in it: they must not move the terminal's cursor.
+        hint = f"  fix: {printable(error.hint)}\n" if error.hint else ""
+        sys.stderr.write(f"error: {printable(error.message)}\n{hint}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; the same command goes on from here\n")
-        sys.exit(130)
     except Exception as error:
         if os.environ.get("JUDGE_DEBUG"):
             raise

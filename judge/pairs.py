@@ -94,21 +94,31 @@ def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
             columns.require(catalogue_table, ["candidate_id"])
         pairs_table = Table(source.pairs, source.name)
         columns.require(pairs_table, ["query", "candidate_id", *rating])
-        if source.need_text and not catalogue_table and pairs_table.columns is not None:
-            _require_text(pairs_table, columns, fields)
+        if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
+            columns.check_used()
+        if source.need_text:
+            _require_text(catalogue_table or pairs_table, columns, fields)
         reader.write(reader.catalogue(catalogue_table), catalogue)
         reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
         columns.check_used()
-        return _settle(source, guideline, directory, Path(scratch), reader, columns.unused, pairs_table.name)
+        staged = _settle(source, guideline, directory, Path(scratch), reader, columns.unused, pairs_table.name)
+    if not staged.rows:
+        raise InputError(f"{pairs_table.name}: holds no rows", "give a file with at least one row under its header")
+    if source.need_text and staged.repeats == staged.rows:
+        raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields)
+    return staged
 
 
 def _require_text(table: Table, columns: Columns, fields: Sequence[str]) -> None:
     if table.columns is not None and not set(fields) & columns.find(table.columns).keys():
-        raise InputError(
-            f"{table.name}, row 1, field {fields[0]!r}: no column holds a candidate's text; it has "
-            + ", ".join(table.columns),
-            f"give --catalogue FILE, or name the columns with --map {fields[0]}=COLUMN (fields: {', '.join(fields)})",
-        )
+        raise _no_text(table.name, table.columns, fields)
+
+
+def _no_text(name: str, columns: Sequence[str], fields: Sequence[str]) -> InputError:
+    return InputError(
+        f"{name}, row 1, field {fields[0]!r}: no column holds a candidate's text; it has {', '.join(columns[:20])}",
+        f"give --catalogue FILE, or name the columns with --map {fields[0]}=COLUMN (fields: {', '.join(fields)})",
+    )
 
 
 class _Reader:

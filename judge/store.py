@@ -8,8 +8,10 @@ The parts cover the pairs from the first on without a gap, so the number of labe
 """
 
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from judge.errors import RunError
 from judge.files import keep, write_whole
 from judge.fingerprint import Fingerprint
 from judge.records import Label, Record, Status
+
+# What may lie in a directory that has no manifest yet, because the process that began it was killed.
+_OURS = re.compile(r"^(pairs\.parquet|labels|\.lock|staging-.*|.*\.partial)$")
 
 
 class Manifest(Record):
@@ -86,33 +91,45 @@ class Run:
         """Hold the directory: made if absent, refused if another process holds it or something else lies there."""
         from filelock import FileLock, Timeout
 
-        own = {"run.json", "pairs.parquet", "labels", ".lock"}
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            strange = [
-                p.name
-                for p in self.path.iterdir()
-                if p.name not in own and not p.name.startswith(("staging-", "pairs.partial", "run.json."))
-            ]
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: cannot be written ({error.strerror})", "choose a directory you may write to with --out"
-            ) from None
-        if strange and not self.manifest_path.is_file():
-            raise RunError(
-                f"{self.path}: is taken by something else ({strange[0]})", "choose a new directory with --out"
-            )
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise RunError(f"{self.path}: cannot be written", "choose a directory you may write to with --out")
+        self._make()
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise RunError(f"{self.path}: another process is writing this run", "wait for it, or stop it") from None
         try:
+            self._clean()
             yield
         finally:
+            if not self.manifest_path.is_file():
+                # Input that was refused leaves nothing behind: the name stays free.
+                self.pairs_path.unlink(missing_ok=True)
+                (self.path / ".lock").unlink(missing_ok=True)
+                with suppress(OSError):
+                    self.path.rmdir()
             lock.release()
+
+    def _make(self) -> None:
+        where = "choose a directory you may write to with --out"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            found = [path.name for path in self.path.iterdir()]
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written ({error.strerror})", where) from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise RunError(f"{self.path}: cannot be written", where)
+        strange = sorted(name for name in found if not _OURS.match(name))
+        if strange and not self.manifest_path.is_file():
+            raise RunError(
+                f"{self.path}: is taken by something else ({strange[0]})", "choose a new directory with --out"
+            )
+
+    def _clean(self) -> None:
+        """Remove what a killed process left half written; the lock says that nobody is writing it."""
+        for left in [*self.path.glob("*.partial"), *self.labels_path.glob("*.partial")]:
+            left.unlink(missing_ok=True)
+        for left in self.path.glob("staging-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     @property
     def manifest(self) -> Manifest:
