@@ -20,7 +20,8 @@ setup: .venv/ready
 	@touch $@
 
 quickstart: setup
-	$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)
+	$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN) || \
+		{ echo "to begin anew: make quickstart RUN=runs/another"; exit 1; }
 	@echo
 	$(BIN)/judge agree $(SHOP)/grades.csv --run $(RUN)
 
