@@ -25,24 +25,37 @@ def krippendorff_alpha(ratings: npt.ArrayLike, values: npt.ArrayLike, metric: Me
     Units with fewer than two ratings are not used. NaN where no unit has two ratings, or all of them are
     one grade. Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability".
     """
-    scale = np.asarray(values, dtype=np.float64)
-    counts = _unit_counts(ratings, scale)
-    counts = counts[counts.sum(axis=1) >= 2]
-    shares = counts / (counts.sum(axis=1, keepdims=True) - 1)
-    coincidences = shares.T @ counts - np.diag(shares.sum(axis=0))
-    margin = coincidences.sum(axis=1)
+    return float(alpha_of(coincidences(ratings, values).sum(axis=0), values, metric))
+
+
+def coincidences(ratings: npt.ArrayLike, values: npt.ArrayLike) -> Floats:
+    """Krippendorff's coincidences of each unit, shape (units, K, K): the ordered pairs of grades given to it.
+
+    A unit of m ratings weighs m over all its cells, one of fewer than two nothing. Sums over units are what
+    `alpha_of` takes, so that a bootstrap can resample them.
+    """
+    counts = _unit_counts(ratings, np.asarray(values, dtype=np.float64))
+    raters = counts.sum(axis=1)
+    weight = np.divide(1.0, raters - 1, out=np.zeros_like(raters), where=raters >= 2)
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1])
+    return np.asarray(pairs * weight[:, None, None])
+
+
+def alpha_of(coincidence: npt.ArrayLike, values: npt.ArrayLike, metric: Metric = "ordinal") -> Floats:
+    """Alpha of summed coincidences (..., K, K), shape (...). NaN and source as for `krippendorff_alpha`."""
+    scale, observed = np.asarray(values, dtype=np.float64), np.asarray(coincidence, dtype=np.float64)
+    margin = observed.sum(axis=-1)
     if metric == "nominal":
         cost = 1 - np.eye(len(scale))
     elif metric in ("ordinal", "interval"):
         # Ordinal: the distance between the mid-ranks that the ratings in use give to two grades.
-        place = np.cumsum(margin) - margin / 2 if metric == "ordinal" else scale
-        cost = (place[:, None] - place[None, :]) ** 2
+        place = np.cumsum(margin, axis=-1) - margin / 2 if metric == "ordinal" else scale
+        cost = (place[..., :, None] - place[..., None, :]) ** 2
     else:
         raise ValueError(f"unknown metric {metric!r}: use nominal, ordinal or interval")
-    expected = margin @ cost @ margin
-    if not expected > 0:
-        return float("nan")
-    return float(1 - (margin.sum() - 1) * (coincidences * cost).sum() / expected)
+    expected = np.asarray((margin[..., :, None] * cost * margin[..., None, :]).sum(axis=(-2, -1)))
+    found = (margin.sum(axis=-1) - 1) * (observed * cost).sum(axis=(-2, -1))
+    return np.asarray(1 - np.divide(found, expected, out=np.full(expected.shape, np.nan), where=expected > 0))
 
 
 def gwet_ac(ratings: npt.ArrayLike, values: npt.ArrayLike, weights: Weights = "identity") -> float:

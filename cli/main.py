@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from cli.aggregate import aggregate
 from cli.agree import agree
 from cli.doctor import doctor
 from cli.export import export
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, export):
+for verb in (doctor, guideline, validate, label, status, agree, aggregate, export):
     app.command()(verb)
 app.command("import")(import_)
 
