@@ -51,15 +51,15 @@ def _clauses(report: Mapping[str, Any]) -> Iterator[Advice]:
     if worst and worst[0]["agreement"]["value"] < 1:
         first = worst[0]
         yield Advice(
-            f"The clause “{first['clause']}” is behind most disagreements: {first['agreement']['value']:.0%} agreement on "
-            f"{first['n']} pairs. Reword it, or give it an example.",
+            f"The clause “{first['clause']}” is behind most disagreements: {first['agreement']['value']:.0%} agreement "
+            f"on {first['n']} pairs. Reword it, or give it an example.",
             "clauses",
         )
     if report["confused"]:
         first = report["confused"][0]
         yield Advice(
-            f"Raters confuse “{first['first']}” with “{first['second']}” most ({first['n']} times, {first['grades_differ']} "
-            "with different grades): say which one wins.",
+            f"Raters confuse “{first['first']}” with “{first['second']}” most ({first['n']} times, "
+            f"{first['grades_differ']} with different grades): say which one wins.",
             "clauses",
         )
     over = sum(clause["over"] for clause in report["clauses"])
@@ -89,4 +89,6 @@ def _segments(report: Mapping[str, Any]) -> Iterator[Advice]:
 
 def _ties(report: Mapping[str, Any]) -> Iterator[Advice]:
     if report["people"]["tied"]:
-        yield Advice(f"{report['people']['tied']} pairs have no majority: decide them, the widest first.", "disagreements")
+        yield Advice(
+            f"{report['people']['tied']} pairs have no majority: decide them, the widest first.", "disagreements"
+        )

@@ -205,9 +205,9 @@ def _cell(value: Any) -> Any:
 
 def _votes(ratings: Floats, values: Sequence[int]) -> Floats:
     """Shape (raters, units, K): 1 where a rater gave a unit that grade."""
-    return (np.asarray(ratings)[:, :, None] == np.asarray(values)).astype(np.float64)
+    return np.asarray(np.asarray(ratings)[:, :, None] == np.asarray(values), dtype=np.float64)
 
 
 def _shares(amounts: Floats) -> Floats:
     total = amounts.sum(axis=1, keepdims=True)
-    return np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))

@@ -1,4 +1,4 @@
-"""The agreement report: runs against people, people against people, and where, by whom and by which rule they differ."""
+"""The agreement report: runs and people against people, and where, by whom and by which rule they differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -120,9 +120,7 @@ class Report:
             **self.primary.as_json(),
             "comparisons": [comparison.as_json() for comparison in self.comparisons],
             "people": asdict(self.people),
-            "alternative": [
-                {"run": name, "passed": test.passed, **asdict(test)} for name, test in self.alternative
-            ],
+            "alternative": [{"run": name, "passed": test.passed, **asdict(test)} for name, test in self.alternative],
             "grade_mix": [{"grade": grade, **asdict(found)} for grade, found in self.grade_mix.items()],
             "precision_at": [{"k": k, **asdict(found)} for k, found in self.precision_at.items()],
             "charts": asdict(self.charts) if self.charts else None,
@@ -179,7 +177,10 @@ def agree(question: Question) -> Report:
         people=_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),
         alternative=[
-            (j.side.name, alternative_annotator_test(panel.grades, j.side.grades, queries, panel.raters, question.epsilon))
+            (
+                j.side.name,
+                alternative_annotator_test(panel.grades, j.side.grades, queries, panel.raters, question.epsilon),
+            )
             for j in judged
         ],
         raters=report_raters(panel) if len(people) > 1 or panel.gold is not None else [],
@@ -249,7 +250,7 @@ def _hits(panel: Panel, reference: Side, judged: Judged | None) -> Floats:
     count = votes.sum(axis=1)
     pairs = count * (count - 1)
     agreeing = (votes * (votes - 1)).sum(axis=1)
-    return np.divide(agreeing, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return np.asarray(np.divide(agreeing, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
 
 
 def _comparisons(panel: Panel, people: Sequence[Side], runs: Sequence[Side]) -> list[Comparison]:
@@ -293,6 +294,4 @@ def _grade_mix(judged: Judged, reference: Side, values: Sequence[int]) -> dict[i
 
 def _precision_at(judged: Judged, reference: Side, values: Sequence[int]) -> dict[int, Powered]:
     """The share of the highest grade among a query's first k rows, in the order of the run's input."""
-    return {
-        k: powered_mean(sums_by_query(judged, reference.grades, values, top=k)[values[-1]]) for k in DEPTHS
-    }
+    return {k: powered_mean(sums_by_query(judged, reference.grades, values, top=k)[values[-1]]) for k in DEPTHS}

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from audit import measures
-from audit.comparison import Side, pooled
+from audit.comparison import Measure, Side, pooled
 from audit.intervals import Estimate, by_query_index, each_by_query
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +30,9 @@ class Ceiling:
     """Judge less people: below 0 where the judge agrees with people less than they do with each other."""
 
 
-def ceilings(people: Sequence[Side], judge: Side | None, queries: npt.NDArray[np.str_], values: Sequence[int]) -> list[Ceiling]:
+def ceilings(
+    people: Sequence[Side], judge: Side | None, queries: npt.NDArray[np.str_], values: Sequence[int]
+) -> list[Ceiling]:
     """Accuracy and quadratic kappa of people and of the judge against people; empty with fewer than two raters.
 
     Each pair of raters counts in both directions, so that neither is the reference. A pair (of query and product) of m
@@ -46,19 +49,22 @@ def ceilings(people: Sequence[Side], judge: Side | None, queries: npt.NDArray[np
     against = pooled([(a, _only(judge, shared)) for a in on], queries, values) if judge else among
     both = np.concatenate([among, against], axis=1)
     size = len(values)
+    wanted: dict[str, Measure] = {"accuracy": measures.accuracy}
+    wanted["weighted_kappa"] = partial(measures.weighted_kappa, values=values)
     found = []
-    for name, measure in (
-        ("accuracy", measures.accuracy),
-        ("weighted_kappa", lambda confusion: measures.weighted_kappa(confusion, values)),
-    ):
-        estimates = each_by_query(
-            both,
-            {
-                "people": lambda c, m=measure: m(c[..., :size, :]),
-                "judge": lambda c, m=measure: m(c[..., size:, :]),
-                "difference": lambda c, m=measure: m(c[..., size:, :]) - m(c[..., :size, :]),
-            },
-        )
+    for name, measure in wanted.items():
+
+        def among_people(confusion: Floats, measure: Measure = measure) -> Floats:
+            return np.asarray(measure(confusion[..., :size, :]))
+
+        def with_judge(confusion: Floats, measure: Measure = measure) -> Floats:
+            return np.asarray(measure(confusion[..., size:, :]))
+
+        def difference(confusion: Floats, measure: Measure = measure) -> Floats:
+            return with_judge(confusion, measure) - among_people(confusion, measure)
+
+        sides = {"people": among_people, "judge": with_judge, "difference": difference}
+        estimates = each_by_query(both, sides)
         if judge is None:
             nobody = Estimate(None, None, None, "there is no run to compare with people")
             estimates |= {"judge": nobody, "difference": nobody}
@@ -144,7 +150,7 @@ def alternative_annotator_test(
 
 
 def _wins(ratings: Floats, judged: Floats, rater: int) -> tuple[Floats, Floats]:
-    """Whether the judge is at least as close to the others as the rater, and the reverse; NaN where it cannot be said."""
+    """Whether the judge is at least as close to the others as the rater, and the reverse; NaN where nobody can say."""
     others, own = np.delete(ratings, rater, axis=0), ratings[rater]
     count = (~np.isnan(others)).sum(axis=0)
     usable = (count > 0) & ~np.isnan(own) & ~np.isnan(judged)

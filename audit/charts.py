@@ -52,9 +52,7 @@ def charts(reference: Side, judged: Side, values: Sequence[int]) -> Charts | Non
     kept = np.unique(np.linspace(0, len(curve.coverage) - 1, POINTS).round().astype(int))
     return Charts(
         reliability=[
-            Bin(float(c), float(a), int(n))
-            for c, a, n in zip(bins.confidence, bins.accuracy, bins.n, strict=True)
-            if n
+            Bin(float(c), float(a), int(n)) for c, a, n in zip(bins.confidence, bins.accuracy, bins.n, strict=True) if n
         ],
         risk_coverage=[(float(curve.coverage[i]), float(curve.error_rate[i])) for i in kept],
         thresholds=[float(curve.threshold[i]) for i in kept],

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from audit.intervals import Estimate, by_query
+from audit.intervals import Estimate, share_by_query
 from audit.panel import Panel
 from judge.guideline import Guideline
 
@@ -113,8 +113,4 @@ def _agreement(panel: Panel, hits: Floats, units: npt.NDArray[np.int64]) -> Esti
     known = units[~np.isnan(hits[units])]
     if not len(known):
         return Estimate(None, None, None, "none of these pairs has both sides")
-    _, query = np.unique(panel.queries[known], return_inverse=True)
-    table = np.zeros((query.max() + 1, 1, 2))
-    np.add.at(table, (query, 0, 0), hits[known])
-    np.add.at(table, (query, 0, 1), 1 - hits[known])
-    return by_query(table, lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
+    return share_by_query(panel.queries[known], hits[known])

@@ -61,8 +61,9 @@ def compare(reference: Side, judged: Side, queries: npt.NDArray[np.str_], values
     matrices = confusion_by_query(query, truth, given, values)
     figures = _of_confusions(matrices, values)
     if judged.expected is not None:
+        shares = judged.probabilities
         figures |= _ranks(query, truth, judged.expected[both])
-        figures |= _calibration(query, truth, judged.probabilities, both, values)
+        figures |= _calibration(query, truth, None if shares is None else shares[both], values)
     names = reference.name, judged.name
     return Comparison(*names, int(both.sum()), len(matrices), figures, matrices.sum(axis=0).tolist())
 
@@ -154,12 +155,12 @@ def _ranks(query: npt.NDArray[np.str_], truth: Floats, expected: Floats) -> dict
 
 
 def _calibration(
-    query: npt.NDArray[np.str_], truth: Floats, shares: Floats | None, both: npt.NDArray[np.bool_], values: Sequence[int]
+    query: npt.NDArray[np.str_], truth: Floats, shares: Floats | None, values: Sequence[int]
 ) -> dict[str, Estimate]:
     name = "calibration_error"
     if shares is None:
         return {name: Estimate(None, None, None, "the labels carry no probabilities")}
-    sure, right = reliability.top_label(shares[both], np.searchsorted(values, truth))
+    sure, right = reliability.top_label(shares, np.searchsorted(values, truth))
 
     def error(rows: npt.NDArray[np.int64]) -> float:
         return reliability.expected_calibration_error(sure[rows], right[rows])

@@ -65,7 +65,8 @@ def instructive(panel: Panel, reference: Side | None, judged: Side | None, most:
 
 def _spread_out(panel: Panel, order: Sequence[int], most: int, limit: int = 2) -> list[int]:
     seen: Counter[str] = Counter()
-    first, rest = [], []
+    first: list[int] = []
+    rest: list[int] = []
     for unit in order:
         query = panel.units[unit].query_id
         (first if seen[query] < limit else rest).append(unit)

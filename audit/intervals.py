@@ -110,6 +110,19 @@ def each_by_query(
     }
 
 
+def share_by_query(query_index: npt.ArrayLike, hits: npt.ArrayLike) -> Estimate:
+    """The mean of `hits`, with an interval over resampled queries. Both have shape (N,); hits lie in [0, 1]."""
+    queries, query = np.unique(np.asarray(query_index), return_inverse=True)
+    table = hits_by_query(query, np.asarray(hits, dtype=np.float64), len(queries))
+    return by_query(table[:, None], lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
+
+
+def hits_by_query(query: Ints, hits: Floats, count: int) -> Floats:
+    """Hits and misses of each query, shape (count, 2); `query` holds positions in 0..count-1."""
+    columns = [np.bincount(query, amount, minlength=count) for amount in (hits, 1 - hits)]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
 def by_query_index(
     query_index: npt.ArrayLike,
     statistic: Callable[[Ints], float],

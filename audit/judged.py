@@ -44,8 +44,8 @@ class Judged:
 
 
 def find_labels(run: Run, panel: Panel, name: str) -> Judged:
-    """Find each unit's label in a run: by `query_id` and `candidate_id`, or by the query's text where the file of ratings
-    has no `query_id`. The run need not be finished: what has no label yet counts as not graded."""
+    """Find each unit's label in a run: by `query_id` and `candidate_id`, or by the query's text where the ratings have
+    no `query_id`. The run need not be finished: what has no label yet counts as not graded."""
     import pyarrow as pa
 
     units = panel.units
@@ -78,7 +78,11 @@ def find_labels(run: Run, panel: Panel, name: str) -> Judged:
 
 def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str, Any]:
     texts = [text for text in candidate.values() if text]
-    found = {"locale": locale, "category": candidate.get("category"), "title": candidate.get("title") or "".join(texts[:1])}
+    found = {
+        "locale": locale,
+        "category": candidate.get("category"),
+        "title": candidate.get("title") or "".join(texts[:1]),
+    }
     rest = " · ".join(text for name, text in candidate.items() if text and name not in ("title", "category"))
     return {**found, "description": rest[:TEXT], "text_length": sum(map(len, texts)) or None}
 
@@ -118,7 +122,15 @@ def sums_by_query(judged: Judged, reference: Floats, values: Sequence[int], top:
     table = np.array([[0.0 if cell is None else float(cell) for cell in row] for row in found])
     table = table.reshape(len(found), 4 + 3 * len(values))
     return {
-        value: Sums(table[:, 0], table[:, 1], *table[:, 4 + 3 * i : 7 + 3 * i].T, table[:, 2].sum(), table[:, 3].sum())
+        value: Sums(
+            weight=table[:, 0],
+            rated_weight=table[:, 1],
+            judged=table[:, 4 + 3 * i],
+            rated_judged=table[:, 5 + 3 * i],
+            rated_people=table[:, 6 + 3 * i],
+            n=table[:, 2].sum(),
+            n_rated=table[:, 3].sum(),
+        )
         for i, value in enumerate(values)
     }
 

@@ -27,7 +27,16 @@ MEASURES = {
     "kendall_tau_b": "Kendall's tau-b, expected grade",
     "calibration_error": "calibration error",
 }
-DRAWN = ("weighted_kappa", "linear_kappa", "cohen_kappa", "alpha_ordinal", "gwet_ac2", "accuracy", "macro_f1", "spearman")
+DRAWN = {
+    "weighted_kappa": "quadratic kappa",
+    "cohen_kappa": "Cohen's kappa",
+    "alpha_ordinal": "Krippendorff's alpha",
+    "gwet_ac2": "Gwet's AC2",
+    "accuracy": "same grade",
+    "within_1": "within one grade",
+    "macro_f1": "macro F1",
+    "spearman": "Spearman",
+}
 SEGMENTS = 16
 """Segments that are drawn; the table has all."""
 
@@ -62,7 +71,7 @@ def render(report: Mapping[str, Any]) -> str:
         percent=percent,
         interval=lambda e: _between(e, number),
         interval_percent=lambda e: _between(e, lambda value, digits: percent(value)),
-        signed=_signed,
+        signed=lambda value, digits=2: f"{value:+.{digits}f}",
         p_value=_p_value,
         grade=lambda value: f"{value:g}" if value is not None else "–",
         clip=lambda value, low, high: min(max((value - low) / (high - low), 0.0), 1.0),
@@ -74,7 +83,7 @@ def render(report: Mapping[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(
         r=report,
         advice=advise(report),
-        measures=[_row(MEASURES[name], report[name]) for name in DRAWN if name in report],
+        measures=[_row(label, report[name]) for name, label in DRAWN.items() if name in report],
         every=[{"label": label, "estimate": report[name]} for name, label in _labels(report) if name in report],
         segment_rows=[_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
         # Our own files, and the only text that is not escaped.
@@ -107,13 +116,6 @@ def _between(estimate: Mapping[str, Any], form: Any) -> str:
     if estimate["low"] is None:
         return str(estimate["reason"] or "no interval")
     return f"{form(estimate['low'], 2)} to {form(estimate['high'], 2)}"
-
-
-def _signed(estimate: Mapping[str, Any]) -> str:
-    if estimate["value"] is None:
-        return "–"
-    reach = "" if estimate["low"] is None else f" ({estimate['low']:+.2f} to {estimate['high']:+.2f})"
-    return f"{estimate['value']:+.2f}{reach}"
 
 
 def _p_value(p: float | None) -> str:

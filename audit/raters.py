@@ -1,4 +1,4 @@
-"""Each rater: with whom they agree, which way they lean, how fast they are, whether they drift, where they stand alone."""
+"""Each rater: how far they agree, which way they lean, how fast they are, whether they drift, where they are alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -164,4 +164,3 @@ def _alone(panel: Panel, index: int) -> list[Alone]:
     found = np.flatnonzero(united & ~np.isnan(own) & (own != one))
     far = sorted(found, key=lambda unit: -abs(own[unit] - one[unit]))
     return [Alone(int(unit), int(own[unit]), int(one[unit])) for unit in far]
-

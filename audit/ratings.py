@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
 import numpy as np
 
 from audit.panel import FACETS, Panel, Unit

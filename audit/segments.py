@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from audit.intervals import Estimate, by_query
+from audit.intervals import Estimate, hits_by_query, share_by_query
 from audit.panel import Panel, Unit
 
 Floats = npt.NDArray[np.float64]
@@ -56,19 +56,17 @@ def report_segments(panel: Panel, hits: Floats) -> list[Segment]:
                 found.append(_segment(facet, value, panel.queries[usable], hits[usable], inside))
     tested = [segment.p for segment in found if segment.p is not None]
     corrected = iter(stats.false_discovery_control(tested, method="bh") if tested else [])
-    final = [
-        segment if segment.p is None else replace(segment, q=float(next(corrected))) for segment in found
-    ]
+    final = [segment if segment.p is None else replace(segment, q=float(next(corrected))) for segment in found]
     return sorted(final, key=lambda s: (s.q is None or s.q > 0.05, -(s.lost or 0.0)))
 
 
-def _segment(facet: str, value: str, queries: npt.NDArray[np.str_], hits: Floats, inside: npt.NDArray[np.bool_]) -> Segment:
-    _, query = np.unique(queries, return_inverse=True)
-    # By query: rows in and out of the segment; columns agreements and disagreements.
-    table = np.zeros((query.max() + 1, 2, 2))
-    np.add.at(table, (query, np.where(inside, 0, 1), 0), hits)
-    np.add.at(table, (query, np.where(inside, 0, 1), 1), 1 - hits)
-    agreement = by_query(table[:, :1], lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
+def _segment(
+    facet: str, value: str, queries: npt.NDArray[np.str_], hits: Floats, inside: npt.NDArray[np.bool_]
+) -> Segment:
+    every, query = np.unique(queries, return_inverse=True)
+    groups = [hits_by_query(query[group], hits[group], len(every)) for group in (inside, ~inside)]
+    table = np.stack(groups, axis=1)
+    agreement = share_by_query(queries[inside], hits[inside])
     difference, p = clustered_difference(table)
     n = int(inside.sum())
     return Segment(

@@ -15,7 +15,7 @@ from judge import guideline as guidelines
 def aggregate(
     ratings: Annotated[
         Path,
-        typer.Argument(metavar="RATINGS", help="A row a grade (`rater, grade`), or a row a pair; `-` is standard input."),
+        typer.Argument(metavar="RATINGS", help="A row a grade (with `rater`), or a row a pair; `-` is standard input."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="What to write: .parquet, .jsonl or .csv.")],
     method: Annotated[

@@ -42,7 +42,7 @@ Gold = Annotated[
 def agree(
     ratings: Annotated[
         Path,
-        typer.Argument(metavar="RATINGS", help="A row a grade (`rater, grade`), or a row a pair; `-` is standard input."),
+        typer.Argument(metavar="RATINGS", help="A row a grade (with `rater`), or a row a pair; `-` is standard input."),
     ],
     run: Annotated[
         list[Path] | None, typer.Option("--run", metavar="RUN", help="A run to compare; repeatable. Without: people.")
@@ -138,7 +138,8 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
     missing = ", ".join(f"{count:,} {status}" for status, count in document["not_graded"].items())
     typer.echo(
-        f"\n{primary.n:,} pairs of {primary.queries:,} queries; coverage {found.coverage or 0:.1%} of {found.rated:,} rated"
+        f"\n{primary.n:,} pairs of {primary.queries:,} queries; "
+        f"coverage {found.coverage or 0:.1%} of {found.rated:,} rated"
         + (f" ({missing})" if missing else "")
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
     )

@@ -12,6 +12,7 @@ from cli.export import export
 from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
+from cli.probe import probe
 from cli.status import status
 from cli.validate import validate
 from judge.errors import JudgeError
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, aggregate, export):
+for verb in (doctor, guideline, validate, label, status, agree, aggregate, probe, export):
     app.command()(verb)
 app.command("import")(import_)
 
