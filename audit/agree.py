@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit import reliability
 from audit.ceiling import AlternativeAnnotator, Ceiling, alternative_annotator_test, ceilings
 from audit.charts import Charts, charts
 from audit.clauses import ClauseReport, Confused, confused_clauses, report_clauses
 from audit.comparison import Comparison, Side, compare, compare_people
 from audit.disagreements import Disagreement, instructive
-from audit.intervals import Estimate, by_query, by_query_index
 from audit.judged import Judged, find_labels, sums_by_query
 from audit.panel import Panel, described, majority
+from audit.people import People, people_agree, report_people
 from audit.powered import Powered, powered_mean
 from audit.raters import RaterReport, report_raters
 from audit.ratings import Layout, read_ratings
@@ -51,21 +50,6 @@ class Question:
     """Candidates' title, description and category by `candidate_id`, for pairs that no run knows."""
     epsilon: float = 0.2
     """For the alternative annotator test."""
-
-
-@dataclass(frozen=True)
-class People:
-    """How well people agree among themselves. Figures of two or more ratings a pair."""
-
-    raters: Sequence[str]
-    gold: str | None
-    pairs: int
-    """Rated pairs."""
-    shared: int
-    """Pairs with two ratings or more."""
-    tied: int
-    """Pairs whose raters have no majority."""
-    figures: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -174,7 +158,7 @@ def agree(question: Question) -> Report:
         judged=first,
         rated=int((~np.isnan(reference.grades)).sum()) if first else len(panel.units),
         comparisons=_comparisons(panel, people, [j.side for j in judged]),
-        people=_people(panel),
+        people=report_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),
         alternative=[
             (
@@ -184,7 +168,7 @@ def agree(question: Question) -> Report:
             for j in judged
         ],
         raters=report_raters(panel) if len(people) > 1 or panel.gold is not None else [],
-        clauses=report_clauses(panel, hits, guideline),
+        clauses=report_clauses(panel, hits, people_agree(panel), guideline),
         confused=confused_clauses(panel),
         segments=report_segments(panel, hits),
         grade_mix=_grade_mix(first, reference, values) if first else {},
@@ -246,11 +230,7 @@ def _hits(panel: Panel, reference: Side, judged: Judged | None) -> Floats:
         given = judged.side.grades if judged else panel.grades[0]
         missing = np.isnan(given) | np.isnan(reference.grades)
         return np.where(missing, np.nan, (given == reference.grades).astype(np.float64))
-    votes = (panel.grades[:, :, None] == np.array(panel.values)).sum(axis=0)
-    count = votes.sum(axis=1)
-    pairs = count * (count - 1)
-    agreeing = (votes * (votes - 1)).sum(axis=1)
-    return np.asarray(np.divide(agreeing, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+    return people_agree(panel)
 
 
 def _comparisons(panel: Panel, people: Sequence[Side], runs: Sequence[Side]) -> list[Comparison]:
@@ -263,29 +243,6 @@ def _comparisons(panel: Panel, people: Sequence[Side], runs: Sequence[Side]) -> 
     sides += [(reference, person) for person in people for reference in gold]
     sides += [(some[i], some[j]) for i in range(len(some)) for j in range(i + 1, len(some))]
     return [compare(reference, judged, panel.queries, panel.values) for reference, judged in sides]
-
-
-def _people(panel: Panel) -> People:
-    count = (~np.isnan(panel.grades)).sum(axis=0)
-    shared = count >= 2
-    reason = "no pair has two ratings" if not shared.any() else "all ratings are one single grade"
-    figures: dict[str, Estimate] = {}
-    queries, grades = panel.queries[shared], panel.grades[:, shared]
-    units = reliability.coincidences(grades, panel.values)
-    _, query = np.unique(queries, return_inverse=True)
-    matrices = np.zeros((len(np.unique(queries)), len(panel.values), len(panel.values)))
-    np.add.at(matrices, query, units)
-    for metric in ("nominal", "ordinal", "interval"):
-        found = by_query(matrices, lambda c, m=metric: reliability.alpha_of(c, panel.values, m))  # type: ignore[misc]
-        figures[f"alpha_{metric}"] = found.because(reason)
-    for name, weights in (("gwet_ac1", "identity"), ("gwet_ac2", "quadratic")):
-        figures[name] = by_query_index(
-            queries,
-            lambda rows, w=weights: reliability.gwet_ac(grades[:, rows], panel.values, w),  # type: ignore[misc]
-            resamples=500,
-        ).because(reason)
-    tied = int((shared & np.isnan(majority(panel.grades))).sum())
-    return People(panel.raters, panel.gold_name, len(panel.units), int(shared.sum()), tied, figures)
 
 
 def _grade_mix(judged: Judged, reference: Side, values: Sequence[int]) -> dict[int, Powered]:

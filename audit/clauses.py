@@ -33,6 +33,8 @@ class ClauseReport:
     """Pairs on which anybody names it."""
     agreement: Estimate
     """Share of those pairs on which the two sides agree."""
+    people: Estimate
+    """Share of rater pairs that agree there; the same figure where people alone are compared."""
     over: int
     """Ratings that name it and yet give more than it allows."""
     examples: Sequence[int]
@@ -53,8 +55,11 @@ class Confused:
     """A unit, one with different grades if there is one."""
 
 
-def report_clauses(panel: Panel, hits: Floats, guideline: Guideline) -> list[ClauseReport]:
-    """One report a clause that was invoked, those behind most disagreements first. `hits` as for segments."""
+def report_clauses(panel: Panel, hits: Floats, people: Floats, guideline: Guideline) -> list[ClauseReport]:
+    """One report a clause that was invoked, those behind most disagreements first.
+
+    `hits` as for segments; `people` likewise, for people among themselves.
+    """
     known = {clause.id: clause for clause in guideline.clauses}
     used: Mapping[str, list[tuple[int, int]]] = defaultdict(list)
     for (rater, unit), clause in panel.clauses.items():
@@ -73,6 +78,7 @@ def report_clauses(panel: Panel, hits: Floats, guideline: Guideline) -> list[Cla
                 invoked=len(places),
                 n=len(units),
                 agreement=_agreement(panel, hits, units),
+                people=_agreement(panel, people, units),
                 over=over,
                 examples=sorted(missed, key=lambda u: hits[u])[:EXAMPLES],
             )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit import measures, reliability
+from audit import measures, reliability, several
 from audit.intervals import Estimate, by_query_index, confusion_by_query, each_by_query
 
 Floats = npt.NDArray[np.float64]
@@ -95,9 +95,9 @@ def pooled(sides: Sequence[tuple[Side, Side]], queries: npt.NDArray[np.str_], va
     return total
 
 
-def alpha_of_two(confusion: Floats, values: Sequence[int], metric: reliability.Metric) -> Floats:
+def alpha_of_two(confusion: Floats, values: Sequence[int], metric: several.Metric) -> Floats:
     """Krippendorff's alpha of two raters, from their confusion matrix (..., K, K)."""
-    return reliability.alpha_of(confusion + np.swapaxes(confusion, -1, -2), values, metric)
+    return several.alpha_of(confusion + np.swapaxes(confusion, -1, -2), values, metric)
 
 
 def _measures(values: Sequence[int]) -> dict[str, Measure]:

@@ -71,10 +71,11 @@ def render(report: Mapping[str, Any]) -> str:
         percent=percent,
         interval=lambda e: _between(e, number),
         interval_percent=lambda e: _between(e, lambda value, digits: percent(value)),
-        signed=lambda value, digits=2: f"{value:+.{digits}f}",
+        signed=lambda value, digits=2: number(value, digits, "+"),
         p_value=_p_value,
         grade=lambda value: f"{value:g}" if value is not None else "–",
         clip=lambda value, low, high: min(max((value - low) / (high - low), 0.0), 1.0),
+        below_zero=lambda rows: any(row["low"] is not None and row["low"] < -0.05 for row in rows),
         spoken=lambda bins: "; ".join(f"{percent(b['confidence'])} sure, {percent(b['accuracy'])} right" for b in bins),
         spoken_rows=lambda rows: "; ".join(f"{row['label']} {row['note']}" for row in rows),
         corners=_corners,
@@ -94,9 +95,9 @@ def render(report: Mapping[str, Any]) -> str:
     )
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A figure, or a dash."""
-    return "–" if value is None else f"{value:,.{digits}f}"
+def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
+    """A figure with a true minus sign, or a dash; `sign` "+" shows the plus too."""
+    return "–" if value is None else f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
 
 
 def percent(value: float | None) -> str:
@@ -134,15 +135,15 @@ def _labels(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _row(label: str, estimate: Mapping[str, Any], other: bool = False, note: str = "") -> dict[str, Any]:
     shown = {name: estimate[name] for name in ("value", "low", "high")}
     if not note:
-        note = "–" if shown["value"] is None else f"{shown['value']:.2f}"
-        note += "" if shown["low"] is None else f"  ({shown['low']:.2f} to {shown['high']:.2f})"
+        note = number(shown["value"], 2)
+        note += "" if shown["low"] is None else f"  ({number(shown['low'], 2)} to {number(shown['high'], 2)})"
     return {"label": label, "note": note, "other": other, **shown}
 
 
 def _segment_row(segment: Mapping[str, Any]) -> dict[str, Any]:
     sure = segment["q"] is not None and segment["q"] <= 0.05
     share = percent(segment["agreement"]["value"])
-    return _row(segment["value"], segment["agreement"], sure, f"{share} of {segment['n']:,}")
+    return _row(f"{segment['facet']}: {segment['value']}", segment["agreement"], sure, f"{share} of {segment['n']:,}")
 
 
 def _corners(points: Sequence[tuple[float, float]]) -> str:

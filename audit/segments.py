@@ -77,8 +77,9 @@ def _segment(
 def clustered_difference(table: Floats) -> tuple[float, float | None]:
     """The difference of two shares, and its two-sided p-value with errors clustered by query.
 
-    `table` has shape (Q, 2, 2): rows the two groups, columns hits and misses. A linearised ratio estimator with Q - 1
-    degrees of freedom (Binder 1983, "On the variances of asymptotically normal estimators from complex surveys").
+    `table` has shape (Q, 2, 2): rows the two groups, columns hits and misses. A linearised ratio estimator (Binder
+    1983, "On the variances of asymptotically normal estimators from complex surveys"); one degree of freedom less than
+    the smaller group has queries, since a few queries tell little of their own spread.
     The p-value is null with one query in a group, where nothing can be said of chance.
     """
     from scipy import stats
@@ -89,12 +90,13 @@ def clustered_difference(table: Floats) -> tuple[float, float | None]:
     lead = influence[:, 0] - influence[:, 1]
     count = len(table)
     difference = float(share[0] - share[1])
-    if (table.sum(axis=2) > 0).sum(axis=0).min() < 2:
+    fewest = int((table.sum(axis=2) > 0).sum(axis=0).min())
+    if fewest < 2:
         return difference, None
     error = float(np.sqrt(count / (count - 1) * (lead @ lead)))
     if error == 0:
         return difference, None if difference else 1.0
-    return difference, float(2 * stats.t.sf(abs(difference) / error, count - 1))
+    return difference, float(2 * stats.t.sf(abs(difference) / error, fewest - 1))
 
 
 def facets(units: Sequence[Unit]) -> dict[str, list[str | None]]:
