@@ -60,8 +60,7 @@ class _Given:
 class _Reader:
     def __init__(self, table: Table, layout: Layout) -> None:
         self.table, self.layout = table, layout
-        names = [name for name in NAMES if name != "grade" or not layout.raters]
-        self.columns = Columns({k: v for k, v in layout.mapping.items() if k in NAMES}, names)
+        self.columns = Columns({k: v for k, v in layout.mapping.items() if k in NAMES}, NAMES)
         self.units: dict[tuple[str, str], int] = {}
         self.found: list[Unit] = []
         self.texts: dict[str, str] = {}
@@ -76,6 +75,12 @@ class _Reader:
             self._row(first, roles)
         for row in rows:
             self._row(row, roles)
+        silent = {*self.layout.raters, self.layout.gold} - {None} - {rater for _, rater in self.given}
+        if silent:
+            raise InputError(
+                f"{self.table.name}: holds no grade of {min(filter(None, silent))!r}",
+                "name columns or raters that it has with --raters and --gold",
+            )
         if not self.given:
             raise InputError(
                 f"{self.table.name}: holds no grade", "name the column with the grades with --rating COLUMN"
@@ -199,19 +204,14 @@ class _Reader:
                 grades[index, given.unit], times[index, given.unit] = given.grade, given.time
             if given.clause:
                 clauses[index, given.unit] = given.clause
-        there = gold_name is not None and not np.isnan(gold).all()
-        if gold_name is not None and not there:
-            raise InputError(
-                f"{self.table.name}: holds no grade of {gold_name!r}", "name a column or a rater with --gold"
-            )
         return Panel(
             file=self.table.name,
             values=values,
             units=self.found,
             raters=raters,
             grades=grades,
-            gold=gold if there else None,
-            gold_name=gold_name if there else None,
+            gold=None if gold_name is None else gold,
+            gold_name=gold_name,
             clauses=clauses,
             times=times,
         )
