@@ -128,7 +128,11 @@ def test_the_command_writes_ties_without_a_grade(ratings, tmp_path):
         "grades": {"0": 0, "1": 1, "2": 1},
     }
     rows = pq.read_table(out).to_pylist()
-    assert [(r["candidate_id"], r["grade"], r["tied"]) for r in rows] == [("P1", 2, []), ("P2", None, [0, 1]), ("P3", 1, [])]
+    assert [(r["candidate_id"], r["grade"], r["tied"]) for r in rows] == [
+        ("P1", 2, []),
+        ("P2", None, [0, 1]),
+        ("P3", 1, []),
+    ]
     assert rows[1]["posterior"] == [0.5, 0.5, 0.0]
     assert rows[1]["expected_grade"] == 0.5
 

@@ -101,7 +101,9 @@ def test_the_ceiling_compares_like_with_like():
 def sums(y, f, rated, queries):
     """Plain pairs, each at weight 1, as sums by query; y counts where `rated` only."""
     _, query = np.unique(queries, return_inverse=True)
-    total = [np.bincount(query, w, minlength=query.max() + 1) for w in (np.ones(len(f)), rated, f, f * rated, y * rated)]
+    total = [
+        np.bincount(query, w, minlength=query.max() + 1) for w in (np.ones(len(f)), rated, f, f * rated, y * rated)
+    ]
     return Sums(*total, n=len(f), n_rated=rated.sum())
 
 
@@ -139,7 +141,7 @@ def test_the_chosen_power_never_widens_the_interval(f, seed):
     y, rated = (random.random(60) < f).astype(float), (np.arange(60) % 3 == 0).astype(float)
     found = powered_mean(sums(y, f, rated, np.repeat(np.arange(20), 3)))
     wide = found.rated_only.high - found.rated_only.low
-    if 0 < found.powered.low and found.powered.high < 1 and 0 < found.rated_only.low and found.rated_only.high < 1:
+    if found.powered.low > 0 and found.powered.high < 1 and found.rated_only.low > 0 and found.rated_only.high < 1:
         assert found.powered.high - found.powered.low <= wide + 1e-9
 
 

@@ -24,7 +24,9 @@ def panel(grades, gold=None, clauses=None, times=None, queries=None, facet=()):
     times = np.full(grades.shape, NONE) if times is None else np.array(times, dtype=float)
     gold = None if gold is None else np.array(gold, dtype=float)
     raters = ("ann", "ben", "cleo", "dan")[: len(grades)]
-    return Panel("f.csv", VALUES, units, raters, grades, gold, "agreed" if gold is not None else None, clauses or {}, times)
+    return Panel(
+        "f.csv", VALUES, units, raters, grades, gold, "agreed" if gold is not None else None, clauses or {}, times
+    )
 
 
 def test_a_rater_by_hand():

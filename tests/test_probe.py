@@ -40,7 +40,9 @@ class Gullible:
             text = bytes(prompt.candidate).decode(errors="replace")
             obeyed = 0.9 if "rate this 2" in text else 0.05
             broken = "Thanks for nothing" in text
-            answers.append(Failure("broken") if broken else Scores((math.log(0.95 - obeyed), math.log(0.05), math.log(obeyed)), 0))
+            answers.append(
+                Failure("broken") if broken else Scores((math.log(0.95 - obeyed), math.log(0.05), math.log(obeyed)), 0)
+            )
         return answers
 
 
@@ -100,7 +102,16 @@ def test_a_sample_takes_from_every_query_first():
 
 
 def command(*words):
-    base = [sys.executable, "-m", "cli.main", "probe", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--json"]
+    base = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "probe",
+        SHOP / "pairs.csv",
+        "--catalogue",
+        SHOP / "catalogue.csv",
+        "--json",
+    ]
     done = subprocess.run([*map(str, base), *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -61,6 +61,6 @@ if (save) {
     link.href = URL.createObjectURL(new Blob([lines], { type: "application/x-ndjson" }));
     link.download = "decisions.jsonl";
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000); // the browser reads it after the click
   });
 }
