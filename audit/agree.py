@@ -13,10 +13,10 @@ from audit.charts import Charts, charts
 from audit.clauses import ClauseReport, Confused, confused_clauses, report_clauses
 from audit.comparison import Comparison, Side, compare, compare_people
 from audit.disagreements import Disagreement, instructive
-from audit.judged import Judged, find_labels, sums_by_query
+from audit.judged import Judged, find_labels, grade_mix, precision_at
 from audit.panel import Panel, described, majority
 from audit.people import People, people_agree, report_people
-from audit.powered import Powered, powered_mean
+from audit.powered import Powered
 from audit.raters import RaterReport, report_raters
 from audit.ratings import Layout, read_ratings
 from audit.segments import Segment, report_segments
@@ -28,8 +28,6 @@ Floats = npt.NDArray[np.float64]
 
 MOST_RATERS = 8
 """Beyond so many raters, each is compared with the others' majority alone, not with each of them."""
-DEPTHS = (1, 3, 5, 10)
-"""The k of precision at k."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +169,8 @@ def agree(question: Question) -> Report:
         clauses=report_clauses(panel, hits, people_agree(panel), guideline),
         confused=confused_clauses(panel),
         segments=report_segments(panel, hits),
-        grade_mix=_grade_mix(first, reference, values) if first else {},
-        precision_at=_precision_at(first, reference, values) if first else {},
+        grade_mix=grade_mix(first, reference.grades, values) if first else {},
+        precision_at=precision_at(first, reference.grades, values) if first else {},
         charts=charts(reference, first.side, values) if first else None,
         disagreements=instructive(panel, reference, first.side if first else None),
     )
@@ -243,12 +241,3 @@ def _comparisons(panel: Panel, people: Sequence[Side], runs: Sequence[Side]) -> 
     sides += [(reference, person) for person in people for reference in gold]
     sides += [(some[i], some[j]) for i in range(len(some)) for j in range(i + 1, len(some))]
     return [compare(reference, judged, panel.queries, panel.values) for reference, judged in sides]
-
-
-def _grade_mix(judged: Judged, reference: Side, values: Sequence[int]) -> dict[int, Powered]:
-    return {value: powered_mean(sums) for value, sums in sums_by_query(judged, reference.grades, values).items()}
-
-
-def _precision_at(judged: Judged, reference: Side, values: Sequence[int]) -> dict[int, Powered]:
-    """The share of the highest grade among a query's first k rows, in the order of the run's input."""
-    return {k: powered_mean(sums_by_query(judged, reference.grades, values, top=k)[values[-1]]) for k in DEPTHS}

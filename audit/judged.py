@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from audit.comparison import Side
 from audit.panel import Panel
-from audit.powered import Sums
+from audit.powered import Powered, Sums, powered_mean
 from judge.store import Run
 
 Floats = npt.NDArray[np.float64]
 
+DEPTHS = (1, 3, 5, 10)
+"""The k of precision at k."""
 TEXT = 400
 """Characters of a candidate's description that a report shows."""
 
@@ -133,6 +135,16 @@ def sums_by_query(judged: Judged, reference: Floats, values: Sequence[int], top:
         )
         for i, value in enumerate(values)
     }
+
+
+def grade_mix(judged: Judged, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
+    """Each grade's share of all labelled pairs."""
+    return {value: powered_mean(sums) for value, sums in sums_by_query(judged, reference, values).items()}
+
+
+def precision_at(judged: Judged, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
+    """The share of the highest grade among a query's first k rows, in the order of the run's input."""
+    return {k: powered_mean(sums_by_query(judged, reference, values, top=k)[values[-1]]) for k in DEPTHS}
 
 
 # A unit whose `query_id` is the digest of its text came without one: it may find its pair by the text.

@@ -157,10 +157,12 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
 
 
 def _show_people(found: "Report") -> None:
+    if found.ceiling or found.alternative:
+        typer.echo()
     for ceiling in found.ceiling:
         if ceiling.judge.value is not None:
             what = f"{NAMES[ceiling.measure]} on {ceiling.n:,} pairs: people among themselves"
-            typer.echo(f"\n{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
+            typer.echo(f"{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
     for name, test in found.alternative:
         if test.passed is not None:
             verdict = "passes" if test.passed else "does not pass"

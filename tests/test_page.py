@@ -127,13 +127,24 @@ def test_it_can_be_used_without_seeing_it(browser):
 
 
 CONTRAST = """
-const light = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map((v, i) => c.startsWith('color') ? v : v / 255)
-  .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-const behind = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
-  if (c !== 'rgba(0, 0, 0, 0)') return c; } return 'rgb(255, 255, 255)'; };
-return [...document.querySelectorAll('p, td, th, dd, dt, li, h1, h2, h3, caption, span, a, summary, button, label')]
-  .filter((e) => e.textContent.trim() && e.checkVisibility()).map((e) => { const [a, b] = [getComputedStyle(e).color,
-  behind(e)].map(light); return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); }).reduce((a, b) => Math.min(a, b), 21);
+const light = (color) => {
+  const parts = color.match(/[\\d.]+/g).map(Number).slice(0, 3).map((v) => (color.startsWith("color") ? v : v / 255));
+  const [r, g, b] = parts.map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (element) => {
+  for (; element; element = element.parentElement) {
+    const color = getComputedStyle(element).backgroundColor;
+    if (color !== "rgba(0, 0, 0, 0)") return color;
+  }
+  return "rgb(255, 255, 255)";
+};
+const words = "p, td, th, dd, dt, li, h1, h2, h3, caption, span, a, summary, button, label";
+const ratios = [...document.querySelectorAll(words)]
+  .filter((element) => element.textContent.trim() && element.checkVisibility())
+  .map((element) => [getComputedStyle(element).color, behind(element)].map(light))
+  .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+return Math.min(...ratios);
 """
 
 
