@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from cli.aggregate import aggregate
 from cli.agree import agree
 from cli.doctor import doctor
 from cli.export import export
@@ -13,6 +14,7 @@ from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
 from cli.output import printable
+from cli.probe import probe
 from cli.status import status
 from cli.validate import validate
 from judge.errors import JudgeError
@@ -25,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, export):
+for verb in (doctor, guideline, validate, label, status, agree, aggregate, probe, export):
     app.command()(verb)
 app.command("import")(import_)
 
