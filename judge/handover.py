@@ -1,4 +1,4 @@
-"""Work handed from one thread to the next, a few pieces ahead: memory stays bounded, and errors arrive where they count."""
+"""Work handed from one thread to the next, a few pieces ahead: memory stays bounded, errors arrive where they count."""
 
 import queue
 import threading

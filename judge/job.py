@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from judge import __version__
-from judge.engines import Judge
+from judge.engines import Judge, Serving
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
@@ -48,13 +48,13 @@ class Labelling:
     source: Source
     guideline: Guideline
     model: str
-    engine: str
+    serving: Serving
     skip_bad_rows: bool = False
 
     @cached_property
     def judge(self) -> Judge:
         """The judge, found but not loaded."""
-        return Judge(self.model, self.engine)
+        return Judge(self.model, self.serving)
 
     def begin(self, run: Run) -> None:
         """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.

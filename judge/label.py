@@ -1,8 +1,8 @@
 """Labelling: staged pairs through prompts and an engine into the parts of a run directory.
 
 Pairs go to the engine in blocks whose bounds depend on the input alone, and parts end where blocks end. So a run that
-was killed goes on with exactly the batches that it would have had, and its labels are those of a run that was not. Reading
-and tokenising run a few blocks ahead of the engine, and writing behind it, each in a thread of its own.
+was killed goes on with exactly the batches that it would have had, and its labels are those of a run that was not.
+Reading and tokenising run a few blocks ahead of the engine, and writing behind it, each in a thread of its own.
 """
 
 import time

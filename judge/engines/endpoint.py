@@ -18,7 +18,7 @@ LARGEST = 256 * 1024 * 1024
 """Bytes of an answer; more is not from a completions endpoint."""
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """The endpoint did not answer, or not wholly: the same request may succeed later."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -27,7 +27,7 @@ class Unreachable(Exception):
         """Seconds that the endpoint asks us to wait."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The endpoint answered that it will not."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -77,8 +77,8 @@ class Endpoint:
         """The JSON that answers a JSON body.
 
         Raises:
-            Unreachable: No whole answer came.
-            Refused: The answer is a refusal.
+            UnreachableError: No whole answer came.
+            RefusedError: The answer is a refusal.
         """
         return self._send(path, json.dumps(body).encode())
 
@@ -86,7 +86,7 @@ class Endpoint:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        request = urllib.request.Request(self.url + path, data, headers)
+        request = urllib.request.Request(self.url + path, data, headers)  # noqa: S310  checked above
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
                 raw = response.read(LARGEST)
@@ -96,11 +96,11 @@ class Endpoint:
         except (OSError, http.client.HTTPException) as error:
             # URLError, timeouts, resets, and answers that end before their length.
             reason = getattr(error, "reason", None) or error
-            raise Unreachable(self._clean(f"{type(error).__name__}: {reason}")) from None
+            raise UnreachableError(self._clean(f"{type(error).__name__}: {reason}")) from None
         try:
             return json.loads(raw)
         except ValueError:
-            raise Unreachable("its answer is not whole JSON") from None
+            raise UnreachableError("its answer is not whole JSON") from None
 
     def _answered(self, error: urllib.error.HTTPError) -> Exception:
         try:
@@ -109,8 +109,8 @@ class Endpoint:
             said = ""
         reason = self._clean(_message(said) or error.reason or "no reason given")
         if error.code not in RETRYABLE:
-            return Refused(error.code, reason)
-        return Unreachable(f"{error.code}: {reason}", _seconds(error.headers.get("Retry-After")))
+            return RefusedError(error.code, reason)
+        return UnreachableError(f"{error.code}: {reason}", _seconds(error.headers.get("Retry-After")))
 
     def _clean(self, text: str) -> str:
         """One printable line without the key: it ends up in labels and on terminals."""

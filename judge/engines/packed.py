@@ -134,7 +134,7 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
     import torch
 
     place: Layout | None = options.get("layout")
-    scale = options.get("scaling")
+    scale: Any = options.get("scaling")
     if place is None:
         plain = torch.nn.functional.scaled_dot_product_attention
         return plain(query, key, value, is_causal=True, scale=scale, enable_gqa=True).transpose(1, 2), None

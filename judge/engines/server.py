@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from judge.engines.endpoint import Endpoint, Refused, Unreachable
+from judge.engines.endpoint import Endpoint, RefusedError, UnreachableError
 from judge.engines.options import ServerOptions, default_options
 from judge.errors import EngineError, InputError
 from judge.records import Failure, Prompt, Scores
@@ -82,9 +82,9 @@ class ServerEngine:
         }
         try:
             answer = self._patiently(lambda: self._endpoint.post("/completions", body))
-        except Unreachable as error:
+        except UnreachableError as error:
             return [Failure(f"{UNANSWERED} ({error})")] * len(prompts)
-        except Refused as error:
+        except RefusedError as error:
             if error.status in FATAL:
                 raise EngineError(*error.advice(self._options.key_variable)) from None
             if error.status in DIVISIBLE and len(prompts) > 1:
@@ -103,7 +103,7 @@ class ServerEngine:
         for attempt in range(1, self._options.attempts + 1):
             try:
                 return ask()
-            except Unreachable as error:
+            except UnreachableError as error:
                 if attempt == self._options.attempts:
                     raise
                 pause = max(error.wait or 0.0, self._options.pause * 2 ** (attempt - 1))
@@ -115,9 +115,9 @@ class ServerEngine:
         try:
             listed = self._patiently(lambda: self._endpoint.get("/models"))
             names = [str(model["id"]) for model in listed["data"]]
-        except Refused as error:
+        except RefusedError as error:
             raise EngineError(*error.advice(self._options.key_variable)) from None
-        except Unreachable as error:
+        except UnreachableError as error:
             raise EngineError(
                 f"{self._endpoint.url}: {error}", "start the endpoint, or correct --url", retryable=True
             ) from None
