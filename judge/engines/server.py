@@ -138,7 +138,7 @@ def answers_of(answer: Any, count: int, labels: tuple[int, ...]) -> list[Scores 
     choices = answer.get("choices") if isinstance(answer, dict) else None
     for choice in choices if isinstance(choices, list) else []:
         index = choice.get("index") if isinstance(choice, dict) else None
-        if isinstance(index, int) and 0 <= index < count:
+        if type(index) is int and 0 <= index < count:
             results[index] = _scores(choice, labels)
     return results
 
