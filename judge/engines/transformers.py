@@ -67,6 +67,7 @@ class TransformersEngine:
             self._model.set_attn_implementation(register())
         if on_processor:
             _keep_memory()
+            _one_thread()
         self._pool = ThreadPoolExecutor(workers, "judge", _one_thread if on_processor else _nothing)
         self._prefix: tuple[tuple[int, ...], Any] = ((), None)
 
