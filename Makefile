@@ -1,6 +1,8 @@
 # make quickstart   set up, label the example shop, show how well the labels agree with its raters, and write the report
 # make test         set up, run all tests
 # make check        lint, format, types
+# make test-vllm    the tests that need vLLM, on its build for processors, in an environment of its own
+# make bench        measure the engines beside what a user would otherwise do (15 minutes, an idle machine)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -8,7 +10,7 @@ BIN := .venv/bin
 SHOP := examples/shop
 RUN := runs/quickstart
 
-.PHONY: setup quickstart test fast check
+.PHONY: test-vllm bench setup quickstart test fast check
 
 setup: .venv/ready
 
@@ -35,3 +37,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test-vllm:
+	tests/vllm-cpu/install
+	.venv-vllm/bin/python -m pytest -m vllm
+
+bench:
+	tests/vllm-cpu/install
+	.venv-vllm/bin/python -m benchmarks.serving

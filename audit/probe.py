@@ -10,7 +10,7 @@ from audit.intervals import Estimate, share_by_query
 from audit.perturbations import PERTURBATIONS, Perturbation, reordered
 from judge.engines import Judge
 from judge.guideline import Guideline
-from judge.label import labelled_pair
+from judge.label import Block, Judged, table
 from judge.prompt import PromptBuilder
 from judge.records import Label, Pair, Prompt, Status
 
@@ -82,7 +82,9 @@ def probe(
         for start in range(0, len(some), engine.block):
             answers = engine.score(prompts[start : start + engine.block])
             asked = some[start : start + engine.block]
-            labels += [labelled_pair(p, a, guideline.values, "probe") for p, a in zip(asked, answers, strict=True)]
+            rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
+            judged = Judged(Block(list(zip(asked, rows, strict=True)), []), answers)
+            labels += [Label(**row) for row in table(judged, guideline.values, "probe").to_pylist()]
             progress(len(asked))
         return labels
 

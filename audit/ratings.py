@@ -20,9 +20,11 @@ from judge.errors import InputError
 from judge.records import Problem, query_key
 from judge.rows import Row, Table
 
-NAMES = ("query", "candidate_id", "query_id", "rater", "grade", "clause", "time", *FACETS, "title", "description")
+RATING = ("query", "candidate_id", "query_id", "rater", "grade", "clause", "time")
+"""What a rating is; the rest describes the pair, and may as well come from a run or a catalogue."""
 TEXTS = ("title", "category", "description")
 """What a report shows of a candidate."""
+NAMES = (*RATING, *FACETS, "title", "description")
 ALONE = "people"
 """What the only rater is called where the file does not say."""
 
@@ -108,7 +110,7 @@ class _Reader:
                     f"{self.table.name}, row 1, field {column!r}: missing column; it has {', '.join(available)}",
                     "name the columns that hold grades with --raters A,B,C and --gold COLUMN",
                 )
-        self.columns.check_used()
+        self.columns.check_used(RATING)
         return roles
 
     def _row(self, row: Row | Problem, roles: Mapping[str, str]) -> None:

@@ -3,25 +3,62 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import Json
 from cli.output import show_json, show_table
+from cli.serving import Adapter, EngineConfig, Url, read_serving
+from judge.errors import InputError
 
-PACKAGES = ("relevance-judge", "torch", "transformers", "accelerate", "gguf", "duckdb", "pyarrow", "pydantic")
+if TYPE_CHECKING:
+    from judge.engines import Serving
+
+PACKAGES = (
+    *("relevance-judge", "torch", "transformers", "accelerate", "gguf", "vllm", "peft"),
+    *("duckdb", "pyarrow", "pydantic"),
+)
+OPTIONAL = ("vllm",)
+"""Engines whose absence is no fault: the default one does their work."""
+COMBINATIONS = {
+    "local + adapter + dev": "go together",
+    "local + vllm": "go together where the vLLM release pins torch 2.13 and transformers below 5.20 (0.32, 0.33)",
+    "vllm": "alone: any release from 0.32 on",
+}
 
 
-def doctor(json: Json = False) -> None:
+def doctor(
+    parity: Annotated[
+        bool, typer.Option("--parity", help="Score a sample with two engines and tell how far they differ.")
+    ] = False,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option("--engine", metavar="NAME", help="For --parity, twice; transformers and vllm unless given."),
+    ] = None,
+    judge: Annotated[str, typer.Option("--judge", metavar="MODEL", help="For --parity.")] = "smollm2-135m",
+    url: Url = None,
+    engine_config: EngineConfig = None,
+    adapter: Adapter = None,
+    json: Json = False,
+) -> None:
     """Tell what is installed, which engines can run, what is missing and the command that fixes it.
 
-    Ends with exit code 2 where the default engine or the embedded judge cannot run.
+    Ends with exit code 2 where the default engine or the embedded judge cannot run; with --parity, with 1 where two
+    engines do not give the same probabilities.
 
     \b
     Example:
       judge doctor
+      judge doctor --parity --engine transformers --engine vllm
     """
+    if parity:
+        names = tuple(engine or ("transformers", "vllm"))
+        if len(names) != 2:
+            raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
+        _parity(judge, [_side(name, url, engine_config, adapter) for name in names], json)
+        return
     found = _look()
     if json:
         show_json(found)
@@ -42,6 +79,8 @@ def doctor(json: Json = False) -> None:
         )
         typer.echo()
         show_table([(f"judge {found['embedded']['name']}", found["embedded"]["state"])])
+        typer.echo()
+        show_table([(f"extras {names}", what) for names, what in COMBINATIONS.items()])
         for fix in found["fixes"]:
             typer.echo(f"\nto mend: {fix}")
     if found["fixes"]:
@@ -61,8 +100,46 @@ def _look() -> dict[str, Any]:
         machine |= {"device": _device_name(device), "number type": dtype}
     engines = {kind.name: {"about": kind.about, "missing": kind.missing} for kind in KINDS.values()}
     embedded, fix = embedded_state()
-    fixes = [kind.install for kind in KINDS.values() if kind.missing] + ([fix] if fix else [])
-    return {"packages": packages, "machine": machine, "engines": engines, "embedded": embedded, "fixes": fixes}
+    missing = [kind.install for kind in KINDS.values() if kind.missing and kind.name not in OPTIONAL]
+    fixes = [*dict.fromkeys(missing), *([fix] if fix else [])]
+    return {
+        "packages": packages,
+        "machine": machine,
+        "engines": engines,
+        "embedded": embedded,
+        "extras": COMBINATIONS,
+        "fixes": fixes,
+    }
+
+
+def _side(name: str, url: str | None, config: Path | None, adapter: Path | None) -> "Serving":
+    # One address and one adapter for both sides: each goes to the engine that can use it.
+    served = name == "server"
+    return read_serving(name, url if served else None, config, None if served else adapter)
+
+
+def _parity(judge: str, servings: "list[Serving]", json: bool) -> None:
+    from judge.guideline import DEFAULT, load_guideline
+    from judge.parity import BOUND, compare
+
+    found = compare(judge, load_guideline(DEFAULT), (servings[0], servings[1]))
+    if json:
+        show_json({**found.model_dump(), "bound": BOUND, "holds": found.holds})
+    else:
+        outside = found.outside_difference
+        show_table(
+            [
+                ("engines", " and ".join(found.engines)),
+                ("prompts compared", f"{found.compared} of {found.prompts}"),
+                ("largest probability difference", f"{found.probability_difference:.1e} (bound {BOUND:.0e})"),
+                ("of the mass outside the labels", "not told" if outside is None else f"{outside:.1e}"),
+                ("grades that differ", str(found.grades_differ)),
+                *(("failed", reason) for reason in found.failures),
+            ]
+        )
+        typer.echo("\nthe engines agree" if found.holds else "\nthe engines do not agree")
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 def _version(name: str) -> str | None:

@@ -8,6 +8,7 @@ import typer
 
 from cli.options import Catalogue, GuidelineName, Json, Map, SkipBadRows, input_file, read_map
 from cli.output import progress, say, show_json, show_summary, show_table
+from cli.serving import Adapter, EngineConfig, Url, read_serving
 from judge import guideline as guidelines
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def label(
     engine: Annotated[
         str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
     ] = "transformers",
+    url: Url = None,
+    engine_config: EngineConfig = None,
+    adapter: Adapter = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Label the first N rows only.")
     ] = None,
@@ -58,7 +62,6 @@ def label(
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
-    from judge.engines import check_engine
     from judge.errors import InputError
     from judge.job import Labelling
     from judge.pairs import Source
@@ -68,27 +71,27 @@ def label(
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     policy = guidelines.load_guideline(guideline)
-    check_engine(engine)
+    serving = read_serving(engine, url, engine_config, adapter)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
-        work = Labelling(source, policy, judge, engine)
+        work = Labelling(source, policy, judge, serving)
         if dry_run:
             _estimate(work, json)
             return
         assert out is not None
         run = Run(out)
-        with run.writing():
-            work.begin(run)
-            done, rows = run.labelled(), run.manifest.rows
-            if done < rows:
-                say(f"loading {work.judge.model.name}")
-                try:
+        try:
+            with run.writing():
+                work.begin(run)
+                done, rows = run.labelled(), run.manifest.rows
+                if done < rows:
+                    say(f"loading {work.judge.model.name}")
                     with progress("judging", rows, done) as advance:
                         work.go_on(run, advance)
-                except KeyboardInterrupt:
-                    typer.echo(f"stopped at {run.labelled():,} of {rows:,} rows; the same command goes on", err=True)
-                    raise typer.Exit(130) from None
-            run.finish()
+                run.finish()
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command goes on where it stopped", err=True)
+            raise typer.Exit(130) from None
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())

@@ -9,6 +9,7 @@ import typer
 
 from cli.options import Catalogue, GuidelineName, Json, Map, input_file, read_map
 from cli.output import printable, progress, say, show_json, show_table
+from cli.serving import Adapter, EngineConfig, Url, read_serving
 from judge import guideline as guidelines
 
 
@@ -24,6 +25,9 @@ def probe(
     engine: Annotated[
         str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
     ] = "transformers",
+    url: Url = None,
+    engine_config: EngineConfig = None,
+    adapter: Adapter = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="Pairs to probe, spread over the queries.")
     ] = 100,
@@ -39,13 +43,13 @@ def probe(
     from audit.perturbations import PERTURBATIONS
     from audit.probe import probe as ask
     from audit.probe import sample
-    from judge.engines import Judge, check_engine
+    from judge.engines import Judge
     from judge.errors import InputError
     from judge.label import read_pairs
     from judge.pairs import Source, stage
 
     policy = guidelines.load_guideline(guideline)
-    check_engine(engine)
+    serving = read_serving(engine, url, engine_config, adapter)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
         staged.refuse()
@@ -53,7 +57,7 @@ def probe(
     chosen = sample(every, limit)
     if not chosen:
         raise InputError(f"{name}: holds no pair to judge", "`judge validate` says why")
-    asked = Judge(judge, engine)
+    asked = Judge(judge, serving)
     say(f"loading {asked.model.name}")
     with progress("probing", len(chosen) * (1 + len(PERTURBATIONS))) as advance:
         found = ask(chosen, asked, policy, progress=advance)

@@ -45,9 +45,11 @@ class Columns:
                     f"add the column, or name the one to use with {fix}",
                 )
 
-    def check_used(self) -> None:
-        """Refuse a mapping of which no file has any column: it is a typing error."""
+    def check_used(self, names: Sequence[str] | None = None) -> None:
+        """Refuse a mapping (of these names, of all unless given) of which no file has any column: a typing error."""
         for column in sorted(self._mapped.keys() - self.seen):
+            if names is not None and self._mapped[column] not in names:
+                continue
             if self.seen & set(self._sources[self._mapped[column]]):
                 continue
             near = get_close_matches(column, sorted(self.seen), 1, 0.5)

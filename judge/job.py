@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from judge import __version__
-from judge.engines import Judge
+from judge.engines import Judge, Serving
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
@@ -49,13 +49,12 @@ class Labelling:
     source: Source
     guideline: Guideline
     model: str
-    engine: str
-    skip_bad_rows: bool = False
+    serving: Serving
 
     @cached_property
     def judge(self) -> Judge:
         """The judge, found but not loaded."""
-        return Judge(self.model, self.engine)
+        return Judge(self.model, self.serving)
 
     def begin(self, run: Run) -> None:
         """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.
@@ -64,18 +63,25 @@ class Labelling:
             InputError, ModelError: Something the user gave cannot be used.
             RunError: The directory holds a run of another fingerprint or input.
         """
-        begin_run(run, self.source, self.guideline, lambda: {**self.judge.parts, "template_digest": template_digest()})
+
+        def judge() -> Mapping[str, str | None]:
+            if not run.manifest_path.is_file():
+                # A guideline that this judge cannot be asked by must not take the directory.
+                assert self.builder
+            return {**self.judge.parts, "template_digest": template_digest()}
+
+        begin_run(run, self.source, self.guideline, judge)
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
         """Label what has no label yet; see `judge.label.label_run`."""
-        return label_run(run, self._builder(), self.judge.open(), progress)
+        return label_run(run, self.builder, self.judge.open(), progress)
 
     def estimate(self, directory: Path, size: int) -> Estimate:
         """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
         begun = time.monotonic()
         staged = _stage(self.source, self.guideline, directory)
         read = time.monotonic()
-        builder, engine = self._builder(), self.judge.open()
+        builder, engine = self.builder, self.judge.open()
         loaded = time.monotonic()
         sample = _stretches(staged, size)
         if not sample:
@@ -98,7 +104,9 @@ class Labelling:
             judge_seconds=pairs * seconds,
         )
 
-    def _builder(self) -> PromptBuilder:
+    @cached_property
+    def builder(self) -> PromptBuilder:
+        """Makes the prompts. Raises `ModelError` where the guideline does not suit the judge."""
         return PromptBuilder(self.guideline, self.judge.tokenizer, context=self.judge.model.context)
 
 

@@ -2,27 +2,32 @@
 
 Pairs go to the engine in blocks whose bounds depend on the input alone, and parts end where blocks end. So a run that
 was killed goes on with exactly the batches that it would have had, and its labels are those of a run that was not.
+Reading and tokenising run a few blocks ahead of the engine, and writing behind it, each in a thread of its own.
 """
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from judge.engines import Engine
+from judge.handover import ahead, behind
 from judge.manifest import Tally
 from judge.prompt import PromptBuilder
-from judge.records import Failure, Label, Pair, Scores, Status
-from judge.store import Run
+from judge.records import Failure, Label, Pair, Prompt, Scores, Status
+from judge.store import Run, schema
 
 PART_SECONDS = 5.0
 """A part is written after so long: what a kill can cost."""
 PART_LABELS = 50_000
 """A part is written after so many labels: what memory has to hold."""
 
+NOT_FINITE = "the judge gave no finite score"
+
 Item = tuple[Pair | None, dict[str, Any]]
+"""A pair to judge (null where its row is skipped), and the row's other columns."""
 
 
 def label_run(
@@ -36,21 +41,34 @@ def label_run(
         engine: Scores them.
         progress: Called with the number of rows that have been labelled since the last call.
     """
-    manifest = run.manifest
     writer = _Writer(run)
-    for block in blocks(run.pairs_path, writer.start, engine.block):
-        prompts = builder.build([pair for pair, _ in block if pair is not None])
-        answers = iter(engine.score(prompts) if prompts else [])
-        labels = [
-            skipped(row, manifest.fingerprint)
-            if pair is None
-            else labelled_pair(pair, next(answers), manifest.values, manifest.fingerprint)
-            for pair, row in block
-        ]
-        writer.add(labels, Tally(judged=len(prompts), cut=Counter(name for prompt in prompts for name in prompt.cut)))
-        progress(len(block))
+
+    def prepared() -> Iterator[Block]:
+        for items in blocks(run.pairs_path, writer.start, engine.block):
+            yield Block(items, builder.build([pair for pair, _ in items if pair is not None]))
+
+    with behind(writer.add) as write:
+        for block in ahead(prepared()):
+            write(Judged(block, engine.score(block.prompts) if block.prompts else []))
+            progress(len(block.items))
     writer.flush()
     return writer.total
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring rows, and the prompts of those that are judged."""
+
+    items: list[Item]
+    prompts: list[Prompt]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A block with an answer for each prompt."""
+
+    block: Block
+    answers: Sequence[Scores | Failure]
 
 
 class _Writer:
@@ -58,25 +76,34 @@ class _Writer:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        manifest = run.manifest
+        self._values, self._fingerprint = manifest.values, manifest.fingerprint
         self.start = run.labelled()
         self.total = Tally()
-        self._labels: list[Label] = []
-        self._tally = Tally()
+        self._tables: list[Any] = []
+        self._rows = 0
+        self._judged = 0
+        self._cut: Counter[str] = Counter()
         self._since = time.monotonic()
 
-    def add(self, labels: Sequence[Label], tally: Tally) -> None:
-        self._labels += labels
-        self._tally += tally
-        if time.monotonic() - self._since > PART_SECONDS or len(self._labels) >= PART_LABELS:
+    def add(self, judged: Judged) -> None:
+        self._tables.append(table(judged, self._values, self._fingerprint))
+        self._rows += len(judged.block.items)
+        self._judged += len(judged.answers)
+        self._cut.update(name for prompt in judged.block.prompts for name in prompt.cut)
+        if time.monotonic() - self._since > PART_SECONDS or self._rows >= PART_LABELS:
             self.flush()
 
     def flush(self) -> None:
-        tally = self._tally + Tally(seconds=time.monotonic() - self._since)
-        if self._labels:
-            self.run.append(self.start, self._labels, tally)
-        self.start += len(self._labels)
+        import pyarrow as pa
+
+        tally = Tally(judged=self._judged, seconds=time.monotonic() - self._since, cut=self._cut)
+        if self._tables:
+            self.run.append_table(self.start, pa.concat_tables(self._tables), tally)
+        self.start += self._rows
         self.total += tally
-        self._labels, self._tally, self._since = [], Tally(), time.monotonic()
+        self._tables, self._rows, self._judged, self._cut = [], 0, 0, Counter()
+        self._since = time.monotonic()
 
 
 def blocks(path: Path, start: int, size: int) -> Iterator[list[Item]]:
@@ -92,7 +119,7 @@ def blocks(path: Path, start: int, size: int) -> Iterator[list[Item]]:
         yield block
 
 
-def read_pairs(path: Path, start: int = 0, size: int = 4096) -> Iterator[list[tuple[Pair | None, dict[str, Any]]]]:
+def read_pairs(path: Path, start: int = 0, size: int = 4096) -> Iterator[list[Item]]:
     """Staged rows from position `start` on, in batches: the pair to judge (null where skipped) and the raw row."""
     import pyarrow.parquet as pq
 
@@ -106,37 +133,72 @@ def read_pairs(path: Path, start: int = 0, size: int = 4096) -> Iterator[list[tu
             groups.append(index)
         begin += count
     for batch in file.iter_batches(batch_size=size, row_groups=groups):
-        rows = batch.to_pylist()[offset:]
+        rest = batch.slice(offset)
         offset = max(0, offset - batch.num_rows)
-        if rows:
-            yield [(None if row["skip"] is not None else _pair(row), row) for row in rows]
+        if rest.num_rows:
+            yield _items(rest)
 
 
-def _pair(row: dict[str, Any]) -> Pair:
-    candidate = {name: text for name, text in (row["candidate"] or {}).items() if text is not None}
-    names = ("row", "query_id", "query", "candidate_id", "locale")
-    return Pair.model_construct(candidate=candidate, **{name: row[name] for name in names})
+def _items(batch: Any) -> list[Item]:
+    """Rows of an Arrow batch, read column by column: a tenth of the time of making a dictionary of dictionaries."""
+    candidates = batch.column("candidate")
+    texts = [candidates.field(field.name).to_pylist() for field in candidates.type]
+    names = [field.name for field in candidates.type]
+    columns = {name: batch.column(name).to_pylist() for name in batch.schema.names if name != "candidate"}
+    fixed = zip(*(columns[name] for name in ("row", "query_id", "query", "candidate_id", "locale")), strict=True)
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    fields = zip(*texts, strict=True) if texts else iter([()] * len(rows))
+    items: list[Item] = []
+    for row, (number, query_id, query, candidate_id, locale), cells in zip(rows, fixed, fields, strict=True):
+        pair = None
+        if row["skip"] is None:
+            candidate = {name: text for name, text in zip(names, cells, strict=True) if text is not None}
+            pair = Pair(number, query_id, query, candidate_id, candidate, locale)
+        items.append((pair, row))
+    return items
 
 
-def labelled_pair(pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str) -> Label:
-    """The label that an engine's answer makes: the most probable grade, the lower one on a tie."""
-    identity: dict[str, Any] = {name: getattr(pair, name) for name in ("row", "query_id", "candidate_id")}
-    identity["fingerprint"] = fingerprint
-    if isinstance(answer, Failure):
-        return Label(**identity, status=Status.FAILED, reason=answer.reason)
-    highest = max(answer.logprobs)
-    if not math.isfinite(highest) or any(math.isnan(value) for value in answer.logprobs):
-        return Label(**identity, status=Status.FAILED, reason="the judge gave no finite score")
-    weights = [math.exp(value - highest) for value in answer.logprobs]
-    probabilities = tuple(weight / sum(weights) for weight in weights)
-    return Label(
-        **identity,
-        status=Status.GRADED,
-        grade=values[probabilities.index(max(probabilities))],
-        probabilities=probabilities,
-        expected_grade=sum(p * value for p, value in zip(probabilities, values, strict=True)),
-        outside_mass=answer.outside_mass,
-    )
+def table(judged: Judged, values: Sequence[int], fingerprint: str) -> Any:
+    """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade, the lower on a tie.
+
+    Computed column by column: as records, a million labels would take longer than everything else around the judge.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    items, answers = judged.block.items, judged.answers
+    asked = np.array([pair is not None for pair, _ in items], dtype=bool)
+    nothing = Scores((float("nan"),) * len(values), None)
+    given = [answer if isinstance(answer, Scores) else nothing for answer in answers]
+    logprobs = np.full((len(items), len(values)), np.nan)
+    logprobs[asked] = np.array([score.logprobs for score in given], dtype=float).reshape(-1, len(values))
+    graded = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
+    weights = np.exp(logprobs[graded] - logprobs[graded].max(axis=1, keepdims=True))
+    probabilities = np.full(logprobs.shape, np.nan)
+    probabilities[graded] = weights / weights.sum(axis=1, keepdims=True)
+    best = np.zeros(len(items), dtype=int)
+    best[graded] = probabilities[graded].argmax(axis=1)
+    grades = np.array(values)
+    outside = iter(score.outside_mass for score in given)
+    masses = [next(outside) if is_asked else None for is_asked in asked]
+    without = iter(answer.reason if isinstance(answer, Failure) else NOT_FINITE for answer in answers)
+    reasons = [next(without) if pair is not None else row["skip"] for pair, row in items]
+    status = np.where(graded, Status.GRADED.value, np.where(asked, Status.FAILED.value, Status.SKIPPED.value))
+    null = ~graded
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), len(values)).cast(pa.list_(pa.float64()))
+    columns: dict[str, Any] = {
+        "row": [row["row"] for _, row in items],
+        "query_id": [row["query_id"] for _, row in items],
+        "candidate_id": [row["candidate_id"] for _, row in items],
+        "status": pa.array(status.tolist()),
+        "grade": pa.array(grades[best], mask=null, type=pa.int32()),
+        "probabilities": pa.compute.if_else(pa.array(graded), lists, pa.nulls(len(items), lists.type)),
+        "expected_grade": pa.array((probabilities * grades).sum(axis=1), mask=null),
+        "outside_mass": [mass if known else None for mass, known in zip(masses, graded, strict=True)],
+        "reason": [None if known else reason for reason, known in zip(reasons, graded, strict=True)],
+        "fingerprint": [fingerprint] * len(items),
+    }
+    return pa.table(columns, schema=schema())
 
 
 def skipped(row: Mapping[str, Any], fingerprint: str) -> Label:

@@ -8,6 +8,7 @@ label; the shared segments are equal to the last id in every engine and in train
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -45,6 +46,8 @@ def template_digest(name: str = TEMPLATE) -> str:
 
 def clean(text: str) -> str:
     """A text on one line: runs of white space, control and invisible direction marks become one space."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip(" ")  # most texts: nothing in them to mend
     return _BLANKS.sub(" ", text).strip()
 
 
@@ -74,6 +77,8 @@ class PromptBuilder:
                 f"prompts/{template}.j2: has no block {missing[0]!r}", f"a template has the blocks {', '.join(BLOCKS)}"
             )
         self._budget = {f.name: f.tokens for f in guideline.fields} | {"query": guideline.query_tokens, "locale": 8}
+        self._longest = max(self._budget.values()) * _CHARS_PER_TOKEN
+        self._fields = tuple(f.name for f in guideline.fields)
         before, between, after = tokenizer.frame()
         answer = self._render("answer")
         self.shared = (*tokenizer.control(before), *self._plain(self._render("shared")), *tokenizer.control(between))
@@ -85,32 +90,39 @@ class PromptBuilder:
 
     def build(self, pairs: Sequence[Pair]) -> list[Prompt]:
         """The prompts of some pairs, in their order. Consecutive pairs of one query share one `query` segment."""
-        texts = list({text for pair in pairs for _, text in self._texts(pair)})
-        ids = dict(zip(texts, self.tokenizer.plain([self._trim(text) for text in texts]), strict=True))
-        return [self._prompt(pair, ids) for pair in pairs]
+        texts = [dict(self._texts(pair)) for pair in pairs]
+        unique = list({text for found in texts for text in found.values()})
+        ids = dict(zip(unique, self.tokenizer.plain([self._trim(text) for text in unique]), strict=True))
+        prompts: list[Prompt] = []
+        for found in texts:
+            prompt = self._prompt(found, ids)
+            if prompts and prompts[-1].query == prompt.query:
+                prompt = replace(prompt, query=prompts[-1].query)
+            prompts.append(prompt)
+        return prompts
 
     def _texts(self, pair: Pair) -> Iterable[tuple[str, str]]:
         yield "query", " " + clean(pair.query)
         if pair.locale:
             yield "locale", " " + clean(pair.locale)
-        for field in self.guideline.fields:
-            if text := clean(pair.candidate.get(field.name, "")):
-                yield field.name, " " + text
+        for name in self._fields:
+            if (given := pair.candidate.get(name)) and (text := clean(given)):
+                yield name, " " + text
 
     def _trim(self, text: str) -> str:
         # Only the head of a text can end up in the prompt: a seller's 100 kB need no tokenising.
-        return text[: max(self._budget.values()) * _CHARS_PER_TOKEN]
+        return text[: self._longest]
 
-    def _prompt(self, pair: Pair, ids: dict[str, list[int]]) -> Prompt:
+    def _prompt(self, texts: dict[str, str], ids: dict[str, list[int]]) -> Prompt:
         cut: list[str] = []
         left = self.guideline.candidate_tokens
         filled: dict[str, list[int]] = {}
-        for name, text in self._texts(pair):
+        for name, text in texts.items():
             is_field = name not in ("query", "locale")
             budget = min(self._budget[name], left) if is_field else self._budget[name]
             filled[name] = ids[text][:budget]
             left -= len(filled[name]) if is_field else 0
-            if len(ids[text]) > budget or len(self._trim(text)) < len(text):
+            if len(ids[text]) > budget or len(text) > self._longest:
                 cut.append(name)
         fields = tuple(name for name in filled if name not in ("query", "locale"))
         query = self._fill(self._pieces("query", (), "locale" in filled), filled)

@@ -33,19 +33,6 @@ def query_key(query: str) -> str:
     return hashlib.sha256(query.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-class Pair(Record):
-    """One query beside one candidate. `(query_id, candidate_id)` is its identity."""
-
-    row: int
-    """The input row it came from, counted from 1 (a header does not count)."""
-    query_id: str
-    query: str
-    candidate_id: str
-    candidate: Mapping[str, str]
-    """Field name to text, in the guideline's field order; absent fields are left out."""
-    locale: str | None = None
-
-
 class Label(Record):
     """What was said of one input row."""
 
@@ -89,8 +76,22 @@ class Rating(Record):
     time: datetime | None = None
 
 
-# The two records below never leave the process and are made once per pair in the hot path,
-# so they are plain dataclasses: pydantic would copy and check thousands of token ids a pair.
+# The records below never leave the process and are made once per pair in the hot path, so they are plain dataclasses:
+# pydantic would copy and check thousands of token ids a pair.
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One query beside one candidate. `(query_id, candidate_id)` is its identity."""
+
+    row: int
+    """The input row it came from, counted from 1 (a header does not count)."""
+    query_id: str
+    query: str
+    candidate_id: str
+    candidate: Mapping[str, str]
+    """Field name to text, in the guideline's field order; absent fields are left out."""
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,8 @@ class Scores:
 
     logprobs: tuple[float, ...]
     """Natural log-probability of each grade's label token, over the whole vocabulary, in grade order."""
-    outside_mass: float
-    """Probability of everything that is no label, in [0, 1]."""
+    outside_mass: float | None
+    """Probability of everything that is no label, in [0, 1]; null where the engine's path does not tell it."""
 
 
 @dataclass(frozen=True, slots=True)

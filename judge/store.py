@@ -149,10 +149,15 @@ class Run:
     def append(self, start: int, labels: Sequence[Label], tally: "Tally") -> None:
         """Write the labels of the positions from `start` on as one part."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         columns = {name: [getattr(label, name) for label in labels] for name in schema().names}
-        table = pa.table(columns, schema=schema().with_metadata({"tally": tally.model_dump_json()}))
+        self.append_table(start, pa.table(columns, schema=schema()), tally)
+
+    def append_table(self, start: int, labels: Any, tally: "Tally") -> None:
+        """The same for labels that are an Arrow table of `schema()` already."""
+        import pyarrow.parquet as pq
+
+        table = labels.replace_schema_metadata({"tally": tally.model_dump_json()})
         target = self.labels_path / part_name(start)
         self.labels_path.mkdir(exist_ok=True)
         partial = self.labels_path / f"{target.name}.partial"

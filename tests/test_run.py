@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judge.label as labelling
+from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.errors import RunError
 from judge.guideline import load_guideline
@@ -32,6 +33,7 @@ SLOW = """
 import sys
 from pathlib import Path
 import judge.label as labelling
+from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.guideline import load_guideline
 from judge.job import Labelling
@@ -44,7 +46,7 @@ engine = FakeEngine(delay=0.002)
 engine.block = 8
 run = Run(Path(sys.argv[2]))
 with run.writing():
-    Labelling(Source(Path(sys.argv[1])), load_guideline(), "fake", "fake").begin(run)
+    Labelling(Source(Path(sys.argv[1])), load_guideline(), "fake", Serving("fake")).begin(run)
     labelling.label_run(run, PromptBuilder(load_guideline(), FakeTokenizer()), engine)
 """
 
@@ -58,7 +60,7 @@ def many(path: Path, queries=40, candidates=12) -> Path:
 def label(source: Source, path: Path, engine: FakeEngine | None = None) -> Run:
     run = Run(path)
     with run.writing():
-        Labelling(source, load_guideline(), "fake", "fake").begin(run)
+        Labelling(source, load_guideline(), "fake", Serving("fake")).begin(run)
         label_run(run, PromptBuilder(load_guideline(), FakeTokenizer()), engine or FakeEngine())
     return run
 

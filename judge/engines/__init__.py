@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
+from judge.engines.options import EngineOptions, default_options
 from judge.errors import InputError, ModelError
+from judge.fingerprint import digest, file_digest
 from judge.model import find_model
 from judge.records import Failure, Prompt, Scores
 from judge.tokenizer import ModelTokenizer, Tokenizer
@@ -53,57 +56,107 @@ KINDS = {
             "pip install 'relevance-judge[local]'",
             "in process, on a GPU or on any processor",
         ),
+        Kind(
+            "vllm",
+            ("vllm", "torch", "transformers"),
+            "pip install 'relevance-judge[vllm]'",
+            "vLLM in process, on GPUs at scale",
+        ),
+        Kind(
+            "server",
+            ("tokenizers", "transformers"),
+            "pip install 'relevance-judge[local]'",
+            "an OpenAI-compatible completions endpoint (--url), `vllm serve` first",
+        ),
         Kind("fake", (), "", "no model: grades drawn from the text's digest, to try out everything else"),
     )
 }
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How a judge is run: none of it is about what the judge is, but for the adapter."""
+
+    engine: str = DEFAULT
+    options: EngineOptions | None = None
+    """`engines.yaml` unless given."""
+    url: str | None = None
+    """The endpoint of `server`."""
+    adapter: Path | None = None
+    """A peft LoRA adapter's directory."""
 
 
 class Judge:
     """A model behind an engine. Finding it is cheap beside `open()`, which loads the weights.
 
     Raises:
-        InputError: There is no engine of that name.
+        InputError: There is no engine of that name, or it is asked for something that it cannot do.
         ModelError: What the engine needs is not installed, or there is no such model.
     """
 
-    def __init__(self, model: str, engine: str = DEFAULT) -> None:
-        check_engine(engine)
-        self.engine = engine
-        self.model = FAKE_MODEL if engine == "fake" else find_model(model)
+    def __init__(self, model: str, serving: Serving | None = None) -> None:
+        self.serving = serving or Serving()
+        check_engine(self.serving.engine, self.serving.url)
+        self.model = FAKE_MODEL if self.serving.engine == "fake" else find_model(model)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The model's tokenizer."""
-        return FakeTokenizer() if self.engine == "fake" else ModelTokenizer(self.model.directory)
+        return FakeTokenizer() if self.serving.engine == "fake" else ModelTokenizer(self.model.directory)
 
     @property
     def parts(self) -> dict[str, str | None]:
         """What the judge adds to a fingerprint. Engines are not in it: they give the same labels."""
         parts = {"judge": self.model.name, "revision": self.model.revision, "weights": self.model.weights}
-        if self.engine == "fake":
+        if self.serving.engine == "fake":
             return parts
         from judge.engines.transformers import best_device
 
-        return {**parts, "tokenizer": self.model.tokenizer, "dtype": best_device()[1]}
+        # What an endpoint computes in, and which adapter it applies, only its operator knows.
+        served = self.serving.engine == "server"
+        dtype = "as served" if served else best_device()[1]
+        return {**parts, "tokenizer": self.model.tokenizer, "dtype": dtype, "adapter": self._adapter_digest}
+
+    @cached_property
+    def _adapter_digest(self) -> str | None:
+        if self.serving.adapter is None:
+            return None
+        files = sorted(path for path in self.serving.adapter.glob("adapter_*") if path.is_file())
+        if not files:
+            raise ModelError(f"{self.serving.adapter}: holds no adapter", "name a peft LoRA adapter's directory")
+        return digest({path.name: file_digest(path) for path in files})
 
     def open(self) -> Engine:
-        """Load the weights."""
-        if self.engine == "fake":
+        """Load the weights, or reach the endpoint."""
+        serving, directory = self.serving, self.model.directory
+        options = serving.options or default_options()
+        if serving.engine == "fake":
             return FakeEngine()
+        if serving.engine == "server":
+            from judge.engines.server import ServerEngine
+
+            return ServerEngine(serving.url, options.server)
+        if serving.engine == "vllm":
+            from judge.engines.vllm import VllmEngine
+
+            return VllmEngine(directory, options.vllm, serving.adapter)
         from judge.engines.transformers import TransformersEngine
 
-        return TransformersEngine(self.model.directory)
+        return TransformersEngine(directory, options.transformers, serving.adapter)
 
 
-def check_engine(name: str) -> None:
+def check_engine(name: str, url: str | None = None) -> None:
     """Refuse an engine that does not exist or cannot run here, before anything long begins.
 
     Raises:
-        InputError: There is no engine of that name.
+        InputError: There is no engine of that name, or its address is missing.
         ModelError: What it needs is not installed.
     """
     kind = KINDS.get(name)
     if kind is None:
         raise InputError(f"--engine {name}: there is no such engine", f"name one of {', '.join(KINDS)}")
+    if (name == "server") != (url is not None):
+        what = "needs the endpoint's address" if url is None else "does not use --url"
+        raise InputError(f"--engine {name} {what}", "give both: --engine server --url http://127.0.0.1:8000/v1")
     if kind.missing:
         raise ModelError(f"--engine {name} needs {', '.join(kind.missing)}", kind.install)

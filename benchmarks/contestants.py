@@ -1,0 +1,230 @@
+"""Who is measured: our engines, and what a user would do otherwise. Each runs in a process of its own.
+
+A process reads one JSON request a line from standard input and answers with one JSON line: `{"pairs": [...]}` scores
+pairs and answers seconds, processor seconds and what was said; `"batch": n` beside it sets the batch size. Every
+contestant gets texts, so its own tokenising is in its time.
+"""
+
+import json
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from judge.engines import Judge, Serving
+from judge.engines.options import default_options
+from judge.guideline import load_guideline
+from judge.prompt import PromptBuilder
+from judge.records import Pair, Prompt, Scores
+
+GUIDELINE = "benchmarks/guideline.yaml"
+MODEL = "smollm2-135m"
+NEW_TOKENS = 8
+"""What a parser is given to find a grade in."""
+
+Answer = list[float] | int | None
+"""Probabilities of the grades; or a parsed grade; or nothing usable."""
+
+
+class Contestant:
+    """Scores pairs; `batch` is the number of pairs it takes at once, null where it decides itself."""
+
+    def __init__(self) -> None:
+        self.batch: int | None = 8
+        self.judge = Judge(MODEL)
+        self.builder = PromptBuilder(load_guideline(GUIDELINE), self.judge.tokenizer)
+
+    def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
+        raise NotImplementedError
+
+    def batches(self, prompts: Sequence[Any]) -> list[Sequence[Any]]:
+        size = self.batch or len(prompts)
+        return [prompts[start : start + size] for start in range(0, len(prompts), size)]
+
+
+def shares(logprobs: Sequence[float]) -> list[float]:
+    """Probabilities, renormalised over the labels."""
+    import numpy as np
+
+    weights = np.exp(np.array(logprobs) - max(logprobs))
+    return [float(w) for w in weights / weights.sum()]
+
+
+class Ours(Contestant):
+    """One of our engines."""
+
+    def __init__(self, engine: str, **options: Any) -> None:
+        super().__init__()
+        self.batch = None
+        self.engine = Judge(MODEL, Serving(engine, default_options().changed(**options))).open()
+
+    def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
+        answers = self.engine.score(self.builder.build(pairs))
+        return [shares(answer.logprobs) if isinstance(answer, Scores) else None for answer in answers]
+
+
+class Plain(Contestant):
+    """The checkpoint in transformers; what the rivals below and the reference build on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        torch.set_num_threads(cores())
+        self.model: Any = AutoModelForCausalLM.from_pretrained(self.judge.model.directory, dtype=torch.float32).eval()
+        self.texts: Any = AutoTokenizer.from_pretrained(self.judge.model.directory, padding_side="left")
+        self.texts.pad_token = self.texts.pad_token or self.texts.eos_token
+
+    def prompts(self, pairs: Sequence[Pair]) -> list[str]:
+        return [self.texts.decode(prompt.ids) for prompt in self.builder.build(pairs)]
+
+
+class Reference(Plain):
+    """Every prompt alone, from its first token to its last: what probabilities are compared with."""
+
+    def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
+        import torch
+
+        found: list[Answer] = []
+        with torch.inference_mode():
+            for prompt in self.builder.build(pairs):
+                logits = self.model(input_ids=torch.tensor([prompt.ids]), logits_to_keep=1).logits[0, -1]
+                found.append(shares(logits[list(prompt.labels)].tolist()))
+        return found
+
+
+class Generate(Plain):
+    """Generate a few tokens and look for a grade in them, as umbrela does."""
+
+    def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
+        import torch
+
+        found: list[Answer] = []
+        with torch.inference_mode():
+            for batch in self.batches(self.builder.build(pairs)):
+                inputs = self.texts.pad({"input_ids": [prompt.ids for prompt in batch]}, return_tensors="pt")
+                out = self.model.generate(
+                    **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=self.texts.pad_token_id
+                )
+                rows = self.texts.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+                found += [parsed(row) for row in rows]
+        return found
+
+
+class Pipeline(Plain):
+    """transformers' text-generation pipeline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import pipeline
+
+        self.run: Any = pipeline("text-generation", model=self.model, tokenizer=self.texts)
+
+    def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
+        options = {"max_new_tokens": NEW_TOKENS, "do_sample": False, "return_full_text": False}
+        rows = self.run(self.prompts(pairs), batch_size=self.batch, **options)
+        return [parsed(row[0]["generated_text"]) for row in rows]
+
+
+class LmEval(Plain):
+    """lm-evaluation-harness: the log-likelihood of each grade behind the prompt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from lm_eval.models.huggingface import HFLM
+
+        self.lm: Any = HFLM(pretrained=self.model, tokenizer=self.texts, batch_size=8, max_length=2048)
+
+    def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
+        from lm_eval.api.instance import Instance
+
+        self.lm.batch_size_per_gpu = self.batch
+        grades = [str(grade.value) for grade in self.builder.guideline.grades]
+        texts = self.prompts(pairs)
+        asked = [Instance("loglikelihood", {}, (text, grade), 0) for text in texts for grade in grades]
+        values = [value for value, _ in self.lm.loglikelihood(asked, disable_tqdm=True)]
+        return [shares(values[start : start + len(grades)]) for start in range(0, len(values), len(grades))]
+
+
+class Cross(Contestant):
+    """A sentence-transformers CrossEncoder on the same checkpoint: no guideline, an untrained head (speed alone)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import torch
+        from sentence_transformers import CrossEncoder
+
+        torch.set_num_threads(cores())
+        self.encoder: Any = CrossEncoder(str(self.judge.model.directory), num_labels=3, device="cpu", max_length=160)
+
+    def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
+        texts = [(pair.query, ", ".join(pair.candidate.values())) for pair in pairs]
+        self.encoder.predict(texts, batch_size=self.batch, show_progress_bar=False)
+        return []
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def parsed(text: str) -> int | None:
+    """The first grade in a text."""
+    found = re.search(r"\b[0-2]\b", text)
+    return int(found.group()) if found else None
+
+
+CONTESTANTS: dict[str, Callable[[], Contestant]] = {
+    "embedded": lambda: Ours("transformers"),
+    "vllm": lambda: Ours("vllm", vllm={"batch_prompts": 32, "context": 512, "block": 256}),
+    "generate-and-parse": Generate,
+    "text-generation pipeline": Pipeline,
+    "lm-evaluation-harness": LmEval,
+    "CrossEncoder": Cross,
+    "reference": Reference,
+}
+OURS = ("embedded", "vllm")
+
+
+def serve(name: str) -> None:
+    """Answer requests until standard input ends."""
+    # Libraries print to standard output: the answers go to a copy of it, the noise to standard error.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    begun = time.perf_counter()
+    contestant = CONTESTANTS[name]()
+    answers.write(json.dumps({"start_seconds": time.perf_counter() - begun}) + "\n")
+    answers.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        contestant.batch = request.get("batch") or contestant.batch
+        pairs = [Pair(**pair) for pair in request["pairs"]]
+        begun, busy = time.perf_counter(), time.process_time()
+        said = contestant.answer(pairs)
+        answers.write(
+            json.dumps(
+                {
+                    "seconds": time.perf_counter() - begun,
+                    "processor_seconds": time.process_time() - busy,
+                    "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                    "pairs": len(pairs),
+                    "answers": said,
+                }
+            )
+            + "\n"
+        )
+        answers.flush()
+
+
+def unique_tokens(prompts: Sequence[Prompt]) -> int:
+    """Tokens that must be computed for these prompts when everything shared is computed once, the guideline before."""
+    queries = {prompt.query for prompt in prompts}
+    return sum(len(prompt.candidate) for prompt in prompts) + sum(map(len, queries))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

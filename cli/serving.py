@@ -1,0 +1,32 @@
+"""The options that say how a judge is run, shared by the verbs that run one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from judge.engines import Serving
+
+Url = Annotated[
+    str | None, typer.Option("--url", metavar="URL", help="The endpoint's root for --engine server: http://…/v1.")
+]
+EngineConfig = Annotated[
+    Path | None, typer.Option("--engine-config", metavar="FILE", help="What the engine is told; see docs/serving.md.")
+]
+Adapter = Annotated[Path | None, typer.Option("--adapter", metavar="FOLDER", help="A peft LoRA adapter for the judge.")]
+
+
+def read_serving(engine: str, url: str | None, config: Path | None, adapter: Path | None) -> "Serving":
+    """The options as one record, checked as far as that takes no loading."""
+    from judge.engines import Serving, check_engine
+    from judge.engines.options import load_options
+    from judge.errors import InputError
+
+    check_engine(engine, url)
+    if adapter is not None and engine in ("server", "fake"):
+        raise InputError(
+            f"--engine {engine} applies no --adapter",
+            "have the endpoint serve the adapter, and name it as server.model in --engine-config",
+        )
+    return Serving(engine, load_options(config), url, adapter)

@@ -1,0 +1,104 @@
+"""What engines can be told: `engines.yaml` beside this file says what each key means and what it is unless given."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from judge.errors import InputError
+from judge.records import Record
+
+Count = Annotated[int, Field(ge=1)]
+CountOrAuto = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class TransformersOptions(Record):
+    """For `--engine transformers`."""
+
+    workers: CountOrAuto
+    batch_tokens: CountOrAuto
+
+
+class VllmOptions(Record):
+    """For `--engine vllm`."""
+
+    gpu_memory: Annotated[float, Field(gt=0, le=1)]
+    context: Count
+    batch_tokens: Count
+    batch_prompts: Count
+    block: Count
+    prefix_block: Count
+    path: Literal["generate", "classify"]
+    eager: bool
+
+
+class ServerOptions(Record):
+    """For `--engine server`."""
+
+    model: str
+    prompts: Count
+    concurrency: Count
+    timeout: Seconds
+    attempts: Count
+    pause: Seconds
+    key_variable: str
+    labels_by: Literal["logprob_token_ids", "logprobs"]
+    top: Count
+
+
+class EngineOptions(Record):
+    """All of `engines.yaml`."""
+
+    transformers: TransformersOptions
+    vllm: VllmOptions
+    server: ServerOptions
+
+    def changed(self, **sections: Mapping[str, Any]) -> "EngineOptions":
+        """These options with some keys of some sections replaced, checked."""
+        return EngineOptions.model_validate(_over(self.model_dump(), sections))
+
+
+def default_options() -> EngineOptions:
+    """What holds unless the user says otherwise."""
+    return EngineOptions.model_validate(_defaults())
+
+
+def load_options(path: Path | None = None) -> EngineOptions:
+    """The defaults, with a user's file over them.
+
+    Raises:
+        InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
+    """
+    import yaml
+
+    if path is None:
+        return default_options()
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error})", "name a YAML file like judge/engines/engines.yaml"
+        ) from None
+    try:
+        return EngineOptions.model_validate(_over(_defaults(), given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        known = first["type"] != "extra_forbidden"
+        what = first["msg"] if known else "there is no such key"
+        raise InputError(f"{path}, {where}: {what}", "judge/engines/engines.yaml lists the keys and values") from None
+
+
+def _defaults() -> Any:
+    import yaml
+
+    return yaml.safe_load(files("judge.engines").joinpath("engines.yaml").read_text(encoding="utf-8"))
+
+
+def _over(below: Any, above: Any) -> Any:
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    return {**below, **{name: _over(below.get(name), value) for name, value in above.items()}}

@@ -1,0 +1,162 @@
+"""Any OpenAI-compatible completions endpoint that takes prompts as token ids; `vllm serve` first.
+
+Many prompts go in one request, a bounded number of requests is under way, and what can succeed later is tried again
+after a growing, random pause. What cannot is not: rows whose request is refused end as failed, with the reason, and an
+endpoint that refuses everything (a wrong key, no such model) ends the run at once.
+"""
+
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from judge.engines.endpoint import Endpoint, RefusedError, UnreachableError
+from judge.engines.options import ServerOptions, default_options
+from judge.errors import EngineError, InputError
+from judge.records import Failure, Prompt, Scores
+
+LONGEST_PAUSE = 60.0
+FATAL = (401, 403, 404, 405)
+"""Refusals that concern every request: nothing is gained by asking with other prompts."""
+DIVISIBLE = (400, 413, 422)
+"""Refusals that one prompt of many can cause."""
+LOST_BLOCKS = 3
+"""After so many blocks in a row without a single answer the run stops: it goes on when the endpoint does."""
+
+
+class ServerEngine:
+    """A model behind an HTTP endpoint.
+
+    Args:
+        url: The API's root, such as `http://127.0.0.1:8000/v1`.
+        options: Batches, patience and the key's variable; `engines.yaml` unless given.
+        sleep: Waits for so many seconds.
+
+    Raises:
+        InputError: The address is none.
+        EngineError: The endpoint cannot be reached, refuses us, or has not exactly the one model we want.
+    """
+
+    def __init__(
+        self, url: str | None, options: ServerOptions | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._options = options or default_options().server
+        if not url:
+            raise InputError("--engine server needs an address", "give the API's root: --url http://127.0.0.1:8000/v1")
+        key = os.environ.get(self._options.key_variable, "")
+        self._endpoint = Endpoint(url, key, self._options.timeout)
+        self._sleep = sleep
+        self._pool = ThreadPoolExecutor(self._options.concurrency, "request")
+        self.block = 4 * self._options.prompts * self._options.concurrency
+        self._lost = 0
+        self._model = self._options.model or self._only_model()
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
+        """See `Engine.score`."""
+        size = self._options.prompts
+        parts = [prompts[start : start + size] for start in range(0, len(prompts), size)]
+        results = [answer for answers in self._pool.map(self._ask, parts) for answer in answers]
+        lost = bool(results) and all(isinstance(r, Failure) and r.reason.startswith(UNANSWERED) for r in results)
+        self._lost = self._lost + 1 if lost else 0
+        if self._lost == LOST_BLOCKS:
+            last = next(r.reason for r in results if isinstance(r, Failure))
+            raise EngineError(
+                f"{last}; nothing was answered in {LOST_BLOCKS} blocks of {len(prompts)} prompts",
+                "see to the endpoint; the same command then goes on",
+                retryable=True,
+            )
+        return results
+
+    def _ask(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
+        labels = prompts[0].labels
+        body = {
+            "model": self._model,
+            "prompt": [prompt.ids for prompt in prompts],
+            "max_tokens": 1,
+            "temperature": 0,
+            "return_tokens_as_token_ids": True,
+            **self._labels_by(labels),
+        }
+        try:
+            answer = self._patiently(lambda: self._endpoint.post("/completions", body))
+        except UnreachableError as error:
+            return [Failure(f"{UNANSWERED} ({error})")] * len(prompts)
+        except RefusedError as error:
+            if error.status in FATAL:
+                raise EngineError(*error.advice(self._options.key_variable)) from None
+            if error.status in DIVISIBLE and len(prompts) > 1:
+                half = len(prompts) // 2
+                return [*self._ask(prompts[:half]), *self._ask(prompts[half:])]
+            return [Failure(str(error))] * len(prompts)
+        return answers_of(answer, len(prompts), labels)
+
+    def _labels_by(self, labels: tuple[int, ...]) -> Mapping[str, Any]:
+        # One kind of request for the whole run: vLLM (0.32) mixes up batches that hold both.
+        if self._options.labels_by == "logprob_token_ids":
+            return {"logprobs": len(labels), "logprob_token_ids": list(labels)}
+        return {"logprobs": self._options.top}
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        for attempt in range(1, self._options.attempts + 1):
+            try:
+                return ask()
+            except UnreachableError as error:
+                if attempt == self._options.attempts:
+                    raise
+                pause = max(error.wait or 0.0, self._options.pause * 2 ** (attempt - 1))
+                # Jitter, so that requests that failed together do not come back together.
+                self._sleep(min(LONGEST_PAUSE, pause * random.uniform(0.75, 1.25)))  # noqa: S311
+        raise AssertionError("attempts is at least 1")
+
+    def _only_model(self) -> str:
+        try:
+            listed = self._patiently(lambda: self._endpoint.get("/models"))
+            names = [str(model["id"]) for model in listed["data"]]
+        except RefusedError as error:
+            raise EngineError(*error.advice(self._options.key_variable)) from None
+        except UnreachableError as error:
+            raise EngineError(
+                f"{self._endpoint.url}: {error}", "start the endpoint, or correct --url", retryable=True
+            ) from None
+        except (KeyError, TypeError):
+            names = []
+        if len(names) != 1:
+            shown = f"lists {len(names)} models" + (f" ({', '.join(names[:5])})" if names else "")
+            raise EngineError(f"{self._endpoint.url}: {shown}", "name one: server.model in --engine-config")
+        return names[0]
+
+
+UNANSWERED = "the endpoint did not answer"
+
+
+def answers_of(answer: Any, count: int, labels: tuple[int, ...]) -> list[Scores | Failure]:
+    """What a completions answer says of each of `count` prompts, by its `index`; `Failure` where it says nothing."""
+    results: list[Scores | Failure] = [Failure("the endpoint's answer leaves this prompt out")] * count
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    for choice in choices if isinstance(choices, list) else []:
+        index = choice.get("index") if isinstance(choice, dict) else None
+        if type(index) is int and 0 <= index < count:
+            results[index] = _scores(choice, labels)
+    return results
+
+
+def _scores(choice: Any, labels: tuple[int, ...]) -> Scores | Failure:
+    try:
+        found = choice["logprobs"]["top_logprobs"][0]
+        logprobs = [found.get(f"token_id:{label}") for label in labels]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return Failure("the endpoint's answer has no log-probabilities")
+    missing = [str(label) for label, value in zip(labels, logprobs, strict=True) if not _number(value)]
+    if missing:
+        return Failure(f"the endpoint gave no log-probability for label token {', '.join(missing)}")
+    mass = math.fsum(map(math.exp, logprobs))
+    if mass > 1.001:
+        return Failure(f"the endpoint's log-probabilities add up to a probability of {mass:.3g}")
+    return Scores(tuple(logprobs), max(0.0, 1.0 - mass))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value < 1

@@ -1,0 +1,192 @@
+"""vLLM in this process: on GPUs at scale, and on its build for processors the same.
+
+Prompts go in as token ids, ordered so that its prefix cache finds what they share. One token is generated, and only the
+log-probabilities of the labels come back (`generate`); or the labels' rows of the vocabulary become a classifier's head
+(`classify`), which is less work a prompt but does not tell the mass outside the labels.
+
+Two faults of vLLM (0.32, seen on processors) would give wrong results without an error, and are kept out here:
+
+- A request without an adapter, in a batch with some that have one, gets the adapter too, unless an adapter slot is
+  spare. All requests of an engine have the same adapter or none, and one slot more than adapters is always open.
+- Two kinds of log-probability requests in one batch corrupt each other. An engine makes one kind only.
+"""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from judge.engines.options import VllmOptions, default_options
+from judge.engines.transformers import best_device
+from judge.errors import EngineError, InputError, ModelError
+from judge.records import Failure, Prompt, Scores
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Adapter ranks that vLLM has room for."""
+ADAPTER = "judge"
+
+
+class VllmEngine:
+    """A model directory served by vLLM.
+
+    Args:
+        directory: config, safetensors weights and tokenizer.
+        options: Memory, batches and path; `engines.yaml` unless given.
+        adapter: A peft LoRA adapter's directory; it is applied, not merged.
+
+    Raises:
+        InputError: The options do not go together.
+        ModelError: vLLM cannot load the model or the adapter.
+    """
+
+    def __init__(self, directory: Path, options: VllmOptions | None = None, adapter: Path | None = None) -> None:
+        self._options = options or default_options().vllm
+        self.block = self._options.block
+        self._directory = directory
+        if adapter is not None and self._options.path == "classify":
+            raise InputError(
+                "vllm.path: classify needs an adapter that is merged into the weights",
+                "merge it, or set vllm.path to generate",
+            )
+        self._adapter = None if adapter is None else Adapter(adapter)
+        # The head of `classify` is cut from the labels' rows, which the first prompts name.
+        self._llm: Any = self._start({}) if self._options.path == "generate" else None
+        self._labels: tuple[int, ...] = ()
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
+        """See `Engine.score`."""
+        room = self._options.context - 1
+        results: list[Scores | Failure] = [
+            Failure(f"the prompt has {count} tokens; vllm.context leaves room for {room}")
+            for count in (len(prompt.shared) + len(prompt.query) + len(prompt.candidate) for prompt in prompts)
+        ]
+        fits = [i for i, prompt in enumerate(prompts) if len(prompt.ids) <= room]
+        if not fits:
+            return results
+        ask = self._generate if self._options.path == "generate" else self._classify
+        try:
+            answers = ask([{"prompt_token_ids": prompts[i].ids} for i in fits], prompts[fits[0]].labels)
+        except (RuntimeError, ValueError) as error:
+            hint = "lower vllm.gpu_memory or vllm.batch_tokens in --engine-config if memory ran out"
+            raise EngineError(f"vLLM broke at work ({error})", hint) from error
+        for index, answer in zip(fits, answers, strict=True):
+            results[index] = answer
+        return results
+
+    def _generate(self, prompts: list[Any], labels: tuple[int, ...]) -> list[Scores | Failure]:
+        from vllm import SamplingParams
+
+        ask = SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=list(labels), detokenize=False)
+        adapter = self._adapter and self._adapter.request()
+        outputs = self._llm.generate(prompts, ask, use_tqdm=False, lora_request=adapter)
+        return [_scores(output.outputs[0].logprobs, labels) for output in outputs]
+
+    def _classify(self, prompts: list[Any], labels: tuple[int, ...]) -> list[Scores | Failure]:
+        if self._labels not in ((), labels):
+            raise EngineError("the prompts' labels changed in mid-run", "start a new run")
+        if self._llm is None:
+            self._labels, self._llm = labels, self._start(_head(self._directory, labels))
+        outputs = self._llm.classify(prompts, use_tqdm=False)
+        return [Scores(tuple(math.log(max(p, 1e-38)) for p in output.outputs.probs), None) for output in outputs]
+
+    def _start(self, head: dict[str, Any]) -> Any:
+        device, dtype = best_device()
+        defaults = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+        if device == "cpu":
+            # Its own default takes half of the machine's memory for the cache.
+            defaults |= {"TORCH_COMPILE_DISABLE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+        for name, value in defaults.items():
+            os.environ.setdefault(name, value)
+        from vllm import LLM
+
+        options = self._options
+        memory = {"gpu_memory_utilization": options.gpu_memory} if device == "cuda" else {}
+        try:
+            return LLM(
+                model=str(self._directory),
+                dtype=dtype,
+                trust_remote_code=False,
+                load_format="safetensors",
+                enable_prefix_caching=True,
+                max_model_len=options.context,
+                max_num_batched_tokens=max(options.batch_tokens, options.context),
+                max_num_seqs=options.batch_prompts,
+                block_size=options.prefix_block,
+                enforce_eager=options.eager or device == "cpu",
+                disable_log_stats=True,
+                **memory,
+                **head,
+                **(self._adapter.room() if self._adapter else {}),
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ModelError(
+                f"{self._directory}: vLLM cannot load it ({error})",
+                "try --engine transformers; or give vLLM less: vllm.context, vllm.gpu_memory in --engine-config",
+            ) from error
+
+
+class Adapter:
+    """A peft LoRA adapter, as vLLM wants it.
+
+    Raises:
+        ModelError: The directory holds no adapter, or one that vLLM would apply wrongly.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        try:
+            config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+            self.rank = int(config["r"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{directory}: holds no peft adapter ({error})", "name a peft LoRA adapter") from None
+        if not (directory / "adapter_model.safetensors").is_file():
+            raise ModelError(f"{directory}: has no adapter_model.safetensors", "save the adapter as safetensors")
+        targets = config.get("target_modules") or []
+        if config.get("modules_to_save") or "lm_head" in targets or "embed_tokens" in targets:
+            raise ModelError(
+                f"{directory}: trains whole modules or the vocabulary, which vLLM does not apply",
+                "merge it into the weights, or use --engine transformers",
+            )
+        if self.rank > RANKS[-1]:
+            raise ModelError(f"{directory}: has rank {self.rank}; vLLM goes up to {RANKS[-1]}", "merge it")
+
+    def room(self) -> dict[str, Any]:
+        """What vLLM must be told to have room for it, and a slot to spare."""
+        rank = next(rank for rank in RANKS if rank >= self.rank)
+        return {"enable_lora": True, "max_loras": 2, "max_lora_rank": rank}
+
+    def request(self) -> Any:
+        """The adapter as part of a request."""
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest(ADAPTER, 1, str(self.directory))
+
+
+def _scores(steps: Any, labels: tuple[int, ...]) -> Scores | Failure:
+    found = steps[0] if steps else {}
+    if any(label not in found for label in labels):
+        return Failure("vLLM gave no log-probability for a label")
+    return scores_of([float(found[label].logprob) for label in labels])
+
+
+def scores_of(logprobs: Sequence[float]) -> Scores:
+    """Scores from the labels' log-probabilities over the whole vocabulary."""
+    return Scores(tuple(logprobs), min(1.0, max(0.0, 1.0 - math.fsum(map(math.exp, logprobs)))))
+
+
+def _head(directory: Path, labels: tuple[int, ...]) -> dict[str, Any]:
+    """What makes vLLM cut a classifier's head from the labels' rows of the vocabulary."""
+    from transformers import AutoTokenizer
+
+    names = AutoTokenizer.from_pretrained(directory, trust_remote_code=False).convert_ids_to_tokens(list(labels))
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    kind = str((config.get("architectures") or [""])[0]).replace("ForCausalLM", "ForSequenceClassification")
+    overrides = {
+        "architectures": [kind],
+        "classifier_from_token": names,
+        "method": "no_post_processing",
+        "num_labels": len(names),
+    }
+    return {"runner": "pooling", "convert": "classify", "hf_overrides": overrides}

@@ -1,0 +1,78 @@
+"""Whether two engines give the same probabilities: the guideline's own examples, scored by both."""
+
+from collections.abc import Sequence
+
+from judge.engines import Judge, Serving
+from judge.guideline import Example, Guideline
+from judge.prompt import PromptBuilder
+from judge.records import Failure, Pair, Record, Scores
+
+BOUND = 1e-3
+"""Two engines in fp32 that do the same arithmetic in another order stay far below this."""
+
+
+class Parity(Record):
+    """What two engines say of the same prompts."""
+
+    engines: tuple[str, str]
+    prompts: int
+    compared: int
+    """Prompts that both scored."""
+    failures: tuple[str, ...]
+    """Reasons of those that one did not, each once."""
+    probability_difference: float
+    """The largest difference of a grade's probability, renormalised over the grades, in [0, 1]."""
+    outside_difference: float | None
+    """The largest difference of the mass outside the labels; null where an engine does not tell it."""
+    grades_differ: int
+    """Prompts whose most probable grade differs."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything was compared, and is within `BOUND`."""
+        return self.compared == self.prompts and self.probability_difference <= BOUND
+
+
+def examples(guideline: Guideline) -> list[Pair]:
+    """The guideline's examples as pairs; the candidate's text stands in the first field."""
+    found: list[Example] = [example for grade in guideline.grades for example in grade.examples]
+    found += [clause.example for clause in guideline.clauses if clause.example]
+    field = guideline.fields[0].name
+    return [
+        Pair(row, f"example-{row}", example.query, f"example-{row}", {field: example.candidate})
+        for row, example in enumerate(found, 1)
+    ]
+
+
+def compare(model: str, guideline: Guideline, servings: tuple[Serving, Serving]) -> Parity:
+    """Score the guideline's examples with a judge in two engines, one after the other.
+
+    Raises:
+        InputError, ModelError, EngineError: As the engines do.
+    """
+    given: list[Sequence[Scores | Failure]] = []
+    for serving in servings:
+        judge = Judge(model, serving)
+        builder = PromptBuilder(guideline, judge.tokenizer, context=judge.model.context)
+        given.append(judge.open().score(builder.build(examples(guideline))))
+    return difference((servings[0].engine, servings[1].engine), given[0], given[1])
+
+
+def difference(names: tuple[str, str], one: Sequence[Scores | Failure], two: Sequence[Scores | Failure]) -> Parity:
+    """Compare two engines' answers to the same prompts."""
+    import numpy as np
+
+    both = [(a, b) for a, b in zip(one, two, strict=True) if isinstance(a, Scores) and isinstance(b, Scores)]
+    p, q = (np.exp(np.array([pair[side].logprobs for pair in both], dtype=float)) for side in (0, 1))
+    p, q = (m / m.sum(axis=1, keepdims=True) if len(both) else np.zeros((0, 1)) for m in (p, q))
+    masses = [(a.outside_mass, b.outside_mass) for a, b in both]
+    known = [(a, b) for a, b in masses if a is not None and b is not None]
+    return Parity(
+        engines=names,
+        prompts=len(one),
+        compared=len(both),
+        failures=tuple(sorted({answer.reason for answer in (*one, *two) if isinstance(answer, Failure)})),
+        probability_difference=float(abs(p - q).max()) if both else 1.0,
+        outside_difference=max(abs(a - b) for a, b in known) if known else None,
+        grades_differ=int((p.argmax(axis=1) != q.argmax(axis=1)).sum()),
+    )
