@@ -1,6 +1,7 @@
 """`judge agree`: runs beside people, people beside each other, as a table, JSON or a page."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,25 +78,13 @@ def agree(
     """
     from audit.agree import Question
     from audit.agree import agree as compare
-    from audit.page import write_page
-    from audit.ratings import TEXTS, read_texts
-    from judge.files import new_file
+    from audit.page import render
     from judge.store import Run
 
     layout = read_layout(map_, rating, grades, raters, gold)
-    texts: dict[str, dict[str, str]] = {}
-    if catalogue:
-        texts = read_texts(catalogue, layout.mapping)
-        # Of the two files, the catalogue is the one that has these.
-        mapping = {name: columns for name, columns in layout.mapping.items() if name not in TEXTS}
-        layout = replace(layout, mapping=mapping)
-    if report is not None and report.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--report {report}: is not named .html", "name it report.html")
-    if report is not None:
-        with new_file(report.with_name(f"{report.name}.try"), overwrite=True):
-            pass  # refused now rather than after the work
-        report.with_name(f"{report.name}.try").unlink()
-    with input_file(ratings) as (path, name):
+    layout, texts = _with_catalogue(layout, catalogue)
+    # A page that cannot be written is refused now rather than after the work.
+    with input_file(ratings) as (path, name), _page(report, overwrite) as page:
         found = compare(
             Question(
                 path,
@@ -108,15 +97,36 @@ def agree(
                 epsilon=epsilon,
             )
         )
-    document = found.as_json()
-    if report is not None:
-        write_page(document, report, overwrite=overwrite)
+        document = found.as_json()
+        if page is not None:
+            page.write_text(render(document), encoding="utf-8")
     if json:
         show_json(document)
-    else:
-        _show(found, document)
-        if report is not None:
-            typer.echo(f"\nreport in {report}")
+        return
+    _show(found, document)
+    if report is not None:
+        typer.echo(f"\nreport in {report}")
+
+
+def _with_catalogue(layout: "Layout", catalogue: Path | None) -> tuple["Layout", dict[str, dict[str, str]]]:
+    """Texts of a catalogue's candidates, and what is left of the mapping for the ratings."""
+    from audit.ratings import TEXTS, read_texts
+
+    if catalogue is None:
+        return layout, {}
+    # Of the two files, the catalogue is the one that has the texts.
+    mapping = {name: columns for name, columns in layout.mapping.items() if name not in TEXTS}
+    return replace(layout, mapping=mapping), read_texts(catalogue, layout.mapping)
+
+
+def _page(report: Path | None, overwrite: bool) -> AbstractContextManager[Path | None]:
+    from judge.files import new_file
+
+    if report is None:
+        return nullcontext()
+    if report.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--report {report}: is not named .html", "name it report.html")
+    return new_file(report, overwrite=overwrite)
 
 
 def read_layout(
