@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,17 +71,17 @@ def agree(
     """Compare runs with people's grades, or people with each other. Intervals are 95%, by resampling queries.
 
     \b
-    Examples:
+    Example:
       judge agree judgments.csv --run runs/monday --rating label --grades E=2,S=1,C=1,I=0
       judge agree ratings.csv --raters ann,ben,cleo --gold agreed --report report.html
     """
     from audit.agree import Question
     from audit.agree import agree as compare
+    from audit.candidates import read_texts
     from audit.page import render
     from judge.store import Run
 
     layout = read_layout(map_, rating, grades, raters, gold)
-    layout, texts = _with_catalogue(layout, catalogue)
     # A page that cannot be written is refused now rather than after the work.
     with input_file(ratings) as (path, name), _page(report, overwrite) as page:
         found = compare(
@@ -93,7 +92,7 @@ def agree(
                 guideline=guidelines.load_guideline(guideline),
                 reference=reference,
                 name=name,
-                texts=texts,
+                texts=read_texts(catalogue, layout.mapping) if catalogue else {},
                 epsilon=epsilon,
             )
         )
@@ -106,17 +105,6 @@ def agree(
     _show(found, document)
     if report is not None:
         typer.echo(f"\nreport in {report}")
-
-
-def _with_catalogue(layout: "Layout", catalogue: Path | None) -> tuple["Layout", dict[str, dict[str, str]]]:
-    """Texts of a catalogue's candidates, and what is left of the mapping for the ratings."""
-    from audit.ratings import TEXTS, read_texts
-
-    if catalogue is None:
-        return layout, {}
-    # Of the two files, the catalogue is the one that has the texts.
-    mapping = {name: columns for name, columns in layout.mapping.items() if name not in TEXTS}
-    return replace(layout, mapping=mapping), read_texts(catalogue, layout.mapping)
 
 
 def _page(report: Path | None, overwrite: bool) -> AbstractContextManager[Path | None]:

@@ -82,9 +82,13 @@ def label(
             done, rows = run.labelled(), run.manifest.rows
             if done < rows:
                 say(f"loading {work.judge.model.name}")
-                with progress("judging", rows, done) as advance:
-                    work.go_on(run, advance)
-        run.check_whole()
+                try:
+                    with progress("judging", rows, done) as advance:
+                        work.go_on(run, advance)
+                except KeyboardInterrupt:
+                    typer.echo(f"stopped at {run.labelled():,} of {rows:,} rows; the same command goes on", err=True)
+                    raise typer.Exit(130) from None
+            run.finish()
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())

@@ -1,5 +1,6 @@
 """`judge`: the command, and what it does with errors."""
 
+import io
 import os
 import sys
 
@@ -12,6 +13,7 @@ from cli.export import export
 from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
+from cli.output import printable
 from cli.probe import probe
 from cli.status import status
 from cli.validate import validate
@@ -32,19 +34,28 @@ app.command("import")(import_)
 
 def main() -> None:
     """Run the command line. Errors end it with two lines on standard error and their exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter gets its number, not an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except JudgeError as error:
-        sys.stderr.write(f"error: {error.message}\n" + (f"  fix: {error.hint}\n" if error.hint else ""))
+        # The words of a user's file are in it: they must not move the terminal's cursor.
+        hint = f"  fix: {printable(error.hint)}\n" if error.hint else ""
+        sys.stderr.write(f"error: {printable(error.message)}\n{hint}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; the same command goes on from here\n")
-        sys.exit(130)
+    except OSError as error:
+        if os.environ.get("JUDGE_DEBUG"):
+            raise
+        fix = "see that the disk has room and the file can be read and written"
+        sys.stderr.write(f"error: {printable(str(error))}\n  fix: {fix}\n")
+        sys.exit(1)
     except Exception as error:
         if os.environ.get("JUDGE_DEBUG"):
             raise
         fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
-        sys.stderr.write(f"error: {type(error).__name__}: {error}\n  fix: {fix}\n")
+        sys.stderr.write(f"error: {type(error).__name__}: {printable(str(error))}\n  fix: {fix}\n")
         sys.exit(1)
 
 

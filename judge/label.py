@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from judge.engines import Engine
+from judge.manifest import Tally
 from judge.prompt import PromptBuilder
 from judge.records import Failure, Label, Pair, Scores, Status
-from judge.store import Run, Tally
+from judge.store import Run
 
 PART_SECONDS = 5.0
 """A part is written after so long: what a kill can cost."""

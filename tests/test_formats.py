@@ -1,0 +1,182 @@
+"""The same rows in every kind of file are the same pairs."""
+
+import csv
+import gzip
+import io
+import json
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from judge.cells import as_text
+from judge.guideline import load_guideline
+from judge.label import read_pairs
+from judge.pairs import Source, stage
+from judge.rows import Row, Table
+
+NEWLINE = "\n"
+ROWS = [
+    {"query": "lamp, red", "candidate_id": "1", "title": 'A "lamp"\nin two lines', "price": "9.90"},
+    {"query": "lamp, red", "candidate_id": "2", "title": "ランプ", "price": ""},
+    {"query": "chair", "candidate_id": "1", "title": "Chair\twith tab", "price": "12"},
+]
+
+
+def as_csv(delimiter=","):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(ROWS[0]), delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(ROWS)
+    return text.getvalue().encode()
+
+
+def as_parquet():
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(ROWS), sink)
+    return sink.getvalue()
+
+
+FILES = {
+    "p.csv": as_csv(),
+    "p.tsv": as_csv("\t").replace(b"\nin two", b" in two"),
+    "p.jsonl": "".join(json.dumps(row) + "\n" for row in ROWS).encode(),
+    "p.parquet": as_parquet(),
+    "bom.csv": b"\xef\xbb\xbf" + as_csv(),
+}
+# Lines end in CRLF; the line break inside the quoted cell stays as it is.
+FILES["crlf.csv"] = (
+    as_csv().replace(b'\nin two lines"', b"\x00").replace(b"\n", b"\r\n").replace(b"\x00", b'\nin two lines"')
+)
+FILES |= {f"{name}.gz": gzip.compress(FILES[name]) for name in ("p.csv", "p.tsv", "p.jsonl")}
+
+
+def staged(path, guideline=None, **options):
+    found = stage(Source(path, **options), guideline or load_guideline(), path.parent)
+    return found, [row for batch in read_pairs(found.path) for row in batch]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_of_file_holds_the_same_pairs(name, tmp_path):
+    (tmp_path / name).write_bytes(FILES[name])
+    found, rows = staged(tmp_path / name)
+    assert found.rows == 3
+    assert not found.kinds
+    texts = {(pair.query, pair.candidate_id): dict(pair.candidate) for pair, _ in rows}
+    assert texts == {
+        # TSV has no line breaks inside cells.
+        ("lamp, red", "1"): {"title": f'A "lamp"{" " if "tsv" in name else NEWLINE}in two lines', "price": "9.90"},
+        ("lamp, red", "2"): {"title": "ランプ"},
+        ("chair", "1"): {"title": "Chair\twith tab", "price": "12"},
+    }
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.jsonl", "p.parquet", "p.jsonl.gz"])
+def test_standard_input_is_recognised(name, judge):
+    found = judge("validate", "-", "--json", stdin=FILES[name]).json
+    assert (found["rows"], found["pairs"], found["problems"]) == (3, 3, {})
+
+
+def test_columns_are_mapped_and_each_file_uses_the_one_it_has(tmp_path):
+    (tmp_path / "p.csv").write_text("search,product_id\nlamp,1\n")
+    (tmp_path / "c.jsonl").write_text(
+        json.dumps({"id": 1, "name": "Lamp", "path": ["Home", "Light"], "color": ["red", "blue"]})
+    )
+    mapping = {
+        "query": ["search"],
+        "candidate_id": ["product_id", "id"],
+        "title": ["name"],
+        "category": ["path"],
+        "colour": ["color"],
+    }
+    found, rows = staged(tmp_path / "p.csv", catalogue=tmp_path / "c.jsonl", mapping=mapping)
+    assert dict(rows[0][0].candidate) == {"title": "Lamp", "category": "Home > Light", "colour": "red, blue"}
+    assert found.unused == []
+
+
+def test_pairs_lie_by_query_as_first_seen_and_by_length_within(tmp_path):
+    lines = ["b,1,xxx", "a,2,x", "b,3,x", "a,4,xx", "b,5,xx"]
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\n" + "\n".join(lines))
+    _, rows = staged(tmp_path / "p.csv")
+    assert [(pair.query, pair.candidate_id) for pair, _ in rows] == [
+        ("b", "3"),
+        ("b", "5"),
+        ("b", "1"),
+        ("a", "2"),
+        ("a", "4"),
+    ]
+
+
+def test_reading_can_begin_anywhere(tmp_path):
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\n" + "".join(f"q{n // 7},{n},t\n" for n in range(100)))
+    found, rows = staged(tmp_path / "p.csv")
+    for start in (0, 1, 33, 99, 100):
+        rest = [row["row"] for batch in read_pairs(found.path, start, size=10) for _, row in batch]
+        assert rest == [row["row"] for _, row in rows][start:]
+
+
+def test_limit_reads_the_first_rows_only(tmp_path):
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\na,1,x\nb,2,y\nb,oops\n")
+    found, rows = staged(tmp_path / "p.csv", limit=2)
+    assert (found.rows, found.kinds, len(rows)) == (2, {}, 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None), ("", None), ("  ", None), (float("nan"), None), ("x", "x"), (3, "3"), (3.0, "3"), (2.5, "2.5"),
+        (True, "yes"), (["a", "", None, 3], "a, 3"), ([], None), (0, "0"), (1e20, "1e+20"),
+    ],
+)  # fmt: skip
+def test_cells_become_text(value, text):
+    assert as_text(value) == text
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=20)
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8), st.sampled_from([",", "\t"]))
+@settings(max_examples=60, deadline=None)
+def test_what_the_standard_library_writes_is_read_back(tmp_path_factory, rows, delimiter):
+    assume(delimiter == "," or not any("\n" in cell for row in rows for cell in row))
+    path = tmp_path_factory.mktemp("csv") / ("x.csv" if delimiter == "," else "x.tsv")
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerows([("a", "b"), *rows])
+    found = list(Table(path).rows())
+    assert all(isinstance(row, Row) for row in found)
+    assert [(row.values["a"], row.values["b"]) for row in found] == rows
+    assert [row.number for row in found] == list(range(1, len(rows) + 1))
+
+
+def test_parquet_values_of_many_types_become_text_and_one_that_cannot_costs_its_row_alone(tmp_path):
+    far = pa.array([2**62, 0, 0], pa.timestamp("us"))
+    table = pa.table({
+        "query": pa.array(["a", "b", "b"]).dictionary_encode(),
+        "candidate_id": pa.array([Decimal("12.00"), Decimal("7.50"), Decimal("8.00")], pa.decimal128(10, 2)),
+        "price": pa.array([19.99, 5.0, None], pa.float32()),
+        "category": pa.array([["x", "y"], [], None], pa.list_(pa.string())),
+        "title": pa.array(["t", "u", "v"]),
+        "unused": far,
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "p.parquet")
+    found, rows = staged(tmp_path / "p.parquet")
+    assert not found.kinds, "a column that nothing reads is not read"
+    texts = {pair.candidate_id: dict(pair.candidate) for pair, _ in rows}
+    assert texts == {
+        "12": {"title": "t", "category": "x > y", "price": "19.99"},
+        "7.50": {"title": "u", "price": "5"},
+        "8": {"title": "v"},
+    }
+    found, rows = staged(tmp_path / "p.parquet", mapping={"title": ["unused"]})
+    assert found.kinds == {"not_text": 1}
+    assert sum(pair is None for pair, _ in rows) == 1
+
+
+def test_a_first_row_without_text_is_skipped_and_not_taken_for_a_missing_column(tmp_path):
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\na,1,\nb,2,x\n")
+    found, _ = staged(tmp_path / "p.csv", limit=1)
+    assert (found.rows, found.skipped, found.repeats) == (1, 1, 1)

@@ -1,0 +1,67 @@
+"""What the README tells people to type works as it stands there."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks():
+    return [block.split("\n") for block in re.findall(r"^```\n(.*?)\n```$", README, re.M | re.S)]
+
+
+def commands():
+    """Lines that call the command, without the words that stand two blanks behind it."""
+    lines = [line for block in blocks() for line in block if line.startswith("judge ")]
+    return [re.split(r" {2,}(?=[a-z])", re.sub(r"^judge (\w+) +", r"judge \1 ", line))[0] for line in lines]
+
+
+def test_the_two_commands_open_it_and_are_targets_of_the_makefile():
+    first = next(block for block in blocks() if block[0].startswith("make "))
+    named = [line.split()[1] for line in first]
+    assert named == ["quickstart", "test"]
+    makefile = (ROOT / "Makefile").read_text()
+    for name in named:
+        assert re.search(rf"^{name}: setup$", makefile, re.M)
+
+
+def test_ci_runs_the_test_command():
+    assert re.search(r"^make test$", (ROOT / ".ci" / "run").read_text(), re.M)
+
+
+def test_its_commands_run_in_their_order(main, tmp_path):
+    (tmp_path / "pairs.csv").write_text("query,sku\nlamp,1\nlamp,2\nsofa,1\n")
+    products = [{"sku": "1", "title": "Lamp"}, {"sku": "2", "title": "Bulb"}]
+    (tmp_path / "products.jsonl").write_text("".join(json.dumps(row) + "\n" for row in products))
+    (tmp_path / "ratings.csv").write_text("query,candidate_id,label\nlamp,1,E\nlamp,2,C\nsofa,1,I\n")
+    found = commands()
+    assert [command.split()[1] for command in found] == ["validate", "label", "label", "status", "agree", "export"]
+    for command in found:
+        arguments = shlex.split(command)[1:]
+        main(*arguments, *(["--engine", "fake"] if arguments[0] == "label" else []))
+    assert len((tmp_path / "monday.qrels").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_what_it_points_to_is_there(target):
+    assert (ROOT / Path(target)).exists()
+
+
+@pytest.mark.slow
+def test_the_quickstart_labels_the_example_shop(judge):
+    """The command of the Makefile on the first rows: the whole takes minutes."""
+    recipe = (ROOT / "Makefile").read_text()
+    shop = ROOT / "examples" / "shop"
+    assert "label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)" in recipe
+    assert "agree $(SHOP)/grades.csv --run $(RUN)" in recipe
+    found = judge(
+        "label", shop / "pairs.csv", "--catalogue", shop / "catalogue.csv", "--out", "run", "--limit", 24, "--json"
+    ).json
+    assert found["status"]["graded"] == found["rows"] == 24
+    compared = judge("agree", shop / "grades.csv", "--run", "run", "--json").json
+    assert (compared["n"], compared["rated"]) == (24, 429)
