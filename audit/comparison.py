@@ -159,7 +159,8 @@ def _calibration(
 ) -> dict[str, Estimate]:
     name = "calibration_error"
     if shares is None:
-        return {name: Estimate(None, None, None, "the labels carry no probabilities")}
+        reason = "the labels carry no probabilities" if len(query) else "there are no pairs to compare"
+        return {name: Estimate(None, None, None, reason)}
     sure, right = reliability.top_label(shares, np.searchsorted(values, truth))
 
     def error(rows: npt.NDArray[np.int64]) -> float:

@@ -4,11 +4,9 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from audit.advice import advise
-from judge.files import new_file
 
 MEASURES = {
     "weighted_kappa": "quadratic kappa",
@@ -41,23 +39,8 @@ SEGMENTS = 16
 """Segments that are drawn; the table has all."""
 
 
-def write_page(report: Mapping[str, Any], out: Path, *, overwrite: bool = False) -> None:
-    """Write the page, whole or not at all.
-
-    Args:
-        report: What `audit.agree.Report.as_json` gives.
-        out: The file.
-        overwrite: Whether a file that stands there may be replaced.
-
-    Raises:
-        InputError: The file is already there, or cannot be written.
-    """
-    with new_file(out, overwrite=overwrite) as partial:
-        partial.write_text(render(report), encoding="utf-8", errors="replace")
-
-
 def render(report: Mapping[str, Any]) -> str:
-    """The page as HTML."""
+    """The page as HTML, from what `audit.agree.Report.as_json` gives."""
     from jinja2 import FunctionLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
     from markupsafe import Markup

@@ -6,13 +6,13 @@ Columns that describe the pair (`kind, category, locale, language, traffic`, and
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from audit.candidates import TEXTS
 from audit.panel import FACETS, Panel, Unit
 from judge.cells import as_text
 from judge.columns import Columns
@@ -20,11 +20,8 @@ from judge.errors import InputError
 from judge.records import Problem, query_key
 from judge.rows import Row, Table
 
-RATING = ("query", "candidate_id", "query_id", "rater", "grade", "clause", "time")
-"""What a rating is; the rest describes the pair, and may as well come from a run or a catalogue."""
-TEXTS = ("title", "category", "description")
-"""What a report shows of a candidate."""
-NAMES = (*RATING, *FACETS, "title", "description")
+CORE = ("query", "candidate_id", "query_id", "rater", "grade", "clause", "time")
+NAMES = tuple(dict.fromkeys((*CORE, *FACETS, *TEXTS)))
 ALONE = "people"
 """What the only rater is called where the file does not say."""
 
@@ -70,7 +67,8 @@ class _Reader:
         self.given: dict[tuple[int, str], tuple[_Given, int]] = {}
 
     def panel(self, values: tuple[int, ...]) -> Panel:
-        rows = self.table.rows()
+        wanted = {*self.columns.sources(NAMES), *self.layout.raters, self.layout.gold or ""}
+        rows = self.table.rows(wanted)
         first = next(rows, None)
         available = self.table.columns or (tuple(first.values) if isinstance(first, Row) else ())
         roles = self._roles(available)
@@ -110,7 +108,7 @@ class _Reader:
                     f"{self.table.name}, row 1, field {column!r}: missing column; it has {', '.join(available)}",
                     "name the columns that hold grades with --raters A,B,C and --gold COLUMN",
                 )
-        self.columns.check_used(RATING)
+        self.columns.check_used(CORE)
         return roles
 
     def _row(self, row: Row | Problem, roles: Mapping[str, str]) -> None:
@@ -226,26 +224,3 @@ class _Reader:
 def _instant(text: str) -> float:
     when = datetime.fromisoformat(text)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-
-
-def read_texts(path: Path, mapping: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
-    """Title, category and description of each candidate of a catalogue, by `candidate_id`.
-
-    Raises:
-        InputError: The file cannot be used. A row without an id is left out: it is no candidate of a rating.
-    """
-    names = ("candidate_id", *TEXTS)
-    table = Table(path)
-    columns = Columns({name: column for name, column in mapping.items() if name in names}, names)
-    columns.require(table, ["candidate_id"])
-    found: dict[str, dict[str, str]] = {}
-    for row in table.rows():
-        if isinstance(row, Problem):
-            raise InputError(str(row), row.fix)
-        texts = {}
-        for name, column in columns.find(tuple(row.values)).items():
-            with suppress(ValueError):  # a text that cannot be shown is not shown
-                texts[name] = as_text(row.values[column], " > " if name == "category" else "; ") or ""
-        if texts.get("candidate_id"):
-            found[texts["candidate_id"].strip()] = texts | {"text_length": str(sum(map(len, texts.values())))}
-    return found

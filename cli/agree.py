@@ -1,7 +1,7 @@
 """`judge agree`: runs beside people, people beside each other, as a table, JSON or a page."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,31 +71,19 @@ def agree(
     """Compare runs with people's grades, or people with each other. Intervals are 95%, by resampling queries.
 
     \b
-    Examples:
+    Example:
       judge agree judgments.csv --run runs/monday --rating label --grades E=2,S=1,C=1,I=0
       judge agree ratings.csv --raters ann,ben,cleo --gold agreed --report report.html
     """
     from audit.agree import Question
     from audit.agree import agree as compare
-    from audit.page import write_page
-    from audit.ratings import TEXTS, read_texts
-    from judge.files import new_file
+    from audit.candidates import read_texts
+    from audit.page import render
     from judge.store import Run
 
     layout = read_layout(map_, rating, grades, raters, gold)
-    texts: dict[str, dict[str, str]] = {}
-    if catalogue:
-        texts = read_texts(catalogue, layout.mapping)
-        # Of the two files, the catalogue is the one that has these.
-        mapping = {name: columns for name, columns in layout.mapping.items() if name not in TEXTS}
-        layout = replace(layout, mapping=mapping)
-    if report is not None and report.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--report {report}: is not named .html", "name it report.html")
-    if report is not None:
-        with new_file(report.with_name(f"{report.name}.try"), overwrite=True):
-            pass  # refused now rather than after the work
-        report.with_name(f"{report.name}.try").unlink()
-    with input_file(ratings) as (path, name):
+    # A page that cannot be written is refused now rather than after the work.
+    with input_file(ratings) as (path, name), _page(report, overwrite) as page:
         found = compare(
             Question(
                 path,
@@ -104,19 +92,29 @@ def agree(
                 guideline=guidelines.load_guideline(guideline),
                 reference=reference,
                 name=name,
-                texts=texts,
+                texts=read_texts(catalogue, layout.mapping) if catalogue else {},
                 epsilon=epsilon,
             )
         )
-    document = found.as_json()
-    if report is not None:
-        write_page(document, report, overwrite=overwrite)
+        document = found.as_json()
+        if page is not None:
+            page.write_text(render(document), encoding="utf-8")
     if json:
         show_json(document)
-    else:
-        _show(found, document)
-        if report is not None:
-            typer.echo(f"\nreport in {report}")
+        return
+    _show(found, document)
+    if report is not None:
+        typer.echo(f"\nreport in {report}")
+
+
+def _page(report: Path | None, overwrite: bool) -> AbstractContextManager[Path | None]:
+    from judge.files import new_file
+
+    if report is None:
+        return nullcontext()
+    if report.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--report {report}: is not named .html", "name it report.html")
+    return new_file(report, overwrite=overwrite)
 
 
 def read_layout(

@@ -17,24 +17,26 @@ SHOP = Path(__file__).parent / "shop"
 RATERS = {"ines": (0.03, 26.0), "jonas": (0.06, 15.0), "mika": (0.05, 7.0)}
 """Share of slips, and seconds a pair."""
 START = datetime(2026, 9, 7, 9, 0, tzinfo=UTC)
-SESSION = 45
+STRETCH = 45
 """Pairs between two breaks of a day."""
 
 
 def main() -> None:
     """Write the ratings, one rater after the other."""
     pairs = list(csv.DictReader((SHOP / "grades.csv").open(encoding="utf-8")))
+    kinds = {row["query_id"]: row["kind"] for row in csv.DictReader((SHOP / "queries.csv").open(encoding="utf-8"))}
     clauses = defaultdict(list)
     for pair in pairs:
         if pair["clause"] not in clauses[pair["grade"]]:
             clauses[pair["grade"]].append(pair["clause"])
     with (SHOP / "ratings.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["query_id", "query", "candidate_id", "rater", "grade", "clause", "time"])
+        writer.writerow(["query_id", "query", "candidate_id", "rater", "grade", "clause", "time", "kind"])
         for name in RATERS:
             for pair, grade, clause, time in rated(name, pairs, clauses):
                 known = [pair["query_id"], pair["query"], pair["candidate_id"]]
-                writer.writerow([*known, name, grade, clause, time.strftime("%Y-%m-%dT%H:%M:%SZ")])
+                when = time.strftime("%Y-%m-%dT%H:%M:%SZ")
+                writer.writerow([*known, name, grade, clause, when, kinds[pair["query_id"]]])
 
 
 Rated = tuple[dict[str, str], str, str, datetime]
@@ -61,7 +63,7 @@ def rated(name: str, pairs: list[dict[str, str]], clauses: dict[str, list[str]])
         elif clause == "brand-only" and random.random() < 0.2:
             clause = "other-product"
         now += timedelta(seconds=max(2.0, random.lognormvariate(0, 0.5) * seconds))
-        if place % SESSION == SESSION - 1:
+        if place % STRETCH == STRETCH - 1:
             now += timedelta(hours=3)
         yield pair, grade, clause, now
 
