@@ -1,4 +1,4 @@
-# make quickstart   set up, label the example shop, show how well the labels agree with its grades
+# make quickstart   set up, label the example shop, show how well the labels agree with its raters, and write the report
 # make test         set up, run all tests
 # make check        lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in an environment of its own
@@ -22,9 +22,10 @@ setup: .venv/ready
 	@touch $@
 
 quickstart: setup
-	$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)
+	$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN) || \
+		{ echo "to begin anew: make quickstart RUN=runs/another"; exit 1; }
 	@echo
-	$(BIN)/judge agree $(SHOP)/grades.csv --run $(RUN)
+	$(BIN)/judge agree $(SHOP)/ratings.csv --run $(RUN) --report $(RUN)/report.html --overwrite
 
 test: setup
 	$(BIN)/python -m pytest

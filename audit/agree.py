@@ -1,152 +1,246 @@
-"""A run's labels beside people's grades of the same pairs."""
+"""The agreement report: runs and people against people, and where, by whom and by which rule they differ."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from audit import measures
-from audit.intervals import Estimate, by_query, confusion_by_query
+from audit.ceiling import AlternativeAnnotator, Ceiling, alternative_annotator_test, ceilings
+from audit.charts import Charts, charts
+from audit.clauses import ClauseReport, Confused, confused_clauses, report_clauses
+from audit.comparison import Comparison, Side, compare, compare_people
+from audit.disagreements import Disagreement, instructive
+from audit.judged import Judged, find_labels, grade_mix, precision_at
+from audit.panel import Panel, described, majority
+from audit.people import People, people_agree, report_people
+from audit.powered import Powered
+from audit.raters import RaterReport, report_raters
+from audit.ratings import NAMES, Layout, read_ratings
+from audit.segments import Segment, report_segments
+from judge.columns import Columns
 from judge.errors import InputError
 from judge.guideline import Guideline, known_grades
-from judge.pairs import Source, stage
 from judge.store import Run
 
-RATING_COLUMNS = ("query", "candidate_id", "query_id", "grade")
+Floats = npt.NDArray[np.float64]
+
+MOST_RATERS = 8
+"""Beyond so many raters, each is compared with the others' majority alone, not with each of them."""
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How well a run agrees with people, on the pairs that both graded.
+class Question:
+    """What to compare."""
 
-    Every figure stands with its interval (95%, queries resampled); `majority_baseline` is the accuracy of always giving
-    people's commonest grade.
-    """
+    ratings: Path
+    layout: Layout
+    """Its `grades` need not be given: the guideline's values are meant then."""
+    runs: Sequence[Run] = ()
+    guideline: Guideline | None = None
+    """Read only where there is no run to bring one."""
+    reference: str | None = None
+    """`gold`, `majority` or a rater; unless given, gold where there is one, else the majority, else the only rater."""
+    name: str | None = None
+    """What to call the file of ratings."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Candidates' title, description and category by `candidate_id`, for pairs that no run knows."""
+    epsilon: float = 0.2
+    """For the alternative annotator test."""
 
-    run: str
-    fingerprint: str
-    judge: str | None
-    ratings: str
-    grades: Sequence[int]
-    grade_names: Sequence[str]
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is known of agreement; `as_json` is what `--json` prints and what the page shows."""
+
+    panel: Panel
+    guideline: Guideline
+    primary: Comparison
+    """The first run against the reference; without a run, people against people."""
+    judged: Judged | None
     rated: int
-    """Pairs that people graded."""
-    n: int
-    """Pairs that both graded."""
-    queries: int
-    """Queries of those pairs."""
-    not_in_run: int
-    """Rated pairs that the run does not have."""
-    not_graded: Mapping[str, int]
-    """Rated pairs that the run has without a grade, by status."""
-    figures: Mapping[str, Estimate]
-    confusion: Sequence[Sequence[int]]
-    """Rows: people's grade; columns: the run's. Both in `grades` order."""
+    """Pairs with a reference."""
+    comparisons: Sequence[Comparison]
+    people: People
+    ceiling: Sequence[Ceiling]
+    alternative: Sequence[tuple[str, AlternativeAnnotator]]
+    raters: Sequence[RaterReport]
+    clauses: Sequence[ClauseReport]
+    confused: Sequence[Confused]
+    segments: Sequence[Segment]
+    grade_mix: Mapping[int, Powered]
+    precision_at: Mapping[int, Powered]
+    charts: Charts | None
+    disagreements: Sequence[Disagreement]
 
     @property
     def coverage(self) -> float | None:
-        """The share of rated pairs that the run graded."""
-        return self.n / self.rated if self.rated else None
+        """The share of rated pairs that were compared."""
+        return self.primary.n / self.rated if self.rated else None
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON values. Undefined figures are null and say why."""
-        names = ("run", "fingerprint", "judge", "ratings", "grades", "grade_names", "n", "queries", "rated")
-        plain = {name: getattr(self, name) for name in names}
-        figures = {name: estimate.as_json() for name, estimate in self.figures.items()}
-        counts = {"coverage": self.coverage, "not_in_run": self.not_in_run, "not_graded": dict(self.not_graded)}
-        return plain | counts | figures | {"confusion": [list(row) for row in self.confusion]}
+        run = self.judged.run if self.judged else None
+        manifest = run.manifest if run else None
+        head = {
+            "run": str(run.path) if run else None,
+            "fingerprint": manifest.fingerprint if manifest else None,
+            "judge": manifest.parts.get("judge") if manifest else None,
+            "ratings": self.panel.file,
+            "guideline": f"{self.guideline.name} {self.guideline.version}",
+            "grades": list(self.guideline.values),
+            "grade_names": [grade.name for grade in self.guideline.grades],
+            "rated": self.rated,
+            "coverage": self.coverage,
+            "not_in_run": self.judged.not_in_run if self.judged else 0,
+            "not_graded": dict(self.judged.not_graded) if self.judged else {},
+        }
+        lists = ("ceiling", "raters", "clauses", "confused", "segments", "disagreements")
+        return {
+            **head,
+            **self.primary.as_json(),
+            "comparisons": [comparison.as_json() for comparison in self.comparisons],
+            "people": asdict(self.people),
+            "alternative": [{"run": name, "passed": test.passed, **asdict(test)} for name, test in self.alternative],
+            "grade_mix": [{"grade": grade, **asdict(found)} for grade, found in self.grade_mix.items()],
+            "precision_at": [{"k": k, **asdict(found)} for k, found in self.precision_at.items()],
+            "charts": asdict(self.charts) if self.charts else None,
+            **{name: [self._named(asdict(item)) for item in getattr(self, name)] for name in lists},
+        }
+
+    def _named(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Units by what identifies them, where a record holds their index."""
+        for key, value in item.items():
+            if key == "alone":
+                item[key] = [self._unit(entry.pop("unit")) | entry for entry in value]
+            elif key == "example":
+                item[key] = self._unit(value)
+            elif key == "examples":
+                item[key] = [self._unit(index) for index in value]
+        return item
+
+    def _unit(self, index: int) -> dict[str, Any]:
+        unit = self.panel.units[index]
+        names = ("query_id", "query", "candidate_id")
+        return {name: getattr(unit, name) for name in names} | {"title": unit.facets.get("title")}
 
 
-def agree(
-    run: Run,
-    ratings: Path,
-    *,
-    mapping: Mapping[str, Sequence[str]],
-    grades: Mapping[str, int] | None = None,
-    name: str | None = None,
-) -> Agreement:
-    """Compare a run with a file of ratings, one grade a pair.
-
-    A rating finds its pair by `query_id` and `candidate_id`; where the file has no `query_id`, by the query's text.
-
-    Args:
-        run: Need not be finished: what has no label yet counts as not graded.
-        ratings: File with `query, candidate_id` and a grade.
-        mapping: Our names to the file's columns.
-        grades: What the file writes to the guideline's value; the values themselves unless given.
+def agree(question: Question) -> Report:
+    """Read, find the runs' labels, and measure everything.
 
     Raises:
-        InputError: The file cannot be used, or holds a grade that is none of the guideline's.
+        InputError: The ratings cannot be used, there is nothing to compare them with, or runs have different grades.
     """
-    manifest = run.manifest
-    guideline = Guideline.model_validate(manifest.guideline)
-    known = known_grades(grades, guideline)
-    narrow = {key: columns for key, columns in mapping.items() if key in RATING_COLUMNS}
-    with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        source = Source(ratings, mapping=narrow, grades=known, need_text=False, name=name)
-        staged = stage(source, guideline, Path(scratch))
-        staged.refuse()
-        rows = run.query(_JOIN.format(ratings=str(staged.path).replace("'", "''")))
-    if not rows:
-        raise InputError(f"{ratings}: holds no grade", "name the column with the grades with --rating COLUMN")
-    pairs = [(query, people, mine) for query, people, mine, status in rows if mine is not None]
-    statuses = [status for *_, mine, status in rows if mine is None]
-    missing = {status: statuses.count(status) for status in sorted({s for s in statuses if s})}
-    return Agreement(
-        run=str(run.path),
-        fingerprint=manifest.fingerprint,
-        judge=manifest.parts.get("judge"),
-        ratings=name or str(ratings),
-        grades=guideline.values,
-        grade_names=[grade.name for grade in guideline.grades],
-        rated=len(rows),
-        n=len(pairs),
-        queries=len({query for query, *_ in pairs}),
-        not_in_run=statuses.count(None),
-        not_graded=missing,
-        **compare(pairs, guideline.values),
+    panel, guideline, judged = _read(question)
+    people = [Side(name, panel.grades[index]) for index, name in enumerate(panel.raters)]
+    reference = _reference(panel, question.reference)
+    first = judged[0] if judged else None
+    queries, values = panel.queries, panel.values
+    if first:
+        primary = compare(reference, first.side, queries, values)
+    elif len(people) > 1:
+        primary = compare_people(people, queries, values)
+    elif panel.gold is not None:
+        primary = compare(Side(_gold(panel), panel.gold), people[0], queries, values)
+    else:
+        raise InputError(
+            f"{panel.file}: one grade a pair and no run, so there is nothing to compare",
+            "name a run with --run RUN, or the raters' columns with --raters A,B,C",
+        )
+    hits = _hits(panel, reference, first)
+    return Report(
+        panel=panel,
+        guideline=guideline,
+        primary=primary,
+        judged=first,
+        rated=int((~np.isnan(reference.grades)).sum()) if first else len(panel.units),
+        comparisons=_comparisons(panel, people, [j.side for j in judged]),
+        people=report_people(panel),
+        ceiling=ceilings(people, first.side if first else None, queries, values),
+        alternative=[
+            (
+                j.side.name,
+                alternative_annotator_test(panel.grades, j.side.grades, queries, panel.raters, question.epsilon),
+            )
+            for j in judged
+        ],
+        raters=report_raters(panel) if len(people) > 1 or panel.gold is not None else [],
+        clauses=report_clauses(panel, hits, people_agree(panel), guideline),
+        confused=confused_clauses(panel),
+        segments=report_segments(panel, hits),
+        grade_mix=grade_mix(first, reference.grades, values) if first else {},
+        precision_at=precision_at(first, reference.grades, values) if first else {},
+        charts=charts(reference, first.side, values) if first else None,
+        disagreements=instructive(panel, reference, first.side if first else None),
     )
 
 
-def compare(pairs: Sequence[tuple[str, int, int]], values: Sequence[int]) -> dict[str, Any]:
-    """Figures and confusion matrix of (query, people's grade, the run's grade)."""
-    query, people, mine = [[pair[i] for pair in pairs] for i in range(3)]
-    matrices = confusion_by_query(query, people, mine, values)
-    total = matrices.sum(axis=0)
+def _read(question: Question) -> tuple[Panel, Guideline, list[Judged]]:
+    policies = [Guideline.model_validate(run.manifest.guideline) for run in question.runs]
+    guideline = policies[0] if policies else question.guideline
+    if guideline is None:
+        raise InputError("there is neither a run nor a guideline", "name a guideline with --guideline NAME|FILE")
+    for run, policy in zip(question.runs, policies, strict=True):
+        if policy.values != guideline.values:
+            raise InputError(
+                f"{run.path}: its grades are {policy.values}, those of {question.runs[0].path} {guideline.values}",
+                "compare runs of one scale",
+            )
+    layout = question.layout
+    # A pair's texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
+    Columns(layout.mapping, [*NAMES, *(name for name in (f.name for f in guideline.fields) if name not in NAMES)])
+    known = Layout(layout.mapping, known_grades(layout.grades or None, guideline), layout.raters, layout.gold)
+    panel = read_ratings(question.ratings, known, guideline.values, question.name)
+    names = _names(question.runs)
+    taken = {*panel.raters, panel.gold_name}
+    judged = [
+        find_labels(run, panel, f"run {name}" if name in taken else name)
+        for run, name in zip(question.runs, names, strict=True)
+    ]
+    more = [question.texts.get(unit.candidate_id, {}) for unit in panel.units]
+    return described(panel, [j.facets for j in judged[:1]] + [more]), guideline, judged
 
-    def within_1(confusion: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return measures.within_1(confusion, values)
 
-    def weighted_kappa(confusion: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return measures.weighted_kappa(confusion, values)
-
-    wanted = (
-        measures.accuracy,
-        within_1,
-        measures.cohen_kappa,
-        weighted_kappa,
-        measures.macro_f1,
-        measures.majority_baseline,
-    )
-    figures = {m.__name__: by_query(matrices, m).because(measures.undefined_reason(m.__name__, total)) for m in wanted}
-    return {"figures": figures, "confusion": total.tolist()}
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Runs by their folder, or by the whole path where folders share a name."""
+    short = [run.path.resolve().name for run in runs]
+    return [name if short.count(name) == 1 else str(run.path) for run, name in zip(runs, short, strict=True)]
 
 
-# A rating whose `query_id` is the digest of its text came without one: it may find its pair by the text.
-_JOIN = """
-    WITH ratings AS (SELECT * FROM read_parquet('{ratings}') WHERE skip IS NULL),
-    asked AS (
-        SELECT row, query_id, query, candidate_id FROM pairs WHERE skip IS NULL OR skip NOT LIKE 'repeats row %'),
-    matched AS (
-        SELECT r.row AS rating, r.query_id, r.grade, coalesce(a.row, b.row) AS row
-        FROM ratings r
-        LEFT JOIN asked a ON a.query_id = r.query_id AND a.candidate_id = r.candidate_id
-        LEFT JOIN asked b ON a.row IS NULL AND r.query_id = left(sha256(r.query), 16)
-                          AND b.query = r.query AND b.candidate_id = r.candidate_id
-        QUALIFY row_number() OVER (PARTITION BY r.row ORDER BY coalesce(a.row, b.row)) = 1)
-    SELECT m.query_id, m.grade, l.grade, CASE WHEN m.row IS NOT NULL THEN coalesce(l.status, 'not labelled yet') END
-    FROM matched m LEFT JOIN labels l ON l.row = m.row ORDER BY m.rating"""
+def _gold(panel: Panel) -> str:
+    return panel.gold_name or "gold"
+
+
+def _reference(panel: Panel, wanted: str | None) -> Side:
+    if panel.gold is not None and wanted in (None, "gold", panel.gold_name):
+        return Side(_gold(panel), panel.gold)
+    if wanted in panel.raters:
+        return Side(str(wanted), panel.grades[panel.raters.index(str(wanted))])
+    if wanted in (None, "majority"):
+        alone = len(panel.raters) == 1
+        return Side(panel.raters[0] if alone else "majority", majority(panel.grades))
+    known = ", ".join([*(["gold"] if panel.gold is not None else []), "majority", *panel.raters])
+    raise InputError(f"--reference {wanted}: there is no such rater", f"name one of {known}")
+
+
+def _hits(panel: Panel, reference: Side, judged: Judged | None) -> Floats:
+    """By unit: whether the run agrees with the reference; without a run, the share of rater pairs that agree."""
+    if judged or len(panel.raters) == 1:
+        given = judged.side.grades if judged else panel.grades[0]
+        missing = np.isnan(given) | np.isnan(reference.grades)
+        return np.where(missing, np.nan, (given == reference.grades).astype(np.float64))
+    return people_agree(panel)
+
+
+def _comparisons(panel: Panel, people: Sequence[Side], runs: Sequence[Side]) -> list[Comparison]:
+    """Each run against gold, majority, every rater and every other run; each rater against gold and each other."""
+    gold = [] if panel.gold is None else [Side(_gold(panel), panel.gold)]
+    vote = [Side("majority", majority(panel.grades))] if len(people) > 1 else []
+    some = people if len(people) <= MOST_RATERS else []
+    sides = [(reference, run) for run in runs for reference in (*gold, *vote, *some)]
+    sides += [(runs[i], runs[j]) for i in range(len(runs)) for j in range(i + 1, len(runs))]
+    sides += [(reference, person) for person in people for reference in gold]
+    sides += [(some[i], some[j]) for i in range(len(some)) for j in range(i + 1, len(some))]
+    return [compare(reference, judged, panel.queries, panel.values) for reference, judged in sides]

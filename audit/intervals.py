@@ -6,7 +6,7 @@ percentiles of the replicates (Efron 1979, "Bootstrap Methods"; for clusters, Fi
 "Bootstrapping clustered data"). The same seed gives the same interval.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -75,11 +75,23 @@ def by_query(
     with `lambda c: recall(c)[..., k]`. Replicates where it is NaN are dropped; where more than half are, or
     with one query only, the interval is None and `reason` says so.
     """
+    return each_by_query(confusions, {"": measure}, resamples=resamples, level=level, seed=seed)[""]
+
+
+def each_by_query(
+    confusions: npt.ArrayLike,
+    measures: Mapping[str, Callable[[Floats], npt.ArrayLike]],
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Several measures over the same draws of queries, by name: each as `by_query` alone would give it."""
     matrices = np.asarray(confusions, dtype=np.float64)
     matrices = matrices[matrices.sum(axis=(1, 2)) > 0]
     count, *shape = matrices.shape
     if not count:
-        return Estimate(None, None, None, "there are no pairs to compare")
+        return dict.fromkeys(measures, Estimate(None, None, None, "there are no pairs to compare"))
     flat = matrices.reshape(count, -1)
 
     def replicates() -> Iterator[Floats]:
@@ -88,10 +100,27 @@ def by_query(
             size = min(step, resamples - start)
             drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
             times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-            yield np.asarray(measure((times.astype(np.float64) @ flat).reshape(size, *shape)))
+            yield (times.astype(np.float64) @ flat).reshape(size, *shape)
 
-    value = float(np.asarray(measure(matrices.sum(axis=0))))
-    return _estimate(value, count, replicates(), level)
+    total = matrices.sum(axis=0)
+    drawn = np.concatenate([np.empty((0, *shape)), *replicates()]) if count > 1 else np.empty((0, *shape))
+    return {
+        name: _estimate(float(np.asarray(measure(total))), count, iter([np.asarray(measure(drawn))]), level)
+        for name, measure in measures.items()
+    }
+
+
+def share_by_query(query_index: npt.ArrayLike, hits: npt.ArrayLike) -> Estimate:
+    """The mean of `hits`, with an interval over resampled queries. Both have shape (N,); hits lie in [0, 1]."""
+    queries, query = np.unique(np.asarray(query_index), return_inverse=True)
+    table = hits_by_query(query, np.asarray(hits, dtype=np.float64), len(queries))
+    return by_query(table[:, None], lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
+
+
+def hits_by_query(query: Ints, hits: Floats, count: int) -> Floats:
+    """Hits and misses of each query, shape (count, 2); `query` holds positions in 0..count-1."""
+    columns = [np.bincount(query, amount, minlength=count) for amount in (hits, 1 - hits)]
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 def by_query_index(

@@ -1,70 +1,13 @@
-"""Agreement among several raters, rank correlation, and whether a judge's confidence can be trusted.
-
-Ratings are a matrix of shape (raters, units), a unit being a query-product pair, NaN where a rater did not
-rate. Undefined is NaN, never 0.
-"""
+"""Rank correlation, and whether a judge's confidence can be trusted. Undefined is NaN, never 0."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
-from audit.measures import Weights, agreement_weights, gwet_chance
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Metric = Literal["nominal", "ordinal", "interval"]
-
-
-def krippendorff_alpha(ratings: npt.ArrayLike, values: npt.ArrayLike, metric: Metric = "ordinal") -> float:
-    """1 - observed / expected disagreement among any number of raters; at most 1, 0 at chance.
-
-    `ratings` has shape (raters, units), NaN for missing; `values` holds the K grade values, ascending.
-    Units with fewer than two ratings are not used. NaN where no unit has two ratings, or all of them are
-    one grade. Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability".
-    """
-    scale = np.asarray(values, dtype=np.float64)
-    counts = _unit_counts(ratings, scale)
-    counts = counts[counts.sum(axis=1) >= 2]
-    shares = counts / (counts.sum(axis=1, keepdims=True) - 1)
-    coincidences = shares.T @ counts - np.diag(shares.sum(axis=0))
-    margin = coincidences.sum(axis=1)
-    if metric == "nominal":
-        cost = 1 - np.eye(len(scale))
-    elif metric in ("ordinal", "interval"):
-        # Ordinal: the distance between the mid-ranks that the ratings in use give to two grades.
-        place = np.cumsum(margin) - margin / 2 if metric == "ordinal" else scale
-        cost = (place[:, None] - place[None, :]) ** 2
-    else:
-        raise ValueError(f"unknown metric {metric!r}: use nominal, ordinal or interval")
-    expected = margin @ cost @ margin
-    if not expected > 0:
-        return float("nan")
-    return float(1 - (margin.sum() - 1) * (coincidences * cost).sum() / expected)
-
-
-def gwet_ac(ratings: npt.ArrayLike, values: npt.ArrayLike, weights: Weights = "identity") -> float:
-    """Gwet's AC1 (identity weights) or AC2 (any other) for several raters; at most 1, 0 at chance.
-
-    `ratings` and `values` as for `krippendorff_alpha`; for the weights see
-    `audit.measures.agreement_weights`. Units with one rating count towards how common a grade is but not
-    towards agreement. NaN where no unit has two ratings, or for K = 1. Source: Gwet 2014, Handbook of
-    Inter-Rater Reliability, 4th ed.
-    """
-    scale = np.asarray(values, dtype=np.float64)
-    counts = _unit_counts(ratings, scale)
-    raters = counts.sum(axis=1)
-    rated, paired = raters >= 1, raters >= 2
-    if not paired.any() or len(scale) == 1:
-        return float("nan")
-    credit = agreement_weights(scale, weights)
-    agreeing = (counts * (counts @ credit - 1)).sum(axis=1)[paired]
-    observed = float((agreeing / (raters * (raters - 1))[paired]).mean())
-    prevalence = (counts[rated] / raters[rated, None]).mean(axis=0)
-    chance = float(gwet_chance(prevalence, credit))
-    return (observed - chance) / (1 - chance)
 
 
 def spearman(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -203,20 +146,6 @@ def risk_coverage(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> RiskCove
     kept = np.cumsum(np.bincount(inverse, minlength=len(rising))[::-1])
     wrong = np.cumsum(np.bincount(inverse, 1 - right, minlength=len(rising))[::-1])
     return RiskCoverage(rising[::-1], kept / max(len(sure), 1), wrong / kept)
-
-
-def _unit_counts(ratings: npt.ArrayLike, scale: Floats) -> Floats:
-    """How often each unit got each grade, shape (units, K)."""
-    table = np.asarray(ratings, dtype=np.float64)
-    if table.ndim != 2 or not len(scale) or (np.diff(scale) <= 0).any():
-        raise ValueError(f"need (raters, units) and ascending values, got {table.shape}, {scale.tolist()}")
-    _, unit = np.nonzero(~np.isnan(table))
-    given = table[~np.isnan(table)]
-    grade = np.minimum(np.searchsorted(scale, given), len(scale) - 1)
-    if (scale[grade] != given).any():
-        raise ValueError(f"a rating is off the scale {scale.tolist()}")
-    cells = np.bincount(unit * len(scale) + grade, minlength=table.shape[1] * len(scale))
-    return cells.reshape(table.shape[1], len(scale)).astype(np.float64)
 
 
 def _distribution(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> tuple[Floats, Ints]:

@@ -1,12 +1,20 @@
-"""`judge agree`: a run's labels beside people's."""
+"""`judge agree`: runs beside people, people beside each other, as a table, JSON or a page."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
+from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, input_file, read_grades, read_map
 from cli.output import printable, show_json, show_table
+from judge import guideline as guidelines
+from judge.errors import InputError
+
+if TYPE_CHECKING:
+    from audit.agree import Report
+    from audit.ratings import Layout
 
 NAMES = {
     "accuracy": "accuracy",
@@ -14,52 +22,171 @@ NAMES = {
     "within_1": "within one grade",
     "cohen_kappa": "Cohen's kappa",
     "weighted_kappa": "quadratic kappa",
+    "alpha_ordinal": "Krippendorff's alpha",
+    "gwet_ac2": "Gwet's AC2",
     "macro_f1": "macro F1",
+    "spearman": "Spearman",
+    "calibration_error": "calibration error",
 }
+
+Raters = Annotated[
+    str | None,
+    typer.Option("--raters", metavar="A,B,C", help="The raters' columns; or, in a long file, the raters to take."),
+]
+Gold = Annotated[
+    str | None,
+    typer.Option("--gold", metavar="NAME", help="The adjudicated grade: a column, or a rater of a long file."),
+]
 
 
 def agree(
     ratings: Annotated[
         Path,
-        typer.Argument(metavar="RATINGS", help="Rows with `query, candidate_id` and a grade; `-` is standard input."),
+        typer.Argument(metavar="RATINGS", help="A row a grade (with `rater`), or a row a pair; `-` is standard input."),
     ],
-    run: Annotated[Path, typer.Option("--run", metavar="RUN", help="The run to compare.")],
+    run: Annotated[
+        list[Path] | None, typer.Option("--run", metavar="RUN", help="A run to compare; repeatable. Without: people.")
+    ] = None,
+    raters: Raters = None,
+    gold: Gold = None,
+    reference: Annotated[
+        str | None,
+        typer.Option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one."),
+    ] = None,
     rating: Rating = None,
     grades: Grades = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write the whole report as one page.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page if it is there.")] = False,
+    epsilon: Annotated[
+        float,
+        typer.Option("--epsilon", min=0.0, max=1.0, help="What a rater's time is worth: 0.2 experts, 0.1 crowds."),
+    ] = 0.2,
+    catalogue: Catalogue = None,
+    guideline: GuidelineName = guidelines.DEFAULT,
     map_: Map = None,
     json: Json = False,
 ) -> None:
-    """Compare a run's labels with people's grades. Intervals are 95%, by resampling queries.
+    """Compare runs with people's grades, or people with each other. Intervals are 95%, by resampling queries.
 
     \b
-    Example:
+    Examples:
       judge agree judgments.csv --run runs/monday --rating label --grades E=2,S=1,C=1,I=0
+      judge agree ratings.csv --raters ann,ben,cleo --gold agreed --report report.html
     """
+    from audit.agree import Question
     from audit.agree import agree as compare
+    from audit.page import write_page
+    from audit.ratings import TEXTS, read_texts
+    from judge.files import new_file
     from judge.store import Run
 
+    layout = read_layout(map_, rating, grades, raters, gold)
+    texts: dict[str, dict[str, str]] = {}
+    if catalogue:
+        texts = read_texts(catalogue, layout.mapping)
+        # Of the two files, the catalogue is the one that has these.
+        mapping = {name: columns for name, columns in layout.mapping.items() if name not in TEXTS}
+        layout = replace(layout, mapping=mapping)
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--report {report}: is not named .html", "name it report.html")
+    if report is not None:
+        with new_file(report.with_name(f"{report.name}.try"), overwrite=True):
+            pass  # refused now rather than after the work
+        report.with_name(f"{report.name}.try").unlink()
     with input_file(ratings) as (path, name):
-        found = compare(Run.open(run), path, mapping=read_map(map_, rating), grades=read_grades(grades), name=name)
+        found = compare(
+            Question(
+                path,
+                layout,
+                runs=[Run.open(each) for each in run or []],
+                guideline=guidelines.load_guideline(guideline),
+                reference=reference,
+                name=name,
+                texts=texts,
+                epsilon=epsilon,
+            )
+        )
+    document = found.as_json()
+    if report is not None:
+        write_page(document, report, overwrite=overwrite)
     if json:
-        show_json(found.as_json())
-        return
-    rows = []
-    for key, name in NAMES.items():
-        figure = found.figures[key]
-        value = "–" if figure.value is None else f"{figure.value:.3f}"
-        interval = "" if figure.interval is None else f"{figure.interval[0]:.3f} to {figure.interval[1]:.3f}"
-        rows.append((name, value, interval or (figure.reason or "")))
+        show_json(document)
+    else:
+        _show(found, document)
+        if report is not None:
+            typer.echo(f"\nreport in {report}")
+
+
+def read_layout(
+    map_: list[str] | None, rating: str | None, grades: str | None, raters: str | None, gold: str | None
+) -> "Layout":
+    """The options that say what a file of ratings holds."""
+    from audit.ratings import Layout
+
+    names = [name.strip() for name in (raters or "").split(",") if name.strip()]
+    if len(set(names)) < len(names):
+        raise InputError(f"--raters {raters}: a name occurs twice", "name each rater once")
+    return Layout(read_map(map_, rating), read_grades(grades) or {}, names, gold)
+
+
+def _show(found: "Report", document: Mapping[str, Any]) -> None:
+    primary = found.primary
+    rows = [(name, *_figure(document[key])) for key, name in NAMES.items() if key in document]
+    typer.echo(printable(f"{primary.judged} beside {primary.reference}\n"))
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
-    missing = ", ".join(f"{count:,} {status}" for status, count in found.not_graded.items())
+    missing = ", ".join(f"{count:,} {status}" for status, count in document["not_graded"].items())
     typer.echo(
-        f"\n{found.n:,} pairs of {found.queries:,} queries; coverage {found.coverage or 0:.1%} of {found.rated:,} rated"
+        f"\n{primary.n:,} pairs of {primary.queries:,} queries; "
+        f"coverage {found.coverage or 0:.1%} of {found.rated:,} rated"
         + (f" ({missing})" if missing else "")
-        + (f"; {found.not_in_run:,} are not in the run" if found.not_in_run else "")
+        + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
     )
     head = [
-        "people ↓  run →",
-        *(f"{value} {printable(grade)}" for value, grade in zip(found.grades, found.grade_names, strict=True)),
+        f"{primary.reference} ↓  {primary.judged} →",
+        *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),
     ]
-    body = [[head[i + 1], *map(str, row)] for i, row in enumerate(found.confusion)]
     typer.echo()
-    show_table(body, head=head, right=range(1, len(head)))
+    show_table(
+        [[head[i + 1], *map(str, row)] for i, row in enumerate(primary.confusion)],
+        head=[printable(name) for name in head],
+        right=range(1, len(head)),
+    )
+    _show_people(found)
+
+
+def _show_people(found: "Report") -> None:
+    if found.ceiling or found.alternative:
+        typer.echo()
+    for ceiling in found.ceiling:
+        if ceiling.judge.value is not None:
+            what = f"{NAMES[ceiling.measure]} on {ceiling.n:,} pairs: people among themselves"
+            typer.echo(f"{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
+    for name, test in found.alternative:
+        if test.passed is not None:
+            verdict = "passes" if test.passed else "does not pass"
+            what = f"wins {test.winning_rate:.0%} of {len(test.raters)} raters' places (epsilon {test.epsilon})"
+            advantage = f"as good as a randomly drawn rater on {_text(test.advantage)} of pairs"
+            typer.echo(f"{printable(name)} {verdict} the alternative annotator test: {what}; {advantage}")
+    if len(found.raters) > 1:
+        typer.echo()
+        body = [
+            (r.rater, f"{r.n:,}", _text(r.with_others), _text(r.kappa_others), _text(r.bias), f"{len(r.alone):,}")
+            for r in found.raters
+        ]
+        head = ("rater", "ratings", "agrees with others", "quadratic kappa", "bias", "alone")
+        show_table(body, head=head, right=(1, 5))
+
+
+def _figure(figure: Mapping[str, Any]) -> tuple[str, str]:
+    if figure["value"] is None:
+        return "–", figure["reason"] or ""
+    if figure["low"] is None:
+        return f"{figure['value']:.3f}", figure["reason"] or ""
+    return f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"
+
+
+def _text(estimate: Any) -> str:
+    value, interval = _figure({name: getattr(estimate, name) for name in ("value", "low", "high", "reason")})
+    return f"{value} ({interval})" if interval else value

@@ -30,7 +30,10 @@ def guideline(
     policy = guidelines.load_guideline(name)
     if html:
         write_html(policy, html, overwrite=overwrite)
-        typer.echo(f"handbook in {html}")
+        if json:
+            show_json({"file": str(html), "guideline": policy.name, "digest": policy.digest})
+        else:
+            typer.echo(f"handbook in {html}")
     elif source:
         typer.echo(guidelines.source(name), nl=False)
     elif json:

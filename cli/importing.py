@@ -53,7 +53,7 @@ def import_(
         mapping = read_map(map_, rating)
         source = Source(path, catalogue, mapping, grades=known, need_text=False, skip_bad_rows=skip_bad_rows, name=name)
         import_run(run, source, policy)
-    run.check_whole()
+    run.finish()
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())

@@ -91,7 +91,7 @@ def label(
                 except KeyboardInterrupt:
                     typer.echo(f"stopped at {run.labelled():,} of {rows:,} rows; the same command goes on", err=True)
                     raise typer.Exit(130) from None
-        run.check_whole()
+            run.finish()
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())

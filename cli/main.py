@@ -1,10 +1,12 @@
 """`judge`: the command, and what it does with errors."""
 
+import io
 import os
 import sys
 
 import typer
 
+from cli.aggregate import aggregate
 from cli.agree import agree
 from cli.doctor import doctor
 from cli.export import export
@@ -12,6 +14,7 @@ from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
 from cli.output import printable
+from cli.probe import probe
 from cli.status import status
 from cli.validate import validate
 from judge.errors import JudgeError
@@ -24,13 +27,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, export):
+for verb in (doctor, guideline, validate, label, status, agree, aggregate, probe, export):
     app.command()(verb)
 app.command("import")(import_)
 
 
 def main() -> None:
     """Run the command line. Errors end it with two lines on standard error and their exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter gets its number, not an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except JudgeError as error:
@@ -38,11 +45,17 @@ def main() -> None:
         hint = f"  fix: {printable(error.hint)}\n" if error.hint else ""
         sys.stderr.write(f"error: {printable(error.message)}\n{hint}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if os.environ.get("JUDGE_DEBUG"):
+            raise
+        fix = "see that the disk has room and the file can be read and written"
+        sys.stderr.write(f"error: {printable(str(error))}\n  fix: {fix}\n")
+        sys.exit(1)
     except Exception as error:
         if os.environ.get("JUDGE_DEBUG"):
             raise
         fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
-        sys.stderr.write(f"error: {type(error).__name__}: {error}\n  fix: {fix}\n")
+        sys.stderr.write(f"error: {type(error).__name__}: {printable(str(error))}\n  fix: {fix}\n")
         sys.exit(1)
 
 

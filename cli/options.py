@@ -63,8 +63,10 @@ def read_grades(text: str | None) -> dict[str, int] | None:
     grades: dict[str, int] = {}
     for item in text.split(","):
         theirs, sign, ours = item.partition("=")
-        if not (theirs.strip() and sign and ours.strip().isdigit()):
+        if not (theirs.strip() and sign and ours.strip().isascii() and ours.strip().isdecimal()):
             raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
+        if theirs.strip() in grades:
+            raise InputError(f"--grades {text}: {theirs.strip()!r} occurs twice", "say once what each grade means")
         grades[theirs.strip()] = int(ours)
     return grades
 
@@ -85,6 +87,7 @@ def input_file(path: Path) -> Iterator[tuple[Path, str]]:
 
 def _suffix(path: Path) -> str:
     import gzip
+    import zlib
 
     with path.open("rb") as stream:
         head = stream.read(4096)
@@ -96,7 +99,7 @@ def _suffix(path: Path) -> str:
         try:
             with gzip.open(path) as stream:
                 head = stream.read(4096)
-        except (EOFError, OSError):
+        except (EOFError, OSError, zlib.error):
             head = b""
     first = head.lstrip(b"\xef\xbb\xbf \r\n").split(b"\n", 1)[0]
     kind = ".jsonl" if first.startswith(b"{") else ".tsv" if b"\t" in first else ".csv"

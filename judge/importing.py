@@ -4,9 +4,10 @@ from judge.fingerprint import file_digest
 from judge.guideline import Guideline
 from judge.job import begin_run
 from judge.label import read_pairs, skipped
+from judge.manifest import Tally
 from judge.pairs import Source
 from judge.records import Label, Status
-from judge.store import Run, Tally
+from judge.store import Run
 
 
 def import_run(run: Run, source: Source, guideline: Guideline) -> None:

@@ -17,10 +17,11 @@ from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.guideline import Guideline
 from judge.label import label_run, read_pairs
+from judge.manifest import Manifest, Tally
 from judge.pairs import Source, Staged, stage
 from judge.prompt import PromptBuilder, template_digest
 from judge.records import Pair, Record
-from judge.store import Manifest, Run, Tally
+from judge.store import Run
 
 
 class Estimate(Record):

@@ -14,9 +14,10 @@ from typing import Any
 
 from judge.engines import Engine
 from judge.handover import ahead, behind
+from judge.manifest import Tally
 from judge.prompt import PromptBuilder
 from judge.records import Failure, Label, Pair, Prompt, Scores, Status
-from judge.store import Run, Tally, schema
+from judge.store import Run, schema
 
 PART_SECONDS = 5.0
 """A part is written after so long: what a kill can cost."""

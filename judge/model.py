@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from judge.embedded import EMBEDDED, embedded_model
 from judge.errors import ModelError
@@ -27,7 +28,7 @@ class JudgeModel:
     context: int | None
     """How many tokens it reads."""
     weights: str
-    """SHA-256 (hex) over its weight files, by name."""
+    """SHA-256 (hex) over its weight files, by name, and what of its config changes its answers."""
 
     @property
     def tokenizer(self) -> str:
@@ -46,7 +47,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     """
     if name == EMBEDDED:
         directory, weights = embedded_model()
-        return JudgeModel(EMBEDDED, directory, None, _context(directory), weights)
+        return JudgeModel(EMBEDDED, directory, None, _context(_config(directory)), weights)
     directory, revision = Path(name).expanduser(), None
     if not directory.is_dir():
         match = _HUB_ID.match(name)
@@ -65,8 +66,9 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
             f"{name}: has no {what}",
             "save the model with safetensors (save_pretrained does), config and tokenizer beside it",
         )
-    weights = digest({path.name: _digest(path) for path in files})
-    return JudgeModel(name, directory, revision, _context(directory), weights)
+    config = _config(directory)
+    weights = digest({path.name: _digest(path) for path in files} | {"config": _lasting(config)})
+    return JudgeModel(name, directory, revision, _context(config), weights)
 
 
 def _download(repo: str, revision: str | None) -> Path:
@@ -109,7 +111,18 @@ def _digest(path: Path) -> str:
     return target if path.is_symlink() and _BLOB.match(target) else file_digest(path)
 
 
-def _context(directory: Path) -> int | None:
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+def _config(directory: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{directory}: its config.json cannot be read ({error})", "save the model again") from None
+
+
+def _lasting(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a config changes a model's answers: not who saved it, where, or with which version."""
+    return {key: value for key, value in config.items() if key not in ("_name_or_path", "transformers_version")}
+
+
+def _context(config: dict[str, Any]) -> int | None:
     found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get("max_position_embeddings")
     return int(found) if found else None

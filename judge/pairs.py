@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from judge.cells import as_text
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.guideline import Guideline
 from judge.records import Problem, query_key
-from judge.rows import Row, Table, as_text
+from judge.rows import Row, Table
 
 SHOWN = 5
 """Problems of one kind that are kept in full."""
@@ -104,7 +105,7 @@ def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
         staged = _settle(source, guideline, directory, Path(scratch), reader, columns.unused, pairs_table.name)
     if not staged.rows:
         raise InputError(f"{pairs_table.name}: holds no rows", "give a file with at least one row under its header")
-    if source.need_text and staged.repeats == staged.rows:
+    if source.need_text and not reader.text_columns and not staged.kinds:
         raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields)
     return staged
 
@@ -130,6 +131,8 @@ class _Reader:
         self.source = source
         self.kinds: dict[str, int] = {}
         self.problems: list[Problem] = []
+        self.text_columns: set[str] = set()
+        """The candidate's fields that some row had a column for."""
 
     def note(self, problem: Problem) -> None:
         """Count a problem, and keep it if it is among the first of its kind."""
@@ -164,11 +167,12 @@ class _Reader:
         """Candidates of a catalogue. A row that cannot be used is counted and left out."""
         if table is None:
             return
-        for row in table:
+        names = ["candidate_id", *self.joins]
+        for row in table.rows(self.columns.sources(names)):
             if isinstance(row, Problem):
                 self.note(row)
                 continue
-            texts = self._texts(table, row, ["candidate_id", *self.joins])
+            texts = self._texts(table, row, names)
             problem = texts if isinstance(texts, Problem) else self._missing(table, row, texts, ["candidate_id"])
             if problem:
                 self.note(problem)
@@ -180,7 +184,8 @@ class _Reader:
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
         names = ["query", "candidate_id", "query_id", "locale", *([] if catalogue else self.joins)]
-        for index, row in enumerate(table):
+        read = [*names, "grade"] if self.source.grades is not None else names
+        for index, row in enumerate(table.rows(self.columns.sources(read))):
             if index == self.source.limit:
                 return
             if isinstance(row, Problem):
@@ -193,13 +198,18 @@ class _Reader:
                 out |= {name: texts[name] for name in names[:4]}
                 out["candidate"] = None if catalogue else {name: texts[name] for name in self.joins}
                 out["query_id"] = texts["query_id"] or (texts["query"] and query_key(texts["query"]))
-            problem = texts if isinstance(texts, Problem) else self._missing(table, row, texts, names[:2])
+            problem = texts if isinstance(texts, Problem) else self._missing(table, row, texts, self._required(row))
             if problem is None and self.source.grades is not None:
                 problem = self._grade(table, row, out)
             if problem is not None:
                 self.note(problem)
                 out["skip"] = f"{problem.kind}: {problem.message}"
             yield out
+
+    def _required(self, row: Row) -> list[str]:
+        # A file with query ids must have them all: the same query would else go by two names.
+        has_id = "query_id" in self.columns.find(tuple(row.values))
+        return ["query", "candidate_id", *(["query_id"] if has_id else [])]
 
     def _missing(self, table: Table, row: Row, texts: Mapping[str, str | None], names: Sequence[str]) -> Problem | None:
         for name in names:
@@ -232,6 +242,7 @@ class _Reader:
 
     def _texts(self, table: Table, row: Row, names: Sequence[str]) -> dict[str, str | None] | Problem:
         found = self.columns.find(tuple(row.values))
+        self.text_columns.update(self.joins.keys() & found.keys() & set(names))
         texts: dict[str, str | None] = {}
         for name in names:
             column = found.get(name)

@@ -7,13 +7,13 @@ makes the rest of a file unreadable (a truncated gzip, a missing header, a quote
 import csv
 import gzip
 import json
-import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from judge.cells import encodable
 from judge.errors import InputError
 from judge.records import Problem
 
@@ -63,12 +63,21 @@ class Table:
                 self.columns = self._header()
             else:
                 self._open().close()
+        for column in self.columns or ():
+            if column and (self.columns or ()).count(column) > 1:
+                raise InputError(f"{self.name}, line 1: column {column!r} occurs twice", "rename or drop one of them")
 
-    def __iter__(self) -> Iterator[Row | Problem]:
-        """All rows in order. Raises `InputError` where the rest of the file cannot be read."""
-        read = {".parquet": self._parquet_rows, ".jsonl": self._json_rows}.get(self.format, self._csv_rows)
+    def rows(self, wanted: Collection[str] | None = None) -> Iterator[Row | Problem]:
+        """All rows in order. Of a Parquet file only the `wanted` columns are read, all unless given.
+
+        Raises:
+            InputError: The rest of the file cannot be read.
+        """
         with self._reading():
-            yield from read()
+            if self.format == ".parquet":
+                yield from self._parquet_rows([name for name in self.columns or () if wanted is None or name in wanted])
+            else:
+                yield from self._json_rows() if self.format == ".jsonl" else self._csv_rows()
 
     def problem(
         self, kind: str, message: str, fix: str, row: int, line: int | None, field: str | None = None
@@ -92,23 +101,21 @@ class Table:
     def _header(self) -> tuple[str, ...]:
         with self._open() as stream:
             try:
-                header = tuple(name.strip() for name in next(self._csv(stream), []))
+                header = tuple(name.strip() for name in next(filter(None, self._csv(stream)), []))
             except csv.Error as error:
-                raise InputError(f"{self.name}, line 1: {error}", "mend the quotes of the header") from None
+                fix = "mend the quotes of the header, and end lines with LF or CRLF"
+                raise InputError(f"{self.name}, line 1: {error}", fix) from None
         if not any(header):
             raise InputError(f"{self.name}: has no header line", "put the column names on the first line")
-        for name in header:
-            if not _encodable(name):
-                raise InputError(f"{self.name}, line 1: is not UTF-8 text", "save the file as UTF-8")
-            if name and header.count(name) > 1:
-                raise InputError(f"{self.name}, line 1: column {name!r} occurs twice", "rename or drop one of them")
+        if not all(encodable(name) for name in header):
+            raise InputError(f"{self.name}, line 1: is not UTF-8 text", "save the file as UTF-8")
         return header
 
     def _csv_rows(self) -> Iterator[Row | Problem]:
         columns = cast("tuple[str, ...]", self.columns)
         with self._open() as stream:
             reader = self._csv(stream)
-            next(reader)
+            next(filter(None, reader))
             number, before = 0, reader.line_num
             while True:
                 line = before + 1
@@ -116,7 +123,7 @@ class Table:
                     cells = next(reader, None)
                 except csv.Error as error:
                     number, before = number + 1, reader.line_num
-                    yield self._broken_csv(str(error), number, line, before)
+                    yield self._broken("broken_quotes", str(error), (number, line, before))
                     continue
                 if cells is None:
                     return
@@ -126,22 +133,25 @@ class Table:
                 number += 1
                 if len(cells) != len(columns):
                     message = f"has {len(cells)} cells where the header has {len(columns)}"
-                    if before > line:
-                        message += f" and runs on to line {before}: a quote may be open"
-                    fix = "quote cells that hold the separator, and double the quotes inside them"
-                    yield self.problem("ragged_row", message, fix, number, line)
+                    yield self._broken("ragged_row", message, (number, line, before))
+                elif before > line and self.format == ".tsv":
+                    yield self._broken("broken_quotes", "a cell with a line break", (number, line, before))
                 else:
                     yield Row(number, line, dict(zip(columns, cells, strict=True)))
 
-    def _broken_csv(self, error: str, number: int, line: int, last: int) -> Problem:
-        message = error + (f", and runs on to line {last}: a quote may be open" if last > line else "")
-        problem = self.problem(
-            "broken_quotes", message, "quote the whole cell, and double the quotes inside it", number, line
-        )
-        if "end of data" in error:
-            # Everything after the open quote was read as one cell: the rows in it are lost to any reader.
-            raise InputError(str(problem), problem.fix)
-        return problem
+    def _broken(self, kind: str, message: str, place: tuple[int, int, int]) -> Problem:
+        """A row that does not fit, at row number, first and last line.
+
+        One that runs over several lines has swallowed an unknown number of rows: that cannot be skipped, only refused.
+        So are line breaks in TSV, where most writers do not quote and a quote is a letter.
+        """
+        number, line, last = place
+        fix = "quote cells that hold the separator, a quote or a line break; double the quotes inside"
+        problem = self.problem(kind, message, fix, number, line)
+        if last == line and "end of data" not in message:
+            return problem
+        hint = fix if self.format == ".csv" else "give texts with line breaks or quotes as CSV or JSONL"
+        raise InputError(f"{problem}, and runs on to line {last}: a quote may be open", hint)
 
     # JSON Lines
 
@@ -151,7 +161,7 @@ class Table:
         with self._open() as stream:
             for line, raw in enumerate(stream, 1):
                 if line == 1:
-                    _refuse_utf16(raw, self.name)
+                    _refuse_head(raw, self.name)
                     raw = raw.removeprefix(b"\xef\xbb\xbf")
                 if not raw.strip():
                     continue
@@ -161,8 +171,9 @@ class Table:
                 except UnicodeDecodeError as error:
                     yield self.problem("wrong_encoding", f"is not UTF-8 text ({error.reason})", fix, number, line)
                     continue
-                except (json.JSONDecodeError, RecursionError) as error:
-                    message = f"invalid JSON ({getattr(error, 'msg', 'nested too deep')})"
+                except (ValueError, RecursionError) as error:
+                    what = getattr(error, "msg", "a number too long, or nested too deep")
+                    message = f"invalid JSON ({what})"
                     yield self.problem("invalid_json", message, fix, number, line)
                     continue
                 if isinstance(value, dict):
@@ -179,39 +190,15 @@ class Table:
             raise InputError(f"{self.name}: Parquet compresses itself", "gunzip it first")
         return pq.ParquetFile(self.path)
 
-    def _parquet_rows(self) -> Iterator[Row]:
-        number = 0
-        for batch in self._parquet().iter_batches(batch_size=8192):
-            for values in batch.to_pylist():
-                number += 1
+    def _parquet_rows(self, columns: list[str]) -> Iterator[Row | Problem]:
+        from judge.parquet import read_rows
+
+        for number, values in enumerate(read_rows(self._parquet(), columns), 1):
+            if isinstance(values, str):
+                fix = "write a value that can be read, or null"
+                yield self.problem("not_text", f"cannot be read ({values})", fix, number, None)
+            else:
                 yield Row(number, None, values)
-
-
-def as_text(value: Any, join: str = ", ") -> str | None:
-    """A cell as text: lists joined, whole floats without `.0`, null, NaN and blank as null.
-
-    Raises:
-        ValueError: The value is an object, or text that is not valid Unicode.
-    """
-    if isinstance(value, str):
-        text = value
-    elif value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    elif isinstance(value, bool):
-        text = "yes" if value else "no"
-    elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        text = str(int(value))
-    elif isinstance(value, list | tuple):
-        text = join.join(part for part in (as_text(item, join) for item in value) if part)
-    elif isinstance(value, Mapping):
-        raise ValueError("is an object where text is wanted")
-    elif isinstance(value, bytes):
-        raise ValueError("holds bytes where text is wanted")
-    else:
-        text = str(value)
-    if not _encodable(text):
-        raise ValueError("is not UTF-8 text")
-    return text if text.strip() else None
 
 
 class _Reading:
@@ -245,21 +232,13 @@ def _text(stream: IO[bytes], name: str) -> Iterator[str]:
     """Lines with undecodable bytes kept as surrogates, which `as_text` finds later, at their row and field."""
     for index, raw in enumerate(stream):
         if index == 0:
-            _refuse_utf16(raw, name)
+            _refuse_head(raw, name)
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         yield raw.decode("utf-8", "surrogateescape")
 
 
-def _refuse_utf16(head: bytes, name: str) -> None:
+def _refuse_head(head: bytes, name: str) -> None:
+    if head.startswith(b"\x1f\x8b"):
+        raise InputError(f"{name}: is gzip, and its name does not say so", "let its name end in .gz")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name}: is UTF-16 text", "save the file as UTF-8")
-
-
-def _encodable(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -16,50 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
-from judge.files import keep, write_whole
+from judge.files import keep, now, write_whole
 from judge.fingerprint import Fingerprint
-from judge.records import Label, Record, Status
+from judge.manifest import Manifest, Tally
+from judge.records import Label, Status
 
 # What may lie in a directory that has no manifest yet, because the process that began it was killed.
-_OURS = re.compile(r"^(pairs\.parquet|labels|\.lock|staging-.*|.*\.partial)$")
-
-
-class Manifest(Record):
-    """What `run.json` holds."""
-
-    format: int = 1
-    fingerprint: str
-    parts: Mapping[str, str | None]
-    """The parts of the fingerprint, by name."""
-    inputs: Mapping[str, str | int | None]
-    """The input files' SHA-256 digests, and what limits or maps them: a resumed run must have the same."""
-    files: Mapping[str, str]
-    """The input files as the user named them."""
-    guideline: Mapping[str, Any]
-    """The whole guideline, so that grades keep their meaning wherever the labels go."""
-    rows: int
-    """Input rows."""
-    created: str
-    """ISO 8601, UTC."""
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        """The grades' values, ascending."""
-        return tuple(int(grade["value"]) for grade in self.guideline["grades"])
-
-
-class Tally(Record):
-    """What labelling some rows took. It travels in their part, so that a kill loses none of it."""
-
-    judged: int = 0
-    """Pairs that the engine was asked about."""
-    seconds: float = 0.0
-    cut: Mapping[str, int] = {}
-    """Judged pairs in which a text was cut to its token budget, by the text's name."""
-
-    def __add__(self, other: "Tally") -> "Tally":
-        cut = {name: self.cut.get(name, 0) + other.cut.get(name, 0) for name in {**self.cut, **other.cut}}
-        return Tally(judged=self.judged + other.judged, seconds=self.seconds + other.seconds, cut=cut)
+_OURS = re.compile(r"^(pairs\.parquet|\.lock|staging-.*|.*\.partial)$")
 
 
 class Run:
@@ -79,10 +42,11 @@ class Run:
             RunError: There is none at this path.
         """
         run = cls(path)
-        if not run.manifest_path.is_file():
+        if not run.manifest_path.is_file() or not run.pairs_path.is_file():
             what = "is not a run directory" if path.exists() else "does not exist"
             raise RunError(
-                f"{path}: {what} (no run.json)", "name a directory that `judge label` or `judge import` wrote"
+                f"{path}: {what} (it lacks run.json or pairs.parquet)",
+                "name a directory that `judge label` or `judge import` wrote",
             )
         return run
 
@@ -91,7 +55,7 @@ class Run:
         """Hold the directory: made if absent, refused if another process holds it or something else lies there."""
         from filelock import FileLock, Timeout
 
-        self._make()
+        made = self._make()
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
@@ -102,27 +66,30 @@ class Run:
             yield
         finally:
             if not self.manifest_path.is_file():
-                # Input that was refused leaves nothing behind: the name stays free.
+                # Input that was refused leaves behind nothing that was not there before: the name stays free.
                 self.pairs_path.unlink(missing_ok=True)
                 (self.path / ".lock").unlink(missing_ok=True)
                 with suppress(OSError):
-                    self.path.rmdir()
+                    for folder in made:
+                        folder.rmdir()
             lock.release()
 
-    def _make(self) -> None:
+    def _make(self) -> list[Path]:
+        """Make the directory; returns the folders that were not there before, the innermost first."""
         where = "choose a directory you may write to with --out"
+        absent = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            found = [path.name for path in self.path.iterdir()]
+            found = {path.name for path in self.path.iterdir()}
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written ({error.strerror})", where) from None
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise RunError(f"{self.path}: cannot be written", where)
-        strange = sorted(name for name in found if not _OURS.match(name))
+        # Without a manifest, our lock is the sign that what lies there is a beginning of ours that was killed.
+        strange = sorted(name for name in found if not (_OURS.match(name) and ".lock" in found))
         if strange and not self.manifest_path.is_file():
-            raise RunError(
-                f"{self.path}: is taken by something else ({strange[0]})", "choose a new directory with --out"
-            )
+            raise RunError(f"{self.path}: is taken by something else ({strange[0]})", "choose a new one with --out")
+        return absent
 
     def _clean(self) -> None:
         """Remove what a killed process left half written; the lock says that nobody is writing it."""
@@ -134,11 +101,13 @@ class Run:
     @property
     def manifest(self) -> Manifest:
         """The manifest on disk."""
-        return Manifest.model_validate_json(self.manifest_path.read_bytes())
+        try:
+            return Manifest.model_validate_json(self.manifest_path.read_bytes())
+        except ValueError:
+            raise RunError(f"{self.manifest_path}: is damaged", "label into a new directory") from None
 
     def begin(self, manifest: Manifest) -> None:
         """Write the manifest. `pairs.parquet` must already lie in the directory."""
-        self.labels_path.mkdir(exist_ok=True)
         write_whole(self.manifest_path, manifest.model_dump_json(indent=2).encode())
 
     def check_same(self, fingerprint: Fingerprint, inputs: Mapping[str, str | int | None]) -> None:
@@ -162,10 +131,20 @@ class Run:
         return sorted(self.labels_path.glob("part-*.parquet"))
 
     def labelled(self) -> int:
-        """How many rows have a label: the position to go on from."""
+        """How many rows have a label: the position to go on from.
+
+        Raises:
+            RunError: A part is missing: the labels after the gap do not belong where they seem to.
+        """
         import pyarrow.parquet as pq
 
-        return sum(pq.read_metadata(part).num_rows for part in self.parts())
+        position = 0
+        for part in self.parts():
+            if part.name != part_name(position):
+                hint = f"delete {part.name} and the parts after it, and run the same command again"
+                raise RunError(f"{self.path}: labels/{part_name(position)} is missing", hint)
+            position += pq.read_metadata(part).num_rows
+        return position
 
     def append(self, start: int, labels: Sequence[Label], tally: "Tally") -> None:
         """Write the labels of the positions from `start` on as one part."""
@@ -179,7 +158,8 @@ class Run:
         import pyarrow.parquet as pq
 
         table = labels.replace_schema_metadata({"tally": tally.model_dump_json()})
-        target = self.labels_path / f"part-{start:012d}.parquet"
+        target = self.labels_path / part_name(start)
+        self.labels_path.mkdir(exist_ok=True)
         partial = self.labels_path / f"{target.name}.partial"
         pq.write_table(table, partial, compression="zstd")
         keep(partial, target)
@@ -193,10 +173,24 @@ class Run:
             total += Tally.model_validate_json((pq.read_schema(part).metadata or {}).get(b"tally", b"{}"))
         return total
 
-    def counts(self) -> dict[Status, int]:
-        """Labels by status; every status is a key."""
-        found = dict(self.query("SELECT status, count(*) FROM labels GROUP BY status"))
-        return {status: found.get(status, 0) for status in Status}
+    def finish(self) -> None:
+        """Check that the run is whole, and write its counts and times into the manifest.
+
+        Raises:
+            RunError: The run is unfinished, or does not add up.
+        """
+        self.check_whole()
+        manifest, tally = self.manifest, self.tally()
+        if manifest.finished is None:
+            found = dict(self.query("SELECT status, count(*) FROM labels GROUP BY status"))
+            counts = {status: found.get(status, 0) for status in Status}
+            done = {
+                "counts": counts,
+                "judged": tally.judged,
+                "judge_seconds": round(tally.seconds, 3),
+                "finished": now(),
+            }
+            write_whole(self.manifest_path, manifest.model_copy(update=done).model_dump_json(indent=2).encode())
 
     def query(self, sql: str, **tables: Any) -> list[tuple[Any, ...]]:
         """Rows of a query over the views `labels` and `pairs` (and any Arrow tables given by name)."""
@@ -235,13 +229,21 @@ class Run:
                 f"{self.path}: {labelled:,} of {rows:,} rows are labelled",
                 "run the same `judge label` command again; it goes on where it stopped",
             )
-        distinct, known = self.query(
-            """SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL)
+        distinct, known, own = self.query(
+            f"""SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),
+                   count(*) FILTER (l.fingerprint = '{self.manifest.fingerprint}')
             FROM labels l LEFT JOIN pairs p USING (row)"""
         )[0]
-        if not labelled == rows == distinct == known:
-            counts = f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} of them known"
+        if not labelled == rows == distinct == known == own:
+            counts = (
+                f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"
+            )
             raise RunError(f"{self.path}: does not add up: {counts}", "label into a new directory")
+
+
+def part_name(start: int) -> str:
+    """The name of the part whose first label has this position in judging order."""
+    return f"part-{start:012d}.parquet"
 
 
 def schema() -> Any:

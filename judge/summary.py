@@ -38,7 +38,7 @@ class Summary(Record):
 
 def summarise(run: Run) -> Summary:
     """Count a run, finished or not."""
-    manifest, tally = run.manifest, run.tally()
+    manifest, tally, labelled = run.manifest, run.tally(), run.labelled()
     with run.database() as db:
         status = dict(db.execute("SELECT status, count(*) FROM labels GROUP BY 1").fetchall())
         grades = dict(db.execute("SELECT grade, count(*) FROM labels WHERE grade IS NOT NULL GROUP BY 1").fetchall())
@@ -56,7 +56,7 @@ def summarise(run: Run) -> Summary:
         judge=manifest.parts.get("judge"),
         guideline=manifest.parts.get("guideline"),
         rows=manifest.rows,
-        labelled=sum(status.values()),
+        labelled=labelled,
         status={name: status.get(name, 0) for name in Status},
         grades={str(level["value"]): grades.get(level["value"], 0) for level in levels},
         grade_names={str(level["value"]): level["name"] for level in levels},

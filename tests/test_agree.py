@@ -1,140 +1,181 @@
-"""A run beside people's grades: figures worked by hand, and whose pairs they are."""
+"""`judge agree` and `judge probe` as users run them, on the example shop with an engine that needs no model."""
 
+import csv
 import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
 
-import numpy as np
 import pytest
-from conftest import DOZEN
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
-import judge.importing
-from judge.guideline import load_guideline
-from judge.pairs import Source
-from judge.store import Run
-
-HEAD = "query,candidate_id,grade\n"
+SHOP = Path(__file__).parent.parent / "examples" / "shop"
+CATALOGUE = SHOP / "catalogue.csv"
+CHORUS = Path(__file__).parent.parent.parent / "shared" / "data" / "chorus" / "ratings.csv"
 
 
-def imported(path, rows):
-    """A run whose labels are given."""
-    path.with_suffix(".csv").write_text(HEAD + "".join(f"{q},{c},{g}\n" for q, c, g in rows))
-    run = Run(path)
-    known = {str(value): value for value in (0, 1, 2)}
-    with run.writing():
-        source = Source(path.with_suffix(".csv"), grades=known, need_text=False)
-        judge.importing.import_run(run, source, load_guideline())
-    return run
+def judge(*words):
+    return subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], capture_output=True, text=True)
 
 
-def test_figures_worked_by_hand(tmp_path, main):
-    # people  2 2 1 0 | judge  2 1 1 0: three of four equal, all within one.
-    imported(tmp_path / "run", [("a", 1, 2), ("a", 2, 1), ("b", 1, 1), ("b", 2, 0)])
-    (tmp_path / "people.csv").write_text(HEAD + "a,1,2\na,2,2\nb,1,1\nb,2,0\nb,9,1\n")
-    found = main("agree", "people.csv", "--run", "run", "--json").json
-    assert (found["n"], found["rated"], found["not_in_run"], found["queries"]) == (4, 5, 1, 2)
-    assert found["coverage"] == 0.8
-    assert found["accuracy"]["value"] == 0.75
-    assert found["within_1"]["value"] == 1.0
-    # Chance: people (0: 1/4, 1: 1/4, 2: 2/4), judge (1/4, 2/4, 1/4): 1/16 + 2/16 + 2/16 = 5/16.
-    assert found["cohen_kappa"]["value"] == pytest.approx((3 / 4 - 5 / 16) / (1 - 5 / 16))
-    # Squared differences: observed 1/4; by chance 9/4 + 6/4 - 2 * 5/4 * 1 = 5/4 (mean squares less twice the means).
-    assert found["weighted_kappa"]["value"] == pytest.approx(1 - (1 / 4) / (5 / 4))
-    assert found["majority_baseline"]["value"] == 0.5
-    assert found["confusion"] == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
-    # By query: 1 of 2 right in a, 2 of 2 in b; resampling two queries gives 1/2, 3/4 or 1.
-    assert (found["accuracy"]["low"], found["accuracy"]["high"]) == (0.5, 1.0)
+def answer(*words):
+    done = judge(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
-def test_figures_equal_those_of_a_second_library(tmp_path, main):
-    rng = np.random.default_rng(3)
-    people = rng.integers(0, 3, 300)
-    mine = np.where(rng.random(300) < 0.6, people, rng.integers(0, 3, 300))
-    imported(tmp_path / "run", [(f"q{i % 30}", i, grade) for i, grade in enumerate(mine)])
-    (tmp_path / "people.csv").write_text(HEAD + "".join(f"q{i % 30},{i},{grade}\n" for i, grade in enumerate(people)))
-    found = main("agree", "people.csv", "--run", "run", "--json").json
-    expected = {
-        "accuracy": accuracy_score(people, mine),
-        "within_1": np.mean(abs(people - mine) <= 1),
-        "cohen_kappa": cohen_kappa_score(people, mine),
-        "weighted_kappa": cohen_kappa_score(people, mine, weights="quadratic"),
-        "macro_f1": f1_score(people, mine, average="macro"),
-        "majority_baseline": np.bincount(people).max() / 300,
-    }
-    for name, value in expected.items():
-        assert found[name]["value"] == pytest.approx(value), name
-        assert found[name]["low"] <= value <= found[name]["high"], name
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "fake"
+    done = judge("label", SHOP / "pairs.csv", "--catalogue", CATALOGUE, "--engine", "fake", "--out", path)
+    assert done.returncode == 0, done.stderr
+    return path
 
 
-def test_grades_are_translated_and_blank_ones_left_out(tmp_path, main):
-    imported(tmp_path / "run", [("a", 1, 2), ("a", 2, 1), ("b", 1, 0)])
-    (tmp_path / "people.jsonl").write_text(
-        "".join(json.dumps(row) + "\n" for row in [
-            {"search": "a", "sku": 1, "level": "E"},
-            {"search": "a", "sku": 2, "level": "S"},
-            {"search": "b", "sku": 1, "level": None},
-        ])
-    )  # fmt: skip
-    arguments = [
-        "agree",
-        "people.jsonl",
-        "--run",
-        "run",
-        "--rating",
-        "level",
-        "--map",
-        "query=search",
-        "--map",
-        "candidate_id=sku",
-    ]
-    found = main(*arguments, "--grades", "E=2,S=1,C=1,I=0", "--json").json
-    assert (found["n"], found["rated"], found["accuracy"]["value"]) == (2, 2, 1.0)
-    assert "unknown grade 'S'; known: E" in main(*arguments, "--grades", "E=2", code=2).err
-    assert "has no grade 4" in main(*arguments, "--grades", "E=4", code=2).err
-    assert "is not NAME=GRADE" in main(*arguments, "--grades", "E", code=2).err
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "people"
+    assert judge("import", SHOP / "grades.csv", "--out", path).returncode == 0
+    return path
 
 
-def test_a_pair_rated_twice_with_two_grades_is_refused(tmp_path, main):
-    imported(tmp_path / "run", [("a", 1, 2)])
-    (tmp_path / "people.csv").write_text(HEAD + "a,1,2\na,1,1\n")
-    error = main("agree", "people.csv", "--run", "run", code=2).err
-    assert "people.csv, row 2 (line 3), field 'grade'" in error
-    assert "another grade in row 1" in error
+def test_one_run_beside_one_column(run):
+    found = answer("agree", SHOP / "grades.csv", "--run", run)
+    with (SHOP / "grades.csv").open() as stream:
+        grades = [int(row["grade"]) for row in csv.DictReader(stream)]
+    assert (found["n"], found["rated"], found["coverage"], found["queries"]) == (429, 429, 1.0, 37)
+    assert [sum(row) for row in found["confusion"]] == [grades.count(grade) for grade in (0, 1, 2)]
+    assert found["majority_baseline"]["value"] == pytest.approx(grades.count(0) / 429)
+    for name in ("accuracy", "within_1", "cohen_kappa", "weighted_kappa", "macro_f1", "spearman", "calibration_error"):
+        assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
+    assert found["alternative"][0]["passed"] is None
 
 
-def test_ratings_find_their_pair_by_query_id_or_by_the_query_itself(tmp_path, main):
-    (tmp_path / "p.csv").write_text("query_id,query,candidate_id,title\nQ1,lamp,1,Lamp\nQ2,chair,1,Chair\n")
-    main("label", "p.csv", "--engine", "fake", "--out", "run")
-    (tmp_path / "text.csv").write_text(HEAD + "lamp,1,2\nchair,1,0\n")
-    (tmp_path / "id.csv").write_text("query_id,query,candidate_id,grade\nQ1,LAMP,1,2\nQ2,chairs,1,0\nQ3,lamp,1,1\n")
-    assert main("agree", "text.csv", "--run", "run", "--json").json["n"] == 2
-    found = main("agree", "id.csv", "--run", "run", "--json").json
-    assert (found["n"], found["not_in_run"]) == (2, 1), "another query_id is another query, whatever its text"
+def test_a_run_beside_three_raters_and_another_run(run, people):
+    found = answer("agree", SHOP / "ratings.csv", "--run", people, "--run", run)
+    sides = {(c["judged"], c["reference"]) for c in found["comparisons"]}
+    assert {
+        ("people", "majority"),
+        ("people", "ines"),
+        ("fake", "mika"),
+        ("fake", "people"),
+        ("mika", "jonas"),
+    } <= sides
+    assert found["reference"] == "majority"
+    verdicts = {test["run"]: test["passed"] for test in found["alternative"]}
+    assert verdicts == {"people": True, "fake": False}  # the raters were simulated from these very grades
+    assert found["calibration_error"]["value"] is None
+    assert "no probabilities" in found["calibration_error"]["reason"]
+    assert found["ceiling"][0]["judge"]["value"] > found["ceiling"][0]["people"]["value"]
 
 
-def test_what_has_no_grade_lowers_coverage_and_nothing_else(main):
-    main("label", DOZEN, "--engine", "fake", "--out", "run")
-    found = main("agree", DOZEN, "--run", "run", "--json").json
-    assert (found["rated"], found["n"], found["not_graded"]) == (12, 11, {"skipped": 1})
-    assert found["coverage"] == pytest.approx(11 / 12)
+def test_the_report_finds_the_weakness_of_each_simulated_rater(run):
+    found = answer("agree", SHOP / "ratings.csv", "--run", run)
+    raters = {rater["rater"]: rater for rater in found["raters"]}
+    assert raters["jonas"]["bias"]["low"] > 0
+    assert raters["mika"]["drift"]["high"] < 0
+    assert raters["ines"]["seconds"] > 2 * raters["mika"]["seconds"]
+    assert raters["ines"]["with_others"]["value"] > raters["jonas"]["with_others"]["value"]
+    assert found["confused"][0]["n"] > 20
+    assert len(found["disagreements"]) == 20
+    assert found["disagreements"][0]["title"]
 
 
-def test_a_figure_that_is_undefined_is_null_with_its_reason(tmp_path, main):
-    imported(tmp_path / "run", [("a", 1, 2), ("b", 1, 2)])
-    (tmp_path / "people.csv").write_text(HEAD + "a,1,2\nb,1,2\n")
-    found = main("agree", "people.csv", "--run", "run", "--json").json
-    assert found["accuracy"]["value"] == 1.0
-    assert found["cohen_kappa"]["value"] is None
-    assert found["cohen_kappa"]["reason"]
-    (tmp_path / "other.csv").write_text(HEAD + "z,1,2\n")
-    assert main("agree", "other.csv", "--run", "run", "--json").json["accuracy"]["value"] is None
+def test_any_rater_may_be_the_reference(run):
+    found = answer("agree", SHOP / "ratings.csv", "--run", run, "--reference", "jonas")
+    assert found["reference"] == "jonas"
+    done = judge("agree", SHOP / "ratings.csv", "--run", run, "--reference", "zoe")
+    assert done.returncode == 2
+    assert "majority, ines, jonas, mika" in done.stderr
 
 
-def test_imported_grades_bring_no_probabilities_and_blank_ones_no_grade(tmp_path, main):
-    (tmp_path / "r.csv").write_text("query,candidate_id,level\na,1,E\na,2,\na,1,E\n")
-    found = main("import", "r.csv", "--out", "run", "--rating", "level", "--grades", "E=2,I=0", "--json").json
-    assert found["status"] == {"graded": 1, "abstained": 0, "failed": 0, "skipped": 2}
-    assert found["reasons"] == {"no grade given": 1, "repeats": 1}
-    assert found["mean_confidence"] is None
-    main("export", "run", "--to", "jsonl", "--out", "x.jsonl")
-    first = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[0])
-    assert (first["grade"], first["probabilities"], first["expected_grade"]) == (2, None, None)
+def test_only_some_pairs_are_rated(run, tmp_path):
+    # Every third query was rated: the whole is estimated from these and the run's labels.
+    lines = (SHOP / "grades.csv").read_text().splitlines(keepends=True)
+    kept = [line for line in lines[1:] if int(line[1:3]) % 3 == 0]
+    (tmp_path / "some.csv").write_text(lines[0] + "".join(kept))
+    found = answer("agree", tmp_path / "some.csv", "--run", run)
+    for mix in found["grade_mix"]:
+        assert (mix["n"], mix["n_rated"]) == (429, len(kept))
+        widths = [mix[name]["high"] - mix[name]["low"] for name in ("powered", "rated_only")]
+        assert widths[0] <= widths[1] + 1e-9
+    assert sum(mix["powered"]["value"] for mix in found["grade_mix"]) == pytest.approx(1, abs=0.1)
+    assert [row["k"] for row in found["precision_at"]] == [1, 3, 5, 10]
+
+
+def test_one_rater_and_no_run_have_nothing_to_compare():
+    done = judge("agree", SHOP / "grades.csv")
+    assert done.returncode == 2
+    assert "--run RUN" in done.stderr
+
+
+@pytest.mark.skipif(not CHORUS.is_file(), reason="the development data is not beside the project")
+def test_three_real_raters():
+    layout = ["--map", "candidate_id=product_id", "--raters", "rater_1,rater_2,rater_3", "--gold", "adjudicated"]
+    found = answer("agree", CHORUS, *layout, "--grades", "0=0,1=1,2=1,3=2")
+    assert (found["n"], found["queries"], found["people"]["shared"]) == (2226, 93, 2226)
+    assert found["people"]["figures"]["alpha_ordinal"]["value"] == pytest.approx(0.760, abs=0.001)
+    assert {c["reference"] for c in found["comparisons"]} == {"adjudicated", "rater_1", "rater_2"}
+
+
+class Reader(HTMLParser):
+    """What a page is made of: its tags with their attributes, and its words."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.text = [], ""
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(1)>\'" onclick=alert(1) x="{{ 7*7 }}'
+
+
+def test_the_page_escapes_everything_and_asks_for_nothing(tmp_path):
+    with (tmp_path / "hostile.csv").open("w") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["query", "candidate_id", "rater", "grade", "clause", "title", "kind"])
+        for place in range(24):
+            for rater in ("ann", HOSTILE):
+                grade = place % 3 if rater == "ann" else 0
+                writer.writerow(
+                    [f"{HOSTILE} {place // 4}", f"P{place}{HOSTILE}", rater, grade, HOSTILE, HOSTILE, HOSTILE]
+                )
+    page = tmp_path / "report.html"
+    done = judge("agree", tmp_path / "hostile.csv", "--report", page)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    text = page.read_text()
+    reader = Reader()
+    reader.feed(text)
+    assert HOSTILE in reader.text
+    assert [tag for tag, _ in reader.tags if tag in ("img", "iframe", "link", "object", "form")] == []
+    assert sum(tag == "script" for tag, _ in reader.tags) == 1
+    for _, attributes in reader.tags:
+        assert not {name for name in attributes if name.startswith("on")} | {"src", "style"} & set(attributes)
+        assert "data-pair" not in attributes or HOSTILE in json.loads(attributes["data-pair"])["query"]
+        assert attributes.get("href", "#").startswith("#")
+    policy = next(a["content"] for tag, a in reader.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+
+
+def test_the_page_is_refused_before_the_work(run, tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text("mine")
+    done = judge("agree", SHOP / "ratings.csv", "--run", run, "--report", page)
+    assert done.returncode == 2
+    assert "--overwrite" in done.stderr
+    assert page.read_text() == "mine"
+    assert judge("agree", SHOP / "ratings.csv", "--run", run, "--report", tmp_path / "report.pdf").returncode == 2
+
+
+def test_help_is_quick_to_read():
+    for verb in ("agree", "aggregate", "probe"):
+        done = judge(verb, "--help")
+        assert done.returncode == 0
+        assert "Example" in done.stdout

@@ -17,7 +17,7 @@ def test_help_names_every_verb(judge):
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_shows_an_example_and_speaks_json(verb, main):
     shown = main(verb, "--help").out
-    assert re.search(rf"Example:\n\s+judge {verb} ?", shown)
+    assert re.search(rf"Examples?:\n\s+judge {verb} ?", shown)
     assert "--json" in shown
 
 

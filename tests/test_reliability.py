@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics
 
-from audit import measures
+from audit import measures, several
 from audit import reliability as rel
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -49,12 +49,12 @@ def judged(draw, low=1):
 
 @pytest.mark.parametrize(("metric", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_of_krippendorffs_own_example(metric, published):
-    assert rel.krippendorff_alpha(OBSERVERS, SCALE, metric) == pytest.approx(published, abs=5e-4)
+    assert several.krippendorff_alpha(OBSERVERS, SCALE, metric) == pytest.approx(published, abs=5e-4)
 
 
 def test_gwets_own_example():
     # The same ratings are on page 120 of Gwet 2014; his R package irrCAC prints AC1 = .77544.
-    assert rel.gwet_ac(OBSERVERS, SCALE) == pytest.approx(0.77544, abs=5e-6)
+    assert several.gwet_ac(OBSERVERS, SCALE) == pytest.approx(0.77544, abs=5e-6)
 
 
 @quick
@@ -63,7 +63,7 @@ def test_alpha_equals_the_krippendorff_package(table, metric):
     paired = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
     assume(len(np.unique(paired[~np.isnan(paired)])) > 1)
     oracle = krippendorff.alpha(table, value_domain=[0.0, 1.0, 2.0, 4.0], level_of_measurement=metric)
-    assert rel.krippendorff_alpha(table, [0, 1, 2, 4], metric) == pytest.approx(oracle, abs=1e-9)
+    assert several.krippendorff_alpha(table, [0, 1, 2, 4], metric) == pytest.approx(oracle, abs=1e-9)
 
 
 @quick
@@ -71,35 +71,35 @@ def test_alpha_equals_the_krippendorff_package(table, metric):
 def test_gwet_for_two_raters_equals_the_measure_of_their_confusion(table):
     confusion = np.zeros((3, 3))
     np.add.at(confusion, tuple(np.searchsorted([0, 1, 3], table)), 1)
-    assert rel.gwet_ac(table, [0, 1, 3]) == pytest.approx(float(measures.gwet_ac1(confusion)))
+    assert several.gwet_ac(table, [0, 1, 3]) == pytest.approx(float(measures.gwet_ac1(confusion)))
     for weights in WEIGHTS:
         expected = float(measures.gwet_ac2(confusion, [0, 1, 3], weights))
-        assert rel.gwet_ac(table, [0, 1, 3], weights) == pytest.approx(expected)
+        assert several.gwet_ac(table, [0, 1, 3], weights) == pytest.approx(expected)
 
 
 def test_gwet_counts_a_single_rating_towards_prevalence_only():
     table = [[0, 0, 1, 0], [0, 0, NAN, 1]]
     # Agreement over the three units with two ratings: 2/3. Prevalence over all four: (1 + 1 + 0 + .5)/4 =
     # .625 and .375, so chance is 2 * .625 * .375 = .46875.
-    assert rel.gwet_ac(table, [0, 1]) == pytest.approx((2 / 3 - 0.46875) / (1 - 0.46875))
+    assert several.gwet_ac(table, [0, 1]) == pytest.approx((2 / 3 - 0.46875) / (1 - 0.46875))
 
 
 def test_alpha_ignores_units_with_a_single_rating_and_the_order_of_raters():
     extra = np.column_stack([OBSERVERS, [NAN, 4, NAN, NAN], [NAN] * 4])
     for metric in METRICS:
-        expected = pytest.approx(rel.krippendorff_alpha(OBSERVERS, SCALE, metric))
-        assert rel.krippendorff_alpha(extra[::-1], SCALE, metric) == expected
+        expected = pytest.approx(several.krippendorff_alpha(OBSERVERS, SCALE, metric))
+        assert several.krippendorff_alpha(extra[::-1], SCALE, metric) == expected
 
 
 def test_agreement_of_several_raters_can_be_undefined():
     single, alone, constant = [[1, NAN], [NAN, 2]], [[1, 2]], [[2, 2], [2, 2]]
     for metric in METRICS:
         for table in (single, alone, constant, np.empty((3, 0))):
-            assert math.isnan(rel.krippendorff_alpha(table, SCALE, metric))
+            assert math.isnan(several.krippendorff_alpha(table, SCALE, metric))
     for table in (single, alone, np.empty((3, 0))):
-        assert math.isnan(rel.gwet_ac(table, SCALE))
-    assert math.isnan(rel.gwet_ac([[2, 2], [2, 2]], [2]))
-    assert rel.gwet_ac(constant, SCALE) == 1
+        assert math.isnan(several.gwet_ac(table, SCALE))
+    assert math.isnan(several.gwet_ac([[2, 2], [2, 2]], [2]))
+    assert several.gwet_ac(constant, SCALE) == 1
 
 
 # Rank correlation
@@ -236,10 +236,10 @@ def test_no_pairs_is_undefined_and_never_0():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: rel.krippendorff_alpha([[1, 7], [1, 2]], SCALE),
-        lambda: rel.krippendorff_alpha(OBSERVERS, SCALE, "ratio"),
-        lambda: rel.gwet_ac([1, 2, 3], SCALE),
-        lambda: rel.gwet_ac(OBSERVERS, SCALE[::-1]),
+        lambda: several.krippendorff_alpha([[1, 7], [1, 2]], SCALE),
+        lambda: several.krippendorff_alpha(OBSERVERS, SCALE, "ratio"),
+        lambda: several.gwet_ac([1, 2, 3], SCALE),
+        lambda: several.gwet_ac(OBSERVERS, SCALE[::-1]),
         lambda: rel.brier_score([[0.9, 0.3]], [0]),
         lambda: rel.brier_score([[1.2, -0.2]], [0]),
         lambda: rel.log_loss([[0.5, 0.5]], [2]),

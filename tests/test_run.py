@@ -1,5 +1,6 @@
 """A run directory: nothing is lost, nothing is judged twice, two fingerprints never mix."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import DOZEN, ROOT
@@ -192,8 +194,6 @@ def test_an_unfinished_run_shows_its_status_and_refuses_to_be_exported(tmp_path,
 def test_a_run_that_does_not_add_up_is_refused(tmp_path, main):
     run = label(Source(many(tmp_path / "p.csv", 4)), tmp_path / "run")
     table = pq.read_table(run.parts()[0])
-    import pyarrow as pa
-
     pq.write_table(pa.concat_tables([table.slice(0, 47), table.slice(0, 1)]), run.parts()[0])
     assert "does not add up" in main("export", "run", "--to", "trec", "--out", "x", code=2).err
     assert not (tmp_path / "x").exists()
@@ -220,3 +220,69 @@ def test_a_dry_run_estimates_and_writes_nothing(main, tmp_path):
     assert (found["rows"], found["pairs"]) == (480, 480)
     assert found["judge_seconds"] == pytest.approx(480 / found["pairs_per_second"])
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+
+
+def test_a_folder_of_the_users_is_never_taken_for_a_run_nor_emptied(main, tmp_path):
+    mine = tmp_path / "data"
+    mine.mkdir()
+    pq.write_table(
+        pa.table({"query": ["a", ""], "candidate_id": ["1", "2"], "title": ["x", "y"]}), mine / "pairs.parquet"
+    )
+    before = (mine / "pairs.parquet").read_bytes()
+    for options in ([], ["--skip-bad-rows"]):
+        error = main("label", mine / "pairs.parquet", "--engine", "fake", "--out", mine, *options, code=2).err
+        assert "is taken by something else (pairs.parquet)" in error
+        assert (mine / "pairs.parquet").read_bytes() == before
+    (tmp_path / "empty").mkdir()
+    main("label", mine / "pairs.parquet", "--engine", "fake", "--out", "empty", code=2)
+    assert (tmp_path / "empty").is_dir()
+    main("label", mine / "pairs.parquet", "--engine", "fake", "--out", "x/y/z", code=2)
+    assert not (tmp_path / "x").exists()
+
+
+def test_labels_of_two_fingerprints_never_mix(main, tmp_path):
+    main("label", DOZEN, "--engine", "fake", "--out", "run")
+    manifest = tmp_path / "run" / "run.json"
+    kept = manifest.read_text()
+    manifest.unlink()
+    refused = main("label", DOZEN, "--engine", "fake", "--guideline", "esci-four-level", "--out", "run", code=2)
+    assert "is taken by something else (labels)" in refused.err
+    fingerprint = json.loads(kept)["fingerprint"]
+    manifest.write_text(kept.replace(fingerprint, "0" * 16))
+    assert "0 by this run" in main("export", "run", "--to", "trec", "--out", "x", code=2).err
+
+
+def test_a_part_that_is_missing_is_named_and_not_papered_over(main, tmp_path, monkeypatch):
+    monkeypatch.setattr(labelling, "PART_SECONDS", 0.0)
+    engine = FakeEngine()
+    engine.block = 8
+    run = label(Source(many(tmp_path / "p.csv", 4)), tmp_path / "run", engine)
+    gap, *_, last = run.parts()[1:]
+    gap.unlink()
+    assert f"labels/{gap.name} is missing" in main("status", "run", code=2).err
+    for part in run.parts():
+        if part.name > gap.name:
+            part.unlink()
+    label(Source(tmp_path / "p.csv"), tmp_path / "run", engine).check_whole()
+    assert last in run.parts()
+
+
+def test_a_finished_run_says_so_in_its_manifest(main, tmp_path):
+    main("label", DOZEN, "--engine", "fake", "--out", "run")
+    manifest = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert manifest["counts"] == {"graded": 11, "abstained": 0, "failed": 0, "skipped": 1}
+    assert (manifest["rows"], manifest["judged"]) == (12, 11)
+    assert manifest["finished"] >= manifest["created"]
+
+
+@pytest.mark.parametrize("damage", ["run.json", "pairs.parquet"])
+def test_a_damaged_run_is_one_clear_error(main, tmp_path, damage):
+    main("label", DOZEN, "--engine", "fake", "--out", "run")
+    path = tmp_path / "run" / damage
+    if damage == "run.json":
+        path.write_bytes(path.read_bytes()[:100])
+    else:
+        path.unlink()
+    error = main("status", "run", code=2).err
+    assert damage in error
+    assert "defect" not in error

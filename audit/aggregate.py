@@ -1,0 +1,213 @@
+"""Several people's grades to one: by vote, by votes weighed by how often a rater is with the others, by Dawid-Skene.
+
+Every method takes `ratings` of shape (raters, units), NaN where a rater gave nothing, and the K grades ascending, and
+gives a posterior of shape (units, K); a row is NaN where nobody rated. Ties stay ties: `Aggregate` says so.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.panel import Panel
+from judge.errors import InputError
+from judge.files import new_file
+
+Floats = npt.NDArray[np.float64]
+
+LEAST = 1e-10
+"""A share that EM may not go below: a grade that a rater never confused in the data is not thereby impossible."""
+SAME = 1e-9
+"""Posteriors that differ by no more are a tie."""
+COLUMNS = ("query_id", "query", "candidate_id", "grade", "tied", "posterior", "expected_grade", "ratings", "method")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class DawidSkene:
+    """What the model found."""
+
+    posterior: Floats
+    """Shape (units, K): the probability of each true grade."""
+    confusion: Floats
+    """Shape (raters, K, K): the probability that a rater gives the column's grade where the row's is true."""
+    prior: Floats
+    """Shape (K,): how common each true grade is."""
+    steps: int
+    """EM steps taken."""
+
+
+def dawid_skene(ratings: Floats, values: Sequence[int], *, steps: int = 100, tolerance: float = 1e-6) -> DawidSkene:
+    """True grades and raters' confusions together, by EM from the vote shares.
+
+    Stops when no posterior moves by more than `tolerance`. With few ratings a pair the likelihood has several maxima,
+    and this is the one nearest the vote. Source: Dawid and Skene 1979, "Maximum Likelihood Estimation of Observer
+    Error-Rates Using the EM Algorithm"; equals crowd-kit's where that runs as many steps.
+    """
+    votes = _votes(ratings, values)
+    there = votes.any(axis=(0, 2))
+    posterior = _shares(votes.sum(axis=0)[there])
+    given = votes[:, there]
+    taken = 0
+    while True:
+        prior = np.maximum(posterior.mean(axis=0), LEAST)
+        confusion = np.maximum(np.einsum("uk,ruj->rkj", posterior, given), LEAST)
+        confusion /= confusion.sum(axis=2, keepdims=True)
+        if taken == steps:
+            break
+        likelihood = np.log(prior) + np.einsum("ruj,rkj->uk", given, np.log(confusion))
+        scaled = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+        moved = _shares(scaled)
+        change = float(np.abs(moved - posterior).max(initial=0.0))
+        posterior, taken = moved, taken + 1
+        if change < tolerance:
+            steps = taken  # one more M-step, so that confusions belong to these posteriors
+    full = np.full((votes.shape[1], len(values)), np.nan)
+    full[there] = posterior
+    return DawidSkene(full, confusion, prior, taken)
+
+
+def vote(ratings: Floats, values: Sequence[int]) -> Floats:
+    """Each grade's share of a unit's ratings."""
+    return _shares(_votes(ratings, values).sum(axis=0))
+
+
+def weighted_vote(ratings: Floats, values: Sequence[int]) -> Floats:
+    """A vote in which a rater counts as often as they agree with the plain vote (ties count in part).
+
+    Source: the "worker agreement with aggregate" of Appen's platform, as crowd-kit's `Wawa` has it.
+    """
+    votes = _votes(ratings, values)
+    shares = _shares(votes.sum(axis=0))
+    top = np.isclose(shares, np.nanmax(np.nan_to_num(shares), axis=1, keepdims=True)) & (shares > 0)
+    hits = np.einsum("ruk,uk->r", votes, top / np.maximum(top.sum(axis=1, keepdims=True), 1))
+    weights = hits / np.maximum(votes.sum(axis=(1, 2)), 1)
+    return _shares(np.einsum("r,ruk->uk", weights, votes))
+
+
+METHODS: dict[str, Callable[[Floats, Sequence[int]], Floats]] = {
+    "majority": vote,
+    "weighted": weighted_vote,
+    "dawid-skene": lambda ratings, values: dawid_skene(ratings, values).posterior,
+}
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One grade a unit."""
+
+    method: str
+    values: tuple[int, ...]
+    posterior: Floats
+    """Shape (units, K)."""
+    ratings: npt.NDArray[np.int64]
+    """How many people rated each unit, shape (units,)."""
+
+    @property
+    def best(self) -> npt.NDArray[np.bool_]:
+        """Which grades share the highest posterior, shape (units, K)."""
+        filled = np.nan_to_num(self.posterior, nan=-1.0)
+        return np.asarray(filled >= filled.max(axis=1, keepdims=True) - SAME)
+
+    @property
+    def tied(self) -> npt.NDArray[np.bool_]:
+        """Units whose highest posterior several grades share, shape (units,): they have no grade."""
+        return np.asarray(self.best.sum(axis=1) > 1)
+
+    @property
+    def grades(self) -> Floats:
+        """Shape (units,); NaN for ties."""
+        return np.where(self.tied, np.nan, np.array(self.values)[self.best.argmax(axis=1)])
+
+
+def aggregate(panel: Panel, method: str) -> Aggregate:
+    """One grade a unit of a panel, from its raters (gold is no rater), by one of `METHODS`."""
+    posterior = METHODS[method](panel.grades, panel.values)
+    return Aggregate(method, panel.values, posterior, (~np.isnan(panel.grades)).sum(axis=0))
+
+
+def check(method: str, out: Path) -> None:
+    """Refuse what cannot be done before anything is read.
+
+    Raises:
+        InputError: There is no such method, or the file's name does not say what to write.
+    """
+    if method not in METHODS:
+        raise InputError(f"--method {method}: there is no such method", f"name one of {', '.join(METHODS)}")
+    if out.suffix not in (".parquet", ".jsonl", ".csv"):
+        raise InputError(f"--out {out}: cannot tell what to write", "name it .parquet, .jsonl or .csv")
+
+
+def rows(panel: Panel, found: Aggregate) -> Iterator[dict[str, Any]]:
+    """A row a rated unit, in the file's order."""
+    grades, tied, best = found.grades, found.tied, found.best
+    for index, unit in enumerate(panel.units):
+        if not found.ratings[index]:
+            continue
+        shares = found.posterior[index]
+        yield {
+            "query_id": unit.query_id,
+            "query": unit.query,
+            "candidate_id": unit.candidate_id,
+            "grade": None if tied[index] else int(grades[index]),
+            "tied": [value for value, top in zip(found.values, best[index], strict=True) if top] if tied[index] else [],
+            "posterior": [float(share) for share in shares],
+            "expected_grade": float(shares @ np.array(found.values)),
+            "ratings": int(found.ratings[index]),
+            "method": found.method,
+        }
+
+
+def write(panel: Panel, found: Aggregate, out: Path, *, overwrite: bool = False) -> int:
+    """Write `rows` as Parquet, JSON Lines or CSV, by the suffix; returns how many.
+
+    Raises:
+        InputError: The file is already there, or cannot be written.
+    """
+    lines = list(rows(panel, found))
+    with new_file(out, overwrite=overwrite) as partial:
+        if out.suffix == ".parquet":
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            kinds = {"grade": pa.int32(), "ratings": pa.int32(), "expected_grade": pa.float64()}
+            kinds |= {"tied": pa.list_(pa.int32()), "posterior": pa.list_(pa.float64())}
+            schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+            pq.write_table(pa.Table.from_pylist(lines, schema=schema), partial, compression="zstd")
+        elif out.suffix == ".jsonl":
+            import json
+
+            partial.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in lines), encoding="utf-8")
+        else:
+            _write_csv(lines, partial)
+    return len(lines)
+
+
+def _write_csv(lines: Sequence[dict[str, Any]], path: Path) -> None:
+    import csv
+
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for line in lines:
+            writer.writerow({name: _cell(value) for name, value in line.items()})
+
+
+def _cell(value: Any) -> Any:
+    """Lists as words between spaces; text that a spreadsheet would run as a formula gets a quote in front."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "'" + value if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _votes(ratings: Floats, values: Sequence[int]) -> Floats:
+    """Shape (raters, units, K): 1 where a rater gave a unit that grade."""
+    return np.asarray(np.asarray(ratings)[:, :, None] == np.asarray(values), dtype=np.float64)
+
+
+def _shares(amounts: Floats) -> Floats:
+    total = amounts.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))

@@ -1,0 +1,249 @@
+"""People's grades in: long files (a row a grade) or wide ones (a row a pair, a column a rater), as one panel.
+
+Long: `query, candidate_id, rater, grade[, clause, time]`. Wide: the raters' columns are named. A file with neither, but
+with a grade, is the work of one rater. `gold` names the adjudicated grade: a column, or, in a long file, a rater.
+Columns that describe the pair (`kind, category, locale, language, traffic`, and the candidate's texts) come along.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from audit.panel import FACETS, Panel, Unit
+from judge.cells import as_text
+from judge.columns import Columns
+from judge.errors import InputError
+from judge.records import Problem, query_key
+from judge.rows import Row, Table
+
+NAMES = ("query", "candidate_id", "query_id", "rater", "grade", "clause", "time", *FACETS, "title", "description")
+TEXTS = ("title", "category", "description")
+"""What a report shows of a candidate."""
+ALONE = "people"
+"""What the only rater is called where the file does not say."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the user said of a file of ratings."""
+
+    mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Our names to the file's columns."""
+    grades: Mapping[str, int] = field(default_factory=dict)
+    """What the file writes to the guideline's value."""
+    raters: Sequence[str] = ()
+    """The raters' columns, for a wide file; or the raters to take from a long one."""
+    gold: str | None = None
+
+
+def read_ratings(path: Path, layout: Layout, values: Sequence[int], name: str | None = None) -> Panel:
+    """Read a file of ratings.
+
+    Raises:
+        InputError: The file, a row or a grade cannot be used; or a rater gave one pair two grades.
+    """
+    return _Reader(Table(path, name), layout).panel(tuple(values))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    unit: int
+    rater: str
+    grade: int
+    clause: str | None
+    time: float
+
+
+class _Reader:
+    def __init__(self, table: Table, layout: Layout) -> None:
+        self.table, self.layout = table, layout
+        self.columns = Columns({k: v for k, v in layout.mapping.items() if k in NAMES}, NAMES)
+        self.units: dict[tuple[str, str], int] = {}
+        self.found: list[Unit] = []
+        self.texts: dict[str, str] = {}
+        self.given: dict[tuple[int, str], tuple[_Given, int]] = {}
+
+    def panel(self, values: tuple[int, ...]) -> Panel:
+        rows = self.table.rows()
+        first = next(rows, None)
+        available = self.table.columns or (tuple(first.values) if isinstance(first, Row) else ())
+        roles = self._roles(available)
+        if first is not None:
+            self._row(first, roles)
+        for row in rows:
+            self._row(row, roles)
+        silent = {*self.layout.raters, self.layout.gold} - {None} - {rater for _, rater in self.given}
+        if silent:
+            raise InputError(
+                f"{self.table.name}: holds no grade of {min(filter(None, silent))!r}",
+                "name columns or raters that it has with --raters and --gold",
+            )
+        if not self.given:
+            raise InputError(
+                f"{self.table.name}: holds no grade", "name the column with the grades with --rating COLUMN"
+            )
+        return self._lay_out(values)
+
+    def _roles(self, available: tuple[str, ...]) -> dict[str, str]:
+        """Columns that hold grades, each with its rater; a column of a long file has the rater "" (the row says)."""
+        wanted, mapped = self.layout, self.columns.find(available)
+        long = "rater" in mapped and not (wanted.raters and set(wanted.raters) <= set(available))
+        roles = {column: column for column in wanted.raters} if wanted.raters and not long else {}
+        if not roles:
+            self.columns.require(self.table, ["query", "candidate_id", "grade"])
+            alone = mapped.get("grade", "grade")
+            roles = {alone: "" if long else ALONE if alone == "grade" else alone}
+        else:
+            self.columns.require(self.table, ["query", "candidate_id"])
+        gold = wanted.gold
+        if gold and (gold in available or not long):
+            roles[gold] = gold
+        for column in roles:
+            if available and column not in available:
+                raise InputError(
+                    f"{self.table.name}, row 1, field {column!r}: missing column; it has {', '.join(available)}",
+                    "name the columns that hold grades with --raters A,B,C and --gold COLUMN",
+                )
+        self.columns.check_used()
+        return roles
+
+    def _row(self, row: Row | Problem, roles: Mapping[str, str]) -> None:
+        if isinstance(row, Problem):
+            raise InputError(str(row), row.fix)
+        texts = self._texts(row)
+        given = {column: grade for column in roles if (grade := self._grade(row, column)) is not None}
+        unit = self._unit(row, texts, bool(given))
+        for column, grade in given.items():
+            role = roles[column]
+            rater = role or texts.get("rater")
+            if rater is None:
+                raise self._wrong(row, self._column(row, "rater"), "is empty", "say who gave the grade")
+            if self.layout.raters and not role and rater not in {*self.layout.raters, self.layout.gold}:
+                continue
+            rating = _Given(unit, rater, grade, texts.get("clause"), self._time(row, texts.get("time")))
+            before = self.given.setdefault((unit, rater), (rating, row.number))
+            if before[0].grade != grade:
+                what = f"{rater!r} gave this pair another grade in row {before[1]}"
+                raise self._wrong(row, column, what, "keep one grade for each rater and pair")
+
+    def _texts(self, row: Row) -> dict[str, str]:
+        texts = {}
+        for name, column in self.columns.find(tuple(row.values)).items():
+            if name == "grade":
+                continue
+            try:
+                text = as_text(row.values[column], " > " if name == "category" else ", ")
+            except ValueError as error:
+                raise self._wrong(row, column, str(error), "give UTF-8 text, a number, or a list of them") from None
+            if text is not None:
+                texts[name] = text.strip()
+        return texts
+
+    def _unit(self, row: Row, texts: dict[str, str], rated: bool) -> int:
+        """The unit of a row's pair; of a row without a grade it only checks what is there."""
+        for name in ("query", "candidate_id"):
+            if name not in texts:
+                raise self._wrong(row, self._column(row, name), "is empty", "fill it in, or leave the row out")
+        query_id = texts.get("query_id") or query_key(texts["query"])
+        if self.texts.setdefault(query_id, texts["query"]) != texts["query"]:
+            what = f"{query_id!r} had another query text before"
+            raise self._wrong(row, self._column(row, "query_id"), what, "give each query text its own query_id")
+        key = (query_id, texts["candidate_id"])
+        if not rated:
+            return -1
+        if key not in self.units:
+            facets = {name: texts[name] for name in (*FACETS, "title", "description") if name in texts}
+            self.found.append(Unit(query_id, texts["query"], texts["candidate_id"], facets))
+        return self.units.setdefault(key, len(self.units))
+
+    def _grade(self, row: Row, column: str) -> int | None:
+        try:
+            text = as_text(row.values.get(column))
+        except ValueError:
+            text = "?"
+        if text is None:
+            return None
+        if text.strip() not in self.layout.grades:
+            known = ", ".join(self.layout.grades)
+            fix = f"mend it, or say what it means: --grades {text.strip()}=GRADE,…"
+            raise self._wrong(row, column, f"unknown grade {text.strip()!r}; known: {known}", fix)
+        return self.layout.grades[text.strip()]
+
+    def _time(self, row: Row, text: str | None) -> float:
+        """Seconds since 1970, from ISO 8601 (UTC unless it says otherwise) or from such a number; NaN without."""
+        if text is None:
+            return float("nan")
+        try:
+            seconds = float(text) if text.replace(".", "", 1).isdigit() else _instant(text)
+        except (ValueError, OverflowError):
+            fix = "write it like 2026-01-31T14:05:00Z, or as seconds since 1970"
+            raise self._wrong(row, self._column(row, "time"), f"{text!r} is no time", fix) from None
+        return seconds
+
+    def _column(self, row: Row, name: str) -> str:
+        return self.columns.find(tuple(row.values)).get(name, name)
+
+    def _wrong(self, row: Row, column: str, message: str, fix: str) -> InputError:
+        return InputError(str(self.table.problem("", message, fix, row.number, row.line, column)), fix)
+
+    def _lay_out(self, values: tuple[int, ...]) -> Panel:
+        gold_name = self.layout.gold
+        raters = tuple(dict.fromkeys(rater for _, rater in self.given if rater != gold_name))
+        place = {name: index for index, name in enumerate(raters)}
+        grades, times = np.full((2, len(raters), len(self.found)), np.nan)
+        gold = np.full(len(self.found), np.nan)
+        clauses: dict[tuple[int, int], str] = {}
+        for given in self._all_given():
+            index = place.get(given.rater, -1)
+            if index < 0:
+                gold[given.unit] = given.grade
+            else:
+                grades[index, given.unit], times[index, given.unit] = given.grade, given.time
+            if given.clause:
+                clauses[index, given.unit] = given.clause
+        return Panel(
+            file=self.table.name,
+            values=values,
+            units=self.found,
+            raters=raters,
+            grades=grades,
+            gold=None if gold_name is None else gold,
+            gold_name=gold_name,
+            clauses=clauses,
+            times=times,
+        )
+
+    def _all_given(self) -> Iterator[_Given]:
+        return (given for given, _ in self.given.values())
+
+
+def _instant(text: str) -> float:
+    when = datetime.fromisoformat(text)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def read_texts(path: Path, mapping: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Title, category and description of each candidate of a catalogue, by `candidate_id`.
+
+    Raises:
+        InputError: The file cannot be used. A row without an id is left out: it is no candidate of a rating.
+    """
+    names = ("candidate_id", *TEXTS)
+    table = Table(path)
+    columns = Columns({name: column for name, column in mapping.items() if name in names}, names)
+    columns.require(table, ["candidate_id"])
+    found: dict[str, dict[str, str]] = {}
+    for row in table.rows():
+        if isinstance(row, Problem):
+            raise InputError(str(row), row.fix)
+        texts = {}
+        for name, column in columns.find(tuple(row.values)).items():
+            with suppress(ValueError):  # a text that cannot be shown is not shown
+                texts[name] = as_text(row.values[column], " > " if name == "category" else "; ") or ""
+        if texts.get("candidate_id"):
+            found[texts["candidate_id"].strip()] = texts | {"text_length": str(sum(map(len, texts.values())))}
+    return found

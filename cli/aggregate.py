@@ -1,0 +1,59 @@
+"""`judge aggregate`: several people's grades to one a pair."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.agree import Gold, Raters, read_layout
+from cli.options import Grades, GuidelineName, Json, Map, Rating, input_file
+from cli.output import show_json, show_table
+from judge import guideline as guidelines
+
+
+def aggregate(
+    ratings: Annotated[
+        Path,
+        typer.Argument(metavar="RATINGS", help="A row a grade (with `rater`), or a row a pair; `-` is standard input."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="What to write: .parquet, .jsonl or .csv.")],
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="majority, weighted or dawid-skene.")
+    ] = "majority",
+    raters: Raters = None,
+    gold: Gold = None,
+    rating: Rating = None,
+    grades: Grades = None,
+    guideline: GuidelineName = guidelines.DEFAULT,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    map_: Map = None,
+    json: Json = False,
+) -> None:
+    """One grade a pair from several people's, with the posterior of every grade. A tie has no grade, and says so.
+
+    \b
+    Example:
+      judge aggregate ratings.csv --raters ann,ben,cleo --method dawid-skene --out gold.parquet
+    """
+    from audit.aggregate import aggregate as combine
+    from audit.aggregate import check, write
+    from audit.ratings import read_ratings
+
+    policy = guidelines.load_guideline(guideline)
+    check(method, out)
+    layout = read_layout(map_, rating, grades, raters, gold)
+    layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
+    with input_file(ratings) as (path, name):
+        panel = read_ratings(path, layout, policy.values, name)
+    found = combine(panel, method)
+    written = write(panel, found, out, overwrite=overwrite)
+    tied = int(found.tied[found.ratings > 0].sum())
+    counts = {str(value): int((found.grades == value).sum()) for value in policy.values}
+    if json:
+        show_json({"out": str(out), "method": method, "pairs": written, "tied": tied, "grades": counts})
+        return
+    names = {str(grade.value): grade.name for grade in policy.grades}
+    lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
+    show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
+    typer.echo(f"\n{method} of {len(panel.raters)} raters in {out}")

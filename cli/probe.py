@@ -1,0 +1,78 @@
+"""`judge probe`: does the judge move grades that must not move?"""
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Catalogue, GuidelineName, Json, Map, input_file, read_map
+from cli.output import printable, progress, say, show_json, show_table
+from judge import guideline as guidelines
+
+
+def probe(
+    pairs: Annotated[
+        Path, typer.Argument(metavar="PAIRS", help="What `judge label` would be given; `-` is standard input.")
+    ],
+    catalogue: Catalogue = None,
+    guideline: GuidelineName = guidelines.DEFAULT,
+    judge: Annotated[
+        str, typer.Option("--judge", metavar="MODEL", help="The judge, as for `judge label`.")
+    ] = "smollm2-135m",
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
+    ] = "transformers",
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Pairs to probe, spread over the queries.")
+    ] = 100,
+    map_: Map = None,
+    json: Json = False,
+) -> None:
+    """Change real pairs in ways that must not move their grade, and count how often it moves. Intervals are 95%.
+
+    \b
+    Example:
+      judge probe pairs.csv --catalogue products.jsonl --judge runs/adapter --limit 200
+    """
+    from audit.perturbations import PERTURBATIONS
+    from audit.probe import probe as ask
+    from audit.probe import sample
+    from judge.engines import Judge, check_engine
+    from judge.errors import InputError
+    from judge.label import read_pairs
+    from judge.pairs import Source, stage
+
+    policy = guidelines.load_guideline(guideline)
+    check_engine(engine)
+    with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
+        staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
+        staged.refuse()
+        every = [pair for batch in read_pairs(staged.path) for pair, _ in batch if pair is not None]
+    chosen = sample(every, limit)
+    if not chosen:
+        raise InputError(f"{name}: holds no pair to judge", "`judge validate` says why")
+    asked = Judge(judge, engine)
+    say(f"loading {asked.model.name}")
+    with progress("probing", len(chosen) * (1 + len(PERTURBATIONS))) as advance:
+        found = ask(chosen, asked, policy, progress=advance)
+    if json:
+        show_json({"judge": asked.model.name, "pairs": len(chosen), "probes": [asdict(report) for report in found]})
+        return
+    rows = [
+        (r.probe, f"{r.n:,}", _share(r.flips), _share(r.rises), "–" if r.shift is None else f"{r.shift:+.3f}")
+        for r in found
+    ]
+    show_table(rows, head=("probe", "pairs", "grade moved", "grade rose", "mean shift"), right=(1, 4))
+    for report in found:
+        for flip in report.worst[:2]:
+            what = f"“{flip.query}” and {flip.title[:80]} ({flip.candidate_id}): {flip.before} became {flip.after}"
+            typer.echo(printable(f"{report.probe}: {what}"))
+
+
+def _share(estimate: object) -> str:
+    value, low, high = (getattr(estimate, name) for name in ("value", "low", "high"))
+    if value is None:
+        return "–"
+    return f"{value:.1%}" + ("" if low is None else f" ({low:.1%} to {high:.1%})")

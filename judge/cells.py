@@ -1,0 +1,44 @@
+"""Cells of any file as text."""
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+
+def as_text(value: Any, join: str = ", ") -> str | None:
+    """A cell as text: lists joined, whole numbers without `.0`, null, NaN and blank as null.
+
+    Raises:
+        ValueError: The value is an object, or text that is not valid Unicode.
+    """
+    if isinstance(value, str):
+        text = value
+    elif value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
+        return None
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif isinstance(value, float | Decimal) and abs(float(value)) < 1e15 and not value % 1:
+        text = str(int(value))
+    elif isinstance(value, list | tuple):
+        text = join.join(part for part in (as_text(item, join) for item in value) if part)
+    elif isinstance(value, Mapping):
+        raise ValueError("is an object where text is wanted")
+    elif isinstance(value, bytes):
+        raise ValueError("holds bytes where text is wanted")
+    else:
+        text = str(value)
+    if not encodable(text):
+        raise ValueError("is not UTF-8 text")
+    return text if text.strip() else None
+
+
+def encodable(text: str) -> bool:
+    """Whether a text can be written as UTF-8: one with stray bytes or half a surrogate pair cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""What a run directory says of itself: who made its labels, from what, and what it took."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from judge.records import Record, Status
+
+
+class Manifest(Record):
+    """What `run.json` holds."""
+
+    format: int = 1
+    fingerprint: str
+    parts: Mapping[str, str | None]
+    """The parts of the fingerprint, by name."""
+    inputs: Mapping[str, str | int | None]
+    """The input files' SHA-256 digests, and what limits or maps them: a resumed run must have the same."""
+    files: Mapping[str, str]
+    """The input files as the user named them."""
+    guideline: Mapping[str, Any]
+    """The whole guideline, so that grades keep their meaning wherever the labels go."""
+    rows: int
+    """Input rows."""
+    created: str
+    """ISO 8601, UTC."""
+    finished: str | None = None
+    """When the last row got its label; null until then."""
+    counts: Mapping[Status, int] | None = None
+    """Rows by status, once finished."""
+    judged: int | None = None
+    """Pairs that the engine was asked about, once finished."""
+    judge_seconds: float | None = None
+    """Time spent judging, all sittings together, once finished."""
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The grades' values, ascending."""
+        return tuple(int(grade["value"]) for grade in self.guideline["grades"])
+
+
+class Tally(Record):
+    """What labelling some rows took. It travels in their part, so that a kill loses none of it."""
+
+    judged: int = 0
+    """Pairs that the engine was asked about."""
+    seconds: float = 0.0
+    cut: Mapping[str, int] = {}
+    """Judged pairs in which a text was cut to its token budget, by the text's name."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        cut = {name: self.cut.get(name, 0) + other.cut.get(name, 0) for name in {**self.cut, **other.cut}}
+        return Tally(judged=self.judged + other.judged, seconds=self.seconds + other.seconds, cut=cut)

@@ -1,0 +1,147 @@
+"""A run beside people's grades: figures worked by hand, and whose pairs they are."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import DOZEN
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
+
+import judge.importing
+from judge.guideline import load_guideline
+from judge.pairs import Source
+from judge.store import Run
+
+HEAD = "query,candidate_id,grade\n"
+
+
+def imported(path, rows):
+    """A run whose labels are given."""
+    path.with_suffix(".csv").write_text(HEAD + "".join(f"{q},{c},{g}\n" for q, c, g in rows))
+    run = Run(path)
+    known = {str(value): value for value in (0, 1, 2)}
+    with run.writing():
+        source = Source(path.with_suffix(".csv"), grades=known, need_text=False)
+        judge.importing.import_run(run, source, load_guideline())
+    return run
+
+
+def test_figures_worked_by_hand(tmp_path, main):
+    # people  2 2 1 0 | judge  2 1 1 0: three of four equal, all within one.
+    imported(tmp_path / "run", [("a", 1, 2), ("a", 2, 1), ("b", 1, 1), ("b", 2, 0)])
+    (tmp_path / "people.csv").write_text(HEAD + "a,1,2\na,2,2\nb,1,1\nb,2,0\nb,9,1\n")
+    found = main("agree", "people.csv", "--run", "run", "--json").json
+    assert (found["n"], found["rated"], found["not_in_run"], found["queries"]) == (4, 5, 1, 2)
+    assert found["coverage"] == 0.8
+    assert found["accuracy"]["value"] == 0.75
+    assert found["within_1"]["value"] == 1.0
+    # Chance: people (0: 1/4, 1: 1/4, 2: 2/4), judge (1/4, 2/4, 1/4): 1/16 + 2/16 + 2/16 = 5/16.
+    assert found["cohen_kappa"]["value"] == pytest.approx((3 / 4 - 5 / 16) / (1 - 5 / 16))
+    # Squared differences: observed 1/4; by chance 9/4 + 6/4 - 2 * 5/4 * 1 = 5/4 (mean squares less twice the means).
+    assert found["weighted_kappa"]["value"] == pytest.approx(1 - (1 / 4) / (5 / 4))
+    assert found["majority_baseline"]["value"] == 0.5
+    assert found["confusion"] == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
+    # By query: 1 of 2 right in a, 2 of 2 in b; resampling two queries gives 1/2, 3/4 or 1.
+    assert (found["accuracy"]["low"], found["accuracy"]["high"]) == (0.5, 1.0)
+
+
+def test_figures_equal_those_of_a_second_library(tmp_path, main):
+    rng = np.random.default_rng(3)
+    people = rng.integers(0, 3, 300)
+    mine = np.where(rng.random(300) < 0.6, people, rng.integers(0, 3, 300))
+    imported(tmp_path / "run", [(f"q{i % 30}", i, grade) for i, grade in enumerate(mine)])
+    (tmp_path / "people.csv").write_text(HEAD + "".join(f"q{i % 30},{i},{grade}\n" for i, grade in enumerate(people)))
+    found = main("agree", "people.csv", "--run", "run", "--json").json
+    expected = {
+        "accuracy": accuracy_score(people, mine),
+        "within_1": np.mean(abs(people - mine) <= 1),
+        "cohen_kappa": cohen_kappa_score(people, mine),
+        "weighted_kappa": cohen_kappa_score(people, mine, weights="quadratic"),
+        "macro_f1": f1_score(people, mine, average="macro"),
+        "majority_baseline": np.bincount(people).max() / 300,
+    }
+    for name, value in expected.items():
+        assert found[name]["value"] == pytest.approx(value), name
+        assert found[name]["low"] <= value <= found[name]["high"], name
+
+
+def test_grades_are_translated_and_blank_ones_left_out(tmp_path, main):
+    imported(tmp_path / "run", [("a", 1, 2), ("a", 2, 1), ("b", 1, 0)])
+    (tmp_path / "people.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in [
+            {"search": "a", "sku": 1, "level": "E"},
+            {"search": "a", "sku": 2, "level": "S"},
+            {"search": "b", "sku": 1, "level": None},
+        ])
+    )  # fmt: skip
+    arguments = [
+        "agree",
+        "people.jsonl",
+        "--run",
+        "run",
+        "--rating",
+        "level",
+        "--map",
+        "query=search",
+        "--map",
+        "candidate_id=sku",
+    ]
+    found = main(*arguments, "--grades", "E=2,S=1,C=1,I=0", "--json").json
+    assert (found["n"], found["rated"], found["accuracy"]["value"]) == (2, 2, 1.0)
+    assert "unknown grade 'S'; known: E" in main(*arguments, "--grades", "E=2", code=2).err
+    assert "has no grade 4" in main(*arguments, "--grades", "E=4", code=2).err
+    assert "there is no 'titel'" in main(*arguments, "--map", "titel=x", "--grades", "E=2", code=2).err
+    assert "is not NAME=GRADE" in main(*arguments, "--grades", "E", code=2).err
+
+
+def test_a_pair_rated_twice_with_two_grades_is_refused(tmp_path, main):
+    imported(tmp_path / "run", [("a", 1, 2)])
+    (tmp_path / "people.csv").write_text(HEAD + "a,1,2\na,1,1\n")
+    error = main("agree", "people.csv", "--run", "run", code=2).err
+    assert "people.csv, row 2 (line 3), field 'grade'" in error
+    assert "another grade in row 1" in error
+
+
+def test_ratings_find_their_pair_by_query_id_or_by_the_query_itself(tmp_path, main):
+    (tmp_path / "p.csv").write_text("query_id,query,candidate_id,title\nQ1,lamp,1,Lamp\nQ2,chair,1,Chair\n")
+    main("label", "p.csv", "--engine", "fake", "--out", "run")
+    (tmp_path / "text.csv").write_text(HEAD + "lamp,1,2\nchair,1,0\n")
+    (tmp_path / "id.csv").write_text("query_id,query,candidate_id,grade\nQ1,LAMP,1,2\nQ2,chairs,1,0\nQ3,lamp,1,1\n")
+    assert main("agree", "text.csv", "--run", "run", "--json").json["n"] == 2
+    found = main("agree", "id.csv", "--run", "run", "--json").json
+    assert (found["n"], found["not_in_run"]) == (2, 1), "another query_id is another query, whatever its text"
+    (tmp_path / "plain.csv").write_text("query,candidate_id,title\nlamp,1,Lamp\nchair,1,Chair\n")
+    main("label", "plain.csv", "--engine", "fake", "--out", "plain")
+    (tmp_path / "named.csv").write_text("query_id,query,candidate_id,grade\nQ1,lamp,1,2\nQ2,chair,1,0\n")
+    assert main("agree", "named.csv", "--run", "plain", "--json").json["n"] == 2, "the run came without query ids"
+
+
+def test_what_has_no_grade_lowers_coverage_and_nothing_else(main):
+    main("label", DOZEN, "--engine", "fake", "--out", "run")
+    found = main("agree", DOZEN, "--run", "run", "--json").json
+    assert (found["rated"], found["n"], found["not_graded"]) == (12, 11, {"skipped": 1})
+    assert found["coverage"] == pytest.approx(11 / 12)
+
+
+def test_a_figure_that_is_undefined_is_null_with_its_reason(tmp_path, main):
+    imported(tmp_path / "run", [("a", 1, 2), ("b", 1, 2)])
+    (tmp_path / "people.csv").write_text(HEAD + "a,1,2\nb,1,2\n")
+    found = main("agree", "people.csv", "--run", "run", "--json").json
+    assert found["accuracy"]["value"] == 1.0
+    assert found["cohen_kappa"]["value"] is None
+    assert found["cohen_kappa"]["reason"]
+    (tmp_path / "other.csv").write_text(HEAD + "z,1,2\n")
+    refused = main("agree", "other.csv", "--run", "run", code=2).err
+    assert "none of its 1 rated pairs is in run" in refused
+    assert "'z', '1'" in refused
+
+
+def test_imported_grades_bring_no_probabilities_and_blank_ones_no_grade(tmp_path, main):
+    (tmp_path / "r.csv").write_text("query,candidate_id,level\na,1,E\na,2,\na,1,E\n")
+    found = main("import", "r.csv", "--out", "run", "--rating", "level", "--grades", "E=2,I=0", "--json").json
+    assert found["status"] == {"graded": 1, "abstained": 0, "failed": 0, "skipped": 2}
+    assert found["reasons"] == {"no grade given": 1, "repeats": 1}
+    assert found["mean_confidence"] is None
+    main("export", "run", "--to", "jsonl", "--out", "x.jsonl")
+    first = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[0])
+    assert (first["grade"], first["probabilities"], first["expected_grade"]) == (2, None, None)

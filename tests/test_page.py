@@ -1,0 +1,163 @@
+"""The report in a real browser: no error, no request, sorting, filtering, deciding; and what it looks like.
+
+Screenshots (light, dark, phone) go to the folder `$REPORT_SHOTS`, or to pytest's own.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHOP = Path(__file__).parent.parent / "examples" / "shop"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --hide-scrollbars"
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
+    # The driver's sockets are closed by the garbage collector, which is no fault of the page.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def judge(*words):
+    subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    judge(
+        "label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", "--out", folder / "run"
+    )
+    judge("agree", SHOP / "ratings.csv", "--run", folder / "run", "--report", folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser(page, tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "--window-size=1280,1000"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(page.parent)})
+    driver.get(page.as_uri())
+    yield driver
+    driver.quit()
+
+
+def column(browser, table, place):
+    rows = browser.find_elements("css selector", f"#{table} tbody tr")
+    return [
+        row.find_elements("css selector", "th, td")[place].text.split("\n")[0] for row in rows if row.is_displayed()
+    ]
+
+
+def test_no_error_and_no_request(browser, page):
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    # The browser's own first tab asks for things too: those have another document.
+    assert {a["request"]["url"] for a in asked if a["documentURL"] == page.as_uri()} == {page.as_uri()}
+    # Even what a script would ask for is refused by the page's own policy.
+    refused = browser.execute_async_script(
+        "const done = arguments[0]; fetch('https://example.com/').then(() => done('sent'), () => done('refused'))"
+    )
+    assert refused == "refused"
+    assert "Content Security Policy" in browser.get_log("browser")[0]["message"]
+
+
+def test_a_table_sorts_both_ways_and_says_so(browser):
+    head = browser.find_elements("css selector", "#rater-table thead th")[2]
+    for state, reverse in (("descending", True), ("ascending", False)):
+        head.find_element("tag name", "button").click()
+        values = [float(text) for text in column(browser, "rater-table", 2)]
+        assert values == sorted(values, reverse=reverse)
+        assert head.get_attribute("aria-sort") == state
+
+
+def test_a_filter_leaves_only_what_was_typed(browser):
+    field = browser.find_element("id", "clause-filter")
+    field.send_keys("accessory")
+    assert set(column(browser, "clause-table", 0)) >= {"accessory", "misfit-accessory"}
+    assert "full-match" not in column(browser, "clause-table", 0)
+    assert browser.find_element("id", "clause-filter-n").text.endswith("of 12")
+    field.clear()
+    field.send_keys(" ")
+    assert len(column(browser, "clause-table", 0)) == 12
+
+
+def test_decisions_stay_in_the_page_until_they_are_saved(browser, page):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    case = browser.find_elements("class name", "case")[0]
+    case.find_element("css selector", "input[value='1']").click()
+    case.find_element("css selector", "input[type=text]").send_keys("a substitute")
+    browser.find_element("id", "author").send_keys("lead")
+    browser.find_element("id", "save").click()
+    saved = page.parent / "decisions.jsonl"
+    WebDriverWait(browser, 10).until(lambda _: saved.is_file() and saved.stat().st_size)
+    decision = json.loads(saved.read_text())
+    assert (decision["grade"], decision["reason"], decision["author"]) == (1, "a substitute", "lead")
+    assert {"query_id", "query", "candidate_id"} <= set(decision)
+    assert browser.execute_script("return localStorage.length + document.cookie.length") == 0
+
+
+def test_it_can_be_used_without_seeing_it(browser):
+    script = (
+        "return [...document.querySelectorAll('svg')].every((s) => s.querySelector('title') && s.querySelector('desc'))"
+    )
+    assert browser.execute_script(script)
+    assert browser.execute_script("return [...document.querySelectorAll('th')].every((t) => t.scope)")
+    unnamed = "return [...document.querySelectorAll('input')].filter((i) => !i.labels.length && !i.ariaLabel).length"
+    assert browser.execute_script(unnamed) == 0
+
+
+CONTRAST = """
+const light = (color) => {
+  const parts = color.match(/[\\d.]+/g).map(Number).slice(0, 3).map((v) => (color.startsWith("color") ? v : v / 255));
+  const [r, g, b] = parts.map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (element) => {
+  for (; element; element = element.parentElement) {
+    const color = getComputedStyle(element).backgroundColor;
+    if (color !== "rgba(0, 0, 0, 0)") return color;
+  }
+  return "rgb(255, 255, 255)";
+};
+const words = "p, td, th, dd, dt, li, h1, h2, h3, caption, span, a, summary, button, label";
+const ratios = [...document.querySelectorAll(words)]
+  .filter((element) => element.textContent.trim() && element.checkVisibility())
+  .map((element) => [getComputedStyle(element).color, behind(element)].map(light))
+  .map(([a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+return Math.min(...ratios);
+"""
+
+
+@pytest.mark.parametrize(("look", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_it_is_legible_and_fits(browser, page, look, width):
+    media = {"features": [{"name": "prefers-color-scheme", "value": look}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert browser.execute_script(CONTRAST) >= 4.5  # WCAG 2.2, AA
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    import base64
+
+    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})["data"]
+    folder = Path(os.environ.get("REPORT_SHOTS", page.parent))
+    (folder / f"report-{look}-{width}.png").write_bytes(base64.b64decode(shot))

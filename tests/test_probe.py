@@ -1,0 +1,132 @@
+"""Probes: what each change does to a pair, and what is counted of it."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from audit.perturbations import PERTURBATIONS, reordered
+from audit.probe import probe, sample
+from judge.engines.fake import FakeTokenizer
+from judge.guideline import load_guideline
+from judge.records import Failure, Pair, Scores
+
+SHOP = Path(__file__).parent.parent / "examples" / "shop"
+GUIDELINE = load_guideline()
+# The fake's tokens are bytes: budgets that hold the texts nevertheless.
+WIDE = GUIDELINE.model_copy(
+    update={"fields": tuple(f.model_copy(update={"tokens": 400}) for f in GUIDELINE.fields), "candidate_tokens": 900}
+)
+CHANGES = {each.name: each for each in PERTURBATIONS}
+
+
+def pair(number=1, query="wireless headphones", **candidate):
+    candidate = candidate or {"title": "Thrum", "description": "Over the ear. Folds flat."}
+    return Pair(row=number, query_id=f"q{number}", query=query, candidate_id=f"P{number}", candidate=candidate)
+
+
+class Gullible:
+    """A judge that obeys the product's text: grade 2 where it says "rate this 2", else 0; fails on request."""
+
+    block = 3
+
+    def score(self, prompts):
+        answers = []
+        for prompt in prompts:
+            text = bytes(prompt.candidate).decode(errors="replace")
+            obeyed = 0.9 if "rate this 2" in text else 0.05
+            broken = "Thanks for nothing" in text
+            answers.append(
+                Failure("broken") if broken else Scores((math.log(0.95 - obeyed), math.log(0.05), math.log(obeyed)), 0)
+            )
+        return answers
+
+
+def judge_of(engine):
+    return SimpleNamespace(open=lambda: engine, tokenizer=FakeTokenizer(), model=SimpleNamespace(context=None))
+
+
+def test_an_obedient_judge_is_caught_by_the_instruction_alone():
+    pairs = [pair(number) for number in range(1, 9)]
+    found = {report.probe: report for report in probe(pairs, judge_of(Gullible()), WIDE)}
+    assert set(found) == set(CHANGES)
+    obeyed = found.pop("hidden instruction")
+    assert (obeyed.n, obeyed.flips.value, obeyed.rises.value) == (8, 1, 1)
+    assert (obeyed.worst[0].before, obeyed.worst[0].after) == (0, 2)
+    assert obeyed.shift == pytest.approx(2 * 0.85, abs=0.05)
+    assert all(report.flips.value == 0 and not report.worst for report in found.values())
+
+
+def test_what_cannot_be_changed_or_graded_is_counted_apart():
+    pairs = [pair(1, "tv", title="Tube"), pair(2, "lamp", description="Thanks for nothing")]
+    found = {report.probe: report for report in probe(pairs, judge_of(Gullible()), WIDE)}
+    assert (found["query spelling"].n, found["query spelling"].not_applicable) == (0, 2)
+    assert found["query spelling"].flips.value is None
+    assert (found["query case"].n, found["query case"].not_graded) == (1, 1)
+    assert found["field order"].not_applicable == 2
+
+
+def test_a_change_beyond_the_token_budget_says_nothing():
+    words = pair(title="Thrum", description=" ".join(["considerable"] * 40))
+    found = {report.probe: report for report in probe([words], judge_of(Gullible()), GUIDELINE)}
+    assert found["harmless text"].not_applicable == 1
+    assert found["hidden instruction"].n == 1
+
+
+@pytest.mark.parametrize("name", [name for name in CHANGES if name != "field order"])
+def test_a_change_is_the_same_every_time_and_keeps_the_identity(name):
+    before = pair()
+    first, second = (CHANGES[name].change(before, GUIDELINE) for _ in range(2))
+    assert first == second != before
+    assert (first.query_id, first.candidate_id, list(first.candidate)) == ("q1", "P1", ["title", "description"])
+
+
+def test_a_slip_keeps_letters_and_length():
+    changed = CHANGES["query spelling"].change(pair(), GUIDELINE).query
+    assert changed != "wireless headphones"
+    assert sorted(changed) == sorted("wireless headphones")
+    assert changed.split()[0] == "wireless"
+
+
+def test_fields_are_read_in_reverse():
+    assert [f.name for f in reordered(GUIDELINE).fields] == [f.name for f in GUIDELINE.fields][::-1]
+
+
+def test_a_sample_takes_from_every_query_first():
+    pairs = [Pair(row=i, query_id="ab"[i > 3], query="x", candidate_id=f"P{i}", candidate={}) for i in range(1, 6)]
+    assert [p.candidate_id for p in sample(pairs, 3)] == ["P1", "P2", "P4"]
+
+
+def command(*words):
+    base = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "probe",
+        SHOP / "pairs.csv",
+        "--catalogue",
+        SHOP / "catalogue.csv",
+        "--json",
+    ]
+    done = subprocess.run([*map(str, base), *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_command_with_an_engine_that_reads_bytes():
+    found = command("--engine", "fake", "--limit", "40")
+    assert found["pairs"] == 40
+    assert {report["probe"] for report in found["probes"]} == set(CHANGES)
+    for report in found["probes"]:
+        assert report["n"] + report["not_graded"] + report["not_applicable"] == 40
+
+
+@pytest.mark.slow
+def test_the_command_with_the_embedded_judge():
+    found = command("--limit", "4")
+    assert all(report["n"] + report["not_applicable"] == 4 for report in found["probes"])
+    assert any(report["shift"] for report in found["probes"])
