@@ -2,8 +2,8 @@
 
     python -m benchmarks.pipeline [PAIRS] [--profile]
 
-Prints one JSON object: pairs per second of reading and of labelling, processor seconds, and the process's memory at each
-tenth of the run (MiB, resident), which must stay flat.
+Prints one JSON object: pairs per second of reading and of labelling, processor seconds, and the process's memory at
+each tenth of the run (MiB, resident), which must stay flat.
 """
 
 import cProfile

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.serving import Found, Measured
 
+HEAD = (
+    "| candidates a query | | pairs per core-second | of the arithmetic limit | without an answer "
+    "| largest probability error | other grade than the reference |"
+)
+FONT = 'font-family="sans-serif" font-size="12"'
 COLOURS = ("#1b6ca8", "#5fa8d3", "#b5838d", "#a3a380", "#9a8c98", "#6d6875")
 
 
@@ -33,13 +38,13 @@ def table(found: "Found") -> str:
     lines = [
         "# Speed, beside what a user would otherwise do",
         "",
-        f"{found.machine}; SmolLM2-135M-Instruct in fp32; `make bench`, {rounds} interleaved rounds; medians, in brackets",
-        "the range. A guideline of about 150 tokens and the example shop's queries and products; unique tokens a pair:",
-        f"{tokens} candidates a query. Matrix products run at {spread(found.rates, '.0f')} GFLOP/s a core here; the limit is",
-        "that rate over unique tokens × 2 × parameters without the embedding. Tokenising is included, start-up is not.",
+        f"{found.machine}; SmolLM2-135M-Instruct in fp32; `make bench`, {rounds} interleaved rounds; medians, in",
+        "brackets the range. A guideline of about 150 tokens, the example shop's queries and products; unique tokens",
+        f"a pair: {tokens} candidates a query. Matrix products run at {spread(found.rates, '.0f')} GFLOP/s a core here; the",
+        "limit is that rate over unique tokens × 2 × parameters without the embedding. Tokenising is included, start-up",
+        "is not.",
         "",
-        "| candidates a query | | pairs per core-second | of the arithmetic limit | without an answer | largest probability "
-        "error | other grade than the reference |",
+        HEAD,
         "|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row, found) for row in found.measured]
@@ -86,8 +91,8 @@ def chart(found: "Found") -> str:
     width, height, bar = 60 + len(groups) * (len(names) * 22 + 30), 360, 20
     scale = 260 / top
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {max(width, 720)} {height}" font-family="sans-serif" '
-        'font-size="12"><title>Pairs per core-second by candidates a query</title>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {max(width, 720)} {height}" {FONT}>',
+        "<title>Pairs per core-second by candidates a query</title>",
         '<rect width="100%" height="100%" fill="white"/>',
         '<text x="10" y="18">pairs per core-second; black line: arithmetic limit; bracket: range over rounds</text>',
     ]
@@ -99,8 +104,8 @@ def chart(found: "Found") -> str:
             out.append(_bar(x, value * scale, bar, COLOURS[index % len(COLOURS)], f"{name}: {value:.2f}"))
             low, high = (290 - edge * scale for edge in (min(row.speeds), max(row.speeds)))
             out.append(f'<line x1="{x + 10}" x2="{x + 10}" y1="{low:.1f}" y2="{high:.1f}" stroke="#333"/>')
-            label = f'<text x="{x + 10}" y="{286 - value * scale:.1f}" text-anchor="middle" font-size="9">{value:.1f}</text>'
-            out.append(label)
+            place_of_text = f'x="{x + 10}" y="{286 - value * scale:.1f}" text-anchor="middle" font-size="9"'
+            out.append(f"<text {place_of_text}>{value:.1f}</text>")
         y, right = 290 - limits[group] * scale, left + len(names) * 22
         out.append(f'<line x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="black" stroke-width="2"/>')
         out.append(f'<text x="{left}" y="306">{group} a query</text>')

@@ -86,7 +86,6 @@ class Process:
         self.batch: int | None = None
 
     def score(self, pairs: list[Pair]) -> dict[str, Any]:
-        """Have pairs scored."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"pairs": [asdict(p) for p in pairs], "batch": self.batch}) + "\n")
         self._process.stdin.flush()
@@ -101,7 +100,6 @@ class Process:
         return found
 
     def close(self) -> None:
-        """End it."""
         self._process.communicate()
 
 
