@@ -6,11 +6,15 @@ import sys
 import typer
 
 from cli.agree import agree
+from cli.audit import audit
+from cli.decide import decide
 from cli.doctor import doctor
 from cli.export import export
 from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
+from cli.queue import queue
+from cli.review import review
 from cli.status import status
 from cli.validate import validate
 from judge.errors import JudgeError
@@ -23,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, export):
+for verb in (doctor, guideline, validate, label, status, agree, audit, queue, review, decide, export):
     app.command()(verb)
 app.command("import")(import_)
 

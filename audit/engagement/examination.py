@@ -9,7 +9,9 @@ from audit.engagement.browsing import fit_browsing
 from audit.engagement.cells import Cells, Floats, Ints, Searches
 from audit.engagement.clickmodels import MODELS, NEEDS_SEARCHES, WIDTH, ClickModel, contexts, perplexity
 
-RESAMPLES = 40
+RESAMPLES = 30
+DRAWN = 200
+"""Queries in a resample, at most."""
 BRIDGE = 30.0
 """Impressions that a pair must have at each of two positions for them to be compared through it."""
 HELD_OUT = 0.2
@@ -78,7 +80,7 @@ def examine(cells: Cells, searches: Searches | None, seed: int = 0) -> Examinati
                 f"examination at positions {listed} cannot be told from relevance: too few pairs were shown there and "
                 "at another position. Their impressions are not used; vary the ranking a little to learn it"
             )
-    return Examination(model, scores, base, _curve(cells, model, apart, rng), note)
+    return Examination(model, scores, base, _curve(cells, searches, (model, apart), rng), note)
 
 
 def unconnected(cells: Cells) -> Ints:
@@ -142,38 +144,56 @@ def _thinned(cells: Cells, rng: np.random.Generator) -> tuple[Cells, Cells]:
     return cells.counted(cells.impressions - idle, cells.clicks - clicks), cells.counted(idle, clicks)
 
 
-def _curve(cells: Cells, model: ClickModel, apart: Ints, rng: np.random.Generator) -> tuple[CurvePoint, ...]:
+def _curve(
+    cells: Cells, searches: Searches | None, fitted: tuple[ClickModel, Ints], rng: np.random.Generator
+) -> tuple[CurvePoint, ...]:
     """The model's examination by position, its interval by resampling queries (95%)."""
+    model, apart = fitted
+    if model.name == "dynamic Bayesian":
+        assert searches is not None
+        cells = searches.cells()
     by_position = _positions(cells, model)
-    few = cells
-    drawn = []
-    refit = MODELS.get(model.name)
     queries = np.unique(cells.query)
-    order = np.argsort(cells.query, kind="stable")
-    starts = np.searchsorted(cells.query[order], queries)
-    sizes = np.diff(np.append(starts, len(cells)))
-    for _ in range(RESAMPLES if refit and len(queries) > 1 else 0):
-        chosen = rng.integers(len(queries), size=min(len(queries), 200))
-        rows = np.concatenate([order[starts[i] : starts[i] + sizes[i]] for i in chosen])
-        few = cells.where(rows)
-        again = refit(few, int(cells.pair.max()) + 1)  # type: ignore[misc]
-        drawn.append(_positions(few, _without(again, apart) if len(apart) else again))
+    drawn = [_redrawn(cells, searches, fitted, rng) for _ in range(RESAMPLES if len(queries) > 1 else 0)]
     shown = np.bincount(cells.position, cells.impressions, minlength=WIDTH)
     hit = np.bincount(cells.position, cells.clicks, minlength=WIDTH)
     points = []
     # With more queries than are drawn, the interval of fewer is too wide by the root of their ratio.
-    shrink = np.sqrt(min(len(queries), 200) / max(len(queries), 1))
+    shrink = np.sqrt(min(len(queries), DRAWN) / max(len(queries), 1))
     for p in np.flatnonzero(shown):
         value = by_position[p]
-        reason = "no pair ties this position to the others" if p in apart else None
         values = np.array([d[p] for d in drawn])
         values = values[~np.isnan(values)]
         low = high = None
-        if not np.isnan(value) and 2 * len(values) > len(drawn):
+        if not np.isnan(value) and len(values) and 2 * len(values) > len(drawn):
             low, high = (float(value + (q - value) * shrink) for q in np.quantile(values, [0.025, 0.975]))
         exact = None if np.isnan(value) else float(value)
+        reason = "no pair ties this position to the others" if p in apart else None
         points.append(CurvePoint(int(p), exact, low, high, int(shown[p]), int(hit[p]), reason))
     return tuple(points)
+
+
+def _redrawn(
+    cells: Cells, searches: Searches | None, fitted: tuple[ClickModel, Ints], rng: np.random.Generator
+) -> Floats:
+    """The curve of as many queries, drawn with replacement; at most `DRAWN`."""
+    model, apart = fitted
+    if model.name == "dynamic Bayesian":
+        assert searches is not None
+        few = searches.where(_draw(searches.query, rng))
+        return _positions(few.cells(), fit_browsing(few, int(few.pair.max()) + 1, rounds=8).table(few))
+    part = cells.where(_draw(cells.query, rng))
+    again = MODELS[model.name](part, int(cells.pair.max()) + 1)
+    return _positions(part, _without(again, apart) if len(apart) else again)
+
+
+def _draw(query: Ints, rng: np.random.Generator) -> Ints:
+    """Rows of queries that were drawn with replacement."""
+    queries, count = np.unique(query, return_counts=True)
+    order = np.argsort(query, kind="stable")
+    starts = np.cumsum(count) - count
+    chosen = rng.integers(len(queries), size=min(len(queries), DRAWN))
+    return np.concatenate([order[starts[i] : starts[i] + count[i]] for i in chosen])
 
 
 def _positions(cells: Cells, model: ClickModel) -> Floats:

@@ -77,7 +77,7 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     values = run.manifest.values
     people = _people(run, ratings) if ratings else {}
     with run.database() as other:
-        found = other.execute("""SELECT l.row, l.query_id, p.query, l.candidate_id, p.candidate, l.grade,
+        found = other.sql("""SELECT l.row, l.query_id, p.query, l.candidate_id, p.candidate, l.grade,
             l.probabilities FROM labels l JOIN pairs p USING (row) WHERE l.grade IS NOT NULL ORDER BY l.row""")
         table = found.to_arrow_table()
     import pyarrow as pa
@@ -104,7 +104,7 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
 
     position, last, seen, trust = examination.table()
     db.register("contexts", pa.table({"position": position, "last": last, "seen": pa.array(seen, pa.float64()), "trust": trust}))
-    found = db.execute("""
+    found = db.sql("""
         WITH pairs AS (SELECT DISTINCT query_id, candidate_id FROM labelled),
         counted AS (
             SELECT m.query_id, k.candidate_id, sum(impressions) AS impressions, sum(clicks) AS clicks,
