@@ -1,4 +1,4 @@
-# make quickstart   set up, label the example shop, show how well the labels agree with its grades
+# make quickstart   set up, label the example shop, compare with its grades, audit grades with planted errors
 # make test         set up, run all tests
 # make check        lint, format, types
 
@@ -23,6 +23,9 @@ quickstart: setup
 	$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)
 	@echo
 	$(BIN)/judge agree $(SHOP)/grades.csv --run $(RUN)
+	@echo
+	$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
+	$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit
 
 test: setup
 	$(BIN)/python -m pytest

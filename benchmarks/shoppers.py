@@ -108,7 +108,9 @@ def write_shown(
         table = pa.table(
             {
                 "search_id": found["number"] + start,
-                "query": pa.DictionaryArray.from_arrays(np.zeros(len(found["number"]), dtype=np.int32), [queries[query]]),
+                "query": pa.DictionaryArray.from_arrays(
+                    np.zeros(len(found["number"]), dtype=np.int32), [queries[query]]
+                ),
                 "candidate_id": pa.DictionaryArray.from_arrays(found["candidate"].astype(np.int32), candidates[query]),
                 "position": found["position"].astype(np.int32),
                 "clicked": found["clicked"].astype(np.int8),

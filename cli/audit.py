@@ -10,6 +10,7 @@ from cli.output import say, show_json, show_table
 
 if TYPE_CHECKING:
     from audit.engagement.auditing import Audit
+    from audit.engagement.flags import FlagRow
 
 
 def audit(
@@ -72,35 +73,40 @@ def _show(found: "Audit", out: Path) -> None:
     summary = found.as_json()
     read, pairs = summary["input"], summary["pairs"]
     aside = ", ".join(f"{count:,} {name}" for name, count in read["set_aside"].items())
-    typer.echo(f"{read['rows']:,} rows of {read['shape']}, {read['used']:,} used" + (f"; set aside: {aside}" if aside else ""))
+    typer.echo(
+        f"{read['rows']:,} rows of {read['shape']}, {read['used']:,} used" + (f"; set aside: {aside}" if aside else "")
+    )
     typer.echo(
         f"{pairs['graded']:,} graded pairs, {pairs['with_examined_impressions']:,} with engagement; "
         f"click model: {summary['examination']['model']}"
     )
     if summary["examination"]["note"]:
         typer.echo(f"note: {summary['examination']['note']}")
-    values, labelled = found.run.manifest.values, found.labelled
-    rows = []
-    for flag in found.flags[:10]:
-        i = flag.pair
-        title = labelled.candidate[i].get("title") or labelled.candidate_id[i]
-        rows.append(
-            (
-                flag.type.value,
-                _short(labelled.query[i], 30),
-                _short(title, 44),
-                f"{values[labelled.grade[i]]} → {values[flag.suggested]}",
-                f"{labelled.clicks[i]:,.0f}",
-                f"{labelled.purchases[i]:,.0f}",
-                f"{flag.q_value:.3f}",
-            )
-        )
+    kinds: dict[int, list[FlagRow]] = {}
+    for flag in found.flags:
+        kinds.setdefault(flag.pair, []).append(flag)
+    rows = [_row(found, flags) for flags in list(kinds.values())[:10]]
     typer.echo()
     if rows:
-        show_table(rows, ("flag", "query", "candidate", "grade", "clicks", "bought", "q"), right=(4, 5, 6))
+        show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), right=(3, 4, 5))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
     typer.echo(f"\n{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
     typer.echo(f"report in {out / 'report.html'}")
+
+
+def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:
+    """One pair's line: all its flags, the numbers of the strongest."""
+    values, labelled, first = found.run.manifest.values, found.labelled, flags[0]
+    i = first.pair
+    return (
+        _short(labelled.query[i], 30),
+        _short(labelled.candidate[i].get("title") or labelled.candidate_id[i], 44),
+        f"{values[labelled.grade[i]]} → {values[first.suggested]}",
+        f"{labelled.clicks[i]:,.0f}",
+        f"{labelled.purchases[i]:,.0f}",
+        f"{first.q_value:.3f}",
+        ", ".join(flag.type.value for flag in flags),
+    )
 
 
 def _short(text: str, width: int) -> str:

@@ -15,10 +15,13 @@ def decide(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="Rows with `query_id, candidate_id, decision` and perhaps `author, reason`; `-` is stdin."
+            metavar="FILE",
+            help="Rows with `query_id, candidate_id, decision` and perhaps `author, reason`; `-` is stdin.",
         ),
     ],
-    author: Annotated[str | None, typer.Option("--author", metavar="NAME", help="Who decided, where a row is silent.")] = None,
+    author: Annotated[
+        str | None, typer.Option("--author", metavar="NAME", help="Who decided, where a row is silent.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Append decisions to the run: a grade, `keep` or `unsure` a row. Labels stay; `judge export` applies decisions.

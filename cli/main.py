@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from cli.adjudicate import adjudicate
 from cli.agree import agree
 from cli.audit import audit
 from cli.decide import decide
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, audit, queue, review, decide, export):
+for verb in (doctor, guideline, validate, label, status, agree, audit, adjudicate, queue, review, decide, export):
     app.command()(verb)
 app.command("import")(import_)
 

@@ -82,7 +82,9 @@ class Decisions:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error.strerror})", "make room, or mend its rights") from None
+            raise RunError(
+                f"{self.path}: cannot be written ({error.strerror})", "make room, or mend its rights"
+            ) from None
 
     def __iter__(self) -> Iterator[Decision]:
         """All whole decisions in the order in which they came."""

@@ -35,7 +35,8 @@ _ALL = """SELECT l.query_id, p.query, l.candidate_id,
                  CASE WHEN d.grade IS NULL THEN l.reason END AS reason,
                  l.grade AS label_grade, d.decided_by, d.decision_reason, l.row
           FROM labels l JOIN pairs p USING (row)
-          LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'"""
+          LEFT JOIN decided d
+          ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'"""
 _ROWS = f"SELECT {', '.join(COLUMNS)} FROM ({_ALL}) ORDER BY row"
 
 

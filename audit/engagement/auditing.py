@@ -136,9 +136,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
             queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
     flags = find_flags(labelled, weighed, settings.level)
-    return Audit(
-        run, name, settings.level, aggregated, examination, labelled, weighed, flags, queries, int(unmatched)
-    )
+    return Audit(run, name, settings.level, aggregated, examination, labelled, weighed, flags, queries, int(unmatched))
 
 
 def write_audit(found: Audit, out: Path) -> None:
@@ -157,7 +155,9 @@ def write_audit(found: Audit, out: Path) -> None:
     flags = flags_table(found, evidence)
     _parquet(evidence, out / "evidence.parquet")
     _parquet(flags, out / "flags.parquet")
-    _parquet(flags, found.run.path / "flags.parquet")  # where the queue and the review find them
+    # Where adjudication, the queue and the review find them.
+    _parquet(evidence, found.run.path / "evidence.parquet")
+    _parquet(flags, found.run.path / "flags.parquet")
     _parquet(queries_table(found), out / "queries.parquet")
     write_whole(out / "report.html", as_html(found, flags.to_pylist()).encode())
     write_whole(out / "audit.json", dump_json(found.as_json()).encode())

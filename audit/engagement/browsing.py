@@ -81,7 +81,10 @@ def fit_browsing(searches: Searches, pairs: int, rounds: int = ROUNDS) -> Browsi
         persist = np.where(
             clicked,
             went / np.maximum(ended + went + tired, TINY),
-            examined * model.persistence * on / np.maximum(model.persistence * on + (1 - model.persistence) * off, TINY),
+            examined
+            * model.persistence
+            * on
+            / np.maximum(model.persistence * on + (1 - model.persistence) * off, TINY),
         )[:, :-1]
         able = np.where(clicked, 1 - satisfied, examined)[:, :-1]
         inner = shown[:, 1:]

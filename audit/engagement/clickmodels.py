@@ -145,13 +145,11 @@ def _merged(cells: Cells, context: Ints) -> tuple[Cells, Ints]:
     size = int(context.max(initial=0)) + 1
     key, first, inverse = np.unique(cells.pair * size + context, return_index=True, return_inverse=True)
     few = cells.where(first)
-    return few.counted(
-        _by(inverse, cells.impressions, len(key)), _by(inverse, cells.clicks, len(key))
-    ), context[first]
+    return few.counted(_by(inverse, cells.impressions, len(key)), _by(inverse, cells.clicks, len(key))), context[first]
 
 
 def _by(index: Ints, amount: Floats, size: int) -> Floats:
-    return np.bincount(index, amount, minlength=size)
+    return np.bincount(index, amount, minlength=size).astype(np.float64)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

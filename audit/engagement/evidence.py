@@ -217,7 +217,13 @@ def _infer(rates: Rates, belief: Floats, counts: Counts) -> tuple[Floats, Floats
 def _chunks(order: Ints, query: Ints) -> list[Ints]:
     """Rows in runs of about `CHUNK` that end where a query ends."""
     ends = np.flatnonzero(np.diff(query[order])) + 1
-    cuts = sorted({int(ends[np.searchsorted(ends, at)]) for at in range(CHUNK, len(order), CHUNK) if at <= ends[-1:].max(initial=-1)})
+    cuts = sorted(
+        {
+            int(ends[np.searchsorted(ends, at)])
+            for at in range(CHUNK, len(order), CHUNK)
+            if at <= ends[-1:].max(initial=-1)
+        }
+    )
     return np.split(order, cuts)
 
 

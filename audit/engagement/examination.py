@@ -104,7 +104,8 @@ def unconnected(cells: Cells) -> Ints:
         return used
     groups = np.array([find(int(p)) for p in used])
     weight = np.bincount(groups, total[used], minlength=WIDTH)
-    return used[groups != weight.argmax()]
+    apart: Ints = used[groups != weight.argmax()]
+    return apart
 
 
 def _without(model: ClickModel, positions: Ints) -> ClickModel:
@@ -119,7 +120,7 @@ def _compare(
     cells: Cells, searches: Searches | None, rng: np.random.Generator
 ) -> tuple[dict[str, float | None], float | None]:
     """Held-out perplexity of every model that the data allow, and of one rate for everything."""
-    scores: dict[str, float | None] = {name: None for name in (*MODELS, "dynamic Bayesian")}
+    scores: dict[str, float | None] = dict.fromkeys((*MODELS, "dynamic Bayesian"))
     allowed = [name for name in MODELS if searches is not None or name not in NEEDS_SEARCHES]
     train, test = _thinned(cells, rng)
     if searches is not None:
@@ -193,7 +194,8 @@ def _draw(query: Ints, rng: np.random.Generator) -> Ints:
     order = np.argsort(query, kind="stable")
     starts = np.cumsum(count) - count
     chosen = rng.integers(len(queries), size=min(len(queries), DRAWN))
-    return np.concatenate([order[starts[i] : starts[i] + count[i]] for i in chosen])
+    rows: Ints = np.concatenate([order[starts[i] : starts[i] + count[i]] for i in chosen])
+    return rows
 
 
 def _positions(cells: Cells, model: ClickModel) -> Floats:

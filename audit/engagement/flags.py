@@ -148,7 +148,7 @@ def _of_type(
 
 
 def expected_clicks(labelled: Labelled, weighed: Weighed, rows: Ints) -> list[tuple[float, int, int] | None]:
-    """(mean, low, high) of the clicks that pairs of the label's grade would get, 90%; null where nothing was learned."""
+    """(mean, low, high) of the clicks that pairs of the label's grade would get, 90%; null if nothing was learned."""
     rates = weighed.clicks.rates
     if rates is None:
         return [None] * len(rows)

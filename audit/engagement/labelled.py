@@ -103,13 +103,16 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
     import pyarrow as pa
 
     position, last, seen, trust = examination.table()
-    db.register("contexts", pa.table({"position": position, "last": last, "seen": pa.array(seen, pa.float64()), "trust": trust}))
+    db.register(
+        "contexts", pa.table({"position": position, "last": last, "seen": pa.array(seen, pa.float64()), "trust": trust})
+    )
     found = db.sql("""
         WITH pairs AS (SELECT DISTINCT query_id, candidate_id FROM labelled),
         counted AS (
             SELECT m.query_id, k.candidate_id, sum(impressions) AS impressions, sum(clicks) AS clicks,
                 sum(impressions * seen * (1 - trust)) AS examined, sum(live * seen) AS live,
-                sum(CASE WHEN seen IS NOT NULL THEN greatest(clicks - impressions * seen * trust, 0) END) AS true_clicks,
+                sum(CASE WHEN seen IS NOT NULL THEN greatest(clicks - impressions * seen * trust, 0) END)
+                    AS true_clicks,
                 coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
                 sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused
             FROM cells JOIN matched m USING (q) JOIN candidate_keys k USING (c)
@@ -119,8 +122,10 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         SELECT l.*, c.* EXCLUDE (query_id, candidate_id) FROM labelled l
         LEFT JOIN counted c ON c.query_id = l.query_id AND c.candidate_id = l.candidate_id
         ORDER BY l.row""").to_arrow_table()
+
     def number(name: str) -> Floats:
-        return np.nan_to_num(found[name].to_numpy(zero_copy_only=False).astype(np.float64))
+        values: Floats = np.nan_to_num(found[name].to_numpy(zero_copy_only=False).astype(np.float64))
+        return values
 
     live = found["live"].to_numpy(zero_copy_only=False).astype(np.float64)
     blank = [float("nan")] * grades
@@ -131,7 +136,9 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         candidate_id=found["candidate_id"].to_pylist(),
         candidate=[{k: v for k, v in (c or {}).items() if v is not None} for c in found["candidate"].to_pylist()],
         grade=found["level"].to_numpy().astype(np.int64),
-        probabilities=np.array([p or blank for p in found["probabilities"].to_pylist()], dtype=np.float64).reshape(-1, grades),
+        probabilities=np.array([p or blank for p in found["probabilities"].to_pylist()], dtype=np.float64).reshape(
+            -1, grades
+        ),
         people=found["people"].to_numpy().astype(np.int64),
         index=found["index"].to_numpy(),
         live=np.where(number("impressions") > 0, live, 0.0),

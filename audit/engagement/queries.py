@@ -14,7 +14,31 @@ POPULAR = 0.5
 THIN_CLICKS = 10
 """Clicks below which a query's engagement says too little to audit its labels."""
 _WORD = re.compile(r"[^\W_]+")
-_SMALL = frozenset("a an and by de der die for from in la le of on the to with für mit pour und".split())
+_SMALL = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "by",
+        "de",
+        "der",
+        "die",
+        "for",
+        "from",
+        "in",
+        "la",
+        "le",
+        "of",
+        "on",
+        "the",
+        "to",
+        "with",
+        "für",
+        "mit",
+        "pour",
+        "und",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +126,7 @@ def _stem(word: str) -> str:
 
 
 def zero_click_summary(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
-    """Shares of popular and promoted queries that mostly end without a click, by kind; null with a reason if unknown."""
+    """Shares of popular and promoted queries that mostly end without a click, by kind; null if unknown."""
     known = [row for row in rows if row.zero_click is not None]
     popular = [row for row in known if row.popular]
     promoted = [row for row in known if row.promoted]
@@ -142,7 +166,8 @@ def traffic_mix(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
         "thin_labelled_queries": sum(row.thin for row in ours),
         "by_kind": {
             kind: {
-                "share_of_searches": sum(r.searches for r in ours if r.kind == kind) / max(sum(r.searches for r in ours), 1),
+                "share_of_searches": sum(r.searches for r in ours if r.kind == kind)
+                / max(sum(r.searches for r in ours), 1),
                 "share_of_labelled_pairs": sum(r.labelled_pairs for r in ours if r.kind == kind) / max(pairs, 1),
             }
             for kind in KINDS

@@ -90,7 +90,9 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
     names = ("impressions", "examined_impressions", "clicks", "expected_clicks", "carts", "purchases", "people_grade")
     items = [
         Item(
-            *row[:3],
+            query_id=row[0],
+            query=row[1],
+            candidate_id=row[2],
             candidate=json.loads(row[3]),
             grade=row[4],
             suggested_grade=row[5],
@@ -182,7 +184,9 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
         key = next((k for k in _keys(given) if k in labels), None)
         where = f"{table.name}, row {row.number}"
         if key is None:
-            raise InputError(f"{where}, field 'candidate_id': is no pair of {run.path}", "keep the sheet's ids as they were")
+            raise InputError(
+                f"{where}, field 'candidate_id': is no pair of {run.path}", "keep the sheet's ids as they were"
+            )
         who = restored(given.get("author", "")) or author
         if not who:
             raise InputError(f"{where}, field 'author': is empty", "fill it in, or give --author NAME for all rows")
@@ -240,4 +244,9 @@ def _words(item: Item) -> str:
 
 def _flat(item: Item) -> dict[str, Any]:
     plain = {"query_id": item.query_id, "query": item.query, "candidate_id": item.candidate_id}
-    return plain | {"candidate": _words(item), "label": item.grade, "types": list(item.types), "evidence": item.evidence}
+    return plain | {
+        "candidate": _words(item),
+        "label": item.grade,
+        "types": list(item.types),
+        "evidence": item.evidence,
+    }

@@ -79,10 +79,7 @@ def type_bars(counts: Mapping[str, int]) -> list[dict[str, Any]]:
 
 def zero_bars(kinds: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One bar for each kind of query: the share of popular ones that mostly end without a click."""
-    return [
-        {"name": name, "length": round(300 * (group["share"] or 0), 1), **group}
-        for name, group in kinds.items()
-    ]
+    return [{"name": name, "length": round(300 * (group["share"] or 0), 1), **group} for name, group in kinds.items()]
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

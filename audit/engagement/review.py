@@ -57,10 +57,10 @@ class Review:
         Raises:
             InputError: The body names no pair of the queue, or no decision.
         """
-        key = (body.get("query_id"), body.get("candidate_id"))
+        key = str(body.get("query_id")), str(body.get("candidate_id"))
         if key not in self._places:
             raise InputError("the pair is not in the queue", "load the page again")
-        item = self.items[self._places[key]]  # type: ignore[index]
+        item = self.items[self._places[key]]
         verdict, grade = parse_decision(str(body.get("decision", "")), self.guideline.values, "the page", item.grade)
         decision = Decision(
             query_id=item.query_id,
@@ -110,7 +110,7 @@ def serve(review: Review, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
     except OSError as error:
         raise InputError(f"--port {port}: cannot be used ({error.strerror})", "leave it out, or name another") from None
     server.daemon_threads = True
-    return server, f"http://127.0.0.1:{server.server_address[1]}/{token}/"
+    return server, f"http://127.0.0.1:{server.server_port}/{token}/"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -157,7 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _name(self, path: str) -> str | None:
         """What is asked for behind the token; null for strangers and for other host names (DNS rebinding)."""
-        port = self.server.server_address[1]
+        assert isinstance(self.server, ThreadingHTTPServer)
+        port = self.server.server_port
         if self.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
             return None
         token, _, name = path.removeprefix("/").partition("/")
