@@ -47,10 +47,11 @@ def audit(
     import re
 
     from audit.engagement.aggregate import Rules
-    from audit.engagement.auditing import Settings, write_audit
+    from audit.engagement.auditing import Settings
     from audit.engagement.auditing import audit as compare
     from audit.engagement.labelled import Ratings
     from audit.engagement.source import EngagementFile
+    from audit.engagement.writing import write_audit
     from judge.errors import InputError
     from judge.store import Run
 

@@ -30,7 +30,7 @@ def decide(
     Example:
       judge decide runs/monday queue.csv --author Ana
     """
-    from audit.engagement.queue import read_decisions
+    from audit.engagement.sheet import read_decisions
     from judge.decisions import Decisions
     from judge.store import Run
 

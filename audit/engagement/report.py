@@ -3,16 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from audit.engagement.auditing import Audit
 from audit.engagement.flags import FlagType
 from judge.guideline import Guideline
 
-if TYPE_CHECKING:
-    from audit.engagement.auditing import Audit
-
 TOP = 60
-"""Flags shown with their texts; all of them are in flags.parquet."""
+"""Flagged pairs shown with their texts; all of them are in flags.parquet."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 44, 34
 
 MEANING = {
@@ -24,7 +22,7 @@ MEANING = {
 }
 
 
-def as_html(found: "Audit", flags: Sequence[Mapping[str, Any]]) -> str:
+def as_html(found: Audit, flags: Sequence[Mapping[str, Any]]) -> str:
     """The report. `flags` are the rows of `flags.parquet`, strongest first."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -38,13 +36,22 @@ def as_html(found: "Audit", flags: Sequence[Mapping[str, Any]]) -> str:
         audit=summary,
         guideline=Guideline.model_validate(found.run.manifest.guideline),
         meaning=MEANING,
-        flags=[dict(flag) | {"candidate": json.loads(flag["candidate"])} for flag in flags[:TOP]],
-        flag_count=len(flags),
+        flags=by_pair(flags)[:TOP],
+        flagged=len(by_pair(flags)),
         curve=curve_points(summary["examination"]["curve"]),
         bars=type_bars(summary["flags"]),
         zero=zero_bars(summary["zero_click"]["by_kind"]),
         frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "bottom": HEIGHT - BOTTOM},
     )
+
+
+def by_pair(flags: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry for each flagged pair: its strongest flag, with `types` of them all, and the candidate's texts."""
+    found: dict[int, dict[str, Any]] = {}
+    for flag in flags:
+        entry = found.setdefault(flag["row"], {**flag, "candidate": json.loads(flag["candidate"]), "types": []})
+        entry["types"].append(flag["type"])
+    return list(found.values())
 
 
 def curve_points(curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from threading import Lock
 from typing import Any
 
 from audit.engagement.flags import FlagType
-from audit.engagement.queue import Item, parse_decision, read_queue
+from audit.engagement.queue import Item, read_queue
 from audit.engagement.report import MEANING
+from audit.engagement.sheet import parse_decision
 from judge.decisions import Decision, Decisions
 from judge.errors import InputError, JudgeError
 from judge.files import now
