@@ -35,8 +35,7 @@ def main() -> None:
     millions = float(sys.argv[1]) if len(sys.argv) > 1 else 100
     with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as folder:
         path = Path(folder) / "events.parquet"
-        if not path.exists():
-            duckdb.connect().execute(DRAW.format(searches=int(millions * 1e6 / 10.72), path=path))
+        duckdb.connect().execute(DRAW.format(searches=int(millions * 1e6 / 10.72), path=path))
         before, begun = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
         with connect(Path(folder) / "spill", Rules()) as db:
             found = aggregate(db, EngagementFile(path))

@@ -140,3 +140,12 @@ def test_a_missing_column_is_named(tmp_path, text, message):
     with pytest.raises(InputError, match=re.escape(message)) as error:
         read(tmp_path, "events.csv", text)
     assert "--map" in error.value.hint
+
+
+def test_a_file_that_ends_early_is_an_input_error(tmp_path):
+    import gzip
+
+    path = tmp_path / "events.csv.gz"
+    path.write_bytes(gzip.compress((EVENTS * 500).encode())[:-400])
+    with pytest.raises(InputError, match=r"events\.csv\.gz"):
+        aggregate(connect(tmp_path / "spill", Rules()), EngagementFile(path))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.engagement.source import EngagementFile, Opened, open_engagement
+from judge.errors import InputError
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
 LOWEST = 60
@@ -79,8 +80,19 @@ def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Ag
     """Read an engagement file into the tables that `Aggregated` describes.
 
     Raises:
-        InputError: The file cannot be read, or fits no known shape.
+        InputError: The file cannot be read, or fits no known shape, or memory and disk do not suffice.
     """
+    import duckdb
+
+    try:
+        return _aggregate(db, source, rules)
+    except duckdb.Error as error:
+        what = " ".join(str(error).split())[:300]
+        hint = "mend the file; where memory is short, give more with --memory, or fewer columns as Parquet"
+        raise InputError(f"{source.name or source.path}: cannot be read ({what})", hint) from None
+
+
+def _aggregate(db: Any, source: EngagementFile, rules: Rules | None) -> Aggregated:
     opened = open_engagement(db, source)
     rules = rules or Rules()
     has = set(opened.columns)
