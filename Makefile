@@ -1,4 +1,4 @@
-# make quickstart   set up, label the example shop, show how well the labels agree with its grades, write the report
+# make quickstart   set up, label the example shop, compare with its grades, audit grades with planted errors
 # make test         set up, run all tests
 # make check        lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in an environment of its own
@@ -28,6 +28,9 @@ quickstart: setup
 	$(BIN)/judge agree $(SHOP)/grades.csv --run $(RUN)
 	@$(BIN)/judge agree $(SHOP)/ratings.csv --run $(RUN) --report $(RUN)/report.html --overwrite > /dev/null
 	@echo; echo "the report, with the grades of three simulated raters: $(RUN)/report.html"
+	@echo; echo "Now the same shop's grades with 14 errors planted in them, beside simulated engagement:"; echo
+	$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
+	$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit
 
 test: setup
 	$(BIN)/python -m pytest

@@ -6,8 +6,11 @@ import sys
 
 import typer
 
+from cli.adjudicate import adjudicate
 from cli.aggregate import aggregate
 from cli.agree import agree
+from cli.audit import audit
+from cli.decide import decide
 from cli.doctor import doctor
 from cli.export import export
 from cli.guideline import guideline
@@ -15,6 +18,8 @@ from cli.importing import import_
 from cli.label import label
 from cli.output import printable
 from cli.probe import probe
+from cli.queue import queue
+from cli.review import review
 from cli.status import status
 from cli.validate import validate
 from judge.errors import JudgeError
@@ -27,7 +32,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, aggregate, probe, export):
+VERBS = (
+    *(doctor, guideline, validate, label, status, agree, aggregate, probe),
+    *(audit, adjudicate, queue, review, decide, export),
+)
+for verb in VERBS:
     app.command()(verb)
 app.command("import")(import_)
 

@@ -23,6 +23,7 @@ FLOORS = {
     "judge.staging": 1,
     "judge.store": 1,
     "judge.handover": 1,
+    "judge.decisions": 1,
     "judge.pairs": 2,
     "judge.tokenizer": 2,
     "judge.prompt": 2,
@@ -43,7 +44,7 @@ FLOORS = {
     "cli": 5,
 }
 PACKAGES = ("judge", "audit", "finetune", "mine", "retriever", "cli")
-HEAVY = {"torch", "transformers", "peft", "vllm", "ray", "datasets", "duckdb", "pyarrow", "sklearn"}
+HEAVY = {"torch", "transformers", "peft", "vllm", "ray", "datasets", "duckdb", "pyarrow", "sklearn", "cleanlab"}
 
 
 def floor_of(module: str) -> int:

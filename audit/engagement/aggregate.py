@@ -1,0 +1,219 @@
+"""Engagement added up in DuckDB, out of core: counts by query, candidate, position and the last click above.
+
+Rules, in this order; each row that breaks one is set aside and counted under its name:
+
+- `unreadable`, `invalid_json`: the line cannot be parted into cells.
+- `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from 1 on
+  (events other than impressions take their impression's); `other_action`: an event of no interest here.
+- `bad_count`: a count is negative or no whole number; `clicks_above_impressions`: counts that cannot be.
+- `bot`: a client with more than `Rules.events_a_day` events on one day, or that clicked more than
+  `Rules.click_share` of at least `Rules.impressions` results it saw. Needs `client_id`.
+- `duplicate`: the same action on the same candidate of the same search, again.
+- `not_shown`: an action on a candidate that its search never showed.
+
+Texts are grouped by DuckDB's 64-bit hash: among 100 million different ones the chance of any clash is 1 in 3,700.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.engagement.source import EngagementFile, Opened, open_engagement
+from judge.errors import InputError
+
+ACTIONS = ("impression", "click", "add_to_cart", "purchase")
+LOWEST = 60
+"""Positions below this one are counted with it: a search's clicks are kept in the bits of one number."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a client is taken for a bot, and what the work may use."""
+
+    events_a_day: int = 5_000
+    impressions: int = 200
+    click_share: float = 0.8
+    memory: str = "5GB"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Aggregated:
+    """What an engagement file holds; the tables `cells`, `queries` and `searches` are in the connection.
+
+    `cells(q, c, position, last, impressions, clicks, carts, purchases, live)`: `q` and `c` are keys of the tables
+    `query_keys(q, text, given)` and `candidate_keys(c, candidate_id)`, `last` the position of the last click above (0
+    for none, null where unknown), `live` the impressions in searches where something was clicked (null where unknown).
+    """
+
+    shape: str
+    rows: int
+    used: int
+    set_aside: Mapping[str, int]
+    bots: int
+    """Clients taken for bots."""
+
+    @property
+    def sessions(self) -> bool:
+        """Whether single searches are known."""
+        return self.shape != "counts"
+
+
+def connect(scratch: Path, rules: Rules) -> Any:
+    """A DuckDB connection that spills into `scratch`."""
+    import duckdb
+
+    db = duckdb.connect()
+    for name, value in {
+        "enable_progress_bar": "false",
+        "preserve_insertion_order": "false",
+        "memory_limit": f"'{rules.memory}'",
+        "temp_directory": "'" + str(scratch).replace("'", "''") + "'",
+        **({"threads": str(rules.threads)} if rules.threads else {}),
+    }.items():
+        db.execute(f"SET {name} = {value}")
+    return db
+
+
+def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Aggregated:
+    """Read an engagement file into the tables that `Aggregated` describes.
+
+    Raises:
+        InputError: The file cannot be read, or fits no known shape, or memory and disk do not suffice.
+    """
+    import duckdb
+
+    try:
+        return _aggregate(db, source, rules)
+    except duckdb.Error as error:
+        what = " ".join(str(error).split())[:300]
+        hint = "mend the file; where memory is short, give more with --memory, or fewer columns as Parquet"
+        raise InputError(f"{source.name or source.path}: cannot be read ({what})", hint) from None
+
+
+def _aggregate(db: Any, source: EngagementFile, rules: Rules | None) -> Aggregated:
+    opened = open_engagement(db, source)
+    rules = rules or Rules()
+    has = set(opened.columns)
+    key = "query_id" if "query_id" in has and opened.shape != "ubi" else "query"
+    db.execute(f"""
+        CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM (
+            SELECT * REPLACE (nullif(trim({key}::VARCHAR), '') AS {key},
+                              nullif(trim(candidate_id::VARCHAR), '') AS candidate_id,
+                              TRY_CAST(position AS INTEGER) AS position),
+                   TRY_CAST(position AS INTEGER) IS NULL AND position IS NOT NULL AS odd_position
+            FROM raw)""")
+    found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
+    unread = opened.unread(db)
+    set_aside = {name: n for name, n in {"unreadable": unread, **found["set_aside"]}.items() if n}
+    _keys(db, key, has)
+    rows = found["rows"] + unread
+    return Aggregated(opened.shape, rows, rows - sum(set_aside.values()), set_aside, found["bots"])
+
+
+def _keys(db: Any, key: str, has: set[str]) -> None:
+    """What the hashes stand for, and what the file says of each query."""
+    promoted = "bool_or(lower(promoted::VARCHAR) IN ('1', 'true', 'yes', 't'))" if "promoted" in has else "NULL"
+    kind = "any_value(kind::VARCHAR)" if "kind" in has else "NULL"
+    db.execute(f"""CREATE TABLE query_keys AS
+        SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted
+        FROM rows WHERE {key} IS NOT NULL GROUP BY q""")
+    db.execute("""CREATE TABLE candidate_keys AS
+        SELECT c, any_value(candidate_id) AS candidate_id FROM rows WHERE candidate_id IS NOT NULL GROUP BY c""")
+
+
+def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
+    has = set(opened.columns)
+    wanted = {
+        "impressions": "impressions",
+        "clicks": "clicks",
+        "carts": "add_to_carts",
+        "purchases": "purchases",
+        "live": "clicked_search_impressions",
+    }
+    known = {name: column for name, column in wanted.items() if column in has}
+    numbers = ", ".join(f"TRY_CAST({column} AS BIGINT) AS {name}_" for name, column in known.items())
+    bad = " OR ".join(f"{name}_ IS NULL OR {name}_ < 0" for name in known)
+    db.execute(f"""CREATE TABLE checked AS SELECT *, CASE
+            WHEN broken IS NOT NULL THEN broken WHEN {key} IS NULL THEN 'no_query'
+            WHEN candidate_id IS NULL THEN 'no_candidate'
+            WHEN position IS NULL OR position < 1 THEN 'bad_position' WHEN {bad} THEN 'bad_count'
+            WHEN clicks_ > impressions_ {"OR live_ > impressions_" if "live" in known else ""}
+                THEN 'clicks_above_impressions' END AS problem
+        FROM (SELECT *, {numbers} FROM rows)""")
+    sums = ", ".join(
+        f"sum({name}_)::BIGINT AS {name}" if name in known else f"NULL::BIGINT AS {name}" for name in wanted
+    )
+    db.execute(f"""CREATE TABLE cells AS
+        SELECT q, c, least(position, {LOWEST}) AS position, NULL::INTEGER AS last, {sums}
+        FROM checked WHERE problem IS NULL GROUP BY ALL""")
+    # What was shown at the first position in use tells the searches, as near as counts can tell.
+    db.execute("""CREATE TABLE queries AS SELECT q, max(shown)::BIGINT AS searches, NULL::BIGINT AS clicked, sum(clicks)
+        ::BIGINT AS clicks FROM (SELECT q, position, sum(impressions) AS shown, sum(clicks) AS clicks FROM cells
+        GROUP BY q, position) GROUP BY q""")
+    counted = dict(db.execute("SELECT problem, count(*) FROM checked GROUP BY 1").fetchall())
+    return {"rows": sum(counted.values()), "set_aside": {k: n for k, n in counted.items() if k}, "bots": 0}
+
+
+def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, Any]:
+    has = set(opened.columns)
+    if opened.shape == "impressions":
+        flags = [("clicked", 2), ("add_to_cart", 4), ("purchase", 8)]
+        true = "IN ('1', 'true', 'True', 'TRUE', 't', 'yes')"
+        bits = "1 + " + " + ".join(
+            f"CASE WHEN {name}::VARCHAR {true} THEN {bit} ELSE 0 END" for name, bit in flags if name in has
+        )
+    else:
+        cases = " ".join(f"WHEN '{name}' THEN {1 << bit}" for bit, name in enumerate(ACTIONS))
+        bits = f"CASE action {cases} ELSE 0 END"
+    client = "hash(client_id)" if "client_id" in has else "NULL::UBIGINT"
+    day = "TRY_CAST(timestamp AS TIMESTAMP)::DATE" if "timestamp" in has else "NULL::DATE"
+    db.execute(f"""CREATE VIEW checked AS SELECT *, CASE
+            WHEN broken IS NOT NULL THEN broken WHEN bits = 0 THEN 'other_action'
+            WHEN {key} IS NULL THEN 'no_query' WHEN candidate_id IS NULL THEN 'no_candidate'
+            WHEN s IS NULL THEN 'no_search'
+            WHEN odd_position OR position < 1 OR (bits & 1 = 1 AND position IS NULL) THEN 'bad_position' END AS problem
+        FROM (SELECT *, ({bits})::UTINYINT AS bits, {client} AS client, {day} AS day,
+                     CASE WHEN search_id IS NOT NULL THEN hash(search_id, q) END AS s FROM rows)""")
+    bots, robots = _bots(db, rules) if "client_id" in has else (0, "")
+    db.execute(f"""CREATE TABLE shown AS
+        SELECT s, c, any_value(q) AS q, min(CASE WHEN bits & 1 = 1 THEN least(position, {LOWEST})::UTINYINT END)
+               AS position, bit_or(bits) AS bits, count(*)::INTEGER AS n
+        FROM checked WHERE problem IS NULL {robots and f"AND coalesce(client, 0) NOT IN ({robots})"} GROUP BY s, c""")
+    distinct = "1" if opened.shape == "impressions" else "bit_count(bits)"
+    unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
+        coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
+    counted = dict(db.execute("SELECT problem, count(*) FROM checked GROUP BY 1").fetchall())
+    _cells(db)
+    aside = {name: n for name, n in counted.items() if name}
+    aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
+    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots}
+
+
+def _cells(db: Any) -> None:
+    """Impressions with what was clicked above them, and the searches of each query."""
+    db.execute("""CREATE TABLE masks AS SELECT s, bit_or(1::BIGINT << position) AS mask
+        FROM shown WHERE bits & 3 = 3 GROUP BY s""")
+    db.execute("""CREATE TABLE cells AS
+        SELECT q, c, position::INTEGER AS position, last, count(*) AS impressions, count(*) FILTER (bits & 2 > 0)
+               AS clicks, count(*) FILTER (bits & 4 > 0) AS carts, count(*) FILTER (bits & 8 > 0) AS purchases,
+               count(*) FILTER (live) AS live
+        FROM (SELECT q, c, position, bits, mask IS NOT NULL AS live,
+                     CASE WHEN mask & ((1::BIGINT << position) - 1) > 0
+                          THEN floor(log2(mask & ((1::BIGINT << position) - 1)))::INTEGER ELSE 0 END AS last
+              FROM shown LEFT JOIN masks USING (s) WHERE bits & 1 = 1)
+        GROUP BY ALL""")
+    db.execute("""CREATE TABLE queries AS
+        SELECT q, count(*) AS searches, count(*) FILTER (clicks > 0) AS clicked, sum(clicks)::BIGINT AS clicks
+        FROM (SELECT s, any_value(q) AS q, count(*) FILTER (bits & 2 > 0) AS clicks FROM shown WHERE bits & 1 = 1
+              GROUP BY s) GROUP BY q""")
+
+
+def _bots(db: Any, rules: Rules) -> tuple[int, str]:
+    db.execute(f"""CREATE TABLE bots AS SELECT DISTINCT client FROM (
+        SELECT client, count(*) AS events, count(*) FILTER (bits & 1 = 1) AS seen, count(*) FILTER (bits & 2 > 0) AS hit
+        FROM checked WHERE problem IS NULL AND client IS NOT NULL GROUP BY client, day)
+        GROUP BY client HAVING max(events) > {rules.events_a_day}
+            OR (sum(seen) >= {rules.impressions} AND sum(hit) > {rules.click_share} * sum(seen))""")
+    return int(db.execute("SELECT count(*) FROM bots").fetchone()[0]), "SELECT client FROM bots"

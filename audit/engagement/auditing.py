@@ -1,0 +1,141 @@
+"""`judge audit`: a run and shoppers' engagement in, what they say of each other out."""
+
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audit.engagement.aggregate import Aggregated, Rules, aggregate, connect
+from audit.engagement.cells import read_cells, read_searches
+from audit.engagement.evidence import Verdict
+from audit.engagement.examination import Examination, examine
+from audit.engagement.flags import FlagRow, FlagType, Weighed, find_flags, weigh
+from audit.engagement.labelled import Labelled, Ratings, gather, match
+from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
+from audit.engagement.source import EngagementFile
+from judge.errors import InputError
+from judge.files import now
+from judge.store import Run
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to audit.
+
+    `level` is the false discovery rate of each type of flag; `ratings` are people's grades, or null.
+    """
+
+    level: float = 0.1
+    ratings: Ratings | None = None
+    rules: Rules = field(default_factory=Rules)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found."""
+
+    run: Run
+    events: str
+    level: float
+    aggregated: Aggregated
+    examination: Examination
+    labelled: Labelled
+    weighed: Weighed
+    flags: list[FlagRow]
+    queries: list[QueryRow]
+    unmatched: int
+    """Queries of the events that are not the run's."""
+
+    @property
+    def with_evidence(self) -> int:
+        """Labelled pairs with at least one examined impression."""
+        return int((self.labelled.examined > 0).sum())
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the pairs; undefined figures are null and say why."""
+        manifest = self.run.manifest
+        model = self.examination
+        wrong = self.weighed.wrong(self.labelled)
+        return {
+            "run": str(self.run.path),
+            "fingerprint": manifest.fingerprint,
+            "judge": manifest.parts.get("judge"),
+            "events": self.events,
+            "made": now(),
+            "false_discovery_rate": self.level,
+            "input": asdict(self.aggregated),
+            "pairs": {
+                "rows": manifest.rows,
+                "graded": len(self.labelled),
+                "with_impressions": int((self.labelled.impressions > 0).sum()),
+                "with_examined_impressions": self.with_evidence,
+                "expected_wrong": float(wrong.sum()),
+                "flagged": len({flag.pair for flag in self.flags}),
+            },
+            "flags": {kind: sum(flag.type is kind for flag in self.flags) for kind in FlagType},
+            "examination": {
+                "model": model.model.name,
+                "held_out_perplexity": dict(model.perplexities),
+                "one_rate_perplexity": model.base_perplexity,
+                "note": model.note,
+                "curve": [asdict(point) for point in model.curve],
+            },
+            "rates": {name: self._rates(getattr(self.weighed, name)) for name in ("clicks", "carts", "purchases")},
+            "zero_click": zero_click_summary(self.queries),
+            "traffic": {**traffic_mix(self.queries), "queries_not_in_run": self.unmatched},
+        }
+
+    def _rates(self, verdict: Verdict) -> dict[str, Any]:
+        if verdict.rates is None:
+            return {"by_grade": None, "reason": verdict.reason}
+        rates = verdict.rates
+        values = [str(value) for value in self.run.manifest.values]
+        return {
+            "by_grade": dict(zip(values, rates.mean.tolist(), strict=True)),
+            "concentration": dict(zip(values, rates.kappa.tolist(), strict=True)),
+            "query_spread": rates.spread,
+            "prior_sharpness": rates.sharpness,
+            "prior_doubt": rates.doubt,
+            "reason": None,
+        }
+
+
+def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
+    """Compare a finished run's labels with shoppers' engagement. Nothing is written.
+
+    Raises:
+        RunError: The run is unfinished.
+        InputError: The engagement cannot be read, or is of other queries.
+    """
+    run.check_whole()
+    grades = len(run.manifest.values)
+    with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
+        db = connect(Path(scratch), settings.rules)
+        with db:
+            aggregated = aggregate(db, source, settings.rules)
+            name = source.name or str(source.path)
+            if not aggregated.used:
+                raise InputError(
+                    f"{name}: no row can be used ({_listed(aggregated.set_aside)})",
+                    "see `judge audit --help` for the columns",
+                )
+            match(db, run, settings.ratings)
+            known, unmatched = db.execute("""SELECT count(DISTINCT m.q), count(DISTINCT k.q) - count(DISTINCT m.q)
+                FROM query_keys k LEFT JOIN matched m USING (q)""").fetchone()
+            if not known:
+                raise InputError(
+                    f"{name}: none of its {unmatched:,} queries is in {run.path}",
+                    "give the run's query_id or the query's text: --map query=COLUMN",
+                )
+            searches = read_searches(db) if aggregated.sessions else None
+            examination = examine(read_cells(db), searches, settings.seed)
+            labelled = gather(db, examination, grades)
+            queries = query_rows(db, labelled)
+    weighed = weigh(labelled, grades, settings.seed)
+    flags = find_flags(labelled, weighed, settings.level)
+    return Audit(run, name, settings.level, aggregated, examination, labelled, weighed, flags, queries, int(unmatched))
+
+
+def _listed(counts: Any) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "it is empty"

@@ -1,0 +1,168 @@
+"""Typed flags: labels that the evidence contradicts, with the false discovery rate of each type held down.
+
+A pair's chance that the label is right is its local false discovery rate; flags of one type, strongest first, are
+taken as long as their mean stays at or below the level (Newton et al. 2004, "Detecting differential gene expression
+with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far as the posterior is right.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import betabinom
+
+from audit.engagement.cells import Floats, Ints
+from audit.engagement.confident import suspects
+from audit.engagement.evidence import Counts, Rates, Verdict, update
+from audit.engagement.labelled import Labelled
+
+IGNORED = 20.0
+"""Examined impressions in searches with clicks, below which going unclicked says nothing."""
+RATER = 0.8
+"""How often a person's grade is taken to be right; what is left goes to the neighbours first."""
+SURE = 0.8
+
+
+class FlagType(StrEnum):
+    """What contradicts a label."""
+
+    ENGAGED_BUT_IRRELEVANT = "engaged_but_irrelevant"
+    PURCHASED_BUT_LOW = "purchased_but_low"
+    IGNORED_BUT_RELEVANT = "ignored_but_relevant"
+    JUDGE_AGAINST_PEOPLE = "judge_against_people"
+    LIKELY_LABEL_ERROR = "likely_label_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """All evidence together."""
+
+    posterior: Floats
+    """Shape (N, K)."""
+    unlabelled: Floats
+    """What engagement and the other pairs' labels say, without the pair's own: shape (N, K)."""
+    clicks: Verdict
+    carts: Verdict
+    purchases: Verdict
+
+    def wrong(self, labelled: Labelled) -> Floats:
+        """P(the label is wrong), shape (N,)."""
+        return np.asarray(1 - self.posterior[np.arange(len(labelled)), labelled.grade])
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """One label of one type of contradiction; `pair` is the position in `Labelled`, grades are positions."""
+
+    pair: int
+    type: FlagType
+    chance: float
+    """P(the label is wrong in the direction of the flag)."""
+    q_value: float
+    suggested: int
+    action: str
+
+    @property
+    def strength(self) -> float:
+        """Log10 odds that the label is wrong."""
+        return float(np.log10(max(self.chance, 1e-9) / max(1 - self.chance, 1e-9)))
+
+
+def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
+    """The posterior over grades: prior, people, clicks of what was examined, carts of clicks, purchases of carts."""
+    prior = labelled.prior(grades)
+    clicks = update(prior, Counts(labelled.examined, labelled.true_clicks, labelled.index), seed=seed)
+    believed = clicks.rates.believed(prior) if clicks.rates else prior
+    carts = update(clicks.posterior, Counts(labelled.clicks, labelled.carts, labelled.index), learn_prior=False)
+    trials = labelled.carts if labelled.carts.sum() else labelled.clicks
+    purchases = update(carts.posterior, Counts(trials, labelled.purchases, labelled.index), learn_prior=False)
+    posterior = purchases.posterior
+    likelihood = posterior / np.maximum(believed, 1e-12)
+    common = np.bincount(labelled.grade, minlength=grades) + 1.0
+    alone = _normal(likelihood * common)
+    rated = labelled.people >= 0
+    said = np.ones_like(posterior)
+    apart = np.abs(np.arange(grades) - labelled.people[rated][:, None])
+    rest = np.where(apart > 0, 0.5**apart, 0)
+    said[rated] = np.where(apart == 0, RATER, (1 - RATER) * rest / rest.sum(axis=1, keepdims=True))
+    return Weighed(_normal(posterior * said), alone, clicks, carts, purchases)
+
+
+def find_flags(labelled: Labelled, weighed: Weighed, level: float) -> list[FlagRow]:
+    """Flags of every type whose false discovery rate stays at `level`, strongest first."""
+    grades = weighed.posterior.shape[1]
+    above = np.arange(grades) > labelled.grade[:, None]
+    below = np.arange(grades) < labelled.grade[:, None]
+    either = above | below
+    seen = labelled.impressions > 0
+    bought = labelled.purchases + labelled.carts > 0
+    enough = np.where(np.isnan(labelled.live), labelled.examined, labelled.live) >= IGNORED
+    expected = weighed.clicks.expected[np.arange(len(labelled)), labelled.grade] * labelled.examined
+    fewer = labelled.true_clicks < np.nan_to_num(expected)
+    suspect, _ = suspects(labelled.grade, weighed.unlabelled) if len(labelled) else (seen, labelled.grade)
+    rules: dict[FlagType, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]] = {
+        FlagType.PURCHASED_BUT_LOW: (bought & (labelled.grade < grades - 1), above),
+        FlagType.ENGAGED_BUT_IRRELEVANT: ((labelled.clicks > 0) & (labelled.grade == 0), above),
+        FlagType.IGNORED_BUT_RELEVANT: (enough & fewer & (labelled.grade > 0), below),
+        FlagType.JUDGE_AGAINST_PEOPLE: ((labelled.people >= 0) & (labelled.people != labelled.grade), either),
+        FlagType.LIKELY_LABEL_ERROR: (suspect & seen, either),
+    }
+    flags = [f for kind, (eligible, way) in rules.items() for f in _of_type(kind, eligible, way, weighed, level)]
+    return sorted(flags, key=lambda flag: (-flag.chance, flag.pair, flag.type))
+
+
+def q_values(chance: Floats) -> Floats:
+    """Of chances to be wrong, the mean chance to be right of all that are at least as strong; shape kept."""
+    order = np.argsort(-chance, kind="stable")
+    mean = np.cumsum(1 - chance[order]) / np.arange(1, len(chance) + 1)
+    out = np.empty_like(mean)
+    out[order] = mean
+    return out
+
+
+def _of_type(
+    kind: FlagType,
+    eligible: npt.NDArray[np.bool_],
+    way: npt.NDArray[np.bool_],
+    weighed: Weighed,
+    level: float,
+) -> list[FlagRow]:
+    rows = np.flatnonzero(eligible)
+    toward = np.where(way[rows], weighed.posterior[rows], 0.0)
+    chance = np.minimum(toward.sum(axis=1), 1.0)
+    q = q_values(chance)
+    # Half a chance is the least: below, the label is likelier right than wrong, whatever its neighbours are.
+    kept = np.flatnonzero((q <= level) & (chance > 0.5))
+    return [
+        FlagRow(
+            pair=int(rows[i]),
+            type=kind,
+            chance=float(chance[i]),
+            q_value=float(q[i]),
+            suggested=int(toward[i].argmax()),
+            action="re-judge" if toward[i].max() >= SURE else "ask people",
+        )
+        for i in kept
+    ]
+
+
+def expected_clicks(labelled: Labelled, weighed: Weighed, rows: Ints) -> list[tuple[float, int, int] | None]:
+    """(mean, low, high) of the clicks that pairs of the label's grade would get, 90%; null if nothing was learned."""
+    rates = weighed.clicks.rates
+    if rates is None:
+        return [None] * len(rows)
+    return [_interval(rates, weighed.clicks.expected[i, labelled.grade[i]], labelled, int(i)) for i in rows]
+
+
+def _interval(rates: Rates, mean: float, labelled: Labelled, pair: int) -> tuple[float, int, int] | None:
+    looked = max(labelled.examined[pair], labelled.true_clicks[pair])
+    if np.isnan(mean) or looked <= 0:
+        return None
+    kappa = rates.kappa[labelled.grade[pair]]
+    low, high = betabinom.ppf([0.05, 0.95], max(round(looked), 1), mean * kappa, (1 - mean) * kappa)
+    return float(mean * looked), int(low), int(high)
+
+
+def _normal(weights: Floats) -> Floats:
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -1,0 +1,168 @@
+"""A run's labels with what engagement says of each pair: the evidence before it is weighed."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.engagement.cells import Floats, Ints
+from audit.engagement.examination import Examination
+from judge.guideline import Guideline, known_grades
+from judge.pairs import Source, stage
+from judge.store import Run
+
+TRUST = 0.9
+"""How far an imported grade is believed before engagement is looked at; what is left goes to its neighbours first."""
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """People's grades: a file with `query, candidate_id` and a grade, our names to its columns, and what it writes."""
+
+    path: Path
+    mapping: Mapping[str, Sequence[str]]
+    grades: Mapping[str, int] | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The graded pairs of a run, arrays of shape (N,), in the order of their first row. Counts are floats."""
+
+    row: Ints
+    query_id: list[str]
+    query: list[str]
+    candidate_id: list[str]
+    candidate: list[Mapping[str, str]]
+    grade: Ints
+    """The grade's position in the guideline, 0..K-1."""
+    probabilities: Floats
+    """Shape (N, K); rows of NaN where the label brought none."""
+    people: Ints
+    """Positions of people's grades; -1 where there is none."""
+    index: Ints
+    """Queries numbered from 0."""
+    impressions: Floats
+    examined: Floats
+    """Impressions weighed by the chance that they were looked at."""
+    live: Floats
+    """Examined impressions in searches where something was clicked; NaN where single searches are not known."""
+    clicks: Floats
+    true_clicks: Floats
+    """Clicks less those that trust in the position explains."""
+    carts: Floats
+    purchases: Floats
+    unused: Floats
+    """Impressions at positions whose examination cannot be told."""
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def prior(self, grades: int) -> Floats:
+        """P(grade) before engagement: the label's probabilities, or what `TRUST` says; shape (N, K)."""
+        apart = np.abs(np.arange(grades) - self.grade[:, None])
+        rest = np.where(apart > 0, 0.5**apart, 0)
+        stated = np.where(apart == 0, TRUST, (1 - TRUST) * rest / rest.sum(axis=1, keepdims=True))
+        return np.where(np.isnan(self.probabilities), stated, self.probabilities)
+
+
+def match(db: Any, run: Run, ratings: Ratings | None) -> None:
+    """Make the tables `labelled` (a run's graded pairs) and `matched` (their queries beside those of the events).
+
+    A query of the events is the run's if its `query_id` is, else if the texts are equal but for case and white space.
+    """
+    values = run.manifest.values
+    people = _people(run, ratings) if ratings else {}
+    with run.database() as other:
+        found = other.sql("""SELECT l.row, l.query_id, p.query, l.candidate_id, p.candidate, l.grade,
+            l.probabilities FROM labels l JOIN pairs p USING (row) WHERE l.grade IS NOT NULL ORDER BY l.row""")
+        table = found.to_arrow_table()
+    import pyarrow as pa
+
+    keys = zip(table["query_id"].to_pylist(), table["candidate_id"].to_pylist(), strict=True)
+    place = {value: index for index, value in enumerate(values)}
+    table = table.append_column("people", pa.array([place.get(people.get(k), -1) for k in keys], pa.int32()))  # type: ignore[arg-type]
+    order = pa.array([place[g] for g in table["grade"].to_pylist()], pa.int32())
+    db.register("labelled_rows", table.append_column("level", order))
+    db.execute(f"""CREATE TABLE labelled AS SELECT *, {_folded("query")} AS folded,
+        dense_rank() OVER (ORDER BY query_id) - 1 AS index FROM labelled_rows""")
+    db.execute(f"""CREATE TABLE matched AS SELECT DISTINCT k.q, l.query_id
+        FROM query_keys k JOIN (SELECT DISTINCT query_id, folded FROM labelled) l
+        ON CASE WHEN k.given THEN k.text = l.query_id ELSE {_folded("k.text")} = l.folded END""")
+    # Event tables may put the text where the run has an id of its own making.
+    db.execute(f"""INSERT INTO matched SELECT DISTINCT k.q, l.query_id FROM query_keys k
+        JOIN (SELECT DISTINCT query_id, folded FROM labelled) l ON {_folded("k.text")} = l.folded
+        WHERE k.given AND k.q NOT IN (SELECT q FROM matched)""")
+
+
+def gather(db: Any, examination: Examination, grades: int) -> Labelled:
+    """Weigh every labelled pair's impressions by where people looked. Needs `match` first."""
+    import pyarrow as pa
+
+    position, last, seen, trust = examination.table()
+    db.register(
+        "contexts", pa.table({"position": position, "last": last, "seen": pa.array(seen, pa.float64()), "trust": trust})
+    )
+    found = db.sql("""
+        WITH pairs AS (SELECT DISTINCT query_id, candidate_id FROM labelled),
+        counted AS (
+            SELECT m.query_id, k.candidate_id, sum(impressions) AS impressions, sum(clicks) AS clicks,
+                sum(impressions * seen * (1 - trust)) AS examined, sum(live * seen) AS live,
+                sum(CASE WHEN seen IS NOT NULL THEN greatest(clicks - impressions * seen * trust, 0) END)
+                    AS true_clicks,
+                coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
+                sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused
+            FROM cells JOIN matched m USING (q) JOIN candidate_keys k USING (c)
+            JOIN pairs ON pairs.query_id = m.query_id AND pairs.candidate_id = k.candidate_id
+            LEFT JOIN contexts x ON x.position = cells.position AND x.last = coalesce(cells.last, 0)
+            GROUP BY ALL)
+        SELECT l.*, c.* EXCLUDE (query_id, candidate_id) FROM labelled l
+        LEFT JOIN counted c ON c.query_id = l.query_id AND c.candidate_id = l.candidate_id
+        ORDER BY l.row""").to_arrow_table()
+
+    def number(name: str) -> Floats:
+        values: Floats = np.nan_to_num(found[name].to_numpy(zero_copy_only=False).astype(np.float64))
+        return values
+
+    live = found["live"].to_numpy(zero_copy_only=False).astype(np.float64)
+    blank = [float("nan")] * grades
+    return Labelled(
+        row=found["row"].to_numpy(),
+        query_id=found["query_id"].to_pylist(),
+        query=found["query"].to_pylist(),
+        candidate_id=found["candidate_id"].to_pylist(),
+        candidate=[{k: v for k, v in (c or {}).items() if v is not None} for c in found["candidate"].to_pylist()],
+        grade=found["level"].to_numpy().astype(np.int64),
+        probabilities=np.array([p or blank for p in found["probabilities"].to_pylist()], dtype=np.float64).reshape(
+            -1, grades
+        ),
+        people=found["people"].to_numpy().astype(np.int64),
+        index=found["index"].to_numpy(),
+        live=np.where(number("impressions") > 0, live, 0.0),
+        **{n: number(n) for n in ("impressions", "examined", "clicks", "true_clicks", "carts", "purchases", "unused")},
+    )
+
+
+def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
+    """People's grade of each pair: the median of a file's rows, the lower one of two."""
+    guideline = Guideline.model_validate(run.manifest.guideline)
+    known = known_grades(ratings.grades, guideline)
+    names = ("query", "candidate_id", "query_id", "grade")
+    narrow = {name: columns for name, columns in ratings.mapping.items() if name in names}
+    with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
+        source = Source(ratings.path, mapping=narrow, grades=known, need_text=False, name=ratings.name)
+        staged = stage(source, guideline, Path(scratch))
+        staged.refuse()
+        path = str(staged.path).replace("'", "''")
+        rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade FROM read_parquet('{path}') r
+            JOIN pairs p ON p.candidate_id = r.candidate_id
+             AND (p.query_id = r.query_id OR (r.query_id = left(sha256(r.query), 16) AND p.query = r.query))
+            WHERE r.skip IS NULL""")
+    return {(query_id, candidate_id): grade for query_id, candidate_id, grade in rows}
+
+
+def _folded(column: str) -> str:
+    return rf"lower(trim(regexp_replace({column}, '\s+', ' ', 'g')))"

@@ -1,0 +1,176 @@
+"""Queries: who clicks nothing, what says too little to audit, and how the labelled sample differs from traffic."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.engagement.labelled import Labelled
+
+KINDS = ("category", "product_name", "one_attribute", "several_attributes", "unknown")
+ZERO_CLICK = 0.5
+POPULAR = 0.5
+"""Popular queries are the fewest that make up this share of the searches."""
+THIN_CLICKS = 10
+"""Clicks below which a query's engagement says too little to audit its labels."""
+_WORD = re.compile(r"[^\W_]+")
+_SMALL = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "by",
+        "de",
+        "der",
+        "die",
+        "for",
+        "from",
+        "in",
+        "la",
+        "le",
+        "of",
+        "on",
+        "the",
+        "to",
+        "with",
+        "für",
+        "mit",
+        "pour",
+        "und",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRow:
+    """One query of the events; fields are null where the events do not say."""
+
+    query_id: str | None
+    """The run's; null for a query that is not in it."""
+    query: str
+    kind: str
+    searches: int
+    zero_click: float | None
+    """Share of its searches without a click."""
+    clicks: int
+    popular: bool
+    promoted: bool | None
+    labelled_pairs: int
+    thin: bool
+    weight: float | None
+    """Its share of traffic over its share of labelled pairs, both among the labelled queries."""
+
+
+def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
+    """All queries of the events, most searched first."""
+    pairs: dict[str, int] = {}
+    for query_id in labelled.query_id:
+        pairs[query_id] = pairs.get(query_id, 0) + 1
+    kinds = query_kinds(labelled)
+    found = db.execute("""SELECT k.text, m.query_id, k.kind, k.promoted, q.searches, q.clicked, q.clicks
+        FROM queries q JOIN query_keys k USING (q) LEFT JOIN matched m USING (q)
+        ORDER BY q.searches DESC, k.text""").fetchall()
+    total = sum(row[4] for row in found)
+    ours = sum(row[4] for row in found if row[1] is not None)
+    sample = sum(pairs[query_id] for query_id in {row[1] for row in found if row[1] is not None})
+    rows, before = [], 0
+    for text, query_id, kind, promoted, searches, clicked, clicks in found:
+        count = pairs.get(query_id, 0)
+        rows.append(
+            QueryRow(
+                query_id=query_id,
+                query=text,
+                kind=kind or kinds.get(query_id, "unknown"),
+                searches=searches,
+                zero_click=None if clicked is None or not searches else 1 - clicked / searches,
+                clicks=clicks or 0,
+                popular=before < POPULAR * total,
+                promoted=promoted,
+                labelled_pairs=count,
+                thin=(clicks or 0) < THIN_CLICKS,
+                weight=(searches / ours) / (count / sample) if count and ours else None,
+            )
+        )
+        before += searches
+    return rows
+
+
+def query_kinds(labelled: Labelled) -> dict[str, str]:
+    """A guess at each query's kind from the words of the run's own candidates.
+
+    A brand's word or a word with a digit makes a product name; else the words that are of no category count as
+    attributes. Without candidates' texts the kind is `unknown`.
+    """
+    brands = _words(labelled, "brand")
+    categories = _words(labelled, "category")
+    texts = dict(zip(labelled.query_id, labelled.query, strict=True))
+    return {query_id: _kind(text, brands, categories) for query_id, text in texts.items()}
+
+
+def _kind(text: str, brands: set[str], categories: set[str]) -> str:
+    words = [_stem(word) for word in _WORD.findall(text.lower()) if word not in _SMALL]
+    if not categories or not words:
+        return "unknown"
+    if any(word in brands or any(c.isdigit() for c in word) for word in words):
+        return "product_name"
+    extra = sum(word not in categories for word in words)
+    return "category" if extra == 0 else "one_attribute" if extra == 1 else "several_attributes"
+
+
+def _words(labelled: Labelled, field: str) -> set[str]:
+    return {_stem(w) for text in {c.get(field, "") for c in labelled.candidate} for w in _WORD.findall(text.lower())}
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
+
+
+def zero_click_summary(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
+    """Shares of popular and promoted queries that mostly end without a click, by kind; null if unknown."""
+    known = [row for row in rows if row.zero_click is not None]
+    popular = [row for row in known if row.popular]
+    promoted = [row for row in known if row.promoted]
+    groups = {kind: [row for row in popular if row.kind == kind] for kind in KINDS}
+    return {
+        "threshold": ZERO_CLICK,
+        "reason": None if known else "counts do not tell single searches: give events or impressions",
+        "popular": _share(popular),
+        "promoted": _share(promoted),
+        "all": _share(known),
+        "by_kind": {kind: _share(group) for kind, group in groups.items() if group},
+    }
+
+
+def _share(rows: Sequence[QueryRow]) -> dict[str, Any]:
+    above = sum((row.zero_click or 0) > ZERO_CLICK for row in rows)
+    searches = sum(row.searches for row in rows)
+    silent = sum(row.searches * (row.zero_click or 0) for row in rows)
+    return {
+        "queries": len(rows),
+        "above": above,
+        "share": above / len(rows) if rows else None,
+        "searches": searches,
+        "zero_click_rate": silent / searches if searches else None,
+    }
+
+
+def traffic_mix(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
+    """How the labelled queries differ from traffic: shares of searches and of labelled pairs by kind."""
+    total = sum(row.searches for row in rows)
+    ours = [row for row in rows if row.labelled_pairs]
+    pairs = sum(row.labelled_pairs for row in ours)
+    return {
+        "queries": len(rows),
+        "labelled_queries": len(ours),
+        "labelled_share_of_searches": sum(row.searches for row in ours) / total if total else None,
+        "thin_labelled_queries": sum(row.thin for row in ours),
+        "by_kind": {
+            kind: {
+                "share_of_searches": sum(r.searches for r in ours if r.kind == kind)
+                / max(sum(r.searches for r in ours), 1),
+                "share_of_labelled_pairs": sum(r.labelled_pairs for r in ours if r.kind == kind) / max(pairs, 1),
+            }
+            for kind in KINDS
+            if any(r.kind == kind for r in ours)
+        },
+    }

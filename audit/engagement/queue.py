@@ -1,0 +1,172 @@
+"""The review queue: flagged pairs of a run, most valuable first, out to files and tools.
+
+`judge audit` copies its flags to `RUN/flags.parquet`, where the queue finds them. A pair's value is the chance that its
+label is wrong times how often it is seen (the root of its impressions, so that traffic does not decide alone).
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.engagement.sheet import inert
+from judge.decisions import Decisions
+from judge.errors import RunError
+from judge.store import Run
+
+COLUMNS = (
+    "query_id",
+    "query",
+    "candidate_id",
+    "candidate",
+    "grade",
+    "suggested_grade",
+    "types",
+    "evidence",
+    "decision",
+    "author",
+    "reason",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One pair to decide on."""
+
+    query_id: str
+    query: str
+    candidate_id: str
+    candidate: Mapping[str, str]
+    grade: int
+    suggested_grade: int
+    types: tuple[str, ...]
+    p_wrong: float
+    probabilities: tuple[float, ...] | None
+    """What the judge said, in grade order; null where the label brought none."""
+    numbers: Mapping[str, Any]
+    """The evidence: impressions, examined impressions, clicks, expected clicks, carts, purchases, people's grade."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The pair's identity."""
+        return self.query_id, self.candidate_id
+
+    @property
+    def evidence(self) -> str:
+        """The evidence in a line."""
+        n = self.numbers
+        expected = "" if n["expected_clicks"] is None else f" ({n['expected_clicks']:.1f} expected)"
+        people = "" if n["people_grade"] is None else f", people {n['people_grade']}"
+        return (
+            f"{n['impressions']:,} impressions, {n['examined_impressions']:,.0f} examined, {n['clicks']:,} clicks"
+            f"{expected}, {n['carts']:,} carts, {n['purchases']:,} purchases{people}"
+        )
+
+
+def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
+    """Flagged pairs that are not settled yet, most valuable first; all of them with `everything`.
+
+    Raises:
+        RunError: The run has not been audited.
+    """
+    path = run.path / "flags.parquet"
+    if not path.is_file():
+        raise RunError(f"{run.path}: has no flags", "run `judge audit RUN EVENTS --out DIR` first")
+    settled = {} if everything else Decisions(run.path).settled()
+    target = str(path).replace("'", "''")
+    rows = run.query(f"""
+        SELECT f.query_id, f.query, f.candidate_id, any_value(f.candidate), any_value(f.grade),
+            arg_max(f.suggested_grade, f.strength), list(f.type ORDER BY f.strength DESC), any_value(f.p_wrong),
+            any_value(l.probabilities), any_value(f.impressions), any_value(f.examined_impressions),
+            any_value(f.clicks), any_value(f.expected_clicks), any_value(f.carts), any_value(f.purchases),
+            any_value(f.people_grade)
+        FROM read_parquet('{target}') f JOIN labels l ON l.row = f.row
+        GROUP BY ALL ORDER BY any_value(f.p_wrong) * sqrt(1 + any_value(f.impressions)) DESC, f.query_id, f.candidate_id
+        """)
+    names = ("impressions", "examined_impressions", "clicks", "expected_clicks", "carts", "purchases", "people_grade")
+    items = [
+        Item(
+            query_id=row[0],
+            query=row[1],
+            candidate_id=row[2],
+            candidate=json.loads(row[3]),
+            grade=row[4],
+            suggested_grade=row[5],
+            types=tuple(row[6]),
+            p_wrong=row[7],
+            probabilities=None if row[8] is None else tuple(row[8]),
+            numbers=dict(zip(names, row[9:], strict=True)),
+        )
+        for row in rows
+    ]
+    return [item for item in items if item.key not in settled]
+
+
+def as_csv(items: Iterable[Item], values: Sequence[int]) -> str:
+    """A sheet to fill in: `decision` takes a grade, `keep` or `unsure`. No cell begins a formula."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for item in items:
+        cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggested_grade)
+        row = (*cells, " ".join(item.types), item.evidence, "", "", "")
+        writer.writerow([inert(str(cell)) for cell in row])
+    return stream.getvalue()
+
+
+def as_label_studio(items: Iterable[Item], values: Sequence[int]) -> str:
+    """Tasks for Label Studio's JSON import, the suggestion as a prediction of a choice named `grade`."""
+    tasks = [
+        {
+            "data": _flat(item),
+            "predictions": [
+                {
+                    "model_version": "judge audit",
+                    "score": item.p_wrong,
+                    "result": [
+                        {
+                            "from_name": "grade",
+                            "to_name": "query",
+                            "type": "choices",
+                            "value": {"choices": [str(item.suggested_grade)]},
+                        }
+                    ],
+                }
+            ],
+        }
+        for item in items
+    ]
+    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+
+
+def as_argilla(items: Iterable[Item], values: Sequence[int]) -> str:
+    """Records for Argilla's `rg.Record(**line)`, one a line, with a suggestion for the question `grade`."""
+    lines = [
+        {
+            "id": json.dumps(item.key, ensure_ascii=False),
+            "fields": {"query": item.query, "candidate": _words(item), "evidence": item.evidence},
+            "metadata": {"query_id": item.query_id, "candidate_id": item.candidate_id, "label": item.grade},
+            "suggestions": [{"question_name": "grade", "value": str(item.suggested_grade), "score": item.p_wrong}],
+        }
+        for item in items
+    ]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+FORMS = {"csv": as_csv, "label-studio": as_label_studio, "argilla": as_argilla}
+
+
+def _words(item: Item) -> str:
+    return "\n".join(f"{name}: {text}" for name, text in item.candidate.items()) or item.candidate_id
+
+
+def _flat(item: Item) -> dict[str, Any]:
+    plain = {"query_id": item.query_id, "query": item.query, "candidate_id": item.candidate_id}
+    return plain | {
+        "candidate": _words(item),
+        "label": item.grade,
+        "types": list(item.types),
+        "evidence": item.evidence,
+    }

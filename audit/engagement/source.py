@@ -1,0 +1,158 @@
+"""Engagement files in: UBI 1.3 events, plain event tables, impression tables, or counts, as one DuckDB view.
+
+| shape | known by | one row is |
+|---|---|---|
+| ubi | JSONL whose first object has `action_name` and `event_attributes` | one event |
+| events | a column `action` | one event |
+| impressions | a column `clicked` | one shown result, with `clicked` and perhaps `add_to_cart`, `purchase` as 0 or 1 |
+| counts | a column `impressions` | one (query, candidate, position), added up |
+
+UBI is OpenSearch's User Behavior Insights: its `query_id` is one search, its `user_query` the text.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from judge.columns import Columns
+from judge.errors import InputError
+from judge.rows import Row, Table
+
+EVENT_NAMES = (
+    "search_id",
+    "query_id",
+    "query",
+    "candidate_id",
+    "position",
+    "action",
+    "client_id",
+    "timestamp",
+    "kind",
+    "promoted",
+)
+SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
+COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
+NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
+_UBI = {
+    "search_id": "$.query_id",
+    "query": "$.user_query",
+    "candidate_id": "$.event_attributes.object.object_id",
+    "position": "$.event_attributes.position.ordinal",
+    "action": "$.action_name",
+    "client_id": "$.client_id",
+    "timestamp": "$.timestamp",
+}
+
+
+@dataclass(frozen=True)
+class EngagementFile:
+    """What the user gave.
+
+    Args:
+        path: The file; its suffix says what it is.
+        mapping: Our names to the user's columns.
+        name: What to call the file in messages; its path unless given.
+    """
+
+    path: Path
+    mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An engagement file as the DuckDB view `raw`.
+
+    `shape` is `ubi`, `events`, `impressions` or `counts`; `columns` are those of our names that the view has. A cell
+    is text unless the file is Parquet. Rows that no reader can part into cells are not in the view: `unread` counts
+    them once the view has been read to its end.
+    """
+
+    shape: str
+    columns: tuple[str, ...]
+    name: str
+
+    def unread(self, db: Any) -> int:
+        """Lines set aside because they could not be parted into cells."""
+        if not db.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone()[0]:
+            return 0
+        return int(db.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchone()[0])
+
+
+def open_engagement(db: Any, source: EngagementFile) -> Opened:
+    """Make the view `raw` over an engagement file, one column for each of our names that it has.
+
+    Raises:
+        InputError: The file cannot be read, or its columns fit none of the shapes.
+    """
+    table = Table(source.path, source.name)
+    if table.format == ".jsonl":
+        return _open_lines(db, source, table)
+    assert table.columns is not None
+    columns = Columns(source.mapping, NAMES)
+    found = columns.find(table.columns)
+    shape = _shape(found, table, columns)
+    columns.check_used()
+    path = _quoted(source.path)
+    if table.format == ".parquet":
+        scan = f"read_parquet({path})"
+    else:
+        kinds = ", ".join(f"{_quoted(name or f'column {i}')}: 'VARCHAR'" for i, name in enumerate(table.columns))
+        separator = r"'\t'" if table.format == ".tsv" else "','"
+        scan = f"""read_csv({path}, header = true, auto_detect = false, columns = {{{kinds}}}, delim = {separator},
+            quote = '"', escape = '"', store_rejects = true, rejects_limit = 0)"""
+    names = ", ".join(f'"{column.replace(chr(34), chr(34) * 2)}" AS {name}' for name, column in found.items())
+    db.execute(f"CREATE VIEW raw AS SELECT {names}, NULL::VARCHAR AS broken FROM {scan}")
+    return Opened(shape, tuple(found), table.name)
+
+
+def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
+    """JSON Lines, read as lines so that a broken one is counted and does not end the work."""
+    first = next((item.values for item in table.rows() if isinstance(item, Row)), None)
+    if first is None:
+        raise InputError(f"{table.name}: holds no JSON object", "write one JSON object on each line")
+    if "action_name" in first:
+        shape, paths = "ubi", dict(_UBI)
+    else:
+        columns = Columns(source.mapping, NAMES)
+        found = columns.find(tuple(first))
+        shape, paths = _shape(found, table, columns), {name: f"$.{json.dumps(c)}" for name, c in found.items()}
+        columns.check_used()
+    wanted = ", ".join(_quoted(path) for path in paths.values())
+    parts = ", ".join(f"v[{i}] AS {name}" for i, name in enumerate(paths, 1))
+    # A control character that JSON forbids stands for the separator, so that a line is one cell.
+    db.execute(f"""CREATE VIEW raw AS
+        SELECT {parts}, CASE WHEN v IS NULL THEN 'invalid_json' END AS broken FROM (
+            SELECT CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
+                        THEN json_extract_string(line, [{wanted}]) END AS v
+            FROM read_csv({_quoted(source.path)}, header = false, auto_detect = false, columns = {{'line': 'VARCHAR'}},
+                delim = '\x01', quote = '', escape = '', store_rejects = true, rejects_limit = 0,
+                max_line_size = 16777216)
+            WHERE line IS NOT NULL AND trim(line) <> '')""")
+    return Opened(shape, tuple(paths), table.name)
+
+
+def _shape(found: Mapping[str, str], table: Table, columns: Columns) -> str:
+    shape = "counts" if "impressions" in found else "impressions" if "clicked" in found else "events"
+    needed = {"counts": ["clicks"], "impressions": ["search_id"], "events": ["action", "search_id"]}[shape]
+    if shape == "events" and "action" not in found:
+        raise InputError(
+            f"{table.name}: has neither `action` (events), `clicked` (shown results) nor `impressions` (counts); "
+            f"it has {', '.join(sorted(columns.seen)[:20])}",
+            "name the column with --map action=COLUMN, --map clicked=COLUMN or --map impressions=COLUMN",
+        )
+    if "query_id" not in found and "query" not in found:
+        needed.append("query")
+    for name in (*needed, "candidate_id", "position"):
+        if name not in found:
+            raise InputError(
+                f"{table.name}, row 1, field {name!r}: missing column; it has {', '.join(sorted(columns.seen)[:20])}",
+                f"add the column, or name the one to use with --map {name}=COLUMN",
+            )
+    return shape
+
+
+def _quoted(text: object) -> str:
+    return "'" + str(text).replace("'", "''") + "'"

@@ -1,0 +1,109 @@
+"""What an audit leaves behind: evidence, flags and queries in Parquet, the figures in JSON, the report in HTML."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.engagement.auditing import Audit
+from audit.engagement.flags import expected_clicks
+from audit.engagement.queries import QueryRow
+from audit.engagement.report import as_html
+from judge.errors import InputError
+from judge.files import dump_json, keep, write_whole
+
+
+def write_audit(found: Audit, out: Path) -> None:
+    """Write `evidence.parquet`, `flags.parquet`, `queries.parquet`, `audit.json` and `report.html`, each whole.
+
+    Raises:
+        InputError: The directory cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror})", "choose a place with --out") from None
+    evidence = evidence_table(found)
+    flags = flags_table(found, evidence)
+    _parquet(evidence, out / "evidence.parquet")
+    _parquet(flags, out / "flags.parquet")
+    # Where adjudication, the queue and the review find them.
+    _parquet(evidence, found.run.path / "evidence.parquet")
+    _parquet(flags, found.run.path / "flags.parquet")
+    _parquet(queries_table(found), out / "queries.parquet")
+    write_whole(out / "report.html", as_html(found, flags.to_pylist()).encode())
+    write_whole(out / "audit.json", dump_json(found.as_json()).encode())
+
+
+def evidence_table(found: Audit) -> Any:
+    """Arrow table with a row for every graded pair, in input order."""
+    import pyarrow as pa
+
+    labelled, weighed = found.labelled, found.weighed
+    values = np.array(found.run.manifest.values)
+    expected = np.full(len(labelled), np.nan)
+    rate = weighed.clicks.expected[np.arange(len(labelled)), labelled.grade]
+    expected = np.where(labelled.examined > 0, rate * labelled.examined, np.nan)
+    columns = {
+        "row": labelled.row,
+        "query_id": labelled.query_id,
+        "query": labelled.query,
+        "candidate_id": labelled.candidate_id,
+        "grade": values[labelled.grade] if len(labelled) else [],
+        "posterior": weighed.posterior.tolist(),
+        "p_wrong": weighed.wrong(labelled),
+        "impressions": labelled.impressions.astype(np.int64),
+        "examined_impressions": labelled.examined,
+        "unused_impressions": labelled.unused.astype(np.int64),
+        "clicks": labelled.clicks.astype(np.int64),
+        "expected_clicks": pa.array(expected, mask=np.isnan(expected)),
+        "carts": labelled.carts.astype(np.int64),
+        "purchases": labelled.purchases.astype(np.int64),
+    }
+    return pa.table(columns)
+
+
+def flags_table(found: Audit, evidence: Any) -> Any:
+    """Arrow table with a row for every flag, strongest first: the evidence, and what the flag says."""
+    import pyarrow as pa
+
+    rows = np.array([flag.pair for flag in found.flags], dtype=np.int64)
+    values = found.run.manifest.values
+    table = evidence.take(pa.array(rows))
+    ranges = expected_clicks(found.labelled, found.weighed, rows)
+    people = found.labelled.people[rows]
+    live = found.labelled.live[rows]
+    more = {
+        "expected_low": pa.array([r and r[1] for r in ranges], pa.int64()),
+        "expected_high": pa.array([r and r[2] for r in ranges], pa.int64()),
+        "live_examined": pa.array([None if np.isnan(value) else float(value) for value in live], pa.float64()),
+        "people_grade": pa.array([None if p < 0 else values[p] for p in people], pa.int64()),
+        "type": pa.array([str(flag.type) for flag in found.flags], pa.string()),
+        "strength": pa.array([flag.strength for flag in found.flags], pa.float64()),
+        "q_value": pa.array([flag.q_value for flag in found.flags], pa.float64()),
+        "suggested_grade": pa.array([values[flag.suggested] for flag in found.flags], pa.int64()),
+        "suggested_action": pa.array([flag.action for flag in found.flags], pa.string()),
+        "candidate": pa.array([dump_json(dict(found.labelled.candidate[i])) for i in rows], pa.string()),
+    }
+    for name, column in more.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def queries_table(found: Audit) -> Any:
+    """Arrow table of `QueryRow`s, most searched first."""
+    import pyarrow as pa
+
+    names = list(QueryRow.__dataclass_fields__)
+    kinds = {"searches": pa.int64(), "clicks": pa.int64(), "labelled_pairs": pa.int64(), "popular": pa.bool_()}
+    kinds |= {"zero_click": pa.float64(), "weight": pa.float64(), "promoted": pa.bool_(), "thin": pa.bool_()}
+    fields = [(name, kinds.get(name, pa.string())) for name in names]
+    return pa.table({n: [getattr(row, n) for row in found.queries] for n in names}, schema=pa.schema(fields))
+
+
+def _parquet(table: Any, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    partial = path.with_name(f".{path.name}.partial")
+    pq.write_table(table, partial, compression="zstd")
+    keep(partial, path)

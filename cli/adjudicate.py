@@ -1,0 +1,43 @@
+"""`judge adjudicate`: a stronger judge looks at flagged labels again."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json
+from cli.output import progress, show_json
+
+
+def adjudicate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
+    judge: Annotated[
+        str, typer.Option("--with", metavar="MODEL", help="A stronger judge; named as for `judge label`.")
+    ],
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
+    ] = "transformers",
+    json: Json = False,
+) -> None:
+    """Re-judge flagged labels. Where the judge contradicts one, the category decides, or people do.
+
+    \b
+    Example:
+      judge adjudicate runs/monday --with Qwen/Qwen3-4B
+    """
+    from audit.engagement.adjudicate import adjudicate as decide
+    from audit.engagement.queue import read_queue
+    from judge.store import Run
+
+    opened = Run.open(run)
+    with progress("judging again", len(read_queue(opened))) as advance:
+        found = decide(opened, judge, engine, advance)
+    counts = Counter(str(decision.verdict) for decision in found)
+    if json:
+        show_json({"decisions": len(found), **counts})
+        return
+    listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
+    typer.echo(f"{len(found):,} decisions appended" + (f": {listed}" if listed else ""))
+    if counts["unsure"]:
+        typer.echo("what is unsure stays in the queue for people: `judge review` or `judge queue`")

@@ -1,0 +1,115 @@
+"""`judge audit`: a run's labels beside what shoppers did."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
+from cli.output import say, show_json, show_table
+
+if TYPE_CHECKING:
+    from audit.engagement.auditing import Audit
+    from audit.engagement.flags import FlagRow
+
+
+def audit(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
+    events: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EVENTS",
+            help="UBI events (JSONL), an event or impression table, or counts; CSV, TSV, JSONL or Parquet.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory to write.")],
+    people: Annotated[
+        Path | None, typer.Option("--people", metavar="RATINGS", help="People's grades of some of the pairs.")
+    ] = None,
+    rating: Rating = None,
+    grades: Grades = None,
+    level: Annotated[
+        float, typer.Option("--fdr", metavar="SHARE", min=0.001, max=0.5, help="False discovery rate of each type.")
+    ] = 0.1,
+    memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory for reading the events.")] = "5GB",
+    map_: Map = None,
+    json: Json = False,
+) -> None:
+    """Flag labels that clicks, carts and purchases contradict. No label is changed.
+
+    Columns: `query` or `query_id`, `candidate_id`, `position`, and either `action` and `search_id` (events), `clicked`
+    and `search_id` (impressions), or `impressions`, `clicks`, `add_to_carts`, `purchases` (counts). UBI needs no map.
+
+    \b
+    Example:
+      judge audit runs/monday events.parquet --map search_id=session --out audits/monday
+    """
+    import re
+
+    from audit.engagement.aggregate import Rules
+    from audit.engagement.auditing import Settings
+    from audit.engagement.auditing import audit as compare
+    from audit.engagement.labelled import Ratings
+    from audit.engagement.source import EngagementFile
+    from audit.engagement.writing import write_audit
+    from judge.errors import InputError
+    from judge.store import Run
+
+    if not re.fullmatch(r"\d+(\.\d+)?[KMGT]B", memory):
+        raise InputError(f"--memory {memory}: is no size", "write it like --memory 5GB")
+    mapping = read_map(map_)
+    ratings = Ratings(people, read_map(None, rating), read_grades(grades)) if people else None
+    with input_file(events) as (path, name):
+        say("reading events")
+        settings = Settings(level, ratings, Rules(memory=memory))
+        found = compare(Run.open(run), EngagementFile(path, mapping, name), settings)
+    write_audit(found, out)
+    if json:
+        show_json(found.as_json())
+        return
+    _show(found, out)
+
+
+def _show(found: "Audit", out: Path) -> None:
+    summary = found.as_json()
+    read, pairs = summary["input"], summary["pairs"]
+    aside = ", ".join(f"{count:,} {name}" for name, count in read["set_aside"].items())
+    typer.echo(
+        f"{read['rows']:,} rows of {read['shape']}, {read['used']:,} used" + (f"; set aside: {aside}" if aside else "")
+    )
+    typer.echo(
+        f"{pairs['graded']:,} graded pairs, {pairs['with_examined_impressions']:,} with engagement; "
+        f"click model: {summary['examination']['model']}"
+    )
+    if summary["examination"]["note"]:
+        typer.echo(f"note: {summary['examination']['note']}")
+    kinds: dict[int, list[FlagRow]] = {}
+    for flag in found.flags:
+        kinds.setdefault(flag.pair, []).append(flag)
+    rows = [_row(found, flags) for flags in list(kinds.values())[:10]]
+    typer.echo()
+    if rows:
+        show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), right=(3, 4, 5))
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
+    typer.echo(f"\n{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
+    typer.echo(f"report in {out / 'report.html'}")
+
+
+def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:
+    """One pair's line: all its flags, the numbers of the strongest."""
+    values, labelled, first = found.run.manifest.values, found.labelled, flags[0]
+    i = first.pair
+    return (
+        _short(labelled.query[i], 30),
+        _short(labelled.candidate[i].get("title") or labelled.candidate_id[i], 44),
+        f"{values[labelled.grade[i]]} → {values[first.suggested]}",
+        f"{labelled.clicks[i]:,.0f}",
+        f"{labelled.purchases[i]:,.0f}",
+        f"{first.q_value:.3f}",
+        ", ".join(flag.type.value for flag in flags),
+    )
+
+
+def _short(text: str, width: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,46 @@
+"""`judge decide`: people's decisions back into the run."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import Json, input_file
+from cli.output import show_json
+
+
+def decide(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run that the decisions are about.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Rows with `query_id, candidate_id, decision` and perhaps `author, reason`; `-` is stdin.",
+        ),
+    ],
+    author: Annotated[
+        str | None, typer.Option("--author", metavar="NAME", help="Who decided, where a row is silent.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Append decisions to the run: a grade, `keep` or `unsure` a row. Labels stay; `judge export` applies decisions.
+
+    \b
+    Example:
+      judge decide runs/monday queue.csv --author Ana
+    """
+    from audit.engagement.sheet import read_decisions
+    from judge.decisions import Decisions
+    from judge.store import Run
+
+    opened = Run.open(run)
+    with input_file(file) as (path, name):
+        found = read_decisions(opened, path, author, name)
+    Decisions(opened.path).append(found)
+    counts = Counter(str(decision.verdict) for decision in found)
+    if json:
+        show_json({"decisions": len(found), **counts})
+        return
+    listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
+    typer.echo(f"{len(found):,} decisions appended" + (f": {listed}" if listed else ""))

@@ -1,0 +1,114 @@
+"""Decisions: what was decided of a flagged label, by whom and why. Appended, never edited.
+
+A line of `RUN/decisions.jsonl` is one decision. It is on disk before the call returns, so that neither a tab that
+closes nor a machine that stops loses it; a line that a crash cut short is passed over, and the next one starts anew.
+The last decision of a pair counts. Labels are never changed: the export applies decisions.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import ValidationError, model_validator
+
+from judge.errors import RunError
+from judge.records import Record
+
+
+class Verdict(StrEnum):
+    """How a decision ended."""
+
+    KEEP = "keep"
+    """The label stands."""
+    CHANGE = "change"
+    """The pair gets another grade."""
+    UNSURE = "unsure"
+    """Whoever looked could not tell: the label stands, and the pair stays in the queue."""
+
+
+class Decision(Record):
+    """What was decided of one pair's label."""
+
+    query_id: str
+    candidate_id: str
+    verdict: Verdict
+    grade: int | None = None
+    """The new grade; null unless the verdict is `change`."""
+    label: int | None = None
+    """The grade that the label had when this was decided."""
+    author: str
+    reason: str
+    """Why, in words; may be empty."""
+    time: str
+    """ISO 8601, UTC."""
+    source: str
+    """How it came: `review`, `file` or `judge`."""
+
+    @model_validator(mode="after")
+    def _grade_follows_verdict(self) -> "Decision":
+        if (self.grade is not None) != (self.verdict is Verdict.CHANGE):
+            raise ValueError(f"a decision to {self.verdict} has grade {self.grade}")
+        return self
+
+
+class Decisions:
+    """The decisions of a run.
+
+    Args:
+        run: The run's directory.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / "decisions.jsonl"
+
+    def append(self, decisions: list[Decision]) -> None:
+        """Add decisions; they are on disk when this returns.
+
+        Raises:
+            RunError: The file cannot be written.
+        """
+        from filelock import FileLock
+
+        lines = "".join(decision.model_dump_json() + "\n" for decision in decisions)
+        try:
+            with FileLock(self.path.with_name(".decisions.lock")), self.path.open("ab+") as stream:
+                if stream.tell():
+                    stream.seek(-1, os.SEEK_END)
+                    if stream.read(1) != b"\n":
+                        lines = "\n" + lines
+                stream.write(lines.encode("utf-8", "backslashreplace"))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written ({error.strerror})", "make room, or mend its rights"
+            ) from None
+
+    def __iter__(self) -> Iterator[Decision]:
+        """All whole decisions in the order in which they came."""
+        if not self.path.is_file():
+            return
+        raw = self.path.read_bytes().split(b"\n")
+        for number, line in enumerate(raw, 1):
+            if not line.strip():
+                continue
+            try:
+                yield Decision.model_validate_json(line)
+            except ValidationError:
+                try:
+                    json.loads(line)
+                except ValueError:
+                    continue  # cut short by a crash
+                raise RunError(
+                    f"{self.path}, line {number}: is no decision of this version", "mend or remove the line"
+                ) from None
+
+    def latest(self) -> dict[tuple[str, str], Decision]:
+        """The decision that counts, by (query_id, candidate_id)."""
+        return {(decision.query_id, decision.candidate_id): decision for decision in self}
+
+    def settled(self) -> dict[tuple[str, str], Decision]:
+        """Those of `latest` that settle their pair."""
+        return {key: decision for key, decision in self.latest().items() if decision.verdict is not Verdict.UNSURE}

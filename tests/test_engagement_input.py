@@ -1,0 +1,151 @@
+"""Engagement files in: every shape, every rule, every row accounted for."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.engagement.aggregate import Rules, aggregate, connect
+from audit.engagement.source import EngagementFile
+from judge.errors import InputError
+
+EVENTS = """search_id,query,candidate_id,position,action
+s1,red shoes,A,1,impression
+s1,red shoes,B,2,impression
+s1,red shoes,B,2,impression
+s1,red shoes,B,,click
+s1,red shoes,C,3,impression
+s1,red shoes,D,3,click
+s1,red shoes,D,0,impression
+s1,red shoes,D,x,click
+s1,red shoes,D,x
+s1,,D,1,click
+s1,red shoes,A,1,search
+"""
+
+
+def read(tmp_path, name, text, rules=None, mapping=None):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    db = connect(tmp_path / "spill", rules or Rules())
+    return db, aggregate(db, EngagementFile(path, mapping or {}), rules)
+
+
+def cells(db):
+    return db.execute("""SELECT candidate_id, position, last, impressions, clicks, carts, purchases, live
+        FROM cells JOIN candidate_keys USING (c) ORDER BY ALL""").fetchall()
+
+
+def test_events_by_hand(tmp_path):
+    db, found = read(tmp_path, "events.csv", EVENTS)
+    # A was shown above the click on B, C below it; the second impression of B is a duplicate; D was never shown.
+    assert cells(db) == [("A", 1, 0, 1, 0, 0, 0, 1), ("B", 2, 0, 1, 1, 0, 0, 1), ("C", 3, 2, 1, 0, 0, 0, 1)]
+    assert found.rows == 11
+    assert found.used == 4
+    assert found.set_aside == {
+        "unreadable": 1,
+        "no_query": 1,
+        "other_action": 1,
+        "bad_position": 2,
+        "duplicate": 1,
+        "not_shown": 1,
+    }
+
+
+def test_ubi_events(tmp_path):
+    def event(action, thing, place):
+        attributes = {"object": {"object_id": thing}, "position": {"ordinal": place}}
+        return {
+            "action_name": action,
+            "query_id": "u-1",
+            "client_id": "c",
+            "timestamp": "2026-01-01T00:00:00Z",
+            "user_query": "red shoes",
+            "event_attributes": attributes,
+        }
+
+    lines = [
+        event("impression", "A", 1),
+        event("impression", "B", 2),
+        event("click", "B", 2),
+        event("purchase", "B", 2),
+    ]
+    text = "\n".join(map(json.dumps, lines)) + '\n{"action_name": "cl\n[1]\n'
+    db, found = read(tmp_path, "events.jsonl", text)
+    assert cells(db) == [("A", 1, 0, 1, 0, 0, 0, 1), ("B", 2, 0, 1, 1, 0, 1, 1)]
+    assert (found.shape, found.rows, found.used, found.set_aside) == ("ubi", 6, 4, {"invalid_json": 2})
+
+
+def test_impressions_by_hand(tmp_path):
+    text = "session,query_id,candidate_id,rank,clicked\n7,q,A,1,1\n7,q,B,2,0\n7,q,B,2,0\n8,q,A,1,0\n"
+    db, found = read(tmp_path, "shown.csv", text, mapping={"search_id": ["session"], "position": ["rank"]})
+    assert cells(db) == [("A", 1, 0, 2, 1, 0, 0, 1), ("B", 2, 1, 1, 0, 0, 0, 1)]
+    assert found.set_aside == {"duplicate": 1}
+    assert db.execute("SELECT searches, clicked, clicks FROM queries").fetchall() == [(2, 1, 1)]
+
+
+def test_counts_by_hand(tmp_path):
+    text = (
+        "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\nr,A,1,10,5\nr,A,2,10,11\nr,A,2,-1,0\nr,A,0,9,1\n"
+    )
+    db, found = read(tmp_path, "counts.csv", text)
+    assert cells(db) == [("A", 1, None, 20, 10, None, None, None)]
+    assert found.set_aside == {"bad_count": 1, "clicks_above_impressions": 1, "bad_position": 1}
+
+
+def test_bots_are_set_aside(tmp_path):
+    head = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
+    person = [f"p{i},q,A,1,impression,person,2026-01-01\n" for i in range(5)]
+    # The robot clicks all it sees; the scraper sees too much in a day.
+    robot = [f"r{i},q,A,1,{a},robot,2026-01-0{1 + i % 2}\n" for i in range(10) for a in ("impression", "click")]
+    scraper = [f"s{i},q,A,1,impression,scraper,2026-01-01\n" for i in range(31)]
+    rules = Rules(events_a_day=30, impressions=10, click_share=0.8)
+    db, found = read(tmp_path, "e.csv", head + "".join(person + robot + scraper), rules)
+    assert (found.bots, found.set_aside) == (2, {"bot": 51})
+    assert cells(db) == [("A", 1, 0, 5, 0, 0, 0, 0)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["s1", "s2", ""]),
+            st.sampled_from(["q", " Q ", ""]),
+            st.sampled_from(["A", "B", ""]),
+            st.sampled_from(["1", "2", "0", "-1", "x", ""]),
+            st.sampled_from(["impression", "click", "purchase", "hover", ""]),
+        ),
+        max_size=40,
+    )
+)
+def test_every_row_is_accounted_for(tmp_path_factory, rows):
+    text = "search_id,query,candidate_id,position,action\n" + "".join(",".join(row) + "\n" for row in rows)
+    db, found = read(tmp_path_factory.mktemp("rows"), "events.csv", text)
+    assert found.rows == len(rows) == found.used + sum(found.set_aside.values())
+    used = db.execute("SELECT coalesce(sum(impressions + clicks + carts + purchases), 0) FROM cells").fetchone()[0]
+    assert used == found.used
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("query,candidate_id,position\n", "neither `action`"),
+        ("query,candidate_id,clicked,search_id\n", "field 'position': missing column"),
+        ("candidate_id,position,impressions,clicks\n", "field 'query': missing column"),
+    ],
+)
+def test_a_missing_column_is_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=re.escape(message)) as error:
+        read(tmp_path, "events.csv", text)
+    assert "--map" in error.value.hint
+
+
+def test_a_file_that_ends_early_is_an_input_error(tmp_path):
+    import gzip
+
+    path = tmp_path / "events.csv.gz"
+    path.write_bytes(gzip.compress((EVENTS * 500).encode())[:-400])
+    with pytest.raises(InputError, match=r"events\.csv\.gz"):
+        aggregate(connect(tmp_path / "spill", Rules()), EngagementFile(path))

@@ -1,0 +1,79 @@
+"""Queries without clicks, thin ones, kinds, weights; and people's grades beside the label's. Worked by hand."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from audit.engagement.auditing import Settings, audit
+from audit.engagement.flags import FlagType
+from audit.engagement.labelled import Ratings
+from audit.engagement.queries import _kind, traffic_mix, zero_click_summary
+from audit.engagement.source import EngagementFile
+from judge.guideline import load_guideline
+from judge.importing import import_run
+from judge.pairs import Source
+from judge.store import Run
+
+SHOP = Path(__file__).parent.parent / "examples" / "shop"
+
+
+def make_run(path, grades, catalogue=None):
+    run, policy = Run(path), load_guideline()
+    known = {str(value): value for value in policy.values}
+    with run.writing():
+        import_run(run, Source(grades, catalogue, grades=known, need_text=False), policy)
+    return run
+
+
+def test_zero_clicks_mix_and_weights_by_hand(tmp_path):
+    with (tmp_path / "shown.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["search_id", "query", "candidate_id", "position", "clicked", "kind", "promoted"])
+        # Tents: 8 searches, 2 clicked; Stoves: 4 searches, 3 clicked, promoted; lamps: 4 searches, none, not labelled.
+        for number in range(8):
+            writer.writerow([f"t{number}", "tent", "A", 1, int(number < 2), "category", "false"])
+        for number in range(4):
+            writer.writerow([f"s{number}", " Gas  Stove", "B", 1, int(number < 3), "one_attribute", "true"])
+            writer.writerow([f"l{number}", "lamp", "C", 1, 0, "category", "false"])
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\ntent,X,0\ntent,Y,0\ngas stove,B,2\n")
+    found = audit(
+        make_run(tmp_path / "run", tmp_path / "grades.csv"), EngagementFile(tmp_path / "shown.csv"), Settings()
+    )
+    rows = {row.query.strip(): row for row in found.queries}
+    assert {name: row.zero_click for name, row in rows.items()} == {"tent": 0.75, "Gas  Stove": 0.25, "lamp": 1.0}
+    # Of the labelled queries' 12 searches two thirds are for tents, of the 4 labelled pairs three quarters.
+    assert rows["tent"].weight == pytest.approx((8 / 12) / (3 / 4))
+    assert rows["Gas  Stove"].weight == pytest.approx((4 / 12) / (1 / 4))
+    assert rows["lamp"].weight is None
+    assert all(row.thin for row in rows.values())
+    summary = zero_click_summary(found.queries)
+    assert summary["popular"] == {"queries": 1, "above": 1, "share": 1.0, "searches": 8, "zero_click_rate": 0.75}
+    assert summary["promoted"]["share"] == 0
+    assert traffic_mix(found.queries)["labelled_share_of_searches"] == pytest.approx(12 / 16)
+    assert found.flags == []
+    assert found.weighed.clicks.rates is None, "three pairs teach nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("tents", "category"),
+        ("red tent", "one_attribute"),
+        ("red tent for four", "several_attributes"),
+        ("norvane tent", "product_name"),
+        ("tent x200", "product_name"),
+        ("", "unknown"),
+    ],
+)
+def test_kinds_of_queries(text, kind):
+    assert _kind(text, {"norvane"}, {"tent"}) == kind
+
+
+def test_people_who_disagree_with_the_label_are_heard(tmp_path):
+    run = make_run(tmp_path / "run", SHOP / "grades_with_errors.csv", SHOP / "catalogue.csv")
+    settings = Settings(ratings=Ratings(SHOP / "grades.csv", {}))
+    found = audit(run, EngagementFile(SHOP / "engagement.csv"), settings)
+    against = [flag for flag in found.flags if flag.type is FlagType.JUDGE_AGAINST_PEOPLE]
+    assert 12 <= len(against) <= 14
+    assert all(flag.suggested == found.labelled.people[flag.pair] for flag in against)
