@@ -5,7 +5,7 @@ probe run twice asks the same.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
 
@@ -46,7 +46,7 @@ def _unchanged(pair: Pair, guideline: Guideline) -> Pair | None:
 
 def _upper(pair: Pair, guideline: Guideline) -> Pair | None:
     changed = pair.query.upper() if pair.query != pair.query.upper() else pair.query.lower()
-    return None if changed == pair.query else pair.model_copy(update={"query": changed})
+    return None if changed == pair.query else replace(pair, query=changed)
 
 
 def _misspelt(pair: Pair, guideline: Guideline) -> Pair | None:
@@ -61,7 +61,7 @@ def _misspelt(pair: Pair, guideline: Guideline) -> Pair | None:
         return None
     at = Random(blake2b(pair.query.encode(), digest_size=8).digest()).choice(swaps)  # noqa: S311
     words[place] = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-    return pair.model_copy(update={"query": " ".join(words)})
+    return replace(pair, query=" ".join(words))
 
 
 def _appended(text: str) -> Change:
@@ -86,7 +86,7 @@ def _with(pair: Pair, guideline: Guideline, change: Callable[[str], str]) -> Pai
     field = max(guideline.fields, key=lambda f: f.tokens).name
     texts = {**pair.candidate, field: change(pair.candidate.get(field, ""))}
     order = [f.name for f in guideline.fields]
-    return pair.model_copy(update={"candidate": {name: texts[name] for name in order if name in texts}})
+    return replace(pair, candidate={name: texts[name] for name in order if name in texts})
 
 
 PERTURBATIONS = (

@@ -81,16 +81,19 @@ def label(
         assert out is not None
         run = Run(out)
         with run.writing():
-            work.begin(run)
-            done, rows = run.labelled(), run.manifest.rows
-            if done < rows:
-                say(f"loading {work.judge.model.name}")
-                try:
+            try:
+                work.begin(run)
+                done, rows = run.labelled(), run.manifest.rows
+                if done < rows:
+                    say(f"loading {work.judge.model.name}")
                     with progress("judging", rows, done) as advance:
                         work.go_on(run, advance)
-                except KeyboardInterrupt:
-                    typer.echo(f"stopped at {run.labelled():,} of {rows:,} rows; the same command goes on", err=True)
+            except KeyboardInterrupt:
+                if not run.manifest_path.is_file():
                     raise typer.Exit(130) from None
+                rows = run.manifest.rows
+                typer.echo(f"stopped at {run.labelled():,} of {rows:,} rows; the same command goes on", err=True)
+                raise typer.Exit(130) from None
             run.finish()
     summary = summarise(run)
     if json:

@@ -39,7 +39,7 @@ def probe(
     from audit.perturbations import PERTURBATIONS
     from audit.probe import probe as ask
     from audit.probe import sample
-    from judge.engines import Judge, check_engine
+    from judge.engines import Judge, Serving, check_engine
     from judge.errors import InputError
     from judge.label import read_pairs
     from judge.pairs import Source, stage
@@ -53,7 +53,7 @@ def probe(
     chosen = sample(every, limit)
     if not chosen:
         raise InputError(f"{name}: holds no pair to judge", "`judge validate` says why")
-    asked = Judge(judge, engine)
+    asked = Judge(judge, Serving(engine))
     say(f"loading {asked.model.name}")
     with progress("probing", len(chosen) * (1 + len(PERTURBATIONS))) as advance:
         found = ask(chosen, asked, policy, progress=advance)
