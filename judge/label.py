@@ -201,6 +201,12 @@ def table(judged: Judged, values: Sequence[int], fingerprint: str) -> Any:
     return pa.table(columns, schema=schema())
 
 
+def labelled_pair(pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str) -> Label:
+    """One pair's label as a record; see `table`."""
+    row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
+    return Label(**table(Judged(Block([(pair, row)], []), [answer]), values, fingerprint).to_pylist()[0])
+
+
 def skipped(row: Mapping[str, Any], fingerprint: str) -> Label:
     """The label of a row that is not judged."""
     return Label(

@@ -6,16 +6,11 @@ import pytest
 from judge.engines.transformers import TransformersEngine
 from judge.errors import ModelError
 from judge.guideline import Guideline, load_guideline
-from judge.label import Block, Judged, table
+from judge.label import labelled_pair
 from judge.prompt import PromptBuilder
-from judge.records import Failure, Label, Scores, Status
+from judge.records import Failure, Scores, Status
 
 pytestmark = pytest.mark.slow
-
-
-def labelled(pair, answer, values=(0, 1, 2)):
-    block = Block([(pair, {"row": 1, "query_id": "q", "candidate_id": "c", "skip": None})], [])
-    return Label(**table(Judged(block, [answer]), values, "f").to_pylist()[0])
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +87,17 @@ def test_a_model_that_cannot_be_loaded_is_one_clear_error(tmp_path):
 
 @pytest.mark.parametrize("logprobs", [(float("nan"), -1.0, -1.0), (-float("inf"),) * 3])
 def test_a_score_that_is_no_number_fails_the_pair_and_grades_nothing(logprobs, dozen):
-    label = labelled(dozen[0], Scores(logprobs, 0.0))
+    label = labelled_pair(dozen[0], Scores(logprobs, 0.0), (0, 1, 2), "f")
     assert (label.status, label.grade, label.probabilities) == (Status.FAILED, None, None)
-    assert labelled(dozen[0], Failure("down")).reason == "down"
+    assert labelled_pair(dozen[0], Failure("down"), (0, 1, 2), "f").reason == "down"
 
 
 def test_a_label_is_the_most_probable_grade_with_its_expectation(dozen):
     scores = Scores(tuple(np.log([0.1, 0.3, 0.4])), 0.2)
-    label = labelled(dozen[0], scores)
+    label = labelled_pair(dozen[0], scores, (0, 1, 2), "f")
     assert label.grade == 2
     assert label.probabilities == pytest.approx((0.125, 0.375, 0.5))
     assert label.expected_grade == pytest.approx(0.375 + 2 * 0.5)
     assert label.outside_mass == 0.2
     tie = Scores(tuple(np.log([0.4, 0.2, 0.4])), 0.0)
-    assert labelled(dozen[0], tie).grade == 0
+    assert labelled_pair(dozen[0], tie, (0, 1, 2), "f").grade == 0
