@@ -22,15 +22,17 @@ setup: .venv/ready
 	@touch $@
 
 quickstart: setup
-	$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN) || \
+	@echo "judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)"; echo
+	@$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN) || \
 		{ echo "to begin anew: make quickstart RUN=runs/another"; exit 1; }
-	@echo
-	$(BIN)/judge agree $(SHOP)/grades.csv --run $(RUN)
+	@echo; echo "judge agree $(SHOP)/grades.csv --run $(RUN)"; echo
+	@$(BIN)/judge agree $(SHOP)/grades.csv --run $(RUN)
 	@$(BIN)/judge agree $(SHOP)/ratings.csv --run $(RUN) --report $(RUN)/report.html --overwrite > /dev/null
 	@echo; echo "the report, with the grades of three simulated raters: $(RUN)/report.html"
 	@echo; echo "Now the same shop's grades with 14 errors planted in them, beside simulated engagement:"; echo
-	$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
-	$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit
+	@$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
+	@echo "judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit"; echo
+	@$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit
 
 test: setup
 	$(BIN)/python -m pytest

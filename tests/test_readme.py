@@ -17,7 +17,7 @@ def blocks():
 
 def commands():
     """Lines that call the command, without the words that stand two blanks behind it."""
-    lines = [line for block in blocks() for line in block if line.startswith("judge ")]
+    lines = next(block for block in blocks() if block[0].startswith("judge validate"))
     return [re.split(r" {2,}(?=[a-z])", re.sub(r"^judge (\w+) +", r"judge \1 ", line))[0] for line in lines]
 
 
@@ -59,6 +59,9 @@ def test_the_quickstart_labels_the_example_shop(judge):
     shop = ROOT / "examples" / "shop"
     assert "label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)" in recipe
     assert "agree $(SHOP)/grades.csv --run $(RUN)" in recipe
+    printed = [line for block in blocks() for line in block if line.startswith("judge ") and "examples/shop" in line]
+    for line in printed:
+        assert line.replace("examples/shop", "$(SHOP)").replace("runs/quickstart", "$(RUN)") in recipe
     found = judge(
         "label", shop / "pairs.csv", "--catalogue", shop / "catalogue.csv", "--out", "run", "--limit", 24, "--json"
     ).json
