@@ -76,18 +76,19 @@ def test_killed_at_any_moment_the_result_is_that_of_a_run_that_was_not(tmp_path)
     whole = labels(label(Source(pairs), tmp_path / "whole", engine))
     command = [sys.executable, "-c", SLOW, str(pairs), str(tmp_path / "killed")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    kills = 0
-    for wait in (0.3, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 30.0):
+    run = Run(tmp_path / "killed")
+    killed_at = []
+    # Killed before anything is written, then each time a few more parts are there; at last left to finish.
+    for parts in (0, 1, 4, 12, 20):
         process = subprocess.Popen(command, env=environment, cwd=tmp_path)
-        try:
-            assert process.wait(wait) == 0
-            break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-    assert kills >= 2, "the kills came too late to show anything"
-    run = Run.open(tmp_path / "killed")
+        while len(run.parts()) < parts and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(0.3 if parts == 0 else 0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        killed_at.append(len(run.parts()) * 8)
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True)
+    assert len({at for at in killed_at if 0 < at < 480}) >= 2, f"no kill hit the labelling: {killed_at}"
     run.check_whole()
     assert labels(run) == whole
     assert not [path.name for path in run.path.rglob("*") if "partial" in path.name or "staging" in path.name]
