@@ -6,8 +6,10 @@ import sys
 import typer
 
 from cli.agree import agree
+from cli.calibrate import calibrate
 from cli.doctor import doctor
 from cli.export import export
+from cli.finetune import finetune
 from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
@@ -24,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (doctor, guideline, validate, label, status, agree, export):
+for verb in (doctor, guideline, validate, finetune, label, calibrate, status, agree, export):
     app.command()(verb)
 app.command("import")(import_)
 

@@ -11,14 +11,15 @@ from functools import cached_property
 from pathlib import Path
 
 from judge import __version__
+from judge.adapter import Manner
 from judge.engines import Judge
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.guideline import Guideline
-from judge.label import label_run, read_pairs
+from judge.label import PLAIN, label_run, read_pairs
 from judge.pairs import Source, Staged, stage
-from judge.prompt import PromptBuilder, template_digest
+from judge.prompt import PromptBuilder
 from judge.records import Pair, Record
 from judge.store import Manifest, Run, Tally
 
@@ -50,11 +51,12 @@ class Labelling:
     model: str
     engine: str
     skip_bad_rows: bool = False
+    manner: Manner = PLAIN
 
     @cached_property
     def judge(self) -> Judge:
         """The judge, found but not loaded."""
-        return Judge(self.model, self.engine)
+        return Judge(self.model, self.engine, self.manner.adapter)
 
     def begin(self, run: Run) -> None:
         """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.
@@ -63,11 +65,11 @@ class Labelling:
             InputError, ModelError: Something the user gave cannot be used.
             RunError: The directory holds a run of another fingerprint or input.
         """
-        begin_run(run, self.source, self.guideline, lambda: {**self.judge.parts, "template_digest": template_digest()})
+        begin_run(run, self.source, self.guideline, lambda: {**self.judge.parts, **self.manner.parts})
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
         """Label what has no label yet; see `judge.label.label_run`."""
-        return label_run(run, self._builder(), self.judge.open(), progress)
+        return label_run(run, self._builder(), self.judge.open(), progress, self.manner)
 
     def estimate(self, directory: Path, size: int) -> Estimate:
         """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
@@ -98,7 +100,10 @@ class Labelling:
         )
 
     def _builder(self) -> PromptBuilder:
-        return PromptBuilder(self.guideline, self.judge.tokenizer, context=self.judge.model.context)
+        model = self.judge.model
+        builder = PromptBuilder(self.guideline, self.judge.tokenizer, self.manner.template, model.context)
+        self.manner.check(model, builder.labels)
+        return builder
 
 
 def begin_run(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judge.adapter import Manner
 from judge.engines import Engine
 from judge.prompt import PromptBuilder
 from judge.records import Failure, Label, Pair, Scores, Status
@@ -21,11 +22,18 @@ PART_SECONDS = 5.0
 PART_LABELS = 50_000
 """A part is written after so many labels: what memory has to hold."""
 
+PLAIN = Manner()
+"""Answers are taken as they come."""
+
 Item = tuple[Pair | None, dict[str, Any]]
 
 
 def label_run(
-    run: Run, builder: PromptBuilder, engine: Engine, progress: Callable[[int], None] = lambda rows: None
+    run: Run,
+    builder: PromptBuilder,
+    engine: Engine,
+    progress: Callable[[int], None] = lambda rows: None,
+    manner: Manner = PLAIN,
 ) -> Tally:
     """Label everything in a run that has no label yet, and tell what this sitting took.
 
@@ -34,6 +42,7 @@ def label_run(
         builder: Makes the prompts.
         engine: Scores them.
         progress: Called with the number of rows that have been labelled since the last call.
+        manner: How answers are calibrated, and from which confidence on they are taken.
     """
     manifest = run.manifest
     writer = _Writer(run)
@@ -43,7 +52,7 @@ def label_run(
         labels = [
             skipped(row, manifest.fingerprint)
             if pair is None
-            else labelled_pair(pair, next(answers), manifest.values, manifest.fingerprint)
+            else labelled_pair(pair, next(answers), manifest.values, manifest.fingerprint, manner)
             for pair, row in block
         ]
         writer.add(labels, Tally(judged=len(prompts), cut=Counter(name for prompt in prompts for name in prompt.cut)))
@@ -117,8 +126,10 @@ def _pair(row: dict[str, Any]) -> Pair:
     return Pair.model_construct(candidate=candidate, **{name: row[name] for name in names})
 
 
-def labelled_pair(pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str) -> Label:
-    """The label that an engine's answer makes: the most probable grade, the lower one on a tie."""
+def labelled_pair(
+    pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN
+) -> Label:
+    """The label that an engine's answer makes: the likeliest grade, the lower one on a tie; none where it is unsure."""
     identity: dict[str, Any] = {name: getattr(pair, name) for name in ("row", "query_id", "candidate_id")}
     identity["fingerprint"] = fingerprint
     if isinstance(answer, Failure):
@@ -126,15 +137,20 @@ def labelled_pair(pair: Pair, answer: Scores | Failure, values: Sequence[int], f
     highest = max(answer.logprobs)
     if not math.isfinite(highest) or any(math.isnan(value) for value in answer.logprobs):
         return Label(**identity, status=Status.FAILED, reason="the judge gave no finite score")
-    weights = [math.exp(value - highest) for value in answer.logprobs]
-    probabilities = tuple(weight / sum(weights) for weight in weights)
+    if manner.calibration is not None:
+        probabilities = tuple(manner.calibration.apply(answer.logprobs).tolist())
+    else:
+        weights = [math.exp(value - highest) for value in answer.logprobs]
+        probabilities = tuple(weight / sum(weights) for weight in weights)
+    sure, least = max(probabilities), manner.threshold.least if manner.threshold else 0.0
     return Label(
         **identity,
-        status=Status.GRADED,
-        grade=values[probabilities.index(max(probabilities))],
+        status=Status.GRADED if sure >= least else Status.ABSTAINED,
+        grade=values[probabilities.index(sure)] if sure >= least else None,
         probabilities=probabilities,
         expected_grade=sum(p * value for p, value in zip(probabilities, values, strict=True)),
         outside_mass=answer.outside_mass,
+        reason=None if sure >= least else f"not sure enough: confidence below {least:.3f}",
     )
 
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.errors import InputError, ModelError
+from judge.fingerprint import digest, file_digest
 from judge.model import find_model
 from judge.records import Failure, Prompt, Scores
 from judge.tokenizer import ModelTokenizer, Tokenizer
@@ -66,9 +68,10 @@ class Judge:
         ModelError: What the engine needs is not installed, or there is no such model.
     """
 
-    def __init__(self, model: str, engine: str = DEFAULT) -> None:
+    def __init__(self, model: str, engine: str = DEFAULT, adapter: Path | None = None) -> None:
         check_engine(engine)
         self.engine = engine
+        self.adapter = adapter
         self.model = FAKE_MODEL if engine == "fake" else find_model(model)
 
     @cached_property
@@ -84,7 +87,13 @@ class Judge:
             return parts
         from judge.engines.transformers import best_device
 
-        return {**parts, "tokenizer": self.model.tokenizer, "dtype": best_device()[1]}
+        return {**parts, "tokenizer": self.model.tokenizer, "dtype": best_device()[1], "adapter": self._adapter_digest}
+
+    @cached_property
+    def _adapter_digest(self) -> str | None:
+        if self.adapter is None:
+            return None
+        return digest({path.name: file_digest(path) for path in sorted(self.adapter.glob("adapter_*"))})
 
     def open(self) -> Engine:
         """Load the weights."""
@@ -92,7 +101,7 @@ class Judge:
             return FakeEngine()
         from judge.engines.transformers import TransformersEngine
 
-        return TransformersEngine(self.model.directory)
+        return TransformersEngine(self.model.directory, adapter=self.adapter)
 
 
 def check_engine(name: str) -> None:

@@ -37,13 +37,19 @@ class TransformersEngine:
         directory: config and safetensors weights.
         batch: Candidates scored at once; chosen for the device unless given.
         device, dtype: As torch names them; `best_device()` unless given.
+        adapter: A peft adapter's directory, merged into the weights in memory.
 
     Raises:
         ModelError: The model cannot be loaded.
     """
 
     def __init__(
-        self, directory: Path, batch: int | None = None, device: str | None = None, dtype: str | None = None
+        self,
+        directory: Path,
+        batch: int | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        adapter: Path | None = None,
     ) -> None:
         import torch
         from transformers import AutoModelForCausalLM
@@ -64,6 +70,11 @@ class TransformersEngine:
                     use_safetensors=True,
                     local_files_only=True,
                 )
+                if adapter is not None:
+                    from peft import PeftModel
+
+                    tuned = PeftModel.from_pretrained(self._model, str(adapter), local_files_only=True)
+                    self._model = tuned.merge_and_unload()
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             raise ModelError(
                 f"{directory}: cannot be loaded ({error})", "name a causal language model that transformers knows"

@@ -1,0 +1,121 @@
+"""People's ratings with the texts that they rated, in any of three layouts.
+
+A row a pair with one grade (`--rating COLUMN`); a row a pair with a column for each rater (`--raters A,B,C`); a row a
+grade with a `rater` column. All are read and checked as pairs to label are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from judge.columns import Columns
+from judge.errors import InputError
+from judge.guideline import Guideline
+from judge.pairs import Source, Staged, stage
+from judge.records import Pair
+from judge.rows import Row, Table, as_text
+
+ONE = "grade"
+"""The rater of a file that names none."""
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """What the user gave.
+
+    Args:
+        source: The file of ratings, the catalogue and how to read them; its `grades` say what the file's grades mean.
+        raters: The raters' columns, or the raters to take of a file with a `rater` column; all unless given.
+    """
+
+    source: Source
+    raters: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A pair, and what each rater gave it."""
+
+    pair: Pair
+    votes: Mapping[str, int]
+
+
+def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> list[Rated]:
+    """All rated pairs that have a text, in judging order; writes scratch files into `directory`.
+
+    Raises:
+        InputError: The files cannot be used, rows are wrong and not to be skipped, or no pair has a grade.
+    """
+    narrow = {name: columns for name, columns in ratings.source.mapping.items() if name != "rater"}
+    source = replace(ratings.source, mapping=narrow)
+    by_row = _raters(ratings)
+    if by_row is not None:
+        passes = {"": source}
+    else:
+        columns = ratings.raters or [ONE]
+        passes = {c: replace(source, mapping={**narrow, **({"grade": [c]} if ratings.raters else {})}) for c in columns}
+    found: dict[tuple[str, str], Rated] = {}
+    for column, given in passes.items():
+        staged = stage(given, guideline, directory)
+        _refuse(staged, given, several=by_row is not None)
+        for row in _rows(staged):
+            rater = column if by_row is None else by_row.get(row["row"])
+            if rater is None or not _counts(row["skip"], several=by_row is not None):
+                continue
+            rated = found.setdefault((row["query_id"], row["candidate_id"]), Rated(_pair(row), {}))
+            assert isinstance(rated.votes, dict)
+            rated.votes.setdefault(rater, row["grade"])
+    if not found:
+        name = source.name or source.pairs
+        raise InputError(f"{name}: no pair has a grade", "name the column with --rating COLUMN, or --raters A,B,C")
+    return list(found.values())
+
+
+def _raters(ratings: Ratings) -> dict[int, str] | None:
+    """Who rated each row, by its number; null for a file without a rater column."""
+    table = Table(ratings.source.pairs, ratings.source.name)
+    columns = Columns({"rater": ratings.source.mapping.get("rater", ["rater"])}, ["rater"])
+    wanted, found = set(ratings.raters), {}
+    for row in table:
+        if not isinstance(row, Row):
+            continue
+        column = columns.find(tuple(row.values)).get("rater")
+        rater = as_text(row.values[column]) if column else None
+        if rater is not None and (not wanted or rater.strip() in wanted):
+            found[row.number] = rater.strip()
+    if not found and "rater" in ratings.source.mapping:
+        columns.check_used()
+    return found or None
+
+
+def _refuse(staged: Staged, source: Source, *, several: bool) -> None:
+    """Refuse wrong rows. That raters differ on a pair is no error, and that a pair has no text is one here."""
+    if source.skip_bad_rows:
+        return
+    problems = [p for p in staged.problems if not (several and p.kind == "conflicting_grade")]
+    replace(staged, problems=problems).refuse()
+    empty = [row["row"] for row in _rows(staged) if row["skip"] == "candidate has no text"]
+    if empty:
+        raise InputError(
+            f"{source.name or source.pairs}, row {min(empty)}: the candidate has no text to learn from "
+            f"({len(empty):,} such rows)",
+            "complete the catalogue, map more fields with --map, or leave the rows out with --skip-bad-rows",
+        )
+
+
+def _counts(skip: str | None, *, several: bool) -> bool:
+    return skip is None or (several and skip.startswith(("repeats row", "conflicting_grade")))
+
+
+def _rows(staged: Staged) -> list[dict[str, Any]]:
+    """Rows that bring a grade, in judging order."""
+    import pyarrow.parquet as pq
+
+    return [row for row in pq.read_table(staged.path).to_pylist() if row["grade"] is not None]
+
+
+def _pair(row: Mapping[str, Any]) -> Pair:
+    texts = {name: text for name, text in (row["candidate"] or {}).items() if text is not None}
+    named = {name: row[name] for name in ("row", "query_id", "query", "candidate_id", "locale")}
+    return Pair(**named, candidate=texts)
