@@ -14,6 +14,9 @@ from judge.guideline import load_guideline
 from judge.label import read_pairs
 from judge.pairs import Source, stage
 
+# Several processes test side by side on one machine: threads of one model would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
 SHARED = ROOT.parent / "shared" / "data"
@@ -128,8 +131,12 @@ def tiny_base(tmp_path_factory):
     PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
     torch.manual_seed(0)
     shape = {"hidden_size": 64, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 128}
-    config = LlamaConfig(vocab_size=backend.get_vocab_size(), max_position_embeddings=2048, **shape)
-    LlamaForCausalLM(config).save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=backend.get_vocab_size(), max_position_embeddings=2048, initializer_range=0.06, **shape
+    )
+    model = LlamaForCausalLM(config)
+    model.lm_head.weight.data *= 8  # an adapter that leaves the head alone could not be sure of anything otherwise
+    model.save_pretrained(folder)
     return folder
 
 
