@@ -56,7 +56,7 @@ def _overlap(item: Item) -> list[float]:
     numbers = [word for word in asked if any(c.isdigit() for c in word)]
     held = [word in _words(_whole(item)) for word in numbers]
     found += [min(places, default=1.0), float(item.query.lower() in _whole(item).lower())]
-    found += [float(bool(asked) and asked[-1] in title), len(numbers), float(np.mean(held)) if held else np.nan]
+    found += [float(bool(asked) and asked[-1] in title), len(numbers), float(np.mean(held)) if held else -1.0]
     return found
 
 

@@ -82,7 +82,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
             return done
         config, lessons = prepared.config, prepared.lessons
         network = Network(prepared.base, config, lessons)
-        network.fit_memory([*lessons.train, *lessons.validation], config.batch_tokens)
+        network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
         training = Training(network, lessons, config, out / "checkpoint.safetensors")
         progress = training.run(watch or Watch())
         store(network, out)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from finetune.config import LoraConfig
 from finetune.ratings import Rated
+from finetune.warm import MADE, warm_pairs
 from judge.errors import InputError
 from judge.guideline import Guideline
 from judge.prompt import PromptBuilder
@@ -42,6 +43,8 @@ class Lessons:
     train: Sequence[Example]
     validation: Sequence[Example]
     calibration: Sequence[Example]
+    warm: Sequence[Example] = ()
+    """Seen once, before the rest."""
 
 
 def split(queries: Sequence[str], config: LoraConfig) -> dict[str, str]:
@@ -112,7 +115,14 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
         name: [example for example, there in zip(examples, part == name, strict=True) if there]
         for name in ("train", "validation", "calibration")
     }
-    return Lessons(builder.shared, builder.labels, **chosen)
+    taught = [item for item, there in zip(rated, inside, strict=True) if there]
+    made = warm_pairs(taught, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
+    values = builder.guideline.values
+    warm = [
+        Example(MADE, (*p.query, *p.candidate), tuple(float(m.votes[MADE] == value) for value in values))
+        for m, p in zip(made, builder.build([m.pair for m in made]), strict=True)
+    ]
+    return Lessons(builder.shared, builder.labels, **chosen, warm=warm)
 
 
 def batches(examples: Sequence[Example], size: int, seed: tuple[int, ...]) -> list[list[Example]]:

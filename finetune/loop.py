@@ -46,7 +46,8 @@ class Training:
 
         self.network, self.lessons, self.config, self.path = network, lessons, config, checkpoint
         self.epoch_steps = math.ceil(len(lessons.train) / config.batch_pairs)
-        self.steps = self.epoch_steps * config.epochs
+        self.warm_steps = math.ceil(len(lessons.warm) / config.batch_pairs)
+        self.steps = self.warm_steps + self.epoch_steps * config.epochs
         self._optimizer = torch.optim.AdamW(
             list(network.taught.values()), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -59,22 +60,29 @@ class Training:
         """Take all steps that are left, or fewer where validation stops getting better; keeps the best weights."""
         watch.steps(self.progress.step)
         began, before = time.monotonic(), self.progress.seconds
-        epoch, plan = -1, list[list[Example]]()
+        epoch, plan = -2, list[list[Example]]()
         while self.progress.step < self.steps and not self._stale():
             step = self.progress.step
-            if step // self.epoch_steps != epoch:
-                epoch = step // self.epoch_steps
-                plan = batches(self.lessons.train, self.config.batch_pairs, (self.config.seed, epoch))
-            loss = self._step(plan[step % self.epoch_steps], step)
+            # Epoch -1 is the warm start.
+            now, place = divmod(step - self.warm_steps, self.epoch_steps) if step >= self.warm_steps else (-1, step)
+            if now != epoch:
+                epoch, examples = now, self.lessons.warm if now < 0 else self.lessons.train
+                plan = batches(examples, self.config.batch_pairs, (self.config.seed, epoch + 1))
+            loss = self._step(plan[place], step)
             self._move(step=step + 1, running=self.progress.running + loss, since=self.progress.since + 1)
             watch.steps(1)
-            if (step + 1) % (self.config.evaluate_every or self.epoch_steps) == 0 or step + 1 == self.steps:
+            if self._due(step + 1):
                 watch.look(self._look())
             if (step + 1) % self.config.checkpoint_every == 0 or not self.progress.since:
                 self._move(seconds=before + time.monotonic() - began)
                 self._save()
         self.network.put(self._best)
         return self.progress
+
+    def _due(self, step: int) -> bool:
+        """Whether it is time for a look at the validation queries."""
+        past = step - self.warm_steps
+        return past >= 0 and (past % (self.config.evaluate_every or self.epoch_steps) == 0 or step == self.steps)
 
     def _step(self, batch: list[Example], step: int) -> float:
         import torch

@@ -133,8 +133,8 @@ class Network:
             for name, weight in self.taught.items():
                 weight.copy_(weights[name])
 
-    def fit_memory(self, examples: Sequence[Example], tokens: int) -> None:
-        """Try the heaviest piece of all, and refuse where it does not fit.
+    def fit_memory(self, examples: Sequence[Example], pairs: int, tokens: int) -> None:
+        """Try the heaviest piece that steps of so many pairs can have, and refuse where it does not fit.
 
         Raises:
             EngineError: It does not; names the `batch_tokens` that fits.
@@ -143,7 +143,7 @@ class Network:
         tried = tokens
         while tried >= len(longest.tokens):
             try:
-                self.learn([longest] * max(1, tried // len(longest.tokens)), tried)
+                self.learn([longest] * min(pairs, tried // len(longest.tokens)), tried)
             except (RuntimeError, MemoryError) as error:
                 if not isinstance(error, MemoryError) and not any(word in str(error) for word in OUT_OF_MEMORY):
                     raise

@@ -43,7 +43,8 @@ class Prepared:
     @property
     def steps(self) -> int:
         """Steps of the training, at most."""
-        return math.ceil(len(self.lessons.train) / self.config.batch_pairs) * self.config.epochs
+        size, lessons = self.config.batch_pairs, self.lessons
+        return math.ceil(len(lessons.warm) / size) + math.ceil(len(lessons.train) / size) * self.config.epochs
 
 
 def store(network: Network, out: Path) -> None:
@@ -54,7 +55,8 @@ def store(network: Network, out: Path) -> None:
     full = {name: weight.dtype for name, weight in network.taught.items()}
     for name, weight in network.taught.items():
         weight.data = rounded[name]
-    network.model.save_pretrained(str(out), safe_serialization=True)
+    # False, since peft would otherwise ask the Hub for the base, to see whether its vocabulary was extended.
+    network.model.save_pretrained(str(out), safe_serialization=True, save_embedding_layers=False)
     for name, weight in network.taught.items():
         weight.data = rounded[name].to(full[name])
     (out / "README.md").unlink(missing_ok=True)  # peft's form for a card, not filled in
@@ -80,6 +82,7 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
         training={
             "data": prepared.key.parts["ratings"],
             "pairs": {name: len(part) for name, part in parts.items()},
+            "warm_pairs": len(lessons.warm),
             "queries": {name: len({example.query for example in part}) for name, part in parts.items()},
             "config": config.model_dump(mode="json"),
             "steps": progress.step,

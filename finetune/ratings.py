@@ -48,7 +48,8 @@ def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> list[
         InputError: The files cannot be used, rows are wrong and not to be skipped, or no pair has a grade.
     """
     narrow = {name: columns for name, columns in ratings.source.mapping.items() if name != "rater"}
-    source = replace(ratings.source, mapping=narrow)
+    # Texts are asked for below: one rater's empty column is not a file without texts.
+    source = replace(ratings.source, mapping=narrow, need_text=False)
     by_row = _raters(ratings)
     if by_row is not None:
         passes = {"": source}
@@ -58,8 +59,12 @@ def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> list[
     found: dict[tuple[str, str], Rated] = {}
     for column, given in passes.items():
         staged = stage(given, guideline, directory)
-        _refuse(staged, given, several=by_row is not None)
-        for row in _rows(staged):
+        rows = _rows(staged)
+        if not source.skip_bad_rows:
+            _refuse(staged, by_row is not None)
+        if ratings.source.need_text:
+            rows = _with_text(rows, given)
+        for row in rows:
             rater = column if by_row is None else by_row.get(row["row"])
             if rater is None or not _counts(row["skip"], several=by_row is not None):
                 continue
@@ -89,19 +94,21 @@ def _raters(ratings: Ratings) -> dict[int, str] | None:
     return found or None
 
 
-def _refuse(staged: Staged, source: Source, *, several: bool) -> None:
-    """Refuse wrong rows. That raters differ on a pair is no error, and that a pair has no text is one here."""
-    if source.skip_bad_rows:
-        return
-    problems = [p for p in staged.problems if not (several and p.kind == "conflicting_grade")]
-    replace(staged, problems=problems).refuse()
-    empty = [row["row"] for row in _rows(staged) if row["skip"] == "candidate has no text"]
-    if empty:
+def _refuse(staged: Staged, several: bool) -> None:
+    """Refuse wrong rows. That raters differ on a pair is no error."""
+    replace(staged, problems=[p for p in staged.problems if not (several and p.kind == "conflicting_grade")]).refuse()
+
+
+def _with_text(rows: list[dict[str, Any]], source: Source) -> list[dict[str, Any]]:
+    """The rows whose candidate has a text. Others are refused, unless bad rows are to be skipped."""
+    empty = [row["row"] for row in rows if not any((row["candidate"] or {}).values())]
+    if empty and not source.skip_bad_rows:
         raise InputError(
             f"{source.name or source.pairs}, row {min(empty)}: the candidate has no text to learn from "
             f"({len(empty):,} such rows)",
-            "complete the catalogue, map more fields with --map, or leave the rows out with --skip-bad-rows",
+            "give --catalogue FILE, map more fields with --map, or leave the rows out with --skip-bad-rows",
         )
+    return [row for row in rows if row["row"] not in set(empty)]
 
 
 def _counts(skip: str | None, *, several: bool) -> bool:
