@@ -1,7 +1,13 @@
-"""The two development sets as rated pairs on three levels: read where they lie, dealt into folds by query."""
+"""The two development sets as rated pairs on three levels: read where they lie, dealt into folds by query.
+
+    python benchmarks/rated_sets.py ../shared/data runs/development.jsonl
+
+writes all pairs of both as one file for `judge finetune --raters rater_1,rater_2,rater_3`.
+"""
 
 import csv
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,3 +91,8 @@ def write_ratings(items: Sequence[Item], path: Path) -> None:
 
 def _text(value: object) -> str:
     return " > ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+
+
+if __name__ == "__main__":
+    data, out = map(Path, sys.argv[1:])
+    write_ratings([item for name in TEXTS for item in read(data, name)], out)

@@ -11,6 +11,7 @@ from cli.output import show_json, show_table
 if TYPE_CHECKING:
     from finetune.held_out import Joined
     from judge.calibrate import Calibration
+    from judge.store import Run
 
 RATING_COLUMNS = ("query", "candidate_id", "query_id", "grade", "rater")
 
@@ -44,49 +45,56 @@ def calibrate(
     Example:
       judge calibrate runs/monday held-out.csv --rating label --report reliability.svg
     """
-    import tempfile
-
-    from finetune.held_out import join
-    from finetune.ratings import Ratings, read_rated
-    from judge.adapter import read_tuned
-    from judge.calibrate import calibrate as fit
+    from judge.adapter import FILE, read_tuned
     from judge.errors import InputError
-    from judge.fingerprint import file_digest
-    from judge.guideline import Guideline, known_grades
-    from judge.pairs import Source
+    from judge.files import write_whole
     from judge.store import Run
 
-    opened = Run.open(run)
-    policy = Guideline.model_validate(opened.manifest.guideline)
-    target = out or run / "calibration.json"
+    opened, target = Run.open(run), out or run / "calibration.json"
     for file in (target, report):
         if file and file.exists() and not overwrite:
             raise InputError(f"{file}: is already there", "choose another file, or replace it with --overwrite")
     tuned = read_tuned(adapter) if adapter else None
     if tuned and opened.manifest.parts.get("adapter") != tuned.adapter:
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
-    with input_file(ratings) as (path, name), tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        mapping = {key: columns for key, columns in read_map(map_, rating).items() if key in RATING_COLUMNS}
-        known = known_grades(read_grades(grades), policy)
-        source = Source(path, None, mapping, grades=known, need_text=False, name=name)
-        names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
-        joined = join(opened, read_rated(Ratings(source, names), policy, Path(scratch)))
-        found = fit(joined.logprobs, joined.shares, joined.queries, file_digest(path))
-    found = found.model_copy(update={"judge": opened.manifest.fingerprint})
-    _write(found, target, overwrite)
+    names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
+    found, joined = _fit(opened, ratings, read_map(map_, rating), read_grades(grades), names)
+    _write(found.model_dump_json(indent=1), target, overwrite)
     if tuned and adapter:
-        from judge.adapter import FILE
-        from judge.files import write_whole
-
         own = tuned.model_copy(update={"calibration": found})
         write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
     if report:
-        _write_chart(found, joined, report, overwrite)
+        _write(_chart(found, joined), report, overwrite)
     if json:
         show_json({**found.model_dump(mode="json", exclude={"held_out"}), "not_in_run": joined.missing})
         return
     show_calibration(found)
     typer.echo(f"\ncalibration in {target}" + (f", chart in {report}" if report else ""))
+
+
+def _fit(
+    run: "Run",
+    ratings: Path,
+    mapping: dict[str, list[str]],
+    grades: dict[str, int] | None,
+    raters: list[str],
+) -> tuple["Calibration", "Joined"]:
+    import tempfile
+
+    from finetune.held_out import join
+    from finetune.ratings import Ratings, read_rated
+    from judge.calibrate import calibrate as fit
+    from judge.fingerprint import file_digest
+    from judge.guideline import Guideline, known_grades
+    from judge.pairs import Source
+
+    policy = Guideline.model_validate(run.manifest.guideline)
+    narrow = {key: columns for key, columns in mapping.items() if key in RATING_COLUMNS}
+    with input_file(ratings) as (path, name), tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
+        source = Source(path, None, narrow, grades=known_grades(grades, policy), need_text=False, name=name)
+        joined = join(run, read_rated(Ratings(source, raters), policy, Path(scratch)))
+        found = fit(joined.logprobs, joined.shares, joined.queries, file_digest(path))
+    return found.model_copy(update={"judge": run.manifest.fingerprint}), joined
 
 
 def show_calibration(found: "Calibration") -> None:
@@ -110,18 +118,17 @@ def show_calibration(found: "Calibration") -> None:
     )
 
 
-def _write(found: "Calibration", target: Path, overwrite: bool) -> None:
+def _write(text: str, target: Path, overwrite: bool) -> None:
     from judge.files import new_file
 
     with new_file(target, overwrite=overwrite) as partial:
-        partial.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
 
 
-def _write_chart(found: "Calibration", joined: "Joined", report: Path, overwrite: bool) -> None:
+def _chart(found: "Calibration", joined: "Joined") -> str:
     import numpy as np
 
     from judge.chart import reliability_svg
-    from judge.files import new_file
 
     plain = np.exp(joined.logprobs - np.logaddexp.reduce(joined.logprobs, axis=1, keepdims=True))
     right = plain.argmax(axis=1) == joined.shares.argmax(axis=1)
@@ -130,5 +137,4 @@ def _write_chart(found: "Calibration", joined: "Joined", report: Path, overwrite
         "as it comes": (plain.max(axis=1), right),
         "calibrated": (np.array(held.confidence), ~np.array(held.wrong)),
     }
-    with new_file(report, overwrite=overwrite) as partial:
-        partial.write_text(reliability_svg("Reliability on held-out ratings", series), encoding="utf-8")
+    return reliability_svg("Reliability on held-out ratings", series)

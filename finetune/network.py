@@ -143,7 +143,7 @@ class Network:
         tried = tokens
         while tried >= len(longest.tokens):
             try:
-                self.learn([longest] * min(pairs, tried // len(longest.tokens)), tried)
+                self.learn([longest] * min(pairs, len(examples), tried // len(longest.tokens)), tried)
             except (RuntimeError, MemoryError) as error:
                 if not isinstance(error, MemoryError) and not any(word in str(error) for word in OUT_OF_MEMORY):
                     raise
