@@ -94,9 +94,12 @@ class Manner:
     @property
     def parts(self) -> dict[str, str | None]:
         """What this adds to a fingerprint."""
-        least = f"{self.threshold.least:.6f}" if self.threshold else None
-        calibration = self.calibration.digest if self.calibration else None
-        return {"template_digest": template_digest(self.template), "calibration": calibration, "threshold": least}
+        return {
+            "template_digest": template_digest(self.template),
+            "calibration": self.calibration.digest if self.calibration else None,
+            "max_noise": f"{self.threshold.budget:g}" if self.threshold else None,
+            "threshold": f"{self.threshold.least:.6f}" if self.threshold else None,
+        }
 
     def check(self, model: JudgeModel, labels: tuple[int, ...]) -> None:
         """Refuse a base or label tokens other than those of the training.
