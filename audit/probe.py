@@ -8,9 +8,10 @@ import numpy as np
 
 from audit.intervals import Estimate, share_by_query
 from audit.perturbations import PERTURBATIONS, Perturbation, reordered
+from judge.adapter import Manner
 from judge.engines import Judge
 from judge.guideline import Guideline
-from judge.label import Block, Judged, table
+from judge.label import PLAIN, Block, Judged, table
 from judge.prompt import PromptBuilder
 from judge.records import Label, Pair, Prompt, Status
 
@@ -58,6 +59,7 @@ def probe(
     guideline: Guideline,
     *,
     wanted: Sequence[Perturbation] = PERTURBATIONS,
+    manner: Manner = PLAIN,
     progress: Callable[[int], None] = lambda pairs: None,
 ) -> list[ProbeReport]:
     """Grade the pairs as they are and after each change.
@@ -67,6 +69,7 @@ def probe(
         judge: Found, not yet loaded.
         guideline: What it is told.
         wanted: The changes.
+        manner: How the judge is asked, and how its answers are calibrated.
         progress: Called with the number of pairs graded since the last call.
 
     Raises:
@@ -75,7 +78,7 @@ def probe(
     engine = judge.open()
 
     def build(some: Sequence[Pair], policy: Guideline) -> list[Prompt]:
-        return PromptBuilder(policy, judge.tokenizer, context=judge.model.context).build(some)
+        return PromptBuilder(policy, judge.tokenizer, manner.template, judge.model.context).build(some)
 
     def grade(some: Sequence[Pair], prompts: Sequence[Prompt]) -> list[Label]:
         labels: list[Label] = []
@@ -84,7 +87,7 @@ def probe(
             asked = some[start : start + engine.block]
             rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
             judged = Judged(Block(list(zip(asked, rows, strict=True)), []), answers)
-            labels += [Label(**row) for row in table(judged, guideline.values, "probe").to_pylist()]
+            labels += [Label(**row) for row in table(judged, guideline.values, "probe", manner).to_pylist()]
             progress(len(asked))
         return labels
 

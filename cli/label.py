@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Catalogue, GuidelineName, Json, Map, SkipBadRows, input_file, read_map
+from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
 from cli.output import progress, say, show_json, show_summary, show_table
-from cli.serving import Adapter, EngineConfig, Url, read_serving
-from judge import guideline as guidelines
+from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, read_serving
 
 if TYPE_CHECKING:
+    from judge.abstain import Threshold
     from judge.job import Labelling
 
 SAMPLE = 48
@@ -29,18 +29,9 @@ def label(
         Path | None, typer.Option("--out", metavar="RUN", help="The run directory to write, or to go on with.")
     ] = None,
     catalogue: Catalogue = None,
-    guideline: GuidelineName = guidelines.DEFAULT,
-    judge: Annotated[
-        str,
-        typer.Option(
-            "--judge",
-            metavar="MODEL",
-            help="smollm2-135m (embedded), a model directory, or owner/name[@revision] of the Hub.",
-        ),
-    ] = "smollm2-135m",
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
-    ] = "transformers",
+    guideline: JudgeGuideline = None,
+    judge: JudgeName = "smollm2-135m",
+    engine: EngineName = "transformers",
     url: Url = None,
     engine_config: EngineConfig = None,
     adapter: Adapter = None,
@@ -49,6 +40,22 @@ def label(
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing: score a small sample and estimate the time.")
+    ] = False,
+    max_noise: Annotated[
+        float | None,
+        typer.Option(
+            "--max-noise", metavar="SHARE", help="Leave to people what would push the error among grades above this."
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration", metavar="FILE", help="What `judge calibrate` wrote, or none; a taught judge brings one."
+        ),
+    ] = None,
+    force_guideline: Annotated[
+        bool,
+        typer.Option("--force-guideline", help="Ask a taught judge by another guideline all the same."),
     ] = False,
     skip_bad_rows: SkipBadRows = False,
     map_: Map = None,
@@ -62,6 +69,7 @@ def label(
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
+    from judge.adapter import Wishes, find_manner
     from judge.errors import InputError
     from judge.job import Labelling
     from judge.pairs import Source
@@ -70,11 +78,13 @@ def label(
 
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
-    policy = guidelines.load_guideline(guideline)
-    serving = read_serving(engine, url, engine_config, adapter)
+    policy, manner = find_manner(Wishes(judge, guideline, force_guideline, calibration, max_noise))
+    if adapter is not None and manner.adapter is not None:
+        raise InputError(f"--adapter {adapter}: --judge {judge} is an adapter already", "give one of the two")
+    serving = read_serving(engine, url, engine_config, adapter or manner.adapter)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
-        work = Labelling(source, policy, judge, serving)
+        work = Labelling(source, policy, manner.model, serving, manner)
         if dry_run:
             _estimate(work, json)
             return
@@ -99,7 +109,18 @@ def label(
     if done:
         typer.echo(f"{done:,} of {rows:,} rows had their label already")
     show_summary(summary)
+    if manner.threshold:
+        typer.echo(f"\n{promise(manner.threshold)}")
     typer.echo(f"\nlabels in {run.path} (fingerprint {summary.fingerprint})")
+
+
+def promise(threshold: "Threshold") -> str:
+    """What a threshold promises, in a sentence."""
+    return (
+        f"graded from confidence {threshold.least:.3f} on: at most {threshold.budget:.1%} of grades wrong, with "
+        f"{threshold.confidence:.0%} confidence (held out: {threshold.error:.1%} wrong of the {threshold.coverage:.0%} "
+        f"graded, of {threshold.pairs:,} pairs)"
+    )
 
 
 def _estimate(work: "Labelling", json: bool) -> None:

@@ -10,9 +10,11 @@ from cli.adjudicate import adjudicate
 from cli.aggregate import aggregate
 from cli.agree import agree
 from cli.audit import audit
+from cli.calibrate import calibrate
 from cli.decide import decide
 from cli.doctor import doctor
 from cli.export import export
+from cli.finetune import finetune
 from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
@@ -33,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    *(doctor, guideline, validate, label, status, agree, aggregate, probe),
+    *(doctor, guideline, validate, finetune, label, calibrate, status, agree, aggregate, probe),
     *(audit, adjudicate, queue, review, decide, export),
 )
 for verb in VERBS:

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Catalogue, GuidelineName, Json, Map, input_file, read_map
+from cli.options import Catalogue, Json, Map, input_file, read_map
 from cli.output import printable, progress, say, show_json, show_table
-from cli.serving import Adapter, EngineConfig, Url, read_serving
-from judge import guideline as guidelines
+from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, read_serving
 
 
 def probe(
@@ -18,13 +17,9 @@ def probe(
         Path, typer.Argument(metavar="PAIRS", help="What `judge label` would be given; `-` is standard input.")
     ],
     catalogue: Catalogue = None,
-    guideline: GuidelineName = guidelines.DEFAULT,
-    judge: Annotated[
-        str, typer.Option("--judge", metavar="MODEL", help="The judge, as for `judge label`.")
-    ] = "smollm2-135m",
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
-    ] = "transformers",
+    guideline: JudgeGuideline = None,
+    judge: JudgeName = "smollm2-135m",
+    engine: EngineName = "transformers",
     url: Url = None,
     engine_config: EngineConfig = None,
     adapter: Adapter = None,
@@ -43,13 +38,14 @@ def probe(
     from audit.perturbations import PERTURBATIONS
     from audit.probe import probe as ask
     from audit.probe import sample
+    from judge.adapter import Wishes, find_manner
     from judge.engines import Judge
     from judge.errors import InputError
     from judge.label import read_pairs
     from judge.pairs import Source, stage
 
-    policy = guidelines.load_guideline(guideline)
-    serving = read_serving(engine, url, engine_config, adapter)
+    policy, manner = find_manner(Wishes(judge, guideline))
+    serving = read_serving(engine, url, engine_config, adapter or manner.adapter)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
         staged.refuse()
@@ -57,10 +53,10 @@ def probe(
     chosen = sample(every, limit)
     if not chosen:
         raise InputError(f"{name}: holds no pair to judge", "`judge validate` says why")
-    asked = Judge(judge, serving)
+    asked = Judge(manner.model, serving)
     say(f"loading {asked.model.name}")
     with progress("probing", len(chosen) * (1 + len(PERTURBATIONS))) as advance:
-        found = ask(chosen, asked, policy, progress=advance)
+        found = ask(chosen, asked, policy, manner=manner, progress=advance)
     if json:
         show_json({"judge": asked.model.name, "pairs": len(chosen), "probes": [asdict(report) for report in found]})
         return

@@ -8,6 +8,23 @@ import typer
 if TYPE_CHECKING:
     from judge.engines import Serving
 
+JudgeName = Annotated[
+    str,
+    typer.Option(
+        "--judge",
+        metavar="MODEL",
+        help="smollm2-135m (embedded), a model or adapter directory, or owner/name[@revision] of the Hub.",
+    ),
+]
+JudgeGuideline = Annotated[
+    str | None,
+    typer.Option(
+        "--guideline",
+        metavar="NAME|FILE",
+        help="What relevance means; unless given, what the judge was taught, or three-level.",
+    ),
+]
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")]
 Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="The endpoint's root for --engine server: http://…/v1.")
 ]

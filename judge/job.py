@@ -11,15 +11,16 @@ from functools import cached_property
 from pathlib import Path
 
 from judge import __version__
+from judge.adapter import Manner
 from judge.engines import Judge, Serving
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.guideline import Guideline
-from judge.label import label_run, read_pairs
+from judge.label import PLAIN, label_run, read_pairs
 from judge.manifest import Manifest, Tally
 from judge.pairs import Source, Staged, stage
-from judge.prompt import PromptBuilder, template_digest
+from judge.prompt import PromptBuilder
 from judge.records import Pair, Record
 from judge.store import Run
 
@@ -50,6 +51,7 @@ class Labelling:
     guideline: Guideline
     model: str
     serving: Serving
+    manner: Manner = PLAIN
 
     @cached_property
     def judge(self) -> Judge:
@@ -68,13 +70,13 @@ class Labelling:
             if not run.manifest_path.is_file():
                 # A guideline that this judge cannot be asked by must not take the directory.
                 assert self.builder
-            return {**self.judge.parts, "template_digest": template_digest()}
+            return {**self.judge.parts, **self.manner.parts}
 
         begin_run(run, self.source, self.guideline, judge)
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
         """Label what has no label yet; see `judge.label.label_run`."""
-        return label_run(run, self.builder, self.judge.open(), progress)
+        return label_run(run, self.builder, self.judge.open(), progress, self.manner)
 
     def estimate(self, directory: Path, size: int) -> Estimate:
         """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
@@ -107,7 +109,10 @@ class Labelling:
     @cached_property
     def builder(self) -> PromptBuilder:
         """Makes the prompts. Raises `ModelError` where the guideline does not suit the judge."""
-        return PromptBuilder(self.guideline, self.judge.tokenizer, context=self.judge.model.context)
+        model = self.judge.model
+        builder = PromptBuilder(self.guideline, self.judge.tokenizer, self.manner.template, model.context)
+        self.manner.check(model, builder.labels)
+        return builder
 
 
 def begin_run(

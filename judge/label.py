@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judge.adapter import Manner
 from judge.engines import Engine
 from judge.handover import ahead, behind
 from judge.manifest import Tally
@@ -25,13 +26,19 @@ PART_LABELS = 50_000
 """A part is written after so many labels: what memory has to hold."""
 
 NOT_FINITE = "the judge gave no finite score"
+PLAIN = Manner()
+"""Answers are taken as they come."""
 
 Item = tuple[Pair | None, dict[str, Any]]
 """A pair to judge (null where its row is skipped), and the row's other columns."""
 
 
 def label_run(
-    run: Run, builder: PromptBuilder, engine: Engine, progress: Callable[[int], None] = lambda rows: None
+    run: Run,
+    builder: PromptBuilder,
+    engine: Engine,
+    progress: Callable[[int], None] = lambda rows: None,
+    manner: Manner = PLAIN,
 ) -> Tally:
     """Label everything in a run that has no label yet, and tell what this sitting took.
 
@@ -40,8 +47,9 @@ def label_run(
         builder: Makes the prompts.
         engine: Scores them.
         progress: Called with the number of rows that have been labelled since the last call.
+        manner: How answers are calibrated, and from which confidence on they are taken.
     """
-    writer = _Writer(run)
+    writer = _Writer(run, manner)
 
     def prepared() -> Iterator[Block]:
         for items in blocks(run.pairs_path, writer.start, engine.block):
@@ -74,8 +82,9 @@ class Judged:
 class _Writer:
     """Gathers labels of whole blocks, and writes a part when time or memory asks for it."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, manner: Manner) -> None:
         self.run = run
+        self._manner = manner
         manifest = run.manifest
         self._values, self._fingerprint = manifest.values, manifest.fingerprint
         self.start = run.labelled()
@@ -87,7 +96,7 @@ class _Writer:
         self._since = time.monotonic()
 
     def add(self, judged: Judged) -> None:
-        self._tables.append(table(judged, self._values, self._fingerprint))
+        self._tables.append(table(judged, self._values, self._fingerprint, self._manner))
         self._rows += len(judged.block.items)
         self._judged += len(judged.answers)
         self._cut.update(name for prompt in judged.block.prompts for name in prompt.cut)
@@ -158,8 +167,9 @@ def _items(batch: Any) -> list[Item]:
     return items
 
 
-def table(judged: Judged, values: Sequence[int], fingerprint: str) -> Any:
-    """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade, the lower on a tie.
+def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN) -> Any:
+    """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade, the lower on a tie;
+    none where the judge is not sure enough.
 
     Computed column by column: as records, a million labels would take longer than everything else around the judge.
     """
@@ -172,39 +182,45 @@ def table(judged: Judged, values: Sequence[int], fingerprint: str) -> Any:
     given = [answer if isinstance(answer, Scores) else nothing for answer in answers]
     logprobs = np.full((len(items), len(values)), np.nan)
     logprobs[asked] = np.array([score.logprobs for score in given], dtype=float).reshape(-1, len(values))
-    graded = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
-    weights = np.exp(logprobs[graded] - logprobs[graded].max(axis=1, keepdims=True))
+    scored = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
     probabilities = np.full(logprobs.shape, np.nan)
-    probabilities[graded] = weights / weights.sum(axis=1, keepdims=True)
+    probabilities[scored] = manner.probabilities(logprobs[scored])
     best = np.zeros(len(items), dtype=int)
-    best[graded] = probabilities[graded].argmax(axis=1)
+    best[scored] = probabilities[scored].argmax(axis=1)
+    graded = scored.copy()
+    graded[scored] = probabilities[scored].max(axis=1) >= manner.least
+    unsure = f"not sure enough: confidence below {manner.least:.3f}"
     grades = np.array(values)
     outside = iter(score.outside_mass for score in given)
     masses = [next(outside) if is_asked else None for is_asked in asked]
     without = iter(answer.reason if isinstance(answer, Failure) else NOT_FINITE for answer in answers)
     reasons = [next(without) if pair is not None else row["skip"] for pair, row in items]
-    status = np.where(graded, Status.GRADED.value, np.where(asked, Status.FAILED.value, Status.SKIPPED.value))
-    null = ~graded
+    reasons = [unsure if known else reason for reason, known in zip(reasons, scored, strict=True)]
+    ends = [Status.GRADED.value, Status.ABSTAINED.value, Status.FAILED.value]
+    status = np.select([graded, scored, asked], ends, Status.SKIPPED.value)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), len(values)).cast(pa.list_(pa.float64()))
     columns: dict[str, Any] = {
         "row": [row["row"] for _, row in items],
         "query_id": [row["query_id"] for _, row in items],
         "candidate_id": [row["candidate_id"] for _, row in items],
         "status": pa.array(status.tolist()),
-        "grade": pa.array(grades[best], mask=null, type=pa.int32()),
-        "probabilities": pa.compute.if_else(pa.array(graded), lists, pa.nulls(len(items), lists.type)),
-        "expected_grade": pa.array((probabilities * grades).sum(axis=1), mask=null),
-        "outside_mass": [mass if known else None for mass, known in zip(masses, graded, strict=True)],
+        "grade": pa.array(grades[best], mask=~graded, type=pa.int32()),
+        "probabilities": pa.compute.if_else(pa.array(scored), lists, pa.nulls(len(items), lists.type)),
+        "expected_grade": pa.array((probabilities * grades).sum(axis=1), mask=~scored),
+        "outside_mass": [mass if known else None for mass, known in zip(masses, scored, strict=True)],
         "reason": [None if known else reason for reason, known in zip(reasons, graded, strict=True)],
         "fingerprint": [fingerprint] * len(items),
     }
     return pa.table(columns, schema=schema())
 
 
-def labelled_pair(pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str) -> Label:
+def labelled_pair(
+    pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN
+) -> Label:
     """One pair's label as a record; see `table`."""
     row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
-    return Label(**table(Judged(Block([(pair, row)], []), [answer]), values, fingerprint).to_pylist()[0])
+    judged = Judged(Block([(pair, row)], []), [answer])
+    return Label(**table(judged, values, fingerprint, manner).to_pylist()[0])
 
 
 def skipped(row: Mapping[str, Any], fingerprint: str) -> Label:

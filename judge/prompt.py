@@ -35,7 +35,14 @@ Piece = tuple[tuple[int, ...], str | None]
 
 
 def template_text(name: str = TEMPLATE) -> str:
-    """The text of a prompt template that ships with the package."""
+    """The text of a prompt template that ships with the package.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    known = sorted(f.name.removesuffix(".j2") for f in files("prompts").iterdir() if f.name.endswith(".j2"))
+    if name not in known:
+        raise InputError(f"no template {name!r}", f"name one of {', '.join(known)}")
     return files("prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
 
 

@@ -14,6 +14,9 @@ from judge.guideline import load_guideline
 from judge.label import read_pairs
 from judge.pairs import Source, stage
 
+# Several processes test side by side on one machine: threads of one model would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
 SHARED = ROOT.parent / "shared" / "data"
@@ -107,3 +110,77 @@ def shared_data(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"development data {name} is not beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory):
+    """A random Llama small enough to be taught in seconds, without pad token and chat template."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    backend.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=alphabet, show_progress=False)
+    backend.train_from_iterator([DOZEN.read_text(encoding="utf-8")], trainer)
+    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 64, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 128}
+    config = LlamaConfig(
+        vocab_size=backend.get_vocab_size(), max_position_embeddings=2048, initializer_range=0.06, **shape
+    )
+    model = LlamaForCausalLM(config)
+    model.lm_head.weight.data *= 8  # an adapter that leaves the head alone could not be sure of anything otherwise
+    model.save_pretrained(folder)
+    return folder
+
+
+def rated_rows(queries=12, seed=0):
+    """Ratings of made-up pairs that can be learnt: 2 where kind and material match, 1 where the kind does, else 0."""
+    import random
+
+    draw = random.Random(seed)
+    kinds, materials = ("scarf", "kettle", "lamp", "chair"), ("wool", "steel", "glass", "wood")
+    wanted = [(material, kind) for material in materials for kind in kinds][:queries]
+    for material, kind in wanted:
+        pairs = [(material, kind)] * 2 + [(m, kind) for m in materials if m != material][:2]
+        pairs += [(draw.choice(materials), k) for k in kinds if k != kind][:2]
+        for number, (m, k) in enumerate(pairs):
+            grade = 2 * (m == material and k == kind) + (m != material and k == kind)
+            key = f"{material}-{kind}-{number}"
+            yield {
+                "query": f"{material} {kind}",
+                "candidate_id": key,
+                "title": f"A {m} {k} no. {number}",
+                "grade": grade,
+            }
+
+
+@pytest.fixture
+def rated_file(tmp_path):
+    """Those ratings as a CSV file."""
+    path = tmp_path / "ratings.csv"
+    rows = list(rated_rows())
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """A configuration for trainings of seconds."""
+
+    def write(**keys):
+        path = tmp_path / "quick.yaml"
+        base = {"epochs": 2, "batch_pairs": 8, "rank": 8, "learning_rate": 0.01, "calibration": 0.2, "device": "cpu"}
+        path.write_text(json.dumps({**base, "least_per_grade": 1, "checkpoint_every": 2, **keys}))
+        return path
+
+    return write

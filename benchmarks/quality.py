@@ -1,0 +1,204 @@
+"""How good judges are on queries they have not seen: the development sets, cross-validated by query.
+
+    python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 1
+    python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 5 --judges lexical --sets esci
+
+Runs unattended: every judge's grades of every fold are kept in --work, and the same command goes on where it stopped.
+Prints accuracy and quadratic kappa with 95% intervals over queries, beside the majority class and, for Chorus, beside
+each rater. `--folds 1` is one split of the queries, 80 to 20.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lexical
+import numpy as np
+from rated_sets import RATERS, VALUES, Item, folds, read, write_ratings
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+MEASURES = ("accuracy", "weighted_kappa", "within_1", "macro_f1")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    data: Path
+    work: Path
+    sets: list[str]
+    judges: list[str]
+    folds: int
+    limit: int | None
+    base: str
+    config: Path | None
+    both: bool
+    """Whether judges learn from the other set as well; queries of the test part are left out of it."""
+    seed: int
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold: where its files go, what to learn from, what to grade."""
+
+    folder: Path
+    train: list[Item]
+    test: list[Item]
+
+
+def majority(options: Options, fold: Fold) -> list[int]:
+    """The commonest grade of the training part, for every pair."""
+    counts = [sum(item.grade == value for item in fold.train) for value in VALUES]
+    return [VALUES[int(np.argmax(counts))]] * len(fold.test)
+
+
+def boosted(options: Options, fold: Fold) -> list[int]:
+    """The lexical baseline."""
+    return lexical.predict(fold.train, fold.test, options.seed)
+
+
+def untuned(options: Options, fold: Fold) -> list[int]:
+    """The base as it comes, with the full guideline."""
+    return _label(fold, options.base, "untuned")
+
+
+def tuned(options: Options, fold: Fold) -> list[int]:
+    """The base, taught the training part."""
+    ratings, adapter = fold.folder / "train.jsonl", fold.folder / "adapter"
+    write_ratings(fold.train, ratings)
+    more = ["--config", str(options.config)] if options.config else []
+    raters = [rater for rater in RATERS if any(rater in item.row() for item in fold.train)]
+    _judge("finetune", ratings, "--raters", ",".join(raters), "--base", options.base, "--out", adapter, *more)
+    return _label(fold, str(adapter), "tuned")
+
+
+def cross_encoded(options: Options, fold: Fold) -> list[int]:
+    """The same base with a classifier's head, all its weights trained."""
+    import cross_encoder
+
+    return cross_encoder.predict(fold.train, fold.test, options.base, options.seed)
+
+
+JUDGES: dict[str, Callable[[Options, Fold], list[int]]] = {
+    "majority": majority,
+    "lexical": boosted,
+    "untuned": untuned,
+    "tuned": tuned,
+    "cross-encoder": cross_encoded,
+}
+
+
+def _label(fold: Fold, judge: str, name: str) -> list[int]:
+    pairs, run, out = fold.folder / "test.jsonl", fold.folder / f"run-{name}", fold.folder / f"labels-{name}.jsonl"
+    # Ids are the rows' numbers and no grade is in the file: a judge cannot look anything up.
+    asked = [{"query": item.query, "candidate_id": str(at), **item.texts} for at, item in enumerate(fold.test)]
+    pairs.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in asked), encoding="utf-8")
+    _judge("label", pairs, "--judge", judge, "--out", run)
+    _judge("export", run, "--to", "jsonl", "--out", out, "--overwrite")
+    graded = {row["candidate_id"]: row["grade"] for row in map(json.loads, out.read_text("utf-8").splitlines())}
+    return [graded[str(at)] for at in range(len(fold.test))]
+
+
+def _judge(*arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "cli.main", *map(str, arguments)], check=True, cwd=ROOT)
+
+
+def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int]]:
+    """Every pair with a judge's grade of it, from the fold in which its query was held out."""
+    items = read(options.data, name)
+    others = [
+        item for other in ("esci", "chorus") if other != name and options.both for item in read(options.data, other)
+    ]
+    found: list[tuple[Item, int]] = []
+    for index, (train, test) in enumerate(folds(items, options.folds, options.seed)):
+        train, test = _some(train, options.limit), _some(test, options.limit)
+        asked = {item.query for item in test}
+        train += _some([item for item in others if item.query not in asked], options.limit)
+        kind = ("-both" if options.both else "") + (f"-limit{options.limit}" if options.limit else "")
+        folder = options.work / f"{name}-{options.folds}-{index}{kind}"
+        kept = folder / f"grades-{judge}.json"
+        if not kept.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            grades = JUDGES[judge](options, Fold(folder.resolve(), train, test))
+            kept.write_text(json.dumps(grades))
+        found += zip(test, json.loads(kept.read_text()), strict=True)
+    return found
+
+
+def _some(items: list[Item], limit: int | None) -> list[Item]:
+    """At most `limit` pairs, drawn over all queries."""
+    return items if limit is None else items[:: max(1, len(items) // limit)][:limit]
+
+
+def figures(reference: Sequence[int], given: Sequence[int], queries: Sequence[str]) -> dict[str, str]:
+    """The measures as text, each with its interval."""
+    from audit import measures
+    from audit.intervals import by_query, confusion_by_query
+
+    matrices = confusion_by_query(queries, reference, given, VALUES)
+    found = {}
+    for name in MEASURES:
+        measure = getattr(measures, name)
+        scaled = (lambda c, m=measure: m(c, VALUES)) if name in ("weighted_kappa", "within_1") else measure
+        estimate = by_query(matrices, scaled)
+        value = "–" if estimate.value is None else f"{estimate.value:.3f}"
+        found[name] = value + (f" ({estimate.low:.2f} to {estimate.high:.2f})" if estimate.interval else "")
+    return found
+
+
+def table(options: Options, name: str) -> list[tuple[str, ...]]:
+    """One row a judge, and for sets with raters one a rater, and one for each judge beside each rater."""
+    rows = []
+    for judge in options.judges:
+        graded = [(item, grade) for item, grade in grade(options, name, judge) if grade is not None]
+        items, given = [item for item, _ in graded], [grade for _, grade in graded]
+        found = figures([item.grade for item in items], given, [item.query for item in items])
+        rows.append((judge, f"{len(items):,}", *found.values()))
+        for rater in RATERS if judge not in ("majority", "untuned") else ():
+            both = [(item, grade) for item, grade in graded if rater in item.raters]
+            if both:
+                beside = figures([i.raters[rater] for i, _ in both], [g for _, g in both], [i.query for i, _ in both])
+                rows.append((f"{judge} beside {rater}", f"{len(both):,}", *beside.values()))
+    everybody = read(options.data, name)
+    for index, first in enumerate(RATERS):
+        for second in RATERS[index + 1 :]:
+            both = [item for item in everybody if {first, second} <= item.raters.keys()]
+            if both:
+                found = figures(
+                    [i.raters[first] for i in both], [i.raters[second] for i in both], [i.query for i in both]
+                )
+                rows.append((f"{second} beside {first}", f"{len(both):,}", *found.values()))
+    return rows
+
+
+def main() -> None:
+    """Run what is missing, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds esci/ and chorus/")
+    parser.add_argument("--work", type=Path, required=True, help="where folds, adapters and grades are kept")
+    parser.add_argument("--sets", default="esci,chorus")
+    parser.add_argument("--judges", default=",".join(JUDGES))
+    parser.add_argument("--folds", type=int, default=1, help="1: one split, 80 to 20")
+    parser.add_argument("--limit", type=int, help="so many pairs of each part only, to try it out")
+    parser.add_argument("--base", default="smollm2-135m")
+    parser.add_argument("--config", type=Path, help="what to change of finetune/lora.yaml")
+    parser.add_argument("--both", action="store_true", help="learn from the other set, too")
+    parser.add_argument("--seed", type=int, default=0)
+    given = vars(parser.parse_args())
+    options = Options(**given | {key: given[key].split(",") for key in ("sets", "judges")})
+    for name in options.sets:
+        rows = table(options, name)
+        kind = "one split, 80 to 20" if options.folds == 1 else f"{options.folds} folds"
+        print(f"\n{name}: unseen queries, {kind} by query, seed {options.seed}\n")
+        print("| judge | pairs | accuracy | quadratic kappa | within 1 | macro F1 |\n|---|---|---|---|---|---|")
+        for row in rows:
+            print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""`judge calibrate`: probabilities that mean what they say."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
+from cli.output import show_json, show_table
+
+if TYPE_CHECKING:
+    from finetune.held_out import Joined
+    from judge.calibrate import Calibration
+    from judge.store import Run
+
+RATING_COLUMNS = ("query", "candidate_id", "query_id", "grade", "rater")
+
+
+def calibrate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run with probabilities for the rated pairs.")],
+    ratings: Annotated[
+        Path, typer.Argument(metavar="RATINGS", help="Ratings that the judge was not taught; `-` is standard input.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The calibration; RUN/calibration.json unless given.")
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", metavar="ADAPTER", help="Give it to this taught judge as its own.")
+    ] = None,
+    rating: Rating = None,
+    raters: Annotated[
+        str | None, typer.Option("--raters", metavar="A,B,C", help="The raters' columns, or the raters to take.")
+    ] = None,
+    grades: Grades = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.svg", help="Write the reliability chart.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are already there.")] = False,
+    map_: Map = None,
+    json: Json = False,
+) -> None:
+    """Fit a temperature and a bias for each grade on held-out ratings, and show what they do.
+
+    \b
+    Example:
+      judge calibrate runs/monday held-out.csv --rating label --report reliability.svg
+    """
+    from judge.adapter import FILE, read_tuned
+    from judge.errors import InputError
+    from judge.files import write_whole
+    from judge.store import Run
+
+    opened, target = Run.open(run), out or run / "calibration.json"
+    for file in (target, report):
+        if file and file.exists() and not overwrite:
+            raise InputError(f"{file}: is already there", "choose another file, or replace it with --overwrite")
+    tuned = read_tuned(adapter) if adapter else None
+    if tuned and opened.manifest.parts.get("adapter") != tuned.adapter:
+        raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
+    names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
+    found, joined = _fit(opened, ratings, read_map(map_, rating), read_grades(grades), names)
+    _write(found.model_dump_json(indent=1), target, overwrite)
+    if tuned and adapter:
+        own = tuned.model_copy(update={"calibration": found})
+        write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
+    if report:
+        _write(_chart(found, joined), report, overwrite)
+    if json:
+        show_json({**found.model_dump(mode="json", exclude={"held_out"}), "not_in_run": joined.missing})
+        return
+    show_calibration(found)
+    typer.echo(f"\ncalibration in {target}" + (f", chart in {report}" if report else ""))
+
+
+def _fit(
+    run: "Run",
+    ratings: Path,
+    mapping: dict[str, list[str]],
+    grades: dict[str, int] | None,
+    raters: list[str],
+) -> tuple["Calibration", "Joined"]:
+    import tempfile
+
+    from finetune.held_out import join
+    from finetune.ratings import Ratings, read_rated
+    from judge.calibrate import calibrate as fit
+    from judge.fingerprint import file_digest
+    from judge.guideline import Guideline, known_grades
+    from judge.pairs import Source
+
+    policy = Guideline.model_validate(run.manifest.guideline)
+    narrow = {key: columns for key, columns in mapping.items() if key in RATING_COLUMNS}
+    with input_file(ratings) as (path, name), tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
+        source = Source(path, None, narrow, grades=known_grades(grades, policy), need_text=False, name=name)
+        joined = join(run, read_rated(Ratings(source, raters), policy, Path(scratch)))
+        found = fit(joined.logprobs, joined.shares, joined.queries, file_digest(path))
+    return found.model_copy(update={"judge": run.manifest.fingerprint}), joined
+
+
+def show_calibration(found: "Calibration") -> None:
+    """Figures before and after, by cross-fitting over queries."""
+    names = {
+        "accuracy": "accuracy",
+        "log_loss": "log loss",
+        "brier": "Brier score",
+        "calibration_error": "calibration error",
+    }
+    before, after = found.before.model_dump(), found.after.model_dump()
+    show_table(
+        [(name, f"{before[key]:.3f}", f"{after[key]:.3f}") for key, name in names.items()],
+        head=("", "as it comes", "calibrated"),
+        right=(1, 2),
+    )
+    biases = ", ".join(f"{value:+.2f}" for value in found.bias)
+    typer.echo(f"\ntemperature {found.temperature:.3f}, biases {biases}")
+    typer.echo(
+        f"{found.after.n:,} held-out pairs of {found.after.queries:,} queries; calibrated figures by cross-fitting"
+    )
+
+
+def _write(text: str, target: Path, overwrite: bool) -> None:
+    from judge.files import new_file
+
+    with new_file(target, overwrite=overwrite) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _chart(found: "Calibration", joined: "Joined") -> str:
+    import numpy as np
+
+    from judge.chart import reliability_svg
+
+    plain = np.exp(joined.logprobs - np.logaddexp.reduce(joined.logprobs, axis=1, keepdims=True))
+    right = plain.argmax(axis=1) == joined.shares.argmax(axis=1)
+    held = found.held_out
+    series = {
+        "as it comes": (plain.max(axis=1), right),
+        "calibrated": (np.array(held.confidence), ~np.array(held.wrong)),
+    }
+    return reliability_svg("Reliability on held-out ratings", series)

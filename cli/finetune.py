@@ -1,0 +1,119 @@
+"""`judge finetune`: teach a small judge from people's ratings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, SkipBadRows, input_file, read_grades
+from cli.options import read_map as read_mapping
+from cli.output import progress, say, show_json, show_table
+from judge import guideline as guidelines
+
+if TYPE_CHECKING:
+    from finetune.checkpoint import Look
+    from judge.adapter import Tuned
+
+
+def finetune(
+    ratings: Annotated[
+        Path,
+        typer.Argument(metavar="RATINGS", help="Rated pairs: a row a pair, or a row a grade; `-` is standard input."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="ADAPTER", help="The directory to write, or to go on with.")],
+    catalogue: Catalogue = None,
+    base: Annotated[
+        str, typer.Option("--base", metavar="MODEL", help="smollm2-135m, a model directory, or owner/name[@revision].")
+    ] = "smollm2-135m",
+    guideline: GuidelineName = guidelines.DEFAULT,
+    rating: Rating = None,
+    raters: Annotated[
+        str | None,
+        typer.Option("--raters", metavar="A,B,C", help="The raters' columns; or the raters to take of a long file."),
+    ] = None,
+    grades: Grades = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="What to change of finetune/lora.yaml.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", metavar="NAME", help="Of prompts/; judge-compact.v1 unless configured.")
+    ] = None,
+    merge: Annotated[
+        Path | None, typer.Option("--merge", metavar="DIR", help="Write the taught judge as one model, too.")
+    ] = None,
+    skip_bad_rows: SkipBadRows = False,
+    map_: Map = None,
+    json: Json = False,
+) -> None:
+    """Teach a small judge from people's ratings, calibrate it, and write it as an adapter.
+
+    Killed at any moment, the same command goes on from its last checkpoint, with the same result.
+
+    \b
+    Example:
+      judge finetune ratings.csv --catalogue products.jsonl --raters ann,ben,cleo --out adapters/ours
+    """
+    from finetune.config import load_config
+    from finetune.job import Lesson, check, prepare
+    from finetune.job import finetune as teach
+    from finetune.loop import Watch
+    from finetune.ratings import Ratings
+    from judge.pairs import Source
+
+    check()
+    policy = guidelines.load_guideline(guideline)
+    known = guidelines.known_grades(read_grades(grades), policy)
+    chosen = load_config(config)
+    if template:
+        chosen = chosen.changed(template=template)
+    with input_file(ratings) as (path, name):
+        mapping = read_mapping(map_, rating)
+        source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
+        names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
+        prepared = prepare(Lesson(Ratings(source, names), policy, base, chosen))
+    say(f"teaching {prepared.base.name} {len(prepared.lessons.train):,} pairs")
+    try:
+        with progress("teaching", prepared.steps) as advance:
+            tuned = teach(prepared, out, Watch(advance, _show_look))
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from the last checkpoint", err=True)
+        raise typer.Exit(130) from None
+    if merge:
+        from finetune.merge import merge as write_merged
+
+        write_merged(tuned, out, merge)
+    if json:
+        show_json(tuned.model_dump(mode="json", exclude={"guideline": True, "calibration": {"held_out"}}))
+        return
+    _show(tuned)
+    typer.echo(f"\nadapter in {out}" + (f", merged model in {merge}" if merge else "") + f"; judge label --judge {out}")
+
+
+def _show_look(look: "Look") -> None:
+    figures = f"training loss {look.training_loss:.3f}, validation loss {look.log_loss:.3f}"
+    typer.echo(f"step {look.step:,}: {figures}, accuracy {look.accuracy:.3f}", err=True)
+
+
+def _show(tuned: "Tuned") -> None:
+    from audit import measures
+
+    training, found = tuned.training, tuned.validation
+    values = [label.grade for label in tuned.labels]
+    kappa = float(measures.weighted_kappa(found["confusion"], values))
+    rows = [
+        ("base", tuned.base.wanted),
+        ("pairs to learn, to stop by, to calibrate with", " + ".join(f"{n:,}" for n in training["pairs"].values())),
+        ("queries of each", " + ".join(f"{n:,}" for n in training["queries"].values())),
+        ("steps, and whose weights are kept", f"{training['steps']:,}, {training['best_step']:,}"),
+        ("on the validation queries: accuracy", f"{found['accuracy']:.3f}"),
+        ("  quadratic kappa", "–" if kappa != kappa else f"{kappa:.3f}"),
+        ("  log loss", f"{found['log_loss']:.3f}"),
+    ]
+    show_table(rows)
+    if tuned.calibration is None:
+        typer.echo(f"\nnot calibrated: {training['without_calibration']}")
+        return
+    from cli.calibrate import show_calibration
+
+    typer.echo()
+    show_calibration(tuned.calibration)

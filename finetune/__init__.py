@@ -1,0 +1,1 @@
+"""Teach a small judge from human ratings."""

@@ -1,0 +1,108 @@
+"""How a judge is taught: `lora.yaml` beside this file says what each key means and what it is unless given."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from judge.errors import InputError
+from judge.guideline import Guideline
+from judge.records import Record
+
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Part = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class LoraConfig(Record):
+    """All of `lora.yaml`; what the keys mean is said there."""
+
+    template: str
+    fields: Mapping[str, Count]
+    query_tokens: CountOrNone
+    candidate_tokens: CountOrNone
+    targets: Literal["distribution", "dawid-skene", "majority"]
+    balance_grades: Part
+    balance_queries: Part
+    warm_pairs: CountOrNone
+    validation: Annotated[float, Field(gt=0, lt=1)]
+    calibration: Share
+    least_per_grade: Count
+    rank: Count
+    alpha: Positive
+    dropout: Share
+    modules: Annotated[tuple[str, ...], Field(min_length=1)]
+    learning_rate: Positive
+    warmup: Share
+    weight_decay: Annotated[float, Field(ge=0)]
+    clip: Positive
+    epochs: Count
+    batch_pairs: Count
+    batch_tokens: Count
+    evaluate_every: CountOrNone
+    patience: Count
+    checkpoint_every: Count
+    seed: CountOrNone
+    device: Literal["auto", "cpu", "cuda"]
+
+    def changed(self, **keys: Any) -> "LoraConfig":
+        """The same with some keys replaced, checked."""
+        return LoraConfig.model_validate({**self.model_dump(), **keys})
+
+    def narrowed(self, guideline: Guideline) -> Guideline:
+        """A guideline with the fields and budgets that this chooses, its words unchanged.
+
+        Raises:
+            InputError: There is no such field.
+        """
+        known = {field.name: field for field in guideline.fields}
+        if strange := [name for name in self.fields if name not in known]:
+            raise InputError(
+                f"fields: the guideline {guideline.name!r} has no field {strange[0]!r}", f"choose of {', '.join(known)}"
+            )
+        chosen = [{**known[name].model_dump(), "tokens": tokens} for name, tokens in self.fields.items()]
+        whole = guideline.model_dump(mode="json")
+        return Guideline.model_validate(
+            whole
+            | {"fields": chosen or whole["fields"]}
+            | {"query_tokens": self.query_tokens or guideline.query_tokens}
+            | {"candidate_tokens": self.candidate_tokens or guideline.candidate_tokens}
+        )
+
+
+def load_config(path: Path | None = None) -> LoraConfig:
+    """The defaults, with a user's file over them.
+
+    Raises:
+        InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
+    """
+    import yaml
+
+    keys = yaml.safe_load(files("finetune").joinpath("lora.yaml").read_text(encoding="utf-8"))
+    if path is None:
+        return LoraConfig.model_validate(keys)
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read ({what})", "name a YAML file like finetune/lora.yaml") from None
+    if not isinstance(given, dict):
+        raise InputError(f"{path}: holds no keys", "write lines of `key: value`, as finetune/lora.yaml does")
+    try:
+        return LoraConfig.model_validate({**keys, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InputError(f"{path}, {where}: {what}", "finetune/lora.yaml lists the keys and values") from None
+
+
+def as_yaml(config: LoraConfig) -> str:
+    """The resolved configuration, as YAML that `load_config` reads back."""
+    import yaml
+
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

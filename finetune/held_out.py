@@ -1,0 +1,62 @@
+"""A run's probabilities beside people's ratings of the same pairs: what a calibration is fitted on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.ratings import Rated
+from finetune.targets import targets
+from judge.errors import InputError, RunError
+from judge.records import query_key
+from judge.store import Run
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Pairs that people rated and the run scored."""
+
+    logprobs: Floats
+    """Shape (N, K)."""
+    shares: Floats
+    """People's ratings, spread over the grades; shape (N, K)."""
+    queries: Sequence[str]
+    missing: int
+    """Rated pairs that the run did not score."""
+
+
+def join(run: Run, rated: Sequence[Rated]) -> Joined:
+    """Find the run's probabilities for rated pairs: by `query_id` and `candidate_id`, else by the query's text.
+
+    Raises:
+        RunError: The run's probabilities were calibrated already.
+        InputError: No rated pair is in the run with probabilities.
+    """
+    manifest = run.manifest
+    if manifest.parts.get("calibration"):
+        raise RunError(
+            f"{run.path}: its probabilities were calibrated already",
+            "label the rated pairs with --calibration none, and calibrate with that run",
+        )
+    rows = run.query(
+        """SELECT p.query_id, p.query, p.candidate_id, l.probabilities FROM labels l JOIN pairs p USING (row)
+           WHERE l.probabilities IS NOT NULL ORDER BY l.row DESC"""
+    )
+    found = {(query_key(query), candidate): chances for _, query, candidate, chances in rows}
+    found |= {(query_id, candidate): chances for query_id, _, candidate, chances in rows}
+    there = [item for item in rated if (item.pair.query_id, item.pair.candidate_id) in found]
+    if not there:
+        raise InputError(
+            f"{run.path}: has probabilities for none of the {len(rated):,} rated pairs",
+            "label the rated pairs first, with the judge that is to be calibrated",
+        )
+    chances = np.array([found[item.pair.query_id, item.pair.candidate_id] for item in there], dtype=np.float64)
+    return Joined(
+        logprobs=np.log(np.maximum(chances, 1e-12)),
+        shares=targets([item.votes for item in there], manifest.values, "distribution"),
+        queries=[item.pair.query_id for item in there],
+        missing=len(rated) - len(there),
+    )

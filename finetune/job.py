@@ -1,0 +1,137 @@
+"""Teaching a judge, from what the user asked to an adapter directory, in an order that fails early.
+
+Ratings first, then the base's files, then its weights: a wrong row never costs the loading of a model. While it lasts
+the directory holds `training.json` (what is taught: the resume key), `checkpoint.safetensors` and `lora.yaml`; at the
+end the peft files, and last of all `judge.json`.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from finetune.config import LoraConfig, as_yaml
+from finetune.lessons import build_lessons
+from finetune.loop import Training, Watch
+from finetune.network import Network
+from finetune.outcome import Prepared, describe, store
+from finetune.ratings import Rated, Ratings, read_rated
+from finetune.targets import targets
+from judge import __version__
+from judge.adapter import FILE, Tuned, read_tuned
+from judge.errors import ModelError, RunError
+from judge.files import dump_json, write_whole
+from judge.fingerprint import Fingerprint, digest
+from judge.guideline import Guideline
+from judge.model import JudgeModel, find_model
+from judge.prompt import PromptBuilder, template_digest
+from judge.tokenizer import ModelTokenizer
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What to teach whom."""
+
+    ratings: Ratings
+    guideline: Guideline
+    base: str
+    config: LoraConfig
+
+
+def check() -> None:
+    """Refuse to begin without what teaching needs.
+
+    Raises:
+        ModelError: It is not installed.
+    """
+    missing = [name for name in ("torch", "transformers", "peft", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise ModelError(f"teaching needs {', '.join(missing)}", "pip install 'relevance-judge[train]'")
+
+
+def prepare(lesson: Lesson) -> Prepared:
+    """Read and check everything but the weights.
+
+    Raises:
+        InputError: Ratings, guideline or configuration cannot be used.
+        ModelError: There is no such base, or its tokenizer splits a label.
+    """
+    guideline = lesson.config.narrowed(lesson.guideline)
+    with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
+        rated = read_rated(lesson.ratings, guideline, Path(scratch))
+    shares = targets([item.votes for item in rated], guideline.values, lesson.config.targets)
+    base = find_model(lesson.base)
+    builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
+    lessons = build_lessons(rated, shares, builder, lesson.config)
+    return Prepared(lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, base, rated))
+
+
+def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned:
+    """Teach, calibrate and write the adapter directory; goes on where an earlier sitting stopped.
+
+    Raises:
+        RunError: The directory holds something else, or another process is writing it.
+        ModelError: The base cannot be taught.
+        EngineError: Memory does not hold a batch.
+    """
+    with _writing(prepared, out) as done:
+        if done:
+            return done
+        config, lessons = prepared.config, prepared.lessons
+        network = Network(prepared.base, config, lessons)
+        network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
+        training = Training(network, lessons, config, out / "checkpoint.safetensors")
+        progress = training.run(watch or Watch())
+        store(network, out)
+        tuned = describe(prepared, network, progress, out)
+        write_whole(out / FILE, tuned.model_dump_json(indent=1).encode())
+        (out / "checkpoint.safetensors").unlink(missing_ok=True)
+        return tuned
+
+
+@contextmanager
+def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
+    """Hold the directory, fresh or of the same lesson; what it is given is the taught judge where it is done."""
+    from filelock import FileLock, Timeout
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{out}: cannot be written ({error.strerror})", "choose another --out") from None
+    key = out / "training.json"
+    if not key.is_file() and any(path.name != ".lock" for path in out.iterdir()):
+        raise RunError(f"{out}: is taken by something else", "choose a new directory with --out")
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            if key.is_file():
+                there = Fingerprint(parts=json.loads(key.read_text(encoding="utf-8")))
+                if lines := there.differences(prepared.key):
+                    listed = "".join(f"\n  {line}" for line in lines)
+                    raise RunError(
+                        f"{out}: holds another training; what differs:{listed}",
+                        "choose another --out, or give what it was begun with",
+                    )
+            write_whole(out / "lora.yaml", as_yaml(prepared.config).encode())
+            write_whole(key, dump_json(dict(prepared.key.parts)).encode())
+            yield read_tuned(out) if (out / FILE).is_file() else None
+    except Timeout:
+        raise RunError(f"{out}: another process is writing this adapter", "wait for it, or stop it") from None
+    (out / ".lock").unlink(missing_ok=True)
+
+
+def _key(lesson: Lesson, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
+    data = digest([[i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes)] for i in rated])
+    return Fingerprint(
+        parts={
+            "base": base.name,
+            "weights": base.weights,
+            "guideline_digest": lesson.guideline.digest,
+            "template_digest": template_digest(lesson.config.template),
+            "ratings": data,
+            **{name: str(value) for name, value in lesson.config.model_dump().items()},
+            "toolkit": __version__,
+        }
+    )

@@ -1,0 +1,148 @@
+"""Rated pairs to examples: split by query, weighed, rendered and tokenised once, and dealt into batches of like length.
+
+Which pair is in which part, and in which batch of which epoch, follows from the seed and the queries' ids alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.config import LoraConfig
+from finetune.ratings import Rated
+from finetune.warm import MADE, warm_pairs
+from judge.errors import InputError
+from judge.guideline import Guideline
+from judge.prompt import PromptBuilder
+
+Floats = npt.NDArray[np.float64]
+
+POOL = 16
+"""Batches that are cut together from pairs sorted by length: more saves padding, fewer mixes better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One pair as the network sees it."""
+
+    query: str
+    tokens: tuple[int, ...]
+    """What comes behind the run's shared segment."""
+    shares: tuple[float, ...]
+    """The target: one share for each grade."""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Everything to learn from and to be tested on. No query is in two parts."""
+
+    shared: tuple[int, ...]
+    labels: tuple[int, ...]
+    train: Sequence[Example]
+    validation: Sequence[Example]
+    calibration: Sequence[Example]
+    warm: Sequence[Example] = ()
+    """Seen once, before the rest."""
+
+
+def split(queries: Sequence[str], config: LoraConfig) -> dict[str, str]:
+    """Each query's part: `train`, `validation` or `calibration`.
+
+    Raises:
+        InputError: There are too few queries for parts that share none.
+    """
+    names = sorted(set(queries))
+    drawn = [names[i] for i in np.random.default_rng(config.seed).permutation(len(names))]
+    sizes = {
+        part: max(1, round(share * len(names))) if share else 0
+        for part, share in (("validation", config.validation), ("calibration", config.calibration))
+    }
+    if sum(sizes.values()) >= len(names):
+        raise InputError(
+            f"the ratings are of {len(names)} {'query' if len(names) == 1 else 'queries'}: too few to learn from some "
+            "and be tested on others",
+            "rate pairs of more queries; a judge that saw one query knows nothing of the next",
+        )
+    parts = dict.fromkeys(drawn, "train")
+    parts |= dict.fromkeys(drawn[: sizes["validation"]], "validation")
+    parts |= dict.fromkeys(drawn[sizes["validation"] : sum(sizes.values())], "calibration")
+    return parts
+
+
+def check_grades(shares: Floats, guideline: Guideline, least: int) -> None:
+    """Refuse training pairs, shares of shape (N, K), in which a grade is hardly found.
+
+    Raises:
+        InputError: One has fewer than `least` pairs.
+    """
+    for grade, count in zip(guideline.grades, (shares > 0).sum(axis=0).tolist(), strict=True):
+        if count < least:
+            raise InputError(
+                f"grade {grade.value} ({grade.name}) has {count} training pairs, and {least} are the least",
+                "rate more pairs that deserve it, merge grades with --grades, or lower least_per_grade in --config",
+            )
+
+
+def weights(shares: Floats, queries: Sequence[str], config: LoraConfig) -> Floats:
+    """How much each pair counts, shape (N,), mean 1: rarer grades and shorter queries up, as far as asked for."""
+    found = shares @ np.power(np.maximum(shares.mean(axis=0), 1e-9), -config.balance_grades)
+    _, index, sizes = np.unique(np.asarray(queries), return_inverse=True, return_counts=True)
+    found = found * np.power(sizes[index].astype(np.float64), -config.balance_queries)
+    return np.asarray(found / found.mean())
+
+
+def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> Lessons:
+    """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
+
+    Raises:
+        InputError: There are too few queries, or too few training pairs of a grade.
+    """
+    queries = [item.pair.query_id for item in rated]
+    parts = split(queries, config)
+    part = np.array([parts[query] for query in queries])
+    inside = part == "train"
+    check_grades(shares[inside], builder.guideline, config.least_per_grade)
+    heavy = np.ones(len(rated))
+    heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
+    prompts = builder.build([item.pair for item in rated])
+    examples = [
+        Example(query, (*prompt.query, *prompt.candidate), tuple(share), float(weight))
+        for query, prompt, share, weight in zip(queries, prompts, shares.tolist(), heavy, strict=True)
+    ]
+    chosen = {
+        name: [example for example, there in zip(examples, part == name, strict=True) if there]
+        for name in ("train", "validation", "calibration")
+    }
+    taught = [item for item, there in zip(rated, inside, strict=True) if there]
+    made = warm_pairs(taught, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
+    values = builder.guideline.values
+    warm = [
+        Example(MADE, (*p.query, *p.candidate), tuple(float(m.votes[MADE] == value) for value in values))
+        for m, p in zip(made, builder.build([m.pair for m in made]), strict=True)
+    ]
+    return Lessons(builder.shared, builder.labels, **chosen, warm=warm)
+
+
+def batches(examples: Sequence[Example], size: int, seed: tuple[int, ...]) -> list[list[Example]]:
+    """All examples once, in batches of `size` and of like length, in an order drawn by the seed."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(examples))
+    found: list[list[Example]] = []
+    for start in range(0, len(order), size * POOL):
+        pool = sorted((examples[i] for i in order[start : start + size * POOL]), key=lambda e: len(e.tokens))
+        found += [pool[i : i + size] for i in range(0, len(pool), size)]
+    return [found[i] for i in rng.permutation(len(found))]
+
+
+def pieces(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
+    """Examples sorted by length, in pieces that have at most `tokens` tokens once padded, or one example."""
+    piece: list[Example] = []
+    for example in sorted(examples, key=lambda e: len(e.tokens)):
+        if piece and (len(piece) + 1) * len(example.tokens) > tokens:
+            yield piece
+            piece = []
+        piece.append(example)
+    if piece:
+        yield piece

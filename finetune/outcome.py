@@ -1,0 +1,131 @@
+"""What a training leaves: the adapter's files, and everything that `judge.json` says of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.checkpoint import Progress
+from finetune.config import LoraConfig
+from finetune.lessons import Lessons
+from finetune.loop import examine
+from finetune.network import Network
+from judge import __version__
+from judge.adapter import Base, LabelToken, Tuned, adapter_digest
+from judge.calibrate import Calibration, calibrate, trust
+from judge.errors import InputError
+from judge.files import now
+from judge.fingerprint import Fingerprint
+from judge.guideline import Guideline
+from judge.model import JudgeModel
+from judge.prompt import template_digest
+
+PARTS = ("train", "validation", "calibration")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A lesson that has been read and checked, before any weights are loaded."""
+
+    given: Guideline
+    """As the user named it."""
+    guideline: Guideline
+    """With the fields and budgets of the training."""
+    config: LoraConfig
+    base: JudgeModel
+    lessons: Lessons
+    key: Fingerprint
+    """What is taught, to whom and how: a directory that was begun goes on only with the same."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the training, at most."""
+        size, lessons = self.config.batch_pairs, self.lessons
+        return math.ceil(len(lessons.warm) / size) + math.ceil(len(lessons.train) / size) * self.config.epochs
+
+
+def store(network: Network, out: Path) -> None:
+    """Write the peft files in fp16, and round the network to it: what is measured from here on is what will judge."""
+    import torch
+
+    rounded = {name: weight.detach().to(torch.float16) for name, weight in network.taught.items()}
+    full = {name: weight.dtype for name, weight in network.taught.items()}
+    for name, weight in network.taught.items():
+        weight.data = rounded[name]
+    # False, since peft would otherwise ask the Hub for the base, to see whether its vocabulary was extended.
+    network.model.save_pretrained(str(out), safe_serialization=True, save_embedding_layers=False)
+    for name, weight in network.taught.items():
+        weight.data = rounded[name].to(full[name])
+    (out / "README.md").unlink(missing_ok=True)  # peft's form for a card, not filled in
+
+
+def describe(prepared: Prepared, network: Network, progress: Progress, out: Path) -> Tuned:
+    """What `judge.json` says: measures the network on the queries that training did not see, and calibrates it."""
+    config, lessons, base = prepared.config, prepared.lessons, prepared.base
+    calibration, reason = _calibration(prepared, network)
+    parts: dict[str, Any] = {name: getattr(lessons, name) for name in PARTS}
+    return Tuned(
+        base=Base(name=base.name, revision=base.revision, weights=base.weights),
+        adapter=adapter_digest(out),
+        labels=tuple(
+            LabelToken(grade=grade.value, text=grade.token, id=label)
+            for grade, label in zip(prepared.guideline.grades, lessons.labels, strict=True)
+        ),
+        guideline=prepared.guideline.model_dump(mode="json"),
+        guideline_digest=prepared.given.digest,
+        template=config.template,
+        template_digest=template_digest(config.template),
+        calibration=calibration,
+        training={
+            "data": prepared.key.parts["ratings"],
+            "pairs": {name: len(part) for name, part in parts.items()},
+            "warm_pairs": len(lessons.warm),
+            "queries": {name: len({example.query for example in part}) for name, part in parts.items()},
+            "config": config.model_dump(mode="json"),
+            "steps": progress.step,
+            "best_step": progress.best,
+            "seconds": round(progress.seconds, 1),
+            "looks": [look.model_dump() for look in progress.looks],
+            "without_calibration": reason,
+            "device": network.device,
+            "versions": _versions(),
+        },
+        validation=_validation(prepared, network, calibration),
+        created=now(),
+    )
+
+
+def _calibration(prepared: Prepared, network: Network) -> tuple[Calibration | None, str | None]:
+    """A calibration, or why there is none."""
+    held = prepared.lessons.calibration
+    if not held:
+        return None, "no queries were held out for it"
+    found, truth = examine(network, held, prepared.config.batch_tokens)
+    try:
+        return calibrate(found, truth, [e.query for e in held], str(prepared.key.parts["ratings"])), None
+    except InputError as error:
+        return None, error.message
+
+
+def _validation(prepared: Prepared, network: Network, calibration: Calibration | None) -> Mapping[str, Any]:
+    """Figures on the queries that stopped the training: close to honest, since they chose its length alone."""
+    held = prepared.lessons.validation
+    found, truth = examine(network, held, prepared.config.batch_tokens)
+    plain = np.exp(found - np.logaddexp.reduce(found, axis=1, keepdims=True))
+    likely = calibration.apply(found) if calibration else plain
+    size = len(prepared.guideline.values)
+    cells = truth.argmax(axis=1) * size + likely.argmax(axis=1)
+    return {
+        **trust(likely, truth, [e.query for e in held]).model_dump(),
+        "calibrated": calibration is not None,
+        "confusion": np.bincount(cells, minlength=size * size).reshape(size, size).tolist(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"relevance-judge": __version__} | {name: version(name) for name in ("torch", "transformers", "peft")}

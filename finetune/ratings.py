@@ -1,0 +1,129 @@
+"""People's ratings with the texts that they rated, in any of three layouts.
+
+A row a pair with one grade (`--rating COLUMN`); a row a pair with a column for each rater (`--raters A,B,C`); a row a
+grade with a `rater` column. All are read and checked as pairs to label are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from judge.cells import as_text
+from judge.columns import Columns
+from judge.errors import InputError
+from judge.guideline import Guideline
+from judge.pairs import Source, Staged, stage
+from judge.records import Pair
+from judge.rows import Row, Table
+
+ONE = "grade"
+"""The rater of a file that names none."""
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """What the user gave.
+
+    Args:
+        source: The file of ratings, the catalogue and how to read them; its `grades` say what the file's grades mean.
+        raters: The raters' columns, or the raters to take of a file with a `rater` column; all unless given.
+    """
+
+    source: Source
+    raters: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A pair, and what each rater gave it."""
+
+    pair: Pair
+    votes: Mapping[str, int]
+
+
+def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> list[Rated]:
+    """All rated pairs that have a text, in judging order; writes scratch files into `directory`.
+
+    Raises:
+        InputError: The files cannot be used, rows are wrong and not to be skipped, or no pair has a grade.
+    """
+    narrow = {name: columns for name, columns in ratings.source.mapping.items() if name != "rater"}
+    # Texts are asked for below: one rater's empty column is not a file without texts.
+    source = replace(ratings.source, mapping=narrow, need_text=False)
+    by_row = _raters(ratings)
+    if by_row is not None:
+        passes = {"": source}
+    else:
+        columns = ratings.raters or [ONE]
+        passes = {c: replace(source, mapping={**narrow, **({"grade": [c]} if ratings.raters else {})}) for c in columns}
+    found: dict[tuple[str, str], Rated] = {}
+    for column, given in passes.items():
+        staged = stage(given, guideline, directory)
+        rows = _rows(staged)
+        if not source.skip_bad_rows:
+            _refuse(staged, by_row is not None)
+        if ratings.source.need_text:
+            rows = _with_text(rows, given)
+        for row in rows:
+            rater = column if by_row is None else by_row.get(row["row"])
+            if rater is None or not _counts(row["skip"], several=by_row is not None):
+                continue
+            rated = found.setdefault((row["query_id"], row["candidate_id"]), Rated(_pair(row), {}))
+            assert isinstance(rated.votes, dict)
+            rated.votes.setdefault(rater, row["grade"])
+    if not found:
+        name = source.name or source.pairs
+        raise InputError(f"{name}: no pair has a grade", "name the column with --rating COLUMN, or --raters A,B,C")
+    return list(found.values())
+
+
+def _raters(ratings: Ratings) -> dict[int, str] | None:
+    """Who rated each row, by its number; null for a file without a rater column."""
+    table = Table(ratings.source.pairs, ratings.source.name)
+    columns = Columns({"rater": ratings.source.mapping.get("rater", ["rater"])}, ["rater"])
+    wanted, found = set(ratings.raters), {}
+    for row in table.rows():
+        if not isinstance(row, Row):
+            continue
+        column = columns.find(tuple(row.values)).get("rater")
+        rater = as_text(row.values[column]) if column else None
+        if rater is not None and (not wanted or rater.strip() in wanted):
+            found[row.number] = rater.strip()
+    if not found and "rater" in ratings.source.mapping:
+        columns.check_used()
+    return found or None
+
+
+def _refuse(staged: Staged, several: bool) -> None:
+    """Refuse wrong rows. That raters differ on a pair is no error."""
+    replace(staged, problems=[p for p in staged.problems if not (several and p.kind == "conflicting_grade")]).refuse()
+
+
+def _with_text(rows: list[dict[str, Any]], source: Source) -> list[dict[str, Any]]:
+    """The rows whose candidate has a text. Others are refused, unless bad rows are to be skipped."""
+    empty = [row["row"] for row in rows if not any((row["candidate"] or {}).values())]
+    if empty and not source.skip_bad_rows:
+        raise InputError(
+            f"{source.name or source.pairs}, row {min(empty)}: the candidate has no text to learn from "
+            f"({len(empty):,} such rows)",
+            "give --catalogue FILE, map more fields with --map, or leave the rows out with --skip-bad-rows",
+        )
+    return [row for row in rows if row["row"] not in set(empty)]
+
+
+def _counts(skip: str | None, *, several: bool) -> bool:
+    return skip is None or (several and skip.startswith(("repeats row", "conflicting_grade")))
+
+
+def _rows(staged: Staged) -> list[dict[str, Any]]:
+    """Rows that bring a grade, in judging order."""
+    import pyarrow.parquet as pq
+
+    return [row for row in pq.read_table(staged.path).to_pylist() if row["grade"] is not None]
+
+
+def _pair(row: Mapping[str, Any]) -> Pair:
+    texts = {name: text for name, text in (row["candidate"] or {}).items() if text is not None}
+    named = {name: row[name] for name in ("row", "query_id", "query", "candidate_id", "locale")}
+    return Pair(**named, candidate=texts)

@@ -1,0 +1,179 @@
+"""Probabilities that mean what they say: temperature and a bias for each grade, fitted on held-out ratings.
+
+A judge's log-probabilities z over K grades become softmax(z / temperature + bias). The K numbers are fitted by maximum
+likelihood; the ratings may be shares of several raters. Sources: temperature, Guo et al. 2017, "On Calibration of
+Modern Neural Networks"; with biases, Alexandari et al. 2020, "Maximum Likelihood with Bias-Corrected Calibration is
+Hard-To-Beat at Label Shift Adaptation". Whoever fits must hold out whole queries: pairs of one query are alike.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from judge.errors import InputError
+from judge.fingerprint import digest
+from judge.records import Record
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BINS = 15
+"""Bins of equal width of the calibration error and the reliability chart, as in Guo et al."""
+LEAST = (30, 5)
+"""Ratings and queries below which nothing is fitted."""
+PULL = 1e-3
+"""Ridge towards "change nothing", a rating's worth in a thousand: separable ratings would drive the fit to infinity."""
+FLOOR = float(np.finfo(np.float64).eps)
+
+
+class Trust(Record):
+    """How far probabilities can be trusted, on some rated pairs. Lower is better in all but accuracy."""
+
+    n: int
+    queries: int
+    accuracy: float
+    """Share of pairs whose likeliest grade is the people's commonest (the lower one on a tie)."""
+    log_loss: float
+    """Mean over pairs of the cross-entropy with the people's shares, in nats."""
+    brier: float
+    """Mean squared distance to the people's shares, summed over grades; in [0, 2]."""
+    calibration_error: float
+    """Expected calibration error of the likeliest grade's probability, in `BINS` bins of equal width; in [0, 1]."""
+
+
+class HeldOut(Record):
+    """What choosing a threshold needs of held-out pairs. Figures alone, no texts and no ids."""
+
+    confidence: tuple[float, ...]
+    """The likeliest grade's calibrated probability."""
+    wrong: tuple[bool, ...]
+    """Whether that grade is not the people's commonest."""
+    query: tuple[int, ...]
+    """Which query each pair belongs to, counted from 0."""
+
+
+class Calibration(Record):
+    """A fitted calibration, what it did on the ratings that it was not fitted on, and what thresholds need."""
+
+    temperature: Annotated[float, Field(gt=0)]
+    bias: tuple[float, ...]
+    """One for each grade, in ascending grade order; they sum to 0."""
+    before: Trust
+    after: Trust
+    """By cross-fitting: each pair under a calibration fitted on other queries."""
+    held_out: HeldOut
+    ratings: str
+    """SHA-256 (hex) of the ratings' file, or of the training data they were held out of."""
+    judge: str | None = None
+    """The first 16 digits of the fingerprint of the run whose labels were calibrated, where there was one."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the numbers that change probabilities."""
+        return digest({"temperature": self.temperature, "bias": list(self.bias)})
+
+    def apply(self, logprobs: npt.ArrayLike) -> Floats:
+        """Calibrated probabilities, shape (..., K), of log-probabilities of that shape."""
+        return _softmax(np.asarray(logprobs, dtype=np.float64) / self.temperature + np.array(self.bias))
+
+
+def calibrate(
+    logprobs: npt.ArrayLike, shares: npt.ArrayLike, queries: Sequence[str], ratings: str, folds: int = 5
+) -> Calibration:
+    """Fit a calibration, and tell what it does by cross-fitting over queries.
+
+    Args:
+        logprobs: Shape (N, K), of the labels; they need not be normalised.
+        shares: Shape (N, K): how people's ratings of each pair are spread over the grades; rows sum to 1.
+        queries: Length N; a query is on one side of every split.
+        ratings: What the ratings were; see `Calibration.ratings`.
+        folds: Into how many parts queries are dealt.
+
+    Raises:
+        InputError: There are too few ratings or queries to fit anything.
+    """
+    scores, truth = np.asarray(logprobs, dtype=np.float64), np.asarray(shares, dtype=np.float64)
+    names, query = np.unique(np.asarray(queries), return_inverse=True)
+    if len(scores) < LEAST[0] or len(names) < LEAST[1]:
+        raise InputError(
+            f"{len(scores)} rated pairs of {len(names)} queries are too few to calibrate with",
+            f"rate at least {LEAST[0]} pairs of {LEAST[1]} queries",
+        )
+    # Queries are dealt by size, so that folds are of like size whatever the order of the file.
+    dealt = np.empty(len(names), dtype=np.int64)
+    dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(folds, len(names))
+    crossed = np.empty_like(scores)
+    for fold in range(int(dealt.max()) + 1):
+        inside = dealt[query] == fold
+        temperature, bias = fit(scores[~inside], truth[~inside])
+        crossed[inside] = _softmax(scores[inside] / temperature + bias)
+    temperature, bias = fit(scores, truth)
+    return Calibration(
+        temperature=temperature,
+        bias=tuple(bias.tolist()),
+        before=trust(_softmax(scores), truth, query),
+        after=trust(crossed, truth, query),
+        # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
+        held_out=HeldOut(
+            confidence=tuple(np.round(crossed.max(axis=1), 6).tolist()),
+            wrong=tuple((crossed.argmax(axis=1) != truth.argmax(axis=1)).tolist()),
+            query=tuple(query.tolist()),
+        ),
+        ratings=ratings,
+    )
+
+
+def fit(scores: Floats, shares: Floats) -> tuple[float, Floats]:
+    """Temperature, and biases of shape (K,), of the highest likelihood for scores and shares of shape (N, K)."""
+    from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
+
+    centred = scores - scores.max(axis=1, keepdims=True)
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        # In the inverse temperature and the biases the likelihood is concave: there is one maximum.
+        chances = _softmax(centred * point[0] + point[1:])
+        gap = (chances - shares) / len(shares)
+        pull = PULL * np.array([point[0] - 1, *point[1:]])
+        value = _cross_entropy(chances, shares) + float(pull @ pull) / PULL / 2
+        return value, np.array([(gap * centred).sum(), *gap.sum(axis=0)]) + pull
+
+    start = np.zeros(1 + scores.shape[1])
+    start[0] = 1.0
+    bounds = [(0.02, 50.0)] + [(-20.0, 20.0)] * scores.shape[1]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(1 / found[0]), np.asarray(found[1:] - found[1:].mean())
+
+
+def trust(chances: Floats, shares: Floats, query: npt.ArrayLike) -> Trust:
+    """How far probabilities (N, K) can be trusted, beside people's shares (N, K)."""
+    confidence, right = chances.max(axis=1), chances.argmax(axis=1) == shares.argmax(axis=1)
+    sure, hits, n = bins(confidence, right)
+    return Trust(
+        n=len(chances),
+        queries=len(np.unique(np.asarray(query))),
+        accuracy=float(right.mean()),
+        log_loss=_cross_entropy(chances, shares),
+        brier=float(((chances - shares) ** 2).sum(axis=1).mean()),
+        calibration_error=float(np.abs(hits - sure).sum() / n.sum()),
+    )
+
+
+def bins(confidence: npt.ArrayLike, right: npt.ArrayLike) -> tuple[Floats, Floats, Ints]:
+    """A reliability chart's bins of equal width, each an array of `BINS`: summed confidence, pairs right, pairs."""
+    sure = np.asarray(confidence, dtype=np.float64)
+    index = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    summed = np.bincount(index, sure, minlength=BINS).astype(np.float64)
+    hits = np.bincount(index, np.asarray(right, dtype=np.float64), minlength=BINS).astype(np.float64)
+    return summed, hits, np.bincount(index, minlength=BINS).astype(np.int64)
+
+
+def _softmax(scores: Floats) -> Floats:
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def _cross_entropy(chances: Floats, shares: Floats) -> float:
+    return float(-(shares * np.log(np.maximum(chances, FLOOR))).sum(axis=1).mean())

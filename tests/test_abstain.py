@@ -1,0 +1,109 @@
+"""Abstaining: the promise holds, also where pairs of one query err together, and people see what is left to them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from judge.abstain import choose, correlation, upper_bound
+from judge.calibrate import HeldOut
+from judge.errors import InputError
+
+
+def draw(rng, queries, size, together):
+    """Held-out pairs: more confident ones err less, and a query's errors share a part of their chance."""
+    query = np.repeat(np.arange(queries), size)
+    confidence = rng.uniform(0.34, 1.0, queries * size)
+    chance = np.clip((1 - confidence) * (1 + together * rng.choice([-1, 1], queries)[query]), 0, 1)
+    return HeldOut(
+        confidence=tuple(confidence), wrong=tuple(rng.random(queries * size) < chance), query=tuple(query.tolist())
+    )
+
+
+@pytest.mark.parametrize(("budget", "together"), [(0.15, 0.0), (0.2, 0.0), (0.2, 0.6), (0.25, 1.0)])
+def test_the_promise_holds_as_often_as_it_says(budget, together):
+    rng = np.random.default_rng(1)
+    trials, broken, graded = 200, 0, []
+    for _ in range(trials):
+        try:
+            found = choose(draw(rng, 40, 15, together), budget)
+        except InputError:
+            continue
+        # Errors are (1 - confidence) on average, so above a threshold t on U(.34, 1) the error rate is (1 - t) / 2.
+        t = max(found.least, 0.34)
+        broken += (1 - t) / 2 > budget
+        graded.append(found.coverage)
+    assert binomtest(broken, trials, 0.1, alternative="greater").pvalue > 0.01, f"{broken} of {trials} broken"
+    assert len(graded) > trials / 2, "the promise is not kept by grading nothing"
+
+
+def test_the_bound_is_clopper_pearsons_for_independent_pairs():
+    wrong = np.array([1.0] * 3 + [0.0] * 57)
+    oracle = binomtest(3, 60).proportion_ci(0.9, "exact").high  # two sides of 5%
+    assert upper_bound(wrong, np.arange(60), 0.0, 0.05) == pytest.approx(oracle)
+    # Without errors: 1 - risk ** (1 / n).
+    assert upper_bound(np.zeros(60), np.arange(60), 0.0, 0.05) == pytest.approx(1 - 0.05 ** (1 / 60))
+    assert upper_bound(np.ones(5), np.arange(5), 0.0, 0.05) == 1.0
+
+
+def test_pairs_that_err_together_count_as_fewer():
+    query = np.repeat(np.arange(6), 10)
+    apart = upper_bound(np.zeros(60), query, 0.0, 0.05)
+    # All ten pairs of a query as one: six pairs are left.
+    assert upper_bound(np.zeros(60), query, 1.0, 0.05) == pytest.approx(1 - 0.05 ** (1 / 6))
+    assert upper_bound(np.zeros(60), query, 0.5, 0.05) > apart
+
+
+def test_correlation_of_errors_is_1_for_whole_queries_and_0_without_any():
+    query = np.repeat(np.arange(8), 5)
+    assert correlation((query % 2).astype(float), query) == pytest.approx(1)
+    assert correlation(np.zeros(40), query) == 0
+    assert correlation(np.ones(3), np.arange(3)) == 0
+    rng = np.random.default_rng(0)
+    assert correlation((rng.random(40_000) < 0.3).astype(float), np.repeat(np.arange(4000), 10)) < 0.01
+
+
+def test_a_promise_that_cannot_be_made_says_which_can():
+    held = HeldOut(confidence=(0.9,) * 50, wrong=(False,) * 45 + (True,) * 5, query=tuple(range(50)))
+    with pytest.raises(InputError, match=r"the least that can be promised is 0\.2") as refused:
+        choose(held, 0.05)
+    least = float(refused.value.hint.split("--max-noise ")[1].split(",")[0])
+    assert choose(held, least).bound <= least
+
+
+@pytest.mark.parametrize("budget", [0.0, 1.0, -0.1, 5.0])
+def test_a_budget_that_is_no_share_is_refused(budget):
+    with pytest.raises(InputError, match="not between 0 and 1"):
+        choose(HeldOut(confidence=(), wrong=(), query=()), budget)
+
+
+@given(st.integers(0, 1000), st.floats(0.05, 0.6), st.floats(0.01, 0.3))
+def test_a_larger_budget_never_grades_less(seed, budget, more):
+    held = draw(np.random.default_rng(seed), 30, 10, 0.3)
+    try:
+        small = choose(held, budget)
+    except InputError:
+        return
+    assert choose(held, budget + more).least <= small.least
+    assert small.bound <= budget
+
+
+def test_unsure_pairs_are_left_to_people_with_their_probabilities(main, rated_file):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    main("calibrate", "plain", rated_file, "--out", "calibration.json")
+    given = ["label", rated_file, "--engine", "fake", "--calibration", "calibration.json"]
+    refused = main(*given, "--max-noise", 0.001, "--out", "run", code=2)
+    assert "the least that can be promised" in refused.err
+    least = float(refused.err.split("allow --max-noise ")[1].split(",")[0])
+    done = main(*given, "--max-noise", least, "--out", "run").out
+    assert "of grades wrong, with 90% confidence" in done
+    main("export", "run", "--to", "jsonl", "--out", "labels.jsonl")
+    status = main("status", "run", "--json").json["status"]
+    assert status["graded"] + status["abstained"] == 72
+
+
+def test_a_judge_without_held_out_ratings_cannot_promise_anything(main, rated_file):
+    refused = main("label", rated_file, "--engine", "fake", "--max-noise", 0.1, "--out", "run", code=2)
+    assert "needs held-out ratings" in refused.err
+    assert "judge calibrate" in refused.err

@@ -1,0 +1,145 @@
+"""What a taught judge brings along, and what is refused of it; the compact template that it is asked with."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from judge.adapter import Base, LabelToken, Manner, Tuned, Wishes, adapter_digest, find_manner, read_tuned
+from judge.calibrate import calibrate
+from judge.errors import InputError, ModelError
+from judge.files import now
+from judge.guideline import Guideline
+from judge.model import JudgeModel
+from judge.prompt import PromptBuilder, template_digest
+
+TEMPLATE = "judge-compact.v1"
+
+
+@pytest.fixture
+def tuned(guideline):
+    rng = np.random.default_rng(0)
+    logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
+    shares = np.eye(3)[[int(rng.choice(3, p=np.exp(row))) for row in logprobs]]
+    fields = [{**guideline.fields[0].model_dump(), "tokens": 20}]
+    return Tuned(
+        base=Base(name="smollm2-135m", revision=None, weights="w"),
+        adapter=None,
+        labels=tuple(LabelToken(grade=g.value, text=g.token, id=48 + g.value) for g in guideline.grades),
+        guideline={**guideline.model_dump(mode="json"), "fields": fields},
+        guideline_digest=guideline.digest,
+        template=TEMPLATE,
+        template_digest=template_digest(TEMPLATE),
+        calibration=calibrate(logprobs, shares, [f"q{i % 12}" for i in range(60)], "data"),
+        training={},
+        validation={},
+        created=now(),
+    )
+
+
+@pytest.fixture
+def directory(tuned, tmp_path):
+    """A taught judge's directory, with files that stand for peft's."""
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"weights")
+    (folder / "adapter_config.json").write_text("{}")
+    return write(folder, tuned.model_copy(update={"adapter": adapter_digest(folder)}))
+
+
+def write(folder, tuned):
+    (folder / "judge.json").write_text(tuned.model_dump_json())
+    return folder
+
+
+def test_a_taught_judge_brings_its_base_guideline_template_and_calibration(directory, tuned):
+    guideline, manner = find_manner(Wishes(str(directory)))
+    assert (manner.model, manner.adapter, manner.template) == ("smollm2-135m", directory, TEMPLATE)
+    assert guideline == tuned.policy
+    assert manner.calibration == tuned.calibration
+    assert manner.parts["calibration"] == tuned.calibration.digest
+    assert find_manner(Wishes(str(directory), calibration=Path("none")))[1].calibration is None
+    threshold = find_manner(Wishes(str(directory), max_noise=0.9))[1].threshold
+    assert threshold.bound <= 0.9
+
+
+def test_a_revision_of_the_hub_is_asked_for_again(directory, tuned):
+    base = Base(name="owner/name", revision="abc", weights="w")
+    write(directory, tuned.model_copy(update={"base": base, "adapter": adapter_digest(directory)}))
+    assert find_manner(Wishes(str(directory)))[1].model == "owner/name@abc"
+
+
+def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, guideline):
+    assert find_manner(Wishes(str(directory), "three-level"))[0].fields[0].tokens == 20
+    with pytest.raises(InputError, match="was taught the guideline three-level 1"):
+        find_manner(Wishes(str(directory), "esci-four-level"))
+    with pytest.raises(InputError, match="calibration is for 3 grades, 'esci-four-level' has 4"):
+        find_manner(Wishes(str(directory), "esci-four-level", force_guideline=True))
+    forced = Wishes(str(directory), "esci-four-level", force_guideline=True, calibration=Path("none"))
+    assert len(find_manner(forced)[0].values) == 4
+
+
+def test_a_template_whose_words_changed_is_refused_unless_forced(directory, tuned):
+    changed = {"template_digest": "0" * 64, "adapter": adapter_digest(directory)}
+    write(directory, tuned.model_copy(update=changed))
+    with pytest.raises(InputError, match=r"judge-compact\.v1\.j2 is not the text"):
+        find_manner(Wishes(str(directory)))
+    assert find_manner(Wishes(str(directory), force_guideline=True))[1].template == TEMPLATE
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": 1}', '{"unknown": 1}'])
+def test_a_broken_judge_json_is_one_clear_error(directory, text):
+    (directory / "judge.json").write_text(text)
+    with pytest.raises(ModelError, match=r"judge\.json: cannot be read"):
+        find_manner(Wishes(str(directory)))
+
+
+def test_files_that_do_not_belong_together_are_refused(directory):
+    (directory / "adapter_model.safetensors").write_bytes(b"others")
+    with pytest.raises(ModelError, match="are not those"):
+        read_tuned(directory)
+
+
+def test_another_base_or_other_label_tokens_are_refused(tuned):
+    tuned = tuned.model_copy(update={"base": Base(name="owner/name", revision=None, weights="w"), "adapter": "a"})
+    manner = Manner("owner/name", Path("ours"), tuned)
+    ids = (48, 49, 50)
+    manner.check(JudgeModel("owner/name", Path("base"), None, None, "w"), ids)
+    with pytest.raises(ModelError, match="was taught on other weights"):
+        manner.check(JudgeModel("owner/name", Path("base"), None, None, "v"), ids)
+    with pytest.raises(ModelError, match="labels have other tokens"):
+        manner.check(JudgeModel("owner/name", Path("base"), None, None, "w"), (48, 49, 51))
+
+
+def test_labels_name_the_adapter_and_the_calibration_in_their_fingerprint(main, directory, rated_file, tmp_path):
+    main("label", rated_file, "--judge", directory, "--engine", "fake", "--out", "run")
+    parts = json.loads((tmp_path / "run" / "run.json").read_text())["parts"]
+    assert parts["template_digest"] == template_digest(TEMPLATE)
+    assert parts["calibration"]
+    assert parts["fields"] == "title"
+    refused = main(
+        "label", rated_file, "--judge", directory, "--engine", "fake", "--calibration", "none", "--out", "run", code=2
+    )
+    assert "calibration:" in refused.err, "a run does not mix two calibrations"
+
+
+@pytest.mark.slow
+def test_the_compact_template_is_short_and_reads_texts_as_data(embedded, guideline, dozen):
+    full = PromptBuilder(guideline, embedded.tokenizer)
+    compact = PromptBuilder(guideline, embedded.tokenizer, TEMPLATE)
+    assert len(compact.shared) < 60 < 400 < len(full.shared)
+    assert compact.labels == full.labels
+    hostile = [pair for pair in dozen if "<|im_end|>" in str(pair.candidate)]
+    end = embedded.tokenizer.control("<|im_end|>")[0]
+    for prompt in compact.build(hostile or dozen):
+        # The frame's own ends alone: one behind the instruction, one behind the question.
+        assert prompt.ids.count(end) == 2
+
+
+def test_a_guideline_of_any_number_of_grades_fits_the_compact_template(guideline):
+    from judge.engines.fake import FakeTokenizer
+
+    two = {**guideline.model_dump(), "grades": [g.model_dump() for g in guideline.grades[1:]], "clauses": []}
+    builder = PromptBuilder(Guideline.model_validate(two), FakeTokenizer(), TEMPLATE)
+    assert b"2 relevant, 1 moderately relevant." in bytes(builder.shared)

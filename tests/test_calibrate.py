@@ -1,0 +1,138 @@
+"""Calibration: the numbers that are fitted, what they promise, and what happens with ratings that are too few."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from audit import reliability
+from judge.calibrate import Calibration, calibrate, fit, trust
+from judge.errors import InputError
+
+
+def softmax(scores):
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def overconfident(n=4000, seed=0, temperature=2.5, bias=(0.4, -0.6, 0.2)):
+    """Scores whose truth follows softmax(scores / temperature + bias)."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(0, 3, (n, 3))
+    chances = softmax(scores / temperature + np.array(bias))
+    truth = (rng.random(n)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+    return scores, np.eye(3)[truth]
+
+
+def test_fitting_finds_the_temperature_and_biases_that_made_the_grades():
+    scores, shares = overconfident(40_000)
+    temperature, bias = fit(scores, shares)
+    assert temperature == pytest.approx(2.5, rel=0.05)
+    assert bias == pytest.approx((0.4, -0.6, 0.2), abs=0.05)
+    assert bias.sum() == pytest.approx(0)
+
+
+def test_two_grades_are_a_logistic_regression():
+    scores, shares = overconfident(2000)
+    scores, truth = scores[:, :2], shares[:, :2].argmax(axis=1)
+    temperature, bias = fit(scores, np.eye(2)[truth])
+    # With two grades, softmax(z/T + b) is the logistic of (z1 - z0)/T + (b1 - b0).
+    oracle = LogisticRegression(C=1e9).fit(scores[:, 1:] - scores[:, :1], truth)
+    assert 1 / temperature == pytest.approx(oracle.coef_[0, 0], abs=0.01)
+    assert bias[1] - bias[0] == pytest.approx(oracle.intercept_[0], abs=0.01)
+
+
+def test_figures_get_better_and_equal_those_of_the_audit():
+    scores, shares = overconfident()
+    found = calibrate(scores, shares, [f"q{i % 50}" for i in range(len(scores))], "digest")
+    assert found.after.calibration_error < 0.03 < 0.1 < found.before.calibration_error
+    assert found.after.log_loss < found.before.log_loss
+    assert found.after.brier < found.before.brier
+    truth = shares.argmax(axis=1)
+    chances = softmax(scores)
+    confidence, right = reliability.top_label(chances, truth)
+    assert found.before.calibration_error == pytest.approx(reliability.expected_calibration_error(confidence, right))
+    assert found.before.brier == pytest.approx(reliability.brier_score(chances, truth))
+    assert found.before.log_loss == pytest.approx(log_loss(truth, chances))
+
+
+def test_soft_shares_are_worked_by_hand():
+    # One pair, probabilities .5 .5, people's shares 1 and 0: log loss ln 2, Brier .25 + .25, confidence .5 and right.
+    found = trust(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]), ["q"])
+    assert found.log_loss == pytest.approx(math.log(2))
+    assert (found.brier, found.accuracy, found.calibration_error) == (0.5, 1.0, 0.5)
+    # Shares as the probabilities are: nothing is left of Brier, and of the log loss the entropy.
+    assert trust(np.array([[0.5, 0.5]]), np.array([[0.5, 0.5]]), ["q"]).brier == 0
+
+
+def test_figures_after_come_from_queries_that_the_fit_did_not_see():
+    # Every query has its own grade, always given with certainty by the wrong score: only a fit on the very pairs helps.
+    queries = np.repeat(np.arange(6), 10)
+    scores = np.random.default_rng(0).normal(0, 1, (60, 3))
+    shares = np.eye(3)[queries % 3]
+    found = calibrate(scores, shares, queries.tolist(), "digest")
+    temperature, bias = fit(scores, shares)
+    inside = trust(softmax(scores / temperature + bias), shares, queries)
+    assert found.after.log_loss > inside.log_loss
+    assert len(found.held_out.confidence) == 60
+    assert sorted(set(found.held_out.query)) == list(range(6))
+
+
+@pytest.mark.parametrize(("n", "queries"), [(29, 10), (100, 4)])
+def test_too_few_ratings_or_queries_are_refused(n, queries):
+    scores, shares = overconfident(n)
+    with pytest.raises(InputError, match="too few to calibrate"):
+        calibrate(scores, shares, [i % queries for i in range(n)], "digest")
+
+
+def test_ratings_that_the_scores_part_perfectly_give_finite_numbers():
+    shares = np.eye(3)[np.arange(60) % 3]
+    temperature, bias = fit(shares * 9, shares)
+    assert 0 < temperature < np.inf
+    assert np.isfinite(bias).all()
+
+
+@given(st.lists(st.floats(-30, 0), min_size=3, max_size=3), st.floats(0.1, 10))
+def test_probabilities_are_probabilities_and_temperature_alone_keeps_the_order(logprobs, temperature):
+    figures = trust(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]), ["q"]).model_dump()
+    found = Calibration.model_validate(
+        {
+            "temperature": temperature,
+            "bias": (0, 0, 0),
+            "before": figures,
+            "after": figures,
+            "held_out": {"confidence": (), "wrong": (), "query": ()},
+            "ratings": "",
+        }
+    )
+    chances = found.apply(logprobs)
+    assert chances.sum() == pytest.approx(1)
+    assert chances[np.argmax(logprobs)] == pytest.approx(chances.max())
+
+
+def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    found = main("calibrate", "plain", rated_file, "--report", "chart.svg", "--json").json
+    assert found["after"]["log_loss"] <= found["before"]["log_loss"] + 0.1
+    chart = (tmp_path / "chart.svg").read_text()
+    assert chart.startswith("<svg")
+    assert "<script" not in chart
+    again = main("calibrate", "plain", rated_file, code=2)
+    assert "already there" in again.err
+    file = tmp_path / "plain" / "calibration.json"
+    main("label", rated_file, "--engine", "fake", "--calibration", file, "--out", "fitted")
+    parts = json.loads((tmp_path / "fitted" / "run.json").read_text())["parts"]
+    assert parts["calibration"] == Calibration.model_validate_json(file.read_bytes()).digest
+    refused = main("calibrate", "fitted", rated_file, code=2)
+    assert "calibrated already" in refused.err
+    assert "--calibration none" in refused.err
+
+
+def test_a_file_that_is_no_calibration_is_refused(main, rated_file):
+    refused = main("label", rated_file, "--engine", "fake", "--calibration", rated_file, "--out", "run", code=2)
+    assert "is no calibration" in refused.err

@@ -1,0 +1,204 @@
+"""Teaching, end to end on a tiny base: files in, an adapter out that judges as it was taught, also after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from conftest import COMMAND, ROOT
+
+from finetune.checkpoint import load
+from finetune.config import load_config
+from finetune.job import Lesson, prepare
+from finetune.network import Network
+from finetune.ratings import Ratings
+from judge.adapter import read_tuned
+from judge.engines import Judge
+from judge.engines.transformers import TransformersEngine
+from judge.errors import EngineError
+from judge.label import read_pairs
+from judge.pairs import Source, stage
+from judge.prompt import PromptBuilder
+
+pytestmark = pytest.mark.slow
+SURE = {"epochs": 12, "patience": 12, "dropout": 0.0, "learning_rate": 0.003}
+VALUES = {"0": 0, "1": 1, "2": 2}
+
+
+@pytest.fixture
+def prepared(tiny_base, rated_file, guideline):
+    config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8)
+    return prepare(Lesson(Ratings(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
+
+
+def taught(main, tiny_base, rated_file, quick, *more, out="ours"):
+    config = quick(**SURE)
+    return main("finetune", rated_file, "--base", tiny_base, "--out", out, "--config", config, *more, "--json").json
+
+
+def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_file, quick, tmp_path):
+    told = taught(main, tiny_base, rated_file, quick, "--merge", "merged")
+    looks = told["training"]["looks"]
+    assert looks[-1]["training_loss"] < 0.5 < looks[0]["training_loss"]
+    assert told["training"]["queries"] == {"train": 9, "validation": 1, "calibration": 2}
+    assert "too few" in told["training"]["without_calibration"]
+    left = {path.name for path in (tmp_path / "ours").iterdir()}
+    assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+    main("label", rated_file, "--judge", "ours", "--out", "run")
+    found = main("agree", rated_file, "--run", "run", "--json").json
+    assert found["accuracy"]["value"] > 0.8
+    parts = json.loads((tmp_path / "run" / "run.json").read_text())["parts"]
+    assert parts["adapter"] == read_tuned(tmp_path / "ours").adapter
+    # The merged model says the same without peft.
+    main("label", rated_file, "--judge", "merged", "--out", "run-merged")
+    both = [probabilities(tmp_path / name) for name in ("run", "run-merged")]
+    assert np.abs(both[0] - both[1]).max() < 1e-4
+    again = taught(main, tiny_base, rated_file, quick)
+    assert again["created"] == told["created"], "what is done is not done twice"
+    config = quick(**SURE, rank=4)
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=2)
+    assert "rank: 8 → 4" in refused.err
+
+
+def probabilities(run):
+    from judge.store import Run
+
+    return np.array([row[0] for row in Run.open(run).query("SELECT probabilities FROM labels ORDER BY row")])
+
+
+def test_another_guideline_is_refused_unless_forced(main, tiny_base, rated_file, quick, guideline, tmp_path):
+    taught(main, tiny_base, rated_file, quick)
+    other = tmp_path / "other.yaml"
+    other.write_text(json.dumps({**guideline.model_dump(mode="json"), "task": "Grade as you like."}))
+    given = ["label", rated_file, "--judge", "ours", "--out", "run"]
+    refused = main(*given, "--guideline", other, code=2)
+    assert "was taught the guideline three-level 1" in refused.err
+    assert "--force-guideline" in refused.err
+    main(*given, "--guideline", "three-level")
+    main("label", rated_file, "--judge", "ours", "--guideline", other, "--force-guideline", "--out", "forced")
+    damaged = tmp_path / "ours" / "adapter_config.json"
+    damaged.write_text(damaged.read_text() + " ")
+    assert "are not those" in main(*given[:-1], "damaged", code=2).err
+
+
+def test_a_killed_training_ends_as_one_that_was_not(main, tiny_base, rated_file, quick, tmp_path):
+    config = quick(epochs=15, patience=15, dropout=0.1, checkpoint_every=3)
+    given = ["finetune", rated_file, "--base", tiny_base, "--config", config, "--out"]
+    main(*given, "whole")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [*COMMAND, *map(str, given), "killed"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
+    while process.poll() is None and not checkpoint.is_file():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < load(checkpoint)[0].step < 100, "it was killed on its way"
+    main(*given, "killed")
+    whole, killed = ((tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert whole == killed
+    assert not checkpoint.exists()
+
+
+def test_the_seed_decides_and_nothing_else(main, tiny_base, rated_file, quick, tmp_path):
+    weights = []
+    for out, seed in (("one", 0), ("two", 0), ("three", 1)):
+        main("finetune", rated_file, "--base", tiny_base, "--out", out, "--config", quick(epochs=1, seed=seed))
+        weights.append((tmp_path / out / "adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_what_is_shared_is_computed_once_and_changes_neither_loss_nor_gradient(prepared):
+    import torch
+
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    batch = prepared.lessons.train[:5]
+    network.model.eval()  # no dropout: its masks would differ in shape
+    for weight in network.taught.values():
+        torch.nn.init.normal_(weight, std=0.05)
+    found = network.logprobs(batch)
+    found.sum().backward()
+    shared = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    network.model.zero_grad()
+    whole = []
+    for example in batch:
+        logits = network.model(input_ids=torch.tensor([[*network.shared, *example.tokens]])).logits[0, -1]
+        whole.append(logits.log_softmax(-1)[network.labels])
+    torch.stack(whole).sum().backward()
+    assert torch.allclose(found, torch.stack(whole), atol=1e-4)
+    assert any(gradient.abs().max() > 0.1 for gradient in shared.values())
+    for name, weight in network.taught.items():
+        assert torch.allclose(shared[name], weight.grad, atol=1e-3), name
+    assert all("lm_head" not in name for name in network.taught)
+
+
+def test_pieces_of_a_step_add_up_to_the_step(prepared):
+    import torch
+
+    network = Network(prepared.base, prepared.config.changed(dropout=0.0), prepared.lessons)
+    batch = prepared.lessons.train[:7]
+    loss = network.learn(batch, 10_000)
+    whole = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    network.model.zero_grad()
+    assert network.learn(batch, 70) == pytest.approx(loss, rel=1e-5)
+    assert all(torch.allclose(whole[name], weight.grad, atol=1e-4) for name, weight in network.taught.items())
+
+
+def test_training_reads_the_very_tokens_that_judging_reads(prepared, rated_file, tmp_path):
+    judge = Judge(str(prepared.base.directory))
+    builder = PromptBuilder(prepared.guideline, judge.tokenizer, prepared.config.template)
+    staged = stage(Source(rated_file), prepared.guideline, tmp_path)
+    pairs = [pair for block in read_pairs(staged.path) for pair, _ in block]
+    asked = {tuple(prompt.ids) for prompt in builder.build(pairs)}
+    lessons = prepared.lessons
+    learnt = {(*lessons.shared, *e.tokens) for e in [*lessons.train, *lessons.validation, *lessons.calibration]}
+    assert learnt == asked
+
+
+def test_an_adapter_in_the_engine_scores_as_in_training(main, tiny_base, rated_file, quick, tmp_path, prepared):
+    taught(main, tiny_base, rated_file, quick)
+    tuned = read_tuned(tmp_path / "ours")
+    engine = TransformersEngine(tiny_base, device="cpu", dtype="float32", adapter=tmp_path / "ours")
+    builder = PromptBuilder(tuned.policy, Judge(str(tiny_base)).tokenizer, tuned.template)
+    staged = stage(Source(rated_file), tuned.policy, tmp_path)
+    pairs = [pair for block in read_pairs(staged.path) for pair, _ in block]
+    found = np.array([score.logprobs for score in engine.score(builder.build(pairs))])
+    from peft import PeftModel
+
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    network.model = PeftModel.from_pretrained(network.model.unload(), str(tmp_path / "ours"))
+    examples = [e for part in ("train", "validation", "calibration") for e in getattr(prepared.lessons, part)]
+    own = {e.tokens: row for e, row in zip(examples, network.predict(examples, 4096), strict=True)}
+    asked = [(*prompt.query, *prompt.candidate) for prompt in builder.build(pairs)]
+    assert np.abs(found - np.array([own[tokens] for tokens in asked])).max() < 1e-3
+
+
+def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    learn = Network.learn
+
+    def small(self, examples, tokens):
+        if tokens > 1000:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
+        return learn(self, examples, tokens)
+
+    monkeypatch.setattr(Network, "learn", small)
+    with pytest.raises(EngineError, match="one of 512 does") as refused:
+        network.fit_memory(prepared.lessons.train, 1000, 4096)
+    assert "batch_tokens: 512" in refused.value.hint
+    network.fit_memory(prepared.lessons.train, 1000, 512)
+
+
+def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
+    config = quick(epochs=12, evaluate_every=6, learning_rate=0.001, dropout=0.0, calibration=0)
+    short = rated_file.with_name("short.csv")
+    short.write_text("".join(rated_file.read_text().splitlines(keepends=True)[:13]))  # two queries
+    told = main("finetune", short, "--out", "ours", "--config", config, "--json").json
+    assert told["base"]["name"] == "smollm2-135m"
+    looks = told["training"]["looks"]
+    assert looks[-1]["training_loss"] < 0.75 * looks[0]["training_loss"]
+    labelled = main("label", short, "--judge", "ours", "--out", "run", "--json").json
+    assert labelled["status"]["graded"] == 12

@@ -1,0 +1,63 @@
+"""The quality benchmark: queries stay apart, its files are ratings, and the lexical baseline knows words."""
+
+import json
+import sys
+
+import pytest
+from conftest import ROOT, shared_data
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import lexical
+from rated_sets import RATERS, Item, folds, read, write_ratings
+
+from finetune.ratings import Ratings, read_rated
+from judge.pairs import Source
+
+
+@pytest.fixture(scope="module")
+def items():
+    kinds = ("lamp", "chair", "kettle", "scarf", "sofa", "towel")
+    return [
+        Item(f"{colour} {kind}", f"{colour}{kind}{other}", {"title": f"A {colour} {other}"}, 2 * (kind == other), {})
+        for colour in ("red", "blue", "green", "black")
+        for kind in kinds
+        for other in kinds
+    ]
+
+
+def test_every_query_is_tested_once_and_never_on_what_it_taught(items):
+    tested = []
+    for train, test in folds(items, 5, 0):
+        assert not {i.query for i in train} & {i.query for i in test}
+        assert len(train) + len(test) == len(items)
+        tested += test
+    assert sorted(i.candidate_id + i.query for i in tested) == sorted(i.candidate_id + i.query for i in items)
+    one = list(folds(items, 1, 0))
+    assert len(one) == 1
+    assert len({i.query for i in one[0][1]}) == 5  # a fifth of 24 queries, rounded up
+
+
+def test_the_lexical_baseline_learns_what_words_tell(items):
+    train, test = next(folds(items, 5, 0))
+    grades = lexical.predict(train, test)
+    assert sum(g == i.grade for g, i in zip(grades, test, strict=True)) > 0.9 * len(test)
+
+
+def test_the_benchmarks_ratings_are_read_by_finetune(items, guideline, tmp_path):
+    rated = [Item(i.query, i.candidate_id, i.texts, 2, {RATERS[0]: 2, RATERS[2]: 1}) for i in items[:3]] + items[3:9]
+    write_ratings(rated, tmp_path / "r.jsonl")
+    found = read_rated(
+        Ratings(Source(tmp_path / "r.jsonl", grades={"0": 0, "1": 1, "2": 2}), RATERS[::2]), guideline, tmp_path
+    )
+    assert len(found) == 9
+    assert sum(len(item.votes) for item in found) == 3 * 2 + 6
+
+
+@pytest.mark.parametrize(("name", "pairs", "queries"), [("esci", 4481, 101), ("chorus", 2226, 93)])
+def test_the_sets_are_read_as_they_lie(name, pairs, queries):
+    found = read(shared_data(name).parent, name)
+    assert (len(found), len({i.query for i in found})) == (pairs, queries)
+    assert {i.grade for i in found} == {0, 1, 2}
+    assert all(i.texts.get("title") for i in found)
+    assert json.dumps(found[0].row())

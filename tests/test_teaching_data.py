@@ -1,0 +1,223 @@
+"""What a judge is taught from: layouts of ratings, targets, splits, batches, and input that is refused early."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.config import as_yaml, load_config
+from finetune.lessons import Example, batches, pieces, split, weights
+from finetune.loop import learning_rate
+from finetune.ratings import Ratings, read_rated
+from finetune.targets import dawid_skene, targets
+from finetune.warm import warm_pairs
+from judge.errors import InputError
+from judge.pairs import Source
+
+GRADES = {"0": 0, "1": 1, "2": 2}
+
+
+def read(path, guideline, tmp_path, **more):
+    raters = more.pop("raters", ())
+    return read_rated(Ratings(Source(path, grades=GRADES, **more), raters), guideline, tmp_path)
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_columns_of_raters_and_rows_of_raters_are_the_same_ratings(tmp_path, guideline):
+    wide = write(
+        tmp_path / "wide.csv", "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,0,\nsofa,1,Lamp,,0\n"
+    )
+    long = write(
+        tmp_path / "long.csv",
+        "query,candidate_id,title,rater,grade\nlamp,1,Lamp,ann,2\nlamp,1,Lamp,ben,1\nlamp,2,Chair,ann,0\n"
+        "sofa,1,Lamp,ben,0\n",
+    )
+    expected = [("lamp", "1", {"ann": 2, "ben": 1}), ("lamp", "2", {"ann": 0}), ("sofa", "1", {"ben": 0})]
+    for rated in (read(wide, guideline, tmp_path, raters=["ann", "ben"]), read(long, guideline, tmp_path)):
+        assert sorted((r.pair.query, r.pair.candidate_id, dict(r.votes)) for r in rated) == expected
+    assert [dict(r.votes) for r in read(long, guideline, tmp_path, raters=["ben"])] == [{"ben": 1}, {"ben": 0}]
+    named = write(tmp_path / "named.csv", long.read_text().replace("rater", "who"))
+    found = read(named, guideline, tmp_path, mapping={"rater": ["who"]})
+    assert dict(found[0].votes) == {"ann": 2, "ben": 1}
+
+
+def test_two_grades_of_a_pair_without_raters_contradict_each_other(tmp_path, guideline):
+    path = write(tmp_path / "r.csv", "query,candidate_id,title,grade\nlamp,1,Lamp,2\nlamp,1,Lamp,1\n")
+    with pytest.raises(InputError, match="had another grade in row 1"):
+        read(path, guideline, tmp_path)
+
+
+def test_targets_by_hand():
+    votes = [{"ann": 2, "ben": 1}, {"ann": 0}, {"ann": 2, "ben": 2, "cleo": 1}]
+    assert targets(votes, (0, 1, 2), "distribution").tolist() == [[0, 0.5, 0.5], [1, 0, 0], [0, 1 / 3, 2 / 3]]
+    assert targets(votes, (0, 1, 2), "majority").tolist() == [[0, 0.5, 0.5], [1, 0, 0], [0, 0, 1]]
+    with pytest.raises(InputError, match="needs pairs with several raters"):
+        targets([{"ann": 2}], (0, 1, 2), "dawid-skene")
+
+
+def test_dawid_skene_trusts_who_agrees_with_the_others():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 300)
+    votes = [{"ann": int(t), "ben": int(t), "cleo": int(rng.integers(0, 3))} for t in truth]
+    # One honest rater against one who guesses: a vote would be a tie.
+    votes[0] = {"ann": 2, "cleo": 0}
+    posterior = dawid_skene(votes, (0, 1, 2))
+    assert posterior.sum(axis=1) == pytest.approx(1)
+    assert posterior[0, 2] > 0.95
+    assert (posterior.argmax(axis=1)[1:] == truth[1:]).all()
+
+
+@given(st.integers(3, 60), st.integers(0, 50))
+def test_no_query_is_in_two_parts_and_none_is_lost(count, seed):
+    config = load_config().changed(seed=seed, validation=0.2, calibration=0.2)
+    queries = [f"q{i % count}" for i in range(3 * count)]
+    parts = split(queries, config)
+    assert set(parts) == set(queries)
+    assert {"train", "validation", "calibration"} == set(parts.values())
+    assert split(queries[::-1], config) == parts
+
+
+def test_weights_even_out_grades_and_queries():
+    shares = np.eye(3)[[2, 2, 2, 0]]
+    config = load_config().changed(balance_grades=1.0)
+    # Three of grade 2 weigh as much as one of grade 0; the mean is 1.
+    assert weights(shares, ["a"] * 4, config) == pytest.approx([2 / 3] * 3 + [2])
+    config = load_config().changed(balance_queries=1.0)
+    assert weights(shares, ["a", "a", "a", "b"], config) == pytest.approx([2 / 3] * 3 + [2])
+    assert weights(shares, ["a", "a", "a", "b"], load_config()) == pytest.approx([1] * 4)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(1, 9), st.integers(1, 200))
+def test_batches_and_pieces_hold_every_example_once(lengths, size, tokens):
+    examples = [Example(str(i), (0,) * length, (1.0,)) for i, length in enumerate(lengths)]
+    found = batches(examples, size, (0, 1))
+    assert sorted(e.query for b in found for e in b) == sorted(e.query for e in examples)
+    assert len(found) == -(-len(examples) // size)
+    assert batches(examples, size, (0, 1)) == found
+    for piece in pieces(examples, tokens):
+        assert len(piece) * max(len(e.tokens) for e in piece) <= tokens or len(piece) == 1
+    assert sum(len(piece) for piece in pieces(examples, tokens)) == len(examples)
+
+
+def test_the_learning_rate_rises_then_falls_to_a_tenth():
+    config = load_config().changed(learning_rate=1.0, warmup=0.1)
+    rates = [learning_rate(step, 100, config) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert rates[10] == 1.0
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] == pytest.approx(0.1, abs=0.001)
+
+
+def test_every_key_is_commented_and_the_resolved_copy_reads_back(tmp_path):
+    from importlib.resources import files
+
+    lines = files("finetune").joinpath("lora.yaml").read_text().splitlines()
+    keys = [i for i, line in enumerate(lines) if line and line[0].islower()]
+    assert len(keys) == len(type(load_config()).model_fields)
+    for at in keys:
+        above = next(line for line in reversed(lines[:at]) if not line or line.startswith("#"))
+        assert above.startswith("#"), f"{lines[at]} has no comment"
+    config = load_config().changed(fields={"title": 40}, seed=7)
+    assert load_config(write(tmp_path / "c.yaml", as_yaml(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rat: 0.1", "learning_rat: there is no such key"),
+        ("rank: 0", "rank: Input should be greater than or equal to 1"),
+        ("rank: [", "cannot be read"),
+        ("- 1", "holds no keys"),
+        ("x: !!python/object/apply:os.system ['true']", "cannot be read"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused_with_its_key(text, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        load_config(write(tmp_path / "c.yaml", text))
+
+
+def test_fields_and_budgets_are_narrowed_and_the_words_stay(guideline):
+    config = load_config().changed(fields={"brand": 5, "title": 30})
+    found = config.narrowed(guideline)
+    assert [(f.name, f.tokens) for f in found.fields] == [("brand", 5), ("title", 30)]
+    assert (found.query_tokens, found.candidate_tokens, found.clauses) == (24, 64, guideline.clauses)
+    same = load_config().changed(query_tokens=0, candidate_tokens=0).narrowed(guideline)
+    assert same.digest == guideline.digest
+    with pytest.raises(InputError, match="has no field 'flavour'"):
+        load_config().changed(fields={"flavour": 3}).narrowed(guideline)
+
+
+def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
+    lines = [f"q{n},{n},{c} {k},{c},Home > {k},{n % 3}" for n, (c, k) in enumerate(COLOURED)]
+    head = "query,candidate_id,title,colour,category,grade"
+    path = write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n")
+    rated = read(path, guideline, tmp_path)
+    made = warm_pairs(rated, guideline, 60, 0)
+    assert len(made) == 60
+    for item in made:
+        colour, kind = item.pair.query.split()[:2]
+        product = item.pair.candidate
+        same_kind, same_colour = product["category"].endswith(kind), product["colour"] == colour
+        assert item.votes["catalogue"] == (2 if same_kind and same_colour else 1 if same_kind else 0)
+    assert [i.pair.query for i in warm_pairs(rated, guideline, 60, 0)] == [i.pair.query for i in made]
+    plain = [
+        item for item in rated if item.pair.candidate["colour"] == "red" and "Lamp" in item.pair.candidate["title"]
+    ]
+    with pytest.raises(InputError, match="several categories"):
+        warm_pairs(plain, guideline, 60, 0)
+
+
+COLOURED = [(colour, kind) for colour in ("red", "blue", "green") for kind in ("Lamp", "Chair", "Cup")]
+HEAD = "query,candidate_id,title,grade\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        (HEAD + "lamp,1,Lamp,2\nlamp,2,Sofa,1\nlamp,3,Cup,0\n", (), "of 1 query: too few"),
+        (
+            HEAD + "".join(f"q{i},{i},Lamp,{2 * (i % 2)}\n" for i in range(20)),
+            (),
+            "grade 1 (moderately relevant) has 0",
+        ),
+        (HEAD + "lamp,1,Lamp,7\n", (), "unknown grade '7'"),
+        (HEAD + "lamp,1,Lamp,E\n", ("--grades", "E=5"), "has no grade 5"),
+        (HEAD + "lamp,1,Lamp,2\nlamp,2,,1\n", (), "r.csv, row 2: the candidate has no text"),
+        (HEAD + "lamp,1,Lamp,\n", (), "no pair has a grade"),
+        (HEAD + "lamp,1,Lamp,2\n", ("--raters", "ann"), "missing column 'ann'"),
+        (HEAD + "lamp,1,Lamp,2\n", ("--template", "judge.v9"), "no template"),
+        (HEAD + "lamp,1,Lamp,2\n", ("--base", "no-such"), "no judge 'no-such'"),
+    ],
+)
+def test_bad_input_is_refused_before_a_model_is_loaded(text, more, message, main, tmp_path):
+    write(tmp_path / "r.csv", text)
+    refused = main("finetune", "r.csv", "--out", "ours", *more, code=2)
+    assert message in refused.err
+    assert "fix:" in refused.err
+    assert not (tmp_path / "ours").exists()
+
+
+def test_a_directory_with_something_else_is_left_alone(main, tmp_path, rated_file, tiny_base, quick):
+    (tmp_path / "ours").mkdir()
+    write(tmp_path / "ours" / "letter.txt", "dear")
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
+    assert "is taken by something else" in refused.err
+
+
+def test_a_base_without_the_layers_or_with_split_labels_is_refused(
+    main, rated_file, tiny_base, quick, guideline, tmp_path
+):
+    given = ["finetune", rated_file, "--base", tiny_base, "--out", "ours"]
+    refused = main(*given, "--config", quick(modules=["c_attn"]), code=2)
+    assert "has no layers named c_attn" in refused.err
+    grades = [{**g.model_dump(), "label": label} for g, label in zip(guideline.grades, ("n", "10", "y"), strict=True)]
+    other = {**guideline.model_dump(mode="json"), "grades": grades}
+    write(tmp_path / "other.yaml", json.dumps(other))
+    refused = main(*given, "--guideline", "other.yaml", "--config", quick(), code=2)
+    assert "label '10' is 2 tokens" in refused.err
