@@ -79,9 +79,7 @@ def label(
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     policy, manner = find_manner(Wishes(judge, guideline, force_guideline, calibration, max_noise))
-    if adapter is not None and manner.adapter is not None:
-        raise InputError(f"--adapter {adapter}: --judge {judge} is an adapter already", "give one of the two")
-    serving = read_serving(engine, url, engine_config, adapter or manner.adapter)
+    serving = read_serving(engine, url, engine_config, adapter, manner.adapter)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
         work = Labelling(source, policy, manner.model, serving, manner)

@@ -45,7 +45,7 @@ def probe(
     from judge.pairs import Source, stage
 
     policy, manner = find_manner(Wishes(judge, guideline))
-    serving = read_serving(engine, url, engine_config, adapter or manner.adapter)
+    serving = read_serving(engine, url, engine_config, adapter, manner.adapter)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
         staged.refuse()

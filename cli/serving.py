@@ -34,8 +34,14 @@ EngineConfig = Annotated[
 Adapter = Annotated[Path | None, typer.Option("--adapter", metavar="FOLDER", help="A peft LoRA adapter for the judge.")]
 
 
-def read_serving(engine: str, url: str | None, config: Path | None, adapter: Path | None) -> "Serving":
-    """The options as one record, checked as far as that takes no loading."""
+def read_serving(
+    engine: str, url: str | None, config: Path | None, adapter: Path | None, taught: Path | None = None
+) -> "Serving":
+    """The options as one record, checked as far as that takes no loading.
+
+    `taught` is the adapter of a judge that was taught here: an endpoint must serve it, and the fake has no use for it,
+    but it is part of who judges all the same.
+    """
     from judge.engines import Serving, check_engine
     from judge.engines.options import load_options
     from judge.errors import InputError
@@ -46,4 +52,6 @@ def read_serving(engine: str, url: str | None, config: Path | None, adapter: Pat
             f"--engine {engine} applies no --adapter",
             "have the endpoint serve the adapter, and name it as server.model in --engine-config",
         )
-    return Serving(engine, load_options(config), url, adapter)
+    if adapter is not None and taught is not None:
+        raise InputError(f"--adapter {adapter}: the judge is an adapter already", "give one of the two")
+    return Serving(engine, load_options(config), url, adapter or taught)

@@ -107,15 +107,16 @@ class Judge:
     @property
     def parts(self) -> dict[str, str | None]:
         """What the judge adds to a fingerprint. Engines are not in it: they give the same labels."""
-        parts = {"judge": self.model.name, "revision": self.model.revision, "weights": self.model.weights}
+        model, adapter = self.model, self._adapter_digest
+        parts = {"judge": model.name, "revision": model.revision, "weights": model.weights, "adapter": adapter}
         if self.serving.engine == "fake":
             return parts
         from judge.engines.transformers import best_device
 
-        # What an endpoint computes in, and which adapter it applies, only its operator knows.
+        # What an endpoint computes in only its operator knows.
         served = self.serving.engine == "server"
         dtype = "as served" if served else best_device()[1]
-        return {**parts, "tokenizer": self.model.tokenizer, "dtype": dtype, "adapter": self._adapter_digest}
+        return {**parts, "tokenizer": model.tokenizer, "dtype": dtype}
 
     @cached_property
     def _adapter_digest(self) -> str | None:
