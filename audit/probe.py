@@ -136,12 +136,6 @@ def _report(
     )
 
 
-def _harm(flip: Flip, raises: bool) -> tuple[float, float]:
-    """How bad a flip is: where a seller gains by a rise, the rise; else the distance."""
-    step = flip.after - flip.before
-    return (step, flip.shift) if raises else (abs(step), abs(flip.shift))
-
-
 def _grade(label: Label) -> int:
     assert label.grade is not None
     return label.grade

@@ -9,7 +9,6 @@ from shoppers import World, make_truth, search
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 PLANTED = 14
 SEARCHES = 2_500
-COUNTS = ("impressions", "clicks", "add_to_carts", "purchases")
 
 
 def main() -> None:

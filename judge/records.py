@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -62,18 +61,6 @@ class Label(Record):
         if (self.reason is None) != (self.status is Status.GRADED):
             raise ValueError(f"a label of status {self.status} has reason {self.reason!r}")
         return self
-
-
-class Rating(Record):
-    """One person's grade of a pair."""
-
-    query_id: str
-    candidate_id: str
-    grade: int
-    rater: str | None = None
-    clause: str | None = None
-    """The guideline clause they invoked, if any."""
-    time: datetime | None = None
 
 
 # The records below never leave the process and are made once per pair in the hot path, so they are plain dataclasses:
