@@ -18,7 +18,7 @@ from pathlib import Path
 
 import lexical
 import numpy as np
-from rated_sets import RATERS, VALUES, Item, folds, read, write_ratings
+from rated_sets import RATERS, TEXTS, VALUES, Item, folds, read, write_ratings
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -38,7 +38,7 @@ class Options:
     base: str
     config: Path | None
     both: bool
-    """Whether judges learn from the other set as well; queries of the test part are left out of it."""
+    """Whether a judge learns from the training parts of both sets and is tested on both test parts."""
     seed: int
 
 
@@ -47,6 +47,8 @@ class Fold:
     """One fold: where its files go, what to learn from, what to grade."""
 
     folder: Path
+    taught: Path
+    """Where what was learnt is kept: the folder, or one that both sets share."""
     train: list[Item]
     test: list[Item]
 
@@ -69,7 +71,7 @@ def untuned(options: Options, fold: Fold) -> list[int]:
 
 def tuned(options: Options, fold: Fold) -> list[int]:
     """The base, taught the training part."""
-    ratings, adapter = fold.folder / "train.jsonl", fold.folder / "adapter"
+    ratings, adapter = fold.taught / "train.jsonl", fold.taught / "adapter"
     write_ratings(fold.train, ratings)
     more = ["--config", str(options.config)] if options.config else []
     raters = [rater for rater in RATERS if any(rater in item.row() for item in fold.train)]
@@ -110,21 +112,21 @@ def _judge(*arguments: object) -> None:
 
 def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int]]:
     """Every pair with a judge's grade of it, from the fold in which its query was held out."""
-    items = read(options.data, name)
-    others = [
-        item for other in ("esci", "chorus") if other != name and options.both for item in read(options.data, other)
-    ]
+    names = list(TEXTS) if options.both else [name]
+    dealt = {each: list(folds(read(options.data, each), options.folds, options.seed)) for each in names}
     found: list[tuple[Item, int]] = []
-    for index, (train, test) in enumerate(folds(items, options.folds, options.seed)):
-        train, test = _some(train, options.limit), _some(test, options.limit)
-        asked = {item.query for item in test}
-        train += _some([item for item in others if item.query not in asked], options.limit)
-        kind = ("-both" if options.both else "") + (f"-limit{options.limit}" if options.limit else "")
-        folder = options.work / f"{name}-{options.folds}-{index}{kind}"
+    for index in range(options.folds):
+        parts = {each: [_some(part, options.limit) for part in dealt[each][index]] for each in names}
+        asked = {item.query for _, test in parts.values() for item in test}
+        train, test = [i for each, _ in parts.values() for i in each if i.query not in asked], parts[name][1]
+        kind = f"{options.folds}-{index}" + (f"-limit{options.limit}" if options.limit else "")
+        taught = options.work / f"{'both' if options.both else name}-{kind}"
+        folder = options.work / f"{name}-{kind}{'-both' if options.both else ''}"
         kept = folder / f"grades-{judge}.json"
         if not kept.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            grades = JUDGES[judge](options, Fold(folder.resolve(), train, test))
+            for each in (folder, taught):
+                each.mkdir(parents=True, exist_ok=True)
+            grades = JUDGES[judge](options, Fold(folder.resolve(), taught.resolve(), train, test))
             kept.write_text(json.dumps(grades))
         found += zip(test, json.loads(kept.read_text()), strict=True)
     return found
@@ -187,7 +189,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="so many pairs of each part only, to try it out")
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--config", type=Path, help="what to change of finetune/lora.yaml")
-    parser.add_argument("--both", action="store_true", help="learn from the other set, too")
+    parser.add_argument("--both", action="store_true", help="one judge a fold, taught both sets")
     parser.add_argument("--seed", type=int, default=0)
     given = vars(parser.parse_args())
     options = Options(**given | {key: given[key].split(",") for key in ("sets", "judges")})

@@ -29,6 +29,7 @@ class LoraConfig(Record):
     balance_grades: Part
     balance_queries: Part
     warm_pairs: CountOrNone
+    hostile: Part
     validation: Annotated[float, Field(gt=0, lt=1)]
     calibration: Share
     least_per_grade: Count

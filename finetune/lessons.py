@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.config import LoraConfig
+from finetune.hostile import hostile
 from finetune.ratings import Rated
 from finetune.warm import MADE, warm_pairs
 from judge.errors import InputError
@@ -106,7 +107,10 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     check_grades(shares[inside], builder.guideline, config.least_per_grade)
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
-    prompts = builder.build([item.pair for item in rated])
+    taught = [item for item, there in zip(rated, inside, strict=True) if there]
+    shown = iter(hostile(taught, builder.guideline, config.hostile, config.seed))
+    seen = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
+    prompts = builder.build([item.pair for item in seen])
     examples = [
         Example(query, (*prompt.query, *prompt.candidate), tuple(share), float(weight))
         for query, prompt, share, weight in zip(queries, prompts, shares.tolist(), heavy, strict=True)
@@ -115,7 +119,6 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
         name: [example for example, there in zip(examples, part == name, strict=True) if there]
         for name in ("train", "validation", "calibration")
     }
-    taught = [item for item, there in zip(rated, inside, strict=True) if there]
     made = warm_pairs(taught, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
     values = builder.guideline.values
     warm = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -28,6 +28,8 @@ class CandidateField(Record):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     tokens: Annotated[int, Field(ge=1)]
     """Its budget: a longer text is cut here."""
+    keep: Literal["start", "end"] = "start"
+    """Which part of a longer text is kept; a category path says most at its end."""
     join: str = ", "
     """What stands between the parts when the value is a list."""
 

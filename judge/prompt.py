@@ -18,11 +18,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError, ModelError
 from judge.guideline import Guideline
+from judge.overlap import overlap
 from judge.records import Pair, Prompt
 from judge.tokenizer import Tokenizer
 
 TEMPLATE = "judge.v1"
 BLOCKS = ("shared", "query", "candidate", "answer")
+OVERLAP = "overlap"
+"""The slot of a template that wants to know which of the query's words the candidate has."""
+OVERLAP_TOKENS = 24
+NO_FIELD = ("query", "locale", OVERLAP)
 
 # Slots are private-use characters around a name: they cannot be confused with the words of a template or a guideline.
 _SLOT = re.compile("\ue010([a-z0-9_]+)\ue011")
@@ -83,9 +88,15 @@ class PromptBuilder:
             raise InputError(
                 f"prompts/{template}.j2: has no block {missing[0]!r}", f"a template has the blocks {', '.join(BLOCKS)}"
             )
-        self._budget = {f.name: f.tokens for f in guideline.fields} | {"query": guideline.query_tokens, "locale": 8}
+        self._budget = {f.name: f.tokens for f in guideline.fields} | {
+            "query": guideline.query_tokens,
+            "locale": 8,
+            OVERLAP: OVERLAP_TOKENS,
+        }
         self._longest = max(self._budget.values()) * _CHARS_PER_TOKEN
         self._fields = tuple(f.name for f in guideline.fields)
+        self._ends = {f.name for f in guideline.fields if f.keep == "end"}
+        self._overlap = f"\ue010{OVERLAP}\ue011" in self._render("candidate", self._fields)
         before, between, after = tokenizer.frame()
         answer = self._render("answer")
         self.shared = (*tokenizer.control(before), *self._plain(self._render("shared")), *tokenizer.control(between))
@@ -98,8 +109,8 @@ class PromptBuilder:
     def build(self, pairs: Sequence[Pair]) -> list[Prompt]:
         """The prompts of some pairs, in their order. Consecutive pairs of one query share one `query` segment."""
         texts = [dict(self._texts(pair)) for pair in pairs]
-        unique = list({text for found in texts for text in found.values()})
-        ids = dict(zip(unique, self.tokenizer.plain([self._trim(text) for text in unique]), strict=True))
+        unique = list({self._trim(name, text) for found in texts for name, text in found.items()})
+        ids = dict(zip(unique, self.tokenizer.plain(unique), strict=True))
         prompts: list[Prompt] = []
         for found in texts:
             prompt = self._prompt(found, ids)
@@ -115,23 +126,27 @@ class PromptBuilder:
         for name in self._fields:
             if (given := pair.candidate.get(name)) and (text := clean(given)):
                 yield name, " " + text
+        if self._overlap:
+            texts = {name: pair.candidate.get(name, "") for name in self._fields}
+            yield OVERLAP, " " + overlap(clean(pair.query), texts)
 
-    def _trim(self, text: str) -> str:
-        # Only the head of a text can end up in the prompt: a seller's 100 kB need no tokenising.
-        return text[: self._longest]
+    def _trim(self, name: str, text: str) -> str:
+        # Only one end of a text can get into the prompt: a seller's 100 kB need no tokenising.
+        return text[-self._longest :] if name in self._ends else text[: self._longest]
 
     def _prompt(self, texts: dict[str, str], ids: dict[str, list[int]]) -> Prompt:
         cut: list[str] = []
         left = self.guideline.candidate_tokens
         filled: dict[str, list[int]] = {}
         for name, text in texts.items():
-            is_field = name not in ("query", "locale")
+            is_field = name not in NO_FIELD
             budget = min(self._budget[name], left) if is_field else self._budget[name]
-            filled[name] = ids[text][:budget]
+            whole = ids[self._trim(name, text)]
+            filled[name] = whole[max(0, len(whole) - budget) :] if name in self._ends else whole[:budget]
             left -= len(filled[name]) if is_field else 0
-            if len(ids[text]) > budget or len(text) > self._longest:
+            if name != OVERLAP and (len(whole) > budget or len(text) > self._longest):
                 cut.append(name)
-        fields = tuple(name for name in filled if name not in ("query", "locale"))
+        fields = tuple(name for name in filled if name not in NO_FIELD)
         query = self._fill(self._pieces("query", (), "locale" in filled), filled)
         candidate = self._fill(self._pieces("candidate", fields, False), filled)
         return Prompt(self.shared, query, (*candidate, *self._end), self.labels, tuple(cut))
@@ -153,7 +168,7 @@ class PromptBuilder:
         ]
         slots: list[str | None] = [*parts[1::2], None]
         wanted = ("query", *(["locale"] if locale else [])) if block == "query" else fields
-        if tuple(slots[:-1]) != wanted:
+        if tuple(slot for slot in slots[:-1] if slot != OVERLAP) != wanted:
             raise InputError(
                 f"the template's block {block!r} shows {slots[:-1]}, not {list(wanted)}",
                 "show every text once, in order, unchanged",
@@ -166,6 +181,7 @@ class PromptBuilder:
             "query": "\ue010query\ue011",
             "locale": "\ue010locale\ue011" if locale else "",
             "fields": [{"name": name, "text": f"\ue010{name}\ue011"} for name in fields],
+            OVERLAP: f"\ue010{OVERLAP}\ue011",
         }
         try:
             return "".join(self._template.blocks[block](self._template.new_context(values)))
@@ -191,7 +207,7 @@ class PromptBuilder:
         literals = sum(
             len(ids) for block in (("query", (), True), ("candidate", fields, False)) for ids, _ in self._pieces(*block)
         )
-        budgets = self.guideline.query_tokens + self._budget["locale"] + self.guideline.candidate_tokens
+        budgets = sum(self._budget[name] for name in NO_FIELD) + self.guideline.candidate_tokens
         longest = len(self.shared) + literals + budgets + len(self._end)
         if context is not None and longest > context:
             sizes = f"{longest} tokens, {len(self.shared)} of them the guideline"

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
+from finetune.hostile import ORDERS, PRAISE, hostile
 from finetune.lessons import Example, batches, pieces, split, weights
 from finetune.loop import learning_rate
 from finetune.ratings import Ratings, read_rated
@@ -151,6 +153,37 @@ def test_fields_and_budgets_are_narrowed_and_the_words_stay(guideline):
     assert same.digest == guideline.digest
     with pytest.raises(InputError, match="has no field 'flavour'"):
         load_config().changed(fields={"flavour": 3}).narrowed(guideline)
+
+
+def test_hostile_texts_come_into_the_share_asked_for_and_no_vote_moves(tmp_path, guideline):
+    rows = "".join(f"q{n},{n},Desk lamp {n},Warm light,{n % 3}\n" for n in range(400))
+    path = write(tmp_path / "r.csv", "query,candidate_id,title,description,grade\n" + rows)
+    rated = read(path, guideline, tmp_path)
+    found = hostile(rated, guideline, 0.25, 7)
+    assert [(r.votes, r.pair.candidate_id, r.pair.query) for r in found] == [
+        (r.votes, r.pair.candidate_id, r.pair.query) for r in rated
+    ]
+    changed = [(new, old) for new, old in zip(found, rated, strict=True) if new.pair != old.pair]
+    assert 70 <= len(changed) <= 130, "a quarter of 400, four standard errors either way"
+    for new, old in changed:
+        differing = [name for name, text in new.pair.candidate.items() if text != old.pair.candidate[name]]
+        assert len(differing) == 1, "one text, in which the old words stand around the new ones"
+        name = differing[0]
+        left = new.pair.candidate[name].split()
+        for word in old.pair.candidate[name].split():
+            left.remove(word)
+        assert left
+    assert hostile(rated, guideline, 0.25, 7) == found, "the seed decides"
+    assert hostile(rated, guideline, 0.0, 7) == rated
+    # An order names every grade, so that the number in it says nothing about the true one.
+    texts = " ".join(text for r in hostile(rated, guideline, 1.0, 7) for text in r.pair.candidate.values())
+    assert all(f"Grade: {value}" in texts for value in guideline.values)
+
+
+def test_what_is_taught_is_not_what_a_probe_asks():
+    asked = {ORDER.casefold(), HARMLESS.casefold(), OTHER_SCRIPT.casefold()}
+    for text in (*ORDERS, *PRAISE):
+        assert all(text.casefold() not in probe and probe not in text.casefold() for probe in asked)
 
 
 def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):

@@ -1,0 +1,56 @@
+"""Which words of a query a candidate's text has, as a line that a small judge reads beside the texts.
+
+A small language model notices that a word is there more easily than that it is missing. Exact matching is arithmetic,
+so it is done here: after case, accents and plural endings, and across a blank that one side writes and the other does
+not ("bandsaw", "band saw").
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from itertools import pairwise
+
+_WORD = re.compile(r"\w+")
+HEAD = 2000
+"""Characters of a text that are looked at."""
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in their order, without case, accents and plural endings."""
+    text = text[:HEAD].casefold()
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return [_stem(word) for word in _WORD.findall(text)]
+
+
+def overlap(query: str, texts: Mapping[str, str]) -> str:
+    """A line such as `title running shoe; other red; missing 42`.
+
+    Args:
+        query: The query's text.
+        texts: The candidate's texts by field name; without a `title` the first one is taken for it.
+
+    Returns:
+        The query's words, each once, without plural endings: those in the title, those in any other text, and those in
+        none. A kind without words is left out.
+    """
+    head = "title" if "title" in texts else next(iter(texts))
+    title = _seen(texts[head])
+    other = set[str]().union(*(_seen(text) for name, text in texts.items() if name != head))
+    asked = list(dict.fromkeys(words(query)))
+    joined = ["".join(pair) for pair in pairwise(asked)]
+    kinds: dict[str, list[str]] = {"title": [], "other": [], "missing": []}
+    for at, word in enumerate(asked):
+        forms = {word, *joined[max(0, at - 1) : at + 1]}
+        kinds["title" if forms & title else "other" if forms & other else "missing"].append(word)
+    return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
+
+
+def _seen(text: str) -> set[str]:
+    """The words of a text, and its neighbours written as one."""
+    found = words(text)
+    return {*found, *map("".join, pairwise(found))}
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
