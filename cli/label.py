@@ -8,7 +8,7 @@ import typer
 
 from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
 from cli.output import progress, say, show_json, show_summary, show_table
-from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, read_serving
+from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.abstain import Threshold
@@ -30,7 +30,7 @@ def label(
     ] = None,
     catalogue: Catalogue = None,
     guideline: JudgeGuideline = None,
-    judge: JudgeName = "smollm2-135m",
+    judge: JudgeName = None,
     engine: EngineName = "transformers",
     url: Url = None,
     engine_config: EngineConfig = None,
@@ -78,7 +78,8 @@ def label(
 
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
-    policy, manner = find_manner(Wishes(judge, guideline, force_guideline, calibration, max_noise))
+    who = judge or default_judge(engine)
+    policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise))
     serving = read_serving(engine, url, engine_config, adapter, manner.adapter)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)

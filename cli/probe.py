@@ -9,7 +9,7 @@ import typer
 
 from cli.options import Catalogue, Json, Map, input_file, read_map
 from cli.output import printable, progress, say, show_json, show_table
-from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, read_serving
+from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 
 
 def probe(
@@ -18,7 +18,7 @@ def probe(
     ],
     catalogue: Catalogue = None,
     guideline: JudgeGuideline = None,
-    judge: JudgeName = "smollm2-135m",
+    judge: JudgeName = None,
     engine: EngineName = "transformers",
     url: Url = None,
     engine_config: EngineConfig = None,
@@ -44,7 +44,7 @@ def probe(
     from judge.label import read_pairs
     from judge.pairs import Source, stage
 
-    policy, manner = find_manner(Wishes(judge, guideline))
+    policy, manner = find_manner(Wishes(judge or default_judge(engine), guideline))
     serving = read_serving(engine, url, engine_config, adapter, manner.adapter)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from judge.engines import Serving
 
 JudgeName = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--judge",
         metavar="MODEL",
-        help="smollm2-135m (embedded), a model or adapter directory, or owner/name[@revision] of the Hub.",
+        help="shop-135m (embedded and taught; the default), smollm2-135m (its base), a model or adapter directory, or "
+        "owner/name[@revision] of the Hub.",
     ),
 ]
 JudgeGuideline = Annotated[
@@ -32,6 +33,14 @@ EngineConfig = Annotated[
     Path | None, typer.Option("--engine-config", metavar="FILE", help="What the engine is told; see docs/serving.md.")
 ]
 Adapter = Annotated[Path | None, typer.Option("--adapter", metavar="FOLDER", help="A peft LoRA adapter for the judge.")]
+
+
+def default_judge(engine: str) -> str:
+    """Who judges unless a judge is named: the shipped adapter where the engine can apply it, else its base."""
+    from judge.embedded import EMBEDDED
+    from judge.shipped import SHIPPED, shipped_directory
+
+    return SHIPPED if engine in ("transformers", "vllm") and shipped_directory(SHIPPED) else EMBEDDED
 
 
 def read_serving(

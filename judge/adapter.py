@@ -21,6 +21,7 @@ from judge.guideline import DEFAULT, Guideline, load_guideline
 from judge.model import JudgeModel
 from judge.prompt import TEMPLATE, template_digest
 from judge.records import Record
+from judge.shipped import SHIPPED, shipped_directory
 
 FILE = "judge.json"
 NONE = "none"
@@ -156,7 +157,7 @@ def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
         InputError: They contradict each other, or what the judge was taught.
         ModelError: The judge's `judge.json`, or the adapter beside it, cannot be used.
     """
-    directory = Path(wishes.judge).expanduser()
+    directory = shipped_directory(wishes.judge) or Path(wishes.judge).expanduser()
     tuned = read_tuned(directory) if (directory / FILE).is_file() else None
     if tuned is None:
         guideline = load_guideline(wishes.guideline or DEFAULT)
@@ -199,9 +200,10 @@ def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
     given = load_guideline(wishes.guideline)
     if given.digest not in (tuned.guideline_digest, taught.digest):
         raise InputError(
-            f"{directory}: was taught the guideline {taught.name} {taught.version}, and --guideline "
+            f"{wishes.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
             f"{wishes.guideline} ({given.name} {given.version}) says something else",
-            "leave --guideline out, or insist with --force-guideline",
+            "leave --guideline out, or insist with --force-guideline"
+            + (f"; --judge {EMBEDDED} is the same model, untaught" if wishes.judge == SHIPPED else ""),
         )
     return taught
 

@@ -25,6 +25,7 @@ FLOORS = {
     "judge.handover": 1,
     "judge.decisions": 1,
     "judge.overlap": 1,
+    "judge.shipped": 1,
     "judge.pairs": 2,
     "judge.tokenizer": 2,
     "judge.prompt": 2,
