@@ -24,6 +24,7 @@ from cli.probe import probe
 from cli.queue import queue
 from cli.review import review
 from cli.status import status
+from cli.trace import trace
 from cli.validate import validate
 from judge.errors import JudgeError
 
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    *(doctor, guideline, validate, finetune, label, calibrate, status, diff, agree, aggregate, probe),
+    *(doctor, guideline, validate, finetune, label, calibrate, status, trace, diff, agree, aggregate, probe),
     *(audit, adjudicate, queue, review, decide, export),
 )
 for verb in VERBS:
