@@ -1,7 +1,7 @@
 """The panel: who gave which grade to which pair, as matrices that every measure reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class Panel:
     """(rater, unit) to the clause they invoked. The rater -1 is gold."""
     times: Floats
     """Shape (raters, units): when each rating was given, in seconds since 1970."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Rows of the file that could not be used, by what is wrong with them."""
 
     def of(self, query_id: str, query: str, candidate_id: str) -> list[dict[str, Any]]:
         """Who gave what to a pair: `rater, grade, clause, time` (seconds since 1970), the adjudicated grade last.
