@@ -1,7 +1,7 @@
 """The agreement report: runs and people against people, and where, by whom and by which rule they differ."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ class Report:
             "fingerprint": manifest.fingerprint if manifest else None,
             "judge": manifest.parts.get("judge") if manifest else None,
             "ratings": self.panel.file,
+            "skipped_rows": dict(self.panel.skipped),
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
             "grade_names": [grade.name for grade in self.guideline.grades],
@@ -191,7 +192,7 @@ def _read(question: Question) -> tuple[Panel, Guideline, list[Judged]]:
     layout = question.layout
     # A pair's texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
     Columns(layout.mapping, [*NAMES, *(name for name in (f.name for f in guideline.fields) if name not in NAMES)])
-    known = Layout(layout.mapping, known_grades(layout.grades or None, guideline), layout.raters, layout.gold)
+    known = replace(layout, grades=known_grades(layout.grades or None, guideline))
     panel = read_ratings(question.ratings, known, guideline.values, question.name)
     names = _names(question.runs)
     taken = {*panel.raters, panel.gold_name}

@@ -1,11 +1,13 @@
 """The panel: who gave which grade to which pair, as matrices that every measure reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from judge.records import query_key
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,6 +43,39 @@ class Panel:
     """(rater, unit) to the clause they invoked. The rater -1 is gold."""
     times: Floats
     """Shape (raters, units): when each rating was given, in seconds since 1970."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Rows of the file that could not be used, by what is wrong with them."""
+
+    def of(self, query_id: str, query: str, candidate_id: str) -> list[dict[str, Any]]:
+        """Who gave what to a pair: `rater, grade, clause, time` (seconds since 1970), the adjudicated grade last.
+
+        Where the file has no query ids, or the run had none, the query's words name it.
+        """
+        unit = next(
+            (
+                index
+                for index, unit in enumerate(self.units)
+                if unit.candidate_id == candidate_id
+                and (
+                    unit.query_id == query_id or (unit.query == query and query_key(query) in (unit.query_id, query_id))
+                )
+            ),
+            None,
+        )
+        if unit is None:
+            return []
+        rows = [(index, rater, self.grades[index, unit]) for index, rater in enumerate(self.raters)]
+        rows += [] if self.gold is None else [(-1, self.gold_name or "gold", self.gold[unit])]
+        return [
+            {
+                "rater": rater,
+                "grade": int(grade),
+                "clause": self.clauses.get((index, unit)),
+                "time": None if index < 0 or np.isnan(self.times[index, unit]) else float(self.times[index, unit]),
+            }
+            for index, rater, grade in rows
+            if not np.isnan(grade)
+        ]
 
     @property
     def queries(self) -> npt.NDArray[np.str_]:

@@ -5,9 +5,11 @@ with a grade, is the work of one rater. `gold` names the adjudicated grade: a co
 Columns that describe the pair (`kind, category, locale, language, traffic`, and the candidate's texts) come along.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,8 @@ class Layout:
     raters: Sequence[str] = ()
     """The raters' columns, for a wide file; or the raters to take from a long one."""
     gold: str | None = None
+    skip_bad_rows: bool = False
+    """Whether rows that cannot be used are counted and left out, rather than refused."""
 
 
 def read_ratings(path: Path, layout: Layout, values: Sequence[int], name: str | None = None) -> Panel:
@@ -57,6 +61,14 @@ class _Given:
     time: float
 
 
+class _BadRowError(InputError):
+    """One row cannot be used; the kind of it is what such rows have in common."""
+
+    def __init__(self, message: str, hint: str, kind: str) -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+
+
 class _Reader:
     def __init__(self, table: Table, layout: Layout) -> None:
         self.table, self.layout = table, layout
@@ -65,6 +77,7 @@ class _Reader:
         self.found: list[Unit] = []
         self.texts: dict[str, str] = {}
         self.given: dict[tuple[int, str], tuple[_Given, int]] = {}
+        self.skipped: Counter[str] = Counter()
 
     def panel(self, values: tuple[int, ...]) -> Panel:
         wanted = {*self.columns.sources(NAMES), *self.layout.raters, self.layout.gold or ""}
@@ -72,10 +85,13 @@ class _Reader:
         first = next(rows, None)
         available = self.table.columns or (tuple(first.values) if isinstance(first, Row) else ())
         roles = self._roles(available)
-        if first is not None:
-            self._row(first, roles)
-        for row in rows:
-            self._row(row, roles)
+        for row in () if first is None else chain([first], rows):
+            try:
+                self._row(row, roles)
+            except _BadRowError as bad:
+                if not self.layout.skip_bad_rows:
+                    raise
+                self.skipped[bad.kind] += 1
         silent = {*self.layout.raters, self.layout.gold} - {None} - {rater for _, rater in self.given}
         if silent:
             raise InputError(
@@ -112,23 +128,31 @@ class _Reader:
         return roles
 
     def _row(self, row: Row | Problem, roles: Mapping[str, str]) -> None:
+        """Take a row's grades: all of them, or none where anything is wrong with it."""
         if isinstance(row, Problem):
-            raise InputError(str(row), row.fix)
+            raise _BadRowError(str(row), row.fix, row.kind.replace("_", " "))
         texts = self._texts(row)
-        given = {column: grade for column in roles if (grade := self._grade(row, column)) is not None}
-        unit = self._unit(row, texts, bool(given))
-        for column, grade in given.items():
-            role = roles[column]
+        key = self._key(row, texts)
+        found: dict[str, int] = {}
+        for column, role in roles.items():
+            if (grade := self._grade(row, column)) is None:
+                continue
             rater = role or texts.get("rater")
             if rater is None:
-                raise self._wrong(row, self._column(row, "rater"), "is empty", "say who gave the grade")
+                raise self._wrong(row, self._column(row, "rater"), "is empty", "say who gave the grade", "no rater")
             if self.layout.raters and not role and rater not in {*self.layout.raters, self.layout.gold}:
                 continue
-            rating = _Given(unit, rater, grade, texts.get("clause"), self._time(row, texts.get("time")))
-            before = self.given.setdefault((unit, rater), (rating, row.number))
-            if before[0].grade != grade:
+            before = self.given.get((self.units.get(key, -1), rater))
+            if before and before[0].grade != grade:
                 what = f"{rater!r} gave this pair another grade in row {before[1]}"
-                raise self._wrong(row, column, what, "keep one grade for each rater and pair")
+                raise self._wrong(row, column, what, "keep one grade for each rater and pair", "another grade before")
+            found[rater] = grade
+        time = self._time(row, texts.get("time")) if found else 0.0
+        self.texts.setdefault(key[0], texts["query"])
+        unit = self._unit(key, texts) if found else -1
+        for rater, grade in found.items():
+            rating = _Given(unit, rater, grade, texts.get("clause"), time)
+            self.given.setdefault((unit, rater), (rating, row.number))
 
     def _texts(self, row: Row) -> dict[str, str]:
         texts = {}
@@ -138,26 +162,28 @@ class _Reader:
             try:
                 text = as_text(row.values[column], " > " if name == "category" else ", ")
             except ValueError as error:
-                raise self._wrong(row, column, str(error), "give UTF-8 text, a number, or a list of them") from None
+                fix = "give UTF-8 text, a number, or a list of them"
+                raise self._wrong(row, column, str(error), fix, "not text") from None
             if text is not None:
                 texts[name] = text.strip()
         return texts
 
-    def _unit(self, row: Row, texts: dict[str, str], rated: bool) -> int:
-        """The unit of a row's pair; of a row without a grade it only checks what is there."""
+    def _key(self, row: Row, texts: dict[str, str]) -> tuple[str, str]:
+        """What identifies a row's pair."""
         for name in ("query", "candidate_id"):
             if name not in texts:
-                raise self._wrong(row, self._column(row, name), "is empty", "fill it in, or leave the row out")
+                fix = "fill it in, or leave the row out"
+                raise self._wrong(row, self._column(row, name), "is empty", fix, f"no {name.replace('_', ' ')}")
         query_id = texts.get("query_id") or query_key(texts["query"])
-        if self.texts.setdefault(query_id, texts["query"]) != texts["query"]:
-            what = f"{query_id!r} had another query text before"
-            raise self._wrong(row, self._column(row, "query_id"), what, "give each query text its own query_id")
-        key = (query_id, texts["candidate_id"])
-        if not rated:
-            return -1
+        if self.texts.get(query_id, texts["query"]) != texts["query"]:
+            what, fix = f"{query_id!r} had another query text before", "give each query text its own query_id"
+            raise self._wrong(row, self._column(row, "query_id"), what, fix, "another query text before")
+        return query_id, texts["candidate_id"]
+
+    def _unit(self, key: tuple[str, str], texts: dict[str, str]) -> int:
         if key not in self.units:
             facets = {name: texts[name] for name in (*FACETS, "title", "description") if name in texts}
-            self.found.append(Unit(query_id, texts["query"], texts["candidate_id"], facets))
+            self.found.append(Unit(key[0], texts["query"], key[1], facets))
         return self.units.setdefault(key, len(self.units))
 
     def _grade(self, row: Row, column: str) -> int | None:
@@ -170,7 +196,7 @@ class _Reader:
         if text.strip() not in self.layout.grades:
             known = ", ".join(self.layout.grades)
             fix = f"mend it, or say what it means: --grades {text.strip()}=GRADE,…"
-            raise self._wrong(row, column, f"unknown grade {text.strip()!r}; known: {known}", fix)
+            raise self._wrong(row, column, f"unknown grade {text.strip()!r}; known: {known}", fix, "unknown grade")
         return self.layout.grades[text.strip()]
 
     def _time(self, row: Row, text: str | None) -> float:
@@ -181,14 +207,14 @@ class _Reader:
             seconds = float(text) if text.replace(".", "", 1).isdigit() else _instant(text)
         except (ValueError, OverflowError):
             fix = "write it like 2026-01-31T14:05:00Z, or as seconds since 1970"
-            raise self._wrong(row, self._column(row, "time"), f"{text!r} is no time", fix) from None
+            raise self._wrong(row, self._column(row, "time"), f"{text!r} is no time", fix, "no time") from None
         return seconds
 
     def _column(self, row: Row, name: str) -> str:
         return self.columns.find(tuple(row.values)).get(name, name)
 
-    def _wrong(self, row: Row, column: str, message: str, fix: str) -> InputError:
-        return InputError(str(self.table.problem("", message, fix, row.number, row.line, column)), fix)
+    def _wrong(self, row: Row, column: str, message: str, fix: str, kind: str) -> "_BadRowError":
+        return _BadRowError(str(self.table.problem(kind, message, fix, row.number, row.line, column)), fix, kind)
 
     def _lay_out(self, values: tuple[int, ...]) -> Panel:
         gold_name = self.layout.gold
@@ -197,7 +223,7 @@ class _Reader:
         grades, times = np.full((2, len(raters), len(self.found)), np.nan)
         gold = np.full(len(self.found), np.nan)
         clauses: dict[tuple[int, int], str] = {}
-        for given in self._all_given():
+        for given, _ in self.given.values():
             index = place.get(given.rater, -1)
             if index < 0:
                 gold[given.unit] = given.grade
@@ -215,10 +241,8 @@ class _Reader:
             gold_name=gold_name,
             clauses=clauses,
             times=times,
+            skipped=dict(self.skipped),
         )
-
-    def _all_given(self) -> Iterator[_Given]:
-        return (given for given, _ in self.given.values())
 
 
 def _instant(text: str) -> float:

@@ -8,16 +8,17 @@ import typer
 
 from cli.options import Json
 from cli.output import progress, show_json
+from cli.serving import EngineConfig, EngineName, Url, read_serving
 
 
 def adjudicate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
     judge: Annotated[
-        str, typer.Option("--with", metavar="MODEL", help="A stronger judge; named as for `judge label`.")
+        str, typer.Option("--with", metavar="MODEL", help="A stronger judge; named, and asked, as by `judge label`.")
     ],
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="NAME", help="What runs the judge; see `judge doctor`.")
-    ] = "transformers",
+    engine: EngineName = "transformers",
+    url: Url = None,
+    engine_config: EngineConfig = None,
     json: Json = False,
 ) -> None:
     """Re-judge flagged labels. Where the judge contradicts one, the category decides, or people do.
@@ -26,13 +27,16 @@ def adjudicate(
     Example:
       judge adjudicate runs/monday --with Qwen/Qwen3-4B
     """
+    from audit.engagement.adjudicate import Second, second_manner
     from audit.engagement.adjudicate import adjudicate as decide
     from audit.engagement.queue import read_queue
     from judge.store import Run
 
     opened = Run.open(run)
+    guideline, manner = second_manner(opened, judge)
+    second = Second(guideline, manner, read_serving(engine, url, engine_config, None, manner.adapter))
     with progress("judging again", len(read_queue(opened))) as advance:
-        found = decide(opened, judge, engine, advance)
+        found = decide(opened, second, advance)
     counts = Counter(str(decision.verdict) for decision in found)
     if json:
         show_json({"decisions": len(found), **counts})

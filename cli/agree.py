@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +64,9 @@ def agree(
         float,
         typer.Option("--epsilon", min=0.0, max=1.0, help="What a rater's time is worth: 0.2 experts, 0.1 crowds."),
     ] = 0.2,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Count rows that cannot be used, and go on without them.")
+    ] = False,
     catalogue: Catalogue = None,
     guideline: GuidelineName = guidelines.DEFAULT,
     map_: Map = None,
@@ -81,7 +85,7 @@ def agree(
     from audit.page import render
     from judge.store import Run
 
-    layout = read_layout(map_, rating, grades, raters, gold)
+    layout = replace(read_layout(map_, rating, grades, raters, gold), skip_bad_rows=skip_bad_rows)
     # A page that cannot be written is refused now rather than after the work.
     with input_file(ratings) as (path, name), _page(report, overwrite) as page:
         found = compare(
@@ -141,6 +145,8 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f" ({missing})" if missing else "")
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
     )
+    for what, count in document["skipped_rows"].items():
+        typer.echo(f"  left out: {count:,} rows × {what}")
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),

@@ -14,7 +14,9 @@ from cli.serving import Adapter, EngineConfig, Url, read_serving
 from judge.errors import InputError
 
 if TYPE_CHECKING:
+    from judge.adapter import Manner
     from judge.engines import Serving
+    from judge.guideline import Guideline
 
 PACKAGES = (
     *("relevance-judge", "torch", "transformers", "accelerate", "gguf", "vllm", "peft"),
@@ -37,7 +39,9 @@ def doctor(
         list[str] | None,
         typer.Option("--engine", metavar="NAME", help="For --parity, twice; transformers and vllm unless given."),
     ] = None,
-    judge: Annotated[str, typer.Option("--judge", metavar="MODEL", help="For --parity.")] = "smollm2-135m",
+    judge: Annotated[
+        str, typer.Option("--judge", metavar="MODEL", help="For --parity; as for `judge label`.")
+    ] = "smollm2-135m",
     url: Url = None,
     engine_config: EngineConfig = None,
     adapter: Adapter = None,
@@ -57,7 +61,11 @@ def doctor(
         names = tuple(engine or ("transformers", "vllm"))
         if len(names) != 2:
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
-        _parity(judge, [_side(name, url, engine_config, adapter) for name in names], json)
+        from judge.adapter import Wishes, find_manner
+
+        policy, manner = find_manner(Wishes(judge))
+        servings = [_side(name, url, engine_config, adapter, manner.adapter) for name in names]
+        _parity(policy, manner, servings, json)
         return
     found = _look()
     if json:
@@ -112,17 +120,16 @@ def _look() -> dict[str, Any]:
     }
 
 
-def _side(name: str, url: str | None, config: Path | None, adapter: Path | None) -> "Serving":
+def _side(name: str, url: str | None, config: Path | None, adapter: Path | None, taught: Path | None) -> "Serving":
     # One address and one adapter for both sides: each goes to the engine that can use it.
     served = name == "server"
-    return read_serving(name, url if served else None, config, None if served else adapter)
+    return read_serving(name, url if served else None, config, None if served else adapter, taught)
 
 
-def _parity(judge: str, servings: "list[Serving]", json: bool) -> None:
-    from judge.guideline import DEFAULT, load_guideline
+def _parity(policy: "Guideline", manner: "Manner", servings: "list[Serving]", json: bool) -> None:
     from judge.parity import BOUND, compare
 
-    found = compare(judge, load_guideline(DEFAULT), (servings[0], servings[1]))
+    found = compare(policy, manner, (servings[0], servings[1]))
     if json:
         show_json({**found.model_dump(), "bound": BOUND, "holds": found.holds})
     else:

@@ -12,6 +12,7 @@ from cli.agree import agree
 from cli.audit import audit
 from cli.calibrate import calibrate
 from cli.decide import decide
+from cli.diff import diff
 from cli.doctor import doctor
 from cli.export import export
 from cli.finetune import finetune
@@ -23,6 +24,7 @@ from cli.probe import probe
 from cli.queue import queue
 from cli.review import review
 from cli.status import status
+from cli.trace import trace
 from cli.validate import validate
 from judge.errors import JudgeError
 
@@ -35,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    *(doctor, guideline, validate, finetune, label, calibrate, status, agree, aggregate, probe),
+    *(doctor, guideline, validate, finetune, label, calibrate, status, trace, diff, agree, aggregate, probe),
     *(audit, adjudicate, queue, review, decide, export),
 )
 for verb in VERBS:

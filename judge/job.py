@@ -12,6 +12,7 @@ from pathlib import Path
 
 from judge import __version__
 from judge.adapter import Manner
+from judge.calibrate import Calibration
 from judge.engines import Judge, Serving
 from judge.errors import InputError
 from judge.files import now
@@ -72,7 +73,7 @@ class Labelling:
                 assert self.builder
             return {**self.judge.parts, **self.manner.parts}
 
-        begin_run(run, self.source, self.guideline, judge)
+        begin_run(run, self.source, self.guideline, judge, self.manner.calibration)
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
         """Label what has no label yet; see `judge.label.label_run`."""
@@ -116,7 +117,11 @@ class Labelling:
 
 
 def begin_run(
-    run: Run, source: Source, guideline: Guideline, judge: Callable[[], Mapping[str, str | None]]
+    run: Run,
+    source: Source,
+    guideline: Guideline,
+    judge: Callable[[], Mapping[str, str | None]],
+    calibration: Calibration | None = None,
 ) -> Fingerprint:
     """Stage the input and write the manifest; or, where the run has begun before, check that it is the same.
 
@@ -146,6 +151,7 @@ def begin_run(
             inputs=inputs,
             files=files,
             guideline=words,
+            calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
             rows=staged.rows,
             created=now(),
         )

@@ -19,6 +19,8 @@ class Manifest(Record):
     """The input files as the user named them."""
     guideline: Mapping[str, Any]
     """The whole guideline, so that grades keep their meaning wherever the labels go."""
+    calibration: Mapping[str, Any] | None = None
+    """The temperature and biases that the probabilities went through; null where they are as they came."""
     rows: int
     """Input rows."""
     created: str

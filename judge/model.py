@@ -71,6 +71,26 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     return JudgeModel(name, directory, revision, _context(config), weights)
 
 
+def local_directory(name: str, revision: str | None = None) -> Path | None:
+    """Where a model's files lie on this machine already; null where they do not. Nothing is downloaded."""
+    if name == EMBEDDED:
+        try:
+            return embedded_model()[0]
+        except ModelError:
+            return None
+    if (directory := Path(name).expanduser()).is_dir():
+        return directory
+    if not _HUB_ID.match(name):
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
+    except (LocalEntryNotFoundError, OSError):
+        return None
+
+
 def _download(repo: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (

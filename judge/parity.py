@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from judge.adapter import Manner
 from judge.engines import Judge, Serving
 from judge.guideline import Example, Guideline
+from judge.label import PLAIN
 from judge.prompt import PromptBuilder
 from judge.records import Failure, Pair, Record, Scores
 
@@ -21,7 +23,7 @@ class Parity(Record):
     failures: tuple[str, ...]
     """Reasons of those that one did not, each once."""
     probability_difference: float
-    """The largest difference of a grade's probability, renormalised over the grades, in [0, 1]."""
+    """The largest difference of a grade's probability, over the grades and calibrated where the judge is, in [0, 1]."""
     outside_difference: float | None
     """The largest difference of the mass outside the labels; null where an engine does not tell it."""
     grades_differ: int
@@ -44,27 +46,30 @@ def examples(guideline: Guideline) -> list[Pair]:
     ]
 
 
-def compare(model: str, guideline: Guideline, servings: tuple[Serving, Serving]) -> Parity:
-    """Score the guideline's examples with a judge in two engines, one after the other.
+def compare(guideline: Guideline, manner: Manner, servings: tuple[Serving, Serving]) -> Parity:
+    """Score the guideline's examples with a judge in two engines, one after the other, as labelling would ask it.
 
     Raises:
         InputError, ModelError, EngineError: As the engines do.
     """
     given: list[Sequence[Scores | Failure]] = []
     for serving in servings:
-        judge = Judge(model, serving)
-        builder = PromptBuilder(guideline, judge.tokenizer, context=judge.model.context)
+        judge = Judge(manner.model, serving)
+        builder = PromptBuilder(guideline, judge.tokenizer, manner.template, judge.model.context)
+        manner.check(judge.model, builder.labels)
         given.append(judge.open().score(builder.build(examples(guideline))))
-    return difference((servings[0].engine, servings[1].engine), given[0], given[1])
+    return difference((servings[0].engine, servings[1].engine), given[0], given[1], manner)
 
 
-def difference(names: tuple[str, str], one: Sequence[Scores | Failure], two: Sequence[Scores | Failure]) -> Parity:
-    """Compare two engines' answers to the same prompts."""
+def difference(
+    names: tuple[str, str], one: Sequence[Scores | Failure], two: Sequence[Scores | Failure], manner: Manner = PLAIN
+) -> Parity:
+    """Compare two engines' answers to the same prompts, by the probabilities that labels would have of them."""
     import numpy as np
 
     both = [(a, b) for a, b in zip(one, two, strict=True) if isinstance(a, Scores) and isinstance(b, Scores)]
-    p, q = (np.exp(np.array([pair[side].logprobs for pair in both], dtype=float)) for side in (0, 1))
-    p, q = (m / m.sum(axis=1, keepdims=True) if len(both) else np.zeros((0, 1)) for m in (p, q))
+    scores = [np.array([pair[side].logprobs for pair in both], dtype=float) for side in (0, 1)]
+    p, q = (manner.probabilities(side) if both else np.zeros((0, 1)) for side in scores)
     masses = [(a.outside_mass, b.outside_mass) for a, b in both]
     known = [(a, b) for a, b in masses if a is not None and b is not None]
     return Parity(

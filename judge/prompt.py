@@ -7,7 +7,7 @@ label; the shared segments are equal to the last id in every engine and in train
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from judge.errors import InputError, ModelError
 from judge.guideline import Guideline
 from judge.overlap import overlap
-from judge.records import Pair, Prompt
+from judge.records import Pair, Prompt, Spent
 from judge.tokenizer import Tokenizer
 
 TEMPLATE = "judge.v1"
@@ -119,6 +119,21 @@ class PromptBuilder:
             prompts.append(prompt)
         return prompts
 
+    def spent(self, pair: Pair) -> list[Spent]:
+        """What each of a pair's texts takes, in the order of the prompt."""
+        texts = dict(self._texts(pair))
+        heads = [self._trim(name, text) for name, text in texts.items()]
+        ids = dict(zip(heads, self.tokenizer.plain(heads), strict=True))
+        found = []
+        for name, whole, kept, budget in self._kept(texts, ids):
+            left, beyond = len(whole) - len(kept), len(texts[name]) - self._longest
+            if name in self._ends:
+                lost = texts[name][: max(0, beyond)] + self.tokenizer.text(whole[:left])
+            else:
+                lost = self.tokenizer.text(whole[len(whole) - left :]) + texts[name][self._longest :]
+            found.append(Spent(name, len(whole), len(kept), budget, lost))
+        return found
+
     def _texts(self, pair: Pair) -> Iterable[tuple[str, str]]:
         yield "query", " " + clean(pair.query)
         if pair.locale:
@@ -134,17 +149,25 @@ class PromptBuilder:
         # Only one end of a text can get into the prompt: a seller's 100 kB need no tokenising.
         return text[-self._longest :] if name in self._ends else text[: self._longest]
 
-    def _prompt(self, texts: dict[str, str], ids: dict[str, list[int]]) -> Prompt:
-        cut: list[str] = []
+    def _kept(
+        self, texts: Mapping[str, str], ids: Mapping[str, list[int]]
+    ) -> Iterable[tuple[str, list[int], list[int], int]]:
+        """Each text's name, its tokens, those that are kept, and its budget: its own, within what is left of all."""
         left = self.guideline.candidate_tokens
-        filled: dict[str, list[int]] = {}
         for name, text in texts.items():
             is_field = name not in NO_FIELD
             budget = min(self._budget[name], left) if is_field else self._budget[name]
             whole = ids[self._trim(name, text)]
-            filled[name] = whole[max(0, len(whole) - budget) :] if name in self._ends else whole[:budget]
-            left -= len(filled[name]) if is_field else 0
-            if name != OVERLAP and (len(whole) > budget or len(text) > self._longest):
+            kept = whole[max(0, len(whole) - budget) :] if name in self._ends else whole[:budget]
+            left -= len(kept) if is_field else 0
+            yield name, whole, kept, budget
+
+    def _prompt(self, texts: dict[str, str], ids: dict[str, list[int]]) -> Prompt:
+        cut: list[str] = []
+        filled: dict[str, list[int]] = {}
+        for name, whole, kept, _ in self._kept(texts, ids):
+            filled[name] = kept
+            if name != OVERLAP and (len(whole) > len(kept) or len(texts[name]) > self._longest):
                 cut.append(name)
         fields = tuple(name for name in filled if name not in NO_FIELD)
         query = self._fill(self._pieces("query", (), "locale" in filled), filled)

@@ -18,6 +18,10 @@ class Tokenizer(Protocol):
         """Ids of a text in which control tokens are control tokens."""
         ...
 
+    def text(self, ids: Sequence[int]) -> str:
+        """What some ids say, control tokens written out: for people to read."""
+        ...
+
     def frame(self) -> tuple[str, str, str]:
         """The conversation around our text: before the instruction, between it and the question, and after that."""
         ...
@@ -54,6 +58,10 @@ class ModelTokenizer:
     def control(self, text: str) -> list[int]:
         """See `Tokenizer.control`."""
         return list(self._control.encode(text, add_special_tokens=False).ids)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """See `Tokenizer.text`."""
+        return str(self._control.decode(list(ids), skip_special_tokens=False))
 
     def frame(self) -> tuple[str, str, str]:
         """See `Tokenizer.frame`. A model without a chat template gets plain paragraphs; one without a system role gets

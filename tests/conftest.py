@@ -184,3 +184,52 @@ def quick(tmp_path):
         return path
 
     return write
+
+
+COMPACT = "judge-compact.v1"
+
+
+@pytest.fixture
+def tuned(guideline):
+    """What a judge of the three-level guideline with one short field says of itself."""
+    import numpy as np
+
+    from judge.adapter import Base, LabelToken, Tuned
+    from judge.calibrate import calibrate
+    from judge.files import now
+    from judge.prompt import template_digest
+
+    rng = np.random.default_rng(0)
+    logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
+    shares = np.eye(3)[[int(rng.choice(3, p=np.exp(row))) for row in logprobs]]
+    fields = [{**guideline.fields[0].model_dump(), "tokens": 20}]
+    return Tuned(
+        base=Base(name="smollm2-135m", revision=None, weights="w"),
+        adapter=None,
+        labels=tuple(LabelToken(grade=g.value, text=g.token, id=48 + g.value) for g in guideline.grades),
+        guideline={**guideline.model_dump(mode="json"), "fields": fields},
+        guideline_digest=guideline.digest,
+        template=COMPACT,
+        template_digest=template_digest(COMPACT),
+        calibration=calibrate(logprobs, shares, [f"q{i % 12}" for i in range(60)], "data"),
+        training={},
+        validation={},
+        created=now(),
+    )
+
+
+@pytest.fixture
+def directory(tuned, tmp_path):
+    """A taught judge's directory, with files that stand for peft's."""
+    from judge.adapter import adapter_digest
+
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"weights")
+    (folder / "adapter_config.json").write_text("{}")
+    return write_tuned(folder, tuned.model_copy(update={"adapter": adapter_digest(folder)}))
+
+
+def write_tuned(folder, tuned):
+    (folder / "judge.json").write_text(tuned.model_dump_json())
+    return folder

@@ -3,54 +3,15 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
+from conftest import COMPACT as TEMPLATE
+from conftest import write_tuned as write
 
-from judge.adapter import Base, LabelToken, Manner, Tuned, Wishes, adapter_digest, find_manner, read_tuned
-from judge.calibrate import calibrate
+from judge.adapter import Base, Manner, Wishes, adapter_digest, find_manner, read_tuned
 from judge.errors import InputError, ModelError
-from judge.files import now
 from judge.guideline import Guideline
 from judge.model import JudgeModel
 from judge.prompt import PromptBuilder, template_digest
-
-TEMPLATE = "judge-compact.v1"
-
-
-@pytest.fixture
-def tuned(guideline):
-    rng = np.random.default_rng(0)
-    logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
-    shares = np.eye(3)[[int(rng.choice(3, p=np.exp(row))) for row in logprobs]]
-    fields = [{**guideline.fields[0].model_dump(), "tokens": 20}]
-    return Tuned(
-        base=Base(name="smollm2-135m", revision=None, weights="w"),
-        adapter=None,
-        labels=tuple(LabelToken(grade=g.value, text=g.token, id=48 + g.value) for g in guideline.grades),
-        guideline={**guideline.model_dump(mode="json"), "fields": fields},
-        guideline_digest=guideline.digest,
-        template=TEMPLATE,
-        template_digest=template_digest(TEMPLATE),
-        calibration=calibrate(logprobs, shares, [f"q{i % 12}" for i in range(60)], "data"),
-        training={},
-        validation={},
-        created=now(),
-    )
-
-
-@pytest.fixture
-def directory(tuned, tmp_path):
-    """A taught judge's directory, with files that stand for peft's."""
-    folder = tmp_path / "ours"
-    folder.mkdir()
-    (folder / "adapter_model.safetensors").write_bytes(b"weights")
-    (folder / "adapter_config.json").write_text("{}")
-    return write(folder, tuned.model_copy(update={"adapter": adapter_digest(folder)}))
-
-
-def write(folder, tuned):
-    (folder / "judge.json").write_text(tuned.model_dump_json())
-    return folder
 
 
 def test_a_taught_judge_brings_its_base_guideline_template_and_calibration(directory, tuned):

@@ -39,6 +39,8 @@ FLOORS = {
     "judge.label": 3,
     "judge.job": 3,
     "judge.parity": 3,
+    "judge.asked": 3,
+    "judge.trace": 3,
     "judge.importing": 3,
     "judge.summary": 3,
     "judge.export": 3,

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from judge.decisions import Decisions
+from judge.store import Run
+
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -103,16 +106,27 @@ def test_a_filter_leaves_only_what_was_typed(browser):
 def test_decisions_stay_in_the_page_until_they_are_saved(browser, page):
     from selenium.webdriver.support.wait import WebDriverWait
 
-    case = browser.find_elements("class name", "case")[0]
-    case.find_element("css selector", "input[value='1']").click()
-    case.find_element("css selector", "input[type=text]").send_keys("a substitute")
+    cases = browser.find_elements("class name", "case")
+    labels = {
+        (q, c): g for q, c, g in Run(page.parent / "run").query("SELECT query_id, candidate_id, grade FROM labels")
+    }
+    shown = json.loads(cases[0].get_attribute("data-pair"))
+    other = (labels[shown["query_id"], shown["candidate_id"]] + 1) % 3
+    cases[0].find_element("css selector", f"input[value='{other}']").click()
+    cases[0].find_element("css selector", "input[type=text]").send_keys("a substitute")
+    cases[1].find_element("css selector", "input[type=text]").send_keys("=cannot tell")
     browser.find_element("id", "author").send_keys("lead")
     browser.find_element("id", "save").click()
     saved = page.parent / "decisions.jsonl"
     WebDriverWait(browser, 10).until(lambda _: saved.is_file() and saved.stat().st_size)
-    decision = json.loads(saved.read_text())
-    assert (decision["grade"], decision["reason"], decision["author"]) == (1, "a substitute", "lead")
-    assert {"query_id", "query", "candidate_id"} <= set(decision)
+    judge("decide", page.parent / "run", saved)
+    first, second = Decisions(page.parent / "run")
+    assert (first.verdict, first.grade, first.reason, first.author) == ("change", other, "a substitute", "lead")
+    assert (second.verdict, second.reason) == ("unsure", "=cannot tell")
+    pairs = [json.loads(case.get_attribute("data-pair")) for case in cases[:2]]
+    assert [(p["query_id"], p["candidate_id"]) for p in pairs] == [
+        (d.query_id, d.candidate_id) for d in (first, second)
+    ]
     assert browser.execute_script("return localStorage.length + document.cookie.length") == 0
 
 
@@ -161,3 +175,34 @@ def test_it_is_legible_and_fits(browser, page, look, width):
     shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})["data"]
     folder = Path(os.environ.get("REPORT_SHOTS", page.parent))
     (folder / f"report-{look}-{width}.png").write_bytes(base64.b64decode(shot))
+
+
+PRINTED = """
+const seen = (selector) => [...document.querySelectorAll(selector)].filter((e) => e.checkVisibility()).length;
+return {
+  paper: getComputedStyle(document.body).backgroundColor,
+  controls: seen("input[type=search], input[type=radio], #save, #author"),
+  decided: seen(".decide"),
+  cut: [...document.querySelectorAll(".scroll, figure")].filter((e) => e.scrollWidth > e.clientWidth + 1).length,
+  heads: [...document.querySelectorAll("th button")].filter((b) => getComputedStyle(b).display !== "contents").length,
+  wide: document.documentElement.scrollWidth,
+};
+"""
+
+
+def test_it_prints_light_whole_and_without_its_controls(browser, page):
+    # A4 with the browser's own margins is about 718 pixels wide.
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    )
+    browser.get(page.as_uri())
+    browser.find_element("css selector", ".case input[value='1']").click()
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": dark})
+    found = browser.execute_script(PRINTED)
+    # Heads of sorting tables must not be buttons on paper: those are missing where a table goes on on another page.
+    assert found == {"paper": "rgb(255, 255, 255)", "controls": 0, "decided": 1, "cut": 0, "heads": 0, "wide": 718}
+    assert browser.execute_script(CONTRAST) >= 4.5
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    browser.execute_cdp_cmd("Page.printToPDF", {})
+    assert browser.execute_script("return document.querySelectorAll('details[open]').length") == 0, "folded again"

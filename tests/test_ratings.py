@@ -93,3 +93,29 @@ def test_what_is_wrong_is_named_by_its_place(tmp_path, text, layout, said):
 def test_a_majority_needs_one_maximum():
     table = np.array([[0, 0, 1, np.nan], [0, 1, 1, np.nan], [2, 2, np.nan, np.nan]])
     np.testing.assert_array_equal(majority(table), [0, np.nan, 1, np.nan])
+
+
+def test_bad_rows_are_refused_or_counted_and_left_out_whole(main, tmp_path):
+    good = ["lamp,p1,ann,2,", "lamp,p1,ben,2,", "lamp,p2,ann,1,", "lamp,p2,ben,0,", "sofa,p3,ann,0,", "sofa,p3,ben,0,"]
+    bad = ["lamp,p1,ann,0,", "lamp,p2,cleo,9,", ",p1,ann,1,", "lamp,,ann,1,", "lamp,p4,,1,", "sofa,p5,ann,1,noon"]
+    head = "query,candidate_id,rater,grade,time\n"
+    (tmp_path / "good.csv").write_text(head + "\n".join(good) + "\n")
+    (tmp_path / "all.csv").write_text(head + "\n".join(good[:3] + bad + good[3:]) + "\n")
+    assert "row 4" in main("agree", "all.csv", code=2).err
+    found = main("agree", "all.csv", "--skip-bad-rows", "--json").json
+    clean = main("agree", "good.csv", "--json").json
+    kinds = ("another grade before", "unknown grade", "no query", "no candidate id", "no rater", "no time")
+    assert found.pop("skipped_rows") == dict.fromkeys(kinds, 1)
+    assert clean.pop("skipped_rows") == {}
+    assert {**found, "ratings": ""} == {**clean, "ratings": ""}
+    shown = main("agree", "all.csv", "--skip-bad-rows", "--report", "r.html").out
+    assert "left out: 1 rows × unknown grade" in shown
+    assert "1 rows with unknown grade" in (tmp_path / "r.html").read_text()
+
+
+def test_a_wide_row_with_one_bad_grade_gives_none(main, tmp_path):
+    rows = ["query,candidate_id,ann,ben", "lamp,p1,2,2", "lamp,p2,1,x", "lamp,p3,0,1", "lamp,p3,0,2", "sofa,p4,1,1"]
+    (tmp_path / "wide.csv").write_text("\n".join(rows) + "\n")
+    found = main("agree", "wide.csv", "--raters", "ann,ben", "--skip-bad-rows", "--json").json
+    assert found["n"] == 3
+    assert found["skipped_rows"] == {"unknown grade": 1, "another grade before": 1}

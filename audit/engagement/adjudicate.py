@@ -9,15 +9,16 @@ DoorDash's audit of engagement against labels, where a category check breaks the
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from audit.engagement.queue import Item, read_queue
+from judge.adapter import Manner, Wishes, find_manner
 from judge.decisions import Decision, Decisions, Verdict
 from judge.engines import Serving
-from judge.errors import RunError
+from judge.errors import InputError, RunError
 from judge.files import now
 from judge.guideline import Guideline
 from judge.job import Labelling
@@ -73,9 +74,41 @@ def decide_item(item: Item, given: int | None, votes: Sequence[Vote]) -> tuple[V
     return Verdict.UNSURE, None, f"{said}, which does not bear the judge out"
 
 
-def adjudicate(
-    run: Run, judge: str, engine: str, progress: Callable[[int], None] = lambda rows: None
-) -> list[Decision]:
+@dataclass(frozen=True)
+class Second:
+    """The judge that looks again, asked as `judge label` would ask it."""
+
+    guideline: Guideline
+    manner: Manner
+    serving: Serving
+
+
+def second_manner(run: Run, judge: str) -> tuple[Guideline, Manner]:
+    """By which guideline, and how, a judge is asked about a run: a taught one as it was taught, else by the run's.
+
+    Raises:
+        InputError: The judge was taught another policy than the run's: their grades do not mean the same.
+        ModelError: Its `judge.json`, or the adapter beside it, cannot be used.
+    """
+    own = Guideline.model_validate(run.manifest.guideline)
+    taught, manner = find_manner(Wishes(judge))
+    if manner.tuned is None:
+        return own, manner
+    if _policy(taught) != _policy(own):
+        raise InputError(
+            f"--with {judge}: was taught the guideline {taught.name} {taught.version}, and {run.path} was labelled by "
+            f"{own.name} {own.version}",
+            "name a judge that was taught the run's guideline, or one that was not taught",
+        )
+    return taught, manner
+
+
+def _policy(guideline: Guideline) -> dict[str, Any]:
+    """What grades mean; which fields are read, and how much of them, is no part of it."""
+    return guideline.model_dump(mode="json", exclude={"fields", "query_tokens", "candidate_tokens"})
+
+
+def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambda rows: None) -> list[Decision]:
     """Re-judge the flagged pairs that nobody has settled; the decisions are appended to the run.
 
     Raises:
@@ -87,9 +120,8 @@ def adjudicate(
         raise RunError(f"{run.path}: its pairs have no texts to judge by", "import them with --catalogue")
     if not items:
         return []
-    guideline = Guideline.model_validate(run.manifest.guideline)
     with tempfile.TemporaryDirectory(prefix="adjudicate-") as scratch:
-        grades, name = _rejudge(items, guideline, (judge, engine), Path(scratch), progress)
+        grades, name = _rejudge(run, {item.key for item in items}, second, Path(scratch), progress)
     votes = read_votes(run)
     found = []
     for item in items:
@@ -130,26 +162,28 @@ def read_votes(run: Run) -> dict[str, list[Vote]]:
 
 
 def _rejudge(
-    items: Sequence[Item],
-    guideline: Guideline,
-    judge: tuple[str, str],
-    scratch: Path,
-    progress: Callable[[int], None],
+    run: Run, wanted: Set[tuple[str, str]], second: Second, scratch: Path, progress: Callable[[int], None]
 ) -> tuple[Mapping[tuple[str, str], int], str]:
-    """The grades that another judge gives the items, by pair, and the judge's name."""
+    """The grades that the second judge gives some pairs, by pair, and its name."""
+    target = str(run.path / "flags.parquet").replace("'", "''")
     pairs = scratch / "pairs.jsonl"
     with pairs.open("w", encoding="utf-8") as stream:
-        for item in items:
-            row: dict[str, Any] = dict(item.candidate)
-            row |= {"query_id": item.query_id, "query": item.query, "candidate_id": item.candidate_id}
-            stream.write(json.dumps(row) + "\n")
-    work = Labelling(Source(pairs), guideline, judge[0], Serving(judge[1]))
+        for query_id, query, candidate_id, locale, candidate in run.query(f"""
+                SELECT query_id, query, candidate_id, locale, candidate FROM pairs
+                WHERE row IN (SELECT row FROM read_parquet('{target}')) ORDER BY row"""):
+            if (query_id, candidate_id) in wanted:
+                row: dict[str, Any] = {name: text for name, text in candidate.items() if text is not None}
+                row |= {"query_id": query_id, "query": query, "candidate_id": candidate_id, "locale": locale}
+                stream.write(json.dumps(row) + "\n")
+    manner = second.manner
+    work = Labelling(Source(pairs), second.guideline, manner.model, second.serving, manner)
     again = Run(scratch / "run")
     with again.writing():
         work.begin(again)
         work.go_on(again, progress)
     found = again.query("SELECT query_id, candidate_id, grade FROM labels WHERE grade IS NOT NULL")
-    return {(query_id, candidate_id): grade for query_id, candidate_id, grade in found}, work.judge.model.name
+    name = manner.adapter.name if manner.adapter else work.judge.model.name
+    return {(query_id, candidate_id): grade for query_id, candidate_id, grade in found}, name
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """People's decisions out of a sheet that they filled in, and cells that are safe in one."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from judge.decisions import Decision, Verdict
@@ -13,48 +14,93 @@ from judge.store import Run
 def read_decisions(run: Run, path: Path, author: str | None, name: str | None = None) -> list[Decision]:
     """People's decisions out of a filled-in sheet (CSV, TSV, JSONL or Parquet); rows without a decision are left out.
 
+    A row may also be a line of a `decisions.jsonl`: the agreement report's, or another run's. Where a row's query has
+    another id than in the run, and one of the two is made of the query's words, its words name it.
+
     Raises:
         InputError: A row names no pair of the run, or decides something that cannot be; names the row and the field.
     """
     table = Table(path, name)
-    labels = {
-        (query_id, candidate_id): grade
-        for query_id, candidate_id, grade in run.query(
-            "SELECT query_id, candidate_id, grade FROM labels WHERE status <> 'skipped'"
-        )
-    }
-    values = run.manifest.values
-    found = []
+    rows: list[tuple[int, dict[str, str]]] = []
     for row in table.rows():
         if not isinstance(row, Row):
             raise InputError(str(row), row.fix)
         given = {key: "" if value is None else str(value).strip() for key, value in row.values.items()}
-        if not given.get("decision"):
-            continue
-        key = next((k for k in _keys(given) if k in labels), None)
-        where = f"{table.name}, row {row.number}"
-        if key is None:
+        if not given.get("decision") and given.get("verdict"):
+            given["decision"] = given.get("grade", "") if given["verdict"] == Verdict.CHANGE else given["verdict"]
+        if given.get("decision"):
+            rows.append((row.number, given))
+    labels = _labels(run, [given for _, given in rows])
+    values = run.manifest.values
+    found = []
+    for index, (number, given) in enumerate(rows):
+        where = f"{table.name}, row {number}"
+        if index not in labels:
             raise InputError(
                 f"{where}, field 'candidate_id': is no pair of {run.path}", "keep the sheet's ids as they were"
             )
+        query_id, candidate_id, label = labels[index]
         who = restored(given.get("author", "")) or author
         if not who:
             raise InputError(f"{where}, field 'author': is empty", "fill it in, or give --author NAME for all rows")
-        verdict, grade = parse_decision(given["decision"], values, where, labels[key])
+        verdict, grade = parse_decision(given["decision"], values, where, label)
         found.append(
             Decision(
-                query_id=key[0],
-                candidate_id=key[1],
+                query_id=query_id,
+                candidate_id=candidate_id,
                 verdict=verdict,
                 grade=grade,
-                label=labels[key],
+                label=label,
                 author=who,
                 reason=restored(given.get("reason", "")),
-                time=now(),
+                time=_time(given.get("time", ""), where),
                 source="file",
             )
         )
     return found
+
+
+# A `query_id` that is the digest of its text was made by us, because a file had none: then the text is what counts.
+_PAIRS = """
+    WITH asked AS (
+        SELECT p.query_id, p.query, p.candidate_id, l.grade FROM pairs p JOIN labels l USING (row)
+        WHERE l.status <> 'skipped')
+    SELECT DISTINCT s.place, a.query_id <> s.query_id AS other_id, a.query_id, a.candidate_id, a.grade
+    FROM sheet s JOIN asked a ON a.candidate_id = s.candidate_id AND (a.query_id = s.query_id
+        OR a.query = s.query AND left(sha256(a.query), 16) IN (a.query_id, s.query_id))
+    ORDER BY ALL"""
+
+
+def _labels(run: Run, rows: Sequence[Mapping[str, str]]) -> dict[int, tuple[str, str, int | None]]:
+    """Each row's pair as the run has it, and its label's grade; rows of no pair are left out."""
+    import pyarrow as pa
+
+    sheet = [(place, *key) for place, given in enumerate(rows) for key in _keys(given)]
+    columns = [list(column) for column in zip(*sheet, strict=True)] or [[], [], [], []]
+    names = (("place", pa.int64()), ("query_id", pa.string()), ("candidate_id", pa.string()), ("query", pa.string()))
+    table = pa.table({name: pa.array(column, kind) for (name, kind), column in zip(names, columns, strict=True)})
+    by_id: dict[int, tuple[str, str, int | None]] = {}
+    by_words: dict[int, list[tuple[str, str, int | None]]] = {}
+    for place, other_id, *pair in run.query(_PAIRS, sheet=table):
+        if other_id:
+            by_words.setdefault(place, []).append((pair[0], pair[1], pair[2]))
+        else:
+            by_id.setdefault(place, (pair[0], pair[1], pair[2]))
+    # Words that belong to several queries of the run name none of them.
+    return {place: pairs[0] for place, pairs in by_words.items() if len(pairs) == 1} | by_id
+
+
+def _time(text: str, where: str) -> str:
+    """When it was decided: what the row says, in UTC; now where it says nothing."""
+    if not text:
+        return now()
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{where}, field 'time': {text!r} is no time", "write it like 2026-01-31T14:05:00Z, or leave it out"
+        ) from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_decision(text: str, values: Sequence[int], where: str, label: int | None) -> tuple[Verdict, int | None]:
@@ -82,7 +128,7 @@ def restored(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and inert(cell[1:]) == cell else cell
 
 
-def _keys(given: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The ids as written, and as they were before `inert`."""
-    pair = given.get("query_id", ""), given.get("candidate_id", "")
-    return [pair, (restored(pair[0]), restored(pair[1]))]
+def _keys(given: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The ids and the query as written, and as they were before `inert`."""
+    key = given.get("query_id", ""), given.get("candidate_id", ""), given.get("query", "")
+    return [key, (restored(key[0]), restored(key[1]), restored(key[2]))]

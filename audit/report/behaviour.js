@@ -40,18 +40,26 @@ for (const field of document.querySelectorAll("input[type=search]")) {
   field.addEventListener("input", apply);
   apply();
 }
+// On paper nothing can be opened: what is folded is printed open, and folds again.
+let folded = [];
+window.addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const item of folded) item.open = true;
+});
+window.addEventListener("afterprint", () => { for (const item of folded) item.open = false; });
 // Decisions live in this page alone, until they are saved as a file.
 const save = document.getElementById("save");
 if (save) {
   const decided = () =>
     [...document.querySelectorAll(".case")].flatMap((item) => {
       const choice = item.querySelector("input[type=radio]:checked");
-      const note = item.querySelector("input[type=text]").value.trim();
-      if (!choice && !note) return [];
-      const grade = choice && choice.value !== "" ? Number(choice.value) : null;
+      const reason = item.querySelector("input[type=text]").value.trim();
+      if (!choice && !reason) return [];
+      // What `judge decide` reads: a grade, or unsure, which a reason without a choice is too.
+      const decision = choice ? choice.value : "unsure";
       const { query_id, query, candidate_id } = JSON.parse(item.dataset.pair);
       const author = document.getElementById("author").value.trim();
-      return [{ query_id, query, candidate_id, grade, reason: note, author, decided: new Date().toISOString() }];
+      return [{ query_id, query, candidate_id, decision, reason, author, time: new Date().toISOString() }];
     });
   const count = document.getElementById("decided");
   document.addEventListener("change", () => { count.textContent = decided().length + " decided"; });

@@ -27,6 +27,10 @@ class FakeTokenizer:
         """See `Tokenizer.control`."""
         return list(text.encode("utf-8"))
 
+    def text(self, ids: Sequence[int]) -> str:
+        """See `Tokenizer.text`."""
+        return bytes(ids).decode("utf-8", "replace")
+
     def frame(self) -> tuple[str, str, str]:
         """See `Tokenizer.frame`."""
         return "", "\n\n", "\n"

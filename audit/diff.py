@@ -1,0 +1,259 @@
+"""What changed between two versions of labels: pairs, grades, statuses, who judged, and what that does to exports."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.effects import Effect, effects
+from audit.moved import Move, largest, write_moves
+from audit.segments import LEAST, MOST, clustered_difference
+from audit.versions import Side, ids_meet, open_sides
+from judge.errors import InputError
+from judge.fingerprint import Fingerprint
+from judge.manifest import Manifest
+from judge.store import Run
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A segment of the pairs that both versions have, and how many of them moved."""
+
+    facet: str
+    value: str
+    n: int
+    moved: int
+    difference: float
+    """The share that moved, less that of all other pairs."""
+    shift: float | None
+    """Mean rise of the expected grade; null where labels have none."""
+    p: float | None
+    """That there is no difference (two-sided, errors clustered by query). Null where one query holds all."""
+    q: float | None
+    """The same, corrected for the number of segments (Benjamini and Hochberg 1995)."""
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed from version A to version B. `a` and `b` say of each: path, fingerprint, rows, pairs, decisions."""
+
+    a: Mapping[str, Any]
+    b: Mapping[str, Any]
+    parts: Sequence[Mapping[str, str | None]]
+    """Parts of the fingerprint, and inputs, that differ: `name, a, b`."""
+    matched_by: str
+    """`query_id`, or `query` where no id is in both."""
+    only_a: int
+    only_b: int
+    both: int
+    same: int
+    """Pairs of both whose status and grade did not change."""
+    moved: int
+    """`both` less `same`."""
+    by_decision: int
+    """Moved pairs on which a decision counts in one of the versions."""
+    reworded: int | None
+    """Pairs of both whose texts are not the same; null where the versions share no field."""
+    mean_shift: float | None
+    """Mean rise of the expected grade over the pairs of both that have one on either side."""
+    mean_movement: float | None
+    """The same without signs."""
+    outcomes: Sequence[str]
+    """Grades and statuses, the order of the matrix."""
+    matrix: Sequence[Sequence[int]]
+    """Pairs of both: A's outcome in rows, B's in columns."""
+    largest: Sequence[Move]
+    """Pairs that moved, the largest movement of the expected grade first."""
+    segments: Sequence[Moved]
+    exports: Sequence[Effect]
+
+    def as_json(self) -> dict[str, Any]:
+        """A dict of JSON values."""
+        return asdict(self)
+
+
+def diff(
+    a: Run,
+    b: Run,
+    grades: Mapping[int, int] | None = None,
+    out: Path | None = None,
+    *,
+    overwrite: bool = False,
+    most: int = 20,
+) -> tuple[Diff, int]:
+    """Compare two versions; returns what changed, and how many moved pairs were written to `out`.
+
+    Args:
+        a: The earlier version; finished or not.
+        b: The later one.
+        grades: What each of A's grades is in B's scale, where the guidelines have different values.
+        out: Where to write all pairs that moved; see `audit.moved.write_moves`.
+        overwrite: Whether a file that stands there may be replaced.
+        most: How many of them the result holds.
+
+    Raises:
+        InputError: The grades have different values and are not mapped, or are mapped to what B does not have.
+    """
+    manifests = a.manifest, b.manifest
+    scale = common_scale(*manifests, grades)
+    sides = Side(a, "a", scale), Side(b, "b", {value: value for value in manifests[1].values})
+    with tempfile.TemporaryDirectory(prefix="diff-") as scratch:
+        db = open_sides(Path(scratch), sides)
+        try:
+            found = _compare(db, sides, most)
+            written = write_moves(db, out, overwrite=overwrite) if out else 0
+        finally:
+            db.close()
+    return found, written
+
+
+def common_scale(a: Manifest, b: Manifest, grades: Mapping[int, int] | None) -> dict[int, int]:
+    """Each of A's grades to B's.
+
+    Raises:
+        InputError: They have different values and are not mapped, or the mapping does not fit.
+    """
+    if grades is None:
+        if a.values == b.values:
+            return {value: value for value in a.values}
+        scales = [", ".join(f"{g['value']} {g['name']}" for g in m.guideline["grades"]) for m in (a, b)]
+        raise InputError(
+            f"the versions have different grades: A has {scales[0]}; B has {scales[1]}",
+            "say what A's grades are in B's scale: --grades " + ",".join(f"{value}=…" for value in reversed(a.values)),
+        )
+    for theirs, ours in grades.items():
+        if theirs not in a.values or ours not in b.values:
+            what = f"A has no grade {theirs}" if theirs not in a.values else f"B has no grade {ours}"
+            known = f"A has {', '.join(map(str, a.values))}; B has {', '.join(map(str, b.values))}"
+            raise InputError(f"--grades {theirs}={ours}: {what}", known)
+    if missing := [value for value in a.values if value not in grades]:
+        raise InputError(f"--grades: does not say what A's grade {missing[0]} is", f"add {missing[0]}=GRADE")
+    return dict(grades)
+
+
+def _compare(db: Any, sides: tuple[Side, Side], most: int) -> Diff:
+    first, second = (_about(db, side) for side in sides)
+    both, same, decided, reworded, known, shift, movement = db.execute("""
+        SELECT count(*), count(*) FILTER (same), count(*) FILTER (NOT same AND (a_decided_by IS NOT NULL
+               OR b_decided_by IS NOT NULL)), count(*) FILTER (reworded), count(reworded), avg(shift), avg(abs(shift))
+        FROM paired""").fetchone()
+    outcomes, matrix = _matrix(db, sides[1].run.manifest.values)
+    return Diff(
+        a=first,
+        b=second,
+        parts=differing(sides[0].run.manifest, sides[1].run.manifest),
+        matched_by="query_id" if ids_meet(db) else "query",
+        only_a=first["pairs"] - both,
+        only_b=second["pairs"] - both,
+        both=both,
+        same=same,
+        moved=both - same,
+        by_decision=decided,
+        reworded=reworded if known else None,
+        mean_shift=shift,
+        mean_movement=movement,
+        outcomes=outcomes,
+        matrix=matrix,
+        largest=largest(db, most),
+        segments=_segments(db),
+        exports=effects(db, sides[1].run.manifest.values),
+    )
+
+
+def _about(db: Any, side: Side) -> dict[str, Any]:
+    """Of one version: where, who, and its input rows, which are pairs, repeats of them, or no pairs at all."""
+    manifest = side.run.manifest
+    pairs, decided = db.execute(f"SELECT count(*), count(decided_by) FROM {side.name}").fetchone()
+    named = "query_id IS NOT NULL AND query IS NOT NULL AND candidate_id IS NOT NULL"
+    rows, usable = db.execute(f"SELECT count(*), count(*) FILTER ({named}) FROM pairs_{side.name}").fetchone()
+    return {
+        "run": str(side.run.path),
+        "fingerprint": manifest.fingerprint,
+        "judge": manifest.parts.get("judge"),
+        "guideline": manifest.parts.get("guideline"),
+        "rows": rows,
+        "pairs": pairs,
+        "repeats": usable - pairs,
+        "unreadable": rows - usable,
+        "decided": decided,
+    }
+
+
+def differing(a: Manifest, b: Manifest) -> list[dict[str, str | None]]:
+    """What differs between two runs' fingerprints and inputs, by name."""
+    found = []
+    for one, other, prefix in ((a.parts, b.parts, ""), (a.inputs, b.inputs, "input ")):
+        left, right = ({k: None if v is None else str(v) for k, v in side.items()} for side in (one, other))
+        if Fingerprint(parts=left).value != Fingerprint(parts=right).value:
+            names = sorted(left.keys() | right.keys())
+            found += [
+                {"name": prefix + name, "a": left.get(name), "b": right.get(name)}
+                for name in names
+                if left.get(name) != right.get(name)
+            ]
+    return found
+
+
+def _matrix(db: Any, values: Sequence[int]) -> tuple[list[str], list[list[int]]]:
+    cells: dict[tuple[str, str], int] = {}
+    outcome = "coalesce({side}_grade::VARCHAR, {side}_status)"
+    rows = db.execute(
+        f"SELECT {outcome.format(side='a')}, {outcome.format(side='b')}, count(*) FROM paired GROUP BY ALL"
+    )
+    for one, other, count in rows.fetchall():
+        cells[one, other] = count
+    there = {name for pair in cells for name in pair}
+    order = [str(value) for value in values] + sorted(there - {str(value) for value in values})
+    return order, [[cells.get((one, other), 0) for other in order] for one in order]
+
+
+def _segments(db: Any) -> list[Moved]:
+    """Every segment of `LEAST` pairs or more, as `audit.segments` divides them; those sure to differ first."""
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
+    db.execute(
+        "CREATE TABLE by_query AS SELECT key, count(*) AS n, count(*) FILTER (same) AS hits FROM paired GROUP BY 1"
+    )
+    found = [segment for facet, label in facets(db).items() for segment in _facet(db, facet, label)]
+    tested = [segment.p for segment in found if segment.p is not None]
+    corrected = iter(stats.false_discovery_control(tested, method="bh") if tested else [])
+    final = [segment if segment.p is None else replace(segment, q=float(next(corrected))) for segment in found]
+    return sorted(final, key=lambda s: (s.q is None or s.q > 0.05, -abs(s.difference) * s.n))
+
+
+def facets(db: Any) -> dict[str, str]:
+    """SQL of each facet's label of a pair of `paired`; the same labels as `audit.segments.facets` gives."""
+    low, high, kinds = db.execute("""SELECT quantile_cont(length, 1/3), quantile_cont(length, 2/3),
+        count(DISTINCT length) FROM paired""").fetchone()
+    thirds = f"CASE WHEN length > {high} THEN 'long' WHEN length > {low} THEN 'medium' ELSE 'short' END"
+    return {
+        "query length": "CASE WHEN words > 3 THEN '4 words or more' WHEN words = 1 THEN '1 word' "
+        "ELSE words || ' words' END",
+        "category": "category",
+        "locale": "locale",
+        "text length": f"CASE WHEN length IS NOT NULL THEN {thirds} END" if kinds > 2 else "NULL",
+    }
+
+
+def _facet(db: Any, facet: str, label: str) -> list[Moved]:
+    every = db.execute("SELECT count(*) FROM paired").fetchone()[0]
+    found = []
+    for value, n, moved, shift in db.execute(f"""
+            SELECT {label} AS value, count(*) AS n, count(*) FILTER (NOT same), avg(shift) FROM paired
+            WHERE value IS NOT NULL GROUP BY 1 ORDER BY n DESC, 1 LIMIT {MOST}""").fetchall():
+        if not LEAST <= n < every:
+            continue
+        counts = db.execute(
+            f"""SELECT q.hits, q.n, coalesce(s.hits, 0) AS own_hits, coalesce(s.n, 0) AS own FROM by_query q
+            LEFT JOIN (SELECT key, count(*) AS n, count(*) FILTER (same) AS hits FROM paired WHERE {label} = ?
+                       GROUP BY 1) s USING (key)""",
+            [value],
+        ).fetchnumpy()
+        hits, size, own_hits, own = (np.asarray(counts[name], dtype=float) for name in ("hits", "n", "own_hits", "own"))
+        inside, outside = (own_hits, own - own_hits), (hits - own_hits, size - own - hits + own_hits)
+        difference, p = clustered_difference(np.stack([np.stack(inside, 1), np.stack(outside, 1)], axis=1))
+        found.append(Moved(facet, str(value), n, moved, -difference, shift, p, None))
+    return found

@@ -1,0 +1,206 @@
+"""`judge trace`: a label's whole story."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.agree import Gold, Raters, read_layout
+from cli.options import Grades, Json, Map, Rating, input_file
+from cli.output import printable, show_json, show_table
+
+if TYPE_CHECKING:
+    from judge.asked import Asked
+    from judge.trace import Trace
+
+SHOWN = ("type", "strength", "q_value", "p_wrong", "suggested_grade", "suggested_action")
+"""What a flag says; the rest of its row is evidence."""
+
+
+def trace(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, finished or not.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="The query's words, or its id.")],
+    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The candidate's id.")],
+    ratings: Annotated[
+        Path | None,
+        typer.Option("--ratings", metavar="FILE", help="People's grades of it; as `judge agree` reads them."),
+    ] = None,
+    raters: Raters = None,
+    gold: Gold = None,
+    rating: Rating = None,
+    grades: Grades = None,
+    map_: Map = None,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", metavar="MODEL", help="Where the judge is now; only its tokenizer is read."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell where one label came from: its row, the prompt as sent, scores, flags, decisions, exports.
+
+    \b
+    Example:
+      judge trace runs/monday "hiking boots" P001 --ratings ratings.csv
+    """
+    from judge.store import Run
+    from judge.trace import trace as follow
+
+    opened = Run.open(run)
+    found = follow(opened, query, candidate, judge)
+    given = _ratings(found, ratings, opened, read_layout(map_, rating, grades, raters, gold)) if ratings else None
+    if json:
+        show_json(found.as_json() | {"ratings": given})
+        return
+    _show(found)
+    if given is not None:
+        _heading(f"ratings in {ratings}")
+        rows = [(g["rater"], str(g["grade"]), g["clause"] or "", _when(g["time"])) for g in given]
+        show_table(rows, head=("rater", "grade", "clause", "time")) if rows else typer.echo("none of this pair")
+
+
+def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str, Any]]:
+    from dataclasses import replace
+
+    from audit.ratings import read_ratings
+    from judge.guideline import Guideline, known_grades
+
+    guideline = Guideline.model_validate(run.manifest.guideline)
+    known = replace(layout, grades=known_grades(layout.grades or None, guideline))
+    with input_file(file) as (path, name):
+        panel = read_ratings(path, known, guideline.values, name)
+    return panel.of(found.query_id, found.query, found.candidate_id)
+
+
+def _show(found: "Trace") -> None:
+    rows = [
+        ("query", found.query),
+        ("query id", found.query_id),
+        ("candidate id", found.candidate_id),
+        ("locale", found.locale or "–"),
+        ("row", f"{found.row:,} of {found.files.get('pairs', 'the input')}"),
+    ]
+    rows += [("catalogue", found.files["catalogue"])] if "catalogue" in found.files else []
+    rows += [("skipped too", f"row {other['row']:,}: {other['reason']}") for other in found.other_rows]
+    rows += [(name, text) for name, text in found.candidate.items()]
+    rows += [("grade it brought", str(found.given_grade))] if found.given_grade is not None else []
+    _heading("input", first=True)
+    _pairs(rows)
+    _heading("label")
+    _pairs(_label(found))
+    if found.probabilities is not None:
+        typer.echo()
+        _show_probabilities(found)
+    _heading(f"what made it: fingerprint {found.fingerprint}")
+    _pairs([(name, value) for name, value in found.parts.items() if value is not None])
+    _heading("how the judge was asked")
+    if found.asked is None:
+        typer.echo("it was not: " + ("the row was skipped" if found.status == "skipped" else "people gave the grade"))
+    else:
+        _show_asked(found.asked)
+    _heading("flags")
+    for flag in found.flags:
+        _pairs([(name, _text(value)) for name, value in flag.items() if value is not None and name in SHOWN])
+        evidence = [f"{name} {_text(value)}" for name, value in flag.items() if value is not None and name not in SHOWN]
+        _pairs([("evidence", ", ".join(evidence))])
+    if not found.flags:
+        typer.echo("none")
+    _heading("decisions")
+    if found.decisions:
+        show_table(
+            [
+                (
+                    d.time,
+                    d.author,
+                    d.source,
+                    str(d.verdict) + (f" to {d.grade}" if d.grade is not None else ""),
+                    d.reason,
+                )
+                for d in found.decisions
+            ],
+            head=("time", "author", "by", "decided", "reason"),
+        )
+        typer.echo(_final(found))
+    else:
+        typer.echo("none")
+
+
+def _label(found: "Trace") -> list[tuple[str, str]]:
+    name = "" if found.grade is None else f" {found.grades.get(found.grade, '')}"
+    rows = [("status", found.status), ("grade", "–" if found.grade is None else f"{found.grade}{name}")]
+    rows += [("reason", found.reason)] if found.reason else []
+    numbers = {"expected grade": found.expected_grade, "confidence": found.confidence}
+    rows += [(what, f"{value:.4f}") for what, value in numbers.items() if value is not None]
+    if found.threshold is not None:
+        rows.append(("abstains below", f"{found.threshold:.4f}"))
+    if found.outside_mass is not None:
+        rows.append(("outside the labels", f"{found.outside_mass:.4f}"))
+    return rows
+
+
+def _show_probabilities(found: "Trace") -> None:
+    shares = found.probabilities or ()
+    columns: list[Sequence[float]] = [shares] if found.uncalibrated is None else [found.uncalibrated, shares]
+    head = ("as it comes", "calibrated")[: len(columns)] if found.uncalibrated else ("probability",)
+    rows = [
+        (f"{grade} {name}", *(f"{column[index]:.4f}" for column in columns))
+        for index, (grade, name) in enumerate(found.grades.items())
+    ]
+    show_table(rows, head=("grade", *head), right=range(1, len(head) + 1))
+    if found.parts.get("calibration") and found.uncalibrated is None:
+        typer.echo("calibrated; the run does not hold by which numbers")
+    elif found.calibration:
+        biases = ", ".join(f"{value:+.2f}" for value in found.calibration["bias"])
+        typer.echo(f"calibrated: temperature {found.calibration['temperature']:.3f}, biases {biases}")
+
+
+def _show_asked(asked: "Asked") -> None:
+    if asked.prompt is None:
+        typer.echo(printable(f"the prompt cannot be shown: {asked.missing}"))
+        return
+    prompt = asked.prompt
+    sizes = [len(prompt.shared), len(prompt.query), len(prompt.candidate)]
+    names = ("guideline", "query", "candidate and answer")
+    show_table(
+        [(name, f"{size:,}") for name, size in zip(names, sizes, strict=True)] + [("together", f"{sum(sizes):,}")],
+        head=(f"template {asked.template}", "tokens"),
+        right=(1,),
+    )
+    typer.echo()
+    show_table(
+        [(s.name, f"{s.tokens:,}", f"{s.kept:,}", f"{s.budget:,}", s.lost.strip()[:80]) for s in asked.spent],
+        head=("text", "tokens", "kept", "budget", "cut"),
+        right=(1, 2, 3),
+    )
+    typer.echo("\nthe prompt, as sent:\n")
+    for line in "".join(asked.segments).split("\n"):
+        typer.echo(printable(f"  | {line}"))
+
+
+def _final(found: "Trace") -> str:
+    last = found.counts
+    assert last is not None
+    if found.final_grade != found.grade:
+        return printable(f"the last one counts: an export has grade {found.final_grade} by {last.author}")
+    if found.status == "skipped" and last.grade is not None:
+        return "the row was skipped, and stays so in an export"
+    return "the last one counts: the label stands" + (", and the pair stays in the queue" * (last.verdict == "unsure"))
+
+
+def _heading(text: str, *, first: bool = False) -> None:
+    typer.echo(printable(("" if first else "\n") + text.upper()[:1] + text[1:]))
+
+
+def _pairs(rows: Sequence[tuple[str, str]]) -> None:
+    show_table([(f"  {name}", " ".join(text.split())) for name, text in rows])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return "[" + ", ".join(_text(item) for item in value) + "]" if isinstance(value, list) else str(value)
+
+
+def _when(seconds: float | None) -> str:
+    return "" if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
