@@ -13,66 +13,32 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.panel import Panel
+from judge import consensus
 from judge.errors import InputError
 from judge.files import new_file
 
 Floats = npt.NDArray[np.float64]
 
-LEAST = 1e-10
-"""A share that EM may not go below: a grade that a rater never confused in the data is not thereby impossible."""
 SAME = 1e-9
 """Posteriors that differ by no more are a tie."""
 COLUMNS = ("query_id", "query", "candidate_id", "grade", "tied", "posterior", "expected_grade", "ratings", "method")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(frozen=True)
-class DawidSkene:
-    """What the model found."""
-
-    posterior: Floats
-    """Shape (units, K): the probability of each true grade."""
-    confusion: Floats
-    """Shape (raters, K, K): the probability that a rater gives the column's grade where the row's is true."""
-    prior: Floats
-    """Shape (K,): how common each true grade is."""
-    steps: int
-    """EM steps taken."""
-
-
-def dawid_skene(ratings: Floats, values: Sequence[int], *, steps: int = 100, tolerance: float = 1e-6) -> DawidSkene:
-    """True grades and raters' confusions together, by EM from the vote shares.
-
-    Stops when no posterior moves by more than `tolerance`. With few ratings a pair the likelihood has several maxima,
-    and this is the one nearest the vote. Source: Dawid and Skene 1979, "Maximum Likelihood Estimation of Observer
-    Error-Rates Using the EM Algorithm"; equals crowd-kit's where that runs as many steps.
-    """
-    votes = _votes(ratings, values)
-    there = votes.any(axis=(0, 2))
-    posterior = _shares(votes.sum(axis=0)[there])
-    given = votes[:, there]
-    taken = 0
-    while True:
-        prior = np.maximum(posterior.mean(axis=0), LEAST)
-        confusion = np.maximum(np.einsum("uk,ruj->rkj", posterior, given), LEAST)
-        confusion /= confusion.sum(axis=2, keepdims=True)
-        if taken == steps:
-            break
-        likelihood = np.log(prior) + np.einsum("ruj,rkj->uk", given, np.log(confusion))
-        scaled = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
-        moved = _shares(scaled)
-        change = float(np.abs(moved - posterior).max(initial=0.0))
-        posterior, taken = moved, taken + 1
-        if change < tolerance:
-            steps = taken  # one more M-step, so that confusions belong to these posteriors
-    full = np.full((votes.shape[1], len(values)), np.nan)
-    full[there] = posterior
-    return DawidSkene(full, confusion, prior, taken)
+def dawid_skene(
+    ratings: Floats, values: Sequence[int], *, steps: int = 100, tolerance: float = 1e-6
+) -> consensus.DawidSkene:
+    """True grades and raters' confusions together; see `judge.consensus.dawid_skene`."""
+    rater, unit = np.nonzero(~np.isnan(ratings))
+    given = consensus.Ratings(
+        unit, rater, np.searchsorted(values, ratings[rater, unit]), ratings.shape[1], ratings.shape[0], len(values)
+    )
+    return consensus.dawid_skene(given, steps=steps, tolerance=tolerance)
 
 
 def vote(ratings: Floats, values: Sequence[int]) -> Floats:
     """Each grade's share of a unit's ratings."""
-    return _shares(_votes(ratings, values).sum(axis=0))
+    return consensus.shares(_votes(ratings, values).sum(axis=0))
 
 
 def weighted_vote(ratings: Floats, values: Sequence[int]) -> Floats:
@@ -81,11 +47,11 @@ def weighted_vote(ratings: Floats, values: Sequence[int]) -> Floats:
     Source: the "worker agreement with aggregate" of Appen's platform, as crowd-kit's `Wawa` has it.
     """
     votes = _votes(ratings, values)
-    shares = _shares(votes.sum(axis=0))
+    shares = consensus.shares(votes.sum(axis=0))
     top = np.isclose(shares, np.nanmax(np.nan_to_num(shares), axis=1, keepdims=True)) & (shares > 0)
     hits = np.einsum("ruk,uk->r", votes, top / np.maximum(top.sum(axis=1, keepdims=True), 1))
     weights = hits / np.maximum(votes.sum(axis=(1, 2)), 1)
-    return _shares(np.einsum("r,ruk->uk", weights, votes))
+    return consensus.shares(np.einsum("r,ruk->uk", weights, votes))
 
 
 METHODS: dict[str, Callable[[Floats, Sequence[int]], Floats]] = {
@@ -206,8 +172,3 @@ def _cell(value: Any) -> Any:
 def _votes(ratings: Floats, values: Sequence[int]) -> Floats:
     """Shape (raters, units, K): 1 where a rater gave a unit that grade."""
     return np.asarray(np.asarray(ratings)[:, :, None] == np.asarray(values), dtype=np.float64)
-
-
-def _shares(amounts: Floats) -> Floats:
-    total = amounts.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))

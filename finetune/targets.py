@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from judge import consensus
 from judge.errors import InputError
 
 Floats = npt.NDArray[np.float64]
-
-STEPS = 100
-LEAST = 1e-10
-"""A share that EM may not go below: what a rater never confused in these ratings is not thereby impossible."""
 
 
 def targets(votes: Sequence[Mapping[str, int]], values: Sequence[int], how: str) -> Floats:
@@ -39,24 +36,9 @@ def targets(votes: Sequence[Mapping[str, int]], values: Sequence[int], how: str)
 
 
 def dawid_skene(votes: Sequence[Mapping[str, int]], values: Sequence[int]) -> Floats:
-    """Posteriors of the true grades, raters' confusions learnt along the way, by EM from the vote shares.
-
-    Source: Dawid and Skene 1979, "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm".
-    """
-    raters = sorted({rater for pair in votes for rater in pair})
-    given = np.zeros((len(votes), len(raters), len(values)))
-    for index, pair in enumerate(votes):
-        for rater, grade in pair.items():
-            given[index, raters.index(rater), list(values).index(grade)] = 1
-    posterior = given.sum(axis=1) / given.sum(axis=(1, 2))[:, None]
-    for _ in range(STEPS):
-        prior = np.maximum(posterior.mean(axis=0), LEAST)
-        confusion = np.maximum(np.einsum("nk,nrj->rkj", posterior, given), LEAST)
-        confusion /= confusion.sum(axis=2, keepdims=True)
-        likelihood = np.log(prior) + np.einsum("nrj,rkj->nk", given, np.log(confusion))
-        scaled = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
-        moved = scaled / scaled.sum(axis=1, keepdims=True)
-        change, posterior = float(np.abs(moved - posterior).max()), moved
-        if change < 1e-6:
-            break
-    return np.asarray(posterior)
+    """Posteriors of the true grades, raters' confusions learnt along the way; see `judge.consensus.dawid_skene`."""
+    raters = {name: place for place, name in enumerate(sorted({rater for pair in votes for rater in pair}))}
+    given = [(index, raters[rater], grade) for index, pair in enumerate(votes) for rater, grade in pair.items()]
+    pair, rater, grade = np.array(given, dtype=np.int64).reshape(-1, 3).T
+    ratings = consensus.Ratings(pair, rater, np.searchsorted(values, grade), len(votes), len(raters), len(values))
+    return consensus.dawid_skene(ratings).posterior

@@ -24,6 +24,7 @@ FLOORS = {
     "judge.store": 1,
     "judge.handover": 1,
     "judge.decisions": 1,
+    "judge.consensus": 1,
     "judge.overlap": 1,
     "judge.shipped": 1,
     "judge.pairs": 2,
