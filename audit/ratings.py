@@ -40,7 +40,7 @@ class Layout:
     """The raters' columns, for a wide file; or the raters to take from a long one."""
     gold: str | None = None
     skip_bad_rows: bool = False
-    """Whether rows that cannot be used are counted and left out, rather than refused."""
+    """Whether rows that cannot be used are counted and left out."""
 
 
 def read_ratings(path: Path, layout: Layout, values: Sequence[int], name: str | None = None) -> Panel:

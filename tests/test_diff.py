@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.diff import diff, facets
+from audit.diff import diff
 from audit.panel import Unit
 from audit.segments import facets as facets_of_units
+from audit.shifted import facets
 from audit.versions import Side, open_sides
 from judge.guideline import load_guideline
 from judge.importing import import_run
