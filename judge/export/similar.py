@@ -27,7 +27,7 @@ BANDS, ROWS = 8, 4
 BATCH = 20_000
 
 _MARKS = re.compile("[\u0300-\u036f]")
-_WORDS = re.compile(r"[^\W_]+")
+_WORDS = re.compile(r"[a-z0-9]+")
 _draw = np.random.default_rng(20261121)
 _FACTORS = _draw.integers(1, 2**32, BANDS * ROWS, dtype=np.uint32) | np.uint32(1)
 _SHIFTS = _draw.integers(0, 2**32, BANDS * ROWS, dtype=np.uint32)
@@ -37,11 +37,14 @@ Ints = npt.NDArray[np.int64]
 
 def canonical(text: str) -> str:
     """A text's words, each once, in alphabetical order, without case and accents; itself where it has no words."""
-    if not text.isascii():
-        # Accents of European scripts only: in others the marks are letters.
-        text = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", text)))
     # An apostrophe does not part a word: women's and womens are the same.
-    words = _WORDS.findall(text.casefold().replace("'", "").replace("’", ""))
+    plain = text.casefold().replace("'", "").replace("’", "")
+    if plain.isascii():
+        words = _WORDS.findall(plain)
+    else:
+        # Accents of European scripts only: in others marks are letters, which `\\w` does not know.
+        plain = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", plain)))
+        words = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in plain).split()
     return " ".join(sorted(set(words))) if words else text.strip()
 
 

@@ -24,16 +24,17 @@ def candidate_text(candidates: Any, fields: Sequence[str]) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    size = len(candidates)
     known = {field.name for field in candidates.type}
     parts = [pc.struct_field(candidates, name) for name in fields if name in known]
-    if not parts:
-        return pa.array([""] * size, pa.string())
-    joined = pc.binary_join_element_wise(*parts, SEPARATOR, null_handling="skip")
-    return pc.utf8_trim_whitespace(pc.fill_null(joined, "").cast(pa.string()))
+    # pyarrow 26 drops a row whose parts are all null, and shifts the others: an empty part keeps it, and is cut off.
+    kept = pa.array([""] * len(candidates), pa.string())
+    joined = pc.binary_join_element_wise(kept, *parts, SEPARATOR, null_handling="skip")
+    return pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(joined, len(SEPARATOR)))
 
 
 def has_text(fields: Sequence[str]) -> str:
-    """The same question as SQL over a column `candidate`: whether that text is more than empty."""
-    texts = ", ".join(f'candidate."{name}"' for name in fields)
-    return f"trim(concat_ws('', {texts}), ' \t\r\n') <> ''"
+    """The same question as SQL over a column `candidate`: whether that text is more than empty.
+
+    Blank texts are null there, so none has to be read: at ten million rows that is most of the time.
+    """
+    return "(" + " OR ".join(f'candidate."{name}" IS NOT NULL' for name in fields) + ")"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.export.chosen import Chosen
-from judge.export.mining import Query, mine, why_unused
+from judge.export.mining import Rows, mine, why_unused
 from judge.export.texts import candidate_text
 from judge.export.windows import Window
 
@@ -138,30 +138,34 @@ def n_tuples(window: Window, work: Work) -> Made:
 def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
     import pyarrow as pa
 
-    rules = work.chosen.selection.negatives
+    rules, values = work.chosen.selection.negatives, np.array(work.chosen.values)
     texts = candidate_text(window.table.column("candidate").combine_chunks(), work.chosen.fields)
-    codes = texts.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    rows = Rows(
+        query=np.repeat(np.arange(len(window.starts)), window.ends - window.starts),
+        level=np.searchsorted(values, window.grade),
+        able=window.sure & ~window.flagged,
+        text=texts.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
+        levels=len(values),
+    )
+    higher = np.isin(window.grade, values[1:] if rules.positives is None else rules.positives)
+    positive, negatives = mine(rows, rules, higher)
+    if exact:
+        whole = negatives[:, -1] >= 0
+        positive, negatives = positive[whole], negatives[whole]
+    else:
+        there = negatives >= 0
+        positive, negatives = np.repeat(positive, there.sum(axis=1)), negatives[there].reshape(-1, 1)
     used = np.zeros(len(window.grade), dtype=bool)
-    positives: list[int] = []
-    negatives: list[list[int]] = []
-    for start, end in zip(window.starts.tolist(), window.ends.tolist(), strict=True):
-        rows = slice(start, end)
-        query = Query(window.grade[rows], window.sure[rows] & ~window.flagged[rows], codes[rows])
-        for positive, lower in mine(query, rules, exact=exact):
-            for chosen in [lower] if exact else [[one] for one in lower]:
-                positives.append(start + positive)
-                negatives.append([start + one for one in chosen])
-            used[[start + positive, *(start + one for one in lower)]] = True
-        if not used[rows].all():
-            work.unused.update(why_unused(query, used[rows], rules))
-    width = rules.count if exact else 1
-    places = np.array(negatives, dtype=np.int64).reshape(-1, width)
-    at = np.array(positives, dtype=np.int64)
-    columns = {"anchor": window.table.column("query").take(pa.array(at)), "positive": texts.take(pa.array(at))}
-    for number in range(width):
+    used[positive] = used[negatives.ravel()] = True
+    work.unused.update(why_unused(rows, used, higher))
+    columns = {
+        "anchor": window.table.column("query").take(pa.array(positive)),
+        "positive": texts.take(pa.array(positive)),
+    }
+    for number in range(negatives.shape[1]):
         name = f"negative_{number + 1}" if exact else "negative"
-        columns[name] = texts.take(pa.array(places[:, number]))
-    return pa.table(columns), window.split[at]
+        columns[name] = texts.take(pa.array(negatives[:, number]))
+    return pa.table(columns), window.split[positive]
 
 
 VIEWS = {
