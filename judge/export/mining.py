@@ -43,7 +43,7 @@ class Rows:
         _, same = np.unique(self.query * (int(self.text.max()) + 1) + self.text, return_inverse=True)
         highest = np.zeros(len(same), dtype=np.int64)
         np.maximum.at(highest, same, self.level)
-        return self.able & (self.level == highest[same])
+        return np.asarray(self.able & (self.level == highest[same]), dtype=np.bool_)
 
 
 def mine(rows: Rows, rules: Negatives, positives: Flags) -> tuple[Ints, Ints]:

@@ -43,8 +43,9 @@ def _quepid(window: Window, chosen: Chosen) -> Iterator[Line]:
 
 def _csv(cells: list[str]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="").writerow(cells)
-    return stream.getvalue()
+    # Cells are quoted for the letters of the terminator: both, so that no line break stands bare.
+    csv.writer(stream, lineterminator="\r\n").writerow(cells)
+    return stream.getvalue().removesuffix("\r\n")
 
 
 def _read_quepid(path: Path) -> Iterator[Key]:
