@@ -1,12 +1,54 @@
 """`judge export`: a finished run's labels for others to read."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cli.options import Json
-from cli.output import show_json
+from cli.output import show_json, show_table
+
+# What is taken of the run.
+MinConfidence = Annotated[
+    float,
+    typer.Option("--min-confidence", metavar="P", help="Leave out grades less probable; people's are certain."),
+]
+Splits = Annotated[
+    str | None,
+    typer.Option("--splits", metavar="NAME=SHARE,…", help="Split by query: train=0.8,validation=0.1,test=0.1."),
+]
+Products = Annotated[
+    Literal["apart", "shared"],
+    typer.Option("--products", help="Whether a product may be on two sides of a split."),
+]
+PerQuery = Annotated[
+    int | None, typer.Option("--per-query", metavar="N", min=1, help="At most N rows of a query, grades in turn.")
+]
+Balance = Annotated[bool, typer.Option("--balance", help="As many rows of each grade as of the rarest.")]
+WithoutFlagged = Annotated[
+    bool, typer.Option("--without-flagged", help="Leave out labels that are flagged and undecided.")
+]
+# What is made of it.
+Fields = Annotated[
+    str | None,
+    typer.Option("--fields", metavar="NAME,…", help="Fields that make a candidate's text; the guideline's, in order."),
+]
+Score = Annotated[
+    Literal["grade", "expected"], typer.Option("--score", help="What a scored pair's score is, in [0, 1].")
+]
+Labelled = Annotated[bool, typer.Option("--labelled", help="Pairs with the grade as a class, not a score.")]
+# Which rows are set against which.
+Count = Annotated[int, typer.Option("--negatives", metavar="N", min=1, help="Negatives for each positive.")]
+Mix = Annotated[
+    Literal["even", "near", "far"],
+    typer.Option("--mix", help="Of which lower grades: each in turn, the nearest first, the lowest first."),
+]
+NegativeConfidence = Annotated[
+    float, typer.Option("--negative-confidence", metavar="P", help="Grades less probable are no negatives.")
+]
+Positives = Annotated[
+    str | None, typer.Option("--positives", metavar="GRADE,…", help="Grades that are positives; all but the lowest.")
+]
 
 
 def export(
@@ -14,34 +56,65 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="FORMAT", help="jsonl or parquet (every input row), or trec (qrels of the graded ones)."
+            "--to",
+            metavar="FORMAT",
+            help="judgments, pairs, triplets, n-tuples, listwise, trec, beir, quepid, opensearch, label-studio or "
+            "argilla; jsonl and parquet hold every input row.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is already there.")] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="The file to write; with splits the folder.")],
+    min_confidence: MinConfidence = 0.0,
+    splits: Splits = None,
+    products: Products = "apart",
+    per_query: PerQuery = None,
+    balance: Balance = False,
+    without_flagged: WithoutFlagged = False,
+    fields: Fields = None,
+    score: Score = "grade",
+    labelled: Labelled = False,
+    negatives: Count = 4,
+    mix: Mix = "even",
+    negative_confidence: NegativeConfidence = 0.5,
+    positives: Positives = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")] = False,
     json: Json = False,
 ) -> None:
-    """Write a run's labels to one file.
+    """Write a run's labels in one format: training sets, qrels, or sheets for other tools.
+
+    Decisions are applied. What is left out is counted. See docs/export.md for how each format is read.
 
     \b
     Example:
-      judge export runs/monday --to trec --out monday.qrels
+      judge export runs/monday --to triplets --splits train=0.9,test=0.1 --out monday-triplets
     """
-    from judge.export import export as write
+    from judge.export import Selection, export, read_selection
     from judge.store import Run
 
-    opened = Run.open(run)
-    rows = write(opened, to, out, overwrite=overwrite)
-    left_out = opened.manifest.rows - rows
+    selection: Selection = read_selection(
+        min_confidence=min_confidence,
+        splits=splits,
+        products=products,
+        per_query=per_query,
+        balance=balance,
+        flagged="leave_out" if without_flagged else "keep",
+        fields=fields,
+        score=score,
+        pairs="labelled" if labelled else "scored",
+        negatives={
+            "count": negatives,
+            "mix": mix,
+            "min_confidence": negative_confidence,
+            "positives": positives,
+        },
+    )
+    done = export(Run.open(run), to, out, selection, overwrite=overwrite)
     if json:
-        show_json(
-            {
-                "file": str(out),
-                "format": to,
-                "rows": rows,
-                "left_out": left_out,
-                "fingerprint": opened.manifest.fingerprint,
-            }
-        )
+        show_json(done.model_dump())
         return
-    typer.echo(f"{rows:,} rows in {out}" + (f"; {left_out:,} rows without a grade left out" if left_out else ""))
+    total = sum(done.records.values())
+    typer.echo(f"{total:,} records in {out}\n")
+    rows = [("input rows", f"{done.input_rows:,}"), ("exported", f"{done.used:,}")]
+    rows += [(f"left out: {reason}", f"{count:,}") for reason, count in done.left_out.items()]
+    if selection.splits:
+        rows += [(f"records of {split}", f"{count:,}") for split, count in done.records.items()]
+    show_table(rows, right=(1,))

@@ -42,3 +42,13 @@ def encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def inert(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def restored(cell: str) -> str:
+    """What `inert` was given."""
+    return cell[1:] if cell[:1] == "'" and inert(cell[1:]) == cell else cell

@@ -6,7 +6,6 @@ The last decision of a pair counts. Labels are never changed: the export applies
 """
 
 import json
-import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError, model_validator
 
 from judge.errors import RunError
+from judge.files import append_lines
 from judge.records import Record
 
 
@@ -69,18 +69,9 @@ class Decisions:
         Raises:
             RunError: The file cannot be written.
         """
-        from filelock import FileLock
-
         lines = "".join(decision.model_dump_json() + "\n" for decision in decisions)
         try:
-            with FileLock(self.path.with_name(".decisions.lock")), self.path.open("ab+") as stream:
-                if stream.tell():
-                    stream.seek(-1, os.SEEK_END)
-                    if stream.read(1) != b"\n":
-                        lines = "\n" + lines
-                stream.write(lines.encode("utf-8", "backslashreplace"))
-                stream.flush()
-                os.fsync(stream.fileno())
+            append_lines(self.path, lines, self.path.with_name(".decisions.lock"))
         except OSError as error:
             raise RunError(
                 f"{self.path}: cannot be written ({error.strerror})", "make room, or mend its rights"

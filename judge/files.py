@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,7 @@ def keep(partial: Path, target: Path) -> None:
     with partial.open("rb") as stream:
         os.fsync(stream.fileno())
     partial.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _sync(target.parent)
 
 
 def now() -> str:
@@ -33,6 +30,24 @@ def write_whole(path: Path, data: bytes) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_bytes(data)
     keep(partial, path)
+
+
+def append_lines(path: Path, lines: str, lock: Path) -> None:
+    """Add whole lines to a file; they are on disk when this returns. A last line cut short by a crash stays one.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from filelock import FileLock
+
+    with FileLock(lock), path.open("ab+") as stream:
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":
+                lines = "\n" + lines
+        stream.write(lines.encode("utf-8", "backslashreplace"))
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 @contextmanager
@@ -55,6 +70,48 @@ def new_file(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
         keep(partial, out)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder beside one the user asked for; it takes the folder's name when all went well.
+
+    An empty folder of that name is replaced; what else is there only where `overwrite` says so.
+
+    Raises:
+        InputError: Something is already there, or the folder cannot be written.
+    """
+    taken = out.exists() and not (out.is_dir() and (overwrite or not any(out.iterdir())))
+    if taken:
+        raise InputError(f"{out}: is already there", "choose another folder, or replace it with --overwrite")
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror})", "choose a place you may write to") from None
+    try:
+        yield partial
+        for path in sorted(partial.rglob("*")):
+            _sync(path)
+        if out.exists():
+            # Two names change places: what was there is gone only once the new one stands.
+            before = out.with_name(f".{out.name}.{os.getpid()}.before")
+            out.replace(before)
+            partial.replace(out)
+            shutil.rmtree(before)
+        else:
+            partial.replace(out)
+        _sync(out.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def dump_json(value: Any) -> str:

@@ -10,6 +10,7 @@ The parts cover the pairs from the first on without a gap, so the number of labe
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ from judge.files import keep, now, write_whole
 from judge.fingerprint import Fingerprint
 from judge.manifest import Manifest, Tally
 from judge.records import Label, Status
+
+MEMORY = "900MB"
+"""DuckDB's share of memory where a scratch folder takes what is beyond."""
 
 # What may lie in a directory that has no manifest yet, because the process that began it was killed.
 _OURS = re.compile(r"^(pairs\.parquet|\.lock|staging-.*|.*\.partial)$")
@@ -198,12 +202,16 @@ class Run:
             return list(db.execute(sql).fetchall())
 
     @contextmanager
-    def database(self, **tables: Any) -> Iterator[Any]:
-        """A DuckDB connection with the views `labels` (empty where there are none yet) and `pairs`."""
+    def database(self, scratch: Path | None = None, **tables: Any) -> Iterator[Any]:
+        """A DuckDB connection with the views `labels` (empty where there are none yet) and `pairs`.
+
+        Tables made in it lie in the folder `scratch` where one is given, and memory is limited to `MEMORY`.
+        """
         import duckdb
         import pyarrow as pa
 
-        with duckdb.connect() as db:
+        limits = {"memory_limit": MEMORY, "temp_directory": str(scratch)} if scratch else {}
+        with duckdb.connect(str(scratch / "scratch.duckdb") if scratch else ":memory:", config=limits) as db:
             db.execute("SET enable_progress_bar = false")
             parts = [str(part) for part in self.parts()]
             labels = (
@@ -229,11 +237,12 @@ class Run:
                 f"{self.path}: {labelled:,} of {rows:,} rows are labelled",
                 "run the same `judge label` command again; it goes on where it stopped",
             )
-        distinct, known, own = self.query(
-            f"""SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),
-                   count(*) FILTER (l.fingerprint = '{self.manifest.fingerprint}')
-            FROM labels l LEFT JOIN pairs p USING (row)"""
-        )[0]
+        with tempfile.TemporaryDirectory(prefix="whole-") as scratch, self.database(Path(scratch)) as db:
+            distinct, known, own = db.execute(
+                f"""SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),
+                       count(*) FILTER (l.fingerprint = '{self.manifest.fingerprint}')
+                FROM labels l LEFT JOIN pairs p USING (row)"""
+            ).fetchone()
         if not labelled == rows == distinct == known == own:
             counts = (
                 f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"

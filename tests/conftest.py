@@ -233,3 +233,37 @@ def directory(tuned, tmp_path):
 def write_tuned(folder, tuned):
     (folder / "judge.json").write_text(tuned.model_dump_json())
     return folder
+
+
+@pytest.fixture
+def run_of(tmp_path, guideline):
+    """Make a finished run of rows `query, candidate_id, title` and what labels have; people's grades without
+    probabilities."""
+    from judge.job import begin_run
+    from judge.label import read_pairs, skipped
+    from judge.manifest import Tally
+    from judge.records import Label
+    from judge.store import Run
+
+    def make(rows, name="run", policy=guideline):
+        path, run = tmp_path / f"{name}.jsonl", Run(tmp_path / name)
+        said = ("grade", "probabilities", "status", "reason", "expected_grade")
+        lines = ({key: value for key, value in row.items() if key not in said} for row in rows)
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        with run.writing():
+            maker = begin_run(run, Source(path, need_text=False), policy, lambda: {"judge": "hand"})
+            labels = []
+            for batch in read_pairs(run.pairs_path):
+                for pair, row in batch:
+                    if pair is None:
+                        labels.append(skipped(row, maker.value))
+                        continue
+                    given = {key: value for key, value in rows[pair.row - 1].items() if key in said}
+                    given.setdefault("status", "graded")
+                    ids = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id}
+                    labels.append(Label(**ids, fingerprint=maker.value, **given))
+            run.append(0, labels, Tally())
+        run.finish()
+        return run
+
+    return make

@@ -11,7 +11,7 @@ import pytest
 
 from audit.engagement.adjudicate import Vote, category_fit, category_path, decide_item
 from audit.engagement.queue import Item
-from audit.engagement.sheet import inert, restored
+from judge.cells import inert, restored
 from judge.decisions import Decision, Decisions, Verdict
 from judge.export import export
 from judge.store import Run
@@ -196,7 +196,7 @@ def test_the_last_decision_counts_and_a_torn_line_costs_only_itself(tmp_path):
 
 def test_export_without_decisions_is_the_labels(audited, tmp_path):
     judge("import", SHOP / "grades.csv", "--out", tmp_path / "run")
-    assert export(Run(tmp_path / "run"), "jsonl", tmp_path / "x.jsonl") == 429
+    assert export(Run(tmp_path / "run"), "jsonl", tmp_path / "x.jsonl").used == 429
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     assert all(row["grade"] == row["label_grade"] and row["decided_by"] is None for row in rows)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audit.engagement.sheet import inert
+from judge.cells import inert
 from judge.decisions import Decisions
 from judge.errors import RunError
 from judge.store import Run

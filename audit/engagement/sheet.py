@@ -1,9 +1,10 @@
-"""People's decisions out of a sheet that they filled in, and cells that are safe in one."""
+"""People's decisions out of a sheet that they filled in."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from judge.cells import restored
 from judge.decisions import Decision, Verdict
 from judge.errors import InputError
 from judge.files import now
@@ -116,16 +117,6 @@ def parse_decision(text: str, values: Sequence[int], where: str, label: int | No
         known = ", ".join(map(str, values))
         raise InputError(f"{where}, field 'decision': {text!r} is no decision", f"write {known}, keep or unsure")
     return (Verdict.KEEP, None) if grade == label else (Verdict.CHANGE, grade)
-
-
-def inert(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-
-
-def restored(cell: str) -> str:
-    """What `inert` was given."""
-    return cell[1:] if cell[:1] == "'" and inert(cell[1:]) == cell else cell
 
 
 def _keys(given: Mapping[str, str]) -> list[tuple[str, str, str]]:

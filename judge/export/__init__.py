@@ -1,0 +1,70 @@
+"""Labels out: clean graded training sets, qrels and sheets, each written whole, read back and accounted for."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.export.chosen import choose
+from judge.export.formats import FORMATS, export
+from judge.export.ledger import Exported, Exports
+from judge.export.parquet import write_parquet
+from judge.export.selection import Negatives, Selection, read_selection, read_splits
+from judge.export.views import VIEWS
+from judge.export.written import Written, WrittenView
+from judge.files import new_folder
+from judge.store import Run
+
+__all__ = [
+    "FORMATS",
+    "VIEWS",
+    "Exported",
+    "Exports",
+    "Negatives",
+    "Selection",
+    "Written",
+    "WrittenView",
+    "export",
+    "read_selection",
+    "read_splits",
+    "write_views",
+]
+
+PUBLISHED = ("judgments", "pairs", "triplets", "qrels", "listwise")
+
+
+def write_views(run: Run, selection: Selection, folder: Path, views: Sequence[str] = PUBLISHED) -> Written:
+    """Write views of a finished run as Parquet, `folder/VIEW/SPLIT-00000.parquet`; the folder is whole or absent.
+
+    Args:
+        run: A run in which every row has its label.
+        selection: What of it, and in which splits; `train` alone unless splits are asked for.
+        folder: Where to: it must not be there yet, or be empty.
+        views: Which, of `VIEWS`.
+
+    Returns:
+        Records of each view and split, and why input rows are in none.
+
+    Raises:
+        InputError: There is no such view, nothing to write, or the folder is taken.
+        RunError: The run is unfinished or does not add up.
+    """
+    unknown = [view for view in views if view not in VIEWS]
+    if unknown:
+        raise InputError(f"{unknown[0]!r} is no view", f"name some of {', '.join(VIEWS)}")
+    written = {}
+    with new_folder(folder) as partial:
+        for need_text in (False, True):
+            mine = [view for view in views if VIEWS[view].need_text is need_text]
+            if not mine:
+                continue
+            with choose(run, selection, need_text=need_text) as chosen:
+                for view in mine:
+                    (partial / view).mkdir()
+                    found = write_parquet(chosen, VIEWS[view], _shards(partial / view))
+                    names = tuple(f"{view}/{split}-00000.parquet" for split in selection.names)
+                    written[view] = found.model_copy(update={"files": names})
+    return Written(input_rows=run.manifest.rows, views={view: written[view] for view in views})
+
+
+def _shards(folder: Path) -> Callable[[str], Path]:
+    return lambda split: folder / f"{split}-00000.parquet"

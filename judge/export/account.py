@@ -1,0 +1,65 @@
+"""Whether an export adds up: every input row in it or left out for one reason, every id as the run has it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from judge.errors import InputError, RunError
+from judge.export.chosen import Chosen
+from judge.export.written import WrittenView
+
+
+def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *, by_row: bool) -> WrittenView:
+    """The counts of what was written.
+
+    Args:
+        chosen: The rows that were to be exported.
+        records: Records written, by split.
+        unused: Chosen rows that are in no record, by reason.
+        by_row: Whether there is a record for each row.
+
+    Raises:
+        InputError: Nothing was written.
+        RunError: The counts do not add up.
+    """
+    left_out = Counter(chosen.left_out) + unused
+    used = chosen.input_rows - left_out.total()
+    if by_row and sum(records.values()) != used:
+        raise RunError(f"{chosen.run.path}: {used:,} rows to export, {sum(records.values()):,} written", "export again")
+    if not sum(records.values()):
+        reasons = ", ".join(f"{count:,} × {reason}" for reason, count in sorted(left_out.items()))
+        raise InputError(
+            f"{chosen.run.path}: leaves nothing to export ({reasons})", "ask for less certainty, or label more"
+        )
+    return WrittenView(records=dict(records), used=used, left_out=dict(sorted(left_out.items())), files=())
+
+
+def check_ids(chosen: Chosen, files: Sequence[Path], columns: Sequence[str], source: str = "read_parquet") -> None:
+    """Read written rows back, and compare their ids and grades with the run's.
+
+    Args:
+        chosen: The rows that were to be exported.
+        files: The files, all splits together.
+        columns: SQL of the query's id, the candidate's id and the grade in them.
+        source: DuckDB's function that reads them, with `{files}` for their list unless it takes nothing else.
+
+    Raises:
+        RunError: They differ, or a grade is not the guideline's.
+    """
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    read = source.format(files=f"[{names}]") if "{files}" in source else f"{source}([{names}])"
+    query, candidate, grade = columns
+    known = ", ".join(map(str, chosen.values))
+    sums = "count(*), sum(hash({}, {}, {}::INTEGER)::HUGEINT)"
+    there = chosen.db.execute(
+        f"SELECT {sums.format(query, candidate, grade)}, count(*) FILTER ({grade} NOT IN ({known})) FROM {read}"
+    ).fetchone()
+    ours = chosen.db.execute(
+        f"SELECT {sums.format('query_id', 'candidate_id', 'grade')}, 0 FROM rows WHERE left_out IS NULL"
+    ).fetchone()
+    if there != ours:
+        raise RunError(
+            f"{chosen.run.path}: what was written reads back otherwise: {there[0]:,} rows for {ours[0]:,}, "
+            f"{there[2]:,} with unknown grades",
+            "look at the disk, and export again",
+        )

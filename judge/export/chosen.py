@@ -1,0 +1,125 @@
+"""Which rows an export holds: a narrow table on disk, one row for every input row, kept or left out for one reason.
+
+Texts stay where they are, in `pairs.parquet`: at ten million rows this table is a few hundred megabytes of file and
+the memory is bounded by DuckDB's limit.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judge.errors import RunError
+from judge.export.decided import decided, flagged
+from judge.export.selection import Selection
+from judge.export.splits import assign
+from judge.export.texts import field_names, has_text
+from judge.store import Run
+
+UNSURE = "below the least confidence"
+FLAGGED = "flagged and undecided"
+TEXTLESS = "no text in the chosen fields"
+BEYOND = "beyond the number for a query"
+UNBALANCED = "left out to balance the grades"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rows of one export. `db` has the table `rows` and the views `pairs` (with `position`) and `labels`."""
+
+    run: Run
+    selection: Selection
+    db: Any
+    values: tuple[int, ...]
+    """The guideline's grades, ascending."""
+    fields: tuple[str, ...]
+    """The candidate's fields that make its text."""
+    input_rows: int
+    kept: int
+    left_out: Mapping[str, int]
+    """Input rows that are not exported, by reason; with `kept` they add up to `input_rows`."""
+
+
+@contextmanager
+def choose(run: Run, selection: Selection, *, need_text: bool) -> Iterator[Chosen]:
+    """Decide for every input row of a finished run whether it is exported.
+
+    Args:
+        run: A run in which every row has its label.
+        selection: What is wanted.
+        need_text: Whether rows without any text of a candidate are left out.
+
+    Raises:
+        RunError: The run is unfinished or does not add up.
+        InputError: The selection names what the guideline does not have, or leaves a split empty.
+    """
+    run.check_whole()
+    manifest = run.manifest
+    fields = selection.fields or field_names(manifest)
+    selection.check(field_names(manifest), manifest.values)
+    with (
+        tempfile.TemporaryDirectory(prefix="export-") as scratch,
+        run.database(Path(scratch), decided=decided(run)) as db,
+    ):
+        _make_rows(db, run, selection, fields if need_text else ())
+        assign(db, selection, fields)
+        _cap(db, selection)
+        counts = dict(db.execute("SELECT left_out, count(*) FROM rows GROUP BY 1 ORDER BY 1").fetchall())
+        kept = counts.pop(None, 0)
+        if kept + sum(counts.values()) != manifest.rows:
+            raise RunError(
+                f"{run.path}: {manifest.rows:,} input rows, but {kept:,} exported and {sum(counts.values()):,} "
+                "left out",
+                "label into a new directory",
+            )
+        yield Chosen(run, selection, db, manifest.values, tuple(fields), manifest.rows, kept, counts)
+
+
+def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> None:
+    """The table `rows`: `position` in `pairs.parquet`, ids, grade, confidence, whether it may be a negative."""
+    pairs = str(run.pairs_path).replace("'", "''")
+    db.execute(f"""CREATE OR REPLACE VIEW pairs AS
+        SELECT * RENAME (file_row_number AS position) FROM read_parquet('{pairs}', file_row_number = true)""")
+    grades = ", ".join(map(str, run.manifest.values))
+    least, negative = float(selection.min_confidence), float(selection.negatives.min_confidence)
+    # What people graded (no probabilities) or decided is certain; what a judge changed has the label's own probability
+    # of the new grade.
+    db.execute(f"""CREATE TABLE rows AS
+        WITH known AS (
+            SELECT p.position, l.row, l.query_id, l.candidate_id, l.status, coalesce(d.grade, l.grade) AS grade,
+                   coalesce(d.by_people, false) OR (l.probabilities IS NULL AND d.grade IS NULL) AS certain,
+                   CASE WHEN NOT coalesce(d.by_people, false) THEN
+                       l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
+                   f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged,
+                   {has_text(need) if need else "true"} AS has_text
+            FROM labels l JOIN pairs p USING (row)
+            LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
+            LEFT JOIN {flagged(run)} f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
+        SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
+               certain OR coalesce(confidence, 0) >= {negative} AS sure, 0::TINYINT AS split, false AS first,
+               CASE WHEN grade IS NULL THEN status
+                    {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
+                    WHEN NOT certain AND coalesce(confidence, 0) < {least} THEN '{UNSURE}'
+                    WHEN NOT has_text THEN '{TEXTLESS}' END AS left_out
+        FROM known""")
+
+
+def _cap(db: Any, selection: Selection) -> None:
+    """Leave out what is beyond a query's number, then what unbalances the grades: always the largest hashes."""
+    order = "md5(query_id || chr(31) || candidate_id), row"
+    if selection.per_query:
+        # The grades of a query in turn, the highest first, so that the rare ones stay.
+        db.execute(f"""UPDATE rows SET left_out = '{BEYOND}' FROM (
+                SELECT row FROM (SELECT row, query_id, grade, row_number() OVER (
+                        PARTITION BY query_id, grade ORDER BY {order}) AS turn FROM rows WHERE left_out IS NULL)
+                QUALIFY row_number() OVER (PARTITION BY query_id ORDER BY turn, grade DESC) > {selection.per_query}
+            ) gone WHERE rows.row = gone.row""")
+    if selection.balance:
+        db.execute(f"""UPDATE rows SET left_out = '{UNBALANCED}' FROM (
+                SELECT row, split, row_number() OVER (PARTITION BY split, grade ORDER BY {order}) AS turn
+                FROM rows WHERE left_out IS NULL) r
+            JOIN (SELECT split, min(n) AS rarest FROM (
+                    SELECT split, grade, count(*) AS n FROM rows WHERE left_out IS NULL GROUP BY ALL) GROUP BY split) s
+            ON r.split = s.split WHERE rows.row = r.row AND r.turn > s.rarest""")

@@ -1,0 +1,50 @@
+"""What people and stronger judges decided of a run, as tables for its queries."""
+
+from typing import Any
+
+from judge.decisions import Decisions
+from judge.errors import RunError
+from judge.store import Run
+
+NO_FLAGS = "(SELECT NULL::VARCHAR AS query_id, NULL::VARCHAR AS candidate_id WHERE false)"
+
+
+def decided(run: Run) -> Any:
+    """The decisions that settle a pair, as an Arrow table.
+
+    Columns: `query_id, candidate_id, grade` (the new one; null where the label was kept), `by_people, decided_by,
+    decision_reason`.
+
+    Raises:
+        RunError: A decision names a grade that the guideline does not have.
+    """
+    import pyarrow as pa
+
+    found = list(Decisions(run.path).settled().values())
+    values = run.manifest.values
+    for decision in found:
+        if decision.grade is not None and decision.grade not in values:
+            raise RunError(
+                f"{run.path}: a decision on {decision.candidate_id!r} has grade {decision.grade}",
+                f"decide again; the guideline's grades are {', '.join(map(str, values))}",
+            )
+    text = pa.string()
+    return pa.table(
+        {
+            "query_id": pa.array([d.query_id for d in found], text),
+            "candidate_id": pa.array([d.candidate_id for d in found], text),
+            "grade": pa.array([d.grade for d in found], pa.int32()),
+            "by_people": pa.array([d.source != "judge" for d in found], pa.bool_()),
+            "decided_by": pa.array([d.author for d in found], text),
+            "decision_reason": pa.array([d.reason for d in found], text),
+        }
+    )
+
+
+def flagged(run: Run) -> str:
+    """The flagged pairs as SQL: `query_id, candidate_id`, each pair once."""
+    path = run.path / "flags.parquet"
+    if not path.is_file():
+        return NO_FLAGS
+    target = str(path).replace("'", "''")
+    return f"(SELECT DISTINCT query_id, candidate_id FROM read_parquet('{target}'))"

@@ -1,0 +1,110 @@
+"""Every format by name: what it is, what it needs, and how it is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.export.annotation import ARGILLA, LABEL_STUDIO
+from judge.export.chosen import Chosen, choose
+from judge.export.everything import write_everything
+from judge.export.ledger import Exported, Exports, record
+from judge.export.lines import write_lines
+from judge.export.parquet import write_parquet
+from judge.export.ranking import TREC, write_beir
+from judge.export.selection import Selection
+from judge.export.views import VIEWS
+from judge.export.workbench import QUEPID, check_queries, opensearch
+from judge.export.written import WrittenView
+from judge.files import new_file, new_folder
+from judge.store import Run
+
+PathOf = Callable[[str], Path]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of selected rows: a file, or with splits a folder of a file each."""
+
+    suffix: str
+    """Of the file of a split."""
+    need_text: bool
+    write: Callable[[Chosen, PathOf], WrittenView]
+
+
+def _view(name: str) -> Format:
+    view = VIEWS[name]
+    return Format("-00000.parquet", view.need_text, lambda chosen, path_of: write_parquet(chosen, view, path_of))
+
+
+def _quepid(chosen: Chosen, path_of: PathOf) -> WrittenView:
+    check_queries(chosen)
+    return write_lines(chosen, QUEPID, path_of)
+
+
+def _opensearch(chosen: Chosen, path_of: PathOf) -> WrittenView:
+    check_queries(chosen)
+    return write_lines(chosen, opensearch(chosen), path_of)
+
+
+SELECTED = {
+    **{name: _view(name) for name in ("judgments", "pairs", "triplets", "n-tuples", "listwise")},
+    "trec": Format(".qrels", False, lambda chosen, path_of: write_lines(chosen, TREC, path_of)),
+    "quepid": Format(".csv", False, _quepid),
+    "opensearch": Format(".json", False, _opensearch),
+    "label-studio": Format(".json", False, lambda chosen, path_of: write_lines(chosen, LABEL_STUDIO, path_of)),
+    "argilla": Format(".json", False, lambda chosen, path_of: write_lines(chosen, ARGILLA, path_of)),
+}
+BEIR = "beir"
+EVERYTHING = ("jsonl", "parquet")
+"""Formats of every input row: nothing is selected."""
+FORMATS = (*SELECTED, BEIR, *EVERYTHING)
+
+
+def export(run: Run, form: str, out: Path, selection: Selection | None = None, *, overwrite: bool = False) -> Exported:
+    """Write a finished run in one format, whole or not at all, and note it in the run's ledger.
+
+    Args:
+        run: A run in which every row has its label.
+        form: One of `FORMATS`.
+        out: The file to write; with splits, and for `beir`, the folder.
+        selection: What of the run; all that is graded unless given.
+        overwrite: Whether what stands there may be replaced.
+
+    Returns:
+        What the ledger says of it.
+
+    Raises:
+        RunError: The run is unfinished or does not add up, an id cannot be written in this format, or what was
+            written reads back otherwise.
+        InputError: There is no such format, the place cannot be written, or nothing is left to write.
+    """
+    if form not in FORMATS:
+        raise InputError(f"--to {form}: there is no such format", f"name one of {', '.join(FORMATS)}")
+    if form in EVERYTHING and selection not in (None, Selection()):
+        raise InputError(
+            f"--to {form}: holds every input row, whatever its grade; nothing of it can be selected",
+            "leave the options of selection out, or export to judgments",
+        )
+    wanted = selection or Selection()
+    if form == BEIR or wanted.splits:
+        with new_folder(out, overwrite=overwrite) as folder:
+            if form == BEIR:
+                with choose(run, wanted, need_text=True) as chosen:
+                    written = write_beir(chosen, folder)
+            else:
+                written = _write(run, form, wanted, lambda split: folder / f"{split}{SELECTED[form].suffix}")
+    else:
+        with new_file(out, overwrite=overwrite) as partial:
+            if form in EVERYTHING:
+                written = write_everything(run, form, partial)
+            else:
+                written = _write(run, form, wanted, lambda split: partial)
+    exported = record(run, form, out, wanted, written)
+    Exports(run.path).append(exported)
+    return exported
+
+
+def _write(run: Run, form: str, selection: Selection, path_of: PathOf) -> WrittenView:
+    with choose(run, selection, need_text=SELECTED[form].need_text) as chosen:
+        return SELECTED[form].write(chosen, path_of)

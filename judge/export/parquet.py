@@ -1,0 +1,136 @@
+"""Views into Parquet files, one file a split, each read back."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judge.decisions import Decisions
+from judge.errors import RunError
+from judge.export.account import account, check_ids
+from judge.export.chosen import Chosen
+from judge.export.views import View, Work
+from judge.export.windows import windows
+from judge.export.written import WrittenView
+from judge.store import Run
+
+IDS = {"judgments": ("query_id", "candidate_id", "grade"), "qrels": ('"query-id"', '"corpus-id"', "score")}
+"""Of views that name their rows, the columns of query, candidate and grade."""
+GROUP = 65_536
+"""Rows of a row group, about."""
+
+
+def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) -> WrittenView:
+    """Write a view, one file for each split, and read it back.
+
+    Args:
+        chosen: The rows.
+        view: What to make of them.
+        path_of: Where the file of a split goes; its folder must exist.
+
+    Raises:
+        InputError: There is nothing to write.
+        RunError: What was read back is not what was to be written.
+    """
+    names = chosen.selection.names
+    work = Work(chosen, decisions_of(chosen.run))
+    with ExitStack() as stack:
+        files = [stack.enter_context(_File(path_of(name))) for name in names]
+        for window in windows(chosen, view.labels):
+            table, splits = view.make(window, work)
+            for number, file in enumerate(files):
+                # A split without records gets a file with columns and no rows.
+                file.add(table.filter(splits == number) if len(names) > 1 else table)
+    records = {name: file.rows for name, file in zip(names, files, strict=True)}
+    if view.name in IDS:
+        check_ids(chosen, [file.path for file in files], IDS[view.name])
+    return account(chosen, records, work.unused, by_row=view.rows)
+
+
+def decisions_of(run: Run) -> dict[tuple[str, str], tuple[str, str]]:
+    """Who decided on each settled pair of a run, and why."""
+    return {key: (decision.author, decision.reason) for key, decision in Decisions(run.path).settled().items()}
+
+
+class _File:
+    """A Parquet file that grows by tables, and is read back when it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self._held: list[Any] = []
+        self._count = 0
+        self._writer: Any = None
+        self._sums: list[int] = []
+
+    def __enter__(self) -> "_File":
+        return self
+
+    def add(self, table: Any) -> None:
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self.path, table.schema, compression="zstd")
+            self._sums = [0] * table.num_columns
+        self._held.append(table)
+        self._count += table.num_rows
+        if self._count >= GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        table = pa.concat_tables(self._held)
+        if table.num_rows or not self.rows:
+            self._writer.write_table(table)
+        self._sums = _added(self._sums, table)
+        self.rows += table.num_rows
+        self._held, self._count = [], 0
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._writer is None:
+            return
+        if self._held and kind is None:
+            self._flush()
+        self._writer.close()
+        if kind is None:
+            self._read_back()
+
+    def _read_back(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.path) as file:
+            rows, sums = 0, [0] * len(file.schema_arrow)
+            for batch in file.iter_batches(batch_size=GROUP):
+                rows += batch.num_rows
+                sums = _added(sums, pa.Table.from_batches([batch]))
+        if (rows, sums) != (self.rows, self._sums):
+            raise RunError(f"{self.path.name}: reads back otherwise than it was written", "look at the disk; try again")
+
+
+def _added(sums: list[int], table: Any) -> list[int]:
+    return [(total + _sum(column)) % 2**64 for total, column in zip(sums, table.columns, strict=True)]
+
+
+def _sum(column: Any) -> int:
+    """A number that tells whether a column came back: nulls, bytes of text, bits of numbers; free of order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = 0
+    for chunk in column.chunks:
+        total += int(chunk.null_count)
+        if pa.types.is_struct(chunk.type):
+            total += sum(_sum(pa.chunked_array([part])) for part in chunk.flatten())
+        elif pa.types.is_list(chunk.type):
+            total += len(chunk.flatten()) + _sum(pa.chunked_array([chunk.flatten()]))
+        elif pa.types.is_string(chunk.type):
+            total += int(pc.sum(pc.binary_length(chunk)).as_py() or 0)
+        elif len(chunk) > chunk.null_count:
+            numbers = chunk.drop_null().to_numpy(zero_copy_only=False)
+            bits = numbers.view(np.uint64) if numbers.dtype == np.float64 else numbers.astype(np.uint64)
+            total += int(bits.sum(dtype=np.uint64))
+    return total % 2**64
