@@ -102,8 +102,8 @@ def _figure(name: str, found: Any) -> Any:
 
 def _show(done: "Published") -> None:
     typer.echo(f"{done.url}\n")
-    rows = [(name, *(f"{count:,}" for count in splits.values())) for name, splits in done.configs.items()]
-    splits = list(next(iter(done.configs.values())))
+    splits = list(dict.fromkeys(split for rows in done.configs.values() for split in rows))
+    rows = [(name, *(f"{n[split]:,}" if split in n else "–" for split in splits)) for name, n in done.configs.items()]
     show_table(rows, head=("config", *splits), right=range(1, len(splits) + 1))
     what = "published" if done.changed else "stood there already"
     typer.echo(f"\n{what}: commit {done.commit[:12]} of {done.revision}, tag {done.tag}; loaded again, all as sent")

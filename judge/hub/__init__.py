@@ -118,7 +118,7 @@ def publish(
     with tempfile.TemporaryDirectory(prefix="hub-") as scratch:
         note("writing the views")
         folder, out = Path(scratch) / "views", Path(scratch) / "dataset"
-        written = write_views(run, selection, folder)
+        written = write_views(run, selection, folder, without_empty=True)
         views = stage(folder, out, written, run.manifest.guideline["grades"])
         sums = {str(file.relative_to(out)): file_digest(file) for file in _files(views)}
         tag = target.tag or f"{run.manifest.fingerprint}-{digest(sums)[:8]}"

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
+from judge.export import PUBLISHED
 from judge.hub.facts import Facts, Figure
 from judge.hub.merging import Card
 from judge.hub.staged import StagedView
@@ -92,6 +93,7 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         facts=facts,
         views=views,
         splits=list(views[0].splits),
+        absent=[name for name in PUBLISHED if name not in facts.written.views],
         tag=tag,
         judged=sum(facts.mix.values()),
         judge=judge_name(facts.manifest.parts.get("judge")),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from judge.errors import HubError, InputError, JudgeError
 
+CLIENTS = ("huggingface_hub", "datasets", "hf_xet", "httpx", "httpx2", "fsspec")
 AGAIN = "run the same command again: what was sent is not sent twice"
 
 
@@ -33,7 +34,7 @@ def told(repo: str, state: str) -> Iterator[None]:
 
 
 def explain(error: BaseException, repo: str, state: str) -> JudgeError | None:
-    """The message for a failure; null for one that is a defect of ours."""
+    """The message for a failure; null for a defect of ours."""
     from huggingface_hub import constants
     from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
@@ -53,7 +54,7 @@ def explain(error: BaseException, repo: str, state: str) -> JudgeError | None:
             return HubError(f"{constants.ENDPOINT}: cannot be reached; {state}", reach, retryable=True)
         if kinds & {"TransportError", "ConnectionError", "IncompleteRead"}:
             return HubError(f"the connection to the Hub broke off; {state}", AGAIN, retryable=True)
-    if isinstance(error, RuntimeError | ValueError | OSError) and _theirs(error):
+    if _theirs(error):
         what = safe(str(error).strip().split("\n")[0] or type(error).__name__)
         return HubError(f"publishing to {repo} failed ({what}); {state}", AGAIN, retryable=True)
     return None
@@ -107,9 +108,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _theirs(error: BaseException) -> bool:
-    """Whether it was raised within the Hub's clients, not by code of ours."""
+    """Whether the Hub's clients raised it on purpose: neither code of ours, nor a call that cannot be right."""
+    if _package(type(error).__module__) in CLIENTS:
+        return True
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
-    name = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return str(name).split(".")[0] in ("huggingface_hub", "datasets", "hf_xet", "httpx", "httpx2", "fsspec")
+    where = _package(str(trace.tb_frame.f_globals.get("__name__", ""))) if trace else ""
+    return isinstance(error, RuntimeError | ValueError | OSError) and where in CLIENTS
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]

@@ -35,6 +35,7 @@ class StagedView:
     features: Any
     """`datasets.Features`."""
     splits: Mapping[str, StagedSplit]
+    """Those that have rows."""
 
     @property
     def rows(self) -> int:
@@ -82,7 +83,8 @@ def stage(
     staged = []
     for name, view in written.views.items():
         (out / name).mkdir(parents=True)
-        splits = {split: folder / name / f"{split}-00000.parquet" for split in view.records}
+        # `datasets` cannot load a split without rows: a config has those that hold some.
+        splits = {split: folder / name / f"{split}-00000.parquet" for split, rows in view.records.items() if rows}
         features, values = _features(next(iter(splits.values())), grades)
         done = {
             split: _write_split(path, out / name / split, features, values, shard) for split, path in splits.items()
@@ -141,25 +143,20 @@ def _write_split(path: Path, stem: Path, features: Any, values: list[int] | None
 
 
 def _tables(path: Path, values: list[int] | None) -> Iterator[Any]:
-    """A file's rows in tables of at most `ROWS`, at least one, with the class column where one is wanted."""
+    """A file's rows in tables of at most `ROWS`, with the class column where one is wanted."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        some = False
         for batch in file.iter_batches(batch_size=ROWS):
-            some = True
-            yield _with_label(pa.Table.from_batches([batch]), values, pc)
-        if not some:
-            yield _with_label(file.schema_arrow.empty_table(), values, pc)
+            table = pa.Table.from_batches([batch])
+            yield table if values is None else _with_label(table, values)
 
 
-def _with_label(table: Any, values: list[int] | None, pc: Any) -> Any:
+def _with_label(table: Any, values: list[int]) -> Any:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    if values is None:
-        return table
     grade = table.column("grade")
     label = pc.index_in(grade, value_set=pa.array(values, grade.type))
     if label.null_count > grade.null_count:
