@@ -136,7 +136,7 @@ def test_the_card_tells_what_is_known_and_a_seller_writes_no_markup(online, main
     (pair,) = main_rows(tmp_path / "run", "p2")
     flag = {"query_id": [pair], "candidate_id": ["p2"], "type": ["purchased_but_low"]}
     pq.write_table(pa.table(flag), tmp_path / "run" / "flags.parquet")
-    (tmp_path / "d.csv").write_text(f"query_id,candidate_id,verdict,grade,reason\n{pair},p2,change,2,fits\n")
+    (tmp_path / "d.csv").write_text(f"query_id,candidate_id,decision,reason\n{pair},p2,2,fits\n")
     main("decide", "run", "d.csv", "--author", "ben")
     main("export", "run", "--push", REPO, "--ratings", "r.csv", "--license", "cc-by-4.0")
     text = online.read(REPO, "README.md").decode()
