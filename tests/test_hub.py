@@ -159,6 +159,7 @@ def main_rows(run, candidate):
     return [row[0] for row in Run.open(run).query(f"SELECT query_id FROM pairs WHERE candidate_id = '{candidate}'")]
 
 
+@pytest.mark.slow
 def test_a_branch_is_made_and_main_left_alone(online, push):
     first = push("--json").json
     other = push("--revision", "next", "--min-confidence", "0", "--per-query", "1", "--json").json
@@ -168,6 +169,7 @@ def test_a_branch_is_made_and_main_left_alone(online, push):
     assert other["tag"] != first["tag"]
 
 
+@pytest.mark.slow
 def test_a_tag_names_one_version_for_good(online, push):
     first = push("--tag", "v1", "--json").json
     push("--tag", "v1")  # the same data

@@ -125,6 +125,7 @@ def test_damaged_marks_are_refused(online, push):
     assert online.repos[REPO].at("main") == before
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on(hub, run, tmp_path):
     gate = hub.fail("PUT /lfs", after=2, times=1, wait=threading.Event())
     command = [*COMMAND, "export", "run", "--push", REPO]
