@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from judge.export import PUBLISHED
+from judge.export.chosen import FLAGGED
 from judge.hub.facts import Facts, Figure
 from judge.hub.merging import Card
 from judge.hub.staged import StagedView
@@ -157,13 +158,17 @@ def _limits(facts: Facts) -> list[tuple[bool, str]]:
     total = sum(facts.mix.values())
     most = max(facts.mix.values(), default=0) / total if total else 0.0
     ungraded = facts.summary.rows - facts.summary.status["graded"]
-    undecided = facts.audit.undecided if facts.audit else 0
+    left_out = facts.written.views["judgments"].left_out.get(FLAGGED, 0)
+    undecided = facts.audit.undecided if facts.audit and not left_out else 0
     return [
         (not facts.people, "The grades are a model's. Those of the same pairs by people would differ: see above."),
         (facts.agreement is None and not facts.people, "Nobody compared them with people's grades for this card."),
         (most >= ONE_GRADE, f"{most:.0%} of the pairs have one grade, so little can be learned from the rest."),
         (ungraded > 0, f"{ungraded:,} input rows have no grade of the judge; those that nobody decided are left out."),
-        (undecided > 0, f"{undecided:,} flagged labels are not settled; they are in it as the judge gave them."),
+        (
+            undecided > 0,
+            f"{undecided:,} flagged labels are not settled; the graded ones are in it as the judge gave them.",
+        ),
         (True, "A pair that is not in it is not judged; it is not irrelevant. Measures on it need to know that."),
         (True, f"Queries and products are {WORDS}."),
         (True, "The grades follow the guideline above; under another one they would be others."),
