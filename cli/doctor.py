@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     *("relevance-judge", "torch", "transformers", "accelerate", "gguf", "vllm", "peft"),
-    *("duckdb", "pyarrow", "pydantic"),
+    *("duckdb", "pyarrow", "pydantic", "datasets", "huggingface_hub"),
 )
 OPTIONAL = ("vllm",)
 """Engines whose absence is no fault: the default one does their work."""

@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.options import Json
+from cli.options import Grades, Json, Rating
 from cli.output import show_json, show_table
+from cli.pushing import Licence, Private, Push, Pushing, Ratings, Revision, Tag, publish
+from judge.errors import InputError
 
 # What is taken of the run.
 MinConfidence = Annotated[
@@ -54,15 +56,17 @@ Positives = Annotated[
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
     to: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--to",
             metavar="FORMAT",
             help="judgments, pairs, triplets, n-tuples, listwise, trec, beir, quepid, opensearch, label-studio or "
             "argilla; jsonl and parquet hold every input row.",
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="The file to write; with splits the folder.")],
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PATH", help="The file to write; with splits the folder.")
+    ] = None,
     min_confidence: MinConfidence = 0.0,
     splits: Splits = None,
     products: Products = "apart",
@@ -77,15 +81,24 @@ def export(
     negative_confidence: NegativeConfidence = 0.5,
     positives: Positives = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is already there.")] = False,
+    push: Push = None,
+    revision: Revision = None,
+    private: Private = False,
+    tag: Tag = None,
+    licence: Licence = None,
+    ratings: Ratings = None,
+    rating: Rating = None,
+    grades: Grades = None,
     json: Json = False,
 ) -> None:
-    """Write a run's labels in one format: training sets, qrels, or sheets for other tools.
+    """Write a run's labels in one format: training sets, qrels, or sheets for other tools; or publish them.
 
     Decisions are applied. What is left out is counted. See docs/export.md for how each format is read.
 
     \b
     Example:
       judge export runs/monday --to triplets --splits train=0.9,test=0.1 --out monday-triplets
+      judge export runs/monday --push my-shop/relevance --ratings ratings.csv
     """
     from judge.export import Selection, export, read_selection
     from judge.store import Run
@@ -107,6 +120,14 @@ def export(
             "positives": positives,
         },
     )
+    if push is not None:
+        if to is not None or out is not None:
+            raise InputError("--push publishes every view; --to and --out write files", "do one of them")
+        asked = Pushing(push, revision, private, tag, licence, ratings, rating, grades)
+        publish(Run.open(run), selection, asked, json)
+        return
+    if to is None or out is None:
+        raise InputError("nothing says what to write", "give --to FORMAT and --out PATH, or --push owner/name")
     done = export(Run.open(run), to, out, selection, overwrite=overwrite)
     if json:
         show_json(done.model_dump())

@@ -4,10 +4,11 @@
     ├── InputError      a file, row, field or option the user gave cannot be used
     ├── RunError        a run directory is taken, locked, of another fingerprint, or does not add up
     ├── ModelError      a judge cannot be found, loaded or asked (its labels, its context, its weights)
-    └── EngineError     an engine broke at work; `retryable` tells whether trying again can help
+    ├── EngineError     an engine broke at work; `retryable` tells whether trying again can help
+    └── HubError        the Hub refuses, breaks off or cannot be reached; `retryable` as above
 
-The message says what happened and where; `hint` says how to mend it. Every class but `EngineError` is for the
-user to mend before work starts, and ends the command with exit code 2; `EngineError` ends it with 1.
+The message says what happened and where; `hint` says how to mend it. Every class but the last two is for the
+user to mend before work starts, and ends the command with exit code 2; `EngineError` and `HubError` end it with 1.
 """
 
 
@@ -50,4 +51,14 @@ class EngineError(JudgeError):
 
     def __init__(self, message: str, hint: str = "", *, retryable: bool = False) -> None:
         super().__init__(message, hint)
+        self.retryable = retryable
+
+
+class HubError(JudgeError):
+    """The Hub refuses, breaks off or cannot be reached. Its message is one line, whatever was answered."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "", *, retryable: bool = False) -> None:
+        super().__init__(" ".join(message.split()), " ".join(hint.split()))
         self.retryable = retryable

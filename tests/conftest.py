@@ -17,6 +17,8 @@ from judge.pairs import Source, stage
 # Several processes test side by side on one machine: threads of one model would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+pytest_plugins = ["hub_fixtures"]
+
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
 SHARED = ROOT.parent / "shared" / "data"

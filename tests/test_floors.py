@@ -46,6 +46,7 @@ FLOORS = {
     "judge.summary": 3,
     "judge.export": 3,
     "judge.handbook": 3,
+    "judge.hub": 3,
     "audit": 4,
     "finetune": 4,
     "mine": 4,
@@ -53,7 +54,19 @@ FLOORS = {
     "cli": 5,
 }
 PACKAGES = ("judge", "audit", "finetune", "mine", "retriever", "cli")
-HEAVY = {"torch", "transformers", "peft", "vllm", "ray", "datasets", "duckdb", "pyarrow", "sklearn", "cleanlab"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "vllm",
+    "ray",
+    "datasets",
+    "huggingface_hub",
+    "duckdb",
+    "pyarrow",
+    "sklearn",
+    "cleanlab",
+}
 
 
 def floor_of(module: str) -> int:

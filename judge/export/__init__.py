@@ -1,9 +1,11 @@
 """Labels out: clean graded training sets, qrels and sheets, each written whole, read back and accounted for."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from judge.errors import InputError
+from judge.export.account import NothingError
 from judge.export.chosen import choose
 from judge.export.formats import FORMATS, export
 from judge.export.ledger import Exported, Exports
@@ -32,7 +34,9 @@ __all__ = [
 PUBLISHED = ("judgments", "pairs", "triplets", "qrels", "listwise")
 
 
-def write_views(run: Run, selection: Selection, folder: Path, views: Sequence[str] = PUBLISHED) -> Written:
+def write_views(
+    run: Run, selection: Selection, folder: Path, views: Sequence[str] = PUBLISHED, *, without_empty: bool = False
+) -> Written:
     """Write views of a finished run as Parquet, `folder/VIEW/SPLIT-00000.parquet`; the folder is whole or absent.
 
     Args:
@@ -40,6 +44,7 @@ def write_views(run: Run, selection: Selection, folder: Path, views: Sequence[st
         selection: What of it, and in which splits; `train` alone unless splits are asked for.
         folder: Where to: it must not be there yet, or be empty.
         views: Which, of `VIEWS`.
+        without_empty: Whether a view without records is left out, and no reason to refuse; the first view never is.
 
     Returns:
         Records of each view and split, and why input rows are in none.
@@ -60,10 +65,16 @@ def write_views(run: Run, selection: Selection, folder: Path, views: Sequence[st
             with choose(run, selection, need_text=need_text) as chosen:
                 for view in mine:
                     (partial / view).mkdir()
-                    found = write_parquet(chosen, VIEWS[view], _shards(partial / view))
+                    try:
+                        found = write_parquet(chosen, VIEWS[view], _shards(partial / view))
+                    except NothingError:
+                        if not without_empty or view == views[0]:
+                            raise
+                        shutil.rmtree(partial / view)
+                        continue
                     names = tuple(f"{view}/{split}-00000.parquet" for split in selection.names)
                     written[view] = found.model_copy(update={"files": names})
-    return Written(input_rows=run.manifest.rows, views={view: written[view] for view in views})
+    return Written(input_rows=run.manifest.rows, views={view: written[view] for view in views if view in written})
 
 
 def _shards(folder: Path) -> Callable[[str], Path]:

@@ -9,6 +9,10 @@ from judge.export.chosen import Chosen
 from judge.export.written import WrittenView
 
 
+class NothingError(InputError):
+    """A view or format has no record."""
+
+
 def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *, by_row: bool) -> WrittenView:
     """The counts of what was written.
 
@@ -19,7 +23,7 @@ def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *,
         by_row: Whether there is a record for each row.
 
     Raises:
-        InputError: Nothing was written.
+        NothingError: Nothing was written.
         RunError: The counts do not add up.
     """
     left_out = Counter(chosen.left_out) + unused
@@ -28,7 +32,7 @@ def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *,
         raise RunError(f"{chosen.run.path}: {used:,} rows to export, {sum(records.values()):,} written", "export again")
     if not sum(records.values()):
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in sorted(left_out.items()))
-        raise InputError(
+        raise NothingError(
             f"{chosen.run.path}: leaves nothing to export ({reasons})", "ask for less certainty, or label more"
         )
     return WrittenView(records=dict(records), used=used, left_out=dict(sorted(left_out.items())), files=())

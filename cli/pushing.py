@@ -1,0 +1,109 @@
+"""`judge export --push`: a run's labels on the Hugging Face Hub, with what is known of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import say, show_json, show_table
+
+if TYPE_CHECKING:
+    from judge.export import Selection
+    from judge.hub import Published
+    from judge.hub.facts import Agreement
+    from judge.store import Run
+
+Push = Annotated[
+    str | None,
+    typer.Option("--push", metavar="OWNER/NAME", help="Publish all views as a dataset of the Hugging Face Hub."),
+]
+Revision = Annotated[
+    str | None, typer.Option("--revision", metavar="BRANCH", help="Publish to this branch or refs/pr/N; main.")
+]
+Private = Annotated[bool, typer.Option("--private", help="Make a new dataset private; refuse a public one.")]
+Tag = Annotated[
+    str | None, typer.Option("--tag", metavar="NAME", help="Name this version; the fingerprint and a digest if not.")
+]
+Licence = Annotated[
+    str | None, typer.Option("--license", metavar="ID", help="State this licence, such as cc-by-4.0; else as it is.")
+]
+Ratings = Annotated[
+    Path | None, typer.Option("--ratings", metavar="FILE", help="People's grades, for the card's figures of agreement.")
+]
+FIGURES = ("weighted_kappa", "accuracy", "within_1", "majority_baseline", "alpha_ordinal", "gwet_ac2", "macro_f1")
+REFERENCES = {"gold": "adjudication", "majority": "the raters' majority"}
+AMONG = {"alpha_ordinal": "Krippendorff's alpha", "gwet_ac2": "Gwet's AC2"}
+
+
+@dataclass(frozen=True)
+class Pushing:
+    """What the options of `--push` say."""
+
+    repo: str
+    revision: str | None
+    private: bool
+    tag: str | None
+    licence: str | None
+    ratings: Path | None
+    rating: str | None
+    grades: str | None
+
+
+def publish(run: "Run", selection: "Selection", asked: Pushing, json: bool) -> None:
+    """Publish, and show what is there now."""
+    from judge.hub import Target, check
+    from judge.hub import publish as push
+
+    target = Target(asked.repo, asked.revision, asked.private, asked.tag, asked.licence)
+    check(target)
+    done = push(run, target, selection, agreement(run, asked), say)
+    if json:
+        show_json(done.model_dump())
+        return
+    _show(done)
+
+
+def agreement(run: "Run", asked: Pushing) -> "Agreement | None":
+    """The run beside people's grades, where they were given."""
+    if asked.ratings is None:
+        return None
+    from audit.agree import Question, agree
+    from cli.agree import read_layout
+    from judge.hub.facts import Agreement
+
+    layout = read_layout(None, asked.rating, asked.grades, None, None)
+    found = agree(Question(asked.ratings, layout, runs=[run], name=asked.ratings.name)).as_json()
+    people = found["people"]
+    return Agreement(
+        ratings=found["ratings"],
+        # Raters are people: a card does not name them.
+        reference=REFERENCES.get(found["reference"], "one rater"),
+        pairs=found["n"],
+        queries=found["queries"],
+        rated=found["rated"],
+        figures=tuple(_figure(name, found[key]) for key, name in _names().items() if key in found),
+        people=tuple(_figure(name, people["figures"][key]) for key, name in AMONG.items()) if people["shared"] else (),
+    )
+
+
+def _names() -> dict[str, str]:
+    from cli.agree import NAMES
+
+    return {key: NAMES[key] for key in FIGURES}
+
+
+def _figure(name: str, found: Any) -> Any:
+    from judge.hub.facts import Figure
+
+    held = found if isinstance(found, dict) else {k: getattr(found, k) for k in ("value", "low", "high", "reason")}
+    return Figure(name=name, **{key: held[key] for key in ("value", "low", "high", "reason")})
+
+
+def _show(done: "Published") -> None:
+    typer.echo(f"{done.url}\n")
+    splits = list(dict.fromkeys(split for rows in done.configs.values() for split in rows))
+    rows = [(name, *(f"{n[split]:,}" if split in n else "–" for split in splits)) for name, n in done.configs.items()]
+    show_table(rows, head=("config", *splits), right=range(1, len(splits) + 1))
+    what = "published" if done.changed else "stood there already"
+    typer.echo(f"\n{what}: commit {done.commit[:12]} of {done.revision}, tag {done.tag}; loaded again, all as sent")
