@@ -25,7 +25,7 @@ PACKAGES = (
 OPTIONAL = ("vllm",)
 """Engines whose absence is no fault: the default one does their work."""
 COMBINATIONS = {
-    "local + adapter + dev": "go together",
+    "local + train + hub + dev": "go together",
     "local + vllm": "go together where the vLLM release pins torch 2.13 and transformers below 5.20 (0.32, 0.33)",
     "vllm": "alone: any release from 0.32 on",
 }

@@ -13,6 +13,7 @@ from cli.output import printable, show_json, show_table
 
 if TYPE_CHECKING:
     from judge.asked import Asked
+    from judge.export.whereabouts import Whereabouts
     from judge.trace import Trace
 
 SHOWN = ("type", "strength", "q_value", "p_wrong", "suggested_grade", "suggested_action")
@@ -44,16 +45,19 @@ def trace(
     Example:
       judge trace runs/monday "hiking boots" P001 --ratings ratings.csv
     """
+    from judge.export.whereabouts import whereabouts
     from judge.store import Run
     from judge.trace import trace as follow
 
     opened = Run.open(run)
     found = follow(opened, query, candidate, judge)
     given = _ratings(found, ratings, opened, read_layout(map_, rating, grades, raters, gold)) if ratings else None
+    went = whereabouts(opened, found.row)
     if json:
-        show_json(found.as_json() | {"ratings": given})
+        show_json(found.as_json() | {"exports": [each.model_dump(mode="json") for each in went], "ratings": given})
         return
     _show(found)
+    _show_exports(went)
     if given is not None:
         _heading(f"ratings in {ratings}")
         rows = [(g["rater"], str(g["grade"]), g["clause"] or "", _when(g["time"])) for g in given]
@@ -124,6 +128,19 @@ def _show(found: "Trace") -> None:
         typer.echo(_final(found))
     else:
         typer.echo("none")
+
+
+def _show_exports(went: "Sequence[Whereabouts]") -> None:
+    _heading("exports")
+    if not went:
+        typer.echo("none")
+        return
+    rows = []
+    for each in went:
+        what = f"in {each.split}" if each.split else f"left out: {each.left_out}"
+        note = "by the decisions of today, others than then" if each.decisions_changed else ""
+        rows.append((each.exported.time, each.exported.format, each.exported.out, what, note))
+    show_table(rows, head=("time", "format", "where", "this row", ""))
 
 
 def _label(found: "Trace") -> list[tuple[str, str]]:

@@ -88,13 +88,15 @@ def test_splits_and_views_without_rows(online, main, tmp_path):
     assert not [path for path in online.repos[REPO].at("main").tree if path.startswith("triplets/")]
 
 
-def test_the_same_again_changes_nothing_and_sends_nothing(online, push):
+def test_the_same_again_changes_nothing_and_sends_nothing(online, push, tmp_path):
     first = push("--json").json
     sent = len(online.asked("PUT /lfs"))
     again = push("--json").json
     assert (again["commit"], again["tag"], again["changed"]) == (first["commit"], first["tag"], False)
     assert len(online.asked("PUT /lfs")) == sent == len(VIEWS)
     assert "stood there already" in push().out
+    ledger = [json.loads(line) for line in (tmp_path / "run" / "exports.jsonl").read_text().splitlines()]
+    assert [(line["format"], line["out"], line["used"]) for line in ledger] == [("hub", f"{REPO}@{first['commit']}", 6)]
 
 
 def test_people_words_survive_and_stale_features_and_files_go(online, push):

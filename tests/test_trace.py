@@ -136,6 +136,38 @@ def test_flags_ratings_and_decisions_stand_in_their_order(main, tmp_path):
     assert "\x1b" not in shown
 
 
+def test_the_exports_that_a_row_went_into_and_why_it_is_not_in_others(main, tmp_path):
+    """Of grades 2, 1, 0 of one query: balanced to one a grade, capped to two rows, and a decision after the first."""
+    (tmp_path / "g.csv").write_text(
+        "query,candidate_id,title,grade\nlamp,a,A lamp,2\nlamp,b,A bulb,1\nlamp,c,A sofa,0\n"
+    )
+    main("import", "g.csv", "--out", "run")
+    assert main("trace", "run", "lamp", "c", "--json").json["exports"] == []
+    main("export", "run", "--to", "trec", "--out", "all.qrels")
+    main("export", "run", "--to", "pairs", "--per-query", "2", "--out", "two.parquet")
+    main("export", "run", "--to", "jsonl", "--out", "rows.jsonl")
+
+    def told(candidate):
+        found = main("trace", "run", "lamp", candidate, "--json").json["exports"]
+        return [
+            (e["exported"]["format"], e["exported"]["out"], e["split"], e["left_out"], e["decisions_changed"])
+            for e in found
+        ]
+
+    # Two of a query, the highest grades first: 0 is the one too many.
+    assert told("a") == [
+        ("trec", "all.qrels", "train", None, False),
+        ("pairs", "two.parquet", "train", None, False),
+        ("jsonl", "rows.jsonl", "every row", None, False),
+    ]
+    assert told("c")[1] == ("pairs", "two.parquet", None, "beyond the number for a query", False)
+    key = Run(tmp_path / "run").query("SELECT query_id FROM pairs LIMIT 1")[0][0]
+    (tmp_path / "d.csv").write_text(f"query_id,candidate_id,decision\n{key},a,0\n")
+    main("decide", "run", "d.csv", "--author", "Ana")
+    assert all(changed for *_, changed in told("a"))
+    assert "others than then" in main("trace", "run", "lamp", "a").out
+
+
 def test_rows_that_nobody_was_asked_about(main, tmp_path):
     (tmp_path / "pairs.csv").write_text("query,candidate_id,title\nlamp,p1,A lamp\nlamp,p1,A lamp\nlamp,p2,\n")
     main("label", "pairs.csv", "--engine", "fake", "--out", "run")

@@ -22,7 +22,7 @@ class Exported(Record):
     """ISO 8601, UTC."""
     format: str
     out: str
-    """The name of the file or folder, without the folders above it."""
+    """The name of the file or folder, without the folders above it; of a dataset on the Hub, `owner/name@commit`."""
     selection: Selection
     fingerprint: str
     """The run's."""
@@ -85,11 +85,18 @@ def record(run: Run, form: str, out: Path, selection: Selection, written: Writte
     """What the ledger says of an export that lies at `out`."""
     found = {str(path.relative_to(out)): path for path in sorted(out.rglob("*")) if path.is_file()}
     files = {name: file_digest(path) for name, path in (found or {out.name: out}).items()}
+    return entry(run, form, out.name, selection, written, files)
+
+
+def entry(
+    run: Run, form: str, out: str, selection: Selection, written: WrittenView, files: Mapping[str, str]
+) -> Exported:
+    """What the ledger says of an export whose files have these digests."""
     decisions = run.path / "decisions.jsonl"
     return Exported(
         time=now(),
         format=form,
-        out=out.name,
+        out=out,
         selection=selection,
         fingerprint=run.manifest.fingerprint,
         decisions=file_digest(decisions) if decisions.is_file() else None,

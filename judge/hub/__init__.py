@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from judge.errors import InputError
-from judge.export import Selection, write_views
+from judge.export import Exports, Selection, write_views
+from judge.export.ledger import entry
 from judge.files import now
 from judge.fingerprint import digest, file_digest
 from judge.hub.card import title, write_card
@@ -142,6 +143,9 @@ def publish(
         with told(target.repo, f"commit {commit[:8]} is published, but not verified and not tagged"):
             rows = verify(target.repo, commit, views)
             remote.tag(tag, commit)
+    where = f"{target.repo}@{commit}"
+    if all(exported.out != where for exported in Exports(run.path)):
+        Exports(run.path).append(entry(run, "hub", where, selection, written.views["judgments"], sums))
     return Published(
         repo=target.repo,
         url=remote.url,
