@@ -17,6 +17,7 @@ class Look(Record):
     training_loss: float
     """Mean over the steps since the last look."""
     log_loss: float
+    """In nats, at the temperature that suits best."""
     accuracy: float
 
 

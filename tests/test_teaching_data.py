@@ -11,7 +11,7 @@ from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
 from finetune.hostile import ORDERS, PRAISE, hostile
 from finetune.lessons import Example, batches, pieces, split, weights
-from finetune.loop import learning_rate
+from finetune.loop import cooled_loss, learning_rate
 from finetune.ratings import Ratings, read_rated
 from finetune.targets import dawid_skene, targets
 from finetune.warm import warm_pairs
@@ -114,6 +114,17 @@ def test_the_learning_rate_rises_then_falls_to_a_tenth():
     assert rates[10] == 1.0
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[-1] == pytest.approx(0.1, abs=0.001)
+
+
+def test_a_look_does_not_punish_what_calibration_mends():
+    """Right three times of four: the best probability is 3/4, whatever the scores' size, and its loss the entropy."""
+    truth = np.eye(2)[[0, 0, 0, 1]]
+    scores = np.log([[0.9, 0.1]] * 4)
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert cooled_loss(scores, truth) == pytest.approx(entropy, abs=1e-3)
+    assert cooled_loss(2 * scores, truth) == pytest.approx(cooled_loss(scores, truth), abs=1e-3)
+    # Scores in the wrong order are no better for being cold: never below an even guess.
+    assert cooled_loss(scores[:, ::-1], truth) > np.log(2)
 
 
 def test_every_key_is_commented_and_the_resolved_copy_reads_back(tmp_path):
