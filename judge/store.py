@@ -22,8 +22,10 @@ from judge.fingerprint import Fingerprint
 from judge.manifest import Manifest, Tally
 from judge.records import Label, Status
 
-MEMORY = "900MB"
-"""DuckDB's share of memory where a scratch folder takes what is beyond."""
+MEMORY = "500MB"
+"""DuckDB's share of memory where a scratch folder takes what is beyond it."""
+THREADS = 2
+"""DuckDB's threads there: what each reads comes on top of that share."""
 
 # What may lie in a directory that has no manifest yet, because the process that began it was killed.
 _OURS = re.compile(r"^(pairs\.parquet|\.lock|staging-.*|.*\.partial)$")
@@ -210,7 +212,7 @@ class Run:
         import duckdb
         import pyarrow as pa
 
-        limits = {"memory_limit": MEMORY, "temp_directory": str(scratch)} if scratch else {}
+        limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
         with duckdb.connect(str(scratch / "scratch.duckdb") if scratch else ":memory:", config=limits) as db:
             db.execute("SET enable_progress_bar = false")
             parts = [str(part) for part in self.parts()]

@@ -18,7 +18,7 @@ from judge.store import Run
 
 IDS = {"judgments": ("query_id", "candidate_id", "grade"), "qrels": ('"query-id"', '"corpus-id"', "score")}
 """Of views that name their rows, the columns of query, candidate and grade."""
-GROUP = 65_536
+GROUP = 32_768
 """Rows of a row group, about."""
 
 
