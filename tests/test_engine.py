@@ -28,14 +28,16 @@ def probabilities(scores):
 
 
 @pytest.fixture(scope="module")
-def unshared(engine, prompts):
+def unshared(embedded, prompts):
     """Each prompt on its own, from its first token to its last, by the plainest use of the model."""
     import torch
+    from transformers import AutoModelForCausalLM
 
+    model = AutoModelForCausalLM.from_pretrained(embedded.model.directory, dtype=torch.float32).eval()
     rows = []
     with torch.inference_mode():
         for prompt in prompts:
-            logits = engine._model(input_ids=torch.tensor([prompt.ids])).logits[0, -1]
+            logits = model(input_ids=torch.tensor([prompt.ids])).logits[0, -1]
             rows.append(logits.double().softmax(-1))
     return torch.stack(rows)
 

@@ -5,19 +5,21 @@ padding, and of the vocabulary only the label positions are read. The work for a
 processor every core judges packs of its own: one thread with a cache of its own wastes less than several on one pack.
 """
 
-import ctypes
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from judge.engines.lean import HEAD_ROWS, Lean, fits
 from judge.engines.options import TransformersOptions, default_options
 from judge.engines.packed import Stretch, layout, packs, register
+from judge.engines.processor import cores, keep_memory, one_thread
 from judge.errors import EngineError, ModelError
 from judge.records import Failure, Prompt, Scores
+
+Work = tuple[list[Stretch], Any, list[int]]
+"""A pack, the guideline before it, and the labels' tokens."""
 
 
 def best_device() -> tuple[str, str]:
@@ -58,18 +60,21 @@ class TransformersEngine:
         found = best_device()
         self.device, self.dtype = device or found[0], dtype or found[1]
         on_processor = self.device == "cpu"
-        workers = (options.workers or _cores()) if on_processor else 1
+        workers = (options.workers or cores()) if on_processor else 1
         self._tokens = options.batch_tokens or (512 if on_processor else 16_384)
         self.block = 64 * workers if on_processor else 4096
         self._model: Any = _load(directory, self.dtype, adapter).to(self.device).eval()
         self._packed = _plain_attention(self._model)
         if self._packed:
             self._model.set_attn_implementation(register())
+        self._lean: Lean | None = None
         if on_processor:
-            _keep_memory()
-            _one_thread()
-        self._pool = ThreadPoolExecutor(workers, "judge", _one_thread if on_processor else _nothing)
+            keep_memory()
+            one_thread()
+        self._pool = ThreadPoolExecutor(workers, "judge", one_thread if on_processor else None)
         self._prefix: tuple[tuple[int, ...], Any] = ((), None)
+        if self._packed and fits(self._model):
+            self._lean = self._pool.submit(Lean, self._model).result()
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         """See `Engine.score`."""
@@ -78,10 +83,11 @@ class TransformersEngine:
             members = list(group)
             chosen = [prompts[i] for i in members]
             labels = list(chosen[0].labels)
+            done: Iterable[list[tuple[int, Scores]]]
             if self._packed:
                 prefix = self._guideline(shared)
                 work = [(pack, prefix, labels) for pack in packs(chosen, self._tokens)]
-                done = self._pool.map(self._pack, work)
+                done = self._taken_apart(work) if self._lean else self._pool.map(self._pack, work)
             else:
                 batches = _whole(chosen, self._tokens)
                 done = self._pool.map(self._padded, [(batch, chosen, labels) for batch in batches])
@@ -99,31 +105,55 @@ class TransformersEngine:
         import torch
         from transformers import DynamicCache
 
-        cache = DynamicCache(config=self._model.config)
         with torch.inference_mode():
             ids = torch.tensor([shared], device=self.device)
-            return self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).past_key_values
+            if self._lean:
+                return self._lean.guideline(ids)
+            cache = DynamicCache(config=self._model.config)
+            self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            return [(layer.keys, layer.values) for layer in cache.layers]
 
-    def _pack(self, work: tuple[list[Stretch], Any, list[int]]) -> list[tuple[int, Scores]]:
+    def _pack(self, work: Work) -> list[tuple[int, Scores]]:
         import torch
 
         pack, prefix, labels = work
         try:
             with torch.inference_mode():
                 place = layout(pack, prefix, self.device, self._model.dtype)
-                logits = self._model(
+                found = self._model(
                     input_ids=place.ids,
                     position_ids=place.positions,
                     use_cache=False,
                     logits_to_keep=place.last,
                     layout=place,
-                ).logits[0]
-                scores = _scores(logits, labels)
+                )
+                scores = _scores(found.logits[0], labels)
         except torch.OutOfMemoryError:
             raise EngineError(
                 "a batch does not fit into the GPU's memory", "set transformers.batch_tokens lower in --engine-config"
             ) from None
         return list(zip([place for stretch in pack for place in stretch.places], scores, strict=True))
+
+    def _taken_apart(self, work: list[Work]) -> Iterable[list[tuple[int, Scores]]]:
+        """The same by `Lean`: each pack up to the head, which then reads the rows of all of them."""
+        import torch
+
+        lean = self._lean
+        assert lean
+        labels = work[0][2]
+
+        def upto_head(job: Work) -> Any:
+            with torch.inference_mode():
+                return lean.last(layout(job[0], job[1], self.device, self._model.dtype))
+
+        def head(rows: Any) -> list[Scores]:
+            with torch.inference_mode():
+                return _scores(lean.logits(rows), labels)
+
+        places = [place for pack, _, _ in work for stretch in pack for place in stretch.places]
+        rows = torch.cat(list(self._pool.map(upto_head, work)))
+        answers = [answer for part in self._pool.map(head, rows.split(HEAD_ROWS)) for answer in part]
+        return [list(zip(places, answers, strict=True))]
 
     def _padded(self, work: tuple[list[int], list[Prompt], list[int]]) -> list[tuple[int, Scores]]:
         """Whole prompts side by side, for models whose attention is not the plain one."""
@@ -192,29 +222,3 @@ def _scores(logits: Any, labels: list[int]) -> list[Scores]:
     logprobs = logits.float().log_softmax(dim=-1)[:, labels]
     outside = (-logprobs.logsumexp(dim=-1).expm1()).clamp(0.0, 1.0)
     return [Scores(tuple(row), mass) for row, mass in zip(logprobs.tolist(), outside.tolist(), strict=True)]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _nothing() -> None:
-    pass
-
-
-def _keep_memory() -> None:
-    """Have glibc keep freed memory: packs of a thousand tokens ran 8% faster when no layer faulted its pages in anew.
-    Packs below five hundred gained nothing."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "gnu_get_libc_version"):
-            trim, mmap, arenas = -1, -3, -8
-            libc.mallopt(mmap, 1 << 30)
-            libc.mallopt(trim, (1 << 31) - 1)
-            libc.mallopt(arenas, 1)

@@ -1,0 +1,159 @@
+"""Llama-like models on a processor, with nothing computed or copied that a pack does not need.
+
+transformers' own forward pass spends a third of a pack's time beside the matrix products. Here weights that meet the
+same input are one matrix, norms' weights are folded into the matrices behind them, weights lie in the order in which
+MKL's kernels read them, rotation is one complex product in place, and the last layer computes the labels' places alone.
+The numbers are those of transformers but for fp32's rounding.
+"""
+
+from typing import Any
+
+from judge.engines.packed import Layout, attention
+
+TYPES = ("llama", "mistral", "qwen2")
+"""`model_type`s whose layers are: norm, attention with rotation, norm, gated SiLU; with biases or without."""
+HINT = 256
+"""Rows that MKL is told to expect in a product; other numbers of rows are right, too, and about as fast."""
+HEAD_ROWS = 64
+"""Places for which the vocabulary's head is read at once: few rows take it as long as these."""
+
+
+def fits(model: Any) -> bool:
+    """Whether `Lean` knows a model's layers, and its weights are fp32 on a processor."""
+    config, weight = model.config, model.lm_head.weight
+    known = config.model_type in TYPES and config.hidden_act == "silu"
+    return bool(known and weight.device.type == "cpu" and str(weight.dtype) == "torch.float32")
+
+
+class Lean:
+    """A causal language model of transformers, taken apart: each layer's own weights are freed on the way.
+
+    Args:
+        model: fp32, on a processor, of one of `TYPES`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        inner, config = model.model, model.config
+        self._embed, self._rotary, self._norm, self._head = (
+            inner.embed_tokens,
+            inner.rotary_emb,
+            inner.norm,
+            model.lm_head,
+        )
+        self._layers = []
+        for index, layer in enumerate(inner.layers):
+            self._layers.append(_Layer(layer, config.num_attention_heads, config.num_key_value_heads))
+            inner.layers[index] = None
+
+    def guideline(self, ids: Any) -> list[tuple[Any, Any]]:
+        """Keys and values of a text that stands before others: for each layer two of shape (1, heads, K, d)."""
+        import torch
+
+        found: list[tuple[Any, Any]] = []
+        hidden, turn = self._embed(ids[0]), self._turn(torch.arange(ids.shape[1]).unsqueeze(0))
+        for layer in self._layers:
+            query, key, value = (part.transpose(0, 1).unsqueeze(0) for part in layer.project(hidden, turn))
+            found.append((key.contiguous(), value.contiguous()))
+            plain = torch.nn.functional.scaled_dot_product_attention
+            seen = plain(query, key, value, is_causal=True, scale=1.0, enable_gqa=True)
+            hidden = layer.finish(hidden, seen[0].transpose(0, 1))
+        return found
+
+    def last(self, place: Layout) -> Any:
+        """What the head reads where a pack's labels come, (labels' places, width)."""
+        hidden, turn = self._embed(place.ids[0]), self._turn(place.positions)
+        for layer, prefix in zip(self._layers[:-1], place.prefix, strict=False):
+            query, key, value = layer.project(hidden, turn)
+            hidden = layer.finish(hidden, attention(query, key, value, prefix, place.inner))
+        # Behind the last attention nothing is read but the labels' places.
+        query, key, value = self._layers[-1].project(hidden, turn)
+        seen = attention(query[place.last], key, value, place.prefix[-1], place.final)
+        return self._norm(self._layers[-1].finish(hidden[place.last], seen))
+
+    def logits(self, last: Any) -> Any:
+        """Logits of the vocabulary, best for `HEAD_ROWS` rows of `last` at once."""
+        return self._head(last)
+
+    def _turn(self, positions: Any) -> Any:
+        """Rotations of positions as complex numbers, (N, 1, d / 2)."""
+        import torch
+
+        cosine, sine = self._rotary(self._embed.weight[:1], positions)
+        half = cosine.shape[-1] // 2
+        return torch.complex(cosine[0, :, None, :half], sine[0, :, None, :half])
+
+
+class _Layer:
+    """A layer as four products."""
+
+    def __init__(self, layer: Any, heads: int, groups: int) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        self._heads, self._groups, self._width = heads, groups, attention.head_dim
+        before, between = layer.input_layernorm, layer.post_attention_layernorm
+        self._epsilons = before.variance_epsilon, between.variance_epsilon
+        query, key = (_paired(part, attention.head_dim) for part in (attention.q_proj, attention.k_proj))
+        scaled = [part * attention.scaling for part in query]
+        self._in = _Product([scaled, key, _parts(attention.v_proj)], before.weight)
+        self._out = _Product([_parts(attention.o_proj)])
+        self._up = _Product([_parts(mlp.gate_proj), _parts(mlp.up_proj)], between.weight)
+        self._down = _Product([_parts(mlp.down_proj)])
+
+    def project(self, hidden: Any, turn: Any) -> tuple[Any, Any, Any]:
+        """Rotated queries (times the scale of attention) and keys, and values: (N, heads, d) each."""
+        import torch
+
+        found: Any = self._in(_scaled(hidden, self._epsilons[0])).view(len(hidden), -1, self._width)
+        rotated = found[:, : self._heads + self._groups]
+        torch.view_as_complex(rotated.unflatten(2, (-1, 2))).mul_(turn)
+        query, key, value = found.split((self._heads, self._groups, self._groups), dim=1)
+        return query, key, value
+
+    def finish(self, hidden: Any, seen: Any) -> Any:
+        """What follows attention, (N, width) from what came in and what attention saw."""
+        import torch
+
+        hidden = self._out(seen.flatten(1)).add_(hidden)
+        gate, up = self._up(_scaled(hidden, self._epsilons[1])).chunk(2, dim=1)
+        return self._down(torch.nn.functional.silu(gate).mul_(up)).add_(hidden)
+
+
+class _Product:
+    """`x @ W.T + b` for weights and biases stacked over each other, with a norm's weights folded in."""
+
+    def __init__(self, parts: list[list[Any]], norm: Any = None) -> None:
+        import torch
+
+        weight = torch.cat([part[0] for part in parts])
+        weight = (weight if norm is None else weight * norm).contiguous()
+        biases = [part[1] for part in parts if len(part) == 2]
+        self._bias = torch.cat(biases) if biases else None
+        self._weight, self._packed = weight, None
+        if torch.backends.mkl.is_available():
+            self._packed = torch.ops.mkl._mkl_reorder_linear_weight(weight, HINT)
+            # The shape is asked for, the numbers are not.
+            self._weight = weight.new_empty(1).expand(weight.shape)
+
+    def __call__(self, rows: Any) -> Any:
+        import torch
+
+        if self._packed is None:
+            return torch.nn.functional.linear(rows, self._weight, self._bias)
+        return torch.ops.mkl._mkl_linear(rows, self._packed, self._weight, self._bias, len(rows))
+
+
+def _scaled(hidden: Any, epsilon: float) -> Any:
+    """Rows over their root mean square, as RMSNorm without its weights."""
+    import torch
+
+    squares = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True).square_()
+    return hidden * squares.div_(hidden.shape[-1]).add_(epsilon).rsqrt_()
+
+
+def _parts(linear: Any) -> list[Any]:
+    """Weight and, where there is one, bias."""
+    return [linear.weight.detach()] if linear.bias is None else [linear.weight.detach(), linear.bias.detach()]
+
+
+def _paired(linear: Any, width: int) -> list[Any]:
+    """`_parts` with each head's outputs in the order 0, d/2, 1, d/2+1, …: what rotates together stands together."""
+    return [part.unflatten(0, (-1, 2, width // 2)).transpose(1, 2).flatten(0, 2) for part in _parts(linear)]
