@@ -26,6 +26,9 @@ LEAST = (30, 5)
 """Ratings and queries below which nothing is fitted."""
 PULL = 1e-3
 """Ridge towards "change nothing", a rating's worth in a thousand: separable ratings would drive the fit to infinity."""
+FORMS = ("none", "temperature", "biases")
+"""What is fitted: nothing, a temperature, or a temperature and a bias for each grade. Biases follow the mix of grades,
+which few queries tell badly."""
 FLOOR = float(np.finfo(np.float64).eps)
 
 
@@ -83,7 +86,7 @@ class Calibration(Record):
 def calibrate(
     logprobs: npt.ArrayLike, shares: npt.ArrayLike, queries: Sequence[str], ratings: str, folds: int = 5
 ) -> Calibration:
-    """Fit a calibration, and tell what it does by cross-fitting over queries.
+    """Fit a calibration, and tell what it does by cross-fitting over queries, which also chooses its form.
 
     Args:
         logprobs: Shape (N, K), of the labels; they need not be normalised.
@@ -105,12 +108,11 @@ def calibrate(
     # Queries are dealt by size, so that folds are of like size whatever the order of the file.
     dealt = np.empty(len(names), dtype=np.int64)
     dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(folds, len(names))
-    crossed = np.empty_like(scores)
-    for fold in range(int(dealt.max()) + 1):
-        inside = dealt[query] == fold
-        temperature, bias = fit(scores[~inside], truth[~inside])
-        crossed[inside] = _softmax(scores[inside] / temperature + bias)
-    temperature, bias = fit(scores, truth)
+    # The simplest form first: it stays unless another one is better on queries that it was not fitted on.
+    tried = [_crossed(scores, truth, dealt[query], form) for form in FORMS]
+    form = min(range(len(FORMS)), key=lambda index: _cross_entropy(tried[index], truth))
+    crossed = tried[form]
+    temperature, bias = fit(scores, truth, FORMS[form])
     return Calibration(
         temperature=temperature,
         bias=tuple(bias.tolist()),
@@ -126,8 +128,21 @@ def calibrate(
     )
 
 
-def fit(scores: Floats, shares: Floats) -> tuple[float, Floats]:
-    """Temperature, and biases of shape (K,), of the highest likelihood for scores and shares of shape (N, K)."""
+def _crossed(scores: Floats, shares: Floats, fold: Ints, form: str) -> Floats:
+    """Probabilities of shape (N, K), each row's under a calibration fitted on the other folds."""
+    found = np.empty_like(scores)
+    for number in range(int(fold.max()) + 1):
+        inside = fold == number
+        temperature, bias = fit(scores[~inside], shares[~inside], form)
+        found[inside] = _softmax(scores[inside] / temperature + bias)
+    return found
+
+
+def fit(scores: Floats, shares: Floats, form: str = "biases") -> tuple[float, Floats]:
+    """Temperature, and biases of shape (K,), of the highest likelihood for scores and shares of shape (N, K).
+
+    `form` is one of `FORMS`: what it does not name stays 1 or 0.
+    """
     from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
 
     centred = scores - scores.max(axis=1, keepdims=True)
@@ -142,7 +157,9 @@ def fit(scores: Floats, shares: Floats) -> tuple[float, Floats]:
 
     start = np.zeros(1 + scores.shape[1])
     start[0] = 1.0
-    bounds = [(0.02, 50.0)] + [(-20.0, 20.0)] * scores.shape[1]
+    slope = (1.0, 1.0) if form == "none" else (0.02, 50.0)
+    shift = (-20.0, 20.0) if form == "biases" else (0.0, 0.0)
+    bounds = [slope] + [shift] * scores.shape[1]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return float(1 / found[0]), np.asarray(found[1:] - found[1:].mean())
 
