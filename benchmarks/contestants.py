@@ -18,7 +18,7 @@ from judge.engines import Judge, Serving
 from judge.engines.options import default_options
 from judge.guideline import load_guideline
 from judge.prompt import PromptBuilder
-from judge.records import Pair, Prompt, Scores
+from judge.records import Pair, Scores
 
 GUIDELINE = "benchmarks/guideline.yaml"
 MODEL = "smollm2-135m"
@@ -181,13 +181,16 @@ def parsed(text: str) -> int | None:
 CONTESTANTS: dict[str, Callable[[], Contestant]] = {
     "embedded": lambda: Ours("transformers"),
     "vllm": lambda: Ours("vllm", vllm={"batch_prompts": 32, "context": 512, "block": 256}),
+    "vllm, classify": lambda: Ours(
+        "vllm", vllm={"batch_prompts": 32, "context": 512, "block": 256, "path": "classify"}
+    ),
     "generate-and-parse": Generate,
     "text-generation pipeline": Pipeline,
     "lm-evaluation-harness": LmEval,
     "CrossEncoder": Cross,
     "reference": Reference,
 }
-OURS = ("embedded", "vllm")
+OURS = ("embedded", "vllm", "vllm, classify")
 
 
 def serve(name: str) -> None:
@@ -218,12 +221,6 @@ def serve(name: str) -> None:
             + "\n"
         )
         answers.flush()
-
-
-def unique_tokens(prompts: Sequence[Prompt]) -> int:
-    """Tokens that must be computed for these prompts when everything shared is computed once, the guideline before."""
-    queries = {prompt.query for prompt in prompts}
-    return sum(len(prompt.candidate) for prompt in prompts) + sum(map(len, queries))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Our engines beside what a user would do otherwise: same pairs, checkpoint and cores, interleaved in one run.
 
     make bench          everything, within a quarter of an hour, on an otherwise idle machine
-    python -m benchmarks.serving --tiny --out FOLDER      seconds: to see that it runs
+    python -m benchmarks.serving --tiny --out FOLDER      a minute: to see that it runs
 
-Writes docs/benchmarks.md (the table), docs/benchmarks.svg (the chart) and docs/benchmarks.json (every measurement).
+Writes docs/benchmarks.md (the table), docs/benchmarks.svg (the chart) and docs/benchmarks.json (every measurement), and
+the README's table between its marks; anew after every round, so that a run that is cut off leaves what it found. A
+contestant that breaks is named in the page, and the others go on.
 """
 
 import argparse
@@ -11,17 +13,16 @@ import csv
 import json
 import platform
 import random
-import statistics
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import CONTESTANTS, GUIDELINE, MODEL, OURS, cores, unique_tokens
-from benchmarks.report import write_report
+from benchmarks.contestants import CONTESTANTS, GUIDELINE, MODEL, OURS, cores
+from benchmarks.limit import Size, matrix_rate, size_of, work_of
+from benchmarks.report import Found, Measured, write_readme, write_report
 from judge.engines import Judge
 from judge.guideline import load_guideline
 from judge.prompt import PromptBuilder
@@ -30,45 +31,11 @@ from judge.records import Pair
 SHOP = Path("examples/shop")
 PAIRS = {1: 24, 5: 40, 20: 60, 100: 100}
 """Candidates a query: pairs that our engines score in a round."""
-RIVAL_PAIRS = 12
+RIVAL_PAIRS = 8
 """Rivals compute every prompt whole, so their speed does not depend on the company: a few of the same pairs do."""
-BATCHES = (1, 4, 16)
+BATCHES = (1, 4, 8)
 BUDGET = 780.0
 """No round begins that would end after so many seconds."""
-
-
-@dataclass
-class Measured:
-    """One contestant at one number of candidates a query."""
-
-    name: str
-    candidates: int
-    speeds: list[float] = field(default_factory=list)
-    """Pairs per core-second, a value a round."""
-    shares: list[float] = field(default_factory=list)
-    """Of the arithmetic limit, a value a round."""
-    unparsable: int = 0
-    asked: int = 0
-    largest_error: float | None = None
-    """Of a probability, against every prompt computed alone; null where it gives none."""
-    other_grades: int | None = None
-    """Answers whose grade is not the reference's most probable one."""
-
-
-@dataclass
-class Found:
-    """All that a run measured."""
-
-    machine: str
-    cores: int
-    rates: list[float]
-    """Matrix products, GFLOP/s a core with all cores at work, a value a round."""
-    tokens: dict[int, float]
-    """Unique tokens a pair, by candidates a query."""
-    starts: dict[str, float]
-    peaks: dict[str, float]
-    batches: dict[str, int | None]
-    measured: list[Measured]
 
 
 class Process:
@@ -120,35 +87,6 @@ def draw(candidates: int, count: int) -> list[Pair]:
     return pairs
 
 
-def matrix_rate() -> float:
-    """GFLOP/s of a core in fp32 matrix products of the judge's shapes, all cores at once, one thread each."""
-    import torch
-
-    rows, inner, outer, times = 512, 576, 1536, 40
-
-    def work(_: int) -> float:
-        torch.set_num_threads(1)
-        a, b = torch.randn(rows, inner), torch.randn(outer, inner)
-        best = float("inf")
-        for _ in range(4):
-            begun = time.perf_counter()
-            for _ in range(times // 4):
-                torch.nn.functional.linear(a, b)
-            best = min(best, time.perf_counter() - begun)
-        return 2 * rows * inner * outer * (times // 4) / best / 1e9
-
-    with ThreadPoolExecutor(cores()) as pool:
-        return statistics.mean(pool.map(work, range(cores())))
-
-
-def parameters() -> int:
-    """Parameters that every token meets: all but the embedding, which is looked up."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(Judge(MODEL).model.directory))
-    return int(sum(p.numel() for p in model.parameters()) - model.get_input_embeddings().weight.numel())
-
-
 def best_batch(process: Process, pairs: list[Pair], sizes: tuple[int, ...]) -> int:
     """The batch size with which a contestant is fastest."""
     speeds: dict[int, float] = {}
@@ -169,53 +107,93 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a few pairs, one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--readme", type=Path, help="write the table between this file's marks, too")
     parser.add_argument("--only", nargs="*", default=[name for name in CONTESTANTS if name != "reference"])
     given = parser.parse_args()
     begun = time.perf_counter()
     sets = {n: draw(n, 4 if given.tiny else count) for n, count in PAIRS.items() if not given.tiny or n in (1, 20)}
     few = 2 if given.tiny else RIVAL_PAIRS
     builder = PromptBuilder(load_guideline(GUIDELINE), Judge(MODEL).tokenizer)
-    tokens = {n: unique_tokens(builder.build(pairs)) / len(pairs) for n, pairs in sets.items()}
-    work = 2 * parameters()
+    works = {n: work_of(builder.build(pairs)) for n, pairs in sets.items()}
+    size = size_of(Judge(MODEL).model.directory)
     process = Process("reference")
     truth = {n: process.score([pairs[i] for i in some(pairs, few)])["answers"] for n, pairs in sets.items()}
     process.close()
-    processes = {name: Process(name) for name in given.only}
-    for name, process in processes.items():
-        sample = sets[1][: 2 if given.tiny else 16]
-        if name in OURS:
-            process.score(sample)  # the guideline's pass, and whatever else comes once
-        else:
-            process.batch = best_batch(process, sample, BATCHES[-1:] if given.tiny else BATCHES)
     found = Found(
         machine=_machine(),
         cores=cores(),
         rates=[],
-        tokens=tokens,
-        starts={name: process.start for name, process in processes.items()},
+        ordered_rates=[],
+        guideline=works[1].guideline,
+        tokens={n: work.tokens for n, work in works.items()},
+        attention={n: work.attention_share(size) for n, work in works.items()},
+        starts={},
         peaks={},
-        batches={name: process.batch for name, process in processes.items()},
-        measured=[Measured(name, n) for n in sets for name in processes],
+        batches={},
+        measured=[],
     )
+    processes = begin(
+        given.only, sets[1][: 2 if given.tiny else BATCHES[-1]], BATCHES[-1:] if given.tiny else BATCHES, found
+    )
+    found.measured = [Measured(name, n) for n in sets for name in processes]
     longest = 0.0
     for _ in range(1 if given.tiny else given.rounds):
-        if time.perf_counter() - begun + longest > BUDGET:
+        if found.rates and time.perf_counter() - begun + longest > BUDGET:
             break
         started = time.perf_counter()
-        found.rates.append(matrix_rate())
-        for row in found.measured:
-            chosen = some(sets[row.candidates], few)
-            pairs = sets[row.candidates]
-            result = processes[row.name].score(pairs if row.name in OURS else [pairs[i] for i in chosen])
-            _note(row, result, found, work)
-            if row.name in OURS:
-                result["answers"] = [result["answers"][i] for i in chosen]
-            _judge(row, result["answers"], truth[row.candidates])
+        play(found, processes, sets, truth, size)
         longest = max(longest, time.perf_counter() - started)
+        given.out.mkdir(parents=True, exist_ok=True)
+        write_report(found, given.out)
+        if given.readme:
+            write_readme(found, given.readme)
+        print(f"round {len(found.rates)}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     for process in processes.values():
         process.close()
-    given.out.mkdir(parents=True, exist_ok=True)
-    write_report(found, given.out)
+
+
+def begin(names: list[str], sample: list[Pair], batches: tuple[int, ...], found: Found) -> dict[str, Process]:
+    """Start contestants, and find each rival's best batch; those that break are left out."""
+    processes: dict[str, Process] = {}
+    for name in names:
+        try:
+            process = Process(name)
+            if name in OURS:
+                process.score(sample)  # the guideline's pass, and whatever else comes once
+            else:
+                process.batch = best_batch(process, sample, batches)
+        except RuntimeError as error:
+            found.broken[name] = str(error)
+            continue
+        processes[name] = process
+        found.starts[name], found.batches[name] = process.start, process.batch
+    return processes
+
+
+def play(
+    found: Found,
+    processes: dict[str, Process],
+    sets: dict[int, list[Pair]],
+    truth: dict[int, list[list[float]]],
+    size: Size,
+) -> None:
+    """One round: every contestant at every number of candidates."""
+    plain, ordered = matrix_rate()
+    found.rates.append(plain)
+    found.ordered_rates.append(ordered)
+    for row in [row for row in found.measured if row.name not in found.broken]:
+        pairs = sets[row.candidates]
+        chosen = some(pairs, len(truth[row.candidates]))
+        ours = row.name in OURS
+        try:
+            result = processes[row.name].score(pairs if ours else [pairs[i] for i in chosen])
+        except (RuntimeError, OSError) as error:
+            found.broken[row.name] = str(error)
+            continue
+        _note(row, result, found, 2 * size.parameters)
+        _judge(row, [result["answers"][i] for i in chosen] if ours else result["answers"], truth[row.candidates])
+    # A contestant that broke before it was measured everywhere is named, and has no row.
+    found.measured = [row for row in found.measured if row.speeds]
 
 
 def _note(row: Measured, result: dict[str, Any], found: Found, work: int) -> None:

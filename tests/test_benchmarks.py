@@ -1,21 +1,101 @@
-"""The benchmark's page: every figure of every contestant, and a chart that is well-formed."""
+"""The benchmark's page: every figure of every contestant, a chart that is well-formed, and work counted by hand."""
 
+import json
 from xml.etree import ElementTree
 
-from benchmarks.report import write_report
-from benchmarks.serving import Found, Measured
+import pytest
+
+from benchmarks.limit import Size, work_of
+from benchmarks.report import Found, Measured, write_readme, write_report
+from judge.records import Prompt
 
 
-def test_the_page_and_the_chart_show_every_contestant_and_who_is_fastest(tmp_path):
+@pytest.fixture
+def found():
     rows = [
         Measured("embedded", 20, [5.0, 5.2, 5.1], [0.8, 0.82, 0.81], 0, 36, 2e-6, 0),
-        Measured("generate & parse", 20, [0.8, 0.9, 0.7], [0.1, 0.1, 0.1], 3, 36, None, 5),
+        Measured("generate & parse", 20, [0.8, 0.9, 0.7], [0.128, 0.144, 0.112], 3, 36, None, 5),
+        Measured("embedded", 100, [6.0], [0.96], 0, 12, 2e-6, 0),
     ]
     starts = {"embedded": 2.0, "generate & parse": 3.0}
-    found = Found("a processor, 2 cores", 2, [95.0, 96.0, 97.0], {20: 60.0}, starts, {}, dict.fromkeys(starts), rows)
+    return Found(
+        machine="a processor, 2 cores",
+        cores=2,
+        rates=[95.0, 96.0, 97.0],
+        ordered_rates=[99.0, 100.0, 101.0],
+        guideline=137,
+        tokens={20: 60.0, 100: 55.0},
+        attention={20: 0.07, 100: 0.08},
+        starts=starts,
+        peaks={},
+        batches=dict.fromkeys(starts),
+        measured=rows,
+        broken={"generate & parse": "it ended"},
+    )
+
+
+def test_the_page_and_the_chart_show_every_contestant_and_who_is_fastest(tmp_path, found):
     write_report(found, tmp_path)
     page = (tmp_path / "benchmarks.md").read_text()
     assert "| 20 | embedded | **5.10 (5.00–5.20)** | 81% | 0 of 36 | 2e-06 | 0 of 36 |" in page
-    assert "| 20 | generate & parse | 0.80 (0.70–0.90) | 10% | 3 of 36 | gives none | 5 of 33 |" in page
+    assert "| 20 | generate & parse | 0.80 (0.70–0.90) | 13% | 3 of 36 | gives none | 5 of 33 |" in page
+    assert "A guideline of 137 tokens" in page
+    assert "7% at 20, 8% at 100 candidates a query on top" in page
+    assert "**generate & parse is not measured whole: it ended.**" in page
     drawn = ElementTree.parse(tmp_path / "benchmarks.svg").getroot()
     assert "embedded: 5.10" in "".join(drawn.itertext())
+
+
+def test_the_readme_gets_the_table_between_its_marks_and_nothing_else(tmp_path, found):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
+    write_readme(found, readme)
+    first = readme.read_text()
+    assert first.startswith("before\n<!-- bench -->\n\n| candidates a query | 20 | 100 |")
+    assert first.endswith("<!-- /bench -->\nafter\n")
+    assert "| embedded | **5.10** | **6.00** |" in first
+    assert "| generate & parse | 0.80 | – |" in first
+    # 5.1 pairs at 0.81 of the limit, in the middle round: 6.30.
+    assert "| *arithmetic limit* | 6.3 | 6.2 |" in first
+    assert "old" not in first
+    write_readme(found, readme)
+    assert readme.read_text() == first
+    readme.write_text("no marks")
+    with pytest.raises(ValueError, match="has no"):
+        write_readme(found, readme)
+
+
+def test_work_is_counted_as_a_pack_computes_it():
+    prompts = [Prompt((1, 2, 3), (4, 5), (6, 7), (0, 1)), Prompt((1, 2, 3), (4, 5), (8,), (0, 1))]
+    work = work_of(prompts)
+    # The query's 2 tokens once, 2 and 1 of the candidates. They see 4 and 5; 6 and 7; 6.
+    assert (work.guideline, work.tokens, work.looks) == (3, 5 / 2, 28 / 2)
+    # 28 looks of 10 operations, beside 5 tokens of 2 x 7.
+    assert work.attention_share(Size(parameters=7, attention=10)) == pytest.approx(280 / 70)
+
+
+def test_without_a_gpu_nothing_is_measured_and_the_script_says_so(monkeypatch, capsys):
+    import torch
+
+    from benchmarks import gpu
+
+    monkeypatch.setattr("sys.argv", ["gpu"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    gpu.main()
+    assert capsys.readouterr().out == "not measured: no GPU\n"
+
+
+@pytest.mark.slow
+def test_the_gpu_benchmark_counts_on_a_processor_as_on_a_gpu(monkeypatch, capsys, tmp_path, embedded):
+    from benchmarks import gpu
+
+    monkeypatch.setattr(
+        "sys.argv", ["gpu", "--device", "cpu", "--pairs", "3", "--rounds", "1", "--out", f"{tmp_path}/found.json"]
+    )
+    gpu.main()
+    assert "smollm2-135m | cpu, float32 |" in capsys.readouterr().out
+    found = json.loads((tmp_path / "found.json").read_text())[0]
+    assert (found["parameters"], found["pairs"]) == (106_203_456, 3)
+    # About 50 tokens a pair, each 2 x 106M operations.
+    tokens = found["shares"][0] * found["rates"][0] * 1e12 / found["speeds"][0] / (2 * found["parameters"])
+    assert 30 < tokens < 80

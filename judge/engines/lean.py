@@ -93,10 +93,10 @@ class _Layer:
         self._epsilons = before.variance_epsilon, between.variance_epsilon
         query, key = (_paired(part, attention.head_dim) for part in (attention.q_proj, attention.k_proj))
         scaled = [part * attention.scaling for part in query]
-        self._in = _Product([scaled, key, _parts(attention.v_proj)], before.weight)
-        self._out = _Product([_parts(attention.o_proj)])
-        self._up = _Product([_parts(mlp.gate_proj), _parts(mlp.up_proj)], between.weight)
-        self._down = _Product([_parts(mlp.down_proj)])
+        self._in = Product([scaled, key, _parts(attention.v_proj)], before.weight)
+        self._out = Product([_parts(attention.o_proj)])
+        self._up = Product([_parts(mlp.gate_proj), _parts(mlp.up_proj)], between.weight)
+        self._down = Product([_parts(mlp.down_proj)])
 
     def project(self, hidden: Any, turn: Any) -> tuple[Any, Any, Any]:
         """Rotated queries (times the scale of attention) and keys, and values: (N, heads, d) each."""
@@ -117,7 +117,7 @@ class _Layer:
         return self._down(torch.nn.functional.silu(gate).mul_(up)).add_(hidden)
 
 
-class _Product:
+class Product:
     """`x @ W.T + b` for weights and biases stacked over each other, with a norm's weights folded in."""
 
     def __init__(self, parts: list[list[Any]], norm: Any = None) -> None:
