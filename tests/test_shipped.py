@@ -41,9 +41,10 @@ def test_nothing_of_the_data_is_in_it():
 
 
 @pytest.mark.slow
-def test_its_labels_on_the_example_shop_are_sensible(judge):
-    """The first queries of the shop: better than the commonest grade, and clear of chance."""
-    judge("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run", "--limit", 120)
+def test_its_labels_on_the_example_shop_are_clear_of_chance(judge):
+    """A shop that it has never seen: who orders by its grades orders better than at random, by the intervals."""
+    judge("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
     found = judge("agree", SHOP / "grades.csv", "--run", "run", "--json").json
-    assert found["weighted_kappa"]["low"] > 0, "its interval is clear of chance"
-    assert found["accuracy"]["value"] > found["majority"]["value"]
+    assert (found["n"], found["coverage"]) == (429, 1.0)
+    assert found["weighted_kappa"]["low"] > 0
+    assert found["spearman"]["low"] > 0.1
