@@ -134,6 +134,7 @@ class Product:
             self._weight = weight.new_empty(1).expand(weight.shape)
 
     def __call__(self, rows: Any) -> Any:
+        """The product for rows of shape (N, width), (N, outputs)."""
         import torch
 
         if self._packed is None:
