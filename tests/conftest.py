@@ -203,7 +203,9 @@ def tuned(guideline):
 
     rng = np.random.default_rng(0)
     logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
-    shares = np.eye(3)[[int(rng.choice(3, p=np.exp(row))) for row in logprobs]]
+    # People give the lowest grade far more often than this judge thinks: calibrating has something to mend.
+    lenient = np.exp(logprobs) * (8, 1, 1 / 8)
+    shares = np.eye(3)[[int(rng.choice(3, p=row / row.sum())) for row in lenient]]
     fields = [{**guideline.fields[0].model_dump(), "tokens": 20}]
     return Tuned(
         base=Base(name="smollm2-135m", revision=None, weights="w"),
