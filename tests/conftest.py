@@ -182,6 +182,7 @@ def quick(tmp_path):
     def write(**keys):
         path = tmp_path / "quick.yaml"
         base = {"epochs": 2, "batch_pairs": 8, "rank": 8, "learning_rate": 0.01, "calibration": 0.2, "device": "cpu"}
+        base["hostile"] = 0  # ratings are taught as they stand
         path.write_text(json.dumps({**base, "least_per_grade": 1, "checkpoint_every": 2, **keys}))
         return path
 
