@@ -30,6 +30,7 @@ class LoraConfig(Record):
     balance_queries: Part
     warm_pairs: CountOrNone
     hostile: Part
+    respelt: Part
     validation: Annotated[float, Field(gt=0, lt=1)]
     calibration: Share
     least_per_grade: Count

@@ -1,6 +1,7 @@
-"""Texts that sellers write to be found, put into training pairs whose grade stays: the judge learns to read past them.
+"""What sellers and shoppers do to texts, done to training pairs whose grade stays: the judge learns to read past it.
 
-The words differ from those of `judge probe`, so that a probe measures what was learnt and not what was remembered.
+Sellers write to be found; shoppers press shift and miss keys. The sellers' words differ from those of `judge probe`, so
+that a probe measures what was learnt and not what was remembered.
 """
 
 import random
@@ -47,11 +48,47 @@ def hostile(rated: Sequence[Rated], guideline: Guideline, share: float, seed: in
     ]
 
 
+def respelt(rated: Sequence[Rated], share: float, seed: int) -> list[Rated]:
+    """The rated pairs with the query in other case or misspelt in a share of them; the votes stay, and the order."""
+    draw = random.Random(seed)  # noqa: S311 nothing is kept secret with it
+    return [
+        replace(item, pair=replace(item.pair, query=draw.choice(HANDS)(item.pair.query, draw)))
+        if draw.random() < share
+        else item
+        for item in rated
+    ]
+
+
+def _misspelt(query: str, draw: random.Random) -> str:
+    """One letter of one longer word left out, doubled, or swapped with the next; the first letter stays."""
+    found = query.split()
+    long = [at for at, word in enumerate(found) if len(word) >= LONG and word.isalpha()]
+    if long:
+        at = draw.choice(long)
+        word = found[at]
+        cut = draw.randint(1, len(word) - 2)
+        left, here, then, right = word[:cut], word[cut], word[cut + 1], word[cut + 2 :]
+        found[at] = left + draw.choice((then, here + here + then, then + here)) + right
+    return " ".join(found)
+
+
+LONG = 4
+"""Letters of a word that can be misspelt and still be read."""
+HANDS: tuple[Callable[[str, random.Random], str], ...] = (
+    lambda query, _: query.upper(),
+    lambda query, _: query.title(),
+    _misspelt,
+    _misspelt,
+)
+"""How a query is written otherwise."""
+
+
 def _written(pair: Pair, guideline: Guideline, draw: random.Random) -> Pair:
     kinds: tuple[Callable[[], str], ...] = (
         lambda: _order(guideline, draw),
         lambda: _order(guideline, draw),
         lambda: draw.choice(PRAISE),
+        lambda: " ".join([pair.query] * draw.randint(1, 3)),
         lambda: " ".join([pair.query] * draw.randint(1, 3)),
     )
     text = draw.choice(kinds)()

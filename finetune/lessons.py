@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.config import LoraConfig
-from finetune.hostile import hostile
+from finetune.hostile import hostile, respelt
 from finetune.ratings import Rated
 from finetune.warm import MADE, warm_pairs
 from judge.errors import InputError
@@ -108,7 +108,7 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
     taught = [item for item, there in zip(rated, inside, strict=True) if there]
-    shown = iter(hostile(taught, builder.guideline, config.hostile, config.seed))
+    shown = iter(respelt(hostile(taught, builder.guideline, config.hostile, config.seed), config.respelt, config.seed))
     seen = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
     prompts = builder.build([item.pair for item in seen])
     examples = [

@@ -1,8 +1,9 @@
 """Pairs made from products alone, without human labels: a warm start where ratings are few.
 
 A query put together from a product's own attributes and words is answered by that product, half answered by another
-of its kind with one of those attributes wrong, and not answered by a product of another kind. Only candidates of the
-training queries are used, so that nothing of the held-out ones is seen.
+of its kind with one of those attributes wrong, and not answered by a product of another kind, every other time by the
+one of them that has the most of the query's words. Only candidates of the training queries are used, so that nothing
+of the held-out ones is seen.
 """
 
 import random
@@ -11,12 +12,15 @@ from collections.abc import Iterator, Sequence
 from finetune.ratings import Rated
 from judge.errors import InputError
 from judge.guideline import Guideline
+from judge.overlap import words
 from judge.records import Pair
 
 ATTRIBUTES = ("brand", "colour", "material", "size")
 """Fields whose value can stand in a query and be wrong in a product."""
 MADE = "catalogue"
 """The rater of such pairs."""
+SEEN = 40
+"""Products of other kinds among which the one with the most words of the query is looked for."""
 
 
 def warm_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: int) -> list[Rated]:
@@ -43,20 +47,32 @@ def _three(usable: Sequence[Pair], values: Sequence[int], draw: random.Random) -
     """A product asked for by its own words: itself, one of its kind that differs, and one of another kind."""
     own = draw.choice(usable)
     field = draw.choice(_attributes(own))
-    query = f"{own.candidate[field]} {_kind(own)}"
-    if draw.random() < 0.5:
-        title = own.candidate.get("title", "").split()
-        query += " " + " ".join(draw.sample(title, min(2, len(title))))
-    wrong = [
-        p
-        for p in usable
-        if _kind(p) == _kind(own) and p.candidate.get(field, own.candidate[field]) != own.candidate[field]
-    ]
+    query = _asked(own, field, draw)
+    alike = [p for p in usable if _kind(p) == _kind(own)]
+    wrong = [p for p in alike if p.candidate.get(field, own.candidate[field]) != own.candidate[field]]
     other = [p for p in usable if _kind(p) != _kind(own)]
     yield _rated(query, own, values[-1])
     if wrong and len(values) > 2:
         yield _rated(query, draw.choice(wrong), values[len(values) // 2])
-    yield _rated(query, draw.choice(other), values[0])
+    some = draw.sample(other, min(draw.choice((1, SEEN)), len(other)))
+    yield _rated(query, max(some, key=lambda p: _shared(query, p)), values[0])
+
+
+def _asked(own: Pair, field: str, draw: random.Random) -> str:
+    """An attribute and the kind, by half with words of the title; or the attribute and the title's start."""
+    title = own.candidate.get("title", "").split()
+    if title and draw.random() < 0.4:
+        said = title[: draw.randint(2, 5)]
+    else:
+        said = [_kind(own), *(draw.sample(title, min(2, len(title))) if draw.random() < 0.5 else ())]
+    found = " ".join([own.candidate[field], *said]).lower().split()
+    # Titles often begin with the brand: nobody types it twice.
+    return " ".join(dict.fromkeys(word.strip(",;:()") for word in found))
+
+
+def _shared(query: str, product: Pair) -> int:
+    """How many of the query's words a product has."""
+    return len({*words(query)} & {word for text in product.candidate.values() for word in words(text)})
 
 
 def _rated(query: str, product: Pair, grade: int) -> Rated:

@@ -1,6 +1,9 @@
 """What a judge is taught from: layouts of ratings, targets, splits, batches, and input that is refused early."""
 
 import json
+from collections import Counter
+from dataclasses import replace
+from difflib import SequenceMatcher
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
-from finetune.hostile import ORDERS, PRAISE, hostile
+from finetune.hostile import ORDERS, PRAISE, hostile, respelt
 from finetune.lessons import Example, batches, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
 from finetune.ratings import Ratings, read_rated
@@ -191,6 +194,28 @@ def test_hostile_texts_come_into_the_share_asked_for_and_no_vote_moves(tmp_path,
     assert all(f"Grade: {value}" in texts for value in guideline.values)
 
 
+def test_queries_are_respelt_so_that_they_can_still_be_read(tmp_path, guideline):
+    rows = "".join(f"q{n},desk lamp 40w,{n},Lamp,{n % 3}\n" for n in range(400))
+    rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+    found = respelt(rated, 0.5, 7)
+    assert [(r.votes, r.pair.candidate, r.pair.query_id) for r in found] == [
+        (r.votes, r.pair.candidate, r.pair.query_id) for r in rated
+    ]
+    written = Counter(r.pair.query for r in found)
+    assert 150 <= written["desk lamp 40w"] <= 250, "half of 400, five standard errors either way"
+    assert {"DESK LAMP 40W", "Desk Lamp 40W"} < written.keys()
+    for query in written.keys() - {"DESK LAMP 40W", "Desk Lamp 40W"}:
+        first, second, size = query.split()
+        assert (size, first[0], second[0]) == ("40w", "d", "l")
+        assert SequenceMatcher(None, "desk lamp", f"{first} {second}").ratio() > 0.85
+    assert respelt(rated, 0.5, 7) == found, "the seed decides"
+    assert [r.pair.query for r in respelt([replace_query(rated[0], "tv 4k")], 1.0, 3)][0].lower() == "tv 4k"
+
+
+def replace_query(item, query):
+    return replace(item, pair=replace(item.pair, query=query))
+
+
 def test_what_is_taught_is_not_what_a_probe_asks():
     asked = {ORDER.casefold(), HARMLESS.casefold(), OTHER_SCRIPT.casefold()}
     for text in (*ORDERS, *PRAISE):
@@ -205,11 +230,14 @@ def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
     made = warm_pairs(rated, guideline, 60, 0)
     assert len(made) == 60
     for item in made:
-        colour, kind = item.pair.query.split()[:2]
+        colour, kind = item.pair.query.split()
         product = item.pair.candidate
-        same_kind, same_colour = product["category"].endswith(kind), product["colour"] == colour
+        same_kind, same_colour = product["category"].lower().endswith(kind), product["colour"] == colour
         assert item.votes["catalogue"] == (2 if same_kind and same_colour else 1 if same_kind else 0)
     assert [i.pair.query for i in warm_pairs(rated, guideline, 60, 0)] == [i.pair.query for i in made]
+    # Of another kind, and yet with the query's colour where it has been looked for: by chance it would be one in three.
+    others = [i.pair for i in made if not i.votes["catalogue"]]
+    assert sum(pair.query.split()[0] == pair.candidate["colour"] for pair in others) > len(others) / 2
     plain = [
         item for item in rated if item.pair.candidate["colour"] == "red" and "Lamp" in item.pair.candidate["title"]
     ]

@@ -180,6 +180,16 @@ def test_a_cap_takes_grades_in_turn_and_balance_the_rarest(run_of, tmp_path):
     assert done.left_out == {"left out to balance the grades": 9}
 
 
+def test_a_row_group_is_bounded_by_its_bytes_too(run_of, tmp_path, monkeypatch):
+    """A list holds the texts of all candidates of a query: so many rows of them as of pairs are too many."""
+    monkeypatch.setattr("judge.export.parquet.GROUP_BYTES", 2_000)
+    monkeypatch.setattr("judge.export.windows.BATCH", 1)
+    export(run_of([row(f"q{n}", "long " * 100, n % 3) for n in range(20)]), "listwise", tmp_path / "l")
+    with pq.ParquetFile(tmp_path / "l") as file:
+        assert 4 <= file.num_row_groups < 20, "500 bytes a row"
+        assert file.read().column("query").to_pylist() == [f"q{n}" for n in range(20)]
+
+
 def test_listwise_keeps_a_query_together_in_input_order(run_of, tmp_path):
     export(run_of([row("x", "a", 0), row("y", "b", 1), row("x", "longer name", 2)]), "listwise", tmp_path / "l")
     assert read(tmp_path / "l") == [

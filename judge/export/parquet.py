@@ -20,6 +20,8 @@ IDS = {"judgments": ("query_id", "candidate_id", "grade"), "qrels": ('"query-id"
 """Of views that name their rows, the columns of query, candidate and grade."""
 GROUP = 32_768
 """Rows of a row group, about."""
+GROUP_BYTES = 64 * 2**20
+"""Bytes of a row group in memory, about: a row of a list holds the texts of all candidates of a query."""
 
 
 def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) -> WrittenView:
@@ -61,7 +63,7 @@ class _File:
         self.path = path
         self.rows = 0
         self._held: list[Any] = []
-        self._count = 0
+        self._count = self._bytes = 0
         self._writer: Any = None
         self._sums: list[int] = []
 
@@ -76,7 +78,8 @@ class _File:
             self._sums = [0] * table.num_columns
         self._held.append(table)
         self._count += table.num_rows
-        if self._count >= GROUP:
+        self._bytes += table.nbytes
+        if self._count >= GROUP or self._bytes >= GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
@@ -87,7 +90,7 @@ class _File:
             self._writer.write_table(table)
         self._sums = _added(self._sums, table)
         self.rows += table.num_rows
-        self._held, self._count = [], 0
+        self._held, self._count, self._bytes = [], 0, 0
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._writer is None:
@@ -99,14 +102,13 @@ class _File:
             self._read_back()
 
     def _read_back(self) -> None:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(self.path) as file:
             rows, sums = 0, [0] * len(file.schema_arrow)
-            for batch in file.iter_batches(batch_size=GROUP):
-                rows += batch.num_rows
-                sums = _added(sums, pa.Table.from_batches([batch]))
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group)
+                rows, sums = rows + table.num_rows, _added(sums, table)
         if (rows, sums) != (self.rows, self._sums):
             raise RunError(f"{self.path.name}: reads back otherwise than it was written", "look at the disk; try again")
 
