@@ -8,7 +8,7 @@ The numbers are those of transformers but for fp32's rounding.
 
 from typing import Any
 
-from judge.engines.packed import Layout, attention
+from judge.engines.packed import Layout, View, merged
 
 TYPES = ("llama", "mistral", "qwen2")
 """`model_type`s whose layers are: norm, attention with rotation, norm, gated SiLU; with biases or without."""
@@ -64,10 +64,10 @@ class Lean:
         hidden, turn = self._embed(place.ids[0]), self._turn(place.positions)
         for layer, prefix in zip(self._layers[:-1], place.prefix, strict=False):
             query, key, value = layer.project(hidden, turn)
-            hidden = layer.finish(hidden, attention(query, key, value, prefix, place.inner))
+            hidden = layer.finish(hidden, _attend(query, key, value, prefix, place.inner))
         # Behind the last attention nothing is read but the labels' places.
         query, key, value = self._layers[-1].project(hidden, turn)
-        seen = attention(query[place.last], key, value, place.prefix[-1], place.final)
+        seen = _attend(query[place.last], key, value, place.prefix[-1], place.final)
         return self._norm(self._layers[-1].finish(hidden[place.last], seen))
 
     def logits(self, last: Any) -> Any:
@@ -140,6 +140,14 @@ class Product:
         if self._packed is None:
             return torch.nn.functional.linear(rows, self._weight, self._bias)
         return torch.ops.mkl._mkl_linear(rows, self._packed, self._weight, self._bias, len(rows))
+
+
+def _attend(query: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View) -> Any:
+    """What tokens see, (N, heads, d)."""
+    (count, heads, width), groups = query.shape, key.shape[1]
+    lines = query.unflatten(1, (groups, -1)).permute(1, 2, 0, 3).reshape(groups, -1, width)
+    key, value = (part.transpose(0, 1).contiguous() for part in (key, value))
+    return merged(lines, key, value, prefix, view).view(heads, count, width).transpose(0, 1)
 
 
 def _scaled(hidden: Any, epsilon: float) -> Any:

@@ -64,17 +64,18 @@ def packs(prompts: Sequence[Prompt], size: int) -> list[list[Stretch]]:
 class View:
     """Who looks at whom: R rows (a query or a candidate each), of at most L tokens that look and K that they see.
 
-    Where rows are shorter, indexes are filled up with 0.
+    Where rows are shorter, indexes are filled up with 0. Heads that share keys and values (grouped-query attention)
+    stand side by side, S of them: a row has S × L lines, and N tokens that look are S × N.
     """
 
     rows: Any
-    """(R × L) index of each row's tokens among those that look."""
+    """(R × S × L) index of each row's lines among those that look."""
     keys: Any
     """(R × K) index of the tokens that a row sees; each row's first stands for the guideline and is none of them."""
     back: Any
-    """Where in R × L each token that looks stands."""
+    """(S × N) where in R × S × L each that looks stands."""
     mask: Any
-    """(R, L, K) 0 where a token may look and for the guideline, minus infinity elsewhere."""
+    """(R, S × L, K) 0 where a line may look and for the guideline, minus infinity elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class Layout:
     """Those of `last` alone look."""
 
 
-def layout(pack: Sequence[Stretch], prefix: Any, device: str, dtype: Any) -> Layout:
-    """Lay a pack out behind a guideline."""
+def layout(pack: Sequence[Stretch], prefix: Any, share: int, device: str, dtype: Any) -> Layout:
+    """Lay a pack out behind a guideline, for a model of which `share` heads have the same keys and values."""
     import torch
 
     before = prefix[0][0].shape[2]
@@ -122,27 +123,25 @@ def layout(pack: Sequence[Stretch], prefix: Any, device: str, dtype: Any) -> Lay
     keys = torch.where(column < seen, first + column, torch.where(column < seen + own, start + column - seen, 0))
     keys[:, 0] = 0
 
-    def bias(hidden: Any) -> Any:
-        return torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(hidden, float("-inf"))
+    def view(looking: Any, count: int, keys: Any, hidden: Any) -> View:
+        """`looking` is (R, L) who looks, minus 1 where a row is shorter; `hidden` (R, L, K) what it may not see."""
+        copies = torch.arange(share, device=device).view(-1, 1) * count
+        lines = looking.unsqueeze(1) + copies
+        there = (looking >= 0).unsqueeze(1).expand(lines.shape)
+        back = torch.empty(share * count, dtype=torch.long, device=device)
+        back[lines[there]] = there.flatten().nonzero().flatten()
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(hidden, float("-inf"))
+        return View(lines.where(there, 0).flatten(), keys.flatten(), back, mask.repeat(1, share, 1))
 
-    one_each = torch.arange(len(answers), device=device)
+    behind_own, asked = column >= (seen + own)[answers], torch.arange(len(answers), device=device).unsqueeze(1)
+    inner = torch.where(place < own, start + place, -1)
     return Layout(
         prefix=prefix,
         ids=torch.tensor([ids], device=device),
         positions=torch.tensor([positions], device=device),
         last=(start + own - 1)[answers, 0],
-        inner=View(
-            rows=torch.where(place < own, start + place, 0).flatten(),
-            keys=keys.flatten(),
-            back=(place < own).flatten().nonzero().flatten(),
-            mask=bias(column > (seen + place).unsqueeze(2)),
-        ),
-        final=View(
-            rows=one_each,
-            keys=keys[answers].flatten(),
-            back=one_each,
-            mask=bias(column >= (seen + own)[answers]).unsqueeze(1),
-        ),
+        inner=view(inner, len(ids), keys, column > (seen + place).unsqueeze(2)),
+        final=view(asked, len(answers), keys[answers], behind_own.unsqueeze(1)),
     )
 
 
@@ -166,63 +165,55 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
     if place is None:
         plain = torch.nn.functional.scaled_dot_product_attention
         return plain(query, key, value, is_causal=True, scale=scale, enable_gqa=True).transpose(1, 2), None
-    prefix = place.prefix[module.layer_idx]
-    if query.device.type == PROCESSOR:
-        asked, keys, values = (part[0].transpose(0, 1) for part in (query * scale, key, value))
-        return attention(asked, keys, values, prefix, place.inner).unsqueeze(0), None
-    return _joined(query, key, value, prefix, place.inner, scale), None
+    groups, width = key.shape[1], query.shape[-1]
+    run = merged if query.device.type == PROCESSOR else joined
+    lines = query[0].reshape(groups, -1, width) * scale
+    seen = run(lines, key[0], value[0], place.prefix[module.layer_idx], place.inner)
+    return seen.view(query.shape).transpose(1, 2), None
 
 
-def attention(query: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View) -> Any:
-    """What rows of a pack see, (N, heads, d): the guideline's keys by a fused kernel, then each row's own.
+def merged(lines: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View) -> Any:
+    """What each line sees, (groups, S × N, d), on a processor: the guideline by a fused kernel, then its row's own.
 
     The kernel tells the log-sum of what it saw. That stands for one more key in the softmax over a row's own keys, and
     the weight it gets there is the guideline's share: both halves are merged without a pass of their own.
+
+    Args:
+        lines: (groups, S × N, d), already times the scale of attention.
+        key, value: (groups, tokens, d).
+        prefix: The guideline's, (1, groups, tokens, d).
+        view: Who looks at whom.
     """
     import torch
 
     flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    (count, heads, width), groups, many = query.shape, key.shape[1], len(view.mask)
-    share = heads // groups
-    # Heads that share keys and values (grouped-query attention) go side by side: the guideline's are never repeated.
-    split = query.unflatten(1, (groups, share)).permute(1, 2, 0, 3).reshape(1, groups, -1, width)
-    far, log_sum = flash(split, *prefix, scale=1.0)
-    far = far[0].unflatten(1, (share, count)).permute(2, 0, 1, 3).reshape(query.shape)
-    log_sum = log_sum[0].unflatten(1, (share, count)).permute(2, 0, 1).reshape(count, heads)
-    rows, sums = query.flatten(1).index_select(0, view.rows), log_sum.index_select(0, view.rows)
-    keys, values = (
-        part.flatten(1).index_select(0, view.keys).view(many, -1, groups, width).unbind(2) for part in (key, value)
-    )
-    near, kept = torch.empty_like(rows), torch.empty_like(sums)
-    mask = view.mask.repeat_interleave(share, 1)
-    for group in range(groups):
-        own = slice(group * share, (group + 1) * share)
-        columns = slice(own.start * width, own.stop * width)
-        asked = rows[:, columns].reshape(many, -1, width)
-        scores = torch.baddbmm(mask, asked, keys[group].transpose(1, 2))
-        scores[:, :, 0] = sums[:, own].reshape(many, -1)
-        weights = scores.softmax(-1)
-        kept[:, own] = weights[:, :, 0].reshape(-1, share)
-        weights[:, :, 0] = 0.0
-        near[:, columns] = torch.bmm(weights, values[group]).view(len(rows), -1)
-    near = near.index_select(0, view.back).unflatten(1, (-1, width))
-    return torch.addcmul(near, far, kept.index_select(0, view.back).unsqueeze(-1))
+    far, log_sum = flash(lines.unsqueeze(0), *prefix, scale=1.0)
+    groups, _, width = lines.shape
+    many, height, _ = view.mask.shape
+    rows = lines.index_select(1, view.rows).view(groups * many, height, width)
+    keys, values = (part.index_select(1, view.keys).view(groups * many, -1, width) for part in (key, value))
+    scores = torch.bmm(rows, keys.transpose(1, 2))
+    scores.view(groups, many, height, -1).add_(view.mask)
+    scores[:, :, 0] = log_sum[0].index_select(1, view.rows).view(groups * many, height)
+    weights = scores.softmax(-1)
+    kept = weights[:, :, 0].reshape(groups, -1).index_select(1, view.back)
+    weights[:, :, 0] = 0.0
+    near = torch.bmm(weights, values).view(groups, -1, width).index_select(1, view.back)
+    return near.addcmul_(far[0], kept.unsqueeze(-1))
 
 
-def _joined(query: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View, scale: float) -> Any:
-    """On any device: the guideline's keys before each row's own. No merging, some copying."""
+def joined(lines: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View) -> Any:
+    """The same on any device: the guideline's keys before each row's own. No merging, some copying."""
     import torch
 
-    _, heads, _, width = query.shape
-    groups, many = key.shape[1], len(view.mask)
-    share, own = heads // groups, view.keys.view(many, -1)[:, 1:].flatten()
-    split = query.reshape(groups, share, -1, width)[:, :, view.rows].view(groups, share, many, -1, width)
-    rows = split.permute(2, 0, 1, 3, 4).reshape(many, groups, -1, width)
+    groups, _, width = lines.shape
+    many, height, _ = view.mask.shape
+    rows = lines.index_select(1, view.rows).view(groups, many, height, width)
+    own = view.keys.view(many, -1)[:, 1:].flatten()
     keys, values = (
-        torch.cat([far.expand(many, -1, -1, -1), near[0][:, own].view(groups, many, -1, width).transpose(0, 1)], 2)
+        torch.cat([far[0].unsqueeze(1).expand(-1, many, -1, -1), near[:, own].view(groups, many, -1, width)], 2)
         for far, near in zip(prefix, (key, value), strict=True)
     )
-    mask = torch.nn.functional.pad(view.mask[:, :, 1:], (prefix[0].shape[2], 0)).repeat(1, share, 1).unsqueeze(1)
-    out = torch.nn.functional.scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scale)
-    out = out.reshape(many, groups, share, -1, width).permute(0, 3, 1, 2, 4).reshape(-1, heads, width)
-    return out[view.back].unsqueeze(0)
+    mask = torch.nn.functional.pad(view.mask[:, :, 1:], (prefix[0].shape[2], 0))
+    seen = torch.nn.functional.scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=1.0)
+    return seen.reshape(groups, -1, width).index_select(1, view.back)

@@ -65,6 +65,8 @@ class TransformersEngine:
         self.block = 64 * workers if on_processor else 4096
         self._model: Any = _load(directory, self.dtype, adapter).to(self.device).eval()
         self._packed = _plain_attention(self._model)
+        config = self._model.config
+        self._share = config.num_attention_heads // config.num_key_value_heads if self._packed else 1
         if self._packed:
             self._model.set_attn_implementation(register())
         self._lean: Lean | None = None
@@ -119,7 +121,7 @@ class TransformersEngine:
         pack, prefix, labels = work
         try:
             with torch.inference_mode():
-                place = layout(pack, prefix, self.device, self._model.dtype)
+                place = layout(pack, prefix, self._share, self.device, self._model.dtype)
                 found = self._model(
                     input_ids=place.ids,
                     position_ids=place.positions,
@@ -144,7 +146,7 @@ class TransformersEngine:
 
         def upto_head(job: Work) -> Any:
             with torch.inference_mode():
-                return lean.last(layout(job[0], job[1], self.device, self._model.dtype))
+                return lean.last(layout(job[0], job[1], self._share, self.device, self._model.dtype))
 
         def head(rows: Any) -> list[Scores]:
             with torch.inference_mode():
