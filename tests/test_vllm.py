@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from judge.adapter import Wishes, find_manner
 from judge.engines.options import default_options
 from judge.engines.server import ServerEngine
 from judge.engines.transformers import TransformersEngine
@@ -17,6 +18,7 @@ from judge.errors import InputError
 from judge.parity import difference, examples
 from judge.prompt import PromptBuilder
 from judge.records import Failure
+from judge.shipped import SHIPPED
 
 pytestmark = [
     pytest.mark.vllm,
@@ -88,6 +90,15 @@ def test_vllm_with_an_adapter_agrees_with_peft(embedded, prompts, plain, adapter
     first = applied.score(prompts)
     assert far(first, merged).probability_difference < BOUND
     assert far(applied.score(prompts), first).probability_difference < BOUND
+
+
+def test_the_shipped_judge_is_applied_unmerged(embedded):
+    guideline, manner = find_manner(Wishes(SHIPPED))
+    asked = PromptBuilder(guideline, embedded.tokenizer, manner.template).build(examples(guideline)[:8])
+    merged = TransformersEngine(embedded.model.directory, None, manner.adapter, "cpu", "float32").score(asked)
+    found = far(vllm_engine(embedded, manner.adapter).score(asked), merged)
+    assert found.probability_difference < BOUND
+    assert found.outside_difference < BOUND
 
 
 def test_every_request_of_an_engine_has_the_adapter_and_a_slot_is_spare(embedded, prompts, adapter, monkeypatch):
