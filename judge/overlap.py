@@ -13,6 +13,7 @@ from itertools import pairwise
 _WORD = re.compile(r"\w+")
 HEAD = 2000
 """Characters of a text that are looked at."""
+MISSING = "missing"
 
 
 def words(text: str) -> list[str]:
@@ -24,25 +25,23 @@ def words(text: str) -> list[str]:
 
 
 def overlap(query: str, texts: Mapping[str, str]) -> str:
-    """A line such as `title running shoe; other red; missing 42`.
+    """A line such as `title running shoe; colour red; missing 42`.
 
     Args:
         query: The query's text.
-        texts: The candidate's texts by field name; without a `title` the first one is taken for it.
+        texts: The candidate's texts by field name, the most telling first; a `title` comes before all.
 
     Returns:
-        The query's words, each once, without plural endings: those in the title, those in any other text, and those in
-        none. A kind without words is left out.
+        The query's words, each once, without plural endings, by the first field that has them; last those that none
+        has. A field without words is left out.
     """
-    head = "title" if "title" in texts else next(iter(texts))
-    title = _seen(texts[head])
-    other = set[str]().union(*(_seen(text) for name, text in texts.items() if name != head))
+    places = {name: _seen(texts[name]) for name in sorted(texts, key=lambda name: name != "title")}
     asked = list(dict.fromkeys(words(query)))
     joined = ["".join(pair) for pair in pairwise(asked)]
-    kinds: dict[str, list[str]] = {"title": [], "other": [], "missing": []}
+    kinds: dict[str, list[str]] = {name: [] for name in (*places, MISSING)}
     for at, word in enumerate(asked):
         forms = {word, *joined[max(0, at - 1) : at + 1]}
-        kinds["title" if forms & title else "other" if forms & other else "missing"].append(word)
+        kinds[next((name for name, seen in places.items() if forms & seen), MISSING)].append(word)
     return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
 
 
