@@ -109,7 +109,7 @@ def calibrate(
     dealt = np.empty(len(names), dtype=np.int64)
     dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(folds, len(names))
     tried = [_crossed(scores, truth, dealt[query], form) for form in FORMS]
-    form = _form([_losses(chances, truth) for chances in tried], query)
+    form = choose_form([_losses(chances, truth) for chances in tried], query)
     crossed = tried[form]
     temperature, bias = fit(scores, truth, FORMS[form])
     return Calibration(
@@ -127,7 +127,7 @@ def calibrate(
     )
 
 
-def _form(losses: Sequence[Floats], query: Ints) -> int:
+def choose_form(losses: Sequence[Floats], query: Ints) -> int:
     """Which form to take, by the losses of shape (N,) of each on queries that it was not fitted on, the simplest first.
 
     A form with more to fit has to be better than the one before it by more than a standard error over queries (the rule

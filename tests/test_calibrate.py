@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from audit import reliability
-from judge.calibrate import Calibration, calibrate, fit, trust
+from judge.calibrate import Calibration, calibrate, choose_form, fit, trust
 from judge.errors import InputError
 
 
@@ -35,6 +35,19 @@ def test_fitting_finds_the_temperature_and_biases_that_made_the_grades():
     assert temperature == pytest.approx(2.5, rel=0.05)
     assert bias == pytest.approx((0.4, -0.6, 0.2), abs=0.05)
     assert bias.sum() == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("gains", "taken"),
+    # Four queries of a pair each. Mean .25, standard error .1155 / 4 = .029; then mean .075, standard error .9 / 4 = .225.
+    [((0.2, 0.3, 0.2, 0.3), 1), ((0.3, 0.3, 0.3, -0.6), 0), ((0.0,) * 4, 0)],
+)
+def test_a_form_has_to_be_better_by_more_than_a_standard_error(gains, taken):
+    simple = np.full(4, 1.0)
+    assert choose_form([simple, simple - np.array(gains)], np.arange(4)) == taken
+    # The same gains in pairs of one query weigh as one: twice the pairs are no more evidence.
+    twice = np.repeat(np.arange(4), 2)
+    assert choose_form([np.full(8, 1.0), 1.0 - np.repeat(gains, 2)], twice) == taken
 
 
 def test_two_grades_are_a_logistic_regression():
