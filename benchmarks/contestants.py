@@ -40,6 +40,9 @@ class Contestant:
     def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Drop what was kept of earlier pairs: a round must not find its answers half computed by the one before."""
+
     def batches(self, prompts: Sequence[Any]) -> list[Sequence[Any]]:
         size = self.batch or len(prompts)
         return [prompts[start : start + size] for start in range(0, len(prompts), size)]
@@ -64,6 +67,12 @@ class Ours(Contestant):
     def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
         answers = self.engine.score(self.builder.build(pairs))
         return [shares(answer.logprobs) if isinstance(answer, Scores) else None for answer in answers]
+
+    def forget(self) -> None:
+        if model := getattr(self.engine, "_llm", None):
+            model.reset_prefix_cache()
+            # The guideline is there before the clock starts, as it is in the embedded engine.
+            self.answer([Pair(0, "", "any", "", {"title": "any"}, None)])
 
 
 class Plain(Contestant):
@@ -206,6 +215,7 @@ def serve(name: str) -> None:
         request = json.loads(line)
         contestant.batch = request.get("batch") or contestant.batch
         pairs = [Pair(**pair) for pair in request["pairs"]]
+        contestant.forget()
         begun, busy = time.perf_counter(), time.process_time()
         said = contestant.answer(pairs)
         answers.write(

@@ -131,8 +131,8 @@ def choose_form(losses: Sequence[Floats], query: Ints) -> int:
     """Which form to take, by the losses of shape (N,) of each on queries that it was not fitted on, the simplest first.
 
     A form with more to fit has to be better than the one before it by more than a standard error over queries (the rule
-    of one standard error: Breiman et al., "Classification and Regression Trees", 1984, 3.4.3): what looks better by less
-    is as likely to make new queries worse.
+    of one standard error: Breiman et al., "Classification and Regression Trees", 1984, 3.4.3): what looks better by
+    less may as well make new queries worse.
     """
     chosen = 0
     for form in range(1, len(losses)):

@@ -39,7 +39,7 @@ def test_fitting_finds_the_temperature_and_biases_that_made_the_grades():
 
 @pytest.mark.parametrize(
     ("gains", "taken"),
-    # Four queries of a pair each. Mean .25, standard error .1155 / 4 = .029; then mean .075, standard error .9 / 4 = .225.
+    # Four queries of a pair each: mean .25, standard error .1155 / 4 = .029; mean .075, standard error .9 / 4 = .225.
     [((0.2, 0.3, 0.2, 0.3), 1), ((0.3, 0.3, 0.3, -0.6), 0), ((0.0,) * 4, 0)],
 )
 def test_a_form_has_to_be_better_by_more_than_a_standard_error(gains, taken):
