@@ -30,7 +30,7 @@ VALUES = {"0": 0, "1": 1, "2": 2}
 
 @pytest.fixture
 def prepared(tiny_base, rated_file, guideline):
-    config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, hostile=0)
+    config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, hostile=0, respelt=0)
     return prepare(Lesson(Ratings(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
 
 
