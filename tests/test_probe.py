@@ -11,6 +11,7 @@ import pytest
 
 from audit.perturbations import PERTURBATIONS, reordered
 from audit.probe import probe, sample
+from finetune.config import load_config
 from judge.engines.fake import FakeTokenizer
 from judge.guideline import load_guideline
 from judge.records import Failure, Pair, Scores
@@ -83,6 +84,22 @@ def test_a_change_is_the_same_every_time_and_keeps_the_identity(name):
     first, second = (CHANGES[name].change(before, GUIDELINE) for _ in range(2))
     assert first == second != before
     assert (first.query_id, first.candidate_id, list(first.candidate)) == ("q1", "P1", ["title", "description"])
+
+
+def test_a_text_goes_where_a_seller_writes_at_length_and_not_into_the_title():
+    """Also where the title has the larger budget, as for the judge that comes with the package."""
+    narrow = load_config().changed(fields={"title": 32, "description": 16}).narrowed(GUIDELINE)
+    before = pair(title="Thrum over-ear", description=" ".join(f"w{n}" for n in range(20)))
+    for name in ("harmless text", "keyword stuffing", "hidden instruction", "other script"):
+        changed = CHANGES[name].change(before, narrow).candidate
+        assert changed["title"] == "Thrum over-ear"
+        assert changed["description"] != before.candidate["description"]
+    words = CHANGES["harmless text"].change(before, narrow).candidate["description"].split()
+    assert words[3:5] == ["w3", "Ships"], "four words in: behind twelve a budget of 16 tokens would cut it off"
+    title = CHANGES["title stuffing"].change(before, narrow).candidate
+    assert title["title"] == "wireless headphones, wireless headphones, wireless headphones. Thrum over-ear"
+    assert title["description"] == before.candidate["description"]
+    assert CHANGES["title stuffing"].change(pair(description="Folds flat."), narrow) is None
 
 
 def test_a_slip_keeps_letters_and_length():
