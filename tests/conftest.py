@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from judge.guideline import load_guideline
 from judge.label import read_pairs
@@ -16,6 +17,10 @@ from judge.pairs import Source, stage
 
 # Several processes test side by side on one machine: threads of one model would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Nothing is timed: a busy machine takes as long as it takes.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 pytest_plugins = ["hub_fixtures"]
 

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from audit.aggregate import Aggregate, dawid_skene, vote, weighted_vote
 from audit.panel import majority
 
-quick = settings(max_examples=40, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=40, database=None, derandomize=True)
 VALUES = (0, 1, 2)
 NONE = float("nan")
 tables = arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(1, 12)), elements=st.sampled_from([0, 1, 2, NONE]))

@@ -11,7 +11,7 @@ from audit.ceiling import alternative_annotator_test, ceilings
 from audit.comparison import Side
 from audit.powered import Sums, powered_mean
 
-quick = settings(max_examples=30, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=30, database=None, derandomize=True)
 NONE = float("nan")
 
 

@@ -55,7 +55,7 @@ def test_crowd_kit_finds_the_same():
         np.testing.assert_allclose(found.confusion[rater], errors, atol=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000))
 def test_both_doors_lead_to_it(seed):
     ratings = simulated(pairs=25, raters=4, seed=seed)

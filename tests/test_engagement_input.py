@@ -107,7 +107,7 @@ def test_bots_are_set_aside(tmp_path):
     assert cells(db) == [("A", 1, 0, 5, 0, 0, 0, 0)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(

@@ -139,7 +139,7 @@ cells = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_s
 
 
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8), st.sampled_from([",", "\t"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_the_standard_library_writes_is_read_back(tmp_path_factory, rows, delimiter):
     assume(delimiter == "," or not any("\n" in cell for row in rows for cell in row))
     path = tmp_path_factory.mktemp("csv") / ("x.csv" if delimiter == "," else "x.tsv")

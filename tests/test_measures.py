@@ -15,7 +15,7 @@ from audit import intervals, measures
 from audit.intervals import Estimate, by_query, by_query_index, confusion_by_query
 
 pytestmark = pytest.mark.filterwarnings("error")
-quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=60, database=None, derandomize=True)
 squares = st.integers(2, 5).flatmap(lambda k: arrays(np.int64, (k, k), elements=st.integers(0, 12)))
 
 # Rows sum to 10, 10, 10 and columns to 9, 9, 12; 21 of 30 agree, the other 9 are one step apart.

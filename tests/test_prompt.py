@@ -50,7 +50,7 @@ words = st.text(st.characters(codec="utf-8"), max_size=300)
 
 
 @given(words, st.fixed_dictionaries({}, optional=dict.fromkeys(budgets, words)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_budgets_hold_and_neither_instruction_nor_label_position_is_ever_cut(query, candidate):
     prompt = build(pair(query, **candidate))[0]
     plain = build(pair("lamp", title="x"))[0]

@@ -14,7 +14,7 @@ from audit import measures, several
 from audit import reliability as rel
 
 pytestmark = pytest.mark.filterwarnings("error")
-quick = settings(max_examples=80, deadline=None, database=None, derandomize=True)
+quick = settings(max_examples=80, database=None, derandomize=True)
 NAN = math.nan
 
 # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability": 4 observers, 12 units, 5 values.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
@@ -64,7 +64,6 @@ def test_similarity_by_hand():
     assert alike("lamp", "lamp") == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).map(canonical), min_size=1, max_size=8))
 def test_hashes_of_a_text_do_not_depend_on_its_neighbours(texts):
     texts = [text for text in texts if text] or ["x"]

@@ -158,7 +158,6 @@ def test_one_text_is_made_of_the_fields_asked_for_in_their_order(run_of, tmp_pat
         export(run, "pairs", tmp_path / "x", Selection(fields=("weight",)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([None, "é", "a b"]), min_size=2, max_size=2), min_size=1, max_size=9))
 def test_texts_stay_with_their_rows(cells):
     candidates = pa.array(
@@ -250,7 +249,7 @@ queries = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(queries, st.integers(1, 4), st.sampled_from(["even", "near", "far"]))
 def test_mined_negatives_keep_the_rules(drawn, count, mix):
     drawn.sort(key=lambda item: item[0])
