@@ -10,7 +10,7 @@ import typer
 
 from cli.options import Json
 from cli.output import show_json, show_table
-from cli.serving import Adapter, EngineConfig, Url, read_serving
+from cli.serving import Adapter, EngineConfig, Url, default_judge, read_serving
 from judge.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def doctor(
         typer.Option("--engine", metavar="NAME", help="For --parity, twice; transformers and vllm unless given."),
     ] = None,
     judge: Annotated[
-        str, typer.Option("--judge", metavar="MODEL", help="For --parity; as for `judge label`.")
-    ] = "smollm2-135m",
+        str | None, typer.Option("--judge", metavar="MODEL", help="For --parity; as for `judge label`.")
+    ] = None,
     url: Url = None,
     engine_config: EngineConfig = None,
     adapter: Adapter = None,
@@ -62,8 +62,11 @@ def doctor(
         if len(names) != 2:
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
         from judge.adapter import Wishes, find_manner
+        from judge.embedded import EMBEDDED
 
-        policy, manner = find_manner(Wishes(judge))
+        # What `judge label` would take with both engines.
+        either = {default_judge(name) for name in names}
+        policy, manner = find_manner(Wishes(judge or (either.pop() if len(either) == 1 else EMBEDDED)))
         servings = [_side(name, url, engine_config, adapter, manner.adapter) for name in names]
         _parity(policy, manner, servings, json)
         return
@@ -86,7 +89,7 @@ def doctor(
             ]
         )
         typer.echo()
-        show_table([(f"judge {found['embedded']['name']}", found["embedded"]["state"])])
+        show_table([(f"judge {name}", state) for name, state in found["judges"].items()])
         typer.echo()
         show_table([(f"extras {names}", what) for names, what in COMBINATIONS.items()])
         for fix in found["fixes"]:
@@ -98,6 +101,7 @@ def doctor(
 def _look() -> dict[str, Any]:
     from judge.embedded import embedded_state
     from judge.engines import KINDS
+    from judge.shipped import SHIPPED
 
     packages = {name: _version(name) for name in PACKAGES}
     machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
@@ -114,7 +118,7 @@ def _look() -> dict[str, Any]:
         "packages": packages,
         "machine": machine,
         "engines": engines,
-        "embedded": embedded,
+        "judges": {embedded["name"]: embedded["state"], SHIPPED: "comes with the package, an adapter of the one above"},
         "extras": COMBINATIONS,
         "fixes": fixes,
     }

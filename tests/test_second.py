@@ -9,6 +9,7 @@ from conftest import write_tuned
 
 from judge.adapter import Manner, adapter_digest
 from judge.decisions import Decisions
+from judge.errors import InputError
 from judge.guideline import Guideline
 from judge.parity import difference, examples
 from judge.records import Scores
@@ -91,3 +92,17 @@ def test_parity_compares_calibrated_probabilities(tuned):
     # At a temperature of a half, shares are squared: 25, 9 and 4 of 38 against 16, 16 and 4 of 36.
     found = difference(("a", "b"), [one], [two], Manner(calibration=calibration))
     assert found.probability_difference == pytest.approx(25 / 38 - 16 / 36)
+
+
+def test_parity_takes_the_judge_that_labelling_would_take(main, monkeypatch):
+    asked = []
+
+    def found(wishes):
+        asked.append(wishes.judge)
+        raise InputError("enough", "seen")
+
+    monkeypatch.setattr("judge.adapter.find_manner", found)
+    for engines in (("transformers", "vllm"), ("transformers", "server"), ("fake", "fake")):
+        main("doctor", "--parity", *(word for name in engines for word in ("--engine", name)), code=2)
+    main("doctor", "--parity", "--judge", "mine", code=2)
+    assert asked == ["shop-135m", "smollm2-135m", "smollm2-135m", "mine"]
