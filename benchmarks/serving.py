@@ -34,7 +34,7 @@ PAIRS = {1: 24, 5: 40, 20: 60, 100: 100}
 RIVAL_PAIRS = 8
 """Rivals compute every prompt whole, so their speed does not depend on the company: a few of the same pairs do."""
 BATCHES = (1, 4, 8)
-BUDGET = 780.0
+BUDGET = 900.0
 """No round begins that would end after so many seconds."""
 
 
