@@ -51,8 +51,9 @@ class Aggregated:
     """What an engagement file holds; the tables `cells`, `queries` and `searches` are in the connection.
 
     `cells(q, c, position, last, impressions, clicks, carts, purchases, live)`: `q` and `c` are keys of the tables
-    `query_keys(q, text, given)` and `candidate_keys(c, candidate_id)`, `last` the position of the last click above (0
-    for none, null where unknown), `live` the impressions in searches where something was clicked (null where unknown).
+    `query_keys(q, text, given, words)` and `candidate_keys(c, candidate_id)`, `last` the position of the last click
+    above (0 for none, null where unknown), `live` the impressions in searches where something was clicked (null where
+    unknown).
     """
 
     shape: str
@@ -66,6 +67,11 @@ class Aggregated:
     def sessions(self) -> bool:
         """Whether single searches are known."""
         return self.shape != "counts"
+
+
+def folded(column: str) -> str:
+    """SQL of a text without regard to case and white space: what makes two queries the same."""
+    return rf"lower(trim(regexp_replace({column}, '\s+', ' ', 'g')))"
 
 
 def connect(scratch: Path, rules: Rules) -> Any:
@@ -126,8 +132,11 @@ def _keys(db: Any, key: str, has: set[str]) -> None:
     """What the hashes stand for, and what the file says of each query."""
     promoted = "bool_or(flag(promoted) = 1) FILTER (promoted IS NOT NULL)" if "promoted" in has else "NULL"
     kind = "any_value(kind::VARCHAR)" if "kind" in has else "NULL"
+    # An id that stands for one text can be found by it; one that stands for several says too little.
+    words = "query::VARCHAR" if key == "query_id" and "query" in has else "NULL::VARCHAR"
     db.execute(f"""CREATE TABLE query_keys AS
-        SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted
+        SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted,
+               CASE WHEN min({folded(words)}) = max({folded(words)}) THEN any_value({words}) END AS words
         FROM rows WHERE {key} IS NOT NULL GROUP BY q""")
     db.execute("""CREATE TABLE candidate_keys AS
         SELECT c, any_value(candidate_id) AS candidate_id FROM rows WHERE candidate_id IS NOT NULL GROUP BY c""")
