@@ -125,8 +125,17 @@ def test_two_raters_compared_both_ways_are_symmetric():
     assert both.confusion == [[2, 0, 0], [0, 0, 1], [0, 1, 2]]
     one = compare(sides[0], sides[1], queries, VALUES)
     assert one["accuracy"].value == both["accuracy"].value == 2 / 3
-    assert one["alpha_nominal"].value == pytest.approx(both_alpha(sides))
+    assert one["alpha_nominal"].value == both["alpha_nominal"].value == pytest.approx(both_alpha(sides))
     assert "spearman" not in one.figures
+
+
+def test_alpha_of_several_raters_is_that_of_all_of_them():
+    table = panel([[0, 1, 2, 2], [0, 2, 2, NONE], [1, 2, NONE, NONE]])
+    sides = [Side(name, grades) for name, grades in zip(table.raters, table.grades, strict=True)]
+    both, everybody = compare_people(sides, table.queries, VALUES), report_people(table)
+    for name in ("alpha_nominal", "alpha_ordinal", "alpha_interval"):
+        assert both[name] == everybody.figures[name]
+    assert both["alpha_nominal"].value == pytest.approx(both_alpha(sides))
 
 
 def both_alpha(sides):
