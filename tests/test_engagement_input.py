@@ -95,6 +95,16 @@ def test_counts_by_hand(tmp_path):
     assert found.set_aside == {"bad_count": 1, "clicks_above_impressions": 1, "bad_position": 1}
 
 
+@pytest.mark.parametrize("name", ["counts[1].csv", "counts*.csv", "counts?.csv", "events[1].jsonl"])
+def test_a_name_like_a_pattern_names_one_file(tmp_path, name):
+    text = "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\n"
+    if name.endswith("jsonl"):
+        text = '{"query": "r", "candidate_id": "A", "position": 1, "impressions": 10, "clicks": 5}\n'
+    (tmp_path / re.sub(r"\[1\]|[*?]", "1", name)).write_text("another file that the pattern fits\n")
+    _, found = read(tmp_path, name, text)
+    assert (found.rows, found.used) == (1, 1)
+
+
 def test_bots_are_set_aside(tmp_path):
     head = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
     person = [f"p{i},q,A,1,impression,person,2026-01-01\n" for i in range(5)]
