@@ -105,6 +105,8 @@ def test_facets_that_nobody_knows_are_left_out():
     found = facets(units)
     assert set(found) == {"query length", "traffic"}
     assert found["traffic"] == ["head", "tail", None]
+    odd = [{"traffic": "90"}, {"traffic": "nan"}, {"traffic": "9"}]
+    assert facets(panel([[0, 0, 0]], queries=["a", "b", "c"], facet=odd).units)["traffic"] == ["head", None, "tail"]
 
 
 def test_the_most_instructive_disagreement_is_far_united_and_sure():
