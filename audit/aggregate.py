@@ -90,7 +90,16 @@ class Aggregate:
 
 
 def aggregate(panel: Panel, method: str) -> Aggregate:
-    """One grade a unit of a panel, from its raters (gold is no rater), by one of `METHODS`."""
+    """One grade a unit of a panel, from its raters (gold is no rater), by one of `METHODS`.
+
+    Raises:
+        InputError: There is no rater but gold.
+    """
+    if not panel.raters:
+        raise InputError(
+            f"{panel.file}: holds the grades of {panel.gold_name!r} alone, so there is nothing to aggregate",
+            "name the raters' columns with --raters A,B,C, or leave --gold out",
+        )
     posterior = METHODS[method](panel.grades, panel.values)
     return Aggregate(method, panel.values, posterior, (~np.isnan(panel.grades)).sum(axis=0))
 

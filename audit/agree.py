@@ -143,7 +143,7 @@ def agree(question: Question) -> Report:
         primary = compare(reference, first.side, queries, values)
     elif len(people) > 1:
         primary = compare_people(people, queries, values)
-    elif panel.gold is not None:
+    elif panel.gold is not None and people:
         primary = compare(Side(_gold(panel), panel.gold), people[0], queries, values)
     else:
         raise InputError(

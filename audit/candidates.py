@@ -31,6 +31,7 @@ def read_texts(path: Path, mapping: Mapping[str, Sequence[str]]) -> dict[str, di
         for name, column in columns.find(tuple(row.values)).items():
             with suppress(ValueError):  # a text that cannot be shown is not shown
                 texts[name] = as_text(row.values[column], " > " if name == "category" else "; ") or ""
+        length = sum(len(text) for name, text in texts.items() if name != "candidate_id")
         if texts.get("candidate_id"):
-            found[texts["candidate_id"].strip()] = texts | {"text_length": str(sum(map(len, texts.values())))}
+            found[texts["candidate_id"].strip()] = texts | {"text_length": str(length) if length else ""}
     return found

@@ -14,6 +14,7 @@ from audit.intervals import Estimate, by_query_index, confusion_by_query, each_b
 Floats = npt.NDArray[np.float64]
 Measure = Callable[[Floats], npt.ArrayLike]
 
+METRICS: tuple[several.Metric, ...] = ("nominal", "ordinal", "interval")
 SLOW_RESAMPLES = 500
 """Replicates for measures that are no function of a confusion matrix: each costs a pass over the pairs."""
 
@@ -76,9 +77,20 @@ def compare_people(people: Sequence[Side], queries: npt.NDArray[np.str_], values
     sides = [(a, b) for a in people for b in people if a is not b]
     matrices = pooled(sides, queries, values)
     used = sum((~np.isnan(side.grades)).astype(np.int64) for side in people) >= 2
-    figures = _of_confusions(matrices, values)
+    figures = _of_confusions(matrices, values) | _alphas(people, queries, values)
     total = matrices.sum(axis=0).astype(np.int64).tolist()
     return Comparison("another rater", "a rater", int(np.sum(used)), len(np.unique(queries[used])), figures, total)
+
+
+def _alphas(people: Sequence[Side], queries: npt.NDArray[np.str_], values: Sequence[int]) -> dict[str, Estimate]:
+    """Alpha by metric: pooling counts a rating once for each other rater, where a coincidence counts it once."""
+    units = several.coincidences([side.grades for side in people], values)
+    every, query = np.unique(queries, return_inverse=True)
+    matrices = np.zeros((len(every), len(values), len(values)))
+    np.add.at(matrices, query, units)
+    wanted = {f"alpha_{m}": partial(several.alpha_of, values=values, metric=m) for m in METRICS}
+    total = matrices.sum(axis=0)
+    return {name: found.because(_reason(name, total)) for name, found in each_by_query(matrices, wanted).items()}
 
 
 def pooled(sides: Sequence[tuple[Side, Side]], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Floats:
@@ -113,7 +125,7 @@ def _measures(values: Sequence[int]) -> dict[str, Measure]:
         "gwet_ac1": measures.gwet_ac1,
         "gwet_ac2": partial(measures.gwet_ac2, values=values),
     }
-    for metric in ("nominal", "ordinal", "interval"):
+    for metric in METRICS:
         found[f"alpha_{metric}"] = partial(alpha_of_two, values=values, metric=metric)
     for place, value in enumerate(values):
         found[f"precision_{value}"] = partial(_at, measures.precision, place)
@@ -125,7 +137,7 @@ def _at(measure: Measure, place: int, confusion: Floats) -> npt.ArrayLike:
     return np.asarray(measure(confusion))[..., place]
 
 
-def _reason(name: str, total: npt.NDArray[np.int64]) -> str | None:
+def _reason(name: str, total: npt.NDArray[Any]) -> str | None:
     if name.startswith("alpha_"):
         return "all ratings are one single grade, so there is nothing to agree about" if total.any() else None
     if name.startswith(("precision_", "recall_")):

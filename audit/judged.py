@@ -109,7 +109,7 @@ def sums_by_query(judged: Judged, reference: Floats, values: Sequence[int], top:
         judged: The run; pairs without a grade are no part of the sums.
         reference: People's grade of each unit, NaN where it is not rated.
         values: The grades.
-        top: Take the first `top` rows of each query alone, each at a weight of 1 / min(top, rows of the query).
+        top: Take the graded pairs among the first `top` rows of each query alone, each at a weight of 1 / their number.
     """
     import pyarrow as pa
 
@@ -123,13 +123,13 @@ def sums_by_query(judged: Judged, reference: Floats, values: Sequence[int], top:
         f"coalesce(l.probabilities[{i + 1}], (l.grade = {value})::INT) AS f{i}" for i, value in enumerate(values)
     )
     found = judged.run.query(
-        f"""WITH graded AS (
+        f"""WITH placed AS (
+            SELECT row, row_number() OVER (PARTITION BY query_id ORDER BY row) AS place FROM pairs WHERE {_ASKED}),
+        chosen AS (
             SELECT l.query_id, {shares}, r.grade AS y,
-                   row_number() OVER (PARTITION BY l.query_id ORDER BY l.row) AS place,
-                   count(*) OVER (PARTITION BY l.query_id) AS size
-            FROM labels l LEFT JOIN rated r USING (row) WHERE l.grade IS NOT NULL),
-        chosen AS (SELECT *, {f"1.0 / least({top}, size)" if top else "1.0"} AS w
-                   FROM graded WHERE {f"place <= {top}" if top else "true"})
+                   {"1.0 / count(*) OVER (PARTITION BY l.query_id)" if top else "1.0"} AS w
+            FROM labels l JOIN placed USING (row) LEFT JOIN rated r USING (row)
+            WHERE l.grade IS NOT NULL {f"AND place <= {top}" if top else ""})
         SELECT sum(w), coalesce(sum(w) FILTER (y IS NOT NULL), 0), count(*), count(y), {", ".join(columns)}
         FROM chosen GROUP BY query_id ORDER BY query_id""",
         rated=rated,
@@ -156,15 +156,18 @@ def grade_mix(judged: Judged, reference: Floats, values: Sequence[int]) -> dict[
 
 
 def precision_at(judged: Judged, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
-    """The share of the highest grade among a query's first k rows, in the order of the run's input."""
+    """The share of the highest grade among a query's first k rows, in the order of the run's input.
+
+    A row without a grade keeps its place: what stands below it does not move up.
+    """
     return {k: powered_mean(sums_by_query(judged, reference, values, top=k)[values[-1]]) for k in DEPTHS}
 
 
+_ASKED = "(skip IS NULL OR skip NOT LIKE 'repeats row %')"
 # A `query_id` that is the digest of its text was made by us, because the file had none: then the text is what counts.
-_JOIN = """
+_JOIN = f"""
     WITH asked AS (
-        SELECT row, query_id, query, candidate_id, locale, candidate
-        FROM pairs WHERE skip IS NULL OR skip NOT LIKE 'repeats row %'),
+        SELECT row, query_id, query, candidate_id, locale, candidate FROM pairs WHERE {_ASKED}),
     matched AS (
         SELECT r.unit, coalesce(a.row, b.row) AS row
         FROM ratings r

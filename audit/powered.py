@@ -93,4 +93,5 @@ def _normal(value: float, influence: Floats, several: bool, level: float) -> Est
     error = float(np.sqrt(count / (count - 1) * (influence @ influence)))
     reach = NormalDist().inv_cdf((1 + level) / 2) * error
     # A share cannot leave [0, 1]; the estimator itself can, where the judge is far off on few rated pairs.
-    return Estimate(min(max(value, 0.0), 1.0), max(value - reach, 0.0), min(value + reach, 1.0))
+    figure, low, high = (min(max(x, 0.0), 1.0) for x in (value, value - reach, value + reach))
+    return Estimate(figure, low, high)

@@ -131,9 +131,11 @@ def _head_and_tail(units: Sequence[Unit]) -> list[str | None]:
     traffic: dict[str, float] = {}
     for unit in units:
         try:
-            traffic[unit.query_id] = float(unit.facets["traffic"])
+            amount = float(unit.facets["traffic"])
         except (KeyError, ValueError):
             continue
+        if 0 <= amount < float("inf"):  # a "nan" among them would make every sum one
+            traffic[unit.query_id] = amount
     total, before, head = sum(traffic.values()), 0.0, set()
     for query, amount in sorted(traffic.items(), key=lambda item: -item[1]):
         if before < total / 2:

@@ -158,3 +158,14 @@ def test_what_cannot_be_done_is_refused(ratings, words, message):
     done = judge("aggregate", ratings, *words)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("verb", [["agree"], ["aggregate", "--out", "gold.csv"]])
+def test_gold_alone_is_nobody_to_compare_or_to_aggregate(tmp_path, verb):
+    path = tmp_path / "ratings.csv"
+    path.write_text("query,candidate_id,rater,grade\nlamp,P1,boss,2\nlamp,P2,boss,0\n")
+    done = judge(*verb, path, "--gold", "boss")
+    assert done.returncode == 2
+    assert "ratings.csv: " in done.stderr
+    assert "--raters A,B,C" in done.stderr
+    assert not (tmp_path / "gold.csv").exists()

@@ -136,6 +136,16 @@ def test_a_figure_that_is_undefined_is_null_with_its_reason(tmp_path, main):
     assert "'z', '1'" in refused
 
 
+def test_precision_at_k_does_not_move_rows_up_past_one_without_a_grade(tmp_path, main):
+    imported(tmp_path / "run", [("a", 1, ""), ("a", 2, 2), ("a", 3, 0), ("b", 1, 0), ("b", 2, 2)])
+    (tmp_path / "people.csv").write_text(HEAD + "a,2,2\na,3,0\nb,1,0\nb,2,2\n")
+    found = main("agree", "people.csv", "--run", "run", "--json").json
+    first, three = found["precision_at"][:2]
+    # First rows: a's has no grade, b's is a 0. First three: 1 of 2 in either query.
+    assert (first["k"], first["n"], first["powered"]["value"]) == (1, 1, 0)
+    assert (three["k"], three["n"], three["powered"]["value"]) == (3, 4, 0.5)
+
+
 def test_imported_grades_bring_no_probabilities_and_blank_ones_no_grade(tmp_path, main):
     (tmp_path / "r.csv").write_text("query,candidate_id,level\na,1,E\na,2,\na,1,E\n")
     found = main("import", "r.csv", "--out", "run", "--rating", "level", "--grades", "E=2,I=0", "--json").json

@@ -120,6 +120,13 @@ def test_a_prediction_powered_mean_by_hand():
     assert found.powered.low == 0
 
 
+def test_an_estimate_beyond_the_scale_keeps_its_interval_in_order():
+    # People say 1 of both rated pairs, the judge 0 of them and 1 of all others: 1 + (0.75 - 0) is beyond a share.
+    y, f, rated = np.array([1, 1, *[0] * 6]), np.array([0, 0, *[1] * 6]), np.array([1, 1, *[0] * 6])
+    found = powered_mean(sums(y, f, rated, list("abcdefgh")), power=1)
+    assert found.powered.low <= found.powered.value == found.powered.high == 1
+
+
 def test_all_rated_is_the_plain_mean_whatever_the_judge_says():
     y, f = np.array([1, 0, 1, 1.0]), np.array([0.2, 0.9, 0.1, 0.4])
     found = powered_mean(sums(y, f, np.ones(4), list("aabb")))

@@ -95,6 +95,16 @@ def test_counts_by_hand(tmp_path):
     assert found.set_aside == {"bad_count": 1, "clicks_above_impressions": 1, "bad_position": 1}
 
 
+@pytest.mark.parametrize("name", ["counts[1].csv", "counts*.csv", "counts?.csv", "events[1].jsonl"])
+def test_a_name_like_a_pattern_names_one_file(tmp_path, name):
+    text = "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\n"
+    if name.endswith("jsonl"):
+        text = '{"query": "r", "candidate_id": "A", "position": 1, "impressions": 10, "clicks": 5}\n'
+    (tmp_path / re.sub(r"\[1\]|[*?]", "1", name)).write_text("another file that the pattern fits\n")
+    _, found = read(tmp_path, name, text)
+    assert (found.rows, found.used) == (1, 1)
+
+
 def test_bots_are_set_aside(tmp_path):
     head = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
     person = [f"p{i},q,A,1,impression,person,2026-01-01\n" for i in range(5)]
@@ -105,6 +115,42 @@ def test_bots_are_set_aside(tmp_path):
     db, found = read(tmp_path, "e.csv", head + "".join(person + robot + scraper), rules)
     assert (found.bots, found.set_aside) == (2, {"bot": 51})
     assert cells(db) == [("A", 1, 0, 5, 0, 0, 0, 0)]
+
+
+def test_without_days_nobody_has_too_many_events_in_one(tmp_path):
+    text = "search_id,query,candidate_id,position,action,client_id\n"
+    text += "".join(f"s{i},q,A,1,impression,regular\n" for i in range(31))
+    _, found = read(tmp_path, "e.csv", text, Rules(events_a_day=30))
+    assert (found.bots, found.used) == (0, 31)
+
+
+def test_a_flag_is_0_or_1_however_it_is_written(tmp_path):
+    cells_ = ["1.0", "0.0", "Yes", "n", "TRUE", "", "2", "perhaps"]
+    text = "search_id,query,candidate_id,position,clicked\n"
+    text += "".join(f"s{i},q,A,1,{cell}\n" for i, cell in enumerate(cells_))
+    db, found = read(tmp_path, "shown.csv", text)
+    assert cells(db) == [("A", 1, 0, 6, 3, 0, 0, 3)]
+    assert found.set_aside == {"bad_flag": 2}
+
+
+def test_numbers_that_are_not_whole_are_not_rounded(tmp_path):
+    text = "query,candidate_id,position,impressions,clicks\n"
+    text += "r,A,1.0,10,1\nr,A,1.5,10,1\nr,A,1,10.6,1\nr,A,1,10,-0.4\n"
+    db, found = read(tmp_path, "counts.csv", text)
+    assert cells(db) == [("A", 1, None, 10, 1, None, None, None)]
+    assert found.set_aside == {"bad_position": 1, "bad_count": 2}
+
+
+def test_an_empty_id_is_no_id(tmp_path):
+    # In JSON an empty text is not null: as an id, it would make one search, or one client, of all that have none.
+    shown = {"query": "q", "candidate_id": "A", "position": 1, "action": "impression", "client_id": ""}
+    lines = [shown | {"search_id": "", "timestamp": "2026-01-01"} for _ in range(2)]
+    lines += [shown | {"search_id": f"s{i}", "timestamp": "2026-01-01"} for i in range(31)]
+    _, found = read(tmp_path, "e.jsonl", "\n".join(map(json.dumps, lines)), Rules(events_a_day=30))
+    assert (found.bots, found.used, found.set_aside) == (0, 31, {"no_search": 2})
+    text = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
+    text += "".join(f"s{i},q,A,1,impression,,2026-01-01\n" for i in range(31))
+    assert read(tmp_path, "e.csv", text, Rules(events_a_day=30))[1].used == 31
 
 
 @settings(max_examples=25)

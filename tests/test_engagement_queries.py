@@ -10,6 +10,7 @@ from audit.engagement.flags import FlagType
 from audit.engagement.labelled import Ratings
 from audit.engagement.queries import _kind, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile
+from judge.errors import InputError
 from judge.guideline import load_guideline
 from judge.importing import import_run
 from judge.pairs import Source
@@ -53,6 +54,53 @@ def test_zero_clicks_mix_and_weights_by_hand(tmp_path):
     assert traffic_mix(found.queries)["labelled_share_of_searches"] == pytest.approx(12 / 16)
     assert found.flags == []
     assert found.weighed.clicks.rates is None, "three pairs teach nothing"
+
+
+def shown(path, head, rows):
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([["search_id", *head, "candidate_id", "position", "clicked"], *rows])
+    return EngagementFile(path)
+
+
+def test_spellings_of_one_query_are_one_query(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\ntent,X,0\nlamp,B,1\n")
+    # "tent" in two spellings: 6 clicks each, and 16 of the 20 searches; lamps have the other 4.
+    rows = [[f"t{i}", "Tent" if i % 2 else "tent", "A", 1, int(i < 12)] for i in range(16)]
+    rows += [[f"l{i}", "lamp", "B", 1, 0] for i in range(4)]
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    found = audit(run, shown(tmp_path / "shown.csv", ["query"], rows), Settings())
+    tents, lamps = found.queries
+    assert (tents.searches, tents.clicks, tents.zero_click, tents.thin) == (16, 12, 0.25, False)
+    assert tents.weight == pytest.approx((16 / 20) / (2 / 3))
+    assert lamps.weight == pytest.approx((4 / 20) / (1 / 3))
+    assert traffic_mix(found.queries)["labelled_queries"] == 2
+
+
+def test_kinds_of_ones_own_are_counted_too(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\nlamp,B,1\n")
+    rows = [["t", "tent", "navigational", "A", 1, 0], ["l", "lamp", "category", "B", 1, 1]]
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    found = audit(run, shown(tmp_path / "shown.csv", ["query", "kind"], rows), Settings())
+    mix = traffic_mix(found.queries)["by_kind"]
+    assert list(mix) == ["category", "navigational"]
+    assert sum(share["share_of_searches"] for share in mix.values()) == 1
+
+
+def test_ids_that_are_not_the_runs_are_found_by_their_text(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\nlamp,A,1\n")
+    # e1 stands for one text; e2 for two, which tells nothing.
+    rows = [["s1", "e1", "Tent", "A", 1, 1], ["s2", "e2", "lamp", "A", 1, 1], ["s3", "e2", "stove", "A", 1, 0]]
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    found = audit(run, shown(tmp_path / "shown.csv", ["query_id", "query"], rows), Settings())
+    assert dict(zip(found.labelled.query, found.labelled.impressions, strict=True)) == {"tent": 1, "lamp": 0}
+    assert (found.unmatched, {row.query for row in found.queries}) == (1, {"Tent", "e2"})
+
+
+def test_a_run_without_a_grade_is_refused(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,\n")
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    with pytest.raises(InputError, match="has no graded pair"):
+        audit(run, shown(tmp_path / "shown.csv", ["query"], [["t", "tent", "A", 1, 1]]), Settings())
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,8 @@ def test_facets_that_nobody_knows_are_left_out():
     found = facets(units)
     assert set(found) == {"query length", "traffic"}
     assert found["traffic"] == ["head", "tail", None]
+    odd = [{"traffic": "90"}, {"traffic": "nan"}, {"traffic": "9"}]
+    assert facets(panel([[0, 0, 0]], queries=["a", "b", "c"], facet=odd).units)["traffic"] == ["head", None, "tail"]
 
 
 def test_the_most_instructive_disagreement_is_far_united_and_sure():
@@ -125,8 +127,17 @@ def test_two_raters_compared_both_ways_are_symmetric():
     assert both.confusion == [[2, 0, 0], [0, 0, 1], [0, 1, 2]]
     one = compare(sides[0], sides[1], queries, VALUES)
     assert one["accuracy"].value == both["accuracy"].value == 2 / 3
-    assert one["alpha_nominal"].value == pytest.approx(both_alpha(sides))
+    assert one["alpha_nominal"].value == both["alpha_nominal"].value == pytest.approx(both_alpha(sides))
     assert "spearman" not in one.figures
+
+
+def test_alpha_of_several_raters_is_that_of_all_of_them():
+    table = panel([[0, 1, 2, 2], [0, 2, 2, NONE], [1, 2, NONE, NONE]])
+    sides = [Side(name, grades) for name, grades in zip(table.raters, table.grades, strict=True)]
+    both, everybody = compare_people(sides, table.queries, VALUES), report_people(table)
+    for name in ("alpha_nominal", "alpha_ordinal", "alpha_interval"):
+        assert both[name] == everybody.figures[name]
+    assert both["alpha_nominal"].value == pytest.approx(both_alpha(sides))
 
 
 def both_alpha(sides):

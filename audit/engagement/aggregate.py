@@ -6,8 +6,9 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 - `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from 1 on
   (events other than impressions take their impression's); `other_action`: an event of no interest here.
 - `bad_count`: a count is negative or no whole number; `clicks_above_impressions`: counts that cannot be.
+- `bad_flag`: whether a shown result was clicked, put into a cart or bought is neither 0 nor 1; empty is 0.
 - `bot`: a client with more than `Rules.events_a_day` events on one day, or that clicked more than
-  `Rules.click_share` of at least `Rules.impressions` results it saw. Needs `client_id`.
+  `Rules.click_share` of at least `Rules.impressions` results it saw. Needs `client_id`; days, an ISO 8601 `timestamp`.
 - `duplicate`: the same action on the same candidate of the same search, again.
 - `not_shown`: an action on a candidate that its search never showed.
 
@@ -23,6 +24,13 @@ from audit.engagement.source import EngagementFile, Opened, open_engagement
 from judge.errors import InputError
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
+# A cast alone would round 1.5, and a flag that came as 1.0 or Y would count as no click.
+_MACROS = """
+    CREATE MACRO whole(v) AS CASE WHEN TRY_CAST(v AS DOUBLE) = floor(TRY_CAST(v AS DOUBLE)) THEN TRY_CAST(v AS BIGINT)
+        END;
+    CREATE MACRO flag(v) AS CASE
+        WHEN v IS NULL OR lower(trim(v::VARCHAR)) IN ('', 'false', 'f', 'no', 'n') OR TRY_CAST(v AS DOUBLE) = 0 THEN 0
+        WHEN lower(trim(v::VARCHAR)) IN ('true', 't', 'yes', 'y') OR TRY_CAST(v AS DOUBLE) = 1 THEN 1 END"""
 LOWEST = 60
 """Positions below this one are counted with it: a search's clicks are kept in the bits of one number."""
 
@@ -43,8 +51,9 @@ class Aggregated:
     """What an engagement file holds; the tables `cells`, `queries` and `searches` are in the connection.
 
     `cells(q, c, position, last, impressions, clicks, carts, purchases, live)`: `q` and `c` are keys of the tables
-    `query_keys(q, text, given)` and `candidate_keys(c, candidate_id)`, `last` the position of the last click above (0
-    for none, null where unknown), `live` the impressions in searches where something was clicked (null where unknown).
+    `query_keys(q, text, given, words)` and `candidate_keys(c, candidate_id)`, `last` the position of the last click
+    above (0 for none, null where unknown), `live` the impressions in searches where something was clicked (null where
+    unknown).
     """
 
     shape: str
@@ -58,6 +67,11 @@ class Aggregated:
     def sessions(self) -> bool:
         """Whether single searches are known."""
         return self.shape != "counts"
+
+
+def folded(column: str) -> str:
+    """SQL of a text without regard to case and white space: what makes two queries the same."""
+    return rf"lower(trim(regexp_replace({column}, '\s+', ' ', 'g')))"
 
 
 def connect(scratch: Path, rules: Rules) -> Any:
@@ -97,12 +111,14 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules | None) -> Aggregat
     rules = rules or Rules()
     has = set(opened.columns)
     key = "query_id" if "query_id" in has and opened.shape != "ubi" else "query"
+    # In JSON and Parquet an empty text is not null: without this, all who have no id would be one search or client.
+    texts = [name for name in (key, "candidate_id", "search_id", "client_id") if name in has]
+    trimmed = ", ".join(f"nullif(trim({name}::VARCHAR), '') AS {name}" for name in texts)
+    db.execute(_MACROS)
     db.execute(f"""
         CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM (
-            SELECT * REPLACE (nullif(trim({key}::VARCHAR), '') AS {key},
-                              nullif(trim(candidate_id::VARCHAR), '') AS candidate_id,
-                              TRY_CAST(position AS INTEGER) AS position),
-                   TRY_CAST(position AS INTEGER) IS NULL AND position IS NOT NULL AS odd_position
+            SELECT * REPLACE ({trimmed}, TRY_CAST(whole(position) AS INTEGER) AS position),
+                   TRY_CAST(whole(position) AS INTEGER) IS NULL AND position IS NOT NULL AS odd_position
             FROM raw)""")
     found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
     unread = opened.unread(db)
@@ -114,10 +130,13 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules | None) -> Aggregat
 
 def _keys(db: Any, key: str, has: set[str]) -> None:
     """What the hashes stand for, and what the file says of each query."""
-    promoted = "bool_or(lower(promoted::VARCHAR) IN ('1', 'true', 'yes', 't'))" if "promoted" in has else "NULL"
+    promoted = "bool_or(flag(promoted) = 1) FILTER (promoted IS NOT NULL)" if "promoted" in has else "NULL"
     kind = "any_value(kind::VARCHAR)" if "kind" in has else "NULL"
+    # An id that stands for one text can be found by it; one that stands for several says too little.
+    words = "query::VARCHAR" if key == "query_id" and "query" in has else "NULL::VARCHAR"
     db.execute(f"""CREATE TABLE query_keys AS
-        SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted
+        SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted,
+               CASE WHEN min({folded(words)}) = max({folded(words)}) THEN any_value({words}) END AS words
         FROM rows WHERE {key} IS NOT NULL GROUP BY q""")
     db.execute("""CREATE TABLE candidate_keys AS
         SELECT c, any_value(candidate_id) AS candidate_id FROM rows WHERE candidate_id IS NOT NULL GROUP BY c""")
@@ -133,7 +152,7 @@ def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
         "live": "clicked_search_impressions",
     }
     known = {name: column for name, column in wanted.items() if column in has}
-    numbers = ", ".join(f"TRY_CAST({column} AS BIGINT) AS {name}_" for name, column in known.items())
+    numbers = ", ".join(f"whole({column}) AS {name}_" for name, column in known.items())
     bad = " OR ".join(f"{name}_ IS NULL OR {name}_ < 0" for name in known)
     db.execute(f"""CREATE TABLE checked AS SELECT *, CASE
             WHEN broken IS NOT NULL THEN broken WHEN {key} IS NULL THEN 'no_query'
@@ -160,20 +179,19 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     has = set(opened.columns)
     if opened.shape == "impressions":
         flags = [("clicked", 2), ("add_to_cart", 4), ("purchase", 8)]
-        true = "IN ('1', 'true', 'True', 'TRUE', 't', 'yes')"
-        bits = "1 + " + " + ".join(
-            f"CASE WHEN {name}::VARCHAR {true} THEN {bit} ELSE 0 END" for name, bit in flags if name in has
-        )
+        bits = "1 + " + " + ".join(f"flag({name}) * {bit}" for name, bit in flags if name in has)
     else:
         cases = " ".join(f"WHEN '{name}' THEN {1 << bit}" for bit, name in enumerate(ACTIONS))
         bits = f"CASE action {cases} ELSE 0 END"
-    client = "hash(client_id)" if "client_id" in has else "NULL::UBIGINT"
+    # The hash of null is a number: it would make one client of all that have no id.
+    client = "CASE WHEN client_id IS NOT NULL THEN hash(client_id) END" if "client_id" in has else "NULL::UBIGINT"
     day = "TRY_CAST(timestamp AS TIMESTAMP)::DATE" if "timestamp" in has else "NULL::DATE"
     db.execute(f"""CREATE VIEW checked AS SELECT *, CASE
             WHEN broken IS NOT NULL THEN broken WHEN bits = 0 THEN 'other_action'
             WHEN {key} IS NULL THEN 'no_query' WHEN candidate_id IS NULL THEN 'no_candidate'
             WHEN s IS NULL THEN 'no_search'
-            WHEN odd_position OR position < 1 OR (bits & 1 = 1 AND position IS NULL) THEN 'bad_position' END AS problem
+            WHEN odd_position OR position < 1 OR (bits & 1 = 1 AND position IS NULL) THEN 'bad_position'
+            WHEN bits IS NULL THEN 'bad_flag' END AS problem
         FROM (SELECT *, ({bits})::UTINYINT AS bits, {client} AS client, {day} AS day,
                      CASE WHEN search_id IS NOT NULL THEN hash(search_id, q) END AS s FROM rows)""")
     bots, robots = _bots(db, rules) if "client_id" in has else (0, "")
@@ -212,7 +230,8 @@ def _cells(db: Any) -> None:
 
 def _bots(db: Any, rules: Rules) -> tuple[int, str]:
     db.execute(f"""CREATE TABLE bots AS SELECT DISTINCT client FROM (
-        SELECT client, count(*) AS events, count(*) FILTER (bits & 1 = 1) AS seen, count(*) FILTER (bits & 2 > 0) AS hit
+        SELECT client, count(day) AS events, count(*) FILTER (bits & 1 = 1) AS seen,
+               count(*) FILTER (bits & 2 > 0) AS hit
         FROM checked WHERE problem IS NULL AND client IS NOT NULL GROUP BY client, day)
         GROUP BY client HAVING max(events) > {rules.events_a_day}
             OR (sum(seen) >= {rules.impressions} AND sum(hit) > {rules.click_share} * sum(seen))""")

@@ -121,6 +121,8 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
                     "see `judge audit --help` for the columns",
                 )
             match(db, run, settings.ratings)
+            if not db.execute("SELECT count(*) FROM labelled").fetchone()[0]:
+                raise InputError(f"{run.path}: has no graded pair", "`judge status RUN` says why")
             known, unmatched = db.execute("""SELECT count(DISTINCT m.q), count(DISTINCT k.q) - count(DISTINCT m.q)
                 FROM query_keys k LEFT JOIN matched m USING (q)""").fetchone()
             if not known:

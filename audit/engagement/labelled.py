@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.engagement.aggregate import folded
 from audit.engagement.cells import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.guideline import Guideline, known_grades
@@ -87,14 +88,14 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     table = table.append_column("people", pa.array([place.get(people.get(k), -1) for k in keys], pa.int32()))  # type: ignore[arg-type]
     order = pa.array([place[g] for g in table["grade"].to_pylist()], pa.int32())
     db.register("labelled_rows", table.append_column("level", order))
-    db.execute(f"""CREATE TABLE labelled AS SELECT *, {_folded("query")} AS folded,
+    db.execute(f"""CREATE TABLE labelled AS SELECT *, {folded("query")} AS folded,
         dense_rank() OVER (ORDER BY query_id) - 1 AS index FROM labelled_rows""")
     db.execute(f"""CREATE TABLE matched AS SELECT DISTINCT k.q, l.query_id
         FROM query_keys k JOIN (SELECT DISTINCT query_id, folded FROM labelled) l
-        ON CASE WHEN k.given THEN k.text = l.query_id ELSE {_folded("k.text")} = l.folded END""")
-    # Event tables may put the text where the run has an id of its own making.
+        ON CASE WHEN k.given THEN k.text = l.query_id ELSE {folded("k.text")} = l.folded END""")
+    # Where the ids are not the run's, the text counts; and event tables may put the text into the id's column.
     db.execute(f"""INSERT INTO matched SELECT DISTINCT k.q, l.query_id FROM query_keys k
-        JOIN (SELECT DISTINCT query_id, folded FROM labelled) l ON {_folded("k.text")} = l.folded
+        JOIN (SELECT DISTINCT query_id, folded FROM labelled) l ON {folded("coalesce(k.words, k.text)")} = l.folded
         WHERE k.given AND k.q NOT IN (SELECT q FROM matched)""")
 
 
@@ -162,7 +163,3 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
              AND (p.query_id = r.query_id OR (r.query_id = left(sha256(r.query), 16) AND p.query = r.query))
             WHERE r.skip IS NULL""")
     return {(query_id, candidate_id): grade for query_id, candidate_id, grade in rows}
-
-
-def _folded(column: str) -> str:
-    return rf"lower(trim(regexp_replace({column}, '\s+', ' ', 'g')))"

@@ -67,9 +67,13 @@ def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
     for query_id in labelled.query_id:
         pairs[query_id] = pairs.get(query_id, 0) + 1
     kinds = query_kinds(labelled)
-    found = db.execute("""SELECT k.text, m.query_id, k.kind, k.promoted, q.searches, q.clicked, q.clicks
+    # Several spellings of one of the run's queries are one query, as they are for the evidence.
+    found = db.execute("""SELECT arg_max(coalesce(k.words, k.text), q.searches) AS query, m.query_id,
+            nullif(trim(any_value(k.kind)), ''), bool_or(k.promoted), sum(q.searches)::BIGINT AS searches,
+            sum(q.clicked)::BIGINT, sum(q.clicks)::BIGINT
         FROM queries q JOIN query_keys k USING (q) LEFT JOIN matched m USING (q)
-        ORDER BY q.searches DESC, k.text""").fetchall()
+        GROUP BY m.query_id, CASE WHEN m.query_id IS NULL THEN q.q END
+        ORDER BY searches DESC, query, m.query_id""").fetchall()
     total = sum(row[4] for row in found)
     ours = sum(row[4] for row in found if row[1] is not None)
     sample = sum(pairs[query_id] for query_id in {row[1] for row in found if row[1] is not None})
@@ -130,15 +134,21 @@ def zero_click_summary(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
     known = [row for row in rows if row.zero_click is not None]
     popular = [row for row in known if row.popular]
     promoted = [row for row in known if row.promoted]
-    groups = {kind: [row for row in popular if row.kind == kind] for kind in KINDS}
+    groups = {kind: [row for row in popular if row.kind == kind] for kind in _kinds(popular)}
     return {
         "threshold": ZERO_CLICK,
         "reason": None if known else "counts do not tell single searches: give events or impressions",
         "popular": _share(popular),
         "promoted": _share(promoted),
         "all": _share(known),
-        "by_kind": {kind: _share(group) for kind, group in groups.items() if group},
+        "by_kind": {kind: _share(group) for kind, group in groups.items()},
     }
+
+
+def _kinds(rows: Sequence[QueryRow]) -> list[str]:
+    """The kinds that occur: those that we guess, then those that the file alone names."""
+    there = {row.kind for row in rows}
+    return [kind for kind in KINDS if kind in there] + sorted(there - set(KINDS))
 
 
 def _share(rows: Sequence[QueryRow]) -> dict[str, Any]:
@@ -170,7 +180,6 @@ def traffic_mix(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
                 / max(sum(r.searches for r in ours), 1),
                 "share_of_labelled_pairs": sum(r.labelled_pairs for r in ours if r.kind == kind) / max(pairs, 1),
             }
-            for kind in KINDS
-            if any(r.kind == kind for r in ours)
+            for kind in _kinds(ours)
         },
     }

@@ -11,6 +11,7 @@ UBI is OpenSearch's User Behavior Insights: its `query_id` is one search, its `u
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,7 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
     found = columns.find(table.columns)
     shape = _shape(found, table, columns)
     columns.check_used()
-    path = _quoted(source.path)
+    path = _one_file(source.path)
     if table.format == ".parquet":
         scan = f"read_parquet({path})"
     else:
@@ -127,9 +128,9 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
         SELECT {parts}, CASE WHEN v IS NULL THEN 'invalid_json' END AS broken FROM (
             SELECT CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
                         THEN json_extract_string(line, [{wanted}]) END AS v
-            FROM read_csv({_quoted(source.path)}, header = false, auto_detect = false, columns = {{'line': 'VARCHAR'}},
-                delim = '\x01', quote = '', escape = '', store_rejects = true, rejects_limit = 0,
-                max_line_size = 16777216)
+            FROM read_csv({_one_file(source.path)}, header = false, auto_detect = false,
+                columns = {{'line': 'VARCHAR'}}, delim = '\x01', quote = '', escape = '',
+                store_rejects = true, rejects_limit = 0, max_line_size = 16777216)
             WHERE line IS NOT NULL AND trim(line) <> '')""")
     return Opened(shape, tuple(paths), table.name)
 
@@ -152,6 +153,11 @@ def _shape(found: Mapping[str, str], table: Table, columns: Columns) -> str:
                 f"add the column, or name the one to use with --map {name}=COLUMN",
             )
     return shape
+
+
+def _one_file(path: Path) -> str:
+    """A path as SQL text that names this file alone: DuckDB would take `*`, `?` and `[1]` in a name for a pattern."""
+    return _quoted(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
 def _quoted(text: object) -> str:
