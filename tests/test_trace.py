@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,13 @@ def _policy(folder):
     from judge.guideline import Guideline
 
     return Guideline.model_validate(Run(folder / "run").manifest.guideline)
+
+
+def test_a_row_without_a_query_is_told_too(main, tmp_path):
+    (tmp_path / "g.csv").write_text("query_id,query,candidate_id,grade\nq1,lamp,p1,2\nq2,,p2,0\n")
+    main("import", "g.csv", "--out", "run", "--skip-bad-rows")
+    told = main("trace", "run", "q2", "p2").out
+    assert re.search(r"query +– *\n", told)
+    assert "empty_query: is empty" in told
+    assert main("trace", "run", "q2", "p2", "--json").json["query"] is None
+    assert "the query 'q2' has no candidate 'p9'" in main("trace", "run", "q2", "p9", code=2).err
