@@ -44,7 +44,12 @@ def some_queries(seed, count):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("Red Wool Scarf", "scarf, wool -- red"), ("poêle 24 cm", "POELE 24 CM"), ("women's boots", "womens boots boots")],
+    [
+        ("Red Wool Scarf", "scarf, wool -- red"),
+        ("poêle 24 cm", "POELE 24 CM"),
+        ("women's boots", "womens boots boots"),
+        ("20℃", "20°c"),
+    ],
 )
 def test_the_same_words_are_one_query(one, other):
     assert canonical(one) == canonical(other)
