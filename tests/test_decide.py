@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from audit.engagement import adjudicate
 from audit.engagement.queue import Item, as_csv
-from judge.decisions import Decisions
+from judge.decisions import Decision, Decisions
 from judge.records import query_key
 from judge.rows import Table
 
@@ -94,3 +95,20 @@ def test_a_line_break_in_a_product_stays_within_its_cell_of_the_sheet(tmp_path):
     sheet.write_text(as_csv([item], (0, 1, 2)), encoding="utf-8", newline="\n")
     (row,) = Table(sheet).rows()
     assert row.values["candidate"] == "title: Red\rlamp"
+
+
+def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(run_of, monkeypatch):
+    run = run_of([{"query_id": "q", "query": "lamp", "candidate_id": key, "grade": 0} for key in ("p1", "p2")])
+    numbers = dict.fromkeys(NUMBERS, 0)
+    items = [Item("q", "lamp", key, {"title": "Lamp"}, 0, 2, (), 0.9, None, numbers) for key in ("p1", "p2")]
+    said = {"query_id": "q", "candidate_id": "p1", "verdict": "change", "grade": 2, "author": "Ana", "reason": ""}
+
+    def work(*args):
+        Decisions(run.path).append([Decision(**said, time="t", source="review")])
+        return {item.key: 0 for item in items}, "big"
+
+    for name, stands in (("read_queue", lambda run: items), ("read_votes", lambda run: {}), ("_rejudge", work)):
+        monkeypatch.setattr(adjudicate, name, stands)
+    (found,) = adjudicate.adjudicate(run, None)
+    assert (found.candidate_id, found.author) == ("p2", "judge big")
+    assert Decisions(run.path).settled()["q", "p1"].author == "Ana"
