@@ -101,7 +101,8 @@ def _decided(side: Side) -> Any:
 def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence[str]) -> None:
     values = sorted(side.scale)
     own = " ".join(f"WHEN {value} THEN {side.scale[value]}" for value in values)
-    scale = f"[{', '.join(str(side.scale[value]) for value in values)}]::DOUBLE[]"
+    # Not `list_dot_product`: over a stored column it fails at rows without probabilities, such as skipped ones.
+    mean = " + ".join(f"l.probabilities[{place}] * {side.scale[value]}" for place, value in enumerate(values, 1))
     length = " + ".join(f"coalesce(length(p.candidate.{_quoted(name)}), 0)" for name in fields) or "0"
     text = ", ".join(f"coalesce(p.candidate.{_quoted(name)}, '')" for name in shared)
     category = "p.candidate.category" if "category" in fields else "NULL::VARCHAR"
@@ -116,7 +117,7 @@ def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence
         SELECT c.key, p.query_id, c.candidate_id, c.row,
                CASE WHEN d.grade IS NULL THEN coalesce(l.status, '{UNLABELLED}') ELSE 'graded' END AS status,
                coalesce(d.grade, CASE l.grade {own} END)::INTEGER AS grade,
-               coalesce(d.grade, list_dot_product(l.probabilities, {scale}),
+               coalesce(d.grade, {mean},
                         CASE l.grade {own} END)::DOUBLE AS expected,
                list_max(l.probabilities) AS confidence, CASE WHEN d.grade IS NULL THEN l.reason END AS reason,
                CASE l.grade {own} END AS label_grade, d.decided_by, d.decision_reason,

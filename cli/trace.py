@@ -74,12 +74,12 @@ def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str
     known = replace(layout, grades=known_grades(layout.grades or None, guideline))
     with input_file(file) as (path, name):
         panel = read_ratings(path, known, guideline.values, name)
-    return panel.of(found.query_id, found.query, found.candidate_id)
+    return panel.of(found.query_id, found.query or "", found.candidate_id)
 
 
 def _show(found: "Trace") -> None:
     rows = [
-        ("query", found.query),
+        ("query", found.query or "–"),
         ("query id", found.query_id),
         ("candidate id", found.candidate_id),
         ("locale", found.locale or "–"),

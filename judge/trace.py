@@ -33,7 +33,8 @@ class Trace:
     other_rows: Sequence[Mapping[str, Any]]
     """Rows of the same pair that were skipped: `row, reason`."""
     query_id: str
-    query: str
+    query: str | None
+    """Null where the row has none, and was skipped for it."""
     candidate_id: str
     locale: str | None
     candidate: Mapping[str, str]
@@ -192,7 +193,7 @@ def _absent(db: Any, path: Path, query: str, candidate_id: str) -> InputError:
     ).fetchall()
     hint = f"it has {', '.join(repr(name) for (name,) in found)}, among others"
     hint += f"; that candidate stands under {' and '.join(repr(text) for (text,) in others)}" if others else ""
-    return InputError(f"{path}: the query {known[0][1]!r} has no candidate {candidate_id!r}", hint)
+    return InputError(f"{path}: the query {known[0][1] or known[0][0]!r} has no candidate {candidate_id!r}", hint)
 
 
 def _label(run: Run, row: int) -> dict[str, Any]:

@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
-from judge.decisions import Decisions
+from audit.engagement import adjudicate
+from audit.engagement.queue import Item, as_csv
+from judge.decisions import Decision, Decisions
 from judge.records import query_key
+from judge.rows import Table
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
+NUMBERS = ("impressions", "examined_impressions", "clicks", "expected_clicks", "carts", "purchases", "people_grade")
 
 
 def test_decisions_of_the_agreement_report_and_of_another_run_come_in(main, tmp_path):
@@ -47,3 +51,64 @@ def test_words_that_name_two_queries_decide_nothing(main, tmp_path):
     saved.write_text(json.dumps(line | {"query_id": "b"}) + "\n")
     main("decide", tmp_path / "run", saved)
     assert [d.query_id for d in Decisions(tmp_path / "run")] == ["b"]
+
+
+def test_a_kept_label_of_another_run_is_its_grade_and_a_judge_stays_a_judge(main, tmp_path):
+    for name, grades in (("there", (0, 0, 1)), ("here", (2, 0, 2))):
+        rows = "".join(f"q,lamp,p{number},{grade}\n" for number, grade in enumerate(grades))
+        (tmp_path / f"{name}.csv").write_text("query_id,query,candidate_id,grade\n" + rows)
+        main("import", f"{name}.csv", "--out", name)
+    (tmp_path / "sheet.csv").write_text("query_id,candidate_id,decision\nq,p0,keep\nq,p1,keep\n")
+    main("decide", "there", "sheet.csv", "--author", "Ana")
+    given = {"query_id": "q", "candidate_id": "p2", "verdict": "change", "grade": 0, "label": 1}
+    said = {"author": "judge big", "reason": "", "time": "2026-09-07T09:00:00Z", "source": "judge"}
+    with (tmp_path / "there" / "decisions.jsonl").open("a") as stream:
+        stream.write(json.dumps(given | said) + "\n")
+    main("decide", "here", "there/decisions.jsonl")
+    # Ana said that p0 has grade 0: here that is a change. p1 is 0 in both.
+    assert [(d.verdict, d.grade, d.source) for d in Decisions(tmp_path / "here")] == [
+        ("change", 0, "file"),
+        ("keep", None, "file"),
+        ("change", 0, "judge"),
+    ]
+
+
+def test_a_file_that_decides_nothing_or_is_no_utf_8_is_refused(main, tmp_path):
+    (tmp_path / "g.csv").write_text("query_id,query,candidate_id,grade\nq,lamp,p1,1\n")
+    main("import", "g.csv", "--out", "run")
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("query_id;candidate_id;decision;author\nq;p1;2;Ana\n")
+    assert "row 1, field 'decision': missing; it has query_id;cand" in main("decide", "run", sheet, code=2).err
+    (tmp_path / "sheet.jsonl").write_text('{"query_id": "q", "candidate_id": "p1", "grade": 2}\n')
+    assert "row 1, field 'decision': missing" in main("decide", "run", "sheet.jsonl", code=2).err
+    sheet.write_bytes("query_id,candidate_id,decision,author,reason\nq,p1,2,Ana,café\n".encode("latin-1"))
+    error = main("decide", "run", sheet, code=2).err
+    assert "row 1, field 'reason': is not UTF-8 text" in error
+    assert "save the file as UTF-8" in error
+    sheet.write_text("query_id,candidate_id,decision,author\nq,p1,,\n")
+    assert main("decide", "run", sheet).out == "0 decisions appended\n"
+
+
+def test_a_line_break_in_a_product_stays_within_its_cell_of_the_sheet(tmp_path):
+    item = Item("q", "lamp", "p1", {"title": "Red\rlamp"}, 0, 2, (), 0.9, None, dict.fromkeys(NUMBERS, 0))
+    sheet = tmp_path / "queue.csv"
+    sheet.write_text(as_csv([item], (0, 1, 2)), encoding="utf-8", newline="\n")
+    (row,) = Table(sheet).rows()
+    assert row.values["candidate"] == "title: Red\rlamp"
+
+
+def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(run_of, monkeypatch):
+    run = run_of([{"query_id": "q", "query": "lamp", "candidate_id": key, "grade": 0} for key in ("p1", "p2")])
+    numbers = dict.fromkeys(NUMBERS, 0)
+    items = [Item("q", "lamp", key, {"title": "Lamp"}, 0, 2, (), 0.9, None, numbers) for key in ("p1", "p2")]
+    said = {"query_id": "q", "candidate_id": "p1", "verdict": "change", "grade": 2, "author": "Ana", "reason": ""}
+
+    def work(*args):
+        Decisions(run.path).append([Decision(**said, time="t", source="review")])
+        return {item.key: 0 for item in items}, "big"
+
+    for name, stands in (("read_queue", lambda run: items), ("read_votes", lambda run: {}), ("_rejudge", work)):
+        monkeypatch.setattr(adjudicate, name, stands)
+    (found,) = adjudicate.adjudicate(run, None)
+    assert (found.candidate_id, found.author) == ("p2", "judge big")
+    assert Decisions(run.path).settled()["q", "p1"].author == "Ana"

@@ -282,3 +282,13 @@ def _records(export, grades):
         return set(known.items())
     high, low = map(int, export.removeprefix("triplets ").split(">"))
     return {(p, n) for p, n in product(known, known) if p[0] == n[0] and (known[p], known[n]) == (high, low)}
+
+
+def test_rows_that_were_not_read_as_pairs_stop_no_comparison(main, tmp_path):
+    (tmp_path / "a.csv").write_text("query_id,query,candidate_id,grade\nq1,lamp,p1,2\nq2,,p2,0\nq1,lamp,,0\n")
+    (tmp_path / "b.csv").write_text("query_id,query,candidate_id,grade\nq1,lamp,p1,1\nq2,scarf,p2,0\n")
+    for name in "ab":
+        main("import", f"{name}.csv", "--out", name, "--skip-bad-rows")
+    found = main("diff", "a", "b", "--json").json
+    assert (found["both"], found["moved"], found["only_b"]) == (1, 1, 1)
+    assert found["mean_shift"] == -1

@@ -1,10 +1,14 @@
 """What leaves a run: every input row once, in input order, readable by others."""
 
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import DOZEN
+
+from judge.errors import InputError
+from judge.export import export
 
 COLUMNS = ["query_id", "query", "candidate_id", "status", "grade", "probabilities", "expected_grade", "reason"]
 
@@ -68,3 +72,24 @@ def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
 )
 def test_what_cannot_be_exported_is_refused(labelled, main, arguments, says):
     assert says in main("export", *arguments, code=2).err
+
+
+def test_jsonl_is_written_although_no_grade_is_among_its_first_rows(run_of, tmp_path):
+    # More rows than DuckDB looks at to guess what a column holds.
+    rows = [
+        {"query": "lamp", "candidate_id": f"p{n}", "status": "abstained", "reason": "not sure"} for n in range(20_600)
+    ]
+    run = run_of([*rows, {"query": "lamp", "candidate_id": "last", "grade": 2}])
+    assert export(run, "jsonl", tmp_path / "x.jsonl").records == {"train": 20_601}
+    assert json.loads((tmp_path / "x.jsonl").read_text().splitlines()[-1])["grade"] == 2
+
+
+@pytest.mark.parametrize("out", ["run", ".", "run/run.json", "run/labels", "run/../run/decisions.jsonl"])
+@pytest.mark.parametrize("form", ["jsonl", "beir"])
+def test_an_export_is_never_written_over_its_run(run_of, tmp_path, monkeypatch, form, out):
+    run = run_of([{"query": "lamp", "candidate_id": "p", "title": "Lamp", "grade": 2}])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="would be lost"):
+        export(run, form, Path(out), overwrite=True)
+    run.check_whole()
+    assert export(run, form, run.path / "out").used == 1

@@ -3,9 +3,11 @@
 import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,8 @@ from hypothesis.extra.numpy import arrays
 from judge.asked import find_template
 from judge.calibrate import calibrate
 from judge.engines.fake import FakeEngine, FakeTokenizer
+from judge.export import Selection, export
+from judge.export.whereabouts import whereabouts
 from judge.label import read_pairs
 from judge.prompt import PromptBuilder, template_digest
 from judge.store import Run
@@ -249,3 +253,28 @@ def _policy(folder):
     from judge.guideline import Guideline
 
     return Guideline.model_validate(Run(folder / "run").manifest.guideline)
+
+
+def test_a_row_without_a_query_is_told_too(main, tmp_path):
+    (tmp_path / "g.csv").write_text("query_id,query,candidate_id,grade\nq1,lamp,p1,2\nq2,,p2,0\n")
+    main("import", "g.csv", "--out", "run", "--skip-bad-rows")
+    told = main("trace", "run", "q2", "p2").out
+    assert re.search(r"query +– *\n", told)
+    assert "empty_query: is empty" in told
+    assert main("trace", "run", "q2", "p2", "--json").json["query"] is None
+    assert "the query 'q2' has no candidate 'p9'" in main("trace", "run", "q2", "p9", code=2).err
+
+
+def test_an_export_that_would_be_refused_by_now_does_not_stop_the_trace(run_of, tmp_path):
+    rows = [
+        {"query": f"{word} lamp", "candidate_id": word, "title": word, "grade": 2} for word in ("red", "oak", "tin")
+    ]
+    run = run_of([*rows, *(row | {"candidate_id": row["candidate_id"] + "2", "grade": 0} for row in rows)])
+    splits = {"train": 0.5, "test": 0.5}
+    export(run, "judgments", tmp_path / "out", Selection(splits=splits, products="shared", flagged="leave_out"))
+    pq.write_table(
+        pq.read_table(run.pairs_path, columns=["query_id", "candidate_id"]).slice(1), run.path / "flags.parquet"
+    )
+    (found,) = whereabouts(run, 2)
+    assert found.split is None
+    assert "cannot be chosen again (--splits:" in found.left_out

@@ -119,6 +119,15 @@ def test_a_copy_of_a_better_product_is_no_negative(run_of, tmp_path):
     assert texts(read(tmp_path / "t")) == [("a", "b")]
 
 
+def test_a_copy_of_a_better_product_that_is_left_out_is_no_negative_either(run_of, tmp_path):
+    rows = [row("q", "a", 2, 0.9), row("q", "b", 0, 0.9), row("q", "c", 0, 0.9) | {"title": "product d"}]
+    rows += [row("q", "d", 2, 0.6), row("r", "a", 2, 0.9), row("r", "d", 0, 0.9)]
+    done = export(run_of(rows), "triplets", tmp_path / "t", Selection(min_confidence=0.7))
+    # The copy is of the query q: in r the same text is a negative like any other.
+    assert texts(read(tmp_path / "t")) == [("a", "b"), ("a", "d")]
+    assert done.left_out == {"below the least confidence": 1, "too uncertain or contested for a negative": 1}
+
+
 def test_pairs_have_a_score_between_0_and_1_or_a_class(run_of, tmp_path):
     run = run_of([row("q", "a", 2), row("q", "b", 1, 0.8, expected_grade=0.5), row("q", "c", 0)])
     export(run, "pairs", tmp_path / "s")
@@ -131,6 +140,12 @@ def test_pairs_have_a_score_between_0_and_1_or_a_class(run_of, tmp_path):
     assert [r["score"] for r in read(tmp_path / "e")] == [1, 0.25, 0]
     export(run, "pairs", tmp_path / "l", Selection(pairs="labelled"))
     assert [r["label"] for r in read(tmp_path / "l")] == [2, 1, 0]
+    query = pq.read_table(run.pairs_path).column("query_id")[0].as_py()
+    changed = {"query_id": query, "candidate_id": "b", "verdict": Verdict.CHANGE, "grade": 2, "label": 1}
+    Decisions(run.path).append([Decision(author="judge big", reason="", time="t", source="judge", **changed)])
+    export(run, "pairs", tmp_path / "d", Selection(score="expected"))
+    # What another judge decided is not what the first one expected.
+    assert [r["score"] for r in read(tmp_path / "d")] == [1, 1, 0]
 
 
 def test_four_grades_with_gaps_are_scaled_by_their_ends(run_of, tmp_path):

@@ -139,6 +139,9 @@ def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambd
                 source="judge",
             )
         )
+    # What people settled while the judge was at work stands: the last decision of a pair counts.
+    settled = Decisions(run.path).settled()
+    found = [decision for decision in found if (decision.query_id, decision.candidate_id) not in settled]
     Decisions(run.path).append(found)
     return found
 

@@ -107,7 +107,8 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
 def as_csv(items: Iterable[Item], values: Sequence[int]) -> str:
     """A sheet to fill in: `decision` takes a grade, `keep` or `unsure`. No cell begins a formula."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    # Cells are quoted for the letters of the terminator: both, so that no line break stands bare.
+    writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for item in items:
         cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggested_grade)

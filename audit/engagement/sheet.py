@@ -4,12 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from judge.cells import restored
+from judge.cells import as_text, restored
 from judge.decisions import Decision, Verdict
 from judge.errors import InputError
 from judge.files import now
 from judge.rows import Row, Table
 from judge.store import Run
+
+DECIDING = frozenset({"decision", "verdict"})
+"""Columns of which a file must have one: otherwise it is no sheet of decisions."""
+READ = frozenset(
+    {"query_id", "query", "candidate_id", "author", "reason", "time", "source", "grade", "label", *DECIDING}
+)
 
 
 def read_decisions(run: Run, path: Path, author: str | None, name: str | None = None) -> list[Decision]:
@@ -23,14 +29,19 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
     """
     table = Table(path, name)
     rows: list[tuple[int, dict[str, str]]] = []
+    read, able = 0, table.columns is not None and not DECIDING.isdisjoint(table.columns)
     for row in table.rows():
         if not isinstance(row, Row):
             raise InputError(str(row), row.fix)
-        given = {key: "" if value is None else str(value).strip() for key, value in row.values.items()}
-        if not given.get("decision") and given.get("verdict"):
-            given["decision"] = given.get("grade", "") if given["verdict"] == Verdict.CHANGE else given["verdict"]
+        read, able = row.number, able or not DECIDING.isdisjoint(row.values)
+        given = _given(table, row)
         if given.get("decision"):
             rows.append((row.number, given))
+    if not able and (read or table.columns is not None):
+        there = f"; it has {', '.join(table.columns)}" if table.columns is not None else ""
+        raise InputError(
+            f"{table.name}, row 1, field 'decision': missing{there}", "fill in the sheet that `judge queue` writes"
+        )
     labels = _labels(run, [given for _, given in rows])
     values = run.manifest.values
     found = []
@@ -55,10 +66,31 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
                 author=who,
                 reason=restored(given.get("reason", "")),
                 time=_time(given.get("time", ""), where),
-                source="file",
+                source=given["source"],
             )
         )
     return found
+
+
+def _given(table: Table, row: Row) -> dict[str, str]:
+    """What a row says, as text; `decision` is empty where it decides nothing.
+
+    A line of a `decisions.jsonl` says it in `verdict`, `grade` and `label`. To keep a label is to give its grade, which
+    in this run can be another one; and what a judge decided there is a judge's word here, too.
+    """
+    given = {}
+    for field in READ & row.values.keys():
+        try:
+            given[field] = (as_text(row.values[field]) or "").strip()
+        except ValueError as error:
+            fix = "save the file as UTF-8" if "UTF-8" in str(error) else "give text or a number"
+            raise InputError(f"{table.name}, row {row.number}, field {field!r}: {error}", fix) from None
+    source = "file"
+    if not given.get("decision") and given.get("verdict"):
+        meant: dict[str, str | None] = {Verdict.CHANGE: given.get("grade"), Verdict.KEEP: given.get("label")}
+        given["decision"] = meant.get(given["verdict"]) or given["verdict"]
+        source = "judge" if given.get("source") == "judge" else source
+    return given | {"source": source}
 
 
 # A `query_id` that is the digest of its text was made by us, because a file had none: then the text is what counts.

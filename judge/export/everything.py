@@ -37,8 +37,10 @@ _ROWS = f"""SELECT {", ".join(COLUMNS)} FROM (
           LEFT JOIN decided d
           ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped')
           ORDER BY row"""
+# Kinds are given: guessed from the first rows, they are wrong where none of these has a grade.
+_JSON = "read_json('{}', format = 'newline_delimited', columns = {{'query_id': 'VARCHAR', 'grade': 'INTEGER'}})"
 _OPTIONS = {
-    "jsonl": ("FORMAT json, ARRAY false", "read_json('{}', format = 'newline_delimited')"),
+    "jsonl": ("FORMAT json, ARRAY false", _JSON),
     "parquet": ("FORMAT parquet, COMPRESSION zstd", "read_parquet('{}')"),
 }
 

@@ -59,6 +59,13 @@ BEIR = "beir"
 EVERYTHING = ("jsonl", "parquet")
 """Formats of every input row: nothing is selected."""
 FORMATS = (*SELECTED, BEIR, *EVERYTHING)
+OF_RUNS = frozenset(
+    {
+        *("run.json", "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
+        *("decisions.jsonl", "exports.jsonl", "calibration.json"),
+    }
+)
+"""What verbs keep in a run's directory under these names."""
 
 
 def export(run: Run, form: str, out: Path, selection: Selection | None = None, *, overwrite: bool = False) -> Exported:
@@ -87,6 +94,7 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
             "leave the options of selection out, or export to judgments",
         )
     wanted = selection or Selection()
+    _spare(run, out)
     if form == BEIR or wanted.splits:
         with new_folder(out, overwrite=overwrite) as folder:
             if form == BEIR:
@@ -103,6 +111,15 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
     exported = record(run, form, out, wanted, written)
     Exports(run.path).append(exported)
     return exported
+
+
+def _spare(run: Run, out: Path) -> None:
+    """Refuse to write over the run that is exported: its directory, one that holds it, or a file of its own."""
+    mine, target = run.path.resolve(), out.resolve()
+    inside = target != mine and target.is_relative_to(mine)
+    if mine.is_relative_to(target) or (inside and target.relative_to(mine).parts[0] in OF_RUNS):
+        what = "belongs to" if inside else "holds"
+        raise InputError(f"{out}: {what} the run {run.path}, which would be lost", "choose another place with --out")
 
 
 def _write(run: Run, form: str, selection: Selection, path_of: PathOf) -> WrittenView:

@@ -40,7 +40,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     work = Work(chosen, decisions_of(chosen.run))
     with ExitStack() as stack:
         files = [stack.enter_context(_File(path_of(name))) for name in names]
-        for window in windows(chosen, view.labels):
+        for window in windows(chosen, view.labels, aside=view.aside):
             table, splits = view.make(window, work)
             for number, file in enumerate(files):
                 # A split without records gets a file with columns and no rows.

@@ -43,7 +43,8 @@ def canonical(text: str) -> str:
         words = _WORDS.findall(plain)
     else:
         # Accents of European scripts only: in others marks are letters, which `\\w` does not know.
-        plain = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", plain)))
+        # Signs that stand for letters can bring capitals: ℃ is °C.
+        plain = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", plain).casefold()))
         words = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in plain).split()
     return " ".join(sorted(set(words))) if words else text.strip()
 

@@ -2,7 +2,7 @@
 
 A query's side depends on the words of its cluster's representative alone, not on the order, number or grades of rows.
 What can move when data grows: a query to which a near-duplicate (same letters nearly, not the same words) comes with a
-smaller hash, or through which two clusters become one. Nothing else.
+smaller hash, or through which two clusters become one. Nothing else, and nothing for what is selected of a run.
 
 Products stand in many queries, so that no hash can keep both apart. Queries decide, and the smaller split comes first:
 where a product, or one nearly the same, belongs to a query of a smaller split, its rows in larger ones are left out.
@@ -45,9 +45,11 @@ def assign(db: Any, selection: Selection, fields: Sequence[str]) -> None:
 
     if not selection.splits:
         return
+    # Of queries without a row to export, too: one may stand for its cluster, whatever is selected. Skipped rows can
+    # bring another text for an id.
     queries = """SELECT r.query_id AS id, p.query AS text FROM pairs p
-        JOIN (SELECT query_id, min(position) AS position FROM rows WHERE left_out IS NULL GROUP BY query_id) r
-        USING (position)"""
+        JOIN (SELECT query_id, min(position) AS position FROM rows WHERE left_out IS DISTINCT FROM 'skipped'
+        GROUP BY query_id) r USING (position)"""
     cluster(db, queries, "query_clusters")
     db.execute("CREATE OR REPLACE TABLE sides (query_id VARCHAR, split TINYINT)")
     for batch in db.cursor().sql("SELECT id, key FROM query_clusters").to_arrow_reader(BATCH):

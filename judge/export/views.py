@@ -49,6 +49,8 @@ class View:
     """Columns of the labels that it reads."""
     rows: bool = True
     """Whether it has a record for each row; else of groups of rows."""
+    aside: bool = False
+    """Whether it looks at graded rows that are left out, too."""
 
 
 def judgments(window: Window, work: Work) -> Made:
@@ -93,8 +95,9 @@ def pairs(window: Window, work: Work) -> Made:
         grade = window.grade.astype(np.float64)
         if work.chosen.selection.score == "expected":
             expected = window.table.column("expected_grade").to_numpy().astype(np.float64)
-            # What people graded or decided has no probabilities of its own.
-            grade = np.where(np.isnan(window.confidence) | np.isnan(expected), grade, expected)
+            # What people graded or decided has no probabilities of its own, nor has what another judge decided.
+            changed = window.table.column("grade").to_numpy() != window.grade
+            grade = np.where(changed | np.isnan(window.confidence) | np.isnan(expected), grade, expected)
         columns["score"] = pa.array(np.clip((grade - values[0]) / (values[-1] - values[0]), 0, 1))
     return pa.table(columns), window.split
 
@@ -143,7 +146,7 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
     rows = Rows(
         query=np.repeat(np.arange(len(window.starts)), window.ends - window.starts),
         level=np.searchsorted(values, window.grade),
-        able=window.sure & ~window.flagged,
+        able=window.sure & ~window.flagged & ~_bettered(window, work, texts),
         text=texts.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
         levels=len(values),
     )
@@ -168,13 +171,29 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
     return pa.table(columns), window.split[positive]
 
 
+def _bettered(window: Window, work: Work, texts: Any) -> npt.NDArray[np.bool_]:
+    """Whether a row of the query has the row's text and a higher grade, and is left out of the export."""
+    aside, worse = window.aside, np.zeros(len(window.grade), dtype=bool)
+    if aside is None:
+        return worse
+    best: dict[tuple[int, str], int] = {}
+    others = candidate_text(aside.candidate, work.chosen.fields).to_pylist()
+    for query, text, grade in zip(aside.query.tolist(), others, aside.grade.tolist(), strict=True):
+        best[query, text] = max(grade, best.get((query, text), grade))
+    query = np.repeat(np.arange(len(window.starts)), window.ends - window.starts)
+    # Few queries have rows aside: the texts of the others are not looked at.
+    for place in np.flatnonzero(np.isin(query, aside.query)).tolist():
+        worse[place] = best.get((int(query[place]), texts[place].as_py()), -1) > window.grade[place]
+    return worse
+
+
 VIEWS = {
     view.name: view
     for view in (
         View("judgments", judgments, need_text=False, labels=BESIDE),
-        View("pairs", pairs, need_text=True, labels=("expected_grade",)),
-        View("triplets", triplets, need_text=True, rows=False),
-        View("n-tuples", n_tuples, need_text=True, rows=False),
+        View("pairs", pairs, need_text=True, labels=("expected_grade", "grade")),
+        View("triplets", triplets, need_text=True, rows=False, aside=True),
+        View("n-tuples", n_tuples, need_text=True, rows=False, aside=True),
         View("listwise", listwise, need_text=True, rows=False),
         View("qrels", qrels, need_text=False),
     )

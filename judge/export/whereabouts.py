@@ -1,5 +1,6 @@
 """Which exports one row of a run went into, told from the run's ledger by choosing again as each of them chose."""
 
+from judge.errors import InputError
 from judge.export.chosen import choose
 from judge.export.formats import BEIR, EVERYTHING, SELECTED
 from judge.export.ledger import Exported, Exports
@@ -49,6 +50,10 @@ def whereabouts(run: Run, row: int) -> list[Whereabouts]:
 
 
 def _chosen(run: Run, exported: Exported, need_text: bool, row: int) -> tuple[str | None, str | None]:
-    with choose(run, exported.selection, need_text=need_text) as chosen:
-        split, reason = chosen.db.execute("SELECT split, left_out FROM rows WHERE row = ?", [row]).fetchone()
+    try:
+        with choose(run, exported.selection, need_text=need_text) as chosen:
+            split, reason = chosen.db.execute("SELECT split, left_out FROM rows WHERE row = ?", [row]).fetchone()
+    except InputError as error:
+        # Flags and decisions came since: the same export would be refused today.
+        return None, f"the export cannot be chosen again ({error.message})"
     return (None, reason) if reason else (exported.selection.names[split], None)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,17 @@ from judge.store import Run
 BATCH = 16_384
 
 Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Rows that are graded and left out."""
+
+    candidate: Any
+    """An Arrow array of the candidates."""
+    query: Ints
+    """The number of their query in the window, from 0."""
+    grade: Ints
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Window:
     """Whether the row stands for its candidate, where someone has marked one."""
     starts: Ints
     """Where each query's rows begin."""
+    aside: "Aside | None" = None
+    """Graded rows of these queries that are not exported; where they were asked for, and there are some."""
 
     @property
     def ends(self) -> Ints:
@@ -50,17 +63,40 @@ class Window:
         return np.append(self.starts[1:], len(self.grade))
 
 
-def windows(chosen: Chosen, labels: Sequence[str] = ()) -> Iterator[Window]:
+def windows(chosen: Chosen, labels: Sequence[str] = (), *, aside: bool = False) -> Iterator[Window]:
     """The exported rows with their texts, and with these columns of their labels.
+
+    Args:
+        chosen: Which rows.
+        labels: The columns.
+        aside: Whether graded rows that are left out are told too.
 
     Raises:
         RunError: The labels do not follow the pairs.
     """
     rows = _Rows(chosen.db)
+    others = _Rows(chosen.db, "left_out IS NOT NULL AND grade IS NOT NULL") if aside else None
     for table, start in _whole_queries(_texts(chosen.run, labels)):
         mine = rows.until(start + table.num_rows)
+        rest = others.until(start + table.num_rows) if others else None
         if mine.num_rows:
-            yield _window(table, start, mine)
+            window = _window(table, start, mine)
+            yield replace(window, aside=_aside(table, start, window, rest)) if rest else window
+
+
+def _aside(table: Any, start: int, window: Window, rest: Any) -> Aside | None:
+    """Of the rows that are left out, those whose query is in the window."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = table.take(rest.column("position").to_numpy() - start)
+    queries = window.table.column("query_id").take(pa.array(window.starts))
+    place = pc.index_in(found.column("query_id"), value_set=queries).to_numpy()
+    there = ~np.isnan(place.astype(np.float64))
+    if not there.any():
+        return None
+    candidate = found.column("candidate").combine_chunks().filter(pa.array(there))
+    return Aside(candidate, place[there].astype(np.int64), rest.column("grade").to_numpy()[there].astype(np.int64))
 
 
 def _window(table: Any, start: int, mine: Any) -> Window:
@@ -88,11 +124,11 @@ def _window(table: Any, start: int, mine: Any) -> Window:
 class _Rows:
     """The table `rows` by position."""
 
-    def __init__(self, db: Any) -> None:
+    def __init__(self, db: Any, which: str = "left_out IS NULL") -> None:
         self._reader = iter(
             db.cursor()
-            .sql("""SELECT position, row, grade, coalesce(confidence, 'nan'::DOUBLE) AS confidence, sure, flagged,
-                split, first FROM rows WHERE left_out IS NULL ORDER BY position""")
+            .sql(f"""SELECT position, row, grade, coalesce(confidence, 'nan'::DOUBLE) AS confidence, sure, flagged,
+                split, first FROM rows WHERE {which} ORDER BY position""")
             .to_arrow_reader(BATCH)
         )
         self._schema: Any = None
