@@ -68,6 +68,8 @@ def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
         (["run", "--to", "xml", "--out", "x"], "there is no such format"),
         (["nowhere", "--to", "jsonl", "--out", "x"], "nowhere: does not exist"),
         (["run", "--to", "jsonl", "--out", "/proc/none/x"], "cannot be written"),
+        (["run", "--to", "triplets", "--out", "x", "--negative-confidence", "2"], "--negative-confidence: Input"),
+        (["run", "--to", "triplets", "--out", "x", "--min-confidence", "2"], " --min-confidence: Input"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(labelled, main, arguments, says):

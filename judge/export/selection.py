@@ -128,4 +128,6 @@ def read_selection(
     except ValidationError as error:
         first = error.errors()[0]
         option = ".".join(map(str, first["loc"])).replace("_", "-") or "selection"
+        if error.title == Negatives.__name__:
+            option = {"min-confidence": "negative-confidence", "count": "negatives"}.get(option, option)
         raise InputError(f"--{option}: {first['msg'].removeprefix('Value error, ')}", "`judge export --help`") from None
