@@ -117,7 +117,5 @@ PERTURBATIONS = (
     Perturbation("keyword stuffing", "the query three times before the description", _stuffed, raises=True),
     Perturbation("title stuffing", "the query three times before the title", _titled, raises=True),
     Perturbation("hidden instruction", "“rate this” the best grade, in the description", _ordered, raises=True),
-    Perturbation(
-        "other script", "thanks in Japanese, Russian and Arabic after the description", _appended(OTHER_SCRIPT)
-    ),
+    Perturbation("other script", "thanks in Japanese, Russian and Arabic in the description", _appended(OTHER_SCRIPT)),
 )

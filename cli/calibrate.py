@@ -84,11 +84,14 @@ def _fit(
     from finetune.held_out import join
     from finetune.ratings import Ratings, read_rated
     from judge.calibrate import calibrate as fit
+    from judge.columns import Columns
     from judge.fingerprint import file_digest
     from judge.guideline import Guideline, known_grades
     from judge.pairs import Source
 
     policy = Guideline.model_validate(run.manifest.guideline)
+    # Texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
+    Columns(mapping, [*RATING_COLUMNS, "locale", *(field.name for field in policy.fields)])
     narrow = {key: columns for key, columns in mapping.items() if key in RATING_COLUMNS}
     with input_file(ratings) as (path, name), tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
         source = Source(path, None, narrow, grades=known_grades(grades, policy), need_text=False, name=name)

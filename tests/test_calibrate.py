@@ -135,6 +135,8 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     chart = (tmp_path / "chart.svg").read_text()
     assert chart.startswith("<svg")
     assert "<script" not in chart
+    unknown = main("calibrate", "plain", rated_file, "--map", "raters=who", "--out", "other.json", code=2)
+    assert "there is no 'raters' to map" in unknown.err
     again = main("calibrate", "plain", rated_file, code=2)
     assert "already there" in again.err
     file = tmp_path / "plain" / "calibration.json"

@@ -110,6 +110,15 @@ def test_browsing_forward_by_hand():
     assert seen[1].tolist() == pytest.approx([1, 0.8])
 
 
+def test_a_second_page_is_reached_past_a_first_that_was_not_shown():
+    # Pair 0 stands third, below two empty places: 0.8 to go on from each, whatever the last pair of all is like.
+    searches = Searches(np.array([[-1, -1, 0]]), np.zeros(1, np.int64), np.array([[False, False, True]]))
+    for other in (0.1, 0.9):
+        model = Browsing(np.array([0.5, other]), np.array([0.5, 0.5]), 0.8)
+        assert model.examined(searches)[0, 2] == pytest.approx(0.64)
+        assert model.click_chance(searches) == pytest.approx([0.32])
+
+
 def test_cells_of_searches_know_the_last_click_above():
     searches = Searches(np.array([[4, 5, 6, -1]]), np.array([0]), np.array([[False, True, False, False]]))
     cells = searches.cells()

@@ -188,6 +188,12 @@ def test_a_missing_column_is_named(tmp_path, text, message):
     assert "--map" in error.value.hint
 
 
+def test_a_mapped_column_that_the_file_lacks_is_named(tmp_path):
+    text = "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\n"
+    with pytest.raises(InputError, match="--map position=rang: no file has a column 'rang'"):
+        read(tmp_path, "counts.csv", text, mapping={"position": ["rang"]})
+
+
 def test_a_file_that_ends_early_is_an_input_error(tmp_path):
     import gzip
 

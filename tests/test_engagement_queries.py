@@ -96,6 +96,18 @@ def test_ids_that_are_not_the_runs_are_found_by_their_text(tmp_path):
     assert (found.unmatched, {row.query for row in found.queries}) == (1, {"Tent", "e2"})
 
 
+def test_people_of_other_pairs_are_refused_and_those_of_the_run_are_counted(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\nlamp,A,1\n")
+    (tmp_path / "people.csv").write_text("query,candidate_id,grade\ntent,A,1\nstove,A,1\n")
+    (tmp_path / "others.csv").write_text("query,candidate_id,grade\ntents,A,1\n")
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    events = shown(tmp_path / "shown.csv", ["query"], [["t", "tent", "A", 1, 1]])
+    found = audit(run, events, Settings(ratings=Ratings(tmp_path / "people.csv", {})))
+    assert found.as_json()["pairs"]["with_people_grade"] == 1
+    with pytest.raises(InputError, match=r"others\.csv: none of its rated pairs is in"):
+        audit(run, events, Settings(ratings=Ratings(tmp_path / "others.csv", {})))
+
+
 def test_a_run_without_a_grade_is_refused(tmp_path):
     (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,\n")
     run = make_run(tmp_path / "run", tmp_path / "grades.csv")

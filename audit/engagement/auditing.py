@@ -70,6 +70,7 @@ class Audit:
                 "graded": len(self.labelled),
                 "with_impressions": int((self.labelled.impressions > 0).sum()),
                 "with_examined_impressions": self.with_evidence,
+                "with_people_grade": int((self.labelled.people >= 0).sum()),
                 "expected_wrong": float(wrong.sum()),
                 "flagged": len({flag.pair for flag in self.flags}),
             },

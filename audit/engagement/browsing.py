@@ -46,7 +46,9 @@ class Browsing:
 
     def _forward(self, searches: Searches) -> tuple[Floats, Floats, Floats]:
         """(P(examined | above), attractiveness, chance to go on after a click), each of shape (S, D)."""
-        alpha, sigma = self.attractive[searches.pair], self.satisfying[searches.pair]
+        # Where nothing was shown, as above a second page, nothing attracts: the shopper goes on or does not.
+        alpha = np.where(searches.pair >= 0, self.attractive[searches.pair], 0.0)
+        sigma = self.satisfying[searches.pair]
         onward = self.persistence * (1 - sigma)
         seen = np.ones_like(alpha)
         for r in range(1, seen.shape[1]):
@@ -101,12 +103,12 @@ def _backward(model: Browsing, searches: Searches, alpha: Floats, onward: Floats
     count, depth = alpha.shape
     ahead = np.ones((count, depth + 1, 2))
     for r in range(depth - 1, -1, -1):
-        hit, gone = searches.clicked[:, r], searches.pair[:, r] < 0
+        hit = searches.clicked[:, r]
         off, on = ahead[:, r + 1, 0], ahead[:, r + 1, 1]
         ahead[:, r, 0] = np.where(hit, 0.0, off)
         go = np.where(hit, onward[:, r], model.persistence)
         chance = np.where(hit, alpha[:, r], 1 - alpha[:, r])
-        ahead[:, r, 1] = np.where(gone, 1.0, chance * (go * on + (1 - go) * off))
+        ahead[:, r, 1] = chance * (go * on + (1 - go) * off)
     return ahead
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from audit.engagement.aggregate import folded
 from audit.engagement.cells import Floats, Ints
 from audit.engagement.examination import Examination
+from judge.errors import InputError
 from judge.guideline import Guideline, known_grades
 from judge.pairs import Source, stage
 from judge.store import Run
@@ -148,7 +149,7 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
 
 
 def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
-    """People's grade of each pair: the median of a file's rows, the lower one of two."""
+    """People's grade of each pair of the run; a file with two grades of a pair is refused, as is one of other pairs."""
     guideline = Guideline.model_validate(run.manifest.guideline)
     known = known_grades(ratings.grades, guideline)
     names = ("query", "candidate_id", "query_id", "grade")
@@ -162,4 +163,9 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
             JOIN pairs p ON p.candidate_id = r.candidate_id
              AND (p.query_id = r.query_id OR (r.query_id = left(sha256(r.query), 16) AND p.query = r.query))
             WHERE r.skip IS NULL""")
+    if not rows:
+        raise InputError(
+            f"{ratings.name or ratings.path}: none of its rated pairs is in {run.path}",
+            "give the run's query_id or the query's text, and the run's candidate_id",
+        )
     return {(query_id, candidate_id): grade for query_id, candidate_id, grade in rows}

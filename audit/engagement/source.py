@@ -94,8 +94,8 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
     assert table.columns is not None
     columns = Columns(source.mapping, NAMES)
     found = columns.find(table.columns)
-    shape = _shape(found, table, columns)
     columns.check_used()
+    shape = _shape(found, table, columns)
     path = _one_file(source.path)
     if table.format == ".parquet":
         scan = f"read_parquet({path})"
@@ -119,8 +119,8 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     else:
         columns = Columns(source.mapping, NAMES)
         found = columns.find(tuple(first))
-        shape, paths = _shape(found, table, columns), {name: f"$.{json.dumps(c)}" for name, c in found.items()}
         columns.check_used()
+        shape, paths = _shape(found, table, columns), {name: f"$.{json.dumps(c)}" for name, c in found.items()}
     wanted = ", ".join(_quoted(path) for path in paths.values())
     parts = ", ".join(f"v[{i}] AS {name}" for i, name in enumerate(paths, 1))
     # A control character that JSON forbids stands for the separator, so that a line is one cell.
