@@ -45,15 +45,19 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
         """SELECT p.query_id, p.query, p.candidate_id, l.probabilities FROM labels l JOIN pairs p USING (row)
            WHERE l.probabilities IS NOT NULL ORDER BY l.row DESC"""
     )
-    found = {(query_key(query), candidate): chances for _, query, candidate, chances in rows}
-    found |= {(query_id, candidate): chances for query_id, _, candidate, chances in rows}
-    there = [item for item in rated if (item.pair.query_id, item.pair.candidate_id) in found]
+    by_text = {(query_key(query), candidate): chances for _, query, candidate, chances in rows}
+    by_id = {(query_id, candidate): chances for query_id, _, candidate, chances in rows}
+    beside = [
+        by_id.get((pair.query_id, pair.candidate_id)) or by_text.get((query_key(pair.query), pair.candidate_id))
+        for pair in (item.pair for item in rated)
+    ]
+    there = [item for item, chances in zip(rated, beside, strict=True) if chances]
     if not there:
         raise InputError(
             f"{run.path}: has probabilities for none of the {len(rated):,} rated pairs",
             "label the rated pairs first, with the judge that is to be calibrated",
         )
-    chances = np.array([found[item.pair.query_id, item.pair.candidate_id] for item in there], dtype=np.float64)
+    chances = np.array([each for each in beside if each], dtype=np.float64)
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
         shares=targets([item.votes for item in there], manifest.values, "distribution"),

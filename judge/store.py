@@ -35,6 +35,9 @@ class Run:
     """A run directory, opened. Reading needs nothing else; writing needs the lock."""
 
     def __init__(self, path: Path) -> None:
+        if signs := sorted(set(str(path)) & set("*?[")):
+            # DuckDB takes such a path for a pattern: another run's files would be read in place of these.
+            raise RunError(f"{path}: a run's path cannot have {' or '.join(signs)} in it", "choose another name")
         self.path = path
         self.manifest_path = path / "run.json"
         self.pairs_path = path / "pairs.parquet"

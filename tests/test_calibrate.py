@@ -1,5 +1,6 @@
 """Calibration: the numbers that are fitted, what they promise, and what happens with ratings that are too few."""
 
+import csv
 import json
 import math
 
@@ -151,3 +152,16 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
 def test_a_file_that_is_no_calibration_is_refused(main, rated_file):
     refused = main("label", rated_file, "--engine", "fake", "--calibration", rated_file, "--out", "run", code=2)
     assert "is no calibration" in refused.err
+
+
+def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_file, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    plain = main("calibrate", "plain", rated_file, "--json").json
+    with rated_file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with (tmp_path / "elsewhere.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [*rows[0], "query_id"])
+        writer.writeheader()
+        writer.writerows({**row, "query_id": f"tool-{row['query']}"} for row in rows)
+    found = main("calibrate", "plain", "elsewhere.csv", "--out", "other.json", "--json").json
+    assert found["before"] == plain["before"]

@@ -287,3 +287,10 @@ def test_a_damaged_run_is_one_clear_error(main, tmp_path, damage):
     error = main("status", "run", code=2).err
     assert damage in error
     assert "defect" not in error
+
+
+def test_a_run_whose_name_reads_like_a_pattern_is_refused(main, tmp_path):
+    """DuckDB would have read the files of runs/v1 for those of runs/v[1]."""
+    refused = main("label", DOZEN, "--engine", "fake", "--out", "v[1]", code=2)
+    assert "a run's path cannot have [ in it" in refused.err
+    assert not (tmp_path / "v[1]").exists()
