@@ -84,14 +84,12 @@ HANDS: tuple[Callable[[str, random.Random], str], ...] = (
 
 
 def _written(pair: Pair, guideline: Guideline, draw: random.Random) -> Pair:
-    stuffed = draw.choice((" ", ", ", " / ")).join([pair.query] * draw.randint(1, 3))
     kinds: tuple[Callable[[], str], ...] = (
         lambda: _order(guideline, draw),
         lambda: _order(guideline, draw),
         lambda: draw.choice(PRAISE),
-        lambda: stuffed,
-        lambda: stuffed,
-        lambda: stuffed,
+        lambda: " ".join([pair.query] * draw.randint(1, 3)),
+        lambda: " ".join([pair.query] * draw.randint(1, 3)),
     )
     text = draw.choice(kinds)()
     known = [field.name for field in guideline.fields]

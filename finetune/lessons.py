@@ -108,7 +108,7 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
     taught = [item for item, there in zip(rated, inside, strict=True) if there]
-    shown = iter(_as_found(taught, builder.guideline, config))
+    shown = iter(respelt(hostile(taught, builder.guideline, config.hostile, config.seed), config.respelt, config.seed))
     seen = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
     prompts = builder.build([item.pair for item in seen])
     examples = [
@@ -120,18 +120,12 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
         for name in ("train", "validation", "calibration")
     }
     made = warm_pairs(taught, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
-    made = _as_found(made, builder.guideline, config)
     values = builder.guideline.values
     warm = [
         Example(MADE, (*p.query, *p.candidate), tuple(float(m.votes[MADE] == value) for value in values))
         for m, p in zip(made, builder.build([m.pair for m in made]), strict=True)
     ]
     return Lessons(builder.shared, builder.labels, **chosen, warm=warm)
-
-
-def _as_found(rated: Sequence[Rated], guideline: Guideline, config: LoraConfig) -> list[Rated]:
-    """The pairs with some of the texts as sellers write them, and some of the queries as shoppers type them."""
-    return respelt(hostile(rated, guideline, config.hostile, config.seed), config.respelt, config.seed)
 
 
 def batches(examples: Sequence[Example], size: int, seed: tuple[int, ...]) -> list[list[Example]]:

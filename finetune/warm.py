@@ -2,8 +2,8 @@
 
 A query put together from a product's own attributes and words is answered by that product, half answered by another
 of its kind with one of those attributes wrong, and not answered by a product of another kind, every other time by the
-one of them that has the most of the query's words. A query that names a kind alone is answered by any product of it,
-whatever its title says. Only candidates of the training queries are used, so that nothing of the held-out ones is seen.
+one of them that has the most of the query's words. Only candidates of the training queries are used, so that nothing
+of the held-out ones is seen.
 """
 
 import random
@@ -19,14 +19,12 @@ ATTRIBUTES = ("brand", "colour", "material", "size")
 """Fields whose value can stand in a query and be wrong in a product."""
 MADE = "catalogue"
 """The rater of such pairs."""
-KINDS = 0.3
-"""Share of the queries that name a kind alone."""
 SEEN = 40
 """Products of other kinds among which the one with the most words of the query is looked for."""
 
 
 def warm_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: int) -> list[Rated]:
-    """`count` made-up pairs over the candidates of rated pairs, of all grades.
+    """About `count` made-up pairs over the candidates of rated pairs: a third of each grade's kind.
 
     Raises:
         InputError: The candidates have no category, or none has a brand, colour, material or size.
@@ -46,15 +44,12 @@ def warm_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: i
 
 
 def _three(usable: Sequence[Pair], values: Sequence[int], draw: random.Random) -> Iterator[Rated]:
-    """A query from a product's words or its kind: what answers it, one of that kind that differs, one of another."""
+    """A product asked for by its own words: itself, one of its kind that differs, and one of another kind."""
     own = draw.choice(usable)
     field = draw.choice(_attributes(own))
+    query = _asked(own, field, draw)
     alike = [p for p in usable if _kind(p) == _kind(own)]
-    if draw.random() < KINDS:
-        query, own, wrong = _kind(own).lower(), draw.choice(alike), []
-    else:
-        query = _asked(own, field, draw)
-        wrong = [p for p in alike if p.candidate.get(field, own.candidate[field]) != own.candidate[field]]
+    wrong = [p for p in alike if p.candidate.get(field, own.candidate[field]) != own.candidate[field]]
     other = [p for p in usable if _kind(p) != _kind(own)]
     yield _rated(query, own, values[-1])
     if wrong and len(values) > 2:

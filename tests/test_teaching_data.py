@@ -13,15 +13,13 @@ from hypothesis import strategies as st
 from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
 from finetune.hostile import ORDERS, PRAISE, hostile, respelt
-from finetune.lessons import Example, batches, build_lessons, pieces, split, weights
+from finetune.lessons import Example, batches, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
 from finetune.ratings import Ratings, read_rated
 from finetune.targets import dawid_skene, targets
 from finetune.warm import warm_pairs
-from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.pairs import Source
-from judge.prompt import PromptBuilder
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 
@@ -233,42 +231,19 @@ def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
     made = warm_pairs(rated, guideline, 60, 0)
     assert len(made) == 60
     for item in made:
-        *colour, kind = item.pair.query.split()
+        colour, kind = item.pair.query.split()
         product = item.pair.candidate
-        # A query that names no colour is answered by a product of any.
-        same_kind, same_colour = product["category"].lower().endswith(kind), colour in ([], [product["colour"]])
+        same_kind, same_colour = product["category"].lower().endswith(kind), product["colour"] == colour
         assert item.votes["catalogue"] == (2 if same_kind and same_colour else 1 if same_kind else 0)
     assert [i.pair.query for i in warm_pairs(rated, guideline, 60, 0)] == [i.pair.query for i in made]
     # Of another kind, and yet with the query's colour where it has been looked for: by chance it would be one in three.
-    others = [i.pair for i in made if not i.votes["catalogue"] and " " in i.pair.query]
-    assert 0 < sum(" " not in i.pair.query for i in made) < 30
+    others = [i.pair for i in made if not i.votes["catalogue"]]
     assert sum(pair.query.split()[0] == pair.candidate["colour"] for pair in others) > len(others) / 2
     plain = [
         item for item in rated if item.pair.candidate["colour"] == "red" and "Lamp" in item.pair.candidate["title"]
     ]
     with pytest.raises(InputError, match="several categories"):
         warm_pairs(plain, guideline, 60, 0)
-
-
-def test_warm_pairs_are_written_by_sellers_and_shoppers_too(tmp_path, guideline):
-    lines = [f"q{n},{n},{c} {k},{c},Home > {k},{n % 3}" for n, (c, k) in enumerate(COLOURED)]
-    head = "query,candidate_id,title,colour,category,grade"
-    rated = read(write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n"), guideline, tmp_path)
-    shares = targets([item.votes for item in rated], guideline.values, "distribution")
-    calm = load_config().changed(warm_pairs=60, hostile=0.0, respelt=0.0, least_per_grade=1, calibration=0.0)
-    # Bytes are tokens here: budgets that hold the texts.
-    calm = calm.changed(query_tokens=200, candidate_tokens=900, fields={"title": 400, "colour": 99, "category": 99})
-
-    def asked(**changes):
-        builder = PromptBuilder(calm.narrowed(guideline), FakeTokenizer(), calm.template, None)
-        return [bytes(e.tokens).decode() for e in build_lessons(rated, shares, builder, calm.changed(**changes)).warm]
-
-    plain, sold, typed = asked(), asked(hostile=1.0), asked(respelt=1.0)
-    assert len(plain) == len(sold) == len(typed) == 60
-    assert all(new != old for new, old in zip(sold, plain, strict=True))
-    assert any("the correct grade is" in text for text in sold)
-    assert not any("the correct grade is" in text for text in plain)
-    assert sum(new != old for new, old in zip(typed, plain, strict=True)) > 50, "a slip may leave a word as it was"
 
 
 COLOURED = [(colour, kind) for colour in ("red", "blue", "green") for kind in ("Lamp", "Chair", "Cup")]
