@@ -16,7 +16,7 @@ from judge.cells import as_text
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.guideline import Guideline
-from judge.records import Problem, query_key
+from judge.records import Problem, counted, query_key
 from judge.rows import Row, Table
 
 SHOWN = 5
@@ -74,7 +74,7 @@ class Staged:
         """Raise `InputError` for the first problem, where there is one."""
         if self.problems:
             count = sum(self.kinds.values())
-            more = f" (and {count - 1:,} more problems; `judge validate` lists them)" if count > 1 else ""
+            more = f" (and {counted(count - 1, 'more problem')}; `judge validate` lists them)" if count > 1 else ""
             raise InputError(f"{self.problems[0]}{more}", self.problems[0].fix)
 
 
@@ -104,7 +104,8 @@ def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
         columns.check_used()
         staged = _settle(source, guideline, directory, Path(scratch), reader, columns.unused, pairs_table.name)
     if not staged.rows:
-        raise InputError(f"{pairs_table.name}: holds no rows", "give a file with at least one row under its header")
+        where = "under its header" if pairs_table.columns else "a JSON object on each line"
+        raise InputError(f"{pairs_table.name}: holds no rows", f"give a file with at least one row, {where}")
     if source.need_text and not reader.text_columns and not staged.kinds:
         raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields)
     return staged
