@@ -16,7 +16,7 @@ import numpy as np
 
 from audit.candidates import TEXTS
 from audit.panel import FACETS, Panel, Unit
-from judge.cells import as_text
+from judge.cells import as_grade, as_text
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.records import Problem, query_key
@@ -193,11 +193,11 @@ class _Reader:
             text = "?"
         if text is None:
             return None
-        if text.strip() not in self.layout.grades:
+        if (grade := as_grade(text, self.layout.grades)) is None:
             known = ", ".join(self.layout.grades)
             fix = f"mend it, or say what it means: --grades {text.strip()}=GRADE,…"
             raise self._wrong(row, column, f"unknown grade {text.strip()!r}; known: {known}", fix, "unknown grade")
-        return self.layout.grades[text.strip()]
+        return grade
 
     def _time(self, row: Row, text: str | None) -> float:
         """Seconds since 1970, from ISO 8601 (UTC unless it says otherwise) or from such a number; NaN without."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from judge.cells import as_text
+from judge.cells import as_grade, as_text
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.guideline import Guideline
@@ -233,8 +233,8 @@ class _Reader:
             value = "?"
         if value is None:
             out["skip"] = "no grade given"
-        elif value.strip() in grades:
-            out["grade"] = grades[value.strip()]
+        elif (grade := as_grade(value, grades)) is not None:
+            out["grade"] = grade
         else:
             message = f"unknown grade {value.strip()!r}; known: {', '.join(grades)}"
             fix = f"mend it, or say what it means: --grades {value.strip()}=GRADE,…"
