@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from judge import __version__
@@ -191,9 +192,9 @@ def _stretches(staged: Staged, size: int, count: int = 4) -> list[Pair]:
     found: dict[int, Pair] = {}
     for index in range(count):
         wanted = len(found) + size // count
-        for batch in read_pairs(staged.path, staged.rows * index // count, size):
+        # The first batch may end soon after the place where the stretch begins; the second is whole.
+        for batch in islice(read_pairs(staged.path, staged.rows * index // count, size), 2):
             for pair, _ in batch:
                 if pair is not None and len(found) < wanted:
                     found[pair.row] = pair
-            break
     return list(found.values())
