@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from cli.output import progress, say, show_json, show_summary, show_table
+from cli.output import progress, reading_notes, say, show_json, show_summary, show_table
 from cli.serving import (
     Adapter,
     EngineConfig,
@@ -105,6 +105,8 @@ def label(
                 work.begin(run)
                 done, rows = run.labelled(), run.manifest.rows
                 if done < rows:
+                    for note in reading_notes(run.manifest.missing_fields, run.manifest.passed_over):
+                        say(note)
                     say(f"loading {work.judge.model.name}")
                     with progress("judging", rows, done) as advance:
                         work.go_on(run, advance)
@@ -121,6 +123,8 @@ def label(
     show_summary(summary)
     if manner.threshold:
         typer.echo(f"\n{promise(manner.threshold)}")
+    for note in reading_notes(summary.missing_fields, summary.passed_over):
+        typer.echo(f"\n{note}")
     typer.echo(f"\nlabels in {run.path} (fingerprint {summary.fingerprint})")
 
 
@@ -151,6 +155,8 @@ def _estimate(work: "Labelling", json: bool) -> None:
         ],
         right=(1,),
     )
+    for note in reading_notes(estimate.missing_fields, estimate.passed_over):
+        typer.echo(f"\n{note}")
     typer.echo("\nnothing was written")
 
 

@@ -43,6 +43,10 @@ class Estimate(Record):
     pairs_per_second: float
     judge_seconds: float
     """How long judging all pairs would take."""
+    missing_fields: tuple[str, ...] = ()
+    """Fields of the guideline that no file has a column for."""
+    passed_over: Mapping[str, str] = {}
+    """Names that a file has several mapped columns for, and which of them is read."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Labelling:
             load_seconds=loaded - read,
             pairs_per_second=1 / seconds,
             judge_seconds=pairs * seconds,
+            missing_fields=tuple(staged.missing),
+            passed_over=staged.passed_over,
         )
 
     @cached_property
@@ -153,6 +159,8 @@ def begin_run(
             files=files,
             guideline=words,
             calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
+            missing_fields=tuple(staged.missing),
+            passed_over=staged.passed_over,
             rows=staged.rows,
             created=now(),
         )
