@@ -50,7 +50,9 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
     for kind in OF_GRADES.values():
         problems += [problem for problem in found if problem.kind == kind][:SHOWN]
     differ = staged.kinds.get("conflicting_grade", 0) - kinds.get("conflicting_grade", 0)
-    return replace(staged, kinds=kinds, problems=problems), max(0, differ)
+    read = {*layout.raters, layout.gold, *(c for name in NAMES for c in layout.mapping.get(name, [name]))}
+    unused = [column for column in staged.unused if column not in read]
+    return replace(staged, kinds=kinds, problems=problems, unused=unused), max(0, differ)
 
 
 def _has(table: Table, columns: Sequence[str]) -> bool:

@@ -41,6 +41,7 @@ def test_several_raters_are_checked_as_agree_reads_them(main, given):
     given(long=LONG, wide=HEAD + "ann,ben\nlamp,1,2,1\nlamp,2,7,\nlamp,1,0,\nlamp,,1,9\n")
     shown = main("validate", "long.csv", "--rating", "grade", "--json").json
     assert (shown["problems"], shown["raters_differ"], shown["pairs"]) == ({}, 1, 2)
+    assert shown["unused_columns"] == []
     assert "`judge import` refuses that" in main("validate", "long.csv", "--raters", "ann,ben").out
     given(long=LONG + "lamp,2,ann,1\nlamp,2,,1\nlamp,4,ben,?\n")
     shown = main("validate", "long.csv", "--rating", "grade", "--json", code=2).json
