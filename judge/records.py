@@ -27,9 +27,9 @@ class Status(StrEnum):
     """The judge was not asked; the reason says why."""
 
 
-def counted(count: int, noun: str) -> str:
-    """A count with what is counted: `1 problem`, `2,000 problems`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """A count with what is counted: `1 problem`, `2,000 problems`; the plural has an s unless given."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def query_key(query: str) -> str:

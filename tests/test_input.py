@@ -145,6 +145,10 @@ def test_one_of_a_thing_is_named_as_one(main, tmp_path):
     (tmp_path / "p.csv").write_text(GOOD + ",2,Chair\n3\n")
     assert "(and 1 more problem;" in main("label", "p.csv", "--engine", "fake", "--out", "run", code=2).err
     assert "has 1 cell where the header has 3" in main("validate", "p.csv", code=2).out
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,1,2\n")
+    main("import", "r.csv", "--out", "run")
+    assert "1 record in run.qrels" in main("export", "run", "--to", "trec", "--out", "run.qrels").out
+    assert "1 pair of 1 query;" in main("agree", "r.csv", "--run", "run").out
 
 
 @pytest.mark.parametrize(
