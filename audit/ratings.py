@@ -7,7 +7,7 @@ Columns that describe the pair (`kind, category, locale, language, traffic`, and
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 
 from audit.candidates import TEXTS
 from audit.panel import FACETS, Panel, Unit
-from judge.cells import as_text
+from judge.cells import as_grade, as_text
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.records import Problem, query_key
@@ -52,6 +52,17 @@ def read_ratings(path: Path, layout: Layout, values: Sequence[int], name: str | 
     return _Reader(Table(path, name), layout).panel(tuple(values))
 
 
+def read_problems(path: Path, layout: Layout, name: str | None = None) -> list[Problem]:
+    """What is wrong with the rows of a file of ratings, the first thing of each row."""
+    reader = _Reader(Table(path, name), replace(layout, skip_bad_rows=True))
+    try:
+        reader.panel(())
+    except InputError:
+        if not reader.bad:
+            raise
+    return reader.bad
+
+
 @dataclass(frozen=True, slots=True)
 class _Given:
     unit: int
@@ -62,11 +73,11 @@ class _Given:
 
 
 class _BadRowError(InputError):
-    """One row cannot be used; the kind of it is what such rows have in common."""
+    """One row cannot be used; the problem's kind is what such rows have in common."""
 
-    def __init__(self, message: str, hint: str, kind: str) -> None:
-        super().__init__(message, hint)
-        self.kind = kind
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem), problem.fix)
+        self.problem = problem
 
 
 class _Reader:
@@ -77,7 +88,7 @@ class _Reader:
         self.found: list[Unit] = []
         self.texts: dict[str, str] = {}
         self.given: dict[tuple[int, str], tuple[_Given, int]] = {}
-        self.skipped: Counter[str] = Counter()
+        self.bad: list[Problem] = []
 
     def panel(self, values: tuple[int, ...]) -> Panel:
         wanted = {*self.columns.sources(NAMES), *self.layout.raters, self.layout.gold or ""}
@@ -91,7 +102,7 @@ class _Reader:
             except _BadRowError as bad:
                 if not self.layout.skip_bad_rows:
                     raise
-                self.skipped[bad.kind] += 1
+                self.bad.append(bad.problem)
         silent = {*self.layout.raters, self.layout.gold} - {None} - {rater for _, rater in self.given}
         if silent:
             raise InputError(
@@ -130,7 +141,7 @@ class _Reader:
     def _row(self, row: Row | Problem, roles: Mapping[str, str]) -> None:
         """Take a row's grades: all of them, or none where anything is wrong with it."""
         if isinstance(row, Problem):
-            raise _BadRowError(str(row), row.fix, row.kind.replace("_", " "))
+            raise _BadRowError(replace(row, kind=row.kind.replace("_", " ")))
         texts = self._texts(row)
         key = self._key(row, texts)
         found: dict[str, int] = {}
@@ -193,11 +204,11 @@ class _Reader:
             text = "?"
         if text is None:
             return None
-        if text.strip() not in self.layout.grades:
+        if (grade := as_grade(text, self.layout.grades)) is None:
             known = ", ".join(self.layout.grades)
             fix = f"mend it, or say what it means: --grades {text.strip()}=GRADE,…"
             raise self._wrong(row, column, f"unknown grade {text.strip()!r}; known: {known}", fix, "unknown grade")
-        return self.layout.grades[text.strip()]
+        return grade
 
     def _time(self, row: Row, text: str | None) -> float:
         """Seconds since 1970, from ISO 8601 (UTC unless it says otherwise) or from such a number; NaN without."""
@@ -214,7 +225,7 @@ class _Reader:
         return self.columns.find(tuple(row.values)).get(name, name)
 
     def _wrong(self, row: Row, column: str, message: str, fix: str, kind: str) -> "_BadRowError":
-        return _BadRowError(str(self.table.problem(kind, message, fix, row.number, row.line, column)), fix, kind)
+        return _BadRowError(self.table.problem(kind, message, fix, row.number, row.line, column))
 
     def _lay_out(self, values: tuple[int, ...]) -> Panel:
         gold_name = self.layout.gold
@@ -241,7 +252,7 @@ class _Reader:
             gold_name=gold_name,
             clauses=clauses,
             times=times,
-            skipped=dict(self.skipped),
+            skipped=dict(Counter(problem.kind for problem in self.bad)),
         )
 
 

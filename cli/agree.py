@@ -12,6 +12,7 @@ from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, inp
 from cli.output import printable, show_json, show_table
 from judge import guideline as guidelines
 from judge.errors import InputError
+from judge.records import counted
 
 if TYPE_CHECKING:
     from audit.agree import Report
@@ -140,7 +141,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
     missing = ", ".join(f"{count:,} {status}" for status, count in document["not_graded"].items())
     typer.echo(
-        f"\n{primary.n:,} pairs of {primary.queries:,} queries; "
+        f"\n{counted(primary.n, 'pair')} of {counted(primary.queries, 'query', 'queries')}; "
         f"coverage {found.coverage or 0:.1%} of {found.rated:,} rated"
         + (f" ({missing})" if missing else "")
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")

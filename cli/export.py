@@ -9,6 +9,7 @@ from cli.options import Grades, Json, Rating
 from cli.output import show_json, show_table
 from cli.pushing import Licence, Private, Push, Pushing, Ratings, Revision, Tag, publish
 from judge.errors import InputError
+from judge.records import counted
 
 # What is taken of the run.
 MinConfidence = Annotated[
@@ -133,7 +134,7 @@ def export(
         show_json(done.model_dump())
         return
     total = sum(done.records.values())
-    typer.echo(f"{total:,} records in {out}\n")
+    typer.echo(f"{counted(total, 'record')} in {out}\n")
     rows = [("input rows", f"{done.input_rows:,}"), ("exported", f"{done.used:,}")]
     rows += [(f"left out: {reason}", f"{count:,}") for reason, count in done.left_out.items()]
     if selection.splits:

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from cli.output import progress, say, show_json, show_summary, show_table
-from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
+from cli.output import progress, reading_notes, say, show_json, show_summary, show_table
+from cli.serving import (
+    Adapter,
+    EngineConfig,
+    EngineName,
+    JudgeGuideline,
+    JudgeName,
+    Url,
+    default_judge,
+    read_serving,
+    refuse_unused,
+)
 
 if TYPE_CHECKING:
     from judge.abstain import Threshold
@@ -80,6 +90,7 @@ def label(
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     who = judge or default_judge(engine)
     policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise))
+    refuse_unused(engine, judge, taught=manner.adapter is not None)
     serving = read_serving(engine, url, engine_config, adapter, manner.adapter)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
@@ -94,6 +105,8 @@ def label(
                 work.begin(run)
                 done, rows = run.labelled(), run.manifest.rows
                 if done < rows:
+                    for note in reading_notes(run.manifest.missing_fields, run.manifest.passed_over):
+                        say(note)
                     say(f"loading {work.judge.model.name}")
                     with progress("judging", rows, done) as advance:
                         work.go_on(run, advance)
@@ -110,6 +123,8 @@ def label(
     show_summary(summary)
     if manner.threshold:
         typer.echo(f"\n{promise(manner.threshold)}")
+    for note in reading_notes(summary.missing_fields, summary.passed_over):
+        typer.echo(f"\n{note}")
     typer.echo(f"\nlabels in {run.path} (fingerprint {summary.fingerprint})")
 
 
@@ -140,6 +155,8 @@ def _estimate(work: "Labelling", json: bool) -> None:
         ],
         right=(1,),
     )
+    for note in reading_notes(estimate.missing_fields, estimate.passed_over):
+        typer.echo(f"\n{note}")
     typer.echo("\nnothing was written")
 
 

@@ -21,8 +21,22 @@ Map = Annotated[
         help="Use the file's COLUMN as NAME; repeatable. Given twice for one NAME, each file uses the column it has.",
     ),
 ]
+
+
+def _named(path: Path | None) -> Path | None:
+    """A file with a name: standard input is read as pairs or ratings, and there is one of it."""
+    if path is not None and str(path) == "-":
+        raise InputError(
+            "--catalogue -: only PAIRS or RATINGS may be standard input", "give the catalogue as a file with a name"
+        )
+    return path
+
+
 Catalogue = Annotated[
-    Path | None, typer.Option("--catalogue", metavar="FILE", help="Candidates with `candidate_id` and their texts.")
+    Path | None,
+    typer.Option(
+        "--catalogue", metavar="FILE", help="Candidates with `candidate_id` and their texts.", callback=_named
+    ),
 ]
 GuidelineName = Annotated[
     str, typer.Option("--guideline", metavar="NAME|FILE", help="What relevance means; see `judge guideline`.")

@@ -1,7 +1,7 @@
 """What people see: tables on standard output, progress on standard error, quiet where nobody looks."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,15 @@ def show_summary(summary: Summary) -> None:
     show_table(rows, right=(1, 2))
     for reason, count in summary.reasons.items():
         typer.echo(f"  without a grade: {count:,} × {printable(reason)}")
+
+
+def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:
+    """What is no error of the input, and may still be a surprise: texts that no column brings, columns not read."""
+    notes = [f"of several columns, {name} is read from {columns}" for name, columns in passed_over.items()]
+    if missing_fields:
+        fix = f"a column of another name is read with --map {missing_fields[0]}=COLUMN"
+        notes.append(f"fields of the guideline found nowhere: {', '.join(missing_fields)} ({fix})")
+    return [printable(note) for note in notes]
 
 
 def _share(part: int, whole: int) -> str:

@@ -43,6 +43,17 @@ def default_judge(engine: str) -> str:
     return SHIPPED if engine in ("transformers", "vllm") and shipped_directory(SHIPPED) else EMBEDDED
 
 
+def refuse_unused(engine: str, judge: str | None, taught: bool) -> None:
+    """Refuse a judge that is named and not asked: of the fake's, only how one was taught to be asked counts."""
+    from judge.errors import InputError
+
+    if engine == "fake" and judge is not None and not taught:
+        raise InputError(
+            f"--engine fake asks no --judge {judge}",
+            "leave --judge out, or name another engine: `judge doctor` lists them",
+        )
+
+
 def read_serving(
     engine: str, url: str | None, config: Path | None, adapter: Path | None, taught: Path | None = None
 ) -> "Serving":

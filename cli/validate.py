@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Catalogue, GuidelineName, Json, Map, input_file, read_map
-from cli.output import printable, show_json, show_table
+from cli.agree import Gold, Raters, read_layout
+from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, input_file, read_map
+from cli.output import printable, reading_notes, show_json, show_table
+from cli.rated import check_ratings
 from judge import guideline as guidelines
+from judge.records import counted
 
 SHOWN = 12
 """Unused columns that are named."""
@@ -16,26 +19,38 @@ SHOWN = 12
 
 def validate(
     pairs: Annotated[
-        Path, typer.Argument(metavar="PAIRS", help="What `judge label` would be given; `-` is standard input.")
+        Path,
+        typer.Argument(metavar="PAIRS", help="What `judge label` would be given, or ratings; `-` is standard input."),
     ],
     catalogue: Catalogue = None,
     guideline: GuidelineName = guidelines.DEFAULT,
+    rating: Rating = None,
+    raters: Raters = None,
+    gold: Gold = None,
+    grades: Grades = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
     """Read pairs and catalogue, and list everything that is wrong with them.
 
-    Ends with exit code 2 where `judge label` would refuse the input. Loads no model.
+    Ends with exit code 2 where `judge label` would refuse the input. Loads no model. With --rating, --raters, --gold or
+    --grades the file is read as ratings, as `judge import` and `judge agree` read it.
 
     \b
     Example:
       judge validate pairs.csv --catalogue products.jsonl --map candidate_id=sku
+      judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
     from judge.pairs import Source, stage
 
     policy = guidelines.load_guideline(guideline)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
-        staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
+        source, differ = Source(path, catalogue, read_map(map_, rating), name=name), 0
+        if rated := any((rating, raters, gold, grades)):
+            layout = read_layout(map_, rating, grades, raters, gold)
+            staged, differ = check_ratings(source, layout, policy, Path(folder))
+        else:
+            staged = stage(source, policy, Path(folder))
     if json:
         shown = [
             {
@@ -55,14 +70,20 @@ def validate(
             "pairs": staged.rows - staged.skipped,
             "skipped": staged.skipped,
         }
-        show_json({**counts, "problems": dict(staged.kinds), "first": shown, "unused_columns": list(staged.unused)})
+        notes = {
+            "unused_columns": list(staged.unused),
+            "missing_fields": list(staged.missing),
+            "passed_over": dict(staged.passed_over),
+        }
+        differing = {"raters_differ": differ} if rated else {}
+        show_json({**counts, **differing, "problems": dict(staged.kinds), "first": shown, **notes})
     else:
         show_table(
             [
                 ("input rows", f"{staged.rows:,}"),
-                ("pairs to judge", f"{staged.rows - staged.skipped:,}"),
+                ("rated pairs" if rated else "pairs to judge", f"{staged.rows - staged.skipped:,}"),
                 ("queries", f"{staged.queries:,}"),
-                ("repeats and rows without text", f"{staged.repeats:,}"),
+                (f"repeats and rows without {'a grade' if rated else 'text'}", f"{staged.repeats:,}"),
                 ("problems", f"{sum(staged.kinds.values()):,}"),
             ],
             right=(1,),
@@ -70,6 +91,13 @@ def validate(
         if staged.unused:
             more = f" and {len(staged.unused) - SHOWN:,} more (--json has all)" if len(staged.unused) > SHOWN else ""
             typer.echo(f"\ncolumns that nothing reads: {printable(', '.join(staged.unused[:SHOWN]))}{more}")
+        # Ratings may come without any text.
+        missing = [] if rated and len(staged.missing) == len(policy.fields) else staged.missing
+        for note in reading_notes(missing, staged.passed_over):
+            typer.echo(f"\n{note}")
+        if differ:
+            what = f"raters differ in {counted(differ, 'row')}"
+            typer.echo(f"\n{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")
         for kind, count in sorted(staged.kinds.items()):
             first = [problem for problem in staged.problems if problem.kind == kind]
             typer.echo(f"\n{kind}: {count:,}, to mend: {printable(first[0].fix)}")

@@ -97,7 +97,9 @@ def _raters(ratings: Ratings) -> dict[int, str] | None:
 
 def _refuse(staged: Staged, several: bool) -> None:
     """Refuse wrong rows. That raters differ on a pair is no error."""
-    replace(staged, problems=[p for p in staged.problems if not (several and p.kind == "conflicting_grade")]).refuse()
+    apart = "conflicting_grade" if several else None
+    kinds = {kind: count for kind, count in staged.kinds.items() if kind != apart}
+    replace(staged, kinds=kinds, problems=[p for p in staged.problems if p.kind != apart]).refuse()
 
 
 def _with_text(rows: list[dict[str, Any]], source: Source) -> list[dict[str, Any]]:

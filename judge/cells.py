@@ -33,6 +33,14 @@ def as_text(value: Any, join: str = ", ") -> str | None:
     return text if text.strip() else None
 
 
+def as_grade(text: str, grades: Mapping[str, int]) -> int | None:
+    """The grade that a cell's text names; null for none. `2.0` is 2 unless it is named itself: a column of whole
+    numbers with a gap is often written so. Nothing is rounded."""
+    text = text.strip()
+    whole, _, zeros = text.partition(".")
+    return grades.get(text, grades.get(whole) if zeros and not zeros.strip("0") else None)
+
+
 def encodable(text: str) -> bool:
     """Whether a text can be written as UTF-8: one with stray bytes or half a surrogate pair cannot."""
     if text.isascii():

@@ -22,13 +22,17 @@ class Columns:
         self._sources = {name: tuple(mapping.get(name, (name,))) for name in wanted}
         self._mapped = {column: name for name, columns in mapping.items() for column in columns}
         self.seen: set[str] = set()
+        self.passed_over: dict[str, str] = {}
+        """Names that rows had several of the user's columns for, and which was read."""
         self.find = lru_cache(maxsize=4096)(self._find)
 
     def _find(self, available: tuple[str, ...]) -> dict[str, str]:
         """Our names to the columns that a row with these columns has."""
         self.seen.update(available)
-        found = {name: next((c for c in columns if c in available), None) for name, columns in self._sources.items()}
-        return {name: column for name, column in found.items() if column is not None}
+        found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in self._sources.items()}
+        for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
+            self.passed_over[name] = f"{first}, not {', '.join(others)}"
+        return {name: columns[0] for name, columns in found.items() if columns}
 
     def require(self, table: Table, names: Sequence[str]) -> None:
         """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from judge import __version__
@@ -42,6 +43,10 @@ class Estimate(Record):
     pairs_per_second: float
     judge_seconds: float
     """How long judging all pairs would take."""
+    missing_fields: tuple[str, ...] = ()
+    """Fields of the guideline that no file has a column for."""
+    passed_over: Mapping[str, str] = {}
+    """Names that a file has several mapped columns for, and which of them is read."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ class Labelling:
             load_seconds=loaded - read,
             pairs_per_second=1 / seconds,
             judge_seconds=pairs * seconds,
+            missing_fields=tuple(staged.missing),
+            passed_over=staged.passed_over,
         )
 
     @cached_property
@@ -152,6 +159,8 @@ def begin_run(
             files=files,
             guideline=words,
             calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
+            missing_fields=tuple(staged.missing),
+            passed_over=staged.passed_over,
             rows=staged.rows,
             created=now(),
         )
@@ -191,9 +200,9 @@ def _stretches(staged: Staged, size: int, count: int = 4) -> list[Pair]:
     found: dict[int, Pair] = {}
     for index in range(count):
         wanted = len(found) + size // count
-        for batch in read_pairs(staged.path, staged.rows * index // count, size):
+        # The first batch may end soon after the place where the stretch begins; the second is whole.
+        for batch in islice(read_pairs(staged.path, staged.rows * index // count, size), 2):
             for pair, _ in batch:
                 if pair is not None and len(found) < wanted:
                     found[pair.row] = pair
-            break
     return list(found.values())

@@ -21,6 +21,10 @@ class Manifest(Record):
     """The whole guideline, so that grades keep their meaning wherever the labels go."""
     calibration: Mapping[str, Any] | None = None
     """The temperature and biases that the probabilities went through; null where they are as they came."""
+    missing_fields: tuple[str, ...] = ()
+    """Fields of the guideline that no input file has a column for."""
+    passed_over: Mapping[str, str] = {}
+    """Names that an input file has several mapped columns for, and which of them was read."""
     rows: int
     """Input rows."""
     created: str

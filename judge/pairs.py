@@ -6,17 +6,18 @@ prefix and pad little. Each input row keeps its number, and ends either with a p
 is skipped.
 """
 
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from judge.cells import as_text
+from judge.cells import as_grade, as_text
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.guideline import Guideline
-from judge.records import Problem, query_key
+from judge.records import Problem, counted, query_key
 from judge.rows import Row, Table
 
 SHOWN = 5
@@ -69,12 +70,18 @@ class Staged:
     """The first few problems of each kind."""
     unused: Sequence[str]
     """Columns of the files that nothing reads."""
+    missing: Sequence[str] = ()
+    """Fields of the guideline that no file has a column for."""
+    check: str = "judge validate"
+    """The command that lists all problems, with the options that say what the file's grades are."""
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+    """Names that a file has several mapped columns for: `{"title": "name, not label"}`."""
 
     def refuse(self) -> None:
         """Raise `InputError` for the first problem, where there is one."""
         if self.problems:
             count = sum(self.kinds.values())
-            more = f" (and {count - 1:,} more problems; `judge validate` lists them)" if count > 1 else ""
+            more = f" (and {counted(count - 1, 'more problem')}; `{self.check}` lists them)" if count > 1 else ""
             raise InputError(f"{self.problems[0]}{more}", self.problems[0].fix)
 
 
@@ -102,9 +109,10 @@ def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
         reader.write(reader.catalogue(catalogue_table), catalogue)
         reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
         columns.check_used()
-        staged = _settle(source, guideline, directory, Path(scratch), reader, columns.unused, pairs_table.name)
+        staged = _settle(source, guideline, directory, Path(scratch), reader, pairs_table.name)
     if not staged.rows:
-        raise InputError(f"{pairs_table.name}: holds no rows", "give a file with at least one row under its header")
+        where = "under its header" if pairs_table.columns else "a JSON object on each line"
+        raise InputError(f"{pairs_table.name}: holds no rows", f"give a file with at least one row, {where}")
     if source.need_text and not reader.text_columns and not staged.kinds:
         raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields)
     return staged
@@ -232,8 +240,8 @@ class _Reader:
             value = "?"
         if value is None:
             out["skip"] = "no grade given"
-        elif value.strip() in grades:
-            out["grade"] = grades[value.strip()]
+        elif (grade := as_grade(value, grades)) is not None:
+            out["grade"] = grade
         else:
             message = f"unknown grade {value.strip()!r}; known: {', '.join(grades)}"
             fix = f"mend it, or say what it means: --grades {value.strip()}=GRADE,…"
@@ -257,9 +265,7 @@ class _Reader:
         return texts
 
 
-def _settle(
-    source: Source, guideline: Guideline, directory: Path, scratch: Path, reader: _Reader, unused: list[str], name: str
-) -> Staged:
+def _settle(source: Source, guideline: Guideline, directory: Path, scratch: Path, reader: _Reader, name: str) -> Staged:
     from judge.staging import Staging
 
     with Staging(scratch, [f.name for f in guideline.fields]) as staging:
@@ -271,4 +277,22 @@ def _settle(
         path = directory / "pairs.parquet"
         counts = staging.write(path, source.need_text)
     order = sorted(reader.problems, key=lambda p: (p.file != name, p.row or 0))
-    return Staged(path=path, kinds=reader.kinds, problems=order, unused=unused, **counts)
+    return Staged(
+        path=path,
+        kinds=reader.kinds,
+        problems=order,
+        unused=reader.columns.unused,
+        missing=[name for name in reader.joins if name not in reader.text_columns],
+        passed_over=reader.columns.passed_over,
+        check=_check(source, guideline),
+        **counts,
+    )
+
+
+def _check(source: Source, guideline: Guideline) -> str:
+    if source.grades is None:
+        return "judge validate"
+    plain = dict(source.grades) == {str(value): value for value in guideline.values}
+    grades = ",".join(f"{theirs}={ours}" for theirs, ours in source.grades.items())
+    rating = ["--rating", *source.mapping.get("grade", ["grade"])[:1]]
+    return shlex.join(["judge", "validate", *rating, *([] if plain else ["--grades", grades])])

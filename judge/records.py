@@ -27,6 +27,11 @@ class Status(StrEnum):
     """The judge was not asked; the reason says why."""
 
 
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """A count with what is counted: `1 problem`, `2,000 problems`; the plural has an s unless given."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def query_key(query: str) -> str:
     """The `query_id` of a query that came without one: 16 hex digits of SHA-256 over its text, outer space ignored."""
     return hashlib.sha256(query.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -15,7 +15,8 @@ from typing import IO, Any, cast
 
 from judge.cells import encodable
 from judge.errors import InputError
-from judge.records import Problem
+from judge.heads import refuse_head, refuse_place, refuse_separator
+from judge.records import Problem, counted
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 FIELD_LIMIT = 16 * 1024 * 1024
@@ -47,6 +48,8 @@ class Table:
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
         self.name = name or str(path)
+        with self._reading():
+            refuse_place(path, self.name)
         suffixes = [s.lower() for s in path.suffixes]
         self._zipped = bool(suffixes) and suffixes[-1] == ".gz"
         self.format = next(iter(suffixes[-2:-1] if self._zipped else suffixes[-1:]), "")
@@ -96,9 +99,18 @@ class Table:
     def _csv(self, stream: IO[bytes]) -> Any:
         csv.field_size_limit(FIELD_LIMIT)
         text = _text(stream, self.name)
-        return csv.reader(text, delimiter="\t" if self.format == ".tsv" else ",", strict=True)
+        return csv.reader(text, delimiter=self._separator, strict=True)
+
+    @property
+    def _separator(self) -> str:
+        return "\t" if self.format == ".tsv" else ","
 
     def _header(self) -> tuple[str, ...]:
+        with self._open() as stream:
+            head = next(filter(str.strip, _text(stream, self.name)), None)
+        if head is None:
+            raise InputError(f"{self.name}: is empty", "give a file with the column names on its first line")
+        refuse_separator(head, self._separator, self.name)
         with self._open() as stream:
             try:
                 header = tuple(name.strip() for name in next(filter(None, self._csv(stream)), []))
@@ -132,7 +144,7 @@ class Table:
                     continue
                 number += 1
                 if len(cells) != len(columns):
-                    message = f"has {len(cells)} cells where the header has {len(columns)}"
+                    message = f"has {counted(len(cells), 'cell')} where the header has {len(columns)}"
                     yield self._broken("ragged_row", message, (number, line, before))
                 elif before > line and self.format == ".tsv":
                     yield self._broken("broken_quotes", "a cell with a line break", (number, line, before))
@@ -161,7 +173,7 @@ class Table:
         with self._open() as stream:
             for line, raw in enumerate(stream, 1):
                 if line == 1:
-                    _refuse_head(raw, self.name)
+                    refuse_head(raw, self.name)
                     raw = raw.removeprefix(b"\xef\xbb\xbf")
                 if not raw.strip():
                     continue
@@ -232,13 +244,6 @@ def _text(stream: IO[bytes], name: str) -> Iterator[str]:
     """Lines with undecodable bytes kept as surrogates, which `as_text` finds later, at their row and field."""
     for index, raw in enumerate(stream):
         if index == 0:
-            _refuse_head(raw, name)
+            refuse_head(raw, name)
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         yield raw.decode("utf-8", "surrogateescape")
-
-
-def _refuse_head(head: bytes, name: str) -> None:
-    if head.startswith(b"\x1f\x8b"):
-        raise InputError(f"{name}: is gzip, and its name does not say so", "let its name end in .gz")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{name}: is UTF-16 text", "save the file as UTF-8")

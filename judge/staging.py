@@ -148,9 +148,11 @@ class Staging:
             os.fsync(stream.fileno())
         partial.replace(path)
         benign = "kind IS NULL AND skip NOT LIKE '%: %'"
-        rows, skipped, repeats = self._rows(f"SELECT count(*), count(skip), count(*) FILTER ({benign}) FROM judged")[0]
-        queries = self._rows("SELECT count(DISTINCT query_id) FROM marked WHERE skip IS NULL")[0][0]
-        return {"rows": rows, "skipped": skipped, "repeats": repeats, "queries": queries}
+        # A query's rows that could be read share its first row.
+        counts = self._rows(f"""
+            SELECT count(*), count(skip), count(*) FILTER ({benign}), count(DISTINCT query_row) FILTER (skip IS NULL)
+            FROM judged""")[0]
+        return dict(zip(("rows", "skipped", "repeats", "queries"), counts, strict=True))
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         return list(self._db.execute(sql).fetchall())

@@ -122,14 +122,15 @@ class Run:
     def check_same(self, fingerprint: Fingerprint, inputs: Mapping[str, str | int | None]) -> None:
         """Refuse to go on with a run that something else made; the message names what differs."""
         manifest = self.manifest
-        there = Fingerprint(parts=manifest.parts).differences(fingerprint)
-        there += Fingerprint(parts={k: _text(v) for k, v in manifest.inputs.items()}).differences(
+        made = Fingerprint(parts=manifest.parts).differences(fingerprint)
+        read = Fingerprint(parts={k: _text(v) for k, v in manifest.inputs.items()}).differences(
             Fingerprint(parts={k: _text(v) for k, v in inputs.items()})
         )
-        if there:
-            lines = "".join(f"\n  {line}" for line in there)
+        if made or read:
+            lines = "".join(f"\n  {line}" for line in made + read)
+            other = " and ".join(["another fingerprint"] * bool(made) + ["other input"] * bool(read))
             raise RunError(
-                f"{self.path}: holds a run of another fingerprint; what differs:{lines}",
+                f"{self.path}: holds a run of {other}; what differs:{lines}",
                 "choose another --out, or give what the run was begun with",
             )
 

@@ -26,6 +26,10 @@ class Summary(Record):
     """Rows without a grade by reason, the most frequent ten."""
     cut: Mapping[str, int]
     """Judged pairs in which a text was cut to its token budget, by the text's name."""
+    missing_fields: tuple[str, ...]
+    """Fields of the guideline that no input file has a column for."""
+    passed_over: Mapping[str, str]
+    """Names that an input file has several mapped columns for, and which of them was read."""
     judge_seconds: float
     """Time spent judging, all sittings together."""
     pairs_per_second: float | None
@@ -64,6 +68,8 @@ def summarise(run: Run) -> Summary:
         mean_outside_mass=outside,
         reasons=dict(reasons),
         cut=tally.cut,
+        missing_fields=manifest.missing_fields,
+        passed_over=manifest.passed_over,
         judge_seconds=round(tally.seconds, 3),
         pairs_per_second=round(tally.judged / tally.seconds, 2) if tally.judged and tally.seconds > 0 else None,
     )

@@ -16,6 +16,7 @@ FLOORS = {
     "judge.guideline": 1,
     "judge.files": 1,
     "judge.cells": 1,
+    "judge.heads": 1,
     "judge.parquet": 1,
     "judge.manifest": 1,
     "judge.rows": 1,

@@ -7,6 +7,7 @@ shows that nothing of the judge was touched.
 import gzip
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -51,7 +52,13 @@ BAD = {
     "broken quotes": ("p.csv", GOOD + 'lamp,2,"Lamp" old\n', ["row 2 (line 3)", "double the quotes inside"]),
     "column twice": ("p.csv", "query,candidate_id,query\nlamp,1,x\n", ["line 1", "'query' occurs twice"]),
     "no rows": ("p.csv", "query,candidate_id,title\n", ["holds no rows"]),
-    "nothing": ("p.csv", "", ["has no header"]),
+    "nothing": ("p.csv", "", ["p.csv: is empty", "column names"]),
+    "nothing but blank lines": ("p.csv", "\n \n", ["p.csv: is empty"]),
+    "nothing in JSON": ("p.jsonl", "", ["p.jsonl: holds no rows", "a JSON object on each line"]),
+    "semicolons": ("p.csv", GOOD.replace(",", ";"), ["p.csv, line 1", "separated by ';'", "convert it"]),
+    "quoted semicolons": ("p.csv", '"query";"candidate_id"\n', ["separated by ';'"]),
+    "tabs in a CSV": ("p.csv", GOOD.replace(",", "\t"), ["separated by tabs", "end in .tsv"]),
+    "commas in a TSV": ("p.tsv", GOOD, ["separated by ','", "end in .csv"]),
     "no text": ("p.csv", "query,candidate_id,name\nlamp,1,x\n", ["no column holds a candidate's text", "--map title="]),
     "latin-1": ("p.csv", GOOD.encode() + b"lamp,2,l\xe4mp\n", ["row 2 (line 3)", "'title'", "UTF-8"]),
     "utf-16": ("p.csv", GOOD.encode("utf-16"), ["UTF-16", "UTF-8"]),
@@ -118,6 +125,30 @@ def test_catalogue_problems_name_the_catalogue_or_the_pair(main, tmp_path):
         ("conflicting_product", "c.csv", 4, 5, "candidate_id"),
     }
     assert done["pairs"] == 1
+
+
+def test_a_file_converted_as_the_error_says_is_read(main, tmp_path):
+    (tmp_path / "old.csv").write_text('query;candidate_id;title\n"lamp; blue";1;"Lamp, blue"\n')
+    fix = main("validate", "old.csv", code=2).err.partition("convert it: ")[2]
+    assert subprocess.run(fix, shell=True, cwd=tmp_path).returncode == 0
+    assert main("validate", "new.csv", "--json").json["pairs"] == 1
+
+
+def test_what_is_no_file_is_said_to_be_none_whatever_its_name(main, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "rows.csv").mkdir()
+    for name, says in (("folder", "is a directory"), ("rows.csv", "is a directory"), ("none", "does not exist")):
+        assert f"{name}: {says}" in main("validate", name, code=2).err
+
+
+def test_one_of_a_thing_is_named_as_one(main, tmp_path):
+    (tmp_path / "p.csv").write_text(GOOD + ",2,Chair\n3\n")
+    assert "(and 1 more problem;" in main("label", "p.csv", "--engine", "fake", "--out", "run", code=2).err
+    assert "has 1 cell where the header has 3" in main("validate", "p.csv", code=2).out
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,1,2\n")
+    main("import", "r.csv", "--out", "run")
+    assert "1 record in run.qrels" in main("export", "run", "--to", "trec", "--out", "run.qrels").out
+    assert "1 pair of 1 query;" in main("agree", "r.csv", "--run", "run").out
 
 
 @pytest.mark.parametrize(
