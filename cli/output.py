@@ -34,6 +34,12 @@ def show_table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: S
     Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun: `1 query`, `2 queries`."""
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number:,} {what if number == 1 else many}"
+
+
 def printable(text: str) -> str:
     """Text without control characters, which could move a terminal's cursor or change its title."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
