@@ -10,6 +10,7 @@ from cli.agree import Gold, Raters, read_layout
 from cli.options import Grades, GuidelineName, Json, Map, Rating, input_file
 from cli.output import show_json, show_table
 from judge import guideline as guidelines
+from judge.records import counted
 
 
 def aggregate(
@@ -56,4 +57,4 @@ def aggregate(
     names = {str(grade.value): grade.name for grade in policy.grades}
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
-    typer.echo(f"\n{method} of {len(panel.raters)} raters in {out}")
+    typer.echo(f"\n{method} of {counted(len(panel.raters), 'rater')} in {out}")

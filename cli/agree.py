@@ -139,12 +139,15 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
     rows = [(name, *_figure(document[key])) for key, name in NAMES.items() if key in document]
     typer.echo(printable(f"{primary.judged} beside {primary.reference}\n"))
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
+    # Only the majority leaves a pair out for a tie: gold, or a single rater, has its grade.
+    tied = found.people.tied if primary.reference == "majority" else 0
     missing = ", ".join(f"{count:,} {status}" for status, count in document["not_graded"].items())
     typer.echo(
-        f"\n{counted(primary.n, 'pair')} of {counted(primary.queries, 'query', 'queries')}; "
+        f"\n{counted(primary.n, 'pair')} of {counted(primary.queries, 'query')}; "
         f"coverage {found.coverage or 0:.1%} of {found.rated:,} rated"
         + (f" ({missing})" if missing else "")
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
+        + (f"; {tied:,} tied, without a majority, left out" if tied else "")
     )
     for what, count in document["skipped_rows"].items():
         typer.echo(f"  left out: {count:,} rows × {what}")

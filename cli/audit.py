@@ -74,8 +74,11 @@ def _show(found: "Audit", out: Path) -> None:
     summary = found.as_json()
     read, pairs = summary["input"], summary["pairs"]
     aside = ", ".join(f"{count:,} {name}" for name, count in read["set_aside"].items())
+    others = read["of_other_pairs"]
     typer.echo(
-        f"{read['rows']:,} rows of {read['shape']}, {read['used']:,} used" + (f"; set aside: {aside}" if aside else "")
+        f"{read['rows']:,} rows of {read['shape']}, {read['used']:,} used"
+        + (f" ({others:,} of them about pairs that have no grade in the run)" if others else "")
+        + (f"; set aside: {aside}" if aside else "")
     )
     typer.echo(
         f"{pairs['graded']:,} graded pairs, {pairs['with_examined_impressions']:,} with engagement; "

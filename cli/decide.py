@@ -8,6 +8,7 @@ import typer
 
 from cli.options import Json, input_file
 from cli.output import show_json
+from judge.records import counted
 
 
 def decide(
@@ -26,6 +27,8 @@ def decide(
 ) -> None:
     """Append decisions to the run: a grade, `keep` or `unsure` a row. Labels stay; `judge export` applies decisions.
 
+    What its author already said of a pair, and last, is not appended again.
+
     \b
     Example:
       judge decide runs/monday queue.csv --author Ana
@@ -37,10 +40,18 @@ def decide(
     opened = Run.open(run)
     with input_file(file) as (path, name):
         found = read_decisions(opened, path, author, name)
-    Decisions(opened.path).append(found)
-    counts = Counter(str(decision.verdict) for decision in found)
+    decisions = Decisions(opened.path)
+    new = decisions.unknown(found)
+    decisions.append(new)
+    counts, there = Counter(str(decision.verdict) for decision in new), len(found) - len(new)
     if json:
-        show_json({"decisions": len(found), **counts})
+        show_json({"decisions": len(new), **counts, "already_there": there})
         return
     listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
-    typer.echo(f"{len(found):,} decisions appended" + (f": {listed}" if listed else ""))
+    # A sheet may give the label's own grade: whoever counts the changes would miss it.
+    listed += " (the label's own grade counts as keep)" if counts["keep"] else ""
+    typer.echo(
+        f"{counted(len(new), 'decision')} appended"
+        + (f": {listed}" if listed else "")
+        + (f"; {there:,} were already there" if there else "")
+    )

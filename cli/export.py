@@ -62,7 +62,7 @@ def export(
             "--to",
             metavar="FORMAT",
             help="judgments, pairs, triplets, n-tuples, listwise, trec, beir, quepid, opensearch, label-studio or "
-            "argilla; jsonl and parquet hold every input row.",
+            "argilla; jsonl, csv and parquet hold every input row.",
         ),
     ] = None,
     out: Annotated[
@@ -101,7 +101,7 @@ def export(
       judge export runs/monday --to triplets --splits train=0.9,test=0.1 --out monday-triplets
       judge export runs/monday --push my-shop/relevance --ratings ratings.csv
     """
-    from judge.export import Selection, export, read_selection
+    from judge.export import Selection, check_used, export, read_selection
     from judge.store import Run
 
     selection: Selection = read_selection(
@@ -127,8 +127,13 @@ def export(
         asked = Pushing(push, revision, private, tag, licence, ratings, rating, grades)
         publish(Run.open(run), selection, asked, json)
         return
+    publishing = (("--revision", revision), ("--private", private), ("--tag", tag), ("--license", licence))
+    reading = (("--ratings", ratings), ("--rating", rating), ("--grades", grades))
+    if unused := [name for name, value in (*publishing, *reading) if value]:
+        raise InputError(f"{', '.join(unused)}: only --push uses this", "give --push owner/name, or leave it out")
     if to is None or out is None:
         raise InputError("nothing says what to write", "give --to FORMAT and --out PATH, or --push owner/name")
+    check_used(to, selection)
     done = export(Run.open(run), to, out, selection, overwrite=overwrite)
     if json:
         show_json(done.model_dump())

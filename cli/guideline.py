@@ -8,6 +8,7 @@ import typer
 from cli.options import Json
 from cli.output import show_json
 from judge import guideline as guidelines
+from judge.errors import InputError
 
 
 def guideline(
@@ -27,6 +28,9 @@ def guideline(
     """
     from judge.handbook import as_text, write_html
 
+    if source and (json or html):
+        other = "--json" if json else "--html"
+        raise InputError(f"--source prints YAML, and {other} asks for something else", "do one of them")
     policy = guidelines.load_guideline(name)
     if html:
         write_html(policy, html, overwrite=overwrite)

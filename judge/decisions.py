@@ -46,6 +46,16 @@ class Decision(Record):
     source: str
     """How it came: `review`, `file` or `judge`."""
 
+    @property
+    def whose(self) -> tuple[str, str, str]:
+        """The pair, and who decided on it."""
+        return self.query_id, self.candidate_id, self.author
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What was decided, and whether a judge did; not when, nor by which way it came."""
+        return self.verdict, self.grade, self.label, self.reason, self.source == "judge"
+
     @model_validator(mode="after")
     def _grade_follows_verdict(self) -> "Decision":
         if (self.grade is not None) != (self.verdict is Verdict.CHANGE):
@@ -62,6 +72,26 @@ class Decisions:
 
     def __init__(self, run: Path) -> None:
         self.path = run / "decisions.jsonl"
+
+    def unknown(self, decisions: list[Decision]) -> list[Decision]:
+        """Those of `decisions` that say something new: another thing than their author's last word on the pair.
+
+        Nor does an earlier word of theirs that is here with its time: it was taken back since.
+        """
+        last: dict[tuple[str, str, str], Decision] = {}
+        there = set()
+        for decision in self:
+            last[decision.whose] = decision
+            there.add((decision.whose, decision.said, decision.time))
+        found = []
+        for decision in decisions:
+            before = last.get(decision.whose)
+            earlier = (decision.whose, decision.said, decision.time) in there
+            if before and (before.said == decision.said or (earlier and decision.time < before.time)):
+                continue
+            last[decision.whose] = decision
+            found.append(decision)
+        return found
 
     def append(self, decisions: list[Decision]) -> None:
         """Add decisions; they are on disk when this returns.

@@ -27,9 +27,10 @@ class Status(StrEnum):
     """The judge was not asked; the reason says why."""
 
 
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """A count with what is counted: `1 problem`, `2,000 problems`; the plural has an s unless given."""
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+def counted(count: int, noun: str) -> str:
+    """A count with what is counted: `1 query`, `2,000 queries`, `3 pairs`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
 
 
 def query_key(query: str) -> str:

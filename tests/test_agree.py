@@ -116,6 +116,17 @@ def test_ratings_find_their_pair_by_query_id_or_by_the_query_itself(tmp_path, ma
     assert main("agree", "named.csv", "--run", "plain", "--json").json["n"] == 2, "the run came without query ids"
 
 
+def test_pairs_whose_raters_are_tied_are_counted(tmp_path, main):
+    imported(tmp_path / "run", [("a", 1, 2), ("a", 2, 0), ("b", 1, 1)])
+    (tmp_path / "people.csv").write_text("query,candidate_id,ann,ben\na,1,2,2\na,2,0,1\nb,1,1,\n")
+    question = ["agree", "people.csv", "--run", "run", "--raters", "ann,ben"]
+    found = main(*question, "--json").json
+    assert (found["rated"], found["n"], found["people"]["tied"]) == (2, 2, 1)
+    said = main(*question).out
+    assert "2 pairs of 2 queries; coverage 100.0% of 2 rated; 1 tied, without a majority, left out" in said
+    assert "tied" not in main(*question, "--reference", "ann").out
+
+
 def test_what_has_no_grade_lowers_coverage_and_nothing_else(main):
     main("label", DOZEN, "--engine", "fake", "--out", "run")
     found = main("agree", DOZEN, "--run", "run", "--json").json

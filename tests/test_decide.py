@@ -41,6 +41,27 @@ def test_decisions_of_the_agreement_report_and_of_another_run_come_in(main, tmp_
     assert "row 1, field 'time': 'yesterday' is no time" in main("decide", run, saved, code=2).err
 
 
+def test_a_sheet_that_comes_twice_is_appended_once(main, tmp_path):
+    (tmp_path / "g.csv").write_text("query_id,query,candidate_id,grade\nq,lamp,p1,1\nq,lamp,p2,0\nq,lamp,p3,2\n")
+    main("import", "g.csv", "--out", "run")
+    sheet = tmp_path / "sheet.csv"
+    head = "query_id,candidate_id,decision,author,time\n"
+    sheet.write_text(head + "q,p1,2,Ana,2026-09-07\nq,p2,0,Ana,\nq,p3,unsure,Ana,2026-09-07\n")
+    said = main("decide", "run", sheet).out
+    assert said == "3 decisions appended: 1 change, 1 keep, 1 unsure (the label's own grade counts as keep)\n"
+    assert main("decide", "run", sheet).out == "0 decisions appended; 3 were already there\n"
+    # Ana changes her mind on p1, Ben says of p2 what she said, and p3 stands twice in the sheet.
+    sheet.write_text(head + "q,p1,0,Ana,2026-09-08\nq,p2,0,Ben,\nq,p3,keep,Ana,\nq,p3,keep,Ana,\n")
+    found = main("decide", "run", sheet, "--json").json
+    assert found == {"decisions": 3, "change": 1, "keep": 2, "already_there": 1}
+    sheet.write_text(head + "q,p1,2,Ana,2026-09-09\n")
+    assert main("decide", "run", sheet).out == "1 decision appended: 1 change\n", "she said it, but not last"
+    # The whole history once more: her earlier words are there, too.
+    history = tmp_path / "history.jsonl"
+    history.write_text((tmp_path / "run" / "decisions.jsonl").read_text())
+    assert main("decide", "run", history).out == "0 decisions appended; 7 were already there\n"
+
+
 def test_words_that_name_two_queries_decide_nothing(main, tmp_path):
     (tmp_path / "two.csv").write_text("query_id,query,candidate_id,grade\na,lamp,p1,1\nb,lamp,p1,2\n")
     main("import", tmp_path / "two.csv", "--out", tmp_path / "run")

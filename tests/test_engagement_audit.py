@@ -137,6 +137,47 @@ def test_events_of_other_queries_are_refused(audited, tmp_path):
     assert "none of its 1 queries is in" in judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).stderr
 
 
+def test_events_of_other_candidates_are_refused_and_leave_the_flags(audited, tmp_path):
+    before = (audited[0] / "flags.parquet").read_bytes()
+    events = tmp_path / "counts.csv"
+    events.write_text("query,candidate_id,position,impressions,clicks\nhiking boots,X,1,10,1\nsnow tyres,X,1,9,1\n")
+    error = judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).stderr
+    assert "none of its 2 rows is about a graded pair of" in error
+    assert "--map candidate_id=COLUMN" in error
+    assert (audited[0] / "flags.parquet").read_bytes() == before
+
+
+SHOWN = """search_id,query,candidate_id,position,action
+s1,lamp,A,1,impression
+s1,lamp,A,1,click
+s1,lamp,A,1,click
+s1,lamp,B,2,impression
+s1,Lamp,A,1,impression
+s1,tent,C,1,impression
+s1,,C,1,impression
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        # Of 7 rows one is a duplicate and one names no query; B and the tent are not in the run.
+        (SHOWN, 2),
+        ("query,candidate_id,position,impressions,clicks\nlamp,A,1,9,1\nlamp,A,2,9,1\nlamp,B,1,9,0\n", 1),
+        ("query,candidate_id,position,impressions,clicks\nlamp,A,1,9,1\n", 0),
+    ],
+)
+def test_rows_about_pairs_that_are_not_in_the_run_are_counted(main, tmp_path, text, others):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\nlamp,A,2\nlamp,D,0\n")
+    (tmp_path / "events.csv").write_text(text)
+    main("import", "grades.csv", "--out", "run")
+    said = main("audit", "run", "events.csv", "--out", "audit").out
+    read = json.loads((tmp_path / "audit" / "audit.json").read_text())["input"]
+    assert read["of_other_pairs"] == others
+    assert (f"({others} of them about pairs that have no grade in the run)" in said) is (others > 0)
+    assert ("have no grade in the run" in (tmp_path / "audit" / "report.html").read_text()) is (others > 0)
+
+
 def test_hostile_words_stay_words(tmp_path):
     with (
         (tmp_path / "pairs.csv").open("w", newline="") as pairs,

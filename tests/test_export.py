@@ -7,8 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import DOZEN
 
+from judge.cells import restored
 from judge.errors import InputError
 from judge.export import export
+from judge.records import query_key
+from judge.rows import Table
 
 COLUMNS = ["query_id", "query", "candidate_id", "status", "grade", "probabilities", "expected_grade", "reason"]
 
@@ -66,6 +69,18 @@ def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
     ("arguments", "says"),
     [
         (["run", "--to", "xml", "--out", "x"], "there is no such format"),
+        (["run", "--to", "pairs", "--out", "x.csv"], "--to pairs writes parquet, and the name says csv"),
+        (["run", "--to", "jsonl", "--out", "x.parquet"], "fix: name it x.jsonl, or choose"),
+        (["run", "--to", "trec", "--out", "x.JSON"], "--to trec writes qrels"),
+        (["run", "--to", "jsonl", "--out", "x.jsonl.gz"], "the name says gz"),
+        (["run", "--to", "trec", "--out", "x", "--negatives", "3"], "--positives are for triplets and n-tuples"),
+        (["run", "--to", "trec", "--out", "x", "--labelled"], "--labelled and --score are for pairs"),
+        (["run", "--to", "triplets", "--out", "x", "--score", "expected"], "--labelled and --score are for pairs"),
+        (
+            ["run", "--to", "trec", "--out", "x", "--ratings", "no.csv", "--private"],
+            "--private, --ratings: only --push",
+        ),
+        (["run", "--to", "trec", "--out", "x", "--license", "mit", "--tag", "a"], "--tag, --license: only --push"),
         (["nowhere", "--to", "jsonl", "--out", "x"], "nowhere: does not exist"),
         (["run", "--to", "jsonl", "--out", "/proc/none/x"], "cannot be written"),
         (["run", "--to", "triplets", "--out", "x", "--negative-confidence", "2"], "--negative-confidence: Input"),
@@ -74,6 +89,46 @@ def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
 )
 def test_what_cannot_be_exported_is_refused(labelled, main, arguments, says):
     assert says in main("export", *arguments, code=2).err
+    assert not list(labelled.glob("x*"))
+
+
+def test_csv_is_for_spreadsheets_and_holds_what_jsonl_holds(run_of, main, tmp_path):
+    hostile = [
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-1",
+        "@x",
+        "\tx",
+        'a "b", c',
+        "two\nlines",
+        "a\rb",
+        "#1",
+        "'quoted'",
+        "plain",
+    ]
+    rows = [
+        {"query": text, "candidate_id": f"={text}", "grade": 2, "probabilities": [0.1, 0.2, 0.7]} for text in hostile
+    ]
+    rows += [{"query": "lamp", "candidate_id": "p", "status": "abstained", "reason": "=not sure"}, rows[-1]]
+    run = run_of(rows)
+    line = {"query_id": query_key("plain"), "candidate_id": "=plain", "decision": "0"}
+    (tmp_path / "sheet.jsonl").write_text(json.dumps(line | {"author": "+Ana", "reason": "=why"}) + "\n")
+    main("decide", run.path, "sheet.jsonl")
+    for form in ("jsonl", "csv"):
+        main("export", run.path, "--to", form, "--out", f"x.{form}")
+    expected = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    found = [row.values for row in Table(tmp_path / "x.csv").rows()]
+    assert list(found[0]) == list(expected[0])
+    assert [{name: restored(cell) for name, cell in row.items()} for row in found] == [
+        {
+            name: " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+            for name, value in row.items()
+        }
+        for row in expected
+    ]
+    cells = [cell for row in found for cell in row.values()]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert {"'=cmd|' /C calc'!A0", "'+Ana", "'=why", "'=not sure"} <= set(cells)
 
 
 def test_jsonl_is_written_although_no_grade_is_among_its_first_rows(run_of, tmp_path):

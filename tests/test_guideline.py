@@ -152,5 +152,8 @@ def test_grades_of_a_file_are_read_by_what_the_user_says():
 
 
 def test_the_printed_source_is_a_guideline_to_start_from(main, tmp_path):
+    for other in (["--json"], ["--html", "book.html"]):
+        assert "--source prints YAML" in main("guideline", "--source", *other, code=2).err
+    assert not (tmp_path / "book.html").exists()
     (tmp_path / "copy.yaml").write_text(main("guideline", "--source").out)
     assert load_guideline(str(tmp_path / "copy.yaml")) == load_guideline()

@@ -50,10 +50,10 @@ class Rules:
 class Aggregated:
     """What an engagement file holds; the tables `cells`, `queries` and `searches` are in the connection.
 
-    `cells(q, c, position, last, impressions, clicks, carts, purchases, live)`: `q` and `c` are keys of the tables
+    `cells(q, c, position, last, impressions, clicks, carts, purchases, live, used)`: `q` and `c` are keys of the tables
     `query_keys(q, text, given, words)` and `candidate_keys(c, candidate_id)`, `last` the position of the last click
     above (0 for none, null where unknown), `live` the impressions in searches where something was clicked (null where
-    unknown).
+    unknown), `used` the file's rows that are in the cell.
     """
 
     shape: str
@@ -165,7 +165,7 @@ def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
         f"sum({name}_)::BIGINT AS {name}" if name in known else f"NULL::BIGINT AS {name}" for name in wanted
     )
     db.execute(f"""CREATE TABLE cells AS
-        SELECT q, c, least(position, {LOWEST}) AS position, NULL::INTEGER AS last, {sums}
+        SELECT q, c, least(position, {LOWEST}) AS position, NULL::INTEGER AS last, {sums}, count(*) AS used
         FROM checked WHERE problem IS NULL GROUP BY ALL""")
     # What was shown at the first position in use tells the searches, as near as counts can tell.
     db.execute("""CREATE TABLE queries AS SELECT q, max(shown)::BIGINT AS searches, NULL::BIGINT AS clicked, sum(clicks)
@@ -203,20 +203,20 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
         coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
     counted = dict(db.execute("SELECT problem, count(*) FROM checked GROUP BY 1").fetchall())
-    _cells(db)
+    _cells(db, distinct)
     aside = {name: n for name, n in counted.items() if name}
     aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
     return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots}
 
 
-def _cells(db: Any) -> None:
+def _cells(db: Any, distinct: str) -> None:
     """Impressions with what was clicked above them, and the searches of each query."""
     db.execute("""CREATE TABLE masks AS SELECT s, bit_or(1::BIGINT << position) AS mask
         FROM shown WHERE bits & 3 = 3 GROUP BY s""")
-    db.execute("""CREATE TABLE cells AS
+    db.execute(f"""CREATE TABLE cells AS
         SELECT q, c, position::INTEGER AS position, last, count(*) AS impressions, count(*) FILTER (bits & 2 > 0)
                AS clicks, count(*) FILTER (bits & 4 > 0) AS carts, count(*) FILTER (bits & 8 > 0) AS purchases,
-               count(*) FILTER (live) AS live
+               count(*) FILTER (live) AS live, sum({distinct})::BIGINT AS used
         FROM (SELECT q, c, position, bits, mask IS NOT NULL AS live,
                      CASE WHEN mask & ((1::BIGINT << position) - 1) > 0
                           THEN floor(log2(mask & ((1::BIGINT << position) - 1)))::INTEGER ELSE 0 END AS last

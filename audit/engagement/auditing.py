@@ -10,7 +10,7 @@ from audit.engagement.cells import read_cells, read_searches
 from audit.engagement.evidence import Verdict
 from audit.engagement.examination import Examination, examine
 from audit.engagement.flags import FlagRow, FlagType, Weighed, find_flags, weigh
-from audit.engagement.labelled import Labelled, Ratings, gather, match
+from audit.engagement.labelled import Labelled, Ratings, count_used, gather, match
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile
 from judge.errors import InputError
@@ -46,6 +46,8 @@ class Audit:
     queries: list[QueryRow]
     unmatched: int
     """Queries of the events that are not the run's."""
+    of_other_pairs: int
+    """Rows of the events that are used, and are about pairs that the run has no grade for."""
 
     @property
     def with_evidence(self) -> int:
@@ -64,7 +66,7 @@ class Audit:
             "events": self.events,
             "made": now(),
             "false_discovery_rate": self.level,
-            "input": asdict(self.aggregated),
+            "input": {**asdict(self.aggregated), "of_other_pairs": self.of_other_pairs},
             "pairs": {
                 "rows": manifest.rows,
                 "graded": len(self.labelled),
@@ -131,13 +133,22 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
                     f"{name}: none of its {unmatched:,} queries is in {run.path}",
                     "give the run's query_id or the query's text: --map query=COLUMN",
                 )
+            others = aggregated.used - count_used(db)
+            if others == aggregated.used:
+                raise InputError(
+                    f"{name}: none of its {others:,} rows is about a graded pair of {run.path}, though {known:,} "
+                    "of its queries are the run's",
+                    "give the candidate ids that the run has: --map candidate_id=COLUMN",
+                )
             searches = read_searches(db) if aggregated.sessions else None
             examination = examine(read_cells(db), searches, settings.seed)
             labelled = gather(db, examination, grades)
             queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
     flags = find_flags(labelled, weighed, settings.level)
-    return Audit(run, name, settings.level, aggregated, examination, labelled, weighed, flags, queries, int(unmatched))
+    return Audit(
+        run, name, settings.level, aggregated, examination, labelled, weighed, flags, queries, int(unmatched), others
+    )
 
 
 def _listed(counts: Any) -> str:

@@ -100,6 +100,15 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
         WHERE k.given AND k.q NOT IN (SELECT q FROM matched)""")
 
 
+def count_used(db: Any) -> int:
+    """Rows of the events that are about labelled pairs. Needs `match` first."""
+    return int(
+        db.execute("""SELECT coalesce(sum(used), 0) FROM cells JOIN (
+            SELECT DISTINCT m.q, k.c FROM labelled l JOIN matched m USING (query_id)
+            JOIN candidate_keys k ON k.candidate_id = l.candidate_id) USING (q, c)""").fetchone()[0]
+    )
+
+
 def gather(db: Any, examination: Examination, grades: int) -> Labelled:
     """Weigh every labelled pair's impressions by where people looked. Needs `match` first."""
     import pyarrow as pa

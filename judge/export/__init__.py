@@ -7,7 +7,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.export.account import NothingError
 from judge.export.chosen import choose
-from judge.export.formats import FORMATS, export
+from judge.export.formats import FORMATS, check_used, export
 from judge.export.ledger import Exported, Exports
 from judge.export.parquet import write_parquet
 from judge.export.selection import Negatives, Selection, read_selection, read_splits
@@ -25,6 +25,7 @@ __all__ = [
     "Selection",
     "Written",
     "WrittenView",
+    "check_used",
     "export",
     "read_selection",
     "read_splits",

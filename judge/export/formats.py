@@ -12,7 +12,7 @@ from judge.export.ledger import Exported, Exports, record
 from judge.export.lines import write_lines
 from judge.export.parquet import write_parquet
 from judge.export.ranking import TREC, write_beir
-from judge.export.selection import Selection
+from judge.export.selection import Negatives, Selection
 from judge.export.views import VIEWS
 from judge.export.workbench import QUEPID, check_queries, opensearch
 from judge.export.written import WrittenView
@@ -56,9 +56,13 @@ SELECTED = {
     "argilla": Format(".json", False, lambda chosen, path_of: write_lines(chosen, ARGILLA, path_of)),
 }
 BEIR = "beir"
-EVERYTHING = ("jsonl", "parquet")
+EVERYTHING = ("jsonl", "csv", "parquet")
 """Formats of every input row: nothing is selected."""
 FORMATS = (*SELECTED, BEIR, *EVERYTHING)
+MINED = ("triplets", "n-tuples")
+"""Formats that set rows against each other."""
+TELLING = frozenset({".parquet", ".csv", ".tsv", ".json", ".jsonl", ".qrels", ".xlsx", ".html", ".gz", ".zip"})
+"""Suffixes by which a file's readers tell what it holds."""
 OF_RUNS = frozenset(
     {
         *("run.json", "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
@@ -95,6 +99,8 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
         )
     wanted = selection or Selection()
     _spare(run, out)
+    if form != BEIR and not wanted.splits:
+        _check_suffix(form, out)
     if form == BEIR or wanted.splits:
         with new_folder(out, overwrite=overwrite) as folder:
             if form == BEIR:
@@ -111,6 +117,31 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
     exported = record(run, form, out, wanted, written)
     Exports(run.path).append(exported)
     return exported
+
+
+def check_used(form: str, selection: Selection) -> None:
+    """Refuse options that would change nothing in this format of selected rows. One selection can still serve several.
+
+    Raises:
+        InputError: The selection says something that the format does not ask.
+    """
+    if form not in (*SELECTED, BEIR):
+        return
+    if form not in MINED and selection.negatives != Negatives():
+        names = "--negatives, --mix, --negative-confidence and --positives"
+        raise InputError(f"--to {form}: {names} are for {' and '.join(MINED)}", "leave them out")
+    if form != "pairs" and (selection.pairs, selection.score) != ("scored", "grade"):
+        raise InputError(f"--to {form}: --labelled and --score are for pairs", "leave them out")
+
+
+def _check_suffix(form: str, out: Path) -> None:
+    """Refuse a file whose name says that it holds something else."""
+    right = f".{form}" if form in EVERYTHING else Path(f"all{SELECTED[form].suffix}").suffix
+    if out.suffix.lower() in TELLING - {right}:
+        raise InputError(
+            f"--out {out}: --to {form} writes {right[1:]}, and the name says {out.suffix[1:]}",
+            f"name it {out.with_suffix(right)}, or choose another format with --to",
+        )
 
 
 def _spare(run: Run, out: Path) -> None:
