@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.agree import Gold, Raters, read_layout
+from cli.agree import Gold, Raters, SkipRatings, read_layout
 from cli.options import Grades, GuidelineName, Json, Map, Rating, input_file
 from cli.output import show_json, show_table
 from judge import guideline as guidelines
@@ -27,6 +27,7 @@ def aggregate(
     rating: Rating = None,
     grades: Grades = None,
     guideline: GuidelineName = guidelines.DEFAULT,
+    skip_bad_rows: SkipRatings = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
     map_: Map = None,
     json: Json = False,
@@ -44,17 +45,21 @@ def aggregate(
     policy = guidelines.load_guideline(guideline)
     check(method, out)
     layout = read_layout(map_, rating, grades, raters, gold)
-    layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
+    known = guidelines.known_grades(layout.grades or None, policy)
+    layout = replace(layout, grades=known, skip_bad_rows=skip_bad_rows)
     with input_file(ratings) as (path, name):
         panel = read_ratings(path, layout, policy.values, name)
     found = combine(panel, method)
     written = write(panel, found, out, overwrite=overwrite)
     tied = int(found.tied[found.ratings > 0].sum())
     counts = {str(value): int((found.grades == value).sum()) for value in policy.values}
+    skipped = {"skipped_rows": dict(panel.skipped)}
     if json:
-        show_json({"out": str(out), "method": method, "pairs": written, "tied": tied, "grades": counts})
+        show_json({"out": str(out), "method": method, "pairs": written, "tied": tied, "grades": counts} | skipped)
         return
     names = {str(grade.value): grade.name for grade in policy.grades}
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
+    for what, count in panel.skipped.items():
+        typer.echo(f"  left out: {count:,} rows × {what}")
     typer.echo(f"\n{method} of {counted(len(panel.raters), 'rater')} in {out}")

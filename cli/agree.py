@@ -39,6 +39,9 @@ Gold = Annotated[
     str | None,
     typer.Option("--gold", metavar="NAME", help="The adjudicated grade: a column, or a rater of a long file."),
 ]
+SkipRatings = Annotated[
+    bool, typer.Option("--skip-bad-rows", help="Count rows that cannot be used, and go on without them.")
+]
 
 
 def agree(
@@ -65,9 +68,7 @@ def agree(
         float,
         typer.Option("--epsilon", min=0.0, max=1.0, help="What a rater's time is worth: 0.2 experts, 0.1 crowds."),
     ] = 0.2,
-    skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Count rows that cannot be used, and go on without them.")
-    ] = False,
+    skip_bad_rows: SkipRatings = False,
     catalogue: Catalogue = None,
     guideline: GuidelineName = guidelines.DEFAULT,
     map_: Map = None,

@@ -32,6 +32,7 @@ def audit(
         float, typer.Option("--fdr", metavar="SHARE", min=0.001, max=0.5, help="False discovery rate of each type.")
     ] = 0.1,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory for reading the events.")] = "5GB",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over what another audit left there.")] = False,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -51,7 +52,7 @@ def audit(
     from audit.engagement.auditing import audit as compare
     from audit.engagement.labelled import Ratings
     from audit.engagement.source import EngagementFile
-    from audit.engagement.writing import write_audit
+    from audit.engagement.writing import check_place, write_audit
     from judge.errors import InputError
     from judge.store import Run
 
@@ -60,9 +61,11 @@ def audit(
     mapping = read_map(map_)
     ratings = Ratings(people, read_map(None, rating), read_grades(grades)) if people else None
     with input_file(events) as (path, name):
+        opened = Run.open(run)
+        check_place(opened, name, out, overwrite=overwrite)
         say("reading events")
         settings = Settings(level, ratings, Rules(memory=memory))
-        found = compare(Run.open(run), EngagementFile(path, mapping, name), settings)
+        found = compare(opened, EngagementFile(path, mapping, name), settings)
     write_audit(found, out)
     if json:
         show_json(found.as_json())

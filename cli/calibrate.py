@@ -46,6 +46,7 @@ def calibrate(
       judge calibrate runs/monday held-out.csv --rating label --report reliability.svg
     """
     from judge.adapter import FILE, read_tuned
+    from judge.calibrate import doubts, majority_baseline
     from judge.errors import InputError
     from judge.files import write_whole
     from judge.store import Run
@@ -59,6 +60,7 @@ def calibrate(
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
     names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
     found, joined = _fit(opened, ratings, read_map(map_, rating), read_grades(grades), names)
+    baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
     _write(found.model_dump_json(indent=1), target, overwrite)
     if tuned and adapter:
         own = tuned.model_copy(update={"calibration": found})
@@ -66,9 +68,12 @@ def calibrate(
     if report:
         _write(_chart(found, joined), report, overwrite)
     if json:
-        show_json({**found.model_dump(mode="json", exclude={"held_out"}), "not_in_run": joined.missing})
+        more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
+        show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
-    show_calibration(found)
+    show_calibration(found, baseline)
+    for doubt in doubted:
+        typer.echo(f"note: {doubt}")
     typer.echo(f"\ncalibration in {target}" + (f", chart in {report}" if report else ""))
 
 
@@ -100,8 +105,8 @@ def _fit(
     return found.model_copy(update={"judge": run.manifest.fingerprint}), joined
 
 
-def show_calibration(found: "Calibration") -> None:
-    """Figures before and after, by cross-fitting over queries."""
+def show_calibration(found: "Calibration", baseline: float | None = None) -> None:
+    """Figures before and after, by cross-fitting over queries; the majority baseline where it is known."""
     names = {
         "accuracy": "accuracy",
         "log_loss": "log loss",
@@ -109,8 +114,12 @@ def show_calibration(found: "Calibration") -> None:
         "calibration_error": "calibration error",
     }
     before, after = found.before.model_dump(), found.after.model_dump()
+    rows = [(name, f"{before[key]:.3f}", f"{after[key]:.3f}") for key, name in names.items()]
+    if baseline is not None:
+        # Accuracy that one grade for all would reach as well is none of the judge's.
+        rows.insert(1, ("majority baseline", f"{baseline:.3f}", f"{baseline:.3f}"))
     show_table(
-        [(name, f"{before[key]:.3f}", f"{after[key]:.3f}") for key, name in names.items()],
+        rows,
         head=("", "as it comes", "calibrated"),
         right=(1, 2),
     )

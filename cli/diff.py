@@ -72,7 +72,13 @@ def _scale(text: str | None) -> dict[int, int] | None:
 
 def _show(found: "Diff") -> None:
     typer.echo(f"A  {_who(found.a)}\nB  {_who(found.b)}\n")
-    parts = [(part["name"] or "", _short(part["a"]), _short(part["b"])) for part in found.parts]
+    # An import keeps the digest of its ratings where a judge has its weights.
+    imported = found.a["judge"] == found.b["judge"] == "imported"
+    called = {"weights": "ratings file"} if imported else {}
+    parts = [
+        (called.get(part["name"] or "", part["name"] or ""), _short(part["a"]), _short(part["b"]))
+        for part in found.parts
+    ]
     if parts:
         show_table(parts, head=("what differs", "A", "B"))
     else:

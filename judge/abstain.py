@@ -50,8 +50,7 @@ def choose(held_out: HeldOut, budget: float, confidence: float = CONFIDENCE) -> 
     Raises:
         InputError: The budget is no share between 0 and 1, or no threshold can promise it.
     """
-    if not 0 < budget < 1:
-        raise InputError(f"--max-noise {budget}: is not between 0 and 1", "give a share, such as 0.05")
+    check_budget(budget)
     sure, wrong = np.array(held_out.confidence), np.array(held_out.wrong, dtype=np.float64)
     query = np.array(held_out.query)
     together = correlation(wrong, query)
@@ -78,6 +77,16 @@ def choose(held_out: HeldOut, budget: float, confidence: float = CONFIDENCE) -> 
         f"the least that can be promised is {lowest:.3f}",
         f"allow --max-noise {np.ceil(lowest * 100) / 100:.2f}, hold out more ratings, or use a better judge",
     )
+
+
+def check_budget(budget: float) -> None:
+    """Refuse a budget that is no share, whatever judge it is for.
+
+    Raises:
+        InputError: It is not between 0 and 1.
+    """
+    if not 0 < budget < 1:
+        raise InputError(f"--max-noise {budget}: is not between 0 and 1", "give a share, such as 0.05")
 
 
 def upper_bound(wrong: Floats, query: npt.NDArray[np.int64], together: float, risk: float) -> float:

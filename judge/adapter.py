@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from judge.abstain import Threshold, choose
+from judge.abstain import Threshold, check_budget, choose
 from judge.calibrate import Calibration, Floats
 from judge.embedded import EMBEDDED
 from judge.errors import InputError, ModelError
@@ -177,6 +177,7 @@ def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
         )
     threshold = None
     if wishes.max_noise is not None:
+        check_budget(wishes.max_noise)
         if calibration is None:
             raise InputError(
                 "--max-noise needs held-out ratings, and this judge has no calibration",

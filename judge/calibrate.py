@@ -29,6 +29,10 @@ PULL = 1e-3
 FORMS = ("none", "temperature", "biases")
 """What is fitted: nothing, a temperature, or a temperature and a bias for each grade. Biases follow the mix of grades,
 which few queries tell badly."""
+SLOPES = (0.02, 50.0)
+"""The range of the inverse temperature."""
+NEARLY_ALL = 0.95
+"""The share of pairs of one grade from which a judge is doubted."""
 FLOOR = float(np.finfo(np.float64).eps)
 
 
@@ -173,7 +177,7 @@ def fit(scores: Floats, shares: Floats, form: str = "biases") -> tuple[float, Fl
 
     start = np.zeros(1 + scores.shape[1])
     start[0] = 1.0
-    slope = (1.0, 1.0) if form == "none" else (0.02, 50.0)
+    slope = (1.0, 1.0) if form == "none" else SLOPES
     shift = (-20.0, 20.0) if form == "biases" else (0.0, 0.0)
     bounds = [slope] + [shift] * scores.shape[1]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
@@ -192,6 +196,25 @@ def trust(chances: Floats, shares: Floats, query: npt.ArrayLike) -> Trust:
         brier=float(((chances - shares) ** 2).sum(axis=1).mean()),
         calibration_error=float(np.abs(hits - sure).sum() / n.sum()),
     )
+
+
+def majority_baseline(shares: Floats) -> float:
+    """The accuracy, as `Trust` has it, of one grade for all: people's commonest. Shares of shape (N, K)."""
+    return float(np.bincount(shares.argmax(axis=1)).max() / len(shares))
+
+
+def doubts(found: Calibration, logprobs: Floats) -> list[str]:
+    """What makes a calibration nothing to rely on, in words; log-probabilities of shape (N, K) as it was fitted on."""
+    said = []
+    likeliest = np.bincount(found.apply(logprobs).argmax(axis=1))
+    if (share := likeliest.max() / len(logprobs)) >= NEARLY_ALL:
+        said.append(
+            f"calibrated, the judge gives one grade to {share:.1%} of the pairs: it tells little more than the mix of "
+            "grades does"
+        )
+    if not 1.01 / SLOPES[1] < found.temperature < 0.99 / SLOPES[0]:
+        said.append("the temperature is at the end of its range: the judge's probabilities do not go with the ratings")
+    return said
 
 
 def bins(confidence: npt.ArrayLike, right: npt.ArrayLike) -> tuple[Floats, Floats, Ints]:

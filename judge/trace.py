@@ -17,6 +17,9 @@ UNLABELLED = "not labelled yet"
 NEAR = 3
 """Queries, or candidates, that an error suggests."""
 
+ALIKE = 0.8
+"""The Jaro-Winkler similarity above which a further query is suggested."""
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -181,9 +184,11 @@ def _absent(db: Any, path: Path, query: str, candidate_id: str) -> InputError:
         {"query": query},
     ).fetchall()
     if not known:
-        sql = f"SELECT query, any_value(query_id) FROM pairs WHERE query IS NOT NULL GROUP BY 1 {near.format('query')}"
-        found = db.execute(sql, {"text": query}).fetchall()
-        hint = " or ".join(f"{text!r} ({query_id})" for text, query_id in found)
+        like = "jaro_winkler_similarity(lower(query), lower($text))"
+        sql = f"SELECT query, any_value(query_id), {like} FROM pairs WHERE query IS NOT NULL GROUP BY 1 "
+        found = db.execute(sql + near.format("query"), {"text": query}).fetchall()
+        # The nearest always, others only where they are near: three at any rate would name some of no likeness.
+        hint = " or ".join(f"{text!r} ({key})" for n, (text, key, alike) in enumerate(found) if not n or alike > ALIKE)
         return InputError(f"{path}: has no query {query!r}", f"did you mean {hint}?")
     ids = [row[0] for row in known]
     sql = "SELECT DISTINCT candidate_id FROM pairs WHERE list_contains($ids, query_id) AND candidate_id IS NOT NULL "

@@ -107,3 +107,5 @@ def test_a_judge_without_held_out_ratings_cannot_promise_anything(main, rated_fi
     refused = main("label", rated_file, "--engine", "fake", "--max-noise", 0.1, "--out", "run", code=2)
     assert "needs held-out ratings" in refused.err
     assert "judge calibrate" in refused.err
+    refused = main("label", rated_file, "--engine", "fake", "--max-noise", 7, "--out", "run", code=2)
+    assert "--max-noise 7.0: is not between 0 and 1" in refused.err

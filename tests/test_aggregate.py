@@ -126,6 +126,7 @@ def test_the_command_writes_ties_without_a_grade(ratings, tmp_path):
         "pairs": 3,
         "tied": 1,
         "grades": {"0": 0, "1": 1, "2": 1},
+        "skipped_rows": {},
     }
     rows = pq.read_table(out).to_pylist()
     assert [(r["candidate_id"], r["grade"], r["tied"]) for r in rows] == [
@@ -169,3 +170,12 @@ def test_gold_alone_is_nobody_to_compare_or_to_aggregate(tmp_path, verb):
     assert "ratings.csv: " in done.stderr
     assert "--raters A,B,C" in done.stderr
     assert not (tmp_path / "gold.csv").exists()
+
+
+def test_bad_rows_are_left_out_and_counted_where_that_is_asked(main, tmp_path):
+    (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade\na,1,ann,2\na,1,ben,2\na,2,ann,9\n")
+    assert "unknown grade '9'" in main("aggregate", "r.csv", "--out", "o.csv", code=2).err
+    found = main("aggregate", "r.csv", "--out", "o.csv", "--skip-bad-rows", "--json").json
+    assert (found["pairs"], found["skipped_rows"]) == (1, {"unknown grade": 1})
+    said = main("aggregate", "r.csv", "--out", "p.csv", "--skip-bad-rows").out
+    assert "left out: 1 rows × unknown grade" in said

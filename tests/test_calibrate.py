@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from audit import reliability
-from judge.calibrate import Calibration, calibrate, choose_form, fit, trust
+from judge.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
 from judge.errors import InputError
 
 
@@ -133,6 +133,10 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     main("label", rated_file, "--engine", "fake", "--out", "plain")
     found = main("calibrate", "plain", rated_file, "--report", "chart.svg", "--json").json
     assert found["after"]["log_loss"] <= found["before"]["log_loss"] + 0.1
+    with rated_file.open(encoding="utf-8") as stream:
+        grades = [row["grade"] for row in csv.DictReader(stream)]
+    assert found["majority_baseline"] == max(map(grades.count, "012")) / len(grades)
+    assert "majority baseline" in main("calibrate", "plain", rated_file, "--out", "again.json").out
     chart = (tmp_path / "chart.svg").read_text()
     assert chart.startswith("<svg")
     assert "<script" not in chart
@@ -147,6 +151,20 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     refused = main("calibrate", "fitted", rated_file, code=2)
     assert "calibrated already" in refused.err
     assert "--calibration none" in refused.err
+
+
+def test_a_judge_that_says_nothing_of_the_grades_is_doubted():
+    # Nine of ten pairs are of grade 0, and what the judge says is drawn without a look at them.
+    shares = np.eye(3)[[0] * 9 + [1]][np.arange(200) % 10]
+    queries = [f"q{i % 20}" for i in range(200)]
+    drawn = np.log(np.random.default_rng(0).dirichlet((1, 1, 1), 200))
+    found = calibrate(drawn, shares, queries, "digest")
+    assert any("gives one grade to 100.0%" in doubt for doubt in doubts(found, drawn))
+    assert majority_baseline(shares) == 0.9
+    flat = found.model_copy(update={"temperature": 50.0, "bias": (0.0, 0.0, 0.0)})
+    assert "the temperature is at the end of its range" in " ".join(doubts(flat, drawn))
+    calm = found.model_copy(update={"temperature": 2.0, "bias": (0.0, 0.0, 0.0)})
+    assert doubts(calm, drawn) == []
 
 
 def test_a_file_that_is_no_calibration_is_refused(main, rated_file):

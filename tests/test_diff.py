@@ -84,6 +84,12 @@ def test_pairs_grades_statuses_and_exports_by_hand(two, main):
     assert exports["triplets 1>0"] == [2, 3, 3, 2]
 
 
+def test_imports_differ_by_their_files_of_ratings_and_not_by_weights(two, main):
+    said = main("diff", "a", "b").out
+    assert "ratings file" in said
+    assert "weights" not in said
+
+
 def test_a_decision_counts_as_in_an_export(two, main):
     (two / "sheet.csv").write_text("query_id,candidate_id,decision,author\nq2,p5,2,Ana\nq1,p2,keep,Ana\nq1,p4,1,Ben\n")
     main("decide", "b", "sheet.csv")

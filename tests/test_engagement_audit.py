@@ -178,6 +178,28 @@ def test_rows_about_pairs_that_are_not_in_the_run_are_counted(main, tmp_path, te
     assert ("have no grade in the run" in (tmp_path / "audit" / "report.html").read_text()) is (others > 0)
 
 
+def test_another_audit_or_something_else_is_not_written_over(main, tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\nlamp,A,2\nlamp,D,0\n")
+    for name in ("events", "more"):
+        (tmp_path / f"{name}.csv").write_text("query,candidate_id,position,impressions,clicks\nlamp,A,1,9,1\n")
+    for name in ("run", "other"):
+        main("import", "grades.csv", "--out", name)
+    main("audit", "run", "events.csv", "--out", "audit")
+    main("audit", tmp_path / "run", tmp_path / "events.csv", "--out", "audit")
+    said = (tmp_path / "audit" / "audit.json").read_bytes()
+    for run, events in (("run", "more.csv"), ("other", "events.csv")):
+        error = main("audit", run, events, "--out", "audit", code=2).err
+        assert "audit: holds the audit of" in error
+        assert "--overwrite" in error
+    assert (
+        "holds something that is no audit's (labels, pairs"
+        in main("audit", "run", "events.csv", "--out", "other", code=2).err
+    )
+    assert (tmp_path / "audit" / "audit.json").read_bytes() == said
+    assert not (tmp_path / "other" / "flags.parquet").exists()
+    main("audit", "run", "more.csv", "--out", "audit", "--overwrite")
+
+
 def test_hostile_words_stay_words(tmp_path):
     with (
         (tmp_path / "pairs.csv").open("w", newline="") as pairs,

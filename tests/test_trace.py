@@ -188,7 +188,7 @@ def test_rows_that_nobody_was_asked_about(main, tmp_path):
 
 def test_what_is_not_there_is_met_with_what_is_near(main, tmp_path):
     main(*LABEL, "--out", "run")
-    assert "did you mean 'hiking boots' (Q01)" in main("trace", "run", "hikng boots", "P001", code=2).err
+    assert "did you mean 'hiking boots' (Q01)?\n" in main("trace", "run", "hikng boots", "P001", code=2).err
     gone = main("trace", "run", "hiking boots", "P0031", code=2).err
     assert "the query 'hiking boots' has no candidate 'P0031'" in gone
     assert "it has 'P003'" in gone

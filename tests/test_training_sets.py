@@ -191,7 +191,7 @@ def test_a_cap_takes_grades_in_turn_and_balance_the_rarest(run_of, tmp_path):
     assert done.left_out == {"beyond the number for a query": 8}
     done = export(run, "judgments", tmp_path / "b", Selection(balance=True))
     assert sorted(r["grade"] for r in read(tmp_path / "b")) == [0, 1, 2]
-    assert done.left_out == {"left out to balance the grades": 9}
+    assert done.left_out == {"more than the rarest grade has": 9}
 
 
 def test_a_row_group_is_bounded_by_its_bytes_too(run_of, tmp_path, monkeypatch):
@@ -214,8 +214,9 @@ def test_listwise_keeps_a_query_together_in_input_order(run_of, tmp_path):
 
 def test_nothing_to_write_is_an_error_that_says_why(run_of, tmp_path):
     run = run_of([row("q", "a", 2, 0.5), row("q", "b", 2, 0.5)])
-    with pytest.raises(InputError, match="2 × no pair of another grade in its query"):
+    with pytest.raises(InputError, match="2 × no pair of another grade in its query") as error:
         export(run, "triplets", tmp_path / "t")
+    assert error.value.hint == "label more, or export to judgments, which sets no rows against each other"
     with pytest.raises(InputError, match="2 × below the least confidence"):
         export(run, "trec", tmp_path / "t", Selection(min_confidence=0.9))
     assert not (tmp_path / "t").exists()

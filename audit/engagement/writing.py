@@ -1,5 +1,6 @@
 """What an audit leaves behind: evidence, flags and queries in Parquet, the figures in JSON, the report in HTML."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,34 @@ from audit.engagement.queries import QueryRow
 from audit.engagement.report import as_html
 from judge.errors import InputError
 from judge.files import dump_json, keep, write_whole
+from judge.store import Run
+
+FILES = ("evidence.parquet", "flags.parquet", "queries.parquet", "audit.json", "report.html")
+"""What an audit writes into its directory."""
+
+
+def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) -> None:
+    """Refuse a directory that holds something else, or the audit of another run or other events.
+
+    The same audit may be made again: events grow.
+
+    Raises:
+        InputError: It does, and is not to be written over.
+    """
+    if overwrite or not out.is_dir():
+        return
+    fix = "choose another directory, or write there with --overwrite"
+    held = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+    if (out / "audit.json").is_file():
+        try:
+            made = json.loads((out / "audit.json").read_bytes())
+            of = made["run"], made["events"]
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{out}: holds an audit.json that is none of an audit", fix) from None
+        if [Path(path).resolve() for path in of] != [run.path.resolve(), Path(events).resolve()]:
+            raise InputError(f"{out}: holds the audit of {of[0]} by {of[1]}", fix)
+    elif others := [name for name in held if name not in FILES]:
+        raise InputError(f"{out}: holds something that is no audit's ({', '.join(others[:3])})", fix)
 
 
 def write_audit(found: Audit, out: Path) -> None:

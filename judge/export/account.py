@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from judge.errors import InputError, RunError
-from judge.export.chosen import Chosen
+from judge.export.chosen import UNSURE, Chosen
+from judge.export.mining import DOUBTFUL, LONELY
 from judge.export.written import WrittenView
 
 
@@ -32,9 +33,10 @@ def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *,
         raise RunError(f"{chosen.run.path}: {used:,} rows to export, {sum(records.values()):,} written", "export again")
     if not sum(records.values()):
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in sorted(left_out.items()))
-        raise NothingError(
-            f"{chosen.run.path}: leaves nothing to export ({reasons})", "ask for less certainty, or label more"
-        )
+        # What certainty did not leave out, less of it does not bring back.
+        fix = "ask for less certainty, or label more" if {UNSURE, DOUBTFUL} & left_out.keys() else "label more"
+        fix += ", or export to judgments, which sets no rows against each other" if LONELY in left_out else ""
+        raise NothingError(f"{chosen.run.path}: leaves nothing to export ({reasons})", fix)
     return WrittenView(records=dict(records), used=used, left_out=dict(sorted(left_out.items())), files=())
 
 

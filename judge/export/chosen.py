@@ -22,7 +22,7 @@ UNSURE = "below the least confidence"
 FLAGGED = "flagged and undecided"
 TEXTLESS = "no text in the chosen fields"
 BEYOND = "beyond the number for a query"
-UNBALANCED = "left out to balance the grades"
+UNBALANCED = "more than the rarest grade has"
 
 
 @dataclass(frozen=True)
