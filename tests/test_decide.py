@@ -99,7 +99,7 @@ def test_a_file_that_decides_nothing_or_is_no_utf_8_is_refused(main, tmp_path):
     main("import", "g.csv", "--out", "run")
     sheet = tmp_path / "sheet.csv"
     sheet.write_text("query_id;candidate_id;decision;author\nq;p1;2;Ana\n")
-    assert "row 1, field 'decision': missing; it has query_id;cand" in main("decide", "run", sheet, code=2).err
+    assert "sheet.csv, line 1: looks separated by ';'" in main("decide", "run", sheet, code=2).err
     (tmp_path / "sheet.jsonl").write_text('{"query_id": "q", "candidate_id": "p1", "grade": 2}\n')
     assert "row 1, field 'decision': missing" in main("decide", "run", "sheet.jsonl", code=2).err
     sheet.write_bytes("query_id,candidate_id,decision,author,reason\nq,p1,2,Ana,café\n".encode("latin-1"))
