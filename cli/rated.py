@@ -29,7 +29,8 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
         InputError: A file as a whole cannot be used.
     """
     from audit.ratings import NAMES, read_problems
-    from judge.pairs import SHOWN, stage
+    from judge.intake import SHOWN
+    from judge.pairs import stage
 
     known = known_grades(layout.grades or None, policy)
     long = _has(Table(source.pairs, source.name), layout.mapping.get("rater", ["rater"]))

@@ -21,6 +21,7 @@ FLOORS = {
     "judge.manifest": 1,
     "judge.rows": 1,
     "judge.columns": 1,
+    "judge.intake": 1,
     "judge.staging": 1,
     "judge.store": 1,
     "judge.handover": 1,
