@@ -61,5 +61,5 @@ def aggregate(
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
     for what, count in panel.skipped.items():
-        typer.echo(f"  left out: {count:,} rows × {what}")
+        typer.echo(f"  left out: {counted(count, 'row')} × {what}")
     typer.echo(f"\n{method} of {counted(len(panel.raters), 'rater')} in {out}")

@@ -151,7 +151,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f"; {tied:,} tied, without a majority, left out" if tied else "")
     )
     for what, count in document["skipped_rows"].items():
-        typer.echo(f"  left out: {count:,} rows × {what}")
+        typer.echo(f"  left out: {counted(count, 'row')} × {what}")
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),

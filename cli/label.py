@@ -8,17 +8,7 @@ import typer
 
 from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
 from cli.output import progress, reading_notes, say, show_json, show_summary, show_table
-from cli.serving import (
-    Adapter,
-    EngineConfig,
-    EngineName,
-    JudgeGuideline,
-    JudgeName,
-    Url,
-    default_judge,
-    read_serving,
-    refuse_unused,
-)
+from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.abstain import Threshold
@@ -90,8 +80,7 @@ def label(
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     who = judge or default_judge(engine)
     policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise))
-    refuse_unused(engine, judge, taught=manner.adapter is not None)
-    serving = read_serving(engine, url, engine_config, adapter, manner.adapter)
+    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
         work = Labelling(source, policy, manner.model, serving, manner)

@@ -9,17 +9,7 @@ import typer
 
 from cli.options import Catalogue, Json, Map, input_file, read_map
 from cli.output import printable, progress, say, show_json, show_table
-from cli.serving import (
-    Adapter,
-    EngineConfig,
-    EngineName,
-    JudgeGuideline,
-    JudgeName,
-    Url,
-    default_judge,
-    read_serving,
-    refuse_unused,
-)
+from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 
 
 def probe(
@@ -55,8 +45,7 @@ def probe(
     from judge.pairs import Source, stage
 
     policy, manner = find_manner(Wishes(judge or default_judge(engine), guideline))
-    refuse_unused(engine, judge, taught=manner.adapter is not None)
-    serving = read_serving(engine, url, engine_config, adapter, manner.adapter)
+    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
         staged.refuse()

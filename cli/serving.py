@@ -43,24 +43,19 @@ def default_judge(engine: str) -> str:
     return SHIPPED if engine in ("transformers", "vllm") and shipped_directory(SHIPPED) else EMBEDDED
 
 
-def refuse_unused(engine: str, judge: str | None, taught: bool) -> None:
-    """Refuse a judge that is named and not asked: of the fake's, only how one was taught to be asked counts."""
-    from judge.errors import InputError
-
-    if engine == "fake" and judge is not None and not taught:
-        raise InputError(
-            f"--engine fake asks no --judge {judge}",
-            "leave --judge out, or name another engine: `judge doctor` lists them",
-        )
-
-
 def read_serving(
-    engine: str, url: str | None, config: Path | None, adapter: Path | None, taught: Path | None = None
+    engine: str,
+    url: str | None,
+    config: Path | None,
+    adapter: Path | None,
+    taught: Path | None = None,
+    judge: str | None = None,
 ) -> "Serving":
     """The options as one record, checked as far as that takes no loading.
 
     `taught` is the adapter of a judge that was taught here: an endpoint must serve it, and the fake has no use for it,
-    but it is part of who judges all the same.
+    but it is part of who judges all the same. `judge` is who was named: the fake refuses one, unless it was taught how
+    to be asked.
     """
     from judge.engines import Serving, check_engine
     from judge.engines.options import load_options
@@ -71,6 +66,11 @@ def read_serving(
         raise InputError(
             f"--engine {engine} applies no --adapter",
             "have the endpoint serve the adapter, and name it as server.model in --engine-config",
+        )
+    if engine == "fake" and judge is not None and taught is None:
+        raise InputError(
+            f"--engine fake asks no --judge {judge}",
+            "leave --judge out, or name another engine: `judge doctor` lists them",
         )
     if adapter is not None and taught is not None:
         raise InputError(f"--adapter {adapter}: the judge is an adapter already", "give one of the two")

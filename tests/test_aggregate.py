@@ -178,4 +178,4 @@ def test_bad_rows_are_left_out_and_counted_where_that_is_asked(main, tmp_path):
     found = main("aggregate", "r.csv", "--out", "o.csv", "--skip-bad-rows", "--json").json
     assert (found["pairs"], found["skipped_rows"]) == (1, {"unknown grade": 1})
     said = main("aggregate", "r.csv", "--out", "p.csv", "--skip-bad-rows").out
-    assert "left out: 1 rows × unknown grade" in said
+    assert "left out: 1 row × unknown grade" in said

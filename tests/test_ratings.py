@@ -109,7 +109,7 @@ def test_bad_rows_are_refused_or_counted_and_left_out_whole(main, tmp_path):
     assert clean.pop("skipped_rows") == {}
     assert {**found, "ratings": ""} == {**clean, "ratings": ""}
     shown = main("agree", "all.csv", "--skip-bad-rows", "--report", "r.html").out
-    assert "left out: 1 rows × unknown grade" in shown
+    assert "left out: 1 row × unknown grade" in shown
     assert "1 rows with unknown grade" in (tmp_path / "r.html").read_text()
 
 
