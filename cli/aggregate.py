@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.agree import Gold, Raters, SkipRatings, read_layout
-from cli.options import Grades, GuidelineName, Json, Map, Rating, input_file
-from cli.output import show_json, show_table
+from cli.agree import Gold, Raters, read_layout
+from cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
+from cli.output import show_json, show_left_out, show_table
 from judge import guideline as guidelines
 from judge.records import counted
 
@@ -60,6 +60,5 @@ def aggregate(
     names = {str(grade.value): grade.name for grade in policy.grades}
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
-    for what, count in panel.skipped.items():
-        typer.echo(f"  left out: {counted(count, 'row')} × {what}")
+    show_left_out(panel.skipped)
     typer.echo(f"\n{method} of {counted(len(panel.raters), 'rater')} in {out}")

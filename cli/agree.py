@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, input_file, read_grades, read_map
-from cli.output import printable, show_json, show_table
+from cli.options import (
+    Catalogue,
+    Grades,
+    GuidelineName,
+    Json,
+    Map,
+    Rating,
+    SkipRatings,
+    input_file,
+    read_grades,
+    read_map,
+)
+from cli.output import printable, show_json, show_left_out, show_table
 from judge import guideline as guidelines
 from judge.errors import InputError
 from judge.records import counted
@@ -38,9 +49,6 @@ Raters = Annotated[
 Gold = Annotated[
     str | None,
     typer.Option("--gold", metavar="NAME", help="The adjudicated grade: a column, or a rater of a long file."),
-]
-SkipRatings = Annotated[
-    bool, typer.Option("--skip-bad-rows", help="Count rows that cannot be used, and go on without them.")
 ]
 
 
@@ -150,8 +158,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
         + (f"; {tied:,} tied, without a majority, left out" if tied else "")
     )
-    for what, count in document["skipped_rows"].items():
-        typer.echo(f"  left out: {counted(count, 'row')} × {what}")
+    show_left_out(document["skipped_rows"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),

@@ -1,15 +1,18 @@
 """`judge calibrate`: probabilities that mean what they say."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
-from cli.output import show_json, show_table
+from cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
+from cli.output import show_json, show_left_out, show_table
 
 if TYPE_CHECKING:
     from finetune.held_out import Joined
+    from finetune.ratings import Ratings
     from judge.calibrate import Calibration
     from judge.store import Run
 
@@ -36,6 +39,7 @@ def calibrate(
         Path | None, typer.Option("--report", metavar="FILE.svg", help="Write the reliability chart.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are already there.")] = False,
+    skip_bad_rows: SkipRatings = False,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -45,10 +49,12 @@ def calibrate(
     Example:
       judge calibrate runs/monday held-out.csv --rating label --report reliability.svg
     """
+    from finetune.ratings import Ratings
     from judge.adapter import FILE, read_tuned
     from judge.calibrate import doubts, majority_baseline
     from judge.errors import InputError
     from judge.files import write_whole
+    from judge.pairs import Source
     from judge.store import Run
 
     opened, target = Run.open(run), out or run / "calibration.json"
@@ -59,7 +65,8 @@ def calibrate(
     if tuned and opened.manifest.parts.get("adapter") != tuned.adapter:
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
     names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
-    found, joined = _fit(opened, ratings, read_map(map_, rating), read_grades(grades), names)
+    source = Source(ratings, None, read_map(map_, rating), need_text=False, skip_bad_rows=skip_bad_rows)
+    found, joined, left_out = _fit(opened, Ratings(source, names), read_grades(grades))
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
     _write(found.model_dump_json(indent=1), target, overwrite)
     if tuned and adapter:
@@ -68,41 +75,38 @@ def calibrate(
     if report:
         _write(_chart(found, joined), report, overwrite)
     if json:
-        more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
+        more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
+    show_left_out(left_out)
     for doubt in doubted:
         typer.echo(f"note: {doubt}")
     typer.echo(f"\ncalibration in {target}" + (f", chart in {report}" if report else ""))
 
 
 def _fit(
-    run: "Run",
-    ratings: Path,
-    mapping: dict[str, list[str]],
-    grades: dict[str, int] | None,
-    raters: list[str],
-) -> tuple["Calibration", "Joined"]:
+    run: "Run", ratings: "Ratings", grades: dict[str, int] | None
+) -> tuple["Calibration", "Joined", Mapping[str, int]]:
     import tempfile
 
     from finetune.held_out import join
-    from finetune.ratings import Ratings, read_rated
+    from finetune.ratings import read_rated
     from judge.calibrate import calibrate as fit
     from judge.columns import Columns
     from judge.fingerprint import file_digest
     from judge.guideline import Guideline, known_grades
-    from judge.pairs import Source
 
-    policy = Guideline.model_validate(run.manifest.guideline)
+    policy, given = Guideline.model_validate(run.manifest.guideline), ratings.source
     # Texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
-    Columns(mapping, [*RATING_COLUMNS, "locale", *(field.name for field in policy.fields)])
-    narrow = {key: columns for key, columns in mapping.items() if key in RATING_COLUMNS}
-    with input_file(ratings) as (path, name), tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        source = Source(path, None, narrow, grades=known_grades(grades, policy), need_text=False, name=name)
-        joined = join(run, read_rated(Ratings(source, raters), policy, Path(scratch)))
+    Columns(given.mapping, [*RATING_COLUMNS, "locale", *(field.name for field in policy.fields)])
+    narrow = {key: columns for key, columns in given.mapping.items() if key in RATING_COLUMNS}
+    with input_file(given.pairs) as (path, name), tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
+        source = replace(given, pairs=path, mapping=narrow, grades=known_grades(grades, policy), name=name)
+        read = read_rated(replace(ratings, source=source), policy, Path(scratch))
+        joined = join(run, read.rated)
         found = fit(joined.logprobs, joined.shares, joined.queries, file_digest(path))
-    return found.model_copy(update={"judge": run.manifest.fingerprint}), joined
+    return found.model_copy(update={"judge": run.manifest.fingerprint}), joined, read.left_out
 
 
 def show_calibration(found: "Calibration", baseline: float | None = None) -> None:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, SkipBadRows, input_file, read_grades
+from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file, read_grades
 from cli.options import read_map as read_mapping
-from cli.output import progress, say, show_json, show_table
+from cli.output import progress, say, show_json, show_left_out, show_table
 from judge import guideline as guidelines
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def finetune(
     merge: Annotated[
         Path | None, typer.Option("--merge", metavar="DIR", help="Write the taught judge as one model, too.")
     ] = None,
-    skip_bad_rows: SkipBadRows = False,
+    skip_bad_rows: SkipRatings = False,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -110,6 +110,7 @@ def _show(tuned: "Tuned") -> None:
         ("  log loss", f"{found['log_loss']:.3f}"),
     ]
     show_table(rows)
+    show_left_out(training["left_out"])
     if tuned.calibration is None:
         typer.echo(f"\nnot calibrated: {training['without_calibration']}")
         return

@@ -45,6 +45,9 @@ SkipBadRows = Annotated[
     bool,
     typer.Option("--skip-bad-rows", help="Record rows that cannot be used as skipped, with the reason, and go on."),
 ]
+SkipRatings = Annotated[
+    bool, typer.Option("--skip-bad-rows", help="Count rows that cannot be used, and go on without them.")
+]
 Rating = Annotated[
     str | None,
     typer.Option("--rating", metavar="COLUMN", help="The column that holds the grade; `grade` unless given."),

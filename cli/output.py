@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from judge.files import dump_json
+from judge.records import counted
 from judge.summary import Summary
 
 
@@ -58,6 +59,12 @@ def show_summary(summary: Summary) -> None:
     show_table(rows, right=(1, 2))
     for reason, count in summary.reasons.items():
         typer.echo(f"  without a grade: {count:,} × {printable(reason)}")
+
+
+def show_left_out(kinds: Mapping[str, int]) -> None:
+    """Rows of ratings that were skipped, by what is wrong with them."""
+    for what, count in kinds.items():
+        typer.echo(f"  left out: {counted(count, 'row')} × {what}")
 
 
 def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:

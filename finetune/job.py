@@ -61,12 +61,13 @@ def prepare(lesson: Lesson) -> Prepared:
     """
     guideline = lesson.config.narrowed(lesson.guideline)
     with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        rated = read_rated(lesson.ratings, guideline, Path(scratch))
+        read = read_rated(lesson.ratings, guideline, Path(scratch))
+    rated = read.rated
     shares = targets([item.votes for item in rated], guideline.values, lesson.config.targets)
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
     lessons = build_lessons(rated, shares, builder, lesson.config)
-    return Prepared(lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, base, rated))
+    return Prepared(lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, base, rated), read.left_out)
 
 
 def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned:

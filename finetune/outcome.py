@@ -39,6 +39,8 @@ class Prepared:
     lessons: Lessons
     key: Fingerprint
     """What is taught, to whom and how: a directory that was begun goes on only with the same."""
+    left_out: Mapping[str, int]
+    """Rows of the ratings that were skipped, by what is wrong with them."""
 
     @property
     def steps(self) -> int:
@@ -82,6 +84,7 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
         training={
             "data": prepared.key.parts["ratings"],
             "pairs": {name: len(part) for name, part in parts.items()},
+            "left_out": dict(prepared.left_out),
             "warm_pairs": len(lessons.warm),
             "queries": {name: len({example.query for example in part}) for name, part in parts.items()},
             "config": config.model_dump(mode="json"),

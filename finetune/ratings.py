@@ -19,6 +19,8 @@ from judge.rows import Row, Table
 
 ONE = "grade"
 """The rater of a file that names none."""
+CONFLICT = "conflicting_grade"
+"""How the reading of pairs calls two grades of one pair."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,16 @@ class Rated:
     votes: Mapping[str, int]
 
 
-def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> list[Rated]:
+@dataclass(frozen=True)
+class Read:
+    """What a file of ratings came to."""
+
+    rated: list[Rated]
+    left_out: Mapping[str, int]
+    """Rows that are wrong and were skipped, by what is wrong with them."""
+
+
+def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> Read:
     """All rated pairs that have a text, in judging order; writes scratch files into `directory`.
 
     Raises:
@@ -58,13 +69,14 @@ def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> list[
         columns = ratings.raters or [ONE]
         passes = {c: replace(source, mapping={**narrow, **({"grade": [c]} if ratings.raters else {})}) for c in columns}
     found: dict[tuple[str, str], Rated] = {}
+    wrong: dict[str, set[int]] = {}
     for column, given in passes.items():
-        staged = stage(given, guideline, directory)
-        rows = _rows(staged)
+        staged = _forgiving(stage(given, guideline, directory), several=by_row is not None)
         if not source.skip_bad_rows:
-            _refuse(staged, by_row is not None)
+            staged.refuse()
+        rows = _rows(staged, wrong)
         if ratings.source.need_text:
-            rows = _with_text(rows, given)
+            rows = _with_text(rows, given, wrong)
         for row in rows:
             rater = column if by_row is None else by_row.get(row["row"])
             if rater is None or not _counts(row["skip"], several=by_row is not None):
@@ -75,7 +87,7 @@ def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> list[
     if not found:
         name = source.name or source.pairs
         raise InputError(f"{name}: no pair has a grade", "name the column with --rating COLUMN, or --raters A,B,C")
-    return list(found.values())
+    return Read(list(found.values()), {kind.replace("_", " "): len(numbers) for kind, numbers in wrong.items()})
 
 
 def _raters(ratings: Ratings) -> dict[int, str] | None:
@@ -95,34 +107,41 @@ def _raters(ratings: Ratings) -> dict[int, str] | None:
     return found or None
 
 
-def _refuse(staged: Staged, several: bool) -> None:
-    """Refuse wrong rows. That raters differ on a pair is no error."""
-    apart = "conflicting_grade" if several else None
+def _forgiving(staged: Staged, *, several: bool) -> Staged:
+    """That several raters differ on a pair is nothing wrong."""
+    apart = CONFLICT if several else None
     kinds = {kind: count for kind, count in staged.kinds.items() if kind != apart}
-    replace(staged, kinds=kinds, problems=[p for p in staged.problems if p.kind != apart]).refuse()
+    return replace(staged, kinds=kinds, problems=[p for p in staged.problems if p.kind != apart])
 
 
-def _with_text(rows: list[dict[str, Any]], source: Source) -> list[dict[str, Any]]:
-    """The rows whose candidate has a text. Others are refused, unless bad rows are to be skipped."""
-    empty = [row["row"] for row in rows if not any((row["candidate"] or {}).values())]
+def _with_text(rows: list[dict[str, Any]], source: Source, wrong: dict[str, set[int]]) -> list[dict[str, Any]]:
+    """The rows whose candidate has a text. Others are refused, or are put into `wrong` where bad rows are skipped."""
+    empty = {row["row"] for row in rows if not any((row["candidate"] or {}).values())}
     if empty and not source.skip_bad_rows:
         raise InputError(
             f"{source.name or source.pairs}, row {min(empty)}: the candidate has no text to learn from "
             f"({len(empty):,} such rows)",
             "give --catalogue FILE, map more fields with --map, or leave the rows out with --skip-bad-rows",
         )
-    return [row for row in rows if row["row"] not in set(empty)]
+    if empty:
+        wrong.setdefault("no_text", set()).update(empty)
+    return [row for row in rows if row["row"] not in empty]
 
 
 def _counts(skip: str | None, *, several: bool) -> bool:
-    return skip is None or (several and skip.startswith(("repeats row", "conflicting_grade")))
+    return skip is None or (several and skip.startswith(("repeats row", CONFLICT)))
 
 
-def _rows(staged: Staged) -> list[dict[str, Any]]:
-    """Rows that bring a grade, in judging order."""
+def _rows(staged: Staged, wrong: dict[str, set[int]]) -> list[dict[str, Any]]:
+    """Rows that bring a grade, in judging order; the numbers of those that are wrong go into `wrong`."""
     import pyarrow.parquet as pq
 
-    return [row for row in pq.read_table(staged.path).to_pylist() if row["grade"] is not None]
+    rows: list[dict[str, Any]] = pq.read_table(staged.path).to_pylist()
+    for row in rows:
+        kind = (row["skip"] or "").partition(":")[0]
+        if kind in staged.kinds:
+            wrong.setdefault(kind, set()).add(row["row"])
+    return [row for row in rows if row["grade"] is not None]
 
 
 def _pair(row: Mapping[str, Any]) -> Pair:

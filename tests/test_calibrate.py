@@ -183,3 +183,16 @@ def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_
         writer.writerows({**row, "query_id": f"tool-{row['query']}"} for row in rows)
     found = main("calibrate", "plain", "elsewhere.csv", "--out", "other.json", "--json").json
     assert found["before"] == plain["before"]
+
+
+def test_wrong_ratings_are_refused_or_left_out_and_counted(main, rated_file, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    plain = main("calibrate", "plain", rated_file, "--json").json
+    (tmp_path / "bad.csv").write_text(rated_file.read_text().rstrip("\n") + "\nlamp,x1,Lamp,7\n,x2,Lamp,1\n")
+    refused = main("calibrate", "plain", "bad.csv", "--out", "other.json", code=2)
+    assert "unknown grade '7'" in refused.err
+    found = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "other.json", "--json").json
+    assert (plain["left_out"], found["left_out"]) == ({}, {"unknown grade": 1, "empty query": 1})
+    assert found["after"] == plain["after"]
+    said = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "third.json").out
+    assert "left out: 1 row × unknown grade" in said

@@ -49,7 +49,7 @@ def test_the_benchmarks_ratings_are_read_by_finetune(items, guideline, tmp_path)
     write_ratings(rated, tmp_path / "r.jsonl")
     found = read_rated(
         Ratings(Source(tmp_path / "r.jsonl", grades={"0": 0, "1": 1, "2": 2}), RATERS[::2]), guideline, tmp_path
-    )
+    ).rated
     assert len(found) == 9
     assert sum(len(item.votes) for item in found) == 3 * 2 + 6
 

@@ -26,7 +26,7 @@ GRADES = {"0": 0, "1": 1, "2": 2}
 
 def read(path, guideline, tmp_path, **more):
     raters = more.pop("raters", ())
-    return read_rated(Ratings(Source(path, grades=GRADES, **more), raters), guideline, tmp_path)
+    return read_rated(Ratings(Source(path, grades=GRADES, **more), raters), guideline, tmp_path).rated
 
 
 def write(path, text):
@@ -56,6 +56,17 @@ def test_two_grades_of_a_pair_without_raters_contradict_each_other(tmp_path, gui
     path = write(tmp_path / "r.csv", "query,candidate_id,title,grade\nlamp,1,Lamp,2\nlamp,1,Lamp,1\n")
     with pytest.raises(InputError, match="had another grade in row 1"):
         read(path, guideline, tmp_path)
+
+
+def test_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
+    path = write(
+        tmp_path / "r.csv",
+        "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,9,9\nsofa,3,,0,1\n,4,Bed,1,1\nsofa,5,Bed,,\n",
+    )
+    source = Source(path, grades=GRADES, skip_bad_rows=True)
+    found = read_rated(Ratings(source, ["ann", "ben"]), guideline, tmp_path)
+    assert [dict(r.votes) for r in found.rated] == [{"ann": 2, "ben": 1}]
+    assert found.left_out == {"unknown grade": 1, "no text": 1, "empty query": 1}
 
 
 def test_targets_by_hand():
