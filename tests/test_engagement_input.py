@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.engagement.aggregate import Rules, aggregate, connect
+from audit.engagement.aggregate import Rules, aggregate, connect, within_memory
 from audit.engagement.source import EngagementFile
 from judge.errors import InputError
 
@@ -201,3 +201,14 @@ def test_a_file_that_ends_early_is_an_input_error(tmp_path):
     path.write_bytes(gzip.compress((EVENTS * 500).encode())[:-400])
     with pytest.raises(InputError, match=r"events\.csv\.gz"):
         aggregate(connect(tmp_path / "spill", Rules()), EngagementFile(path))
+
+
+def test_memory_that_cannot_be_or_does_not_suffice_is_said_to_the_user(tmp_path):
+    with pytest.raises(InputError, match="memory_limit '99999999999999999TB': is refused"):
+        connect(tmp_path, Rules(memory="99999999999999999TB"))
+    much = "SELECT count(*) FROM (SELECT DISTINCT i::VARCHAR || 'some more text' FROM range(3000000) t(i))"
+    with connect(tmp_path, Rules(memory="8MB", threads=1)) as db:
+        db.execute("SET max_temp_directory_size = '1MB'")
+        with pytest.raises(InputError, match="do not suffice") as caught, within_memory():
+            db.execute(much)
+    assert "--memory" in caught.value.hint

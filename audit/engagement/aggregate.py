@@ -15,7 +15,8 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 Texts are grouped by DuckDB's 64-bit hash: among 100 million different ones the chance of any clash is 1 in 3,700.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,11 @@ def folded(column: str) -> str:
 
 
 def connect(scratch: Path, rules: Rules) -> Any:
-    """A DuckDB connection that spills into `scratch`."""
+    """A DuckDB connection that spills into `scratch`.
+
+    Raises:
+        InputError: DuckDB takes no such memory limit.
+    """
     import duckdb
 
     db = duckdb.connect()
@@ -86,8 +91,28 @@ def connect(scratch: Path, rules: Rules) -> Any:
         "temp_directory": "'" + str(scratch).replace("'", "''") + "'",
         **({"threads": str(rules.threads)} if rules.threads else {}),
     }.items():
-        db.execute(f"SET {name} = {value}")
+        try:
+            db.execute(f"SET {name} = {value}")
+        except duckdb.Error as error:
+            raise InputError(f"{name} {value}: is refused ({_said(error)})", "write it like --memory 5GB") from None
     return db
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Tell the user what to do where DuckDB's memory and disk do not suffice."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise InputError(
+            f"memory and disk do not suffice ({_said(error)})", "give more with --memory, or fewer events"
+        ) from None
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Aggregated:
@@ -101,9 +126,8 @@ def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Ag
     try:
         return _aggregate(db, source, rules)
     except duckdb.Error as error:
-        what = " ".join(str(error).split())[:300]
         hint = "mend the file; where memory is short, give more with --memory, or fewer columns as Parquet"
-        raise InputError(f"{source.name or source.path}: cannot be read ({what})", hint) from None
+        raise InputError(f"{source.name or source.path}: cannot be read ({_said(error)})", hint) from None
 
 
 def _aggregate(db: Any, source: EngagementFile, rules: Rules | None) -> Aggregated:

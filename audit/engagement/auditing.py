@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audit.engagement.aggregate import Aggregated, Rules, aggregate, connect
+from audit.engagement.aggregate import Aggregated, Rules, aggregate, connect, within_memory
 from audit.engagement.cells import read_cells, read_searches
 from audit.engagement.evidence import Verdict
 from audit.engagement.examination import Examination, examine
@@ -113,37 +113,39 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
     """
     run.check_whole()
     grades = len(run.manifest.values)
-    with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
-        db = connect(Path(scratch), settings.rules)
-        with db:
-            aggregated = aggregate(db, source, settings.rules)
-            name = source.name or str(source.path)
-            if not aggregated.used:
-                raise InputError(
-                    f"{name}: no row can be used ({_listed(aggregated.set_aside)})",
-                    "see `judge audit --help` for the columns",
-                )
-            match(db, run, settings.ratings)
-            if not db.execute("SELECT count(*) FROM labelled").fetchone()[0]:
-                raise InputError(f"{run.path}: has no graded pair", "`judge status RUN` says why")
-            known, unmatched = db.execute("""SELECT count(DISTINCT m.q), count(DISTINCT k.q) - count(DISTINCT m.q)
-                FROM query_keys k LEFT JOIN matched m USING (q)""").fetchone()
-            if not known:
-                raise InputError(
-                    f"{name}: none of its {unmatched:,} queries is in {run.path}",
-                    "give the run's query_id or the query's text: --map query=COLUMN",
-                )
-            others = aggregated.used - count_used(db)
-            if others == aggregated.used:
-                raise InputError(
-                    f"{name}: none of its {others:,} rows is about a graded pair of {run.path}, though {known:,} "
-                    "of its queries are the run's",
-                    "give the candidate ids that the run has: --map candidate_id=COLUMN",
-                )
-            searches = read_searches(db) if aggregated.sessions else None
-            examination = examine(read_cells(db), searches, settings.seed)
-            labelled = gather(db, examination, grades)
-            queries = query_rows(db, labelled)
+    with (
+        tempfile.TemporaryDirectory(prefix="audit-") as scratch,
+        connect(Path(scratch), settings.rules) as db,
+        within_memory(),
+    ):
+        aggregated = aggregate(db, source, settings.rules)
+        name = source.name or str(source.path)
+        if not aggregated.used:
+            raise InputError(
+                f"{name}: no row can be used ({_listed(aggregated.set_aside)})",
+                "see `judge audit --help` for the columns",
+            )
+        match(db, run, settings.ratings)
+        if not db.execute("SELECT count(*) FROM labelled").fetchone()[0]:
+            raise InputError(f"{run.path}: has no graded pair", "`judge status RUN` says why")
+        known, unmatched = db.execute("""SELECT count(DISTINCT m.q), count(DISTINCT k.q) - count(DISTINCT m.q)
+            FROM query_keys k LEFT JOIN matched m USING (q)""").fetchone()
+        if not known:
+            raise InputError(
+                f"{name}: none of its {unmatched:,} queries is in {run.path}",
+                "give the run's query_id or the query's text: --map query=COLUMN",
+            )
+        others = aggregated.used - count_used(db)
+        if others == aggregated.used:
+            raise InputError(
+                f"{name}: none of its {others:,} rows is about a graded pair of {run.path}, though {known:,} "
+                "of its queries are the run's",
+                "give the candidate ids that the run has: --map candidate_id=COLUMN",
+            )
+        searches = read_searches(db) if aggregated.sessions else None
+        examination = examine(read_cells(db), searches, settings.seed)
+        labelled = gather(db, examination, grades)
+        queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
     flags = find_flags(labelled, weighed, settings.level)
     return Audit(
