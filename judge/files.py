@@ -11,6 +11,15 @@ from typing import Any
 
 from judge.errors import InputError
 
+RUN_MARK = "run.json"
+OF_RUNS = frozenset(
+    {
+        *(RUN_MARK, "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
+        *("decisions.jsonl", "exports.jsonl"),
+    }
+)
+"""What verbs keep in a run's directory under these names, and what is nowhere else."""
+
 
 def keep(partial: Path, target: Path) -> None:
     """Give a written file its name, so that neither file nor name is lost when the machine stops."""
@@ -55,8 +64,9 @@ def new_file(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """A temporary name beside a file the user asked for; it takes the file's place when all went well.
 
     Raises:
-        InputError: The file is already there and is not to be replaced, or cannot be written.
+        InputError: The file is already there and is not to be replaced, is a run's own, or cannot be written.
     """
+    spare_runs(out)
     if out.exists() and not (overwrite and out.is_file()):
         raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
@@ -79,8 +89,9 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     An empty folder of that name is replaced; what else is there only where `overwrite` says so.
 
     Raises:
-        InputError: Something is already there, or the folder cannot be written.
+        InputError: Something is already there, the folder is a run or of one, or cannot be written.
     """
+    spare_runs(out)
     taken = out.exists() and not (out.is_dir() and (overwrite or not any(out.iterdir())))
     if taken:
         raise InputError(f"{out}: is already there", "choose another folder, or replace it with --overwrite")
@@ -104,6 +115,15 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
         _sync(out.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def spare_runs(out: Path) -> None:
+    """Refuse to write over a run, or over a file of its own, whatever may be overwritten."""
+    target = out.resolve()
+    for folder in (target, *target.parents):
+        own = folder == target or target.relative_to(folder).parts[0] in OF_RUNS
+        if own and (folder / RUN_MARK).is_file():
+            raise InputError(f"{out}: belongs to the run {folder}, which would be lost", "choose another --out")
 
 
 def _sync(path: Path) -> None:

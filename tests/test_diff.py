@@ -137,6 +137,13 @@ def test_all_moved_pairs_go_to_a_file(two, main, suffix):
     main("diff", "a", "c", "--out", path, "--overwrite")
 
 
+def test_a_runs_own_files_are_spared_whatever_may_be_overwritten(two, main):
+    before = (two / "b" / "pairs.parquet").read_bytes()
+    for out in ("b/pairs.parquet", "b/labels/part-000000000000.parquet"):
+        assert "belongs to the run" in main("diff", "a", "b", "--out", out, "--overwrite", code=2).err
+    assert (two / "b" / "pairs.parquet").read_bytes() == before
+
+
 def test_other_grades_are_refused_or_mapped(two, main):
     (two / "four.csv").write_text(A.replace(",2\n", ",3\n").replace(",1\n", ",2\n"))
     main("import", "four.csv", "--guideline", "esci-four-level", "--out", "four")

@@ -16,7 +16,7 @@ from judge.export.selection import Negatives, Selection
 from judge.export.views import VIEWS
 from judge.export.workbench import QUEPID, check_queries, opensearch
 from judge.export.written import WrittenView
-from judge.files import new_file, new_folder
+from judge.files import new_file, new_folder, spare_runs
 from judge.store import Run
 
 PathOf = Callable[[str], Path]
@@ -63,13 +63,6 @@ MINED = ("triplets", "n-tuples")
 """Formats that set rows against each other."""
 TELLING = frozenset({".parquet", ".csv", ".tsv", ".json", ".jsonl", ".qrels", ".xlsx", ".html", ".gz", ".zip"})
 """Suffixes by which a file's readers tell what it holds."""
-OF_RUNS = frozenset(
-    {
-        *("run.json", "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
-        *("decisions.jsonl", "exports.jsonl", "calibration.json"),
-    }
-)
-"""What verbs keep in a run's directory under these names."""
 
 
 def export(run: Run, form: str, out: Path, selection: Selection | None = None, *, overwrite: bool = False) -> Exported:
@@ -145,12 +138,10 @@ def _check_suffix(form: str, out: Path) -> None:
 
 
 def _spare(run: Run, out: Path) -> None:
-    """Refuse to write over the run that is exported: its directory, one that holds it, or a file of its own."""
-    mine, target = run.path.resolve(), out.resolve()
-    inside = target != mine and target.is_relative_to(mine)
-    if mine.is_relative_to(target) or (inside and target.relative_to(mine).parts[0] in OF_RUNS):
-        what = "belongs to" if inside else "holds"
-        raise InputError(f"{out}: {what} the run {run.path}, which would be lost", "choose another place with --out")
+    """Refuse to write over a run, or over a directory that holds the one which is exported."""
+    spare_runs(out)
+    if run.path.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"{out}: holds the run {run.path}, which would be lost", "choose another place with --out")
 
 
 def _write(run: Run, form: str, selection: Selection, path_of: PathOf) -> WrittenView:
