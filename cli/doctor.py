@@ -101,7 +101,7 @@ def doctor(
 def _look() -> dict[str, Any]:
     from judge.embedded import embedded_state
     from judge.engines import KINDS
-    from judge.shipped import SHIPPED
+    from judge.shipped import shipped_judges
 
     packages = {name: _version(name) for name in PACKAGES}
     machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
@@ -118,10 +118,22 @@ def _look() -> dict[str, Any]:
         "packages": packages,
         "machine": machine,
         "engines": engines,
-        "judges": {embedded["name"]: embedded["state"], SHIPPED: "comes with the package, an adapter of the one above"},
+        "judges": {
+            embedded["name"]: embedded["state"],
+            **{name: _taught(at) for name, at in shipped_judges().items()},
+        },
         "extras": COMBINATIONS,
         "fixes": fixes,
     }
+
+
+def _taught(directory: Path) -> str:
+    from judge.adapter import read_tuned
+    from judge.model import local_directory
+
+    base = read_tuned(directory).base
+    there = local_directory(base.name, base.revision) is not None
+    return f"comes with the package, an adapter of {base.wanted}" + ("" if there else ", which its first use downloads")
 
 
 def _side(name: str, url: str | None, config: Path | None, adapter: Path | None, taught: Path | None) -> "Serving":

@@ -35,8 +35,8 @@ class Base(Record):
     """As the user named it: what `--judge` takes."""
     revision: str | None
     """The Hub's commit, where it came from there."""
-    weights: str
-    """SHA-256 (hex) over its weight files."""
+    weights: str | None
+    """SHA-256 (hex) over its weight files; null where any of that name will do."""
 
     @property
     def wanted(self) -> str:
@@ -124,7 +124,8 @@ class Manner:
         if self.tuned is None or not model.directory.name:  # the fake has no files
             return
         # The embedded base is held by the digest of its package's file; how that is unpacked may change.
-        if model.name != EMBEDDED and self.adapter and model.weights != self.tuned.base.weights:
+        held = self.tuned.base.weights if model.name != EMBEDDED and self.adapter else None
+        if held is not None and model.weights != held:
             raise ModelError(
                 f"{self.adapter}: was taught on other weights of {self.tuned.base.name} than those found",
                 f"get the base that it was taught on: {self.tuned.base.wanted}",

@@ -1,4 +1,4 @@
-"""The taught judge that comes with the package: an adapter's directory inside it, found by name."""
+"""The taught judges that come with the package: adapters' directories inside it, found by name."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -7,7 +7,12 @@ SHIPPED = "shop-135m"
 """The embedded base, taught product search by three levels; its README.md is its card."""
 
 
+def shipped_judges() -> dict[str, Path]:
+    """Directories by name, the default first."""
+    found = sorted(Path(str(files("judge") / "shipped")).glob("*/judge.json"))
+    return {path.parent.name: path.parent for path in sorted(found, key=lambda p: p.parent.name != SHIPPED)}
+
+
 def shipped_directory(name: str) -> Path | None:
     """The directory of a shipped judge, or null where the name is none of them."""
-    directory = Path(str(files("judge"))) / "shipped" / SHIPPED
-    return directory if name == SHIPPED and directory.is_dir() else None
+    return shipped_judges().get(name)

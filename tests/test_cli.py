@@ -5,6 +5,8 @@ import re
 import pytest
 from conftest import DOZEN
 
+from judge.shipped import shipped_judges
+
 VERBS = ["doctor", "guideline", "validate", "label", "status", "agree", "export", "import"]
 
 
@@ -29,7 +31,7 @@ def test_doctor_tells_what_runs_and_what_is_missing(main, monkeypatch, tmp_path)
     found = main("doctor", "--json").json
     assert found["engines"]["transformers"]["missing"] == []
     assert found["fixes"] == []
-    assert set(found["judges"]) == {"smollm2-135m", "shop-135m"}
+    assert set(found["judges"]) == {"smollm2-135m", *shipped_judges()}
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("judge.embedded.DISTRIBUTION", "no-such-distribution")
     lacking = main("doctor", code=2).out

@@ -8,20 +8,23 @@ from conftest import ROOT, shared_data
 from judge.adapter import Wishes, find_manner, read_tuned
 from judge.errors import InputError
 from judge.guideline import load_guideline
-from judge.shipped import SHIPPED, shipped_directory
+from judge.shipped import SHIPPED, shipped_directory, shipped_judges
 
 SHOP = ROOT / "examples" / "shop"
 FOLDER = shipped_directory(SHIPPED)
 
 
-def test_it_is_named_taught_our_guideline_and_small():
-    tuned = read_tuned(FOLDER)  # checks the weights against what judge.json says of them
+@pytest.mark.parametrize("name", shipped_judges())
+def test_each_is_named_taught_our_guideline_and_small(name):
+    folder = shipped_directory(name)
+    tuned = read_tuned(folder)  # checks the weights against what judge.json says of them
     guideline = load_guideline()
     assert tuned.guideline_digest == guideline.digest, "a changed guideline needs a judge that was taught it"
     assert [label.grade for label in tuned.labels] == list(guideline.values)
     assert tuned.calibration is not None
-    assert {path.suffix for path in FOLDER.iterdir()} <= {".safetensors", ".json", ".yaml", ".md"}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 12_000_000
+    assert {path.suffix for path in folder.iterdir()} <= {".safetensors", ".json", ".yaml", ".md"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 12_000_000
+    assert next(iter(shipped_judges())) == SHIPPED
 
 
 def test_it_is_the_default_where_an_engine_can_apply_it(main):
@@ -32,9 +35,10 @@ def test_it_is_the_default_where_an_engine_can_apply_it(main):
     assert "--judge smollm2-135m" in caught.value.hint
 
 
-def test_nothing_of_the_data_is_in_it():
+def test_nothing_of_the_data_is_in_them():
     """Not a query, not a title: weights and figures alone."""
-    words = "".join(path.read_text("utf-8") for path in FOLDER.iterdir() if path.suffix != ".safetensors")
+    inside = [path for folder in shipped_judges().values() for path in folder.iterdir()]
+    words = "".join(path.read_text("utf-8") for path in inside if path.suffix != ".safetensors")
     for line in (shared_data("esci") / "judgments.csv").read_text("utf-8").splitlines()[1::97]:
         query = line.split(",")[0].strip('"')
         assert not re.search(rf"\b{re.escape(query)}\b", words) or len(query) < 12
