@@ -6,9 +6,9 @@ from typing import Any
 
 from finetune.network import load
 from judge.adapter import FILE, Tuned
-from judge.embedded import quiet_transformers
 from judge.errors import RunError
 from judge.files import write_whole
+from judge.gguf import quiet_transformers
 from judge.model import find_model
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json")

@@ -180,7 +180,7 @@ def load(directory: Path, dtype: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from judge.embedded import quiet_transformers
+    from judge.gguf import quiet_transformers
 
     try:
         with quiet_transformers():

@@ -21,7 +21,7 @@ from judge.guideline import DEFAULT, Guideline, load_guideline
 from judge.model import JudgeModel
 from judge.prompt import TEMPLATE, template_digest
 from judge.records import Record
-from judge.shipped import SHIPPED, shipped_directory
+from judge.shipped import shipped_directory
 
 FILE = "judge.json"
 NONE = "none"
@@ -35,8 +35,8 @@ class Base(Record):
     """As the user named it: what `--judge` takes."""
     revision: str | None
     """The Hub's commit, where it came from there."""
-    weights: str | None
-    """SHA-256 (hex) over its weight files; null where any of that name will do."""
+    weights: str
+    """SHA-256 (hex) over its weight files."""
 
     @property
     def wanted(self) -> str:
@@ -124,8 +124,7 @@ class Manner:
         if self.tuned is None or not model.directory.name:  # the fake has no files
             return
         # The embedded base is held by the digest of its package's file; how that is unpacked may change.
-        held = self.tuned.base.weights if model.name != EMBEDDED and self.adapter else None
-        if held is not None and model.weights != held:
+        if model.name != EMBEDDED and self.adapter and model.weights != self.tuned.base.weights:
             raise ModelError(
                 f"{self.adapter}: was taught on other weights of {self.tuned.base.name} than those found",
                 f"get the base that it was taught on: {self.tuned.base.wanted}",
@@ -205,7 +204,7 @@ def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
             f"{wishes.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
             f"{wishes.guideline} ({given.name} {given.version}) says something else",
             "leave --guideline out, or insist with --force-guideline"
-            + (f"; --judge {EMBEDDED} is the same model, untaught" if wishes.judge == SHIPPED else ""),
+            + (f"; --judge {tuned.base.wanted} is the same model, untaught" if shipped_directory(wishes.judge) else ""),
         )
     return taught
 

@@ -1,4 +1,4 @@
-"""Which model judges: the embedded one, a directory, or a repository of the Hugging Face Hub."""
+"""Which model judges: the embedded one, a directory, a repository of the Hugging Face Hub, or a GGUF file of either."""
 
 import json
 import re
@@ -9,10 +9,11 @@ from typing import Any
 from judge.embedded import EMBEDDED, embedded_model
 from judge.errors import ModelError
 from judge.fingerprint import digest, file_digest
+from judge.gguf import folder_of, is_whole, unpack
 
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
-_HUB_ID = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?$")
+_HUB_ID = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w.-]+\.gguf))?(@(?P<revision>[\w./-]+))?$")
 _BLOB = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -28,7 +29,8 @@ class JudgeModel:
     context: int | None
     """How many tokens it reads."""
     weights: str
-    """SHA-256 (hex) over its weight files, by name, and what of its config changes its answers."""
+    """SHA-256 (hex) over its weight files, by name, and what of its config changes its answers; or that of its GGUF
+    file."""
 
     @property
     def tokenizer(self) -> str:
@@ -38,27 +40,33 @@ class JudgeModel:
 
 
 def find_model(name: str = EMBEDDED) -> JudgeModel:
-    """Find a judge by name: `smollm2-135m` (embedded), a directory, or `owner/name[@revision]` of the Hub.
+    """Find a judge by name: `smollm2-135m` (embedded), a directory, `owner/name[@revision]` of the Hub, or a GGUF file:
+    a path, or `owner/name/file.gguf[@revision]`.
 
-    The first use of the embedded judge converts it, and of a Hub judge downloads it.
+    The first use of the embedded judge or of a GGUF file unpacks it, and of a Hub judge downloads it.
 
     Raises:
-        ModelError: There is no such judge, or it has no safetensors weights.
+        ModelError: There is no such judge, it has no safetensors weights, or its GGUF file cannot be taken over.
     """
     if name == EMBEDDED:
         directory, weights = embedded_model()
         return JudgeModel(EMBEDDED, directory, None, _context(_config(directory)), weights)
     directory, revision = Path(name).expanduser(), None
+    if _is_gguf(directory):
+        return _unpacked(name, directory, None)
     if not directory.is_dir():
         match = _HUB_ID.match(name)
         if not match or name.startswith((".", "/", "~")):
             raise ModelError(
-                f"no judge {name!r}", f"name {EMBEDDED}, a model directory, or owner/name[@revision] of the Hub"
+                f"no judge {name!r}",
+                f"name {EMBEDDED}, a model directory, a GGUF file, or owner/name[@revision] of the Hub",
             )
-        name, wanted = match["repo"], match["revision"]
-        directory = _download(name, wanted)
+        directory = _download(match["repo"], match["revision"], match["file"])
+        name, file = name.partition("@")[0], match["file"]
         # A snapshot's folder is named after the commit it holds.
         revision = directory.name
+        if file:
+            return _unpacked(name, directory / file, revision)
     files = sorted(directory.glob("*.safetensors"))
     if not (directory / "config.json").is_file() or not files:
         what = "config.json" if files else "safetensors weights"
@@ -78,20 +86,43 @@ def local_directory(name: str, revision: str | None = None) -> Path | None:
             return embedded_model()[0]
         except ModelError:
             return None
-    if (directory := Path(name).expanduser()).is_dir():
+    directory = Path(name).expanduser()
+    if directory.is_dir():
         return directory
-    if not _HUB_ID.match(name):
+    if _is_gguf(directory):
+        return _local_unpacked(directory)
+    if not (match := _HUB_ID.match(name)):
         return None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    files = [match["file"]] if match["file"] else HUB_FILES
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
+        found = Path(snapshot_download(match["repo"], revision=revision, allow_patterns=files, local_files_only=True))
     except (LocalEntryNotFoundError, OSError):
         return None
+    return _local_unpacked(found / match["file"]) if match["file"] else found
 
 
-def _download(repo: str, revision: str | None) -> Path:
+def _is_gguf(path: Path) -> bool:
+    return path.suffix == ".gguf" and path.is_file()
+
+
+def _unpacked(name: str, gguf: Path, revision: str | None) -> JudgeModel:
+    weights = _digest(gguf)
+    directory = folder_of(gguf.stem, weights)
+    unpack(directory, lambda: gguf)
+    return JudgeModel(name, directory, revision, _context(_config(directory)), weights)
+
+
+def _local_unpacked(gguf: Path) -> Path | None:
+    if not gguf.is_file():
+        return None
+    directory = folder_of(gguf.stem, _digest(gguf))
+    return directory if is_whole(directory) else None
+
+
+def _download(repo: str, revision: str | None, file: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -103,7 +134,7 @@ def _download(repo: str, revision: str | None) -> Path:
 
     where = repo if revision is None else f"{repo}@{revision}"
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_FILES))
+        found = Path(snapshot_download(repo, revision=revision, allow_patterns=[file] if file else HUB_FILES))
     except GatedRepoError:
         raise ModelError(
             f"{where}: asks for its terms to be accepted", "accept them on its Hub page and log in with `hf auth login`"
@@ -123,6 +154,9 @@ def _download(repo: str, revision: str | None) -> Path:
         ) from None
     except (HfHubHTTPError, OSError) as error:
         raise ModelError(f"{where}: cannot be downloaded ({error})", "try again, or name a model directory") from None
+    if file and not (found / file).is_file():
+        raise ModelError(f"{where}: holds no {file}", "name a file as the repository's page spells it")
+    return found
 
 
 def _digest(path: Path) -> str:

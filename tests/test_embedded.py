@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from judge import embedded as unpacking
 from judge.errors import ModelError
+from judge.gguf import is_whole
 from judge.model import find_model
 from judge.prompt import PromptBuilder
 from judge.tokenizer import ModelTokenizer
@@ -88,7 +89,7 @@ UNPACK = "from judge.embedded import embedded_model; print(*embedded_model())"
 
 def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RELEVANCE_JUDGE_CACHE": str(tmp_path)}
-    (tmp_path / f".{unpacking._folder().name}-left").mkdir()  # what a killed conversion leaves
+    (tmp_path / f".{unpacking.embedded_folder().name}-left").mkdir()  # what a killed conversion leaves
     both = [
         subprocess.Popen([sys.executable, "-c", UNPACK], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in "ab"
@@ -96,7 +97,7 @@ def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(tmp_path):
     said = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert said[0] == said[1]
-    folder = tmp_path / unpacking._folder().name
+    folder = tmp_path / unpacking.embedded_folder().name
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, f"{folder.name}.lock"])
     assert set(json.loads((folder / "digests.json").read_text())) == {p.name for p in folder.iterdir()} - {
         "digests.json"
@@ -107,9 +108,9 @@ def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(tmp_path):
     with weights.open("r+b") as stream:
         stream.seek(200_000_000)
         stream.write(b"\x00" * 64)
-    assert not unpacking._whole(folder)
+    assert not is_whole(folder)
     subprocess.run([sys.executable, "-c", UNPACK], env=environment, check=True, capture_output=True)
-    assert unpacking._whole(folder)
+    assert is_whole(folder)
 
 
 def test_a_directory_is_a_judge_too_and_must_be_whole(embedded, tmp_path):

@@ -29,6 +29,7 @@ FLOORS = {
     "judge.consensus": 1,
     "judge.overlap": 1,
     "judge.shipped": 1,
+    "judge.gguf": 1,
     "judge.pairs": 2,
     "judge.tokenizer": 2,
     "judge.prompt": 2,

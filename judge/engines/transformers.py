@@ -177,7 +177,7 @@ def _load(directory: Path, dtype: str, adapter: Path | None) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from judge.embedded import quiet_transformers
+    from judge.gguf import quiet_transformers
 
     place = directory
     try:

@@ -1,0 +1,167 @@
+"""Models in GGUF files, unpacked once into a cache on this machine: fp32 safetensors, tokenizer and chat template.
+
+What transformers reads from a GGUF's tokenizer lacks steps that the file names only in a word (`tokenizer.ggml.pre`).
+Files whose word is not in `MENDED` are refused: their text would be cut into tokens that the model never saw.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from judge.errors import ModelError
+from judge.fingerprint import digest, file_digest
+
+FORMAT = "f32-v1"
+"""Part of the cache's name: raised when the conversion changes."""
+LOCAL = "pip install 'relevance-judge[local]'"
+
+
+def cache_folder() -> Path:
+    """Where models are unpacked: `$RELEVANCE_JUDGE_CACHE`, or the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("RELEVANCE_JUDGE_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("relevance-judge")
+
+
+def folder_of(name: str, sha256: str) -> Path:
+    """Where a file of this digest is unpacked."""
+    return cache_folder() / f"{name}-{sha256[:12]}-{FORMAT}"
+
+
+def unpack(folder: Path, find: Callable[[], Path]) -> str:
+    """Make the folder unless it is there and whole; returns the digest of its weights.
+
+    Safe when several processes start at once and after a kill in mid-conversion: the folder is whole or absent.
+
+    Args:
+        folder: Where to, of `folder_of`.
+        find: Gives the file, checked; asked only where it has to be unpacked.
+
+    Raises:
+        ModelError: The file cannot be unpacked, there or at all.
+    """
+    from filelock import FileLock
+
+    cache = folder.parent
+    if not is_whole(folder):
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(cache / f"{folder.name}.lock"):
+                if not is_whole(folder):
+                    _make(find(), folder)
+        except ImportError as error:
+            raise ModelError(f"the judge cannot be unpacked: {error.name or error} is missing", LOCAL) from None
+        except OSError as error:
+            raise ModelError(
+                f"{cache}: the judge cannot be unpacked there ({error})",
+                "set RELEVANCE_JUDGE_CACHE to a folder with more room: eight times the file's size",
+            ) from None
+    digests = json.loads((folder / "digests.json").read_text())
+    return digest({name: value for name, value in digests.items() if name.endswith(".safetensors")})
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether every file has the digest it was written with."""
+    try:
+        digests = json.loads((folder / "digests.json").read_text())
+        return all(file_digest(folder / name) == value for name, value in digests.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _make(gguf: Path, folder: Path) -> None:
+    # Leftovers of killed conversions: we hold the lock, so nobody is writing them.
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _convert(gguf, scratch)
+        digests = {path.name: file_digest(path) for path in sorted(scratch.iterdir())}
+        (scratch / "digests.json").write_text(json.dumps(digests, indent=2))
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    mend = MENDED[_pre_tokenizer(gguf)]
+    with quiet_transformers():
+        tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        # A model loaded from GGUF counts as quantised and refuses to be saved: move its weights into a fresh one.
+        config = loaded.config
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        config._name_or_path = ""
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model.load_state_dict(loaded.state_dict())
+        model.save_pretrained(folder)
+        mend(tokenizer.backend_tokenizer)
+        tokenizer.save_pretrained(folder)
+
+
+def _pre_tokenizer(gguf: Path) -> str:
+    from gguf import GGUFReader
+
+    try:
+        field = GGUFReader(str(gguf)).fields.get("tokenizer.ggml.pre")
+    except (ValueError, IndexError, KeyError) as error:
+        raise ModelError(f"{gguf}: is no GGUF file that can be read ({error})", "get it again") from None
+    word = str(field.contents()) if field else "none"
+    if word not in MENDED:
+        raise ModelError(
+            f"{gguf}: its tokenizer ({word}) cannot be taken over exactly; known are {', '.join(MENDED)}",
+            "name the model's repository or directory with safetensors",
+        )
+    return word
+
+
+def restore_digits(backend: Any) -> None:
+    """Put back the step that makes every digit a token of its own.
+
+    The conversion keeps the byte-level step alone: digits after two spaces would get ids that were never seen there.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
+
+    backend.pre_tokenizer = Sequence(
+        [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
+    )
+
+
+def restore_nfc(backend: Any) -> None:
+    """Put back the composing of accents, which Qwen's tokenizer does first."""
+    from tokenizers.normalizers import NFC
+
+    backend.normalizer = NFC()
+
+
+MENDED: dict[str, Callable[[Any], None]] = {"smollm": restore_digits, "qwen2": restore_nfc}
+"""What has to be put back, by the name of the pre-tokenizer; compared with the models' own tokenizers."""
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No bars and no advice from transformers on the user's terminal."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            # The GGUF reader draws a bar of its own, past that switch.
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
