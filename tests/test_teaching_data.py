@@ -58,6 +58,50 @@ def test_two_grades_of_a_pair_without_raters_contradict_each_other(tmp_path, gui
         read(path, guideline, tmp_path)
 
 
+LONG = "query,candidate_id,title,rater,grade\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "raters", "message", "left_out"),
+    [
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,1,Lamp,ann,0\n", (), "row 2: 'ann' gave this pair", "another grade before"),
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,2,Bulb,,0\n", (), "row 2: has a grade and no rater", "no rater"),
+        (LONG.encode() + b"lamp,1,Lamp,ann,2\nlamp,2,Bulb,Andr\xe9,0\n", (), "row 2: has a grade and no", "no rater"),
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,2,Bulb,ben,0\n", ("ann", "bem"), "holds no grade of 'bem'", None),
+        ("query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,\n", ("ann", "ben"), "holds no grade of 'ben'", None),
+    ],
+)
+def test_a_rater_who_says_two_things_or_nobody_is_refused_or_left_out(
+    text, raters, message, left_out, tmp_path, guideline
+):
+    path = tmp_path / "r.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message):
+        read(path, guideline, tmp_path, raters=raters)
+    given = Ratings(Source(path, grades=GRADES, skip_bad_rows=True), raters)
+    if left_out is None:
+        with pytest.raises(InputError, match=message):
+            read_rated(given, guideline, tmp_path)
+        return
+    found = read_rated(given, guideline, tmp_path)
+    assert [dict(r.votes) for r in found.rated] == [{"ann": 2}]
+    assert found.left_out == {left_out: 1}
+
+
+def test_raters_that_are_no_names_are_not_one_rater(tmp_path, guideline):
+    row = {"query": "lamp", "title": "Lamp", "grade": 1, "rater": {"id": 7}}
+    path = write(tmp_path / "r.jsonl", "".join(json.dumps({**row, "candidate_id": n}) + "\n" for n in range(3)))
+    with pytest.raises(InputError, match="row 1: has a grade and no rater"):
+        read(path, guideline, tmp_path)
+
+
+def test_a_candidate_that_the_catalogue_lacks_is_counted_once(tmp_path, guideline):
+    path = write(tmp_path / "r.csv", "query,candidate_id,grade\nlamp,1,2\nlamp,9,1\n")
+    catalogue = write(tmp_path / "c.csv", "candidate_id,title\n1,Lamp\n")
+    source = Source(path, catalogue, grades=GRADES, skip_bad_rows=True)
+    assert read_rated(Ratings(source), guideline, tmp_path).left_out == {"not in catalogue": 1}
+
+
 def test_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
     path = write(
         tmp_path / "r.csv",
