@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
 from finetune.hostile import ORDERS, PRAISE, hostile, respelt
-from finetune.lessons import Example, batches, pieces, split, weights
+from finetune.lessons import Example, batches, build_lessons, check_grades, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
 from finetune.ratings import Ratings, read_rated
 from finetune.targets import dawid_skene, targets
 from finetune.warm import warm_pairs
+from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.pairs import Source
+from judge.prompt import PromptBuilder
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 
@@ -141,6 +143,23 @@ def test_no_query_is_in_two_parts_and_none_is_lost(count, seed):
     assert set(parts) == set(queries)
     assert {"train", "validation", "calibration"} == set(parts.values())
     assert split(queries[::-1], config) == parts
+
+
+def test_a_query_of_several_ids_is_in_one_part(tmp_path, guideline):
+    rows = "".join(f"{n},lamp {n // 4},{n},Lamp,{n % 3}\n" for n in range(80))
+    rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+    shares = targets([item.votes for item in rated], guideline.values, "distribution")
+    lessons = build_lessons(rated, shares, PromptBuilder(guideline, FakeTokenizer()), load_config())
+    parts = [{e.query for e in part} for part in (lessons.train, lessons.validation, lessons.calibration)]
+    assert [len(part) for part in parts] == [15, 2, 3]
+    assert len(set.union(*parts)) == 20
+
+
+def test_a_grade_that_nobody_gave_is_missed_whatever_the_targets(guideline):
+    votes = [{"ann": 2 * (n % 2), "ben": 2 * (n % 2)} for n in range(20)]
+    for how in ("distribution", "majority", "dawid-skene"):
+        with pytest.raises(InputError, match=r"grade 1 \(moderately relevant\) has 0 training pairs"):
+            check_grades(targets(votes, guideline.values, how), guideline, 5)
 
 
 def test_weights_even_out_grades_and_queries():
