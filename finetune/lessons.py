@@ -100,8 +100,10 @@ def weights(shares: Floats, queries: Sequence[str], config: LoraConfig) -> Float
     return np.asarray(found / found.mean())
 
 
-def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> Lessons:
-    """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
+def deal(
+    rated: Sequence[Rated], shares: Floats, guideline: Guideline, config: LoraConfig
+) -> tuple[list[str], npt.NDArray[np.str_]]:
+    """The query and the part of each rated pair, whose targets are `shares` of shape (N, K).
 
     Raises:
         InputError: There are too few queries, or too few training pairs of a grade.
@@ -110,8 +112,18 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     queries = [query_key(item.pair.query) for item in rated]
     parts = split(queries, config)
     part = np.array([parts[query] for query in queries])
+    check_grades(shares[part == "train"], guideline, config.least_per_grade)
+    return queries, part
+
+
+def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> Lessons:
+    """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
+
+    Raises:
+        InputError: As `deal`; or there is nothing to make warm pairs of.
+    """
+    queries, part = deal(rated, shares, builder.guideline, config)
     inside = part == "train"
-    check_grades(shares[inside], builder.guideline, config.least_per_grade)
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
     taught = [item for item, there in zip(rated, inside, strict=True) if there]

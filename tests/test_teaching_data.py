@@ -339,7 +339,9 @@ HEAD = "query,candidate_id,title,grade\n"
         (HEAD + "lamp,1,Lamp,\n", (), "no pair has a grade"),
         (HEAD + "lamp,1,Lamp,2\n", ("--raters", "ann"), "missing column 'ann'"),
         (HEAD + "lamp,1,Lamp,2\n", ("--template", "judge.v9"), "no template"),
-        (HEAD + "lamp,1,Lamp,2\n", ("--base", "no-such"), "no judge 'no-such'"),
+        (HEAD + "".join(f"q{i},{i},Lamp,{i % 3}\n" for i in range(40)), ("--base", "no-such"), "no judge 'no-such'"),
+        # A base of the Hub would be fetched: not for these.
+        (HEAD + "lamp,1,Lamp,2\n", ("--base", "no-such"), "of 1 query: too few"),
     ],
 )
 def test_bad_input_is_refused_before_a_model_is_loaded(text, more, message, main, tmp_path):
@@ -355,6 +357,16 @@ def test_a_directory_with_something_else_is_left_alone(main, tmp_path, rated_fil
     write(tmp_path / "ours" / "letter.txt", "dear")
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
     assert "is taken by something else" in refused.err
+
+
+@pytest.mark.parametrize("taken", ["file", "full", "ours"])
+def test_a_place_for_the_merged_model_that_is_taken_is_refused_before_anything_is_taught(taken, main, tmp_path):
+    write(tmp_path / "file", "dear")
+    (tmp_path / "full").mkdir()
+    write(tmp_path / "full" / "letter.txt", "dear")
+    write(tmp_path / "r.csv", HEAD + "lamp,1,Lamp,2\n")
+    refused = main("finetune", "r.csv", "--out", "ours", "--merge", taken, code=2)
+    assert f"{taken}: is taken by something else" in refused.err
 
 
 def test_a_base_without_the_layers_or_with_split_labels_is_refused(
