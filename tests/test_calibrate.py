@@ -6,14 +6,18 @@ import math
 
 import numpy as np
 import pytest
+from conftest import write_tuned
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from audit import reliability
+from judge.adapter import read_tuned
 from judge.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
 from judge.errors import InputError
+from judge.fingerprint import Fingerprint
+from judge.model import find_model
 
 
 def softmax(scores):
@@ -151,6 +155,27 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     refused = main("calibrate", "fitted", rated_file, code=2)
     assert "calibrated already" in refused.err
     assert "--calibration none" in refused.err
+
+
+def test_a_merged_judge_gets_no_calibration_of_another_ones_labels(main, rated_file, directory, tuned, tmp_path):
+    for name, text in (("config.json", "{}"), ("model.safetensors", "weights")):
+        (directory / name).write_text(text)
+    write_tuned(directory, tuned)  # no adapter of its own: merged
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    refused = main("calibrate", "plain", rated_file, "--adapter", directory, code=2)
+    assert "did not make the labels" in refused.err
+    manifest = tmp_path / "plain" / "run.json"
+    said = json.loads(manifest.read_text())
+    said["parts"]["weights"] = find_model(str(directory)).weights
+    said["fingerprint"] = Fingerprint(parts=said["parts"]).value
+    manifest.write_text(json.dumps(said))
+    main("calibrate", "plain", rated_file, "--adapter", directory)
+    assert read_tuned(directory).calibration != tuned.calibration
+
+
+def test_rated_pairs_that_the_run_lacks_are_counted(main, rated_file):
+    main("label", rated_file, "--engine", "fake", "--limit", 60, "--out", "plain")
+    assert "left out: 12 rated pairs that the run has no probabilities" in main("calibrate", "plain", rated_file).out
 
 
 def test_a_judge_that_says_nothing_of_the_grades_is_doubted():
