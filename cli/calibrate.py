@@ -95,7 +95,9 @@ def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
 
     parts = run.manifest.parts
     merged = tuned.adapter is None
-    return parts.get("adapter") == tuned.adapter and (not merged or parts["weights"] == find_model(str(adapter)).weights)
+    return parts.get("adapter") == tuned.adapter and (
+        not merged or parts.get("weights") == find_model(str(adapter)).weights
+    )
 
 
 def _fit(

@@ -71,7 +71,9 @@ def prepare(lesson: Lesson) -> Prepared:
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
     lessons = build_lessons(rated, shares, builder, lesson.config)
-    return Prepared(lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, words, base, rated), read.left_out)
+    return Prepared(
+        lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, words, base, rated), read.left_out
+    )
 
 
 def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned:
@@ -80,7 +82,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
     Raises:
         RunError: The directory holds something else, or another process is writing it.
         ModelError: The base cannot be taught.
-        EngineError: Memory does not hold a batch.
+        EngineError: Memory does not hold a batch, or the weights run away.
     """
     with _writing(prepared, out) as done:
         if done:

@@ -204,6 +204,14 @@ def test_an_adapter_in_the_engine_scores_as_in_training(main, tiny_base, rated_f
     assert np.abs(found - np.array([own[tokens] for tokens in asked])).max() < 1e-3
 
 
+def test_a_training_that_runs_away_is_no_judge(main, tiny_base, rated_file, quick, tmp_path):
+    config = quick(epochs=3, learning_rate=1e20, warmup=0, clip=1e30)
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=1)
+    assert "the training ran away: at step" in refused.err
+    assert "learning_rate" in refused.err
+    assert not (tmp_path / "ours" / "judge.json").exists()
+
+
 def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
     network = Network(prepared.base, prepared.config, prepared.lessons)
     learn = Network.learn
