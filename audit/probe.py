@@ -73,12 +73,11 @@ def probe(
         progress: Called with the number of pairs graded since the last call.
 
     Raises:
-        ModelError: The judge cannot be loaded or asked.
+        ModelError: The judge cannot be loaded or asked, or is not what was taught.
     """
-    engine = judge.open()
 
-    def build(some: Sequence[Pair], policy: Guideline) -> list[Prompt]:
-        return PromptBuilder(policy, judge.tokenizer, manner.template, judge.model.context).build(some)
+    def builder(policy: Guideline) -> PromptBuilder:
+        return PromptBuilder(policy, judge.tokenizer, manner.template, judge.model.context)
 
     def grade(some: Sequence[Pair], prompts: Sequence[Prompt]) -> list[Label]:
         labels: list[Label] = []
@@ -91,12 +90,16 @@ def probe(
             progress(len(asked))
         return labels
 
-    asked = build(pairs, guideline)
+    plain = builder(guideline)
+    # As for labelling, and before the weights are loaded.
+    manner.check(judge.model, plain.labels)
+    engine = judge.open()
+    asked = plain.build(pairs)
     before = grade(pairs, asked)
     found = []
     for each in wanted:
         changed = [each.change(pair, guideline) or pair for pair in pairs]
-        prompts = build(changed, reordered(guideline) if each.reorder else guideline)
+        prompts = (builder(reordered(guideline)) if each.reorder else plain).build(changed)
         # What the change left as it was, or what its token budget cut off again, tells nothing of the judge.
         kept = [i for i, prompt in enumerate(prompts) if prompt.ids != asked[i].ids]
         after = grade([changed[i] for i in kept], [prompts[i] for i in kept])

@@ -3,9 +3,9 @@
     python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 1
     python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 5 --judges lexical --sets esci
 
-Runs unattended: every judge's grades of every fold are kept in --work, and the same command goes on where it stopped.
-Prints accuracy and quadratic kappa with 95% intervals over queries, beside the majority class and, for Chorus, beside
-each rater. `--folds 1` is one split of the queries, 80 to 20.
+Runs unattended: every judge's grades of every fold are kept in --work, and the same command goes on where it stopped,
+with the same --seed, --base and --config. Prints accuracy and quadratic kappa with 95% intervals over queries, beside
+the majority class and, for Chorus, beside each rater. `--folds 1` is one split of the queries, 80 to 20.
 """
 
 import argparse
@@ -122,14 +122,27 @@ def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int]]:
         kind = f"{options.folds}-{index}" + (f"-limit{options.limit}" if options.limit else "")
         taught = options.work / f"{'both' if options.both else name}-{kind}"
         folder = options.work / f"{name}-{kind}{'-both' if options.both else ''}"
+        for each in (folder, taught):
+            each.mkdir(parents=True, exist_ok=True)
+        _check(folder, options)
         kept = folder / f"grades-{judge}.json"
         if not kept.is_file():
-            for each in (folder, taught):
-                each.mkdir(parents=True, exist_ok=True)
             grades = JUDGES[judge](options, Fold(folder.resolve(), taught.resolve(), train, test))
             kept.write_text(json.dumps(grades))
         found += zip(test, json.loads(kept.read_text()), strict=True)
     return found
+
+
+def _check(folder: Path, options: Options) -> None:
+    """Refuse a folder whose grades other choices made: they would be shown as those of these."""
+    config = options.config.read_text(encoding="utf-8") if options.config else None
+    asked = {"seed": options.seed, "base": options.base, "config": config}
+    kept = folder / "choices.json"
+    if not kept.is_file():
+        kept.write_text(json.dumps(asked), encoding="utf-8")
+    there = json.loads(kept.read_text(encoding="utf-8"))
+    if differing := [name for name, value in asked.items() if there[name] != value]:
+        raise SystemExit(f"{folder}: holds grades of another {', '.join(differing)}; choose another --work")
 
 
 def _some(items: list[Item], limit: int | None) -> list[Item]:
@@ -193,6 +206,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = vars(parser.parse_args())
     options = Options(**given | {key: given[key].split(",") for key in ("sets", "judges")})
+    if unknown := [*(set(options.sets) - set(TEXTS)), *(set(options.judges) - set(JUDGES))]:
+        parser.error(f"there is no {unknown[0]!r}; sets: {', '.join(TEXTS)}; judges: {', '.join(JUDGES)}")
     for name in options.sets:
         rows = table(options, name)
         kind = "one split, 80 to 20" if options.folds == 1 else f"{options.folds} folds"

@@ -9,10 +9,12 @@ import typer
 
 from cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
 from cli.output import show_json, show_left_out, show_table
+from judge.records import counted
 
 if TYPE_CHECKING:
     from finetune.held_out import Joined
     from finetune.ratings import Ratings
+    from judge.adapter import Tuned
     from judge.calibrate import Calibration
     from judge.store import Run
 
@@ -62,7 +64,7 @@ def calibrate(
         if file and file.exists() and not overwrite:
             raise InputError(f"{file}: is already there", "choose another file, or replace it with --overwrite")
     tuned = read_tuned(adapter) if adapter else None
-    if tuned and opened.manifest.parts.get("adapter") != tuned.adapter:
+    if tuned and adapter and not _made(opened, tuned, adapter):
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
     names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
     source = Source(ratings, None, read_map(map_, rating), need_text=False, skip_bad_rows=skip_bad_rows)
@@ -80,9 +82,22 @@ def calibrate(
         return
     show_calibration(found, baseline)
     show_left_out(left_out)
+    if joined.missing:
+        typer.echo(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
     for doubt in doubted:
         typer.echo(f"note: {doubt}")
     typer.echo(f"\ncalibration in {target}" + (f", chart in {report}" if report else ""))
+
+
+def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
+    """Whether a taught judge made a run's labels. One whose weights are merged is known by them: it has no adapter."""
+    from judge.model import find_model
+
+    parts = run.manifest.parts
+    merged = tuned.adapter is None
+    return parts.get("adapter") == tuned.adapter and (
+        not merged or parts.get("weights") == find_model(str(adapter)).weights
+    )
 
 
 def _fit(

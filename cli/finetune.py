@@ -36,7 +36,7 @@ def finetune(
         Path | None, typer.Option("--config", metavar="FILE", help="What to change of finetune/lora.yaml.")
     ] = None,
     template: Annotated[
-        str | None, typer.Option("--template", metavar="NAME", help="Of prompts/; judge-compact.v1 unless configured.")
+        str | None, typer.Option("--template", metavar="NAME", help="Of prompts/; judge-match.v2 unless configured.")
     ] = None,
     merge: Annotated[
         Path | None, typer.Option("--merge", metavar="DIR", help="Write the taught judge as one model, too.")
@@ -57,10 +57,14 @@ def finetune(
     from finetune.job import Lesson, check, prepare
     from finetune.job import finetune as teach
     from finetune.loop import Watch
+    from finetune.merge import check_free
+    from finetune.merge import merge as write_merged
     from finetune.ratings import Ratings
     from judge.pairs import Source
 
     check()
+    if merge:
+        check_free(merge, out)
     policy = guidelines.load_guideline(guideline)
     known = guidelines.known_grades(read_grades(grades), policy)
     chosen = load_config(config)
@@ -79,8 +83,6 @@ def finetune(
         typer.echo("stopped; the same command goes on from the last checkpoint", err=True)
         raise typer.Exit(130) from None
     if merge:
-        from finetune.merge import merge as write_merged
-
         write_merged(tuned, out, merge)
     if json:
         show_json(tuned.model_dump(mode="json", exclude={"guideline": True, "calibration": {"held_out"}}))

@@ -24,6 +24,7 @@ class Joined:
     shares: Floats
     """People's ratings, spread over the grades; shape (N, K)."""
     queries: Sequence[str]
+    """The key of each pair's query text: one query is one, whatever ids it goes by."""
     missing: int
     """Rated pairs that the run did not score."""
 
@@ -61,6 +62,6 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
         shares=targets([item.votes for item in there], manifest.values, "distribution"),
-        queries=[item.pair.query_id for item in there],
+        queries=[query_key(item.pair.query) for item in there],
         missing=len(rated) - len(there),
     )

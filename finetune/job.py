@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from finetune.config import LoraConfig, as_yaml
-from finetune.lessons import build_lessons
+from finetune.lessons import build_lessons, deal
 from finetune.loop import Training, Watch
 from finetune.network import Network
 from finetune.outcome import Prepared, describe, store
@@ -29,6 +29,8 @@ from judge.guideline import Guideline
 from judge.model import JudgeModel, find_model
 from judge.prompt import PromptBuilder, template_digest
 from judge.tokenizer import ModelTokenizer
+
+KEY, CONFIG, CHECKPOINT = "training.json", "lora.yaml", "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,19 @@ def prepare(lesson: Lesson) -> Prepared:
         InputError: Ratings, guideline or configuration cannot be used.
         ModelError: There is no such base, or its tokenizer splits a label.
     """
-    guideline = lesson.config.narrowed(lesson.guideline)
+    guideline, words = lesson.config.narrowed(lesson.guideline), template_digest(lesson.config.template)
     with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
         read = read_rated(lesson.ratings, guideline, Path(scratch))
     rated = read.rated
     shares = targets([item.votes for item in rated], guideline.values, lesson.config.targets)
+    # Before the base: one of the Hub is fetched whole, and not for ratings that cannot teach it.
+    deal(rated, shares, guideline, lesson.config)
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
     lessons = build_lessons(rated, shares, builder, lesson.config)
-    return Prepared(lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, base, rated), read.left_out)
+    return Prepared(
+        lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, words, base, rated), read.left_out
+    )
 
 
 def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned:
@@ -76,7 +82,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
     Raises:
         RunError: The directory holds something else, or another process is writing it.
         ModelError: The base cannot be taught.
-        EngineError: Memory does not hold a batch.
+        EngineError: Memory does not hold a batch, or the weights run away.
     """
     with _writing(prepared, out) as done:
         if done:
@@ -84,12 +90,12 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
         config, lessons = prepared.config, prepared.lessons
         network = Network(prepared.base, config, lessons)
         network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
-        training = Training(network, lessons, config, out / "checkpoint.safetensors")
+        training = Training(network, lessons, config, out / CHECKPOINT)
         progress = training.run(watch or Watch())
         store(network, out)
         tuned = describe(prepared, network, progress, out)
         write_whole(out / FILE, tuned.model_dump_json(indent=1).encode())
-        (out / "checkpoint.safetensors").unlink(missing_ok=True)
+        (out / CHECKPOINT).unlink(missing_ok=True)
         return tuned
 
 
@@ -102,8 +108,9 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{out}: cannot be written ({error.strerror})", "choose another --out") from None
-    key = out / "training.json"
-    if not key.is_file() and any(path.name != ".lock" for path in out.iterdir()):
+    key = out / KEY
+    begun = {out / ".lock", *_partial(out)}
+    if not key.is_file() and any(path not in begun for path in out.iterdir()):
         raise RunError(f"{out}: is taken by something else", "choose a new directory with --out")
     try:
         with FileLock(out / ".lock", timeout=0):
@@ -115,22 +122,31 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
                         f"{out}: holds another training; what differs:{listed}",
                         "choose another --out, or give what it was begun with",
                     )
-            write_whole(out / "lora.yaml", as_yaml(prepared.config).encode())
+            # The key first: a directory without it is taken for somebody else's.
             write_whole(key, dump_json(dict(prepared.key.parts)).encode())
-            yield read_tuned(out) if (out / FILE).is_file() else None
+            write_whole(out / CONFIG, as_yaml(prepared.config).encode())
+            done = read_tuned(out) if (out / FILE).is_file() else None
+            for left in [*_partial(out), *([out / CHECKPOINT] if done else ())]:
+                left.unlink(missing_ok=True)
+            yield done
     except Timeout:
         raise RunError(f"{out}: another process is writing this adapter", "wait for it, or stop it") from None
     (out / ".lock").unlink(missing_ok=True)
 
 
-def _key(lesson: Lesson, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
+def _partial(out: Path) -> list[Path]:
+    """What a sitting that was killed was writing."""
+    return [path for name in (KEY, CONFIG, CHECKPOINT, FILE) for path in out.glob(f"{name}.*.partial")]
+
+
+def _key(lesson: Lesson, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
     data = digest([[i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes)] for i in rated])
     return Fingerprint(
         parts={
             "base": base.name,
             "weights": base.weights,
             "guideline_digest": lesson.guideline.digest,
-            "template_digest": template_digest(lesson.config.template),
+            "template_digest": words,
             "ratings": data,
             **{name: str(value) for name, value in lesson.config.model_dump().items()},
             "toolkit": __version__,

@@ -1,6 +1,6 @@
 """Rated pairs to examples: split by query, weighed, rendered and tokenised once, and dealt into batches of like length.
 
-Which pair is in which part, and in which batch of which epoch, follows from the seed and the queries' ids alone.
+Which pair is in which part, and in which batch of which epoch, follows from the seed and the queries' texts alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,7 @@ from finetune.warm import MADE, warm_pairs
 from judge.errors import InputError
 from judge.guideline import Guideline
 from judge.prompt import PromptBuilder
+from judge.records import query_key
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +29,7 @@ class Example:
     """One pair as the network sees it."""
 
     query: str
+    """The key of the query's text."""
     tokens: tuple[int, ...]
     """What comes behind the run's shared segment."""
     shares: tuple[float, ...]
@@ -72,13 +74,17 @@ def split(queries: Sequence[str], config: LoraConfig) -> dict[str, str]:
     return parts
 
 
+GIVEN = 0.01
+"""A share below this is no rater's: posteriors of Dawid-Skene are never quite 0."""
+
+
 def check_grades(shares: Floats, guideline: Guideline, least: int) -> None:
     """Refuse training pairs, shares of shape (N, K), in which a grade is hardly found.
 
     Raises:
         InputError: One has fewer than `least` pairs.
     """
-    for grade, count in zip(guideline.grades, (shares > 0).sum(axis=0).tolist(), strict=True):
+    for grade, count in zip(guideline.grades, (shares > GIVEN).sum(axis=0).tolist(), strict=True):
         if count < least:
             raise InputError(
                 f"grade {grade.value} ({grade.name}) has {count} training pairs, and {least} are the least",
@@ -94,17 +100,30 @@ def weights(shares: Floats, queries: Sequence[str], config: LoraConfig) -> Float
     return np.asarray(found / found.mean())
 
 
-def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> Lessons:
-    """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
+def deal(
+    rated: Sequence[Rated], shares: Floats, guideline: Guideline, config: LoraConfig
+) -> tuple[list[str], npt.NDArray[np.str_]]:
+    """The query and the part of each rated pair, whose targets are `shares` of shape (N, K).
 
     Raises:
         InputError: There are too few queries, or too few training pairs of a grade.
     """
-    queries = [item.pair.query_id for item in rated]
+    # By text: a query that goes by several ids, as in several locales, would else be learnt and tested on.
+    queries = [query_key(item.pair.query) for item in rated]
     parts = split(queries, config)
     part = np.array([parts[query] for query in queries])
+    check_grades(shares[part == "train"], guideline, config.least_per_grade)
+    return queries, part
+
+
+def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> Lessons:
+    """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
+
+    Raises:
+        InputError: As `deal`; or there is nothing to make warm pairs of.
+    """
+    queries, part = deal(rated, shares, builder.guideline, config)
     inside = part == "train"
-    check_grades(shares[inside], builder.guideline, config.least_per_grade)
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
     taught = [item for item, there in zip(rated, inside, strict=True) if there]

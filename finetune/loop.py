@@ -17,6 +17,7 @@ from finetune.checkpoint import Look, Progress, load, save
 from finetune.config import LoraConfig
 from finetune.lessons import Example, Lessons, batches
 from finetune.network import Network
+from judge.errors import EngineError
 
 LOWEST = 0.1
 """The learning rate ends at this share of its highest."""
@@ -96,14 +97,14 @@ class Training:
         loss = self.network.learn(batch, self.config.batch_tokens)
         torch.nn.utils.clip_grad_norm_(self.network.taught.values(), self.config.clip)
         self._optimizer.step()
-        return loss
+        return _finite(loss, step + 1)
 
     def _look(self) -> Look:
         found, truth = examine(self.network, self.lessons.validation, self.config.batch_tokens)
         look = Look(
             step=self.progress.step,
             training_loss=self.progress.running / self.progress.since,
-            log_loss=cooled_loss(found, truth),
+            log_loss=_finite(cooled_loss(found, truth), self.progress.step),
             accuracy=float((found.argmax(axis=1) == truth.argmax(axis=1)).mean()),
         )
         if all(look.log_loss < earlier.log_loss for earlier in self.progress.looks):
@@ -162,6 +163,16 @@ def cooled_loss(found: Any, truth: Any) -> float:
         scores = found / temperature
         losses.append(-(truth * (scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))).sum(axis=1).mean())
     return float(min(losses))
+
+
+def _finite(loss: float, step: int) -> float:
+    """The loss; weights that have run away are no judge."""
+    if not math.isfinite(loss):
+        raise EngineError(
+            f"the training ran away: at step {step:,} its loss is no number",
+            "lower learning_rate or clip in --config, and choose another --out",
+        )
+    return loss
 
 
 def _copy(weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,7 +140,8 @@ class Network:
             EngineError: It does not; names the `batch_tokens` that fits.
         """
         longest = max(examples, key=lambda e: len(e.tokens))
-        tried = tokens
+        # Where a single pair has more than `tokens`, it is a piece of its own.
+        tried = tokens = max(tokens, len(longest.tokens))
         while tried >= len(longest.tokens):
             try:
                 self.learn([longest] * min(pairs, len(examples), tried // len(longest.tokens)), tried)

@@ -74,37 +74,57 @@ def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> Read:
         staged = _forgiving(stage(given, guideline, directory), several=by_row is not None)
         if not source.skip_bad_rows:
             staged.refuse()
-        rows = _rows(staged, wrong)
+        rows = [row for row in _rows(staged, wrong) if _counts(row["skip"], several=by_row is not None)]
         if ratings.source.need_text:
             rows = _with_text(rows, given, wrong)
         for row in rows:
             rater = column if by_row is None else by_row.get(row["row"])
-            if rater is None or not _counts(row["skip"], several=by_row is not None):
+            if not rater:
+                _wrong(row, "no_rater", "has a grade and no rater", source, wrong)
+                continue
+            if by_row is not None and ratings.raters and rater not in ratings.raters:
                 continue
             rated = found.setdefault((row["query_id"], row["candidate_id"]), Rated(_pair(row), {}))
             assert isinstance(rated.votes, dict)
-            rated.votes.setdefault(rater, row["grade"])
+            if rated.votes.setdefault(rater, row["grade"]) != row["grade"]:
+                what = f"{rater!r} gave this pair another grade before"
+                _wrong(row, "another_grade_before", what, source, wrong)
+    name = source.name or source.pairs
     if not found:
-        name = source.name or source.pairs
         raise InputError(f"{name}: no pair has a grade", "name the column with --rating COLUMN, or --raters A,B,C")
+    if silent := set(ratings.raters) - {rater for rated in found.values() for rater in rated.votes}:
+        raise InputError(f"{name}: holds no grade of {min(silent)!r}", "name raters that it has with --raters")
     return Read(list(found.values()), {kind.replace("_", " "): len(numbers) for kind, numbers in wrong.items()})
 
 
-def _raters(ratings: Ratings) -> dict[int, str] | None:
-    """Who rated each row, by its number; null for a file without a rater column."""
+def _raters(ratings: Ratings) -> dict[int, str | None] | None:
+    """Who rated each row, by its number: null or empty where it does not say. Null for a file of no raters."""
     table = Table(ratings.source.pairs, ratings.source.name)
     columns = Columns({"rater": ratings.source.mapping.get("rater", ["rater"])}, ["rater"])
-    wanted, found = set(ratings.raters), {}
+    found: dict[int, str | None] = {}
     for row in table.rows():
         if not isinstance(row, Row):
             continue
         column = columns.find(tuple(row.values)).get("rater")
-        rater = as_text(row.values[column]) if column else None
-        if rater is not None and (not wanted or rater.strip() in wanted):
-            found[row.number] = rater.strip()
-    if not found and "rater" in ratings.source.mapping:
+        try:
+            rater = as_text(row.values[column]) if column else None
+        except ValueError:  # an object, or stray bytes: nobody's name
+            rater = ""
+        found[row.number] = rater and rater.strip()
+    named = {rater for rater in found.values() if rater is not None}
+    if not named and "rater" in ratings.source.mapping:
         columns.check_used()
-    return found or None
+    return found if named & set(ratings.raters or named) else None
+
+
+def _wrong(row: Mapping[str, Any], kind: str, what: str, source: Source, wrong: dict[str, set[int]]) -> None:
+    """Refuse a row's grade, or put the row into `wrong` where bad rows are skipped."""
+    if not source.skip_bad_rows:
+        raise InputError(
+            f"{source.name or source.pairs}, row {row['row']}: {what}",
+            "mend the row, or leave such rows out with --skip-bad-rows",
+        )
+    wrong.setdefault(kind, set()).add(row["row"])
 
 
 def _forgiving(staged: Staged, *, several: bool) -> Staged:

@@ -72,10 +72,11 @@ def choose(held_out: HeldOut, budget: float, confidence: float = CONFIDENCE) -> 
                 bound=found,
                 pairs=len(sure),
             )
+    allowed = float(np.ceil(lowest * 100) / 100)
     raise InputError(
         f"--max-noise {budget}: no confidence is high enough to promise it on {len(sure)} held-out pairs; "
         f"the least that can be promised is {lowest:.3f}",
-        f"allow --max-noise {np.ceil(lowest * 100) / 100:.2f}, hold out more ratings, or use a better judge",
+        (f"allow --max-noise {allowed:.2f}, " if allowed < 1 else "") + "hold out more ratings, or use a better judge",
     )
 
 

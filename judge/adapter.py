@@ -189,9 +189,7 @@ def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
 
 def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
     taught = tuned.policy
-    if wishes.force_guideline:
-        return load_guideline(wishes.guideline) if wishes.guideline else taught
-    if template_digest(tuned.template) != tuned.template_digest:
+    if not wishes.force_guideline and template_digest(tuned.template) != tuned.template_digest:
         raise InputError(
             f"{directory}: prompts/{tuned.template}.j2 is not the text that it was taught with",
             "teach it again, or insist with --force-guideline",
@@ -200,6 +198,8 @@ def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
         return taught
     given = load_guideline(wishes.guideline)
     if given.digest not in (tuned.guideline_digest, taught.digest):
+        if wishes.force_guideline:
+            return given
         raise InputError(
             f"{wishes.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
             f"{wishes.guideline} ({given.name} {given.version}) says something else",

@@ -72,6 +72,13 @@ def test_a_promise_that_cannot_be_made_says_which_can():
     assert choose(held, least).bound <= least
 
 
+def test_no_budget_is_offered_that_would_be_refused():
+    held = HeldOut(confidence=(0.9,) * 50, wrong=(True,) * 50, query=tuple(range(50)))
+    with pytest.raises(InputError, match=r"the least that can be promised is 1\.0") as refused:
+        choose(held, 0.05)
+    assert "--max-noise" not in refused.value.hint
+
+
 @pytest.mark.parametrize("budget", [0.0, 1.0, -0.1, 5.0])
 def test_a_budget_that_is_no_share_is_refused(budget):
     with pytest.raises(InputError, match="not between 0 and 1"):

@@ -39,6 +39,8 @@ def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, gui
         find_manner(Wishes(str(directory), "esci-four-level", force_guideline=True))
     forced = Wishes(str(directory), "esci-four-level", force_guideline=True, calibration=Path("none"))
     assert len(find_manner(forced)[0].values) == 4
+    # Insisting, as on a changed template, is no wish for fields and budgets other than those of the training.
+    assert find_manner(Wishes(str(directory), "three-level", force_guideline=True))[0].fields[0].tokens == 20
 
 
 def test_a_template_whose_words_changed_is_refused_unless_forced(directory, tuned):

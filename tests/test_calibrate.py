@@ -6,14 +6,18 @@ import math
 
 import numpy as np
 import pytest
+from conftest import write_tuned
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from audit import reliability
+from judge.adapter import read_tuned
 from judge.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
 from judge.errors import InputError
+from judge.fingerprint import Fingerprint
+from judge.model import find_model
 
 
 def softmax(scores):
@@ -153,6 +157,27 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     assert "--calibration none" in refused.err
 
 
+def test_a_merged_judge_gets_no_calibration_of_another_ones_labels(main, rated_file, directory, tuned, tmp_path):
+    for name, text in (("config.json", "{}"), ("model.safetensors", "weights")):
+        (directory / name).write_text(text)
+    write_tuned(directory, tuned)  # no adapter of its own: merged
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    refused = main("calibrate", "plain", rated_file, "--adapter", directory, code=2)
+    assert "did not make the labels" in refused.err
+    manifest = tmp_path / "plain" / "run.json"
+    said = json.loads(manifest.read_text())
+    said["parts"]["weights"] = find_model(str(directory)).weights
+    said["fingerprint"] = Fingerprint(parts=said["parts"]).value
+    manifest.write_text(json.dumps(said))
+    main("calibrate", "plain", rated_file, "--adapter", directory)
+    assert read_tuned(directory).calibration != tuned.calibration
+
+
+def test_rated_pairs_that_the_run_lacks_are_counted(main, rated_file):
+    main("label", rated_file, "--engine", "fake", "--limit", 60, "--out", "plain")
+    assert "left out: 12 rated pairs that the run has no probabilities" in main("calibrate", "plain", rated_file).out
+
+
 def test_a_judge_that_says_nothing_of_the_grades_is_doubted():
     # Nine of ten pairs are of grade 0, and what the judge says is drawn without a look at them.
     shares = np.eye(3)[[0] * 9 + [1]][np.arange(200) % 10]
@@ -180,9 +205,11 @@ def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_
     with (tmp_path / "elsewhere.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, [*rows[0], "query_id"])
         writer.writeheader()
-        writer.writerows({**row, "query_id": f"tool-{row['query']}"} for row in rows)
+        # Two ids for every query, as where a tool counts locales or sessions apart.
+        writer.writerows({**row, "query_id": f"tool-{row['query']}-{n % 2}"} for n, row in enumerate(rows))
     found = main("calibrate", "plain", "elsewhere.csv", "--out", "other.json", "--json").json
-    assert found["before"] == plain["before"]
+    assert found["before"] == pytest.approx(plain["before"]), "as many queries"
+    assert found["after"] == pytest.approx(plain["after"], abs=1e-4), "no query is on both sides of a split"
 
 
 def test_wrong_ratings_are_refused_or_left_out_and_counted(main, rated_file, tmp_path):

@@ -19,6 +19,7 @@ from judge.adapter import read_tuned
 from judge.engines import Judge
 from judge.engines.transformers import TransformersEngine
 from judge.errors import EngineError
+from judge.files import write_whole
 from judge.label import read_pairs
 from judge.pairs import Source, stage
 from judge.prompt import PromptBuilder
@@ -103,6 +104,33 @@ def test_a_killed_training_ends_as_one_that_was_not(main, tiny_base, rated_file,
     assert not checkpoint.exists()
 
 
+def test_a_kill_at_the_start_or_the_end_leaves_nothing_in_the_way(
+    main, tiny_base, rated_file, quick, tmp_path, monkeypatch
+):
+    out = tmp_path / "ours"
+    given = ["finetune", rated_file, "--base", tiny_base, "--config", quick(epochs=1), "--out", out]
+    out.mkdir()
+    (out / "training.json.7.partial").touch()
+
+    def killed(path, data):
+        write_whole(path, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("finetune.job.write_whole", killed)
+        main(*given, code=130)
+    main(*given)
+    for name in ("checkpoint.safetensors", "checkpoint.safetensors.7.partial", "judge.json.7.partial"):
+        (out / name).touch()
+    with monkeypatch.context() as patched:
+        patched.setattr("finetune.merge.shutil.copyfile", lambda *_: 1 / 0)
+        main(*given, "--merge", "merged", code=1)
+    assert not (tmp_path / "merged").exists(), "whole or absent"
+    main(*given, "--merge", "merged")
+    left = {path.name for path in out.iterdir()}
+    assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+
+
 def test_the_seed_decides_and_nothing_else(main, tiny_base, rated_file, quick, tmp_path):
     weights = []
     for out, seed in (("one", 0), ("two", 0), ("three", 1)):
@@ -176,6 +204,14 @@ def test_an_adapter_in_the_engine_scores_as_in_training(main, tiny_base, rated_f
     assert np.abs(found - np.array([own[tokens] for tokens in asked])).max() < 1e-3
 
 
+def test_a_training_that_runs_away_is_no_judge(main, tiny_base, rated_file, quick, tmp_path):
+    config = quick(epochs=3, learning_rate=1e20, warmup=0, clip=1e30)
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=1)
+    assert "the training ran away: at step" in refused.err
+    assert "learning_rate" in refused.err
+    assert not (tmp_path / "ours" / "judge.json").exists()
+
+
 def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
     network = Network(prepared.base, prepared.config, prepared.lessons)
     learn = Network.learn
@@ -190,6 +226,8 @@ def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
         network.fit_memory(prepared.lessons.train, 1000, 4096)
     assert "batch_tokens: 512" in refused.value.hint
     network.fit_memory(prepared.lessons.train, 1000, 512)
+    # Less than one pair has: it runs alone, and whether that fits is tried.
+    network.fit_memory(prepared.lessons.train, 1000, 1)
 
 
 def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):

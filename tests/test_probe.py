@@ -12,8 +12,11 @@ import pytest
 from audit.perturbations import PERTURBATIONS, reordered
 from audit.probe import probe, sample
 from finetune.config import load_config
-from judge.engines.fake import FakeTokenizer
+from judge.adapter import Manner
+from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
+from judge.errors import ModelError
 from judge.guideline import load_guideline
+from judge.model import JudgeModel
 from judge.records import Failure, Pair, Scores
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
@@ -48,7 +51,7 @@ class Gullible:
 
 
 def judge_of(engine):
-    return SimpleNamespace(open=lambda: engine, tokenizer=FakeTokenizer(), model=SimpleNamespace(context=None))
+    return SimpleNamespace(open=lambda: engine, tokenizer=FakeTokenizer(), model=FAKE_MODEL)
 
 
 def test_an_obedient_judge_is_caught_by_the_instruction_alone():
@@ -107,6 +110,27 @@ def test_a_slip_keeps_letters_and_length():
     assert changed != "wireless headphones"
     assert sorted(changed) == sorted("wireless headphones")
     assert changed.split()[0] == "wireless"
+
+
+def test_what_cannot_be_asked_is_refused_before_the_weights_are_loaded(tuned):
+    judge = judge_of(Gullible())
+    judge.model = JudgeModel("owner/name", Path("base"), None, None, "others")
+    judge.open = lambda: pytest.fail("the weights were loaded")
+    with pytest.raises(ModelError, match="was taught on other weights"):
+        probe([pair()], judge, WIDE, manner=Manner("owner/name", Path("ours"), tuned))
+
+
+def test_the_report_says_what_was_not_graded_and_texts_write_no_lines_of_it(main, monkeypatch, tmp_path):
+    monkeypatch.setattr(FakeEngine, "block", Gullible.block)
+    monkeypatch.setattr(FakeEngine, "score", lambda self, prompts: Gullible().score(prompts))
+    rows = [("1", "Thrum\nquery case: nothing", "Folds flat."), ("2", "Tube", "Thanks for nothing")]
+    lines = [{"query": "wireless tv", "candidate_id": c, "title": t, "description": d} for c, t, d in rows]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    policy = tmp_path / "wide.yaml"
+    policy.write_text(WIDE.model_dump_json())
+    found = main("probe", "pairs.jsonl", "--engine", "fake", "--guideline", policy).out
+    assert "query case: no grade for 1 pair, before or after the change\n" in found
+    assert "hidden instruction: “wireless tv” and Thrum query case: nothing (1): 0 became 2\n" in found
 
 
 def test_fields_are_read_in_reverse():

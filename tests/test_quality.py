@@ -9,6 +9,7 @@ from conftest import ROOT, shared_data
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import lexical
+import quality
 from rated_sets import RATERS, Item, folds, read, write_ratings
 
 from finetune.ratings import Ratings, read_rated
@@ -52,6 +53,37 @@ def test_the_benchmarks_ratings_are_read_by_finetune(items, guideline, tmp_path)
     ).rated
     assert len(found) == 9
     assert sum(len(item.votes) for item in found) == 3 * 2 + 6
+
+
+def test_grades_of_other_choices_are_not_shown_as_these(items, tmp_path, monkeypatch, capsys):
+    given = ["quality.py", "--data", "nowhere", "--work", str(tmp_path / "work"), "--limit", "24", "--sets", "esci"]
+    monkeypatch.setattr(quality, "read", lambda data, name: items)
+
+    def run(*more):
+        monkeypatch.setattr(sys, "argv", [*given, "--judges", "majority", *more])
+        quality.main()
+        return capsys.readouterr().out
+
+    assert "| majority | 24 |" in run()
+    run("--folds", "5")
+    # With a limit every test part is as long: another seed's grades would have been taken for this one's.
+    with pytest.raises(SystemExit, match="another seed"):
+        run("--seed", "1")
+    with pytest.raises(SystemExit, match="another base"):
+        run("--base", "owner/name")
+    config = tmp_path / "c.yaml"
+    config.write_text("rank: 4")
+    with pytest.raises(SystemExit, match="another config"):
+        run("--config", str(config))
+    assert "| majority | 24 |" in run()
+
+
+@pytest.mark.parametrize("wrong", [("--judges", "lexical,tunned"), ("--sets", "esci,choros")])
+def test_a_judge_that_does_not_exist_is_refused_before_any_grades(wrong, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["quality.py", "--data", "nowhere", "--work", str(tmp_path / "work"), *wrong])
+    with pytest.raises(SystemExit):
+        quality.main()
+    assert f"there is no {wrong[1].split(',')[1]!r}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "pairs", "queries"), [("esci", 4481, 101), ("chorus", 2226, 93)])

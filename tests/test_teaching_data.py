@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
 from finetune.hostile import ORDERS, PRAISE, hostile, respelt
-from finetune.lessons import Example, batches, pieces, split, weights
+from finetune.lessons import Example, batches, build_lessons, check_grades, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
 from finetune.ratings import Ratings, read_rated
 from finetune.targets import dawid_skene, targets
 from finetune.warm import warm_pairs
+from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.pairs import Source
+from judge.prompt import PromptBuilder
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 
@@ -56,6 +58,50 @@ def test_two_grades_of_a_pair_without_raters_contradict_each_other(tmp_path, gui
     path = write(tmp_path / "r.csv", "query,candidate_id,title,grade\nlamp,1,Lamp,2\nlamp,1,Lamp,1\n")
     with pytest.raises(InputError, match="had another grade in row 1"):
         read(path, guideline, tmp_path)
+
+
+LONG = "query,candidate_id,title,rater,grade\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "raters", "message", "left_out"),
+    [
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,1,Lamp,ann,0\n", (), "row 2: 'ann' gave this pair", "another grade before"),
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,2,Bulb,,0\n", (), "row 2: has a grade and no rater", "no rater"),
+        (LONG.encode() + b"lamp,1,Lamp,ann,2\nlamp,2,Bulb,Andr\xe9,0\n", (), "row 2: has a grade and no", "no rater"),
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,2,Bulb,ben,0\n", ("ann", "bem"), "holds no grade of 'bem'", None),
+        ("query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,\n", ("ann", "ben"), "holds no grade of 'ben'", None),
+    ],
+)
+def test_a_rater_who_says_two_things_or_nobody_is_refused_or_left_out(
+    text, raters, message, left_out, tmp_path, guideline
+):
+    path = tmp_path / "r.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message):
+        read(path, guideline, tmp_path, raters=raters)
+    given = Ratings(Source(path, grades=GRADES, skip_bad_rows=True), raters)
+    if left_out is None:
+        with pytest.raises(InputError, match=message):
+            read_rated(given, guideline, tmp_path)
+        return
+    found = read_rated(given, guideline, tmp_path)
+    assert [dict(r.votes) for r in found.rated] == [{"ann": 2}]
+    assert found.left_out == {left_out: 1}
+
+
+def test_raters_that_are_no_names_are_not_one_rater(tmp_path, guideline):
+    row = {"query": "lamp", "title": "Lamp", "grade": 1, "rater": {"id": 7}}
+    path = write(tmp_path / "r.jsonl", "".join(json.dumps({**row, "candidate_id": n}) + "\n" for n in range(3)))
+    with pytest.raises(InputError, match="row 1: has a grade and no rater"):
+        read(path, guideline, tmp_path)
+
+
+def test_a_candidate_that_the_catalogue_lacks_is_counted_once(tmp_path, guideline):
+    path = write(tmp_path / "r.csv", "query,candidate_id,grade\nlamp,1,2\nlamp,9,1\n")
+    catalogue = write(tmp_path / "c.csv", "candidate_id,title\n1,Lamp\n")
+    source = Source(path, catalogue, grades=GRADES, skip_bad_rows=True)
+    assert read_rated(Ratings(source), guideline, tmp_path).left_out == {"not in catalogue": 1}
 
 
 def test_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
@@ -97,6 +143,23 @@ def test_no_query_is_in_two_parts_and_none_is_lost(count, seed):
     assert set(parts) == set(queries)
     assert {"train", "validation", "calibration"} == set(parts.values())
     assert split(queries[::-1], config) == parts
+
+
+def test_a_query_of_several_ids_is_in_one_part(tmp_path, guideline):
+    rows = "".join(f"{n},lamp {n // 4},{n},Lamp,{n % 3}\n" for n in range(80))
+    rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+    shares = targets([item.votes for item in rated], guideline.values, "distribution")
+    lessons = build_lessons(rated, shares, PromptBuilder(guideline, FakeTokenizer()), load_config())
+    parts = [{e.query for e in part} for part in (lessons.train, lessons.validation, lessons.calibration)]
+    assert [len(part) for part in parts] == [15, 2, 3]
+    assert len(set.union(*parts)) == 20
+
+
+def test_a_grade_that_nobody_gave_is_missed_whatever_the_targets(guideline):
+    votes = [{"ann": 2 * (n % 2), "ben": 2 * (n % 2)} for n in range(20)]
+    for how in ("distribution", "majority", "dawid-skene"):
+        with pytest.raises(InputError, match=r"grade 1 \(moderately relevant\) has 0 training pairs"):
+            check_grades(targets(votes, guideline.values, how), guideline, 5)
 
 
 def test_weights_even_out_grades_and_queries():
@@ -276,7 +339,9 @@ HEAD = "query,candidate_id,title,grade\n"
         (HEAD + "lamp,1,Lamp,\n", (), "no pair has a grade"),
         (HEAD + "lamp,1,Lamp,2\n", ("--raters", "ann"), "missing column 'ann'"),
         (HEAD + "lamp,1,Lamp,2\n", ("--template", "judge.v9"), "no template"),
-        (HEAD + "lamp,1,Lamp,2\n", ("--base", "no-such"), "no judge 'no-such'"),
+        (HEAD + "".join(f"q{i},{i},Lamp,{i % 3}\n" for i in range(40)), ("--base", "no-such"), "no judge 'no-such'"),
+        # A base of the Hub would be fetched: not for these.
+        (HEAD + "lamp,1,Lamp,2\n", ("--base", "no-such"), "of 1 query: too few"),
     ],
 )
 def test_bad_input_is_refused_before_a_model_is_loaded(text, more, message, main, tmp_path):
@@ -292,6 +357,16 @@ def test_a_directory_with_something_else_is_left_alone(main, tmp_path, rated_fil
     write(tmp_path / "ours" / "letter.txt", "dear")
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
     assert "is taken by something else" in refused.err
+
+
+@pytest.mark.parametrize("taken", ["file", "full", "ours"])
+def test_a_place_for_the_merged_model_that_is_taken_is_refused_before_anything_is_taught(taken, main, tmp_path):
+    write(tmp_path / "file", "dear")
+    (tmp_path / "full").mkdir()
+    write(tmp_path / "full" / "letter.txt", "dear")
+    write(tmp_path / "r.csv", HEAD + "lamp,1,Lamp,2\n")
+    refused = main("finetune", "r.csv", "--out", "ours", "--merge", taken, code=2)
+    assert f"{taken}: is taken by something else" in refused.err
 
 
 def test_a_base_without_the_layers_or_with_split_labels_is_refused(
