@@ -115,7 +115,7 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
     try:
         with FileLock(out / ".lock", timeout=0):
             if key.is_file():
-                there = Fingerprint(parts=json.loads(key.read_text(encoding="utf-8")))
+                there = _begun(key)
                 if lines := there.differences(prepared.key):
                     listed = "".join(f"\n  {line}" for line in lines)
                     raise RunError(
@@ -132,6 +132,13 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
     except Timeout:
         raise RunError(f"{out}: another process is writing this adapter", "wait for it, or stop it") from None
     (out / ".lock").unlink(missing_ok=True)
+
+
+def _begun(key: Path) -> Fingerprint:
+    try:
+        return Fingerprint(parts=json.loads(key.read_text(encoding="utf-8")))
+    except ValueError:
+        raise RunError(f"{key}: is not ours", "choose a new directory with --out") from None
 
 
 def _partial(out: Path) -> list[Path]:

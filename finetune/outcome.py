@@ -16,6 +16,7 @@ from finetune.network import Network
 from judge import __version__
 from judge.adapter import Base, LabelToken, Tuned, adapter_digest
 from judge.calibrate import Calibration, calibrate, trust
+from judge.embedded import EMBEDDED
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint
@@ -70,7 +71,7 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
     calibration, reason = _calibration(prepared, network)
     parts: dict[str, Any] = {name: getattr(lessons, name) for name in PARTS}
     return Tuned(
-        base=Base(name=base.name, revision=base.revision, weights=base.weights),
+        base=base_of(base),
         adapter=adapter_digest(out),
         labels=tuple(
             LabelToken(grade=grade.value, text=grade.token, id=label)
@@ -99,6 +100,13 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
         validation=_validation(prepared, network, calibration),
         created=now(),
     )
+
+
+def base_of(model: JudgeModel) -> Base:
+    """The base as the adapter names it: a path from the root on, since the adapter is used from other places, too."""
+    local = model.name != EMBEDDED and Path(model.name).expanduser().exists()
+    name = str(Path(model.name).expanduser().resolve()) if local else model.name
+    return Base(name=name, revision=model.revision, weights=model.weights)
 
 
 def _calibration(prepared: Prepared, network: Network) -> tuple[Calibration | None, str | None]:

@@ -7,6 +7,7 @@ import pytest
 from conftest import COMPACT as TEMPLATE
 from conftest import write_tuned as write
 
+from finetune.outcome import base_of
 from judge.adapter import Base, Manner, Wishes, adapter_digest, find_manner, read_tuned
 from judge.errors import InputError, ModelError
 from judge.guideline import Guideline
@@ -29,6 +30,16 @@ def test_a_revision_of_the_hub_is_asked_for_again(directory, tuned):
     base = Base(name="owner/name", revision="abc", weights="w")
     write(directory, tuned.model_copy(update={"base": base, "adapter": adapter_digest(directory)}))
     assert find_manner(Wishes(str(directory)))[1].model == "owner/name@abc"
+
+
+def test_a_base_of_this_machine_is_found_from_other_folders(tmp_path, monkeypatch):
+    (tmp_path / "bases" / "ours").mkdir(parents=True)
+    (tmp_path / "smollm2-135m").mkdir()
+    monkeypatch.chdir(tmp_path)
+    names = [
+        base_of(JudgeModel(n, Path(n), None, None, "w")).name for n in ("bases/ours", "owner/name", "smollm2-135m")
+    ]
+    assert names == [str(tmp_path / "bases" / "ours"), "owner/name", "smollm2-135m"]
 
 
 def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, guideline):
