@@ -357,6 +357,9 @@ def test_a_directory_with_something_else_is_left_alone(main, tmp_path, rated_fil
     write(tmp_path / "ours" / "letter.txt", "dear")
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
     assert "is taken by something else" in refused.err
+    write(tmp_path / "ours" / "training.json", "{")
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
+    assert "training.json: is not ours" in refused.err
 
 
 @pytest.mark.parametrize("taken", ["file", "full", "ours"])
