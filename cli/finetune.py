@@ -23,7 +23,7 @@ def finetune(
     out: Annotated[Path, typer.Option("--out", metavar="ADAPTER", help="The directory to write, or to go on with.")],
     catalogue: Catalogue = None,
     base: Annotated[
-        str, typer.Option("--base", metavar="MODEL", help="smollm2-135m, a model directory, or owner/name[@revision].")
+        str, typer.Option("--base", metavar="MODEL", help="What to teach; as --judge of `judge label`.")
     ] = "smollm2-135m",
     guideline: GuidelineName = guidelines.DEFAULT,
     rating: Rating = None,

@@ -13,8 +13,8 @@ JudgeName = Annotated[
     typer.Option(
         "--judge",
         metavar="MODEL",
-        help="shop-135m (embedded and taught; the default), smollm2-135m (its base), a model or adapter directory, or "
-        "owner/name[@revision] of the Hub.",
+        help="shop-135m (embedded and taught; the default), smollm2-135m (its base), a model or adapter directory, a "
+        "GGUF file, or owner/name[@revision] or owner/name/FILE.gguf[@revision] of the Hub.",
     ),
 ]
 JudgeGuideline = Annotated[

@@ -18,7 +18,7 @@ def write_gguf(path, pre="qwen2"):
     tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>", "<|im_end|>"]
     draw, wide = np.random.default_rng(0), 16
     writer = gguf.GGUFWriter(str(path), "qwen2")
-    writer.add_context_length(512)
+    writer.add_context_length(8192)
     writer.add_embedding_length(wide)
     writer.add_block_count(1)
     writer.add_feed_forward_length(32)
@@ -71,7 +71,7 @@ def test_a_file_is_unpacked_once_with_its_own_weights_and_tokens(cache, tmp_path
     written = write_gguf(path)
     assert local_directory(str(path)) is None
     found = find_model(str(path))
-    assert (found.name, found.revision, found.context) == (str(path), None, 512)
+    assert (found.name, found.revision, found.context) == (str(path), None, 8192)
     assert found.weights == file_digest(path)
     assert found.directory.parent == cache
     with safe_open(str(found.directory / "model.safetensors"), framework="np") as saved:
