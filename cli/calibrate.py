@@ -70,7 +70,8 @@ def calibrate(
     source = Source(ratings, None, read_map(map_, rating), need_text=False, skip_bad_rows=skip_bad_rows)
     found, joined, left_out = _fit(opened, Ratings(source, names), read_grades(grades))
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
-    _write(found.model_dump_json(indent=1), target, overwrite)
+    kept = target.resolve() == (run / "calibration.json").resolve()
+    _write(found.model_dump_json(indent=1), target, overwrite, kept=kept)
     if tuned and adapter:
         own = tuned.model_copy(update={"calibration": found})
         write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
@@ -149,10 +150,10 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
     )
 
 
-def _write(text: str, target: Path, overwrite: bool) -> None:
+def _write(text: str, target: Path, overwrite: bool, *, kept: bool = False) -> None:
     from judge.files import new_file
 
-    with new_file(target, overwrite=overwrite) as partial:
+    with new_file(target, overwrite=overwrite, kept=kept) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -15,10 +15,10 @@ RUN_MARK = "run.json"
 OF_RUNS = frozenset(
     {
         *(RUN_MARK, "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
-        *("decisions.jsonl", "exports.jsonl"),
+        *("decisions.jsonl", "exports.jsonl", "calibration.json"),
     }
 )
-"""What verbs keep in a run's directory under these names, and what is nowhere else."""
+"""What verbs keep in a run's directory under these names."""
 
 
 def keep(partial: Path, target: Path) -> None:
@@ -60,13 +60,16 @@ def append_lines(path: Path, lines: str, lock: Path) -> None:
 
 
 @contextmanager
-def new_file(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Iterator[Path]:
     """A temporary name beside a file the user asked for; it takes the file's place when all went well.
+
+    `kept` says that it is the very file which the verb keeps in a run.
 
     Raises:
         InputError: The file is already there and is not to be replaced, is a run's own, or cannot be written.
     """
-    spare_runs(out)
+    if not kept:
+        spare_runs(out)
     if out.exists() and not (overwrite and out.is_file()):
         raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")

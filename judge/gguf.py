@@ -60,7 +60,7 @@ def unpack(folder: Path, find: Callable[[], Path]) -> str:
         except OSError as error:
             raise ModelError(
                 f"{cache}: the judge cannot be unpacked there ({error})",
-                "set RELEVANCE_JUDGE_CACHE to a folder with more room: eight times the file's size",
+                "set RELEVANCE_JUDGE_CACHE to a folder with more room: six times the file's size",
             ) from None
     digests = json.loads((folder / "digests.json").read_text())
     return digest({name: value for name, value in digests.items() if name.endswith(".safetensors")})
@@ -146,7 +146,7 @@ def restore_nfc(backend: Any) -> None:
 
 
 MENDED: dict[str, Callable[[Any], None]] = {"smollm": restore_digits, "qwen2": restore_nfc}
-"""What has to be put back, by the name of the pre-tokenizer; compared with the models' own tokenizers."""
+"""What has to be put back, by the name of the pre-tokenizer."""
 
 
 @contextlib.contextmanager

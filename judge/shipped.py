@@ -9,8 +9,8 @@ SHIPPED = "shop-135m"
 
 def shipped_judges() -> dict[str, Path]:
     """Directories by name, the default first."""
-    found = sorted(Path(str(files("judge") / "shipped")).glob("*/judge.json"))
-    return {path.parent.name: path.parent for path in sorted(found, key=lambda p: p.parent.name != SHIPPED)}
+    found = [path.parent for path in Path(str(files("judge") / "shipped")).glob("*/judge.json")]
+    return {folder.name: folder for folder in sorted(found, key=lambda f: (f.name != SHIPPED, f.name))}
 
 
 def shipped_directory(name: str) -> Path | None:

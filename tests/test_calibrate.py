@@ -148,6 +148,9 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     assert "there is no 'raters' to map" in unknown.err
     again = main("calibrate", "plain", rated_file, code=2)
     assert "already there" in again.err
+    main("calibrate", "plain", rated_file, "--overwrite")
+    lost = main("export", "plain", "--to", "opensearch", "--out", "plain/calibration.json", "--overwrite", code=2)
+    assert "belongs to the run" in lost.err
     file = tmp_path / "plain" / "calibration.json"
     main("label", rated_file, "--engine", "fake", "--calibration", file, "--out", "fitted")
     parts = json.loads((tmp_path / "fitted" / "run.json").read_text())["parts"]
