@@ -1,19 +1,21 @@
 """A cross-encoder of the same size: the same base without a prompt, a fresh classifier's head, all weights trained."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rated_sets import VALUES, Item
 
-EPOCHS, BATCH, RATE, QUERY_TOKENS, TOKENS = 2, 16, 5e-5, 24, 96
+# As many tokens of a query and of a candidate as the taught judge reads.
+EPOCHS, BATCH, RATE, QUERY_TOKENS, TOKENS = 2, 16, 5e-5, 16, 62
 
 
-def predict(train: Sequence[Item], test: Sequence[Item], base: str, seed: int = 0) -> list[int]:
-    """Grades for the test pairs, after two epochs over the training pairs."""
+def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
+    """Two epochs over the training pairs; the model is written as the directory `out`, whole or not at all."""
     import torch
-    from transformers import AutoModelForSequenceClassification
 
+    from cli.output import progress
     from judge.engines.transformers import best_device
     from judge.model import find_model
     from judge.tokenizer import ModelTokenizer
@@ -21,22 +23,23 @@ def predict(train: Sequence[Item], test: Sequence[Item], base: str, seed: int = 
     torch.manual_seed(seed)
     device, dtype = best_device()
     directory = find_model(base).directory
-    tokenizer = ModelTokenizer(directory)
-    model: Any = AutoModelForSequenceClassification.from_pretrained(
-        directory, num_labels=len(VALUES), dtype=torch.float32, use_safetensors=True, local_files_only=True
-    ).to(device)
-    model.config.pad_token_id = 0
-    rows, asked = _tokens(tokenizer, train), _tokens(tokenizer, test)
+    model = _load(directory, device)
+    rows = _tokens(ModelTokenizer(directory), train)
+    rng = np.random.default_rng(seed)
+    batches: list[list[int]] = []
+    for _ in range(EPOCHS):
+        epoch = list(_batches(rng.permutation(len(rows)).tolist(), rows))
+        # A pool's batches come shortest first; what is learnt should not.
+        batches += [epoch[i] for i in rng.permutation(len(epoch))]
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
-    steps = EPOCHS * -(-len(rows) // BATCH)
+    steps = len(batches)
     # Linear rise over a tenth, then linear fall.
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps), 1.0)
     )
-    rng = np.random.default_rng(seed)
     model.train()
-    for _ in range(EPOCHS):
-        for batch in _batches(rng.permutation(len(rows)).tolist(), rows):
+    with progress("teaching", EPOCHS * len(rows)) as advance:
+        for batch in batches:
             grades = torch.tensor([VALUES.index(train[i].grade) for i in batch], device=device)
             with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
                 loss = torch.nn.functional.cross_entropy(_logits(model, [rows[i] for i in batch]).float(), grades)
@@ -45,13 +48,39 @@ def predict(train: Sequence[Item], test: Sequence[Item], base: str, seed: int = 
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-    model.eval()
+            advance(len(batch))
+    half = out.with_name(f"{out.name}.part")
+    model.save_pretrained(half)
+    half.rename(out)
+
+
+def predict(test: Sequence[Item], taught: Path, base: str) -> list[int]:
+    """Grades for the test pairs by the model that `teach` wrote."""
+    import torch
+
+    from judge.engines.transformers import best_device
+    from judge.model import find_model
+    from judge.tokenizer import ModelTokenizer
+
+    model = _load(taught, best_device()[0]).eval()
+    asked = _tokens(ModelTokenizer(find_model(base).directory), test)
     found: dict[int, int] = {}
     with torch.inference_mode():
         for batch in _batches(list(range(len(asked))), asked):
             best = _logits(model, [asked[i] for i in batch]).argmax(dim=1).tolist()
             found |= {i: VALUES[b] for i, b in zip(batch, best, strict=True)}
     return [found[i] for i in range(len(asked))]
+
+
+def _load(directory: Path, device: str) -> Any:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model: Any = AutoModelForSequenceClassification.from_pretrained(
+        directory, num_labels=len(VALUES), dtype=torch.float32, use_safetensors=True, local_files_only=True
+    )
+    model.config.pad_token_id = 0
+    return model.to(device)
 
 
 def _tokens(tokenizer: Any, items: Sequence[Item]) -> list[list[int]]:

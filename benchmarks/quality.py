@@ -83,7 +83,10 @@ def cross_encoded(options: Options, fold: Fold) -> list[int]:
     """The same base with a classifier's head, all its weights trained."""
     import cross_encoder
 
-    return cross_encoder.predict(fold.train, fold.test, options.base, options.seed)
+    taught = fold.taught / "cross-encoder"
+    if not taught.is_dir():
+        cross_encoder.teach(fold.train, options.base, taught, options.seed)
+    return cross_encoder.predict(fold.test, taught, options.base)
 
 
 JUDGES: dict[str, Callable[[Options, Fold], list[int]]] = {
