@@ -164,16 +164,14 @@ def _about(db: Any, side: Side) -> dict[str, Any]:
 
 def differing(a: Manifest, b: Manifest) -> list[dict[str, str | None]]:
     """What differs between two runs' fingerprints and inputs, by name."""
-    found = []
+    found: list[dict[str, str | None]] = []
     for one, other, prefix in ((a.parts, b.parts, ""), (a.inputs, b.inputs, "input ")):
-        left, right = ({k: None if v is None else str(v) for k, v in side.items()} for side in (one, other))
-        if Fingerprint(parts=left).value != Fingerprint(parts=right).value:
-            names = sorted(left.keys() | right.keys())
-            found += [
-                {"name": prefix + name, "a": left.get(name), "b": right.get(name)}
-                for name in names
-                if left.get(name) != right.get(name)
-            ]
+        left, right = (Fingerprint.of(side).parts for side in (one, other))
+        found += [
+            {"name": prefix + name, "a": left.get(name), "b": right.get(name)}
+            for name in sorted(left.keys() | right.keys())
+            if left.get(name) != right.get(name)
+        ]
     return found
 
 

@@ -8,7 +8,6 @@ Columns that describe the pair (`kind, category, locale, language, traffic`, and
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from audit.candidates import TEXTS
 from audit.panel import FACETS, Panel, Unit
-from judge.cells import as_grade, as_text
+from judge.cells import as_grade, as_text, as_time
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.records import Problem, query_key
@@ -110,9 +109,8 @@ class _Reader:
                 "name columns or raters that it has with --raters and --gold",
             )
         if not self.given:
-            raise InputError(
-                f"{self.table.name}: holds no grade", "name the column with the grades with --rating COLUMN"
-            )
+            hint = "name the column with the grades with --rating COLUMN"
+            raise InputError(f"{self.table.name}: holds no grade", hint)
         return self._lay_out(values)
 
     def _roles(self, available: tuple[str, ...]) -> dict[str, str]:
@@ -120,12 +118,10 @@ class _Reader:
         wanted, mapped = self.layout, self.columns.find(available)
         long = "rater" in mapped and not (wanted.raters and set(wanted.raters) <= set(available))
         roles = {column: column for column in wanted.raters} if wanted.raters and not long else {}
+        self.columns.require(self.table, ["query", "candidate_id", *([] if roles else ["grade"])])
         if not roles:
-            self.columns.require(self.table, ["query", "candidate_id", "grade"])
             alone = mapped.get("grade", "grade")
             roles = {alone: "" if long else ALONE if alone == "grade" else alone}
-        else:
-            self.columns.require(self.table, ["query", "candidate_id"])
         gold = wanted.gold
         if gold and (gold in available or not long):
             roles[gold] = gold
@@ -205,21 +201,19 @@ class _Reader:
         if text is None:
             return None
         if (grade := as_grade(text, self.layout.grades)) is None:
-            known = ", ".join(self.layout.grades)
+            what = f"unknown grade {text.strip()!r}; known: {', '.join(self.layout.grades)}"
             fix = f"mend it, or say what it means: --grades {text.strip()}=GRADE,…"
-            raise self._wrong(row, column, f"unknown grade {text.strip()!r}; known: {known}", fix, "unknown grade")
+            raise self._wrong(row, column, what, fix, "unknown grade")
         return grade
 
     def _time(self, row: Row, text: str | None) -> float:
-        """Seconds since 1970, from ISO 8601 (UTC unless it says otherwise) or from such a number; NaN without."""
         if text is None:
             return float("nan")
         try:
-            seconds = float(text) if text.replace(".", "", 1).isdigit() else _instant(text)
+            return as_time(text)
         except (ValueError, OverflowError):
             fix = "write it like 2026-01-31T14:05:00Z, or as seconds since 1970"
             raise self._wrong(row, self._column(row, "time"), f"{text!r} is no time", fix, "no time") from None
-        return seconds
 
     def _column(self, row: Row, name: str) -> str:
         return self.columns.find(tuple(row.values)).get(name, name)
@@ -254,8 +248,3 @@ class _Reader:
             times=times,
             skipped=dict(Counter(problem.kind for problem in self.bad)),
         )
-
-
-def _instant(text: str) -> float:
-    when = datetime.fromisoformat(text)
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import duckdb
 
-from audit.engagement.aggregate import Rules, aggregate, connect
-from audit.engagement.source import EngagementFile
+from audit.engagement.aggregate import Rules, aggregate
+from audit.engagement.source import EngagementFile, connect
 
 DRAW = """COPY (
     WITH searches AS (SELECT i AS s, floor(20000 * pow((hash(i) % 1000003) / 1000003.0, 2))::INT AS q
@@ -37,7 +37,7 @@ def main() -> None:
         path = Path(folder) / "events.parquet"
         duckdb.connect().execute(DRAW.format(searches=int(millions * 1e6 / 10.72), path=path))
         before, begun = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
-        with connect(Path(folder) / "spill", Rules()) as db:
+        with connect(Path(folder) / "spill", Rules().memory) as db:
             found = aggregate(db, EngagementFile(path))
             cells = db.execute("SELECT count(*) FROM cells").fetchone()[0]
         used = resource.getrusage(resource.RUSAGE_SELF)

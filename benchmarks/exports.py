@@ -29,7 +29,8 @@ from judge.files import now
 from judge.fingerprint import Fingerprint
 from judge.guideline import load_guideline
 from judge.manifest import Manifest, Tally
-from judge.store import Run, schema
+from judge.parquet import label_schema
+from judge.store import Run
 
 PART = 50_000
 SPLITS = "train=0.8,validation=0.1,test=0.1"
@@ -82,7 +83,7 @@ def make_run(folder: Path, labels: int) -> None:
             columns |= {"probabilities": lists.cast(pa.list_(pa.float64())), "expected_grade": chances @ grades}
             columns |= {"outside_mass": [0.01] * size, "reason": pa.nulls(size, pa.string())}
             columns |= {"fingerprint": [maker.value] * size}
-            run.append_table(start, pa.table(columns, schema=schema()), Tally(judged=size))
+            run.append(start, pa.table(columns, schema=label_schema()), Tally(judged=size))
         if writer:
             writer.close()
     run.finish()

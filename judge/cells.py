@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +40,19 @@ def as_grade(text: str, grades: Mapping[str, int]) -> int | None:
     text = text.strip()
     whole, _, zeros = text.partition(".")
     return grades.get(text, grades.get(whole) if zeros and not zeros.strip("0") else None)
+
+
+def as_time(text: str) -> float:
+    """Seconds since 1970, from ISO 8601 (UTC unless it says otherwise) or from such a number.
+
+    Raises:
+        ValueError: The text is neither.
+        OverflowError: No calendar goes there.
+    """
+    if text.replace(".", "", 1).isdigit():
+        return float(text)
+    when = datetime.fromisoformat(text)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
 def encodable(text: str) -> bool:

@@ -26,6 +26,11 @@ class Fingerprint(Record):
 
     parts: Mapping[str, str | None]
 
+    @classmethod
+    def of(cls, parts: Mapping[str, str | int | None]) -> "Fingerprint":
+        """Of parts that may be numbers."""
+        return cls(parts={name: None if part is None else str(part) for name, part in parts.items()})
+
     @property
     def value(self) -> str:
         """The first 16 hex digits of the digest over all parts."""

@@ -6,6 +6,7 @@ from judge.job import begin_run
 from judge.label import read_pairs, skipped
 from judge.manifest import Tally
 from judge.pairs import Source
+from judge.parquet import label_table
 from judge.records import Label, Status
 from judge.store import Run
 
@@ -35,5 +36,5 @@ def import_run(run: Run, source: Source, guideline: Guideline) -> None:
             )
             for pair, row in batch
         ]
-        run.append(start, labels, Tally())
+        run.append(start, label_table(labels), Tally())
         start += len(labels)

@@ -16,9 +16,10 @@ from judge.adapter import Manner
 from judge.engines import Engine
 from judge.handover import ahead, behind
 from judge.manifest import Tally
+from judge.parquet import label_schema
 from judge.prompt import PromptBuilder
 from judge.records import Failure, Label, Pair, Prompt, Scores, Status
-from judge.store import Run, schema
+from judge.store import Run
 
 PART_SECONDS = 5.0
 """A part is written after so long: what a kill can cost."""
@@ -108,7 +109,7 @@ class _Writer:
 
         tally = Tally(judged=self._judged, seconds=time.monotonic() - self._since, cut=self._cut)
         if self._tables:
-            self.run.append_table(self.start, pa.concat_tables(self._tables), tally)
+            self.run.append(self.start, pa.concat_tables(self._tables), tally)
         self.start += self._rows
         self.total += tally
         self._tables, self._rows, self._judged, self._cut = [], 0, 0, Counter()
@@ -211,7 +212,7 @@ def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manne
         "reason": [None if known else reason for reason, known in zip(reasons, graded, strict=True)],
         "fingerprint": [fingerprint] * len(items),
     }
-    return pa.table(columns, schema=schema())
+    return pa.table(columns, schema=label_schema())
 
 
 def labelled_pair(

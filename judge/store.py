@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from judge.errors import RunError
 from judge.files import keep, now, write_whole
 from judge.fingerprint import Fingerprint
 from judge.manifest import Manifest, Tally
-from judge.records import Label, Status
+from judge.parquet import label_table
+from judge.records import Status
 
 MEMORY = "500MB"
 """DuckDB's share of memory where a scratch folder takes what is beyond it."""
@@ -123,9 +124,7 @@ class Run:
         """Refuse to go on with a run that something else made; the message names what differs."""
         manifest = self.manifest
         made = Fingerprint(parts=manifest.parts).differences(fingerprint)
-        read = Fingerprint(parts={k: _text(v) for k, v in manifest.inputs.items()}).differences(
-            Fingerprint(parts={k: _text(v) for k, v in inputs.items()})
-        )
+        read = Fingerprint.of(manifest.inputs).differences(Fingerprint.of(inputs))
         if made or read:
             lines = "".join(f"\n  {line}" for line in made + read)
             other = " and ".join(["another fingerprint"] * bool(made) + ["other input"] * bool(read))
@@ -156,15 +155,8 @@ class Run:
             position += pq.read_metadata(part).num_rows
         return position
 
-    def append(self, start: int, labels: Sequence[Label], tally: "Tally") -> None:
-        """Write the labels of the positions from `start` on as one part."""
-        import pyarrow as pa
-
-        columns = {name: [getattr(label, name) for label in labels] for name in schema().names}
-        self.append_table(start, pa.table(columns, schema=schema()), tally)
-
-    def append_table(self, start: int, labels: Any, tally: "Tally") -> None:
-        """The same for labels that are an Arrow table of `schema()` already."""
+    def append(self, start: int, labels: Any, tally: Tally) -> None:
+        """Write the labels of the positions from `start` on as one part: an Arrow table of `label_schema()`."""
         import pyarrow.parquet as pq
 
         table = labels.replace_schema_metadata({"tally": tally.model_dump_json()})
@@ -174,7 +166,7 @@ class Run:
         pq.write_table(table, partial, compression="zstd")
         keep(partial, target)
 
-    def tally(self) -> "Tally":
+    def tally(self) -> Tally:
         """The tallies of all parts together: of all sittings, also of those that were killed."""
         import pyarrow.parquet as pq
 
@@ -214,17 +206,12 @@ class Run:
         Tables made in it lie in the folder `scratch` where one is given, and memory is limited to `MEMORY`.
         """
         import duckdb
-        import pyarrow as pa
 
         limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
         with duckdb.connect(str(scratch / "scratch.duckdb") if scratch else ":memory:", config=limits) as db:
             db.execute("SET enable_progress_bar = false")
             parts = [str(part) for part in self.parts()]
-            labels = (
-                db.read_parquet(parts)
-                if parts
-                else db.from_arrow(pa.table({n: [] for n in schema().names}, schema=schema()))
-            )
+            labels = db.read_parquet(parts) if parts else db.from_arrow(label_table([]))
             labels.create_view("labels")
             db.read_parquet(str(self.pairs_path)).create_view("pairs")
             for name, table in tables.items():
@@ -259,22 +246,3 @@ class Run:
 def part_name(start: int) -> str:
     """The name of the part whose first label has this position in judging order."""
     return f"part-{start:012d}.parquet"
-
-
-def schema() -> Any:
-    """The Arrow schema of a label part: the fields of `Label`, in order."""
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.float64()
-    kinds = {
-        "row": pa.int64(),
-        "grade": pa.int32(),
-        "probabilities": pa.list_(number),
-        "expected_grade": number,
-        "outside_mass": number,
-    }
-    return pa.schema([(name, kinds.get(name, text)) for name in Label.model_fields])
-
-
-def _text(value: str | int | None) -> str | None:
-    return None if value is None else str(value)

@@ -252,6 +252,7 @@ def run_of(tmp_path, guideline):
     from judge.job import begin_run
     from judge.label import read_pairs, skipped
     from judge.manifest import Tally
+    from judge.parquet import label_table
     from judge.records import Label
     from judge.store import Run
 
@@ -272,7 +273,7 @@ def run_of(tmp_path, guideline):
                     given.setdefault("status", "graded")
                     ids = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id}
                     labels.append(Label(**ids, fingerprint=maker.value, **given))
-            run.append(0, labels, Tally())
+            run.append(0, label_table(labels), Tally())
         run.finish()
         return run
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.engagement.aggregate import Rules, aggregate, connect, within_memory
-from audit.engagement.source import EngagementFile
+from audit.engagement.aggregate import Rules, aggregate
+from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
 
 EVENTS = """search_id,query,candidate_id,position,action
@@ -29,7 +29,7 @@ s1,red shoes,A,1,search
 def read(tmp_path, name, text, rules=None, mapping=None):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    db = connect(tmp_path / "spill", rules or Rules())
+    db = connect(tmp_path / "spill", "5GB")
     return db, aggregate(db, EngagementFile(path, mapping or {}), rules)
 
 
@@ -200,14 +200,14 @@ def test_a_file_that_ends_early_is_an_input_error(tmp_path):
     path = tmp_path / "events.csv.gz"
     path.write_bytes(gzip.compress((EVENTS * 500).encode())[:-400])
     with pytest.raises(InputError, match=r"events\.csv\.gz"):
-        aggregate(connect(tmp_path / "spill", Rules()), EngagementFile(path))
+        aggregate(connect(tmp_path / "spill", "5GB"), EngagementFile(path))
 
 
 def test_memory_that_cannot_be_or_does_not_suffice_is_said_to_the_user(tmp_path):
     with pytest.raises(InputError, match="memory_limit '99999999999999999TB': is refused"):
-        connect(tmp_path, Rules(memory="99999999999999999TB"))
+        connect(tmp_path, "99999999999999999TB")
     much = "SELECT count(*) FROM (SELECT DISTINCT i::VARCHAR || 'some more text' FROM range(3000000) t(i))"
-    with connect(tmp_path, Rules(memory="8MB", threads=1)) as db:
+    with connect(tmp_path, "8MB", threads=1) as db:
         db.execute("SET max_temp_directory_size = '1MB'")
         with pytest.raises(InputError, match="do not suffice") as caught, within_memory():
             db.execute(much)

@@ -15,13 +15,11 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 Texts are grouped by DuckDB's 64-bit hash: among 100 million different ones the chance of any clash is 1 in 3,700.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from audit.engagement.source import EngagementFile, Opened, open_engagement
+from audit.engagement.source import EngagementFile, Opened, open_engagement, said
 from judge.errors import InputError
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
@@ -75,46 +73,6 @@ def folded(column: str) -> str:
     return rf"lower(trim(regexp_replace({column}, '\s+', ' ', 'g')))"
 
 
-def connect(scratch: Path, rules: Rules) -> Any:
-    """A DuckDB connection that spills into `scratch`.
-
-    Raises:
-        InputError: DuckDB takes no such memory limit.
-    """
-    import duckdb
-
-    db = duckdb.connect()
-    for name, value in {
-        "enable_progress_bar": "false",
-        "preserve_insertion_order": "false",
-        "memory_limit": f"'{rules.memory}'",
-        "temp_directory": "'" + str(scratch).replace("'", "''") + "'",
-        **({"threads": str(rules.threads)} if rules.threads else {}),
-    }.items():
-        try:
-            db.execute(f"SET {name} = {value}")
-        except duckdb.Error as error:
-            raise InputError(f"{name} {value}: is refused ({_said(error)})", "write it like --memory 5GB") from None
-    return db
-
-
-@contextmanager
-def within_memory() -> Iterator[None]:
-    """Tell the user what to do where DuckDB's memory and disk do not suffice."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        raise InputError(
-            f"memory and disk do not suffice ({_said(error)})", "give more with --memory, or fewer events"
-        ) from None
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
-
-
 def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Aggregated:
     """Read an engagement file into the tables that `Aggregated` describes.
 
@@ -127,7 +85,7 @@ def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Ag
         return _aggregate(db, source, rules)
     except duckdb.Error as error:
         hint = "mend the file; where memory is short, give more with --memory, or fewer columns as Parquet"
-        raise InputError(f"{source.name or source.path}: cannot be read ({_said(error)})", hint) from None
+        raise InputError(f"{source.name or source.path}: cannot be read ({said(error)})", hint) from None
 
 
 def _aggregate(db: Any, source: EngagementFile, rules: Rules | None) -> Aggregated:

@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audit.engagement.aggregate import Aggregated, Rules, aggregate, connect, within_memory
+from audit.engagement.aggregate import Aggregated, Rules, aggregate
 from audit.engagement.cells import read_cells, read_searches
 from audit.engagement.evidence import Verdict
 from audit.engagement.examination import Examination, examine
 from audit.engagement.flags import FlagRow, FlagType, Weighed, find_flags, weigh
 from audit.engagement.labelled import Labelled, Ratings, count_used, gather, match
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
-from audit.engagement.source import EngagementFile
+from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
 from judge.files import now
 from judge.store import Run
@@ -115,7 +115,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
     grades = len(run.manifest.values)
     with (
         tempfile.TemporaryDirectory(prefix="audit-") as scratch,
-        connect(Path(scratch), settings.rules) as db,
+        connect(Path(scratch), settings.rules.memory, settings.rules.threads) as db,
         within_memory(),
     ):
         aggregated = aggregate(db, source, settings.rules)

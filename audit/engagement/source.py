@@ -12,7 +12,8 @@ UBI is OpenSearch's User Behavior Insights: its `query_id` is one search, its `u
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,44 @@ def _one_file(path: Path) -> str:
 
 def _quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def connect(scratch: Path, memory: str, threads: int | None = None) -> Any:
+    """A DuckDB connection that spills into `scratch` what is beyond `memory`.
+
+    Raises:
+        InputError: DuckDB takes no such memory limit.
+    """
+    import duckdb
+
+    db = duckdb.connect()
+    for name, value in {
+        "enable_progress_bar": "false",
+        "preserve_insertion_order": "false",
+        "memory_limit": f"'{memory}'",
+        "temp_directory": "'" + str(scratch).replace("'", "''") + "'",
+        **({"threads": str(threads)} if threads else {}),
+    }.items():
+        try:
+            db.execute(f"SET {name} = {value}")
+        except duckdb.Error as error:
+            raise InputError(f"{name} {value}: is refused ({said(error)})", "write it like --memory 5GB") from None
+    return db
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Tell the user what to do where DuckDB's memory and disk do not suffice."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise InputError(
+            f"memory and disk do not suffice ({said(error)})", "give more with --memory, or fewer events"
+        ) from None
+
+
+def said(error: Exception) -> str:
+    """What DuckDB says, in one line."""
+    return " ".join(str(error).split())[:300]
