@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from rated_sets import VALUES, Item
 
-# As many tokens of a query and of a candidate as the taught judge reads.
-EPOCHS, BATCH, RATE, QUERY_TOKENS, TOKENS = 2, 16, 5e-5, 16, 62
+# As many tokens of a query and of a candidate as the taught judge reads, and as many passes over the ratings.
+EPOCHS, BATCH, RATE, QUERY_TOKENS, TOKENS = 1, 16, 5e-5, 16, 62
 
 
 def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
-    """Two epochs over the training pairs; the model is written as the directory `out`, whole or not at all."""
+    """One epoch over the training pairs; the model is written as the directory `out`, whole or not at all."""
     import torch
 
     from cli.output import progress
