@@ -70,7 +70,7 @@ def probe(
         guideline: What it is told.
         wanted: The changes.
         manner: How the judge is asked, and how its answers are calibrated.
-        progress: Called with the number of pairs graded since the last call.
+        progress: Called with the number of pairs graded, or passed over, since the last call.
 
     Raises:
         ModelError: The judge cannot be loaded or asked, or is not what was taught.
@@ -102,6 +102,7 @@ def probe(
         prompts = (builder(reordered(guideline)) if each.reorder else plain).build(changed)
         # What the change left as it was, or what its token budget cut off again, tells nothing of the judge.
         kept = [i for i, prompt in enumerate(prompts) if prompt.ids != asked[i].ids]
+        progress(len(pairs) - len(kept))
         after = grade([changed[i] for i in kept], [prompts[i] for i in kept])
         found.append(_report(each, [pairs[i] for i in kept], [before[i] for i in kept], after, len(pairs)))
     return found

@@ -64,12 +64,12 @@ def boosted(options: Options, fold: Fold) -> list[int]:
     return lexical.predict(fold.train, fold.test, options.seed)
 
 
-def untuned(options: Options, fold: Fold) -> list[int]:
+def untuned(options: Options, fold: Fold) -> list[int | None]:
     """The base as it comes, with the full guideline."""
     return _label(fold, options.base, "untuned")
 
 
-def tuned(options: Options, fold: Fold) -> list[int]:
+def tuned(options: Options, fold: Fold) -> list[int | None]:
     """The base, taught the training part."""
     ratings, adapter = fold.taught / "train.jsonl", fold.taught / "adapter"
     write_ratings(fold.train, ratings)
@@ -89,7 +89,7 @@ def cross_encoded(options: Options, fold: Fold) -> list[int]:
     return cross_encoder.predict(fold.test, taught, options.base)
 
 
-JUDGES: dict[str, Callable[[Options, Fold], list[int]]] = {
+JUDGES: dict[str, Callable[[Options, Fold], Sequence[int | None]]] = {
     "majority": majority,
     "lexical": boosted,
     "untuned": untuned,
@@ -98,7 +98,8 @@ JUDGES: dict[str, Callable[[Options, Fold], list[int]]] = {
 }
 
 
-def _label(fold: Fold, judge: str, name: str) -> list[int]:
+def _label(fold: Fold, judge: str, name: str) -> list[int | None]:
+    """Grades; null where the judge gave none."""
     pairs, run, out = fold.folder / "test.jsonl", fold.folder / f"run-{name}", fold.folder / f"labels-{name}.jsonl"
     # Ids are the rows' numbers and no grade is in the file: a judge cannot look anything up.
     asked = [{"query": item.query, "candidate_id": str(at), **item.texts} for at, item in enumerate(fold.test)]
@@ -106,18 +107,18 @@ def _label(fold: Fold, judge: str, name: str) -> list[int]:
     _judge("label", pairs, "--judge", judge, "--out", run)
     _judge("export", run, "--to", "jsonl", "--out", out, "--overwrite")
     graded = {row["candidate_id"]: row["grade"] for row in map(json.loads, out.read_text("utf-8").splitlines())}
-    return [graded[str(at)] for at in range(len(fold.test))]
+    return [graded.get(str(at)) for at in range(len(fold.test))]
 
 
 def _judge(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "cli.main", *map(str, arguments)], check=True, cwd=ROOT)
 
 
-def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int]]:
+def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int | None]]:
     """Every pair with a judge's grade of it, from the fold in which its query was held out."""
     names = list(TEXTS) if options.both else [name]
     dealt = {each: list(folds(read(options.data, each), options.folds, options.seed)) for each in names}
-    found: list[tuple[Item, int]] = []
+    found: list[tuple[Item, int | None]] = []
     for index in range(options.folds):
         parts = {each: [_some(part, options.limit) for part in dealt[each][index]] for each in names}
         asked = {item.query for _, test in parts.values() for item in test}

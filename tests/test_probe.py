@@ -67,7 +67,9 @@ def test_an_obedient_judge_is_caught_by_the_instruction_alone():
 
 def test_what_cannot_be_changed_or_graded_is_counted_apart():
     pairs = [pair(1, "tv", title="Tube"), pair(2, "lamp", description="Thanks for nothing")]
-    found = {report.probe: report for report in probe(pairs, judge_of(Gullible()), WIDE)}
+    counted: list[int] = []
+    found = {each.probe: each for each in probe(pairs, judge_of(Gullible()), WIDE, progress=counted.append)}
+    assert sum(counted) == len(pairs) * (1 + len(CHANGES)), "a bar that ends before its end"
     assert (found["query spelling"].n, found["query spelling"].not_applicable) == (0, 2)
     assert found["query spelling"].flips.value is None
     assert (found["query case"].n, found["query case"].not_graded) == (1, 1)

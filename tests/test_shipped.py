@@ -50,5 +50,6 @@ def test_its_labels_on_the_example_shop_are_clear_of_chance(judge):
     judge("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
     found = judge("agree", SHOP / "grades.csv", "--run", "run", "--json").json
     assert (found["n"], found["coverage"]) == (429, 1.0)
-    assert found["weighted_kappa"]["low"] > 0
+    assert found["weighted_kappa"]["low"] > 0.2
+    assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
     assert found["spearman"]["low"] > 0.1
