@@ -73,7 +73,7 @@ def calibrate(
     kept = target.resolve() == (run / "calibration.json").resolve()
     _write(found.model_dump_json(indent=1), target, overwrite, kept=kept)
     if tuned and adapter:
-        own = tuned.model_copy(update={"calibration": found})
+        own = tuned.model_copy(update={"calibration": found.model_copy(update={"parts": {}})})
         write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
     if report:
         _write(_chart(found, joined), report, overwrite)
@@ -108,6 +108,7 @@ def _fit(
 
     from finetune.held_out import join
     from finetune.ratings import read_rated
+    from judge.calibrate import DECIDING
     from judge.calibrate import calibrate as fit
     from judge.columns import Columns
     from judge.fingerprint import file_digest
@@ -122,7 +123,10 @@ def _fit(
         read = read_rated(replace(ratings, source=source), policy, Path(scratch))
         joined = join(run, read.rated)
         found = fit(joined.logprobs, joined.shares, joined.queries, file_digest(path))
-    return found.model_copy(update={"judge": run.manifest.fingerprint}), joined, read.left_out
+    made = run.manifest.parts
+    deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
+    whose = {"judge": run.manifest.fingerprint, "parts": {name: made.get(name) for name in deciding}}
+    return found.model_copy(update=whose), joined, read.left_out
 
 
 def show_calibration(found: "Calibration", baseline: float | None = None) -> None:

@@ -6,7 +6,7 @@ Modern Neural Networks"; with biases, Alexandari et al. 2020, "Maximum Likelihoo
 Hard-To-Beat at Label Shift Adaptation". Whoever fits must hold out whole queries: pairs of one query are alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from judge.errors import InputError
-from judge.fingerprint import digest
+from judge.fingerprint import Fingerprint, digest
 from judge.records import Record
 
 Floats = npt.NDArray[np.float64]
@@ -62,6 +62,10 @@ class HeldOut(Record):
     """Which query each pair belongs to, counted from 0."""
 
 
+DECIDING = ("weights", "adapter", "guideline_digest", "template_digest", "fields", "budgets")
+"""Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
+
+
 class Calibration(Record):
     """A fitted calibration, what it did on the ratings that it was not fitted on, and what thresholds need."""
 
@@ -76,11 +80,17 @@ class Calibration(Record):
     """SHA-256 (hex) of the ratings' file, or of the training data they were held out of."""
     judge: str | None = None
     """The first 16 digits of the fingerprint of the run whose labels were calibrated, where there was one."""
+    parts: Mapping[str, str | None] = {}
+    """What of that fingerprint decides the probabilities; empty in a taught judge, which keeps its own calibration."""
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) over the numbers that change probabilities."""
         return digest({"temperature": self.temperature, "bias": list(self.bias)})
+
+    def differences(self, parts: Mapping[str, str | None]) -> list[str]:
+        """One line for each part in which the judge of a fingerprint differs from the one that this was fitted for."""
+        return Fingerprint(parts=self.parts).differences(Fingerprint(parts={n: parts.get(n) for n in self.parts}))
 
     def apply(self, logprobs: npt.ArrayLike) -> Floats:
         """Calibrated probabilities, shape (..., K), of log-probabilities of that shape."""

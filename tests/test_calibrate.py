@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import write_tuned
+from conftest import ROOT, write_tuned
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
@@ -155,6 +155,14 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     main("label", rated_file, "--engine", "fake", "--calibration", file, "--out", "fitted")
     parts = json.loads((tmp_path / "fitted" / "run.json").read_text())["parts"]
     assert parts["calibration"] == Calibration.model_validate_json(file.read_bytes()).digest
+    text = (ROOT / "guidelines" / "three-level.yaml").read_text("utf-8")
+    (tmp_path / "stricter.yaml").write_text(text.replace("moderately relevant", "relevant in part"), "utf-8")
+    other = ["--guideline", tmp_path / "stricter.yaml", "--calibration", file, "--out", "other"]
+    refused = main("label", rated_file, "--engine", "fake", *other, code=2)
+    assert "another judge's probabilities" in refused.err
+    assert "guideline_digest: " in refused.err
+    assert "weights" not in refused.err
+    assert not (tmp_path / "other").exists()
     refused = main("calibrate", "fitted", rated_file, code=2)
     assert "calibrated already" in refused.err
     assert "--calibration none" in refused.err
