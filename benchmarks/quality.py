@@ -89,11 +89,21 @@ def cross_encoded(options: Options, fold: Fold) -> list[int]:
     return cross_encoder.predict(fold.test, taught, options.base)
 
 
+def ensembled(options: Options, fold: Fold) -> list[int]:
+    """The taught judge, the mean of several ways to ask it."""
+    import ensemble
+
+    if not (fold.taught / "adapter" / "judge.json").is_file():
+        tuned(options, fold)
+    return ensemble.predict(fold.test, fold.taught / "adapter")
+
+
 JUDGES: dict[str, Callable[[Options, Fold], Sequence[int | None]]] = {
     "majority": majority,
     "lexical": boosted,
     "untuned": untuned,
     "tuned": tuned,
+    "ensemble": ensembled,
     "cross-encoder": cross_encoded,
 }
 

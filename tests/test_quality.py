@@ -111,3 +111,23 @@ def test_a_cross_encoder_is_taught_once_and_answers_alone_as_in_a_batch(items, t
         together = cross_encoder._logits(model, rows)
         alone = torch.cat([cross_encoder._logits(model, [row]) for row in rows])
     assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_an_ensemble_over_ways_that_ask_the_same_gives_the_judges_own_grades(tmp_path, judge):
+    import ensemble
+
+    from judge.shipped import SHIPPED, shipped_directory
+
+    titles = ("Wool Scarf, Red", "Steel Kettle 1.5 l", "Scarf of Cotton", "Desk Lamp", "Kettle Descaler")
+    some = [Item(q, str(at), {"title": t}, 0, {}) for q in ("red scarf", "kettle") for at, t in enumerate(titles)]
+    rows = [json.dumps({"query": i.query, "candidate_id": i.candidate_id, **i.texts}) for i in some]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(rows))
+    judge("label", tmp_path / "pairs.jsonl", "--out", "run")
+    judge("export", "run", "--to", "jsonl", "--out", "labels.jsonl")
+    labels = map(json.loads, (tmp_path / "labels.jsonl").read_text().splitlines())
+    graded = {(row["query"], row["candidate_id"]): row["grade"] for row in labels}
+    found = ensemble.predict(some, shipped_directory(SHIPPED))
+    # With one field alone, order and last field make no difference.
+    assert found == [graded[i.query, i.candidate_id] for i in some]
+    assert len(set(found)) > 1
