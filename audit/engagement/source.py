@@ -177,8 +177,8 @@ def connect(scratch: Path, memory: str, threads: int | None = None) -> Any:
     for name, value in {
         "enable_progress_bar": "false",
         "preserve_insertion_order": "false",
-        "memory_limit": f"'{memory}'",
-        "temp_directory": "'" + str(scratch).replace("'", "''") + "'",
+        "memory_limit": _quoted(memory),
+        "temp_directory": _quoted(scratch),
         **({"threads": str(threads)} if threads else {}),
     }.items():
         try:
