@@ -65,8 +65,8 @@ def doctor(
         from judge.embedded import EMBEDDED
 
         # What `judge label` would take with both engines.
-        either = {default_judge(name) for name in names}
-        policy, manner = find_manner(Wishes(judge or (either.pop() if len(either) == 1 else EMBEDDED)))
+        either = {judge} if judge else {default_judge(name) for name in names}
+        policy, manner = find_manner(Wishes(either.pop() if len(either) == 1 else EMBEDDED))
         servings = [_side(name, url, engine_config, adapter, manner.adapter) for name in names]
         _parity(policy, manner, servings, json)
         return

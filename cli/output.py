@@ -11,6 +11,9 @@ from judge.files import dump_json
 from judge.records import counted
 from judge.summary import Summary
 
+STRANGE = 0.5
+"""A judge that knows its grades puts far less than this share of its probability on other words."""
+
 
 def show_json(value: Any) -> None:
     """One JSON document."""
@@ -57,6 +60,8 @@ def show_summary(summary: Summary) -> None:
         rows.append(("pairs per second", f"{summary.pairs_per_second:,.1f}", ""))
     rows += [(f"{name} cut to budget", f"{count:,}", "") for name, count in summary.cut.items()]
     show_table(rows, right=(1, 2))
+    if (outside := summary.mean_outside_mass or 0.0) > STRANGE:
+        typer.echo(f"  {outside:.0%} of the judge's probability is on other words than grades: is it the right model?")
     for reason, count in summary.reasons.items():
         typer.echo(f"  without a grade: {count:,} × {printable(reason)}")
 

@@ -36,10 +36,20 @@ Adapter = Annotated[Path | None, typer.Option("--adapter", metavar="FOLDER", hel
 
 
 def default_judge(engine: str) -> str:
-    """Who judges unless a judge is named: the shipped adapter where the engine can apply it, else its base."""
+    """Who judges unless a judge is named: the shipped adapter where the engine can apply it, else its base.
+
+    Raises:
+        InputError: Only the user knows what an endpoint serves.
+    """
     from judge.embedded import EMBEDDED
+    from judge.errors import InputError
     from judge.shipped import SHIPPED, shipped_directory
 
+    if engine == "server":
+        raise InputError(
+            "--engine server needs --judge: prompts go as token ids, which are other words to another model",
+            "name the model that the endpoint serves: --judge MODEL",
+        )
     return SHIPPED if engine in ("transformers", "vllm") and shipped_directory(SHIPPED) else EMBEDDED
 
 
@@ -72,6 +82,10 @@ def read_serving(
             f"--engine fake asks no --judge {judge}",
             "leave --judge out, or name another engine: `judge doctor` lists them",
         )
+    if adapter is not None and (adapter / "judge.json").is_file():
+        raise InputError(f"--adapter {adapter}: is a taught judge, which says how it is asked", f"--judge {adapter}")
     if adapter is not None and taught is not None:
-        raise InputError(f"--adapter {adapter}: the judge is an adapter already", "give one of the two")
+        raise InputError(
+            f"--adapter {adapter}: {judge or 'the default judge'} is an adapter already", "name its base with --judge"
+        )
     return Serving(engine, load_options(config), url, adapter or taught)

@@ -14,12 +14,12 @@ from finetune.lessons import Lessons
 from finetune.loop import examine
 from finetune.network import Network
 from judge import __version__
-from judge.adapter import Base, LabelToken, Tuned, adapter_digest
+from judge.adapter import Base, LabelToken, Tuned
 from judge.calibrate import Calibration, calibrate, trust
 from judge.embedded import EMBEDDED
 from judge.errors import InputError
 from judge.files import now
-from judge.fingerprint import Fingerprint
+from judge.fingerprint import Fingerprint, adapter_digest
 from judge.guideline import Guideline
 from judge.model import JudgeModel
 from judge.prompt import template_digest

@@ -16,7 +16,7 @@ from judge.abstain import Threshold, check_budget, choose
 from judge.calibrate import Calibration, Floats
 from judge.embedded import EMBEDDED
 from judge.errors import InputError, ModelError
-from judge.fingerprint import digest, file_digest
+from judge.fingerprint import adapter_digest
 from judge.guideline import DEFAULT, Guideline, load_guideline
 from judge.model import JudgeModel
 from judge.prompt import TEMPLATE, template_digest
@@ -79,6 +79,11 @@ class Tuned(Record):
     def policy(self) -> Guideline:
         """The guideline that it was taught."""
         return Guideline.model_validate(self.guideline)
+
+    @property
+    def same_template(self) -> bool:
+        """Whether the template here is the text that it was taught with."""
+        return template_digest(self.template) == self.template_digest
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,9 @@ def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
         guideline = _agreed(tuned, wishes, directory)
         adapter = directory if tuned.adapter else None
         model = tuned.base.wanted if adapter else wishes.judge
-        manner = Manner(model, adapter, tuned, tuned.template, tuned.calibration)
+        # A calibration was fitted to the answers to the taught prompt, and to no other.
+        same = tuned.same_template and guideline.digest == tuned.policy.digest
+        manner = Manner(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
     calibration = manner.calibration
     if wishes.calibration is not None:
         calibration = None if str(wishes.calibration) == NONE else read_calibration(wishes.calibration)
@@ -189,7 +196,7 @@ def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
 
 def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
     taught = tuned.policy
-    if not wishes.force_guideline and template_digest(tuned.template) != tuned.template_digest:
+    if not wishes.force_guideline and not tuned.same_template:
         raise InputError(
             f"{directory}: prompts/{tuned.template}.j2 is not the text that it was taught with",
             "teach it again, or insist with --force-guideline",
@@ -203,8 +210,7 @@ def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
         raise InputError(
             f"{wishes.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
             f"{wishes.guideline} ({given.name} {given.version}) says something else",
-            "leave --guideline out, or insist with --force-guideline"
-            + (f"; --judge {tuned.base.wanted} is the same model, untaught" if shipped_directory(wishes.judge) else ""),
+            f"leave --guideline out, insist with --force-guideline, or ask its base: --judge {tuned.base.wanted}",
         )
     return taught
 
@@ -229,11 +235,6 @@ def read_tuned(directory: Path) -> Tuned:
             f"{directory}: the adapter's files are not those that {FILE} speaks of", "copy the whole directory again"
         )
     return tuned
-
-
-def adapter_digest(directory: Path) -> str:
-    """SHA-256 (hex) over a peft adapter's files."""
-    return digest({path.name: file_digest(path) for path in sorted(directory.glob("adapter_*")) if path.is_file()})
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -21,6 +21,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def adapter_digest(directory: Path) -> str | None:
+    """SHA-256 (hex) over a peft adapter's files; null where there are none."""
+    files = sorted(path for path in directory.glob("adapter_*") if path.is_file())
+    return digest({path.name: file_digest(path) for path in files}) if files else None
+
+
 class Fingerprint(Record):
     """Named parts, and one digest over all of them. Two labels are comparable where the fingerprints are equal."""
 

@@ -15,7 +15,7 @@ from judge import __version__
 from judge.adapter import Manner
 from judge.calibrate import Calibration
 from judge.engines import Judge, Serving
-from judge.errors import InputError
+from judge.errors import EngineError, InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.guideline import Guideline
@@ -23,7 +23,7 @@ from judge.label import PLAIN, label_run, read_pairs
 from judge.manifest import Manifest, Tally
 from judge.pairs import Source, Staged, stage
 from judge.prompt import PromptBuilder
-from judge.records import Pair, Record
+from judge.records import Failure, Pair, Record, Scores
 from judge.store import Run
 
 
@@ -97,8 +97,11 @@ class Labelling:
         engine.score(builder.build(sample[:4]))  # the guideline's pass is paid once a run, not by the sample
         timed = time.monotonic()
         prompts = builder.build(sample)
-        engine.score(prompts)
+        answers = engine.score(prompts)
         seconds = (time.monotonic() - timed) / len(sample)
+        if not any(isinstance(answer, Scores) for answer in answers):
+            first = next(answer.reason for answer in answers if isinstance(answer, Failure))
+            raise EngineError(f"none of {len(answers)} pairs got an answer: {first}", "see to what judges first")
         tokens = sum(len(prompt.query) + len(prompt.candidate) for prompt in prompts) / len(prompts)
         pairs = staged.rows - staged.skipped
         return Estimate(

@@ -18,6 +18,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests, self.headers_seen, self.under_way, self.most = [], [], 0, 0
         self.mood = lambda handler, body, turn: False
+        self.lists = lambda handler, body, turn: False
         self.choice = lambda ids: dict(zip((f"token_id:{label}" for label in LABELS), LOGPROBS, strict=True))
         self.lock = threading.Lock()
 
@@ -43,7 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw[: len(raw) - cut])
 
     def do_GET(self):
-        self.reply(200, {"data": [{"id": "the-model"}]})
+        if not self.server.lists(self, None, 0):
+            self.reply(200, {"data": [{"id": "the-model"}]})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -231,7 +231,7 @@ def tuned(guideline):
 @pytest.fixture
 def directory(tuned, tmp_path):
     """A taught judge's directory, with files that stand for peft's."""
-    from judge.adapter import adapter_digest
+    from judge.fingerprint import adapter_digest
 
     folder = tmp_path / "ours"
     folder.mkdir()

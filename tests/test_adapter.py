@@ -1,6 +1,7 @@
 """What a taught judge brings along, and what is refused of it; the compact template that it is asked with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from conftest import COMPACT as TEMPLATE
 from conftest import write_tuned as write
 
 from finetune.outcome import base_of
-from judge.adapter import Base, Manner, Wishes, adapter_digest, find_manner, read_tuned
+from judge.adapter import Base, Manner, Wishes, find_manner, read_tuned
 from judge.errors import InputError, ModelError
+from judge.fingerprint import adapter_digest
 from judge.guideline import Guideline
 from judge.model import JudgeModel
 from judge.prompt import PromptBuilder, template_digest
@@ -42,14 +44,19 @@ def test_a_base_of_this_machine_is_found_from_other_folders(tmp_path, monkeypatc
     assert names == [str(tmp_path / "bases" / "ours"), "owner/name", "smollm2-135m"]
 
 
-def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, guideline):
+def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, tuned):
     assert find_manner(Wishes(str(directory), "three-level"))[0].fields[0].tokens == 20
     with pytest.raises(InputError, match="was taught the guideline three-level 1"):
         find_manner(Wishes(str(directory), "esci-four-level"))
+    # What it was calibrated to, and what --max-noise would promise by, are answers to another prompt.
+    forced = Wishes(str(directory), "esci-four-level", force_guideline=True)
+    policy, manner = find_manner(forced)
+    assert (len(policy.values), manner.calibration) == (4, None)
+    with pytest.raises(InputError, match="this judge has no calibration"):
+        find_manner(replace(forced, max_noise=0.9))
+    (directory / "calibration.json").write_text(tuned.calibration.model_dump_json())
     with pytest.raises(InputError, match="calibration is for 3 grades, 'esci-four-level' has 4"):
-        find_manner(Wishes(str(directory), "esci-four-level", force_guideline=True))
-    forced = Wishes(str(directory), "esci-four-level", force_guideline=True, calibration=Path("none"))
-    assert len(find_manner(forced)[0].values) == 4
+        find_manner(replace(forced, calibration=directory / "calibration.json"))
     # Insisting, as on a changed template, is no wish for fields and budgets other than those of the training.
     assert find_manner(Wishes(str(directory), "three-level", force_guideline=True))[0].fields[0].tokens == 20
 
@@ -59,7 +66,8 @@ def test_a_template_whose_words_changed_is_refused_unless_forced(directory, tune
     write(directory, tuned.model_copy(update=changed))
     with pytest.raises(InputError, match=r"judge-compact\.v1\.j2 is not the text"):
         find_manner(Wishes(str(directory)))
-    assert find_manner(Wishes(str(directory), force_guideline=True))[1].template == TEMPLATE
+    forced = find_manner(Wishes(str(directory), force_guideline=True))[1]
+    assert (forced.template, forced.calibration) == (TEMPLATE, None)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"format": 1}', '{"unknown": 1}'])

@@ -49,7 +49,8 @@ def test_the_command_line_refuses_what_does_not_go_together(main, tmp_path):
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("query,candidate_id,title\nq,1,thing\n")
     label = ("label", pairs, "--out", "run")
-    assert "needs the endpoint's address" in main(*label, "--engine", "server", code=2).err
+    assert "needs --judge" in main(*label, "--engine", "server", "--url", "http://x/v1", code=2).err
+    assert "needs the endpoint's address" in main(*label, "--engine", "server", "--judge", "x/y", code=2).err
     assert "does not use --url" in main(*label, "--engine", "fake", "--url", "http://x/v1", code=2).err
     assert "applies no --adapter" in main(*label, "--engine", "fake", "--adapter", "x", code=2).err
     assert "compares two engines" in main("doctor", "--parity", "--engine", "fake", code=2).err

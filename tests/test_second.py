@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from conftest import write_tuned
 
-from judge.adapter import Manner, adapter_digest
+from judge.adapter import Manner
 from judge.decisions import Decisions
 from judge.errors import InputError
+from judge.fingerprint import adapter_digest
 from judge.guideline import Guideline
 from judge.parity import difference, examples
 from judge.records import Scores

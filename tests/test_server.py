@@ -8,9 +8,9 @@ import pytest
 from completions import LABELS, LOGPROBS, Server
 
 from judge.engines.options import default_options
-from judge.engines.server import LOST_BLOCKS, ServerEngine
+from judge.engines.server import TURNS, ServerEngine
 from judge.errors import EngineError, InputError
-from judge.records import Failure, Prompt, Scores
+from judge.records import Prompt, Scores
 
 
 def prompt(number: int) -> Prompt:
@@ -120,12 +120,12 @@ def test_what_can_succeed_later_is_tried_again(server, engine, mood):
 
 @pytest.mark.parametrize("mood", TRANSIENT.values(), ids=TRANSIENT)
 def test_what_never_succeeds_ends_as_failed_with_the_reason(server, engine, mood):
-    server.mood = mood
-    asking = engine(timeout=0.3)
+    server.mood = lambda handler, body, turn: body["prompt"][0][-1] == 2 and mood(handler, body, turn)
+    asking = engine(timeout=0.3, prompts=1, attempts=2)
     answers = asking.score([prompt(1), prompt(2)])
-    assert [type(answer) for answer in answers] == [Failure, Failure]
-    assert answers[0].reason.startswith("the endpoint did not answer (")
-    assert len(server.requests) == 3
+    assert graded(answers) == [True, False]
+    assert answers[1].reason.startswith("the endpoint did not answer (")
+    assert len(server.requests) == 1 + 2 * (1 + TURNS)
 
 
 def test_the_endpoint_says_how_long_to_wait(server, engine):
@@ -200,13 +200,39 @@ def test_a_redirect_is_not_followed_with_the_key(server, engine, monkeypatch):
 
 
 def test_an_endpoint_that_answers_nothing_more_ends_the_run_to_be_gone_on_with(server, engine):
-    server.mood = status(500)
     asking = engine()
-    for _ in range(LOST_BLOCKS - 1):
-        assert graded(asking.score([prompt(1)])) == [False]
-    with pytest.raises(EngineError, match="nothing was answered") as caught:
-        asking.score([prompt(1)])
+    assert graded(asking.score([prompt(1)])) == [True]
+    server.mood = status(500)
+    with pytest.raises(EngineError, match="all of 2 prompts") as caught:
+        asking.score([prompt(1), prompt(2)])
     assert caught.value.retryable
+
+
+def test_an_endpoint_that_goes_away_amid_a_block_costs_no_row_of_it(server, engine):
+    asking = engine(concurrency=1)
+    server.mood = lambda handler, body, turn: turn > 1 and status(503)(handler, body, turn)
+    server.lists = status(503)
+    with pytest.raises(EngineError, match="503") as caught:
+        asking.score([prompt(i) for i in range(12)])
+    assert caught.value.retryable
+
+
+def test_what_was_not_answered_is_asked_again_when_the_endpoint_is_back(server, engine):
+    asking = engine(concurrency=1)
+    # Three attempts at the second of three requests, and then it is there again.
+    server.mood = lambda handler, body, turn: turn in (2, 3, 4) and status(503)(handler, body, turn)
+    assert all(graded(asking.score([prompt(i) for i in range(12)])))
+
+
+@pytest.mark.parametrize("mood", [status(400), status(307), None], ids=["400", "307", "no log-probabilities"])
+def test_an_endpoint_that_can_answer_nothing_ends_the_run(server, engine, mood):
+    server.choice = (lambda ids: {}) if mood is None else server.choice
+    server.mood = mood or server.mood
+    asking = engine(prompts=32)
+    with pytest.raises(EngineError, match="so ended all of 64 prompts") as caught:
+        asking.score([prompt(i) for i in range(64)])
+    assert not caught.value.retryable
+    assert not any(graded(asking.score([prompt(1)])))  # a few may be refused for what they say
 
 
 def test_an_endpoint_that_is_not_there_is_said_before_anything_is_labelled():

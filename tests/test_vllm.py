@@ -171,12 +171,12 @@ def test_a_served_judge_agrees_with_transformers(served, prompts, plain, monkeyp
 def test_the_command_line_labels_through_a_served_judge(served, judge, tmp_path, monkeypatch):
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("query,candidate_id,title\nred scarf,1,Scarlet wool scarf\nred scarf,2,Desk lamp\n")
-    options = ("--engine", "server", "--url", served)
+    options = ("--engine", "server", "--url", served, "--judge", "smollm2-135m")
     monkeypatch.setenv("RELEVANCE_JUDGE_API_KEY", "loopback-key")
     judge("label", pairs, "--out", "run", *options)
     assert judge("status", "run", "--json").json["status"]["graded"] == 2
     assert "loopback-key" not in (tmp_path / "run" / "run.json").read_text()
-    parity = ("doctor", "--parity", "--engine", "transformers", "--engine", "server", "--url", served, "--json")
+    parity = ("doctor", "--parity", "--engine", "transformers", *options, "--json")
     assert judge(*parity).json["holds"]
     monkeypatch.setenv("RELEVANCE_JUDGE_API_KEY", "wrong")
     refused = judge("label", pairs, "--out", "other", *options, code=1)

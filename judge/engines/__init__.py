@@ -10,7 +10,7 @@ from typing import Protocol
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.engines.options import EngineOptions, default_options
 from judge.errors import InputError, ModelError
-from judge.fingerprint import digest, file_digest
+from judge.fingerprint import adapter_digest
 from judge.model import find_model
 from judge.records import Failure, Prompt, Scores
 from judge.tokenizer import ModelTokenizer, Tokenizer
@@ -106,26 +106,28 @@ class Judge:
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """What the judge adds to a fingerprint. Engines are not in it: they give the same labels."""
+        """What the judge adds to a fingerprint. Engines are not in it: they give the same labels; but for an endpoint,
+        whose computing only its operator knows, and of whose models one is named."""
         model, adapter = self.model, self._adapter_digest
         parts = {"judge": model.name, "revision": model.revision, "weights": model.weights, "adapter": adapter}
         if self.serving.engine == "fake":
             return parts
         from judge.engines.transformers import best_device
 
-        # What an endpoint computes in only its operator knows.
-        served = self.serving.engine == "server"
-        dtype = "as served" if served else best_device()[1]
-        return {**parts, "tokenizer": model.tokenizer, "dtype": dtype}
+        parts["tokenizer"] = model.tokenizer
+        if self.serving.engine != "server":
+            return {**parts, "dtype": best_device()[1]}
+        options = self.serving.options or default_options()
+        return {**parts, "dtype": "as served", "served": options.server.model or None}
 
     @cached_property
     def _adapter_digest(self) -> str | None:
         if self.serving.adapter is None:
             return None
-        files = sorted(path for path in self.serving.adapter.glob("adapter_*") if path.is_file())
-        if not files:
+        found = adapter_digest(self.serving.adapter)
+        if found is None:
             raise ModelError(f"{self.serving.adapter}: holds no adapter", "name a peft LoRA adapter's directory")
-        return digest({path.name: file_digest(path) for path in files})
+        return found
 
     def open(self) -> Engine:
         """Load the weights, or reach the endpoint."""

@@ -2,7 +2,8 @@
 
 Many prompts go in one request, a bounded number of requests is under way, and what can succeed later is tried again
 after a growing, random pause. What cannot is not: rows whose request is refused end as failed, with the reason, and an
-endpoint that refuses everything (a wrong key, no such model) ends the run at once.
+endpoint that refuses everything (a wrong key, no such model, no log-probabilities) ends the run at once. So does one
+that is gone: what it did not answer is asked again when it is back, or when the run goes on.
 """
 
 import math
@@ -11,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from judge.engines.endpoint import Endpoint, RefusedError, UnreachableError
@@ -23,8 +25,10 @@ FATAL = (401, 403, 404, 405)
 """Refusals that concern every request: nothing is gained by asking with other prompts."""
 DIVISIBLE = (400, 413, 422)
 """Refusals that one prompt of many can cause."""
-LOST_BLOCKS = 3
-"""After so many blocks in a row without a single answer the run stops: it goes on when the endpoint does."""
+TURNS = 3
+"""So many times what an endpoint did not answer is asked once more, as long as the endpoint is there."""
+ENOUGH = 64
+"""So many prompts without one answer are not the prompts' fault."""
 
 
 class ServerEngine:
@@ -51,24 +55,36 @@ class ServerEngine:
         self._sleep = sleep
         self._pool = ThreadPoolExecutor(self._options.concurrency, "request")
         self.block = 4 * self._options.prompts * self._options.concurrency
-        self._lost = 0
+        self._works = False
         self._model = self._options.model or self._only_model()
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         """See `Engine.score`."""
-        size = self._options.prompts
-        parts = [prompts[start : start + size] for start in range(0, len(prompts), size)]
-        results = [answer for answers in self._pool.map(self._ask, parts) for answer in answers]
-        lost = bool(results) and all(isinstance(r, Failure) and r.reason.startswith(UNANSWERED) for r in results)
-        self._lost = self._lost + 1 if lost else 0
-        if self._lost == LOST_BLOCKS:
-            last = next(r.reason for r in results if isinstance(r, Failure))
+        results = self._answers(prompts)
+        for _ in range(TURNS):
+            lost = [at for at, answer in enumerate(results) if _unanswered(answer)]
+            if not lost:
+                break
+            # An endpoint that is gone stops the run, which asks again; what one that is there leaves out has failed.
+            with suppress(RefusedError):
+                self._list()
+            for at, answer in zip(lost, self._answers([prompts[at] for at in lost]), strict=True):
+                results[at] = answer
+        self._works = self._works or any(isinstance(answer, Scores) for answer in results)
+        silent = bool(results) and all(map(_unanswered, results))
+        if silent or (len(results) >= ENOUGH and not self._works):
+            first = next(answer.reason for answer in results if isinstance(answer, Failure))
             raise EngineError(
-                f"{last}; nothing was answered in {LOST_BLOCKS} blocks of {len(prompts)} prompts",
-                "see to the endpoint; the same command then goes on",
-                retryable=True,
+                f"{first}; so ended all of {len(prompts):,} prompts",
+                "see to the endpoint, server.model and labels_by in --engine-config; the same command then goes on",
+                retryable=silent,
             )
         return results
+
+    def _answers(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
+        size = self._options.prompts
+        parts = [prompts[start : start + size] for start in range(0, len(prompts), size)]
+        return [answer for answers in self._pool.map(self._ask, parts) for answer in answers]
 
     def _ask(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         labels = prompts[0].labels
@@ -111,16 +127,22 @@ class ServerEngine:
                 self._sleep(min(LONGEST_PAUSE, pause * random.uniform(0.75, 1.25)))  # noqa: S311
         raise AssertionError("attempts is at least 1")
 
-    def _only_model(self) -> str:
+    def _list(self) -> Any:
+        """What the endpoint says it serves."""
         try:
-            listed = self._patiently(lambda: self._endpoint.get("/models"))
-            names = [str(model["id"]) for model in listed["data"]]
-        except RefusedError as error:
-            raise EngineError(*error.advice(self._options.key_variable)) from None
+            return self._patiently(lambda: self._endpoint.get("/models"))
         except UnreachableError as error:
             raise EngineError(
-                f"{self._endpoint.url}: {error}", "start the endpoint, or correct --url", retryable=True
+                f"{self._endpoint.url}: {error}",
+                "start the endpoint, or correct --url; the same command then goes on",
+                retryable=True,
             ) from None
+
+    def _only_model(self) -> str:
+        try:
+            names = [str(model["id"]) for model in self._list()["data"]]
+        except RefusedError as error:
+            raise EngineError(*error.advice(self._options.key_variable)) from None
         except (KeyError, TypeError):
             names = []
         if len(names) != 1:
@@ -130,6 +152,10 @@ class ServerEngine:
 
 
 UNANSWERED = "the endpoint did not answer"
+
+
+def _unanswered(answer: Scores | Failure) -> bool:
+    return isinstance(answer, Failure) and answer.reason.startswith(UNANSWERED)
 
 
 def answers_of(answer: Any, count: int, labels: tuple[int, ...]) -> list[Scores | Failure]:
