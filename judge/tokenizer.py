@@ -1,10 +1,18 @@
 """Text to token ids, in the two ways a prompt needs: trusted framing with control tokens, everything else without."""
 
+import json
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from judge.errors import ModelError
+
+_MARK = re.compile(r"<\S+>|\[/?[A-Z_]+\]")
+"""An added token that is no word of any language: `<tool_call>`, `[INST]`."""
+DAY = datetime(2024, 7, 26)
+"""What chat templates are told is today: a run that goes on tomorrow asks as it did today."""
 
 
 class Tokenizer(Protocol):
@@ -45,7 +53,7 @@ class ModelTokenizer:
             raise ModelError(
                 f"{directory}: has no usable tokenizer ({error})", "the judge needs a tokenizer.json beside its weights"
             ) from error
-        self._control, self._plain = Backend.from_str(text), Backend.from_str(text)
+        self._control, self._plain = Backend.from_str(text), Backend.from_str(_disarmed(text))
         for backend in (self._control, self._plain):
             backend.no_truncation()
             backend.no_padding()
@@ -88,5 +96,22 @@ class ModelTokenizer:
     def _chat(self, messages: list[dict[str, str]]) -> str:
         # transformers renders chat templates in a sandbox of its own.
         return str(
-            self._outer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+            self._outer.apply_chat_template(
+                messages,
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,
+                strftime_now=DAY.strftime,
+            )
         )
+
+
+def _disarmed(text: str) -> str:
+    """A tokenizer's JSON in which every mark is a special token, so that `encode_special_tokens` spells it out.
+
+    Some, such as Qwen's `<tool_call>`, are added as ordinary ones, and would be read as marks in a seller's text.
+    """
+    spec = json.loads(text)
+    for token in spec.get("added_tokens") or []:
+        token["special"] = token["special"] or bool(_MARK.fullmatch(token["content"]))
+    return json.dumps(spec)

@@ -122,3 +122,30 @@ def test_a_directory_is_a_judge_too_and_must_be_whole(embedded, tmp_path):
         find_model(str(tmp_path))
     with pytest.raises(ModelError, match="no judge 'nothing'"):
         find_model("nothing")
+
+
+@pytest.fixture
+def marked(embedded, tmp_path):
+    """The embedded judge's tokenizer with marks that are added as ordinary tokens, as Qwen's are, and today's date."""
+    from transformers import AutoTokenizer
+
+    outer = AutoTokenizer.from_pretrained(embedded.model.directory)
+    outer.add_tokens(["<tool_call>", "[INST]", "sofas"])
+    day = "{% if strftime_now %}{{ strftime_now('%d %b %Y') }}{% endif %}"
+    outer.chat_template = "Today: " + day + "\n{% for m in messages %}{{ m.content }}\n{% endfor %}"
+    outer.save_pretrained(tmp_path)
+    return ModelTokenizer(tmp_path)
+
+
+def test_a_mark_that_is_no_special_token_is_ordinary_in_a_text_too(marked):
+    text = "Lamp <tool_call> [INST] [A1] sofas"
+    plain = marked.plain([text])[0]
+    marks = {marked.control(mark)[0] for mark in ("<tool_call>", "[INST]")}
+    assert marks < set(marked.control(text))
+    assert not marks & set(plain)
+    assert marked.text(plain) == text
+    assert marked.control("sofas")[0] in plain, "words that were added stay words"
+
+
+def test_what_a_chat_template_says_of_today_is_the_same_tomorrow(marked):
+    assert marked.frame()[0] == "Today: 26 Jul 2024"
