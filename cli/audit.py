@@ -59,7 +59,13 @@ def audit(
     if not re.fullmatch(r"\d+(\.\d+)?[KMGT]B", memory):
         raise InputError(f"--memory {memory}: is no size", "write it like --memory 5GB")
     mapping = read_map(map_)
-    ratings = Ratings(people, read_map(None, rating), read_grades(grades)) if people else None
+    ratings = None
+    if people:
+        # One map for both files, of which each may have its own name for a thing, or ours.
+        names = ("query", "query_id", "candidate_id")
+        shared = {name: [*columns, name] for name, columns in mapping.items() if name in names}
+        mapping |= shared
+        ratings = Ratings(people, shared | read_map(None, rating), read_grades(grades))
     with input_file(events) as (path, name):
         opened = Run.open(run)
         check_place(opened, name, out, overwrite=overwrite)

@@ -5,7 +5,7 @@ import pytest
 
 from audit.engagement.browsing import Browsing, fit_browsing
 from audit.engagement.cells import Cells, Searches
-from audit.engagement.clickmodels import cascade, perplexity, position_based, trust_bias, user_browsing
+from audit.engagement.clickmodels import MODELS, cascade, perplexity, position_based, trust_bias, user_browsing
 from audit.engagement.examination import examine, unconnected
 
 
@@ -46,6 +46,14 @@ def test_trust_bias_explains_clicks_on_dull_results():
     model, plain = trust_bias(cells, 60), position_based(cells, 60)
     assert model.trusted[64] > model.trusted[2 * 64] > model.trusted[3 * 64] >= model.trusted[4 * 64] == 0
     assert perplexity(model.click_chance(cells), cells) < perplexity(plain.click_chance(cells), cells)
+
+
+@pytest.mark.parametrize("fit", MODELS.values(), ids=MODELS)
+def test_a_model_can_be_asked_of_deeper_positions_than_it_was_fitted_to(fit):
+    model = fit(make_cells([(0, 1, 0, 100, 30), (0, 2, 1, 50, 5)]), 1)
+    chance = model.click_chance(make_cells([(0, 1, 0, 1, 0), (0, 60, 59, 1, 0)]))
+    assert chance[0] > 0.1
+    assert chance[1] == pytest.approx(0, abs=1e-5)
 
 
 def test_cascade_by_hand():

@@ -212,3 +212,36 @@ def test_memory_that_cannot_be_or_does_not_suffice_is_said_to_the_user(tmp_path)
         with pytest.raises(InputError, match="do not suffice") as caught, within_memory():
             db.execute(much)
     assert "--memory" in caught.value.hint
+
+
+def shown(**more):
+    return {"search_id": "s", "query": "lampe", "candidate_id": "A", "position": 1, **more}
+
+
+def lines(*objects):
+    return "\n".join(json.dumps(each, ensure_ascii=False) for each in objects)
+
+
+def test_a_key_that_no_other_line_has_is_read_all_the_same(tmp_path):
+    text = lines(shown(clicked=0), shown(candidate_id="B", position=2, clicked=1, purchase=1))
+    db, _ = read(tmp_path, "shown.jsonl", text)
+    assert [cell[3:7] for cell in cells(db)] == [(1, 0, 0, 0), (1, 1, 0, 1)]
+    mapped = read(tmp_path, "shown.jsonl", text.replace("purchase", "paid"), mapping={"purchase": ["paid", "bought"]})
+    assert [cell[6] for cell in cells(mapped[0])] == [0, 1]
+
+
+def test_an_event_without_a_position_may_come_first(tmp_path):
+    click = {"search_id": "s", "query": "lampe", "candidate_id": "A", "action": "click"}
+    db, _ = read(tmp_path, "events.jsonl", lines(click, shown(action="impression")))
+    assert [cell[3:5] for cell in cells(db)] == [(1, 1)]
+
+
+def test_keys_of_any_language_are_read(tmp_path):
+    keys = {"clicked": ["cliqué"], "purchase": ['pay"é', "payé"], "query": ["запрос"]}
+    rows = [
+        {**shown(), "запрос": "lampe", "cliqué": 1, 'pay"é': 1},
+        {**shown(candidate_id="B"), "запрос": "x", "payé": 1},
+    ]
+    db, found = read(tmp_path, "shown.jsonl", lines(*rows), mapping=keys)
+    assert found.set_aside == {}
+    assert [cell[3:7] for cell in cells(db)] == [(1, 1, 0, 1), (1, 0, 0, 1)]

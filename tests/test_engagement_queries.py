@@ -1,15 +1,20 @@
 """Queries without clicks, thin ones, kinds, weights; and people's grades beside the label's. Worked by hand."""
 
 import csv
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from audit.engagement.aggregate import aggregate
 from audit.engagement.auditing import Settings, audit
+from audit.engagement.clickmodels import ClickModel
+from audit.engagement.examination import Examination
 from audit.engagement.flags import FlagType
-from audit.engagement.labelled import Ratings
+from audit.engagement.labelled import Ratings, gather, match
 from audit.engagement.queries import _kind, traffic_mix, zero_click_summary
-from audit.engagement.source import EngagementFile
+from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
 from judge.guideline import load_guideline
 from judge.importing import import_run
@@ -106,6 +111,68 @@ def test_people_of_other_pairs_are_refused_and_those_of_the_run_are_counted(tmp_
     assert found.as_json()["pairs"]["with_people_grade"] == 1
     with pytest.raises(InputError, match=r"others\.csv: none of its rated pairs is in"):
         audit(run, events, Settings(ratings=Ratings(tmp_path / "others.csv", {})))
+
+
+def test_people_with_query_ids_are_heard_of_a_run_without_them(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\nlamp,A,1\n")
+    (tmp_path / "people.csv").write_text("query_id,query,candidate_id,grade\n1,lamp,A,0\n2,tent,A,1\n")
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    events = shown(tmp_path / "shown.csv", ["query"], [["t", "tent", "A", 1, 1]])
+    found = audit(run, events, Settings(ratings=Ratings(tmp_path / "people.csv", {})))
+    assert dict(zip(found.labelled.query, found.labelled.people, strict=True)) == {"tent": 1, "lamp": 0}
+
+
+def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\n")
+    (tmp_path / "people.csv").write_text("query,sku,mark\ntent,A,1\n")
+    make_run(tmp_path / "run", tmp_path / "grades.csv")
+    shown(tmp_path / "shown.csv", ["term"], [["t", "tent", "A", 1, 1]])
+    maps = ("--map", "candidate_id=sku", "--map", "query=term")
+    asked = ("audit", "run", "shown.csv", "--people", "people.csv", "--rating", "mark", *maps, "--json")
+    found = json.loads(main(*asked, "--out", "audit").out)
+    assert found["pairs"]["with_people_grade"] == 1
+    wrong = main("audit", "run", "shown.csv", "--map", "query=term", "--map", "candidate_id=sku", "--out", "x", code=2)
+    assert "no file has a column 'sku'" in wrong.err or "missing column" in wrong.err
+
+
+def test_trust_is_taken_from_all_clicks_of_a_pair_at_once(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,0\n")
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    # Trusted in half of all impressions: 5 and 5 clicks are expected of a dull result, and 8 and 2 are as many.
+    counts = "query,candidate_id,position,impressions,clicks\ntent,A,1,10,8\nTent,A,1,10,2\n"
+    (tmp_path / "counts.csv").write_text(counts)
+    half = np.full(64 * 64, 0.5)
+    model = ClickModel("trust bias", np.ones(64 * 64), half, half)
+    db = connect(tmp_path / "spill", "1GB")
+    aggregate(db, EngagementFile(tmp_path / "counts.csv"))
+    match(db, run, None)
+    found = gather(db, Examination(model, {}, None, (), None), 3)
+    assert (found.clicks.tolist(), found.examined.tolist(), found.true_clicks.tolist()) == ([10], [10], [0])
+
+
+def test_impressions_that_nobody_can_weigh_are_counted_aloud(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\ntent,B,0\n")
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    counts = "query,candidate_id,position,impressions,clicks\ntent,A,1,500,50\ntent,B,9,400,4\n"
+    (tmp_path / "counts.csv").write_text(counts)
+    note = audit(run, EngagementFile(tmp_path / "counts.csv"), Settings()).as_json()["examination"]["note"]
+    assert note.startswith("400 of 900 impressions of graded pairs are not used: examination at positions 9 cannot")
+
+
+def test_results_far_down_are_weighed_too(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\n" + "".join(f"tent,{i},1\n" for i in range(48)))
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    rng = np.random.default_rng(0)
+    rows = []
+    for search in range(300):
+        clicks = rng.random(48) < np.where(np.arange(48) < rng.integers(1, 49), 0.08, 0)
+        rows += [
+            [f"s{search}", "tent", thing, place + 1, int(clicks[place])]
+            for place, thing in enumerate(rng.permutation(48))
+        ]
+    found = audit(run, shown(tmp_path / "shown.csv", ["query"], rows), Settings())
+    assert (found.labelled.examined > 0).all()
+    assert found.labelled.unused.sum() < 0.02 * found.labelled.impressions.sum()
 
 
 def test_a_run_without_a_grade_is_refused(tmp_path):

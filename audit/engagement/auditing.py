@@ -54,6 +54,14 @@ class Audit:
         """Labelled pairs with at least one examined impression."""
         return int((self.labelled.examined > 0).sum())
 
+    @property
+    def note(self) -> str | None:
+        """What cannot be told of where people looked, and how many impressions that leaves out."""
+        unused, shown = self.labelled.unused.sum(), self.labelled.impressions.sum()
+        left_out = f"{unused:,.0f} of {shown:,.0f} impressions of graded pairs are not used" if unused else None
+        why = self.examination.note or (left_out and "where they stood, too few searches tell whether anybody looked")
+        return ": ".join(filter(None, (left_out, why))) or None
+
     def as_json(self) -> dict[str, Any]:
         """Everything but the pairs; undefined figures are null and say why."""
         manifest = self.run.manifest
@@ -62,7 +70,7 @@ class Audit:
         return {
             "run": str(self.run.path),
             "fingerprint": manifest.fingerprint,
-            "judge": manifest.parts.get("judge"),
+            "judge": manifest.judge,
             "events": self.events,
             "made": now(),
             "false_discovery_rate": self.level,
@@ -81,7 +89,7 @@ class Audit:
                 "model": model.model.name,
                 "held_out_perplexity": dict(model.perplexities),
                 "one_rate_perplexity": model.base_perplexity,
-                "note": model.note,
+                "note": self.note,
                 "curve": [asdict(point) for point in model.curve],
             },
             "rates": {name: self._rates(getattr(self.weighed, name)) for name in ("clicks", "carts", "purchases")},

@@ -12,8 +12,6 @@ Ints = npt.NDArray[np.int64]
 FIT_CELLS = 200_000
 """Cells that the click models are fitted to, whole queries at a time: more change no digit that is shown."""
 FIT_SEARCHES = 30_000
-DEPTH = 20
-"""Positions of a search that the models of whole searches look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +80,21 @@ def read_cells(db: Any, limit: int = FIT_CELLS) -> Cells:
 
 
 def read_searches(db: Any, limit: int = FIT_SEARCHES) -> Searches:
-    """Whole searches, drawn by query and then by search, about `limit`; only their first `DEPTH` positions."""
+    """Whole searches, drawn by query and then by search, about `limit`."""
     total = db.execute("SELECT coalesce(sum(searches), 0) FROM queries").fetchone()[0]
     # Models of pairs need pairs that recur: rather all searches of some queries than a few of every query.
     queries = min(1.0, max(limit * 4 / total, 0.05)) if total else 1.0
     share = min(1.0, limit / (total * queries)) if total else 1.0
     found = db.execute(f"""SELECT dense_rank() OVER (ORDER BY s) - 1 AS search, dense_rank() OVER (ORDER BY q, c) - 1
         AS pair, dense_rank() OVER (ORDER BY q) - 1 AS query, position, bits & 2 > 0 AS clicked
-        FROM shown WHERE bits & 1 = 1 AND position <= {DEPTH} AND hash(q, 1) % 1000003 < {round(queries * 1000003)}
+        FROM shown WHERE bits & 1 = 1 AND hash(q, 1) % 1000003 < {round(queries * 1000003)}
         AND hash(s, 2) % 1000003 < {round(share * 1000003)}""").fetchnumpy()
     search, place = found["search"].astype(np.int64), found["position"].astype(np.int64) - 1
     count = int(search.max()) + 1 if len(search) else 0
-    pair = np.full((count, DEPTH), -1, dtype=np.int64)
+    depth = int(place.max(initial=0)) + 1
+    pair = np.full((count, depth), -1, dtype=np.int64)
     query = np.zeros(count, dtype=np.int64)
-    clicked = np.zeros((count, DEPTH), dtype=np.bool_)
+    clicked = np.zeros((count, depth), dtype=np.bool_)
     pair[search, place], clicked[search, place] = found["pair"], found["clicked"]
     query[search] = found["query"]
     return Searches(pair, query, clicked)

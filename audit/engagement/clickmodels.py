@@ -63,15 +63,14 @@ def perplexity(chance: Floats, cells: Cells) -> float:
 def position_based(cells: Cells, pairs: int) -> ClickModel:
     """The position-based model. `pairs` is the number of pairs that attractiveness is wanted for."""
     table, alpha = _fit(cells, pairs, cells.position)
-    spread = np.repeat(table, WIDTH)
+    spread = _padded(np.repeat(table, WIDTH))
     return ClickModel("position-based", spread, np.zeros_like(spread), alpha)
 
 
 def user_browsing(cells: Cells, pairs: int) -> ClickModel:
     """The user browsing model: examination by position and last click above."""
     table, alpha = _fit(cells, pairs, contexts(cells))
-    full = np.full(WIDTH * WIDTH, np.nan)
-    full[: len(table)] = table
+    full = _padded(table)
     return ClickModel("user browsing", full, np.zeros_like(full), alpha)
 
 
@@ -146,6 +145,11 @@ def _merged(cells: Cells, context: Ints) -> tuple[Cells, Ints]:
     key, first, inverse = np.unique(cells.pair * size + context, return_index=True, return_inverse=True)
     few = cells.where(first)
     return few.counted(_by(inverse, cells.impressions, len(key)), _by(inverse, cells.clicks, len(key))), context[first]
+
+
+def _padded(table: Floats) -> Floats:
+    """An entry for every context that there can be: others may be deeper than those that were fitted to."""
+    return np.pad(table, (0, WIDTH * WIDTH - len(table)), constant_values=np.nan)
 
 
 def _by(index: Ints, amount: Floats, size: int) -> Floats:

@@ -78,7 +78,7 @@ def examine(cells: Cells, searches: Searches | None, seed: int = 0) -> Examinati
             listed = ", ".join(map(str, apart[:12])) + (" …" if len(apart) > 12 else "")
             note = (
                 f"examination at positions {listed} cannot be told from relevance: too few pairs were shown there and "
-                "at another position. Their impressions are not used; vary the ranking a little to learn it"
+                "at another position; vary the ranking a little to learn it"
             )
     return Examination(model, scores, base, _curve(cells, searches, (model, apart), rng), note)
 

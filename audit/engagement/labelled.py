@@ -122,7 +122,8 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         counted AS (
             SELECT m.query_id, k.candidate_id, sum(impressions) AS impressions, sum(clicks) AS clicks,
                 sum(impressions * seen * (1 - trust)) AS examined, sum(live * seen) AS live,
-                sum(CASE WHEN seen IS NOT NULL THEN greatest(clicks - impressions * seen * trust, 0) END)
+                -- Not below 0 as a whole: cut cell by cell, what chance adds would stay and what it takes would not.
+                greatest(sum(CASE WHEN seen IS NOT NULL THEN clicks - impressions * seen * trust END), 0)
                     AS true_clicks,
                 coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
                 sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused
@@ -170,7 +171,8 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
         path = str(staged.path).replace("'", "''")
         rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade FROM read_parquet('{path}') r
             JOIN pairs p ON p.candidate_id = r.candidate_id
-             AND (p.query_id = r.query_id OR (r.query_id = left(sha256(r.query), 16) AND p.query = r.query))
+             AND (p.query_id = r.query_id
+                  OR (p.query = r.query AND left(sha256(r.query), 16) IN (r.query_id, p.query_id)))
             WHERE r.skip IS NULL""")
     if not rows:
         raise InputError(

@@ -2,7 +2,7 @@
 
 | shape | known by | one row is |
 |---|---|---|
-| ubi | JSONL whose first object has `action_name` and `event_attributes` | one event |
+| ubi | JSONL whose objects have `action_name` and `event_attributes` | one event |
 | events | a column `action` | one event |
 | impressions | a column `clicked` | one shown result, with `clicked` and perhaps `add_to_cart`, `purchase` as 0 or 1 |
 | counts | a column `impressions` | one (query, candidate, position), added up |
@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ EVENT_NAMES = (
 )
 SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
 COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
+HEAD = 20_000
+"""Objects of a JSONL file whose keys are its columns."""
 NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
 _UBI = {
     "search_id": "$.query_id",
@@ -112,18 +115,24 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
 
 def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     """JSON Lines, read as lines so that a broken one is counted and does not end the work."""
-    first = next((item.values for item in table.rows() if isinstance(item, Row)), None)
-    if first is None:
+    # Many write a key only where it says something: the first line alone does not tell what there is.
+    keys = {key: None for item in islice(table.rows(), HEAD) if isinstance(item, Row) for key in item.values}
+    if not keys:
         raise InputError(f"{table.name}: holds no JSON object", "write one JSON object on each line")
-    if "action_name" in first:
-        shape, paths = "ubi", dict(_UBI)
+    if "action_name" in keys:
+        shape, paths = "ubi", {name: [path] for name, path in _UBI.items()}
     else:
         columns = Columns(source.mapping, NAMES)
-        found = columns.find(tuple(first))
+        found = columns.find(tuple(keys))
         columns.check_used()
-        shape, paths = _shape(found, table, columns), {name: f"$.{json.dumps(c)}" for name, c in found.items()}
-    wanted = ", ".join(_quoted(path) for path in paths.values())
-    parts = ", ".join(f"v[{i}] AS {name}" for i, name in enumerate(paths, 1))
+        several = {name: [c for c in source.mapping.get(name, (name,)) if c in keys] for name in found}
+        # As it stands in the file: DuckDB takes no escapes in a path.
+        paths = {name: [f"$.{json.dumps(c, ensure_ascii=False)}" for c in there] for name, there in several.items()}
+        shape = _shape(found, table, columns)
+    flat = [path for there in paths.values() for path in there]
+    wanted = ", ".join(map(_quoted, flat))
+    cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in there) for name, there in paths.items()}
+    parts = ", ".join(f"coalesce({values}) AS {name}" for name, values in cells.items())
     # A control character that JSON forbids stands for the separator, so that a line is one cell.
     db.execute(f"""CREATE VIEW raw AS
         SELECT {parts}, CASE WHEN v IS NULL THEN 'invalid_json' END AS broken FROM (
