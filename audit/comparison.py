@@ -64,7 +64,7 @@ def compare(reference: Side, judged: Side, queries: npt.NDArray[np.str_], values
     if judged.expected is not None:
         shares = judged.probabilities
         figures |= _ranks(query, truth, judged.expected[both])
-        figures |= _calibration(query, truth, None if shares is None else shares[both], values)
+        figures |= _calibration(truth, None if shares is None else shares[both], values)
     names = reference.name, judged.name
     return Comparison(*names, int(both.sum()), len(matrices), figures, matrices.sum(axis=0).tolist())
 
@@ -166,16 +166,13 @@ def _ranks(query: npt.NDArray[np.str_], truth: Floats, expected: Floats) -> dict
     return found
 
 
-def _calibration(
-    query: npt.NDArray[np.str_], truth: Floats, shares: Floats | None, values: Sequence[int]
-) -> dict[str, Estimate]:
+def _calibration(truth: Floats, shares: Floats | None, values: Sequence[int]) -> dict[str, Estimate]:
     name = "calibration_error"
-    if shares is None:
-        reason = "the labels carry no probabilities" if len(query) else "there are no pairs to compare"
+    if shares is None or not len(truth):
+        reason = "the labels carry no probabilities" if len(truth) else "there are no pairs to compare"
         return {name: Estimate(None, None, None, reason)}
     sure, right = reliability.top_label(shares, np.searchsorted(values, truth))
-
-    def error(rows: npt.NDArray[np.int64]) -> float:
-        return reliability.expected_calibration_error(sure[rows], right[rows])
-
-    return {name: by_query_index(query, error, resamples=SLOW_RESAMPLES)}
+    error, chance = reliability.expected_calibration_error(sure, right), reliability.calibration_error_by_chance(sure)
+    # It is a mean of distances: chance adds to it, and resampling adds the same again.
+    reason = f"no interval covers it; by chance a calibrated judge would show {chance:.3f}"
+    return {name: Estimate(error, None, None, reason)}

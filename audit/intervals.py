@@ -18,6 +18,10 @@ Ints = npt.NDArray[np.int64]
 _CELLS = 2_000_000  # replicates x queries held at a time: 16 MB an array, at 100,000 queries 20 replicates
 
 
+ROUNDING = 1e-12
+ALIKE = "all queries are alike in it, so resampling them says nothing of chance"
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A figure with its interval. None stands for undefined; `reason` then says why, of value or interval."""
@@ -111,10 +115,18 @@ def each_by_query(
 
 
 def share_by_query(query_index: npt.ArrayLike, hits: npt.ArrayLike) -> Estimate:
-    """The mean of `hits`, with an interval over resampled queries. Both have shape (N,); hits lie in [0, 1]."""
+    """The mean of `hits`, with an interval over resampled queries. Both have shape (N,); hits lie in [0, 1].
+
+    Where all are 0, or all 1, resampling says nothing: then the interval is Clopper and Pearson's (1934), each query
+    counted as one trial, since its pairs are not independent.
+    """
     queries, query = np.unique(np.asarray(query_index), return_inverse=True)
     table = hits_by_query(query, np.asarray(hits, dtype=np.float64), len(queries))
-    return by_query(table[:, None], lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
+    found = by_query(table[:, None], lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
+    if found.value in (0.0, 1.0) and found.interval is None and len(queries) > 1:
+        reach = 1 - 0.025 ** (1 / len(queries))
+        return Estimate(found.value, 0.0, reach) if found.value == 0 else Estimate(found.value, 1 - reach, 1.0)
+    return found
 
 
 def hits_by_query(query: Ints, hits: Floats, count: int) -> Floats:
@@ -170,6 +182,8 @@ def _estimate(value: float, queries: int, replicates: Iterator[Floats], level: f
         missing = f"{len(drawn) - len(kept)} of {len(drawn)}"
         return Estimate(value, None, None, f"the measure is undefined in {missing} resamples, so no interval")
     low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    if high - low < ROUNDING:
+        return Estimate(value, None, None, ALIKE)
     return Estimate(value, float(low), float(high))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from audit.intervals import Estimate
+from audit.intervals import ALIKE, ROUNDING, Estimate
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,5 +93,7 @@ def _normal(value: float, influence: Floats, several: bool, level: float) -> Est
     error = float(np.sqrt(count / (count - 1) * (influence @ influence)))
     reach = NormalDist().inv_cdf((1 + level) / 2) * error
     # A share cannot leave [0, 1]; the estimator itself can, where the judge is far off on few rated pairs.
+    if error < ROUNDING:
+        return Estimate(min(max(value, 0.0), 1.0), None, None, ALIKE)
     figure, low, high = (min(max(x, 0.0), 1.0) for x in (value, value - reach, value + reach))
     return Estimate(figure, low, high)

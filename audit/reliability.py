@@ -117,6 +117,21 @@ def expected_calibration_error(
     return _mean(np.repeat(np.abs(chart.accuracy - chart.confidence), chart.n))
 
 
+def calibration_error_by_chance(confidence: npt.ArrayLike, *, bins: int = 15) -> float:
+    """About the expected calibration error of a judge that is right exactly as often as it says, pairs independent.
+
+    `confidence` has shape (N,); bins are of equal width. A bin's distance is that of a normal variable from its mean.
+    After Bröcker and Smith 2007, "Increasing the Reliability of Reliability Diagrams", who draw what is computed here.
+    NaN without pairs.
+    """
+    sure = np.asarray(confidence, dtype=np.float64)
+    if not len(sure):
+        return float("nan")
+    index = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], sure)
+    variance = np.bincount(index, sure * (1 - sure), minlength=bins)
+    return float(np.sqrt(2 / np.pi * variance).sum() / len(sure))
+
+
 @dataclass(frozen=True, slots=True)
 class RiskCoverage:
     """What is left wrong if labels below a confidence go to people: arrays of shape (T,), coverage rising.

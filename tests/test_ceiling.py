@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -147,6 +147,7 @@ def test_the_chosen_power_never_widens_the_interval(f, seed):
     random = np.random.default_rng(seed)
     y, rated = (random.random(60) < f).astype(float), (np.arange(60) % 3 == 0).astype(float)
     found = powered_mean(sums(y, f, rated, np.repeat(np.arange(20), 3)))
+    assume(found.rated_only.interval and found.powered.interval)
     wide = found.rated_only.high - found.rated_only.low
     if found.powered.low > 0 and found.powered.high < 1 and found.rated_only.low > 0 and found.rated_only.high < 1:
         assert found.powered.high - found.powered.low <= wide + 1e-9
@@ -165,3 +166,10 @@ def test_intervals_cover_the_truth_where_pairs_of_a_query_are_alike():
             estimate = getattr(found, name)
             hits[name] += estimate.low <= 0.5 <= estimate.high
     assert min(hits.values()) > 0.91 * 300
+
+
+def test_a_share_that_no_rated_query_contradicts_has_no_interval_of_no_width():
+    found = powered_mean(sums(np.zeros(4), np.array([0, 0, 1, 0]), np.ones(4), list("abcd")))
+    for estimate in (found.rated_only, found.powered):
+        assert (estimate.value, estimate.interval) == (0, None)
+        assert "says nothing of chance" in estimate.reason

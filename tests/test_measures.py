@@ -9,10 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest
 from sklearn import metrics
 
 from audit import intervals, measures
-from audit.intervals import Estimate, by_query, by_query_index, confusion_by_query
+from audit.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query, share_by_query
+from audit.measures import accuracy
 
 pytestmark = pytest.mark.filterwarnings("error")
 quick = settings(max_examples=60, database=None, derandomize=True)
@@ -265,7 +267,7 @@ def test_nan_replicates_are_dropped_until_they_are_the_majority():
 
     # Recall of a grade that one query of three holds: undefined in (2/3)^3 = 30% of resamples, else 1.
     some = by_query(each_its_own_grade, lambda c: measures.recall(c)[..., 0])
-    assert some == Estimate(1.0, 1.0, 1.0)
+    assert some == Estimate(1.0, None, None, ALIKE)
 
     def if_all_grades(confusion):  # defined in 3!/27 = 22% of resamples
         return np.where((confusion.sum(axis=-1) > 0).all(axis=-1), measures.accuracy(confusion), np.nan)
@@ -285,3 +287,20 @@ def test_an_estimate_is_plain_json():
     undefined = by_query([ALL_SAME, ALL_SAME], measures.cohen_kappa).as_json()
     assert json.loads(json.dumps(undefined, allow_nan=False))["value"] is None
     assert Estimate(0.5, 0.4, 0.6).because("unused").reason is None
+
+
+def test_a_share_of_none_or_all_has_the_exact_bound_of_as_many_trials_as_queries():
+    queries = np.repeat(np.arange(30), 4)
+    # Clopper and Pearson: what share would show none in 30 trials with a chance of 1 in 40?
+    none, every = share_by_query(queries, np.zeros(120)), share_by_query(queries, np.ones(120))
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(binomtest(0, 30).proportion_ci().high)
+    assert (every.low, every.high) == (pytest.approx(1 - none.high), 1)
+    assert share_by_query([1, 1], [0, 0]).interval is None
+
+
+def test_queries_that_are_all_alike_say_nothing_of_chance():
+    half = np.array([[[1, 1], [0, 0]]] * 8)
+    found = by_query(half, accuracy)
+    assert (found.value, found.interval) == (0.5, None)
+    assert "all queries are alike" in found.reason

@@ -252,3 +252,13 @@ def test_no_pairs_is_undefined_and_never_0():
 def test_wrong_input_is_refused(call):
     with pytest.raises(ValueError):
         call()
+
+
+def test_the_calibration_error_that_chance_brings_is_that_of_judges_who_mean_what_they_say():
+    # Four answers at .5: heads less 2 is 0, 1 or 2 with chances 6, 8 and 2 of 16, a mean distance of .75 / 4.
+    assert rel.calibration_error_by_chance([0.5] * 4) == pytest.approx(0.75 / 4, abs=0.02)
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.34, 1, 400)
+    drawn = [rel.expected_calibration_error(sure, rng.random(400) < sure) for _ in range(400)]
+    assert rel.calibration_error_by_chance(sure) == pytest.approx(np.mean(drawn), rel=0.04)
+    assert math.isnan(rel.calibration_error_by_chance([]))

@@ -52,8 +52,12 @@ def test_one_run_beside_one_column(run):
     assert (found["n"], found["rated"], found["coverage"], found["queries"]) == (429, 429, 1.0, 37)
     assert [sum(row) for row in found["confusion"]] == [grades.count(grade) for grade in (0, 1, 2)]
     assert found["majority_baseline"]["value"] == pytest.approx(grades.count(0) / 429)
-    for name in ("accuracy", "within_1", "cohen_kappa", "weighted_kappa", "macro_f1", "spearman", "calibration_error"):
+    for name in ("accuracy", "within_1", "cohen_kappa", "weighted_kappa", "macro_f1", "spearman"):
         assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
+    error = found["calibration_error"]
+    assert 0 < error["value"] < 1
+    assert error["low"] is None, "resampling it would promise too much"
+    assert "by chance a calibrated judge would show 0." in error["reason"]
     assert found["alternative"][0]["passed"] is None
 
 
