@@ -9,6 +9,7 @@ import numpy.typing as npt
 from finetune.ratings import Rated
 from finetune.targets import targets
 from judge.errors import InputError, RunError
+from judge.export.similar import canonical, query_groups
 from judge.records import query_key
 from judge.store import Run
 
@@ -24,13 +25,15 @@ class Joined:
     shares: Floats
     """People's ratings, spread over the grades; shape (N, K)."""
     queries: Sequence[str]
-    """The key of each pair's query text: one query is one, whatever ids it goes by."""
+    """A key of each pair's query: one query is one, whatever ids and spellings it goes by."""
     missing: int
     """Rated pairs that the run did not score."""
 
 
 def join(run: Run, rated: Sequence[Rated]) -> Joined:
     """Find the run's probabilities for rated pairs: by `query_id` and `candidate_id`, else by the query's text.
+
+    An id that stands for other words in the run is another file's number, and no id of it.
 
     Raises:
         RunError: The run's probabilities were calibrated already.
@@ -47,9 +50,10 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
            WHERE l.probabilities IS NOT NULL ORDER BY l.row DESC"""
     )
     by_text = {(query_key(query), candidate): chances for _, query, candidate, chances in rows}
-    by_id = {(query_id, candidate): chances for query_id, _, candidate, chances in rows}
+    by_id = {(query_id, candidate, canonical(query)): chances for query_id, query, candidate, chances in rows}
     beside = [
-        by_id.get((pair.query_id, pair.candidate_id)) or by_text.get((query_key(pair.query), pair.candidate_id))
+        by_id.get((pair.query_id, pair.candidate_id, canonical(pair.query)))
+        or by_text.get((query_key(pair.query), pair.candidate_id))
         for pair in (item.pair for item in rated)
     ]
     there = [item for item, chances in zip(rated, beside, strict=True) if chances]
@@ -62,6 +66,6 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
         shares=targets([item.votes for item in there], manifest.values, "distribution"),
-        queries=[query_key(item.pair.query) for item in there],
+        queries=query_groups([item.pair.query for item in there]),
         missing=len(rated) - len(there),
     )

@@ -14,9 +14,9 @@ from finetune.hostile import hostile, respelt
 from finetune.ratings import Rated
 from finetune.warm import MADE, warm_pairs
 from judge.errors import InputError
+from judge.export.similar import query_groups
 from judge.guideline import Guideline
 from judge.prompt import PromptBuilder
-from judge.records import query_key
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,8 +108,8 @@ def deal(
     Raises:
         InputError: There are too few queries, or too few training pairs of a grade.
     """
-    # By text: a query that goes by several ids, as in several locales, would else be learnt and tested on.
-    queries = [query_key(item.pair.query) for item in rated]
+    # By words: a query that goes by several ids or spellings would else be learnt and tested on.
+    queries = query_groups([item.pair.query for item in rated])
     parts = split(queries, config)
     part = np.array([parts[query] for query in queries])
     check_grades(shares[part == "train"], guideline, config.least_per_grade)

@@ -13,11 +13,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from audit import reliability
+from finetune.held_out import join
+from finetune.ratings import Ratings, read_rated
 from judge.adapter import read_tuned
 from judge.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
+from judge.guideline import known_grades, load_guideline
 from judge.model import find_model
+from judge.pairs import Source
+from judge.store import Run
 
 
 def softmax(scores):
@@ -221,6 +226,31 @@ def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_
     found = main("calibrate", "plain", "elsewhere.csv", "--out", "other.json", "--json").json
     assert found["before"] == pytest.approx(plain["before"]), "as many queries"
     assert found["after"] == pytest.approx(plain["after"], abs=1e-4), "no query is on both sides of a split"
+
+
+def test_an_id_that_is_another_querys_in_the_run_is_none_of_it(main, rated_file, tmp_path):
+    with rated_file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    queries = list(dict.fromkeys(row["query"] for row in rows))
+
+    def write(name, order):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, [*rows[0], "query_id"])
+            writer.writeheader()
+            # Every product stands under every query's number, so that a wrong number finds a wrong pair.
+            writer.writerows({**row, "candidate_id": "x", "query_id": order.index(row["query"])} for row in firsts)
+
+    firsts = [next(row for row in rows if row["query"] == query) for query in queries]
+    write("run.csv", queries)
+    write("ratings.csv", queries[::-1])
+    main("label", "run.csv", "--engine", "fake", "--out", "run")
+    run, policy = Run.open(tmp_path / "run"), load_guideline()
+    grades = known_grades(None, policy)
+    source = Source(tmp_path / "ratings.csv", grades=grades, need_text=False)
+    joined = join(run, read_rated(Ratings(source, []), policy, tmp_path).rated)
+    chances = dict(run.query("SELECT p.query, l.probabilities FROM labels l JOIN pairs p USING (row)"))
+    assert joined.missing == 0
+    assert np.exp(joined.logprobs) == pytest.approx(np.array([chances[query] for query in queries]))
 
 
 def test_wrong_ratings_are_refused_or_left_out_and_counted(main, rated_file, tmp_path):

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
 from finetune.hostile import ORDERS, PRAISE, hostile, respelt
-from finetune.lessons import Example, batches, build_lessons, check_grades, pieces, split, weights
+from finetune.lessons import Example, batches, build_lessons, check_grades, deal, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
 from finetune.ratings import Ratings, read_rated
 from finetune.targets import dawid_skene, targets
 from finetune.warm import warm_pairs
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
+from judge.export.similar import query_groups
 from judge.pairs import Source
 from judge.prompt import PromptBuilder
+from judge.records import query_key
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 
@@ -153,6 +155,19 @@ def test_a_query_of_several_ids_is_in_one_part(tmp_path, guideline):
     parts = [{e.query for e in part} for part in (lessons.train, lessons.validation, lessons.calibration)]
     assert [len(part) for part in parts] == [15, 2, 3]
     assert len(set.union(*parts)) == 20
+
+
+def test_a_query_of_several_spellings_is_in_one_part(tmp_path, guideline):
+    names = [f"{'Lamp  ' if n % 2 else 'lamp '}{n // 4}{'!' if n % 4 == 3 else ''}" for n in range(80)]
+    rows = "".join(f"{name},{n},Lamp,{n % 3}\n" for n, name in enumerate(names))
+    rated = read(write(tmp_path / "r.csv", "query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+    shares = targets([item.votes for item in rated], guideline.values, "distribution")
+    queries, part = deal(rated, shares, guideline, load_config())
+    assert len(set(queries)) == 20
+    assert len(set(zip(queries, part.tolist(), strict=True))) == 20
+    # A query of one spelling keeps the name that it always had: so do the parts of ratings without variants.
+    assert query_groups(["lamp", "Sofa bed", "sofa BED"])[0] == query_key("lamp")
+    assert query_groups(["Sofa bed", "sofa BED"]) == [min(query_key("Sofa bed"), query_key("sofa BED"))] * 2
 
 
 def test_a_grade_that_nobody_gave_is_missed_whatever_the_targets(guideline):

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from judge.records import query_key
+
 ALIKE = (0.8, 0.9)
 """Jaccard similarity from which texts are nearly the same; the second within giant clusters."""
 GIANT = 0.05
@@ -47,6 +49,15 @@ def canonical(text: str) -> str:
         plain = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", plain).casefold()))
         words = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in plain).split()
     return " ".join(sorted(set(words))) if words else text.strip()
+
+
+def query_groups(queries: Sequence[str]) -> list[str]:
+    """For each query text the smallest `query_key` among the texts of the same words: one name for one query."""
+    least: dict[str, str] = {}
+    keys = {text: (canonical(text), query_key(text)) for text in set(queries)}
+    for words, key in keys.values():
+        least[words] = min(key, least.get(words, key))
+    return [least[keys[text][0]] for text in queries]
 
 
 def trigrams(text: str) -> frozenset[bytes]:
