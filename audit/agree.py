@@ -87,7 +87,7 @@ class Report:
         head = {
             "run": str(run.path) if run else None,
             "fingerprint": manifest.fingerprint if manifest else None,
-            "judge": manifest.parts.get("judge") if manifest else None,
+            "judge": manifest.judge if manifest else None,
             "ratings": self.panel.file,
             "skipped_rows": dict(self.panel.skipped),
             "guideline": f"{self.guideline.name} {self.guideline.version}",

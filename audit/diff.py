@@ -152,7 +152,7 @@ def _about(db: Any, side: Side) -> dict[str, Any]:
     return {
         "run": str(side.run.path),
         "fingerprint": manifest.fingerprint,
-        "judge": manifest.parts.get("judge"),
+        "judge": manifest.judge,
         "guideline": manifest.parts.get("guideline"),
         "rows": rows,
         "pairs": pairs,

@@ -107,3 +107,5 @@ def _show(done: "Published") -> None:
     show_table(rows, head=("config", *splits), right=range(1, len(splits) + 1))
     what = "published" if done.changed else "stood there already"
     typer.echo(f"\n{what}: commit {done.commit[:12]} of {done.revision}, tag {done.tag}; loaded again, all as sent")
+    if done.tagged != done.commit:
+        typer.echo(f"the tag stays on commit {done.tagged[:12]}: the same data under an earlier card")

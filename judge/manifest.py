@@ -1,6 +1,8 @@
 """What a run directory says of itself: who made its labels, from what, and what it took."""
 
+import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from judge.records import Record, Status
@@ -42,6 +44,14 @@ class Manifest(Record):
     def values(self) -> tuple[int, ...]:
         """The grades' values, ascending."""
         return tuple(int(grade["value"]) for grade in self.guideline["grades"])
+
+    @property
+    def judge(self) -> str:
+        """Who judged, for people: not where it lies, and not as its base alone where it was taught."""
+        name, adapter = self.parts.get("judge") or "unknown", self.parts.get("adapter")
+        if re.match(r"[/~.]|[A-Za-z]:\\", name) or ("/" in name and not self.parts.get("revision")):
+            name = PurePath(name).name
+        return f"{name}, taught (adapter {adapter[:8]})" if adapter else name
 
 
 class Tally(Record):

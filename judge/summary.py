@@ -11,7 +11,7 @@ class Summary(Record):
 
     run: str
     fingerprint: str
-    judge: str | None
+    judge: str
     guideline: str | None
     rows: int
     labelled: int
@@ -57,7 +57,7 @@ def summarise(run: Run) -> Summary:
     return Summary(
         run=str(run.path),
         fingerprint=manifest.fingerprint,
-        judge=manifest.parts.get("judge"),
+        judge=manifest.judge,
         guideline=manifest.parts.get("guideline"),
         rows=manifest.rows,
         labelled=labelled,

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.hub.card import escape, interval, judge_name, number
-from judge.hub.facts import Figure
+from judge.hub.card import escape, interval, number
+from judge.hub.facts import Figure, languages_of
 from judge.hub.merging import BEGIN, END, Card, merged, merged_data, read_card
+from judge.manifest import Manifest
 
 OURS = Card({"license": "unknown", "tags": ["search"], "configs": [{"config_name": "pairs"}]}, "New words.")
 
@@ -135,5 +136,29 @@ def test_figures_as_people_read_them():
     assert (number(-0.0001), number(None), number(0.7383)) == ("0.000", "–", "0.738")
     assert interval(Figure(name="k", value=0.1, low=-0.02, high=0.2)) == "−0.020 to 0.200"
     assert interval(Figure(name="k", value=None, reason="one grade")) == "one grade"
-    assert judge_name("/home/ann/models/mine") == "mine"
-    assert judge_name("owner/name") == "owner/name"
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        ({"judge": "/home/ann/models/mine"}, "mine"),
+        ({"judge": "runs/merged"}, "merged"),
+        ({"judge": "owner/name", "revision": "abc"}, "owner/name"),
+        ({"judge": "owner/name/q4.gguf", "revision": "abc"}, "owner/name/q4.gguf"),
+        ({"judge": "smollm2-135m", "adapter": "1a2b3c4d5e"}, "smollm2-135m, taught (adapter 1a2b3c4d)"),
+        ({}, "unknown"),
+    ],
+)
+def test_a_judge_is_named_as_what_it_is_and_not_by_where_it_lies(parts, shown):
+    assert Manifest(fingerprint="f", parts=parts, inputs={}, files={}, guideline={}, rows=0, created="").judge == shown
+
+
+def test_a_country_is_no_language():
+    assert languages_of("en", ["us", "jp", "es", "uk", "pt_BR", "zh-Hans-CN", "DE", "../x", ""]) == (
+        "de",
+        "en",
+        "es",
+        "pt",
+        "zh",
+    )
+    assert languages_of(None, []) == ()

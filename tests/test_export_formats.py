@@ -100,6 +100,18 @@ def test_qrels_are_what_ir_measures_reads(run, tmp_path):
     assert ir_measures.calc_aggregate([ir_measures.nDCG @ 3], qrels, run_of_best)[ir_measures.nDCG @ 3] == 1
 
 
+@pytest.mark.parametrize("form", ["trec", "triplets", "listwise"])
+def test_rows_without_a_query_are_left_out_and_harm_nobody(main, tmp_path, form):
+    rows = "query,candidate_id,title,grade\nlamp,a,Lamp,2\n,b,Sofa,1\nlamp,c,Tent,0\n,d,Toaster,0\n"
+    (tmp_path / "g.csv").write_text(rows)
+    main("import", "g.csv", "--skip-bad-rows", "--out", "run")
+    counts = main(
+        "export", "run", "--to", form, "--out", f"out.{'rel' if form == 'trec' else 'parquet'}", "--json"
+    ).json
+    assert sum(counts["left_out"].values()) == 2
+    assert counts["used"] == 2
+
+
 def beir(folder, split):
     """As BEIR's loader reads a folder: JSON lines by `_id`, and a TSV whose header is passed over."""
     corpus, queries = {}, {}

@@ -175,10 +175,22 @@ def test_a_branch_is_made_and_main_left_alone(online, push):
 def test_a_tag_names_one_version_for_good(online, push):
     first = push("--tag", "v1", "--json").json
     push("--tag", "v1")  # the same data
+    told = push("--tag", "v1", "--license", "mit")
+    assert f"the tag stays on commit {first['commit'][:12]}" in told.out
     refused = push("--tag", "v1", "--per-query", "1", code=2)
     assert "--tag v1: names commit" in refused.err
     assert online.repos[REPO].tags == {"v1": first["commit"]}
-    assert online.repos[REPO].branches["main"] == first["commit"]
+    assert first["tagged"] == first["commit"] != online.repos[REPO].branches["main"]
+
+
+@pytest.mark.slow
+def test_another_card_of_the_same_data_is_another_version(online, push, tmp_path):
+    first = push("--json").json
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade\nred scarf,p1,2\nkettle,p5,1\n")
+    other = push("--ratings", "r.csv", "--json").json
+    assert other["tag"] != first["tag"]
+    assert online.repos[REPO].tags == {first["tag"]: first["commit"], other["tag"]: other["commit"]}
+    assert other["tagged"] == other["commit"] != first["commit"]
 
 
 def test_private_is_private(online, push):

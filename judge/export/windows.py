@@ -102,7 +102,9 @@ def _aside(table: Any, start: int, window: Window, rest: Any) -> Aside | None:
 def _window(table: Any, start: int, mine: Any) -> Window:
     column = {name: mine.column(name).to_numpy() for name in mine.schema.names}
     place = column["position"] - start
-    keys = table.column("query_id").combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)[place]
+    # Of the exported rows alone: one that could not be read may have no query.
+    mine_ids = table.column("query_id").take(place).combine_chunks()
+    keys = mine_ids.dictionary_encode().indices.to_numpy(zero_copy_only=False)
     first = np.full(int(keys.max()) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, keys, column["position"])
     order = np.lexsort((column["row"], first[keys]))

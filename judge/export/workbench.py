@@ -84,10 +84,10 @@ QUEPID = LineFormat(_quepid, _read_quepid, head=",".join(_HEAD) + "\n")
 
 def opensearch(chosen: Chosen) -> LineFormat:
     """The body of `PUT _plugins/_search_relevance/judgments`."""
-    parts = chosen.run.manifest.parts
+    manifest = chosen.run.manifest
     what = {
-        "name": f"{chosen.run.path.name} {chosen.run.manifest.fingerprint}",
-        "description": f"{parts.get('judge')}, guideline {parts.get('guideline')}",
+        "name": f"{chosen.run.path.name} {manifest.fingerprint}",
+        "description": f"{manifest.judge}; guideline {manifest.parts.get('guideline')}",
         "type": "IMPORT_JUDGMENT",
     }
     head = json.dumps(what, ensure_ascii=False)[:-1] + ', "judgmentRatings": [\n'

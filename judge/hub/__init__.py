@@ -44,7 +44,7 @@ class Target:
     private: bool = False
     """Whether a new dataset is private. One that stands there and is public is refused then."""
     tag: str | None = None
-    """The version's name; fingerprint and content's digest unless given."""
+    """The version's name; the fingerprint and a digest of data and card unless given."""
     license: str | None = None
     """The licence to state; what stands there, or `unknown`, unless given."""
 
@@ -57,6 +57,8 @@ class Published(Record):
     revision: str
     commit: str
     tag: str
+    tagged: str
+    """The commit that the tag names: an earlier one where it was there already, with the same data and another card."""
     changed: bool
     """False where all of it stood there already."""
     configs: Mapping[str, Mapping[str, int]]
@@ -122,8 +124,10 @@ def publish(
         written = write_views(run, selection, folder, without_empty=True)
         views = stage(folder, out, written, run.manifest.guideline["grades"])
         sums = {str(file.relative_to(out)): file_digest(file) for file in _files(views)}
-        tag = target.tag or f"{run.manifest.fingerprint}-{digest(sums)[:8]}"
         facts = gather(run, written, folder, agreement)
+        told_of = write_card(facts, views, target.repo, "")
+        version = digest({"files": sums, "card": told_of.body, "license": target.license})
+        tag = target.tag or f"{run.manifest.fingerprint}-{version[:8]}"
         ours = write_card(facts, views, target.repo, tag)
         if target.license:
             ours = Card({**ours.data, "license": target.license}, ours.body)
@@ -142,7 +146,7 @@ def publish(
         note("loading it again")
         with told(target.repo, f"commit {commit[:8]} is published, but not verified and not tagged"):
             rows = verify(target.repo, commit, views)
-            remote.tag(tag, commit)
+            tagged = remote.tag(tag, commit)
     where = f"{target.repo}@{commit}"
     if all(exported.out != where for exported in Exports(run.path)):
         Exports(run.path).append(entry(run, "hub", where, selection, written.views["judgments"], sums))
@@ -152,6 +156,7 @@ def publish(
         revision=target.revision or "main",
         commit=commit,
         tag=tag,
+        tagged=tagged,
         changed=commit != head,
         configs=rows,
         fingerprint=run.manifest.fingerprint,

@@ -7,7 +7,6 @@ link, and never a mark of ours.
 import re
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import PurePath
 from typing import Any
 
 from judge.export import PUBLISHED
@@ -97,7 +96,7 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         absent=[name for name in PUBLISHED if name not in facts.written.views],
         tag=tag,
         judged=sum(facts.mix.values()),
-        judge=judge_name(facts.manifest.parts.get("judge")),
+        judge=facts.manifest.judge,
         headline=next((f for f in figures if f.name == HEADLINE and f.value is not None), None),
         levels=_levels(facts),
         parts=_parts(facts),
@@ -109,13 +108,6 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
 def title(facts: Facts) -> str:
     """The first heading of a new card."""
     return f"Relevance judgments: {escape(facts.manifest.guideline['title'])}"
-
-
-def judge_name(name: str | None) -> str:
-    """A judge's name; of one in a directory the directory's own name, not where it lies."""
-    if not name:
-        return "unknown"
-    return PurePath(name).name if re.match(r"[/~.]|[A-Za-z]:\\", name) else name
 
 
 def number(value: float | None) -> str:
@@ -147,8 +139,7 @@ def _levels(facts: Facts) -> list[dict[str, Any]]:
 
 def _parts(facts: Facts) -> dict[str, str]:
     """The fingerprint's parts and the inputs' digests; no file's name or place."""
-    parts = dict(facts.manifest.parts)
-    parts["judge"] = judge_name(parts.get("judge"))
+    parts = {**facts.manifest.parts, "judge": facts.manifest.judge}
     inputs = {f"input {name}": value for name, value in facts.manifest.inputs.items() if name in ("pairs", "catalogue")}
     return {name.replace("_", " "): str(value) for name, value in {**parts, **inputs}.items() if value is not None}
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from judge.records import Record
 from judge.store import Run
 from judge.summary import Summary, summarise
 
+PLAIN = re.compile("cs|da|de|el|en|es|fi|fr|hi|hu|it|ja|ko|nl|pl|pt|ro|ru|th|tr|zh")
+"""Languages that a locale of one part names, whether it means the language or its country. `us` and `jp` are countries
+alone, and of `br`, `ca` or `uk` nobody knows which is meant."""
 EXAMPLES = 2
 """Rows of each grade that a card shows."""
 
@@ -100,21 +103,26 @@ def gather(run: Run, written: Written, folder: Path, agreement: Agreement | None
     files = str(folder / "judgments" / "*.parquet").replace("'", "''")
     judgments = f"read_parquet('{files}')"
     mix = dict(run.query(f"SELECT grade, count(*) FROM {judgments} GROUP BY 1"))
-    languages = {str(manifest.guideline.get("language") or "")}
-    for (locale,) in run.query(f"SELECT DISTINCT locale FROM {judgments} WHERE locale IS NOT NULL LIMIT 1000"):
-        languages.add(re.split("[-_]", locale)[0].lower())
+    locales = run.query(f"SELECT DISTINCT locale FROM {judgments} WHERE locale IS NOT NULL LIMIT 1000")
     return Facts(
         manifest=manifest,
         summary=summarise(run),
         written=written,
         mix={value: mix.get(value, 0) for value in manifest.values},
         examples=_examples(run, judgments),
-        languages=tuple(sorted(name for name in languages if re.fullmatch("[a-z]{2,3}", name))),
+        languages=languages_of(manifest.guideline.get("language"), [locale for (locale,) in locales]),
         audit=_audit(run),
         calibration=_calibration(run),
         agreement=agreement,
         people=manifest.parts.get("judge") == "imported",
     )
+
+
+def languages_of(guideline: str | None, locales: Sequence[str]) -> tuple[str, ...]:
+    """The languages that the guideline and the pairs' locales name, in order; what can be a country is none."""
+    parted = [re.split("[-_]", locale.strip().lower()) for locale in locales]
+    found = {parts[0] for parts in parted if len(parts) > 1 or PLAIN.fullmatch(parts[0])} | {guideline or ""}
+    return tuple(sorted(name for name in found if re.fullmatch("[a-z]{2,3}", name)))
 
 
 def _examples(run: Run, judgments: str) -> tuple[Example, ...]:

@@ -127,9 +127,10 @@ class Remote:
         found = self._api.get_paths_info(**self._at, paths=list(names), revision=commit)
         return {file.path: file.lfs.sha256 for file in found if getattr(file, "lfs", None)}
 
-    def tag(self, tag: str, commit: str) -> None:
-        """Name a commit; a tag that is there stays where it is."""
+    def tag(self, tag: str, commit: str) -> str:
+        """Name a commit; a tag that is there stays where it is. Returns the commit that it names."""
         self._api.create_tag(**self._at, tag=tag, revision=commit, exist_ok=True)
+        return self.tagged(tag) or commit
 
 
 @contextmanager
