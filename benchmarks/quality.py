@@ -138,7 +138,7 @@ def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int | Non
         folder = options.work / f"{name}-{kind}{'-both' if options.both else ''}"
         for each in (folder, taught):
             each.mkdir(parents=True, exist_ok=True)
-        _check(folder, options)
+            _check(each, options)
         kept = folder / f"grades-{judge}.json"
         if not kept.is_file():
             grades = JUDGES[judge](options, Fold(folder.resolve(), taught.resolve(), train, test))

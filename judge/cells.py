@@ -1,14 +1,18 @@
 """Cells of any file as text."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+"""White space, control characters and invisible marks that reorder or hide text, in runs."""
+
 
 def as_text(value: Any, join: str = ", ") -> str | None:
-    """A cell as text: lists joined, whole numbers without `.0`, null, NaN and blank as null.
+    """A cell as text: lists joined, whole numbers without `.0`; null, NaN, and what shows nothing, as null.
 
     Raises:
         ValueError: The value is an object, or text that is not valid Unicode.
@@ -31,7 +35,7 @@ def as_text(value: Any, join: str = ", ") -> str | None:
         text = str(value)
     if not encodable(text):
         raise ValueError("is not UTF-8 text")
-    return text if text.strip() else None
+    return None if not text or UNSEEN.fullmatch(text) else text
 
 
 def as_grade(text: str, grades: Mapping[str, int]) -> int | None:

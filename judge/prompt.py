@@ -16,6 +16,7 @@ from importlib.resources import files
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from judge.cells import UNSEEN
 from judge.errors import InputError, ModelError
 from judge.guideline import Guideline
 from judge.overlap import overlap
@@ -31,8 +32,6 @@ NO_FIELD = ("query", "locale", OVERLAP)
 
 # Slots are private-use characters around a name: they cannot be confused with the words of a template or a guideline.
 _SLOT = re.compile("\ue010([a-z0-9_]+)\ue011")
-# White space, control characters and invisible marks that reorder or hide text, in runs.
-_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _CHARS_PER_TOKEN = 32
 
 Piece = tuple[tuple[int, ...], str | None]
@@ -60,7 +59,7 @@ def clean(text: str) -> str:
     """A text on one line: runs of white space, control and invisible direction marks become one space."""
     if text.isascii() and text.isprintable() and "  " not in text:
         return text.strip(" ")  # most texts: nothing in them to mend
-    return _BLANKS.sub(" ", text).strip()
+    return UNSEEN.sub(" ", text).strip()
 
 
 class PromptBuilder:

@@ -129,10 +129,25 @@ def test_limit_reads_the_first_rows_only(tmp_path):
     [
         (None, None), ("", None), ("  ", None), (float("nan"), None), ("x", "x"), (3, "3"), (3.0, "3"), (2.5, "2.5"),
         (True, "yes"), (["a", "", None, 3], "a, 3"), ([], None), (0, "0"), (1e20, "1e+20"),
+        ("\u200b\ufeff", None), ("\x00 \u2066", None), (["\u200b", "b"], "b"), ("a\u200b", "a\u200b"),
     ],
 )  # fmt: skip
 def test_cells_become_text(value, text):
     assert as_text(value) == text
+
+
+def test_what_shows_nothing_is_no_text_of_a_query_or_a_candidate(tmp_path):
+    lines = [
+        {"query": "\u200b\ufeff", "title": "Lamp"},
+        {"query": "lamp", "title": "\u2060\x00"},
+        {"query": "lamp", "title": "x"},
+    ]
+    text = "".join(json.dumps({"candidate_id": str(n), **line}) + "\n" for n, line in enumerate(lines))
+    (tmp_path / "p.jsonl").write_text(text)
+    found, rows = staged(tmp_path / "p.jsonl")
+    assert found.kinds == {"empty_query": 1}
+    reasons = {row["candidate_id"]: row["skip"] for _, row in rows}
+    assert (reasons["1"], reasons["2"]) == ("candidate has no text", None)
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=20)

@@ -76,6 +76,10 @@ def test_grades_of_other_choices_are_not_shown_as_these(items, tmp_path, monkeyp
     with pytest.raises(SystemExit, match="another config"):
         run("--config", str(config))
     assert "| majority | 24 |" in run()
+    # What both sets share was taught by one seed's split, whichever set asked for it.
+    run("--both")
+    with pytest.raises(SystemExit, match=r"both-1-0-limit24: holds grades of another seed"):
+        run("--both", "--sets", "chorus", "--seed", "1")
 
 
 @pytest.mark.parametrize("wrong", [("--judges", "lexical,tunned"), ("--sets", "esci,choros")])
