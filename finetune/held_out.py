@@ -33,7 +33,8 @@ class Joined:
 def join(run: Run, rated: Sequence[Rated]) -> Joined:
     """Find the run's probabilities for rated pairs: by `query_id` and `candidate_id`, else by the query's text.
 
-    An id that stands for other words in the run is another file's number, and no id of it.
+    Where an id stands for other words in the run, the pair whose query is the same goes before it: two files can number
+    their queries each for itself.
 
     Raises:
         RunError: The run's probabilities were calibrated already.
@@ -50,10 +51,12 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
            WHERE l.probabilities IS NOT NULL ORDER BY l.row DESC"""
     )
     by_text = {(query_key(query), candidate): chances for _, query, candidate, chances in rows}
-    by_id = {(query_id, candidate, canonical(query)): chances for query_id, query, candidate, chances in rows}
+    by_id = {(query_id, candidate): chances for query_id, _, candidate, chances in rows}
+    by_both = {(query_id, candidate, canonical(query)): chances for query_id, query, candidate, chances in rows}
     beside = [
-        by_id.get((pair.query_id, pair.candidate_id, canonical(pair.query)))
+        by_both.get((pair.query_id, pair.candidate_id, canonical(pair.query)))
         or by_text.get((query_key(pair.query), pair.candidate_id))
+        or by_id.get((pair.query_id, pair.candidate_id))
         for pair in (item.pair for item in rated)
     ]
     there = [item for item, chances in zip(rated, beside, strict=True) if chances]
