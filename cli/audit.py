@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from audit.engagement.auditing import Audit
     from audit.engagement.flags import FlagRow
 
+PAIR = ("query", "query_id", "candidate_id")
+"""What the events and people's grades name a pair by."""
+
 
 def audit(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
@@ -51,7 +54,7 @@ def audit(
     from audit.engagement.auditing import Settings
     from audit.engagement.auditing import audit as compare
     from audit.engagement.labelled import Ratings
-    from audit.engagement.source import EngagementFile
+    from audit.engagement.source import EngagementFile, keys
     from audit.engagement.writing import check_place, write_audit
     from judge.errors import InputError
     from judge.store import Run
@@ -61,10 +64,10 @@ def audit(
     mapping = read_map(map_)
     ratings = None
     if people:
-        # One map for both files, of which each may have its own name for a thing, or ours.
-        names = ("query", "query_id", "candidate_id")
-        shared = {name: [*columns, name] for name, columns in mapping.items() if name in names}
-        mapping |= shared
+        theirs = keys(people)
+        # A map is theirs too where they have its column, and none of our name; then the events may have that instead.
+        shared = {n: c for n, c in mapping.items() if n in PAIR and n not in theirs and theirs & set(c)}
+        mapping |= {name: [*columns, name] for name, columns in shared.items()}
         ratings = Ratings(people, shared | read_map(None, rating), read_grades(grades))
     with input_file(events) as (path, name):
         opened = Run.open(run)

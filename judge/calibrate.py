@@ -62,7 +62,7 @@ class HeldOut(Record):
     """Which query each pair belongs to, counted from 0."""
 
 
-DECIDING = ("weights", "adapter", "guideline_digest", "template_digest", "fields", "budgets")
+DECIDING = ("weights", "adapter", "served", "guideline_digest", "template_digest", "fields", "budgets")
 """Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
 
 

@@ -122,6 +122,15 @@ def test_people_with_query_ids_are_heard_of_a_run_without_them(tmp_path):
     assert dict(zip(found.labelled.query, found.labelled.people, strict=True)) == {"tent": 1, "lamp": 0}
 
 
+def test_two_grades_of_one_pair_under_two_ids_are_refused(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\nlamp,A,1\n")
+    (tmp_path / "people.csv").write_text("query_id,query,candidate_id,grade\n1,lamp,A,0\n2,lamp,A,1\n")
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    events = shown(tmp_path / "shown.csv", ["query"], [["t", "lamp", "A", 1, 1]])
+    with pytest.raises(InputError, match=r"people\.csv: rates candidate 'A' .* twice"):
+        audit(run, events, Settings(ratings=Ratings(tmp_path / "people.csv", {})))
+
+
 def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
     (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\n")
     (tmp_path / "people.csv").write_text("query,sku,mark\ntent,A,1\n")
@@ -131,6 +140,11 @@ def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
     asked = ("audit", "run", "shown.csv", "--people", "people.csv", "--rating", "mark", *maps, "--json")
     found = json.loads(main(*asked, "--out", "audit").out)
     assert found["pairs"]["with_people_grade"] == 1
+    (tmp_path / "plain.csv").write_text("query,candidate_id,grade\ntent,A,1\n")
+    found = json.loads(
+        main("audit", "run", "shown.csv", "--people", "plain.csv", *maps[2:], "--out", "b", "--json").out
+    )
+    assert found["pairs"]["with_people_grade"] == 1, "a map that is the events' alone"
     wrong = main("audit", "run", "shown.csv", "--map", "query=term", "--map", "candidate_id=sku", "--out", "x", code=2)
     assert "no file has a column 'sku'" in wrong.err or "missing column" in wrong.err
 

@@ -103,7 +103,8 @@ def test_parity_takes_the_judge_that_labelling_would_take(main, monkeypatch):
         raise InputError("enough", "seen")
 
     monkeypatch.setattr("judge.adapter.find_manner", found)
-    for engines in (("transformers", "vllm"), ("transformers", "server"), ("fake", "fake")):
+    for engines in (("transformers", "vllm"), ("transformers", "fake"), ("fake", "fake")):
         main("doctor", "--parity", *(word for name in engines for word in ("--engine", name)), code=2)
     main("doctor", "--parity", "--judge", "mine", code=2)
     assert asked == ["shop-135m", "smollm2-135m", "smollm2-135m", "mine"]
+    assert "needs --judge" in main("doctor", "--parity", "--engine", "transformers", "--engine", "server", code=2).err

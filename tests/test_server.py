@@ -8,7 +8,7 @@ import pytest
 from completions import LABELS, LOGPROBS, Server
 
 from judge.engines.options import default_options
-from judge.engines.server import TURNS, ServerEngine
+from judge.engines.server import ENOUGH, ServerEngine
 from judge.errors import EngineError, InputError
 from judge.records import Prompt, Scores
 
@@ -125,7 +125,7 @@ def test_what_never_succeeds_ends_as_failed_with_the_reason(server, engine, mood
     answers = asking.score([prompt(1), prompt(2)])
     assert graded(answers) == [True, False]
     assert answers[1].reason.startswith("the endpoint did not answer (")
-    assert len(server.requests) == 1 + 2 * (1 + TURNS)
+    assert len(server.requests) == 1 + 2 + 1, "once more alone; then it is the prompt's fault"
 
 
 def test_the_endpoint_says_how_long_to_wait(server, engine):
@@ -203,9 +203,21 @@ def test_an_endpoint_that_answers_nothing_more_ends_the_run_to_be_gone_on_with(s
     asking = engine()
     assert graded(asking.score([prompt(1)])) == [True]
     server.mood = status(500)
-    with pytest.raises(EngineError, match="all of 2 prompts") as caught:
-        asking.score([prompt(1), prompt(2)])
+    # A few can be what breaks it, and a run that ends with them must end.
+    assert not any(graded(asking.score([prompt(1), prompt(2)])))
+    with pytest.raises(EngineError, match=f"all of {ENOUGH + 2} prompts") as caught:
+        asking.score([prompt(i) for i in range(ENOUGH)])
     assert caught.value.retryable
+
+
+def test_one_prompt_that_breaks_the_endpoint_costs_no_other(server, engine):
+    server.mood = lambda handler, body, turn: (
+        any(ids[-1] == 70 for ids in body["prompt"]) and status(500)(handler, body, turn)
+    )
+    answers = engine(prompts=64, attempts=2).score([prompt(i) for i in range(200)])
+    assert [at for at, good in enumerate(graded(answers)) if not good] == [70]
+    # Four requests, one of them twice; its 64 by eights; the eight that hold it one by one.
+    assert len(server.requests) == 5 + 8 + 8
 
 
 def test_an_endpoint_that_goes_away_amid_a_block_costs_no_row_of_it(server, engine):
@@ -229,10 +241,10 @@ def test_an_endpoint_that_can_answer_nothing_ends_the_run(server, engine, mood):
     server.choice = (lambda ids: {}) if mood is None else server.choice
     server.mood = mood or server.mood
     asking = engine(prompts=32)
-    with pytest.raises(EngineError, match="so ended all of 64 prompts") as caught:
-        asking.score([prompt(i) for i in range(64)])
+    assert not any(graded(asking.score([prompt(1)]))), "a few may be refused for what they say"
+    with pytest.raises(EngineError, match=f"so ended all of {ENOUGH + 1} prompts") as caught:
+        asking.score([prompt(i) for i in range(ENOUGH)])
     assert not caught.value.retryable
-    assert not any(graded(asking.score([prompt(1)])))  # a few may be refused for what they say
 
 
 def test_an_endpoint_that_is_not_there_is_said_before_anything_is_labelled():

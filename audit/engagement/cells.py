@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from audit.engagement.aggregate import LOWEST
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -80,14 +82,14 @@ def read_cells(db: Any, limit: int = FIT_CELLS) -> Cells:
 
 
 def read_searches(db: Any, limit: int = FIT_SEARCHES) -> Searches:
-    """Whole searches, drawn by query and then by search, about `limit`."""
+    """Whole searches, drawn by query and then by search, about `limit`; but for the last position, which is many."""
     total = db.execute("SELECT coalesce(sum(searches), 0) FROM queries").fetchone()[0]
     # Models of pairs need pairs that recur: rather all searches of some queries than a few of every query.
     queries = min(1.0, max(limit * 4 / total, 0.05)) if total else 1.0
     share = min(1.0, limit / (total * queries)) if total else 1.0
     found = db.execute(f"""SELECT dense_rank() OVER (ORDER BY s) - 1 AS search, dense_rank() OVER (ORDER BY q, c) - 1
         AS pair, dense_rank() OVER (ORDER BY q) - 1 AS query, position, bits & 2 > 0 AS clicked
-        FROM shown WHERE bits & 1 = 1 AND hash(q, 1) % 1000003 < {round(queries * 1000003)}
+        FROM shown WHERE bits & 1 = 1 AND position < {LOWEST} AND hash(q, 1) % 1000003 < {round(queries * 1000003)}
         AND hash(s, 2) % 1000003 < {round(share * 1000003)}""").fetchnumpy()
     search, place = found["search"].astype(np.int64), found["position"].astype(np.int64) - 1
     count = int(search.max()) + 1 if len(search) else 0

@@ -1,6 +1,7 @@
 """A run's labels with what engagement says of each pair: the evidence before it is weighed."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,4 +180,11 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
             f"{ratings.name or ratings.path}: none of its rated pairs is in {run.path}",
             "give the run's query_id or the query's text, and the run's candidate_id",
         )
-    return {(query_id, candidate_id): grade for query_id, candidate_id, grade in rows}
+    grades = {(query_id, candidate_id): grade for query_id, candidate_id, grade in rows}
+    if len(grades) < len(rows):
+        twice = next(candidate for (_, candidate), n in Counter(row[:2] for row in rows).items() if n > 1)
+        raise InputError(
+            f"{ratings.name or ratings.path}: rates candidate {twice!r} of one query twice, under ids of its own",
+            "keep one grade for each pair of the run",
+        )
+    return grades

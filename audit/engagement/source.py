@@ -113,25 +113,36 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
     return Opened(shape, tuple(found), table.name)
 
 
+def keys(path: Path) -> set[str]:
+    """The columns of a file of rows; of JSON Lines, the keys of its first objects."""
+    table = Table(path)
+    return set(_keys(table) if table.columns is None else table.columns)
+
+
+def _keys(table: Table) -> list[str]:
+    found = (item.values for item in islice(table.rows(), HEAD) if isinstance(item, Row))
+    return list(dict.fromkeys(key for values in found for key in values))
+
+
 def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     """JSON Lines, read as lines so that a broken one is counted and does not end the work."""
     # Many write a key only where it says something: the first line alone does not tell what there is.
-    keys = {key: None for item in islice(table.rows(), HEAD) if isinstance(item, Row) for key in item.values}
-    if not keys:
+    there = _keys(table)
+    if not there:
         raise InputError(f"{table.name}: holds no JSON object", "write one JSON object on each line")
-    if "action_name" in keys:
+    if "action_name" in there:
         shape, paths = "ubi", {name: [path] for name, path in _UBI.items()}
     else:
         columns = Columns(source.mapping, NAMES)
-        found = columns.find(tuple(keys))
+        found = columns.find(tuple(there))
         columns.check_used()
-        several = {name: [c for c in source.mapping.get(name, (name,)) if c in keys] for name in found}
+        several = {name: [c for c in source.mapping.get(name, (name,)) if c in there] for name in found}
         # As it stands in the file: DuckDB takes no escapes in a path.
-        paths = {name: [f"$.{json.dumps(c, ensure_ascii=False)}" for c in there] for name, there in several.items()}
+        paths = {name: [f"$.{json.dumps(c, ensure_ascii=False)}" for c in own] for name, own in several.items()}
         shape = _shape(found, table, columns)
-    flat = [path for there in paths.values() for path in there]
+    flat = [path for own in paths.values() for path in own]
     wanted = ", ".join(map(_quoted, flat))
-    cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in there) for name, there in paths.items()}
+    cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in own) for name, own in paths.items()}
     parts = ", ".join(f"coalesce({values}) AS {name}" for name, values in cells.items())
     # A control character that JSON forbids stands for the separator, so that a line is one cell.
     db.execute(f"""CREATE VIEW raw AS

@@ -118,7 +118,7 @@ class Judge:
         if self.serving.engine != "server":
             return {**parts, "dtype": best_device()[1]}
         options = self.serving.options or default_options()
-        return {**parts, "dtype": "as served", "served": options.server.model or None}
+        return {**parts, "dtype": "as served", **({"served": options.server.model} if options.server.model else {})}
 
     @cached_property
     def _adapter_digest(self) -> str | None:

@@ -25,10 +25,8 @@ FATAL = (401, 403, 404, 405)
 """Refusals that concern every request: nothing is gained by asking with other prompts."""
 DIVISIBLE = (400, 413, 422)
 """Refusals that one prompt of many can cause."""
-TURNS = 3
-"""So many times what an endpoint did not answer is asked once more, as long as the endpoint is there."""
 ENOUGH = 64
-"""So many prompts without one answer are not the prompts' fault."""
+"""So many prompts in a row without one answer are not the prompts' fault."""
 
 
 class ServerEngine:
@@ -54,39 +52,50 @@ class ServerEngine:
         self._endpoint = Endpoint(url, key, self._options.timeout)
         self._sleep = sleep
         self._pool = ThreadPoolExecutor(self._options.concurrency, "request")
-        self.block = 4 * self._options.prompts * self._options.concurrency
-        self._works = False
+        self.block = max(ENOUGH, 4 * self._options.prompts * self._options.concurrency)
+        self._works, self._barren = False, 0
         self._model = self._options.model or self._only_model()
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         """See `Engine.score`."""
-        results = self._answers(prompts)
-        for _ in range(TURNS):
+        size = self._options.prompts
+        results = found = self._answers(prompts, size, self._options.attempts)
+        for smaller in (max(1, size // 8), 1):
             lost = [at for at, answer in enumerate(results) if _unanswered(answer)]
             if not lost:
                 break
-            # An endpoint that is gone stops the run, which asks again; what one that is there leaves out has failed.
+            # One that is gone stops the run, which asks again when it goes on.
             with suppress(RefusedError):
                 self._list()
-            for at, answer in zip(lost, self._answers([prompts[at] for at in lost]), strict=True):
+            if not any(isinstance(answer, Scores) for answer in found):
+                break
+            # One that is there answers all but what breaks it: fewer in a request, until that stands alone.
+            found = self._answers([prompts[at] for at in lost], smaller, 1)
+            for at, answer in zip(lost, found, strict=True):
                 results[at] = answer
-        self._works = self._works or any(isinstance(answer, Scores) for answer in results)
-        silent = bool(results) and all(map(_unanswered, results))
-        if silent or (len(results) >= ENOUGH and not self._works):
+        self._refuse_silence(results)
+        return results
+
+    def _refuse_silence(self, results: Sequence[Scores | Failure]) -> None:
+        """End the run where so many prompts had no answer that the endpoint must be mended first."""
+        some = any(isinstance(answer, Scores) for answer in results)
+        self._works, self._barren = self._works or some, 0 if some else self._barren + len(results)
+        silent = all(map(_unanswered, results))
+        if self._barren >= ENOUGH and (silent or not self._works):
             first = next(answer.reason for answer in results if isinstance(answer, Failure))
             raise EngineError(
-                f"{first}; so ended all of {len(prompts):,} prompts",
+                f"{first}; so ended all of {self._barren:,} prompts",
                 "see to the endpoint, server.model and labels_by in --engine-config; the same command then goes on",
                 retryable=silent,
             )
-        return results
 
-    def _answers(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
-        size = self._options.prompts
+    def _answers(self, prompts: Sequence[Prompt], size: int, attempts: int) -> list[Scores | Failure]:
         parts = [prompts[start : start + size] for start in range(0, len(prompts), size)]
-        return [answer for answers in self._pool.map(self._ask, parts) for answer in answers]
+        return [
+            answer for answers in self._pool.map(lambda part: self._ask(part, attempts), parts) for answer in answers
+        ]
 
-    def _ask(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
+    def _ask(self, prompts: Sequence[Prompt], attempts: int) -> list[Scores | Failure]:
         labels = prompts[0].labels
         body = {
             "model": self._model,
@@ -97,7 +106,7 @@ class ServerEngine:
             **self._labels_by(labels),
         }
         try:
-            answer = self._patiently(lambda: self._endpoint.post("/completions", body))
+            answer = self._patiently(lambda: self._endpoint.post("/completions", body), attempts)
         except UnreachableError as error:
             return [Failure(f"{UNANSWERED} ({error})")] * len(prompts)
         except RefusedError as error:
@@ -105,7 +114,7 @@ class ServerEngine:
                 raise EngineError(*error.advice(self._options.key_variable)) from None
             if error.status in DIVISIBLE and len(prompts) > 1:
                 half = len(prompts) // 2
-                return [*self._ask(prompts[:half]), *self._ask(prompts[half:])]
+                return [*self._ask(prompts[:half], attempts), *self._ask(prompts[half:], attempts)]
             return [Failure(str(error))] * len(prompts)
         return answers_of(answer, len(prompts), labels)
 
@@ -115,12 +124,12 @@ class ServerEngine:
             return {"logprobs": len(labels), "logprob_token_ids": list(labels)}
         return {"logprobs": self._options.top}
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
-        for attempt in range(1, self._options.attempts + 1):
+    def _patiently(self, ask: Callable[[], Any], attempts: int) -> Any:
+        for attempt in range(1, attempts + 1):
             try:
                 return ask()
             except UnreachableError as error:
-                if attempt == self._options.attempts:
+                if attempt == attempts:
                     raise
                 pause = max(error.wait or 0.0, self._options.pause * 2 ** (attempt - 1))
                 # Jitter, so that requests that failed together do not come back together.
@@ -130,7 +139,7 @@ class ServerEngine:
     def _list(self) -> Any:
         """What the endpoint says it serves."""
         try:
-            return self._patiently(lambda: self._endpoint.get("/models"))
+            return self._patiently(lambda: self._endpoint.get("/models"), self._options.attempts)
         except UnreachableError as error:
             raise EngineError(
                 f"{self._endpoint.url}: {error}",
