@@ -1,13 +1,13 @@
 """When to leave a pair to people: a threshold on confidence that keeps the error among graded labels under a budget.
 
-The threshold is chosen on held-out pairs by testing, as in Angelopoulos et al. 2021, "Learn then Test": for each of a
-few coverages fixed beforehand, an exact upper bound on the error rate of the pairs above (Clopper and Pearson 1934) at
-a confidence shared among the coverages (Bonferroni), and of those that pass the largest. With probability `CONFIDENCE`
-over the held-out ratings, the error rate among graded labels of new pairs of the same kind is then at most the budget.
+The threshold is chosen on held-out pairs by testing, as in Angelopoulos et al. 2021, "Learn then Test": coverages fixed
+beforehand are walked upwards from a few starts, and a walk ends at the first whose bound is above the budget (their
+fixed-sequence testing; the confidence is shared among the starts). With probability `CONFIDENCE` over the held-out
+queries, the error rate among graded labels of new pairs of the same kind is then at most the budget.
 
-The bound is exact for independent pairs. Pairs of one query err together, so the number of pairs is first divided by
-the design effect, as in Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of
-positive counts estimated from survey data"; the effect is Kish's, from the intraclass correlation of errors.
+The bound takes queries, not pairs, as independent, and assumes nothing of how errors gather in a query: a judge that
+misreads one query in twenty as a whole is bounded as surely as one that errs here and there. It comes from bets on
+each query's errors, as in Waudby-Smith and Ramdas 2023, "Estimating means of bounded random variables by betting".
 """
 
 import numpy as np
@@ -19,8 +19,11 @@ from judge.records import Record
 
 CONFIDENCE = 0.9
 """The probability with which the promise is to hold."""
-COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-"""What is tried, largest first. Fixed beforehand: a finer choice would cost more of the confidence."""
+WALKS = ((0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), (0.5, 0.6, 0.7, 0.8, 0.9, 1.0))
+"""The coverages that are tried, in order. Fixed beforehand; each walk more would cost of the confidence."""
+STAKES = ((1.0, 0.5), (0.5, 0.25), (0.25, 0.125), (0.125, 0.0625), (0.0625, 0.0625))
+"""Shares of the largest bet that cannot lose everything, and how the capital is divided among them. Small ones win where
+whole queries are wrong."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,32 +54,35 @@ def choose(held_out: HeldOut, budget: float, confidence: float = CONFIDENCE) -> 
         InputError: The budget is no share between 0 and 1, or no threshold can promise it.
     """
     check_budget(budget)
-    sure, wrong = np.array(held_out.confidence), np.array(held_out.wrong, dtype=np.float64)
-    query = np.array(held_out.query)
-    together = correlation(wrong, query)
-    risk = (1 - confidence) / len(COVERAGES)
-    lowest = 1.0
-    for coverage in COVERAGES:
-        # "lower" keeps every pair of the same confidence together: a threshold cannot part them.
-        least = float(np.quantile(sure, 1 - coverage, method="lower")) if coverage < 1 else 0.0
-        kept = sure >= least
-        found = upper_bound(wrong[kept], query[kept], together, risk)
-        lowest = min(lowest, found)
-        if found <= budget:
-            return Threshold(
-                budget=budget,
-                confidence=confidence,
-                least=least,
-                coverage=float(kept.mean()),
-                error=float(wrong[kept].mean()),
-                bound=found,
-                pairs=len(sure),
-            )
+    sure, query = np.array(held_out.confidence), np.array(held_out.query, dtype=np.int64)
+    wrong = np.array(held_out.wrong, dtype=np.float64)
+    chosen, lowest = None, 1.0
+    for walk in WALKS:
+        for coverage in walk:
+            # "lower" keeps every pair of the same confidence together: a threshold cannot part them.
+            least = float(np.quantile(sure, 1 - coverage, method="lower")) if coverage < 1 else 0.0
+            kept = sure >= least
+            bound = upper_bound(wrong[kept], query[kept], (1 - confidence) / len(WALKS))
+            lowest = min(lowest, bound) if coverage == walk[0] else lowest
+            if bound > budget:
+                break
+            if chosen is None or least < chosen.least:
+                chosen = Threshold(
+                    budget=budget,
+                    confidence=confidence,
+                    least=least,
+                    coverage=float(kept.mean()),
+                    error=float(wrong[kept].mean()),
+                    bound=bound,
+                    pairs=len(sure),
+                )
+    if chosen is not None:
+        return chosen
     allowed = float(np.ceil(lowest * 100) / 100)
     raise InputError(
-        f"--max-noise {budget}: no confidence is high enough to promise it on {len(sure)} held-out pairs; "
-        f"the least that can be promised is {lowest:.3f}",
-        (f"allow --max-noise {allowed:.2f}, " if allowed < 1 else "") + "hold out more ratings, or use a better judge",
+        f"--max-noise {budget}: no confidence is high enough to promise it on {len(sure)} held-out pairs of "
+        f"{len(set(held_out.query))} queries; the least that can be promised is {lowest:.3f}",
+        (f"allow --max-noise {allowed:.2f}, " if allowed < 1 else "") + "hold out more queries, or use a better judge",
     )
 
 
@@ -90,30 +96,26 @@ def check_budget(budget: float) -> None:
         raise InputError(f"--max-noise {budget}: is not between 0 and 1", "give a share, such as 0.05")
 
 
-def upper_bound(wrong: Floats, query: npt.NDArray[np.int64], together: float, risk: float) -> float:
-    """What the true error rate exceeds with probability `risk` at most; `together` is the intraclass correlation."""
-    from scipy.stats import beta  # type: ignore[import-untyped, unused-ignore]
+def upper_bound(wrong: Floats, query: npt.NDArray[np.int64], risk: float) -> float:
+    """What the true error rate of pairs exceeds with probability `risk` at most. Both have shape (N,).
 
-    sizes = np.bincount(query)
-    effect = 1 + max(0.0, float((sizes**2).sum() / sizes.sum()) - 1) * together
-    n, errors = len(wrong) / effect, float(wrong.sum()) / effect
-    return 1.0 if errors >= n else float(beta.ppf(1 - risk, errors + 1, n - errors))
-
-
-def correlation(wrong: Floats, query: npt.NDArray[np.int64]) -> float:
-    """How much errors of one query are alike: intraclass correlation by analysis of variance, in [0, 1].
-
-    0 where it cannot be told: one query, one pair a query, or no errors at all. Source: Donner 1986, "A Review of
-    Inference Procedures for the Intraclass Correlation Coefficient in the One-Way Random Effects Model".
+    It is the least rate that a gambler who bets against it on every query makes 1 / `risk` of the capital with, which
+    no gambler does with more than that probability where the rate is higher. Without any error in Q queries of one size
+    it is nearly 1 - risk ** (1 / Q), Clopper and Pearson's for Q trials.
     """
-    sizes = np.bincount(query)
-    sizes = sizes[sizes > 0]
-    groups, total = len(sizes), len(wrong)
-    if groups < 2 or groups == total:
-        return 0.0
-    means = np.bincount(query, wrong)[np.unique(query)] / sizes
-    between = float((sizes * (means - wrong.mean()) ** 2).sum()) / (groups - 1)
-    within = float((wrong**2).sum() - (sizes * means**2).sum()) / (total - groups)
-    typical = (total - float((sizes**2).sum()) / total) / (groups - 1)
-    spread = between + (typical - 1) * within
-    return min(1.0, max(0.0, (between - within) / spread)) if spread > 0 else 0.0
+    from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]
+
+    sizes, errors = np.bincount(query), np.bincount(query, wrong)
+    sizes, errors = sizes[sizes > 0], errors[sizes > 0]
+    stakes, shares = np.array(STAKES).T
+
+    def gained(rate: float) -> float:
+        # Every factor grows with the rate, so the capital crosses 1 / risk once. A stake can be lost whole: log 0.
+        won = np.maximum((rate * sizes - errors) / ((1 - rate) * sizes.max()), -1)
+        with np.errstate(divide="ignore"):
+            logs = np.log1p(stakes[:, None] * won).sum(axis=1)
+        top = logs.max()
+        return float(top + np.log(shares @ np.exp(logs - top)) + np.log(risk))
+
+    low, high = float(errors.sum() / sizes.sum()), 1 - 1e-9
+    return 1.0 if low >= high or gained(high) < 0 else float(brentq(gained, low, high, xtol=1e-9))

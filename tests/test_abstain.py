@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from judge.abstain import choose, correlation, upper_bound
+from judge.abstain import choose, upper_bound
 from judge.calibrate import HeldOut
 from judge.errors import InputError
 
@@ -21,13 +21,13 @@ def draw(rng, queries, size, together):
     )
 
 
-@pytest.mark.parametrize(("budget", "together"), [(0.15, 0.0), (0.2, 0.0), (0.2, 0.6), (0.25, 1.0)])
+@pytest.mark.parametrize(("budget", "together"), [(0.2, 0.0), (0.25, 0.0), (0.25, 0.6), (0.3, 1.0)])
 def test_the_promise_holds_as_often_as_it_says(budget, together):
     rng = np.random.default_rng(1)
     trials, broken, graded = 200, 0, []
     for _ in range(trials):
         try:
-            found = choose(draw(rng, 40, 15, together), budget)
+            found = choose(draw(rng, 60, 15, together), budget)
         except InputError:
             continue
         # Errors are (1 - confidence) on average, so above a threshold t on U(.34, 1) the error rate is (1 - t) / 2.
@@ -38,30 +38,57 @@ def test_the_promise_holds_as_often_as_it_says(budget, together):
     assert len(graded) > trials / 2, "the promise is not kept by grading nothing"
 
 
-def test_the_bound_is_clopper_pearsons_for_independent_pairs():
-    wrong = np.array([1.0] * 3 + [0.0] * 57)
-    oracle = binomtest(3, 60).proportion_ci(0.9, "exact").high  # two sides of 5%
-    assert upper_bound(wrong, np.arange(60), 0.0, 0.05) == pytest.approx(oracle)
-    # Without errors: 1 - risk ** (1 / n).
-    assert upper_bound(np.zeros(60), np.arange(60), 0.0, 0.05) == pytest.approx(1 - 0.05 ** (1 / 60))
-    assert upper_bound(np.ones(5), np.arange(5), 0.0, 0.05) == 1.0
+@pytest.mark.parametrize(
+    ("queries", "size", "misread", "there", "elsewhere", "budget"),
+    [(10, 30, 0.1, 0.9, 0.01, 0.09), (5, 40, 0.1, 0.9, 0.01, 0.05), (60, 15, 0.2, 0.9, 0.02, 0.19)],
+)
+def test_the_promise_holds_where_whole_queries_are_misread(queries, size, misread, there, elsewhere, budget):
+    rng = np.random.default_rng(2)
+    assert misread * there + (1 - misread) * elsewhere > budget, "so that every promise is a broken one"
+    trials, broken = 200, 0
+    for _ in range(trials):
+        query = np.repeat(np.arange(queries), size)
+        chance = np.where(rng.random(queries) < misread, there, elsewhere)[query]
+        wrong = tuple(rng.random(len(query)) < chance)
+        sure = tuple(rng.uniform(0.34, 1.0, len(query)))
+        try:
+            choose(HeldOut(confidence=sure, wrong=wrong, query=tuple(query.tolist())), budget)
+        except InputError:
+            continue
+        broken += 1
+    assert binomtest(broken, trials, 0.1, alternative="greater").pvalue > 0.01, f"{broken} of {trials} broken"
 
 
-def test_pairs_that_err_together_count_as_fewer():
-    query = np.repeat(np.arange(6), 10)
-    apart = upper_bound(np.zeros(60), query, 0.0, 0.05)
-    # All ten pairs of a query as one: six pairs are left.
-    assert upper_bound(np.zeros(60), query, 1.0, 0.05) == pytest.approx(1 - 0.05 ** (1 / 6))
-    assert upper_bound(np.zeros(60), query, 0.5, 0.05) > apart
+def test_the_bound_of_queries_without_errors_by_hand():
+    # Each of Q queries multiplies the half that is staked whole by 1 / (1 - rate). At rate .1 that is .9 ** -20 = 8.225
+    # of it, and less of the others: 1 + f / 9 to the 20th for f of 1/2, 1/4, 1/8, 1/16.
+    capital = 0.5 * 0.9**-20 + sum(w * (1 + f / 9) ** 20 for f, w in ((0.5, 0.25), (0.25, 0.125), (0.125, 0.0625)))
+    capital += 0.0625 * (1 + 1 / 144) ** 20
+    assert upper_bound(np.zeros(20), np.arange(20), 1 / capital) == pytest.approx(0.1)
+    # Never below the exact bound of as many independent trials, and near it.
+    exact = binomtest(0, 60).proportion_ci(0.9, "exact").high
+    assert exact < upper_bound(np.zeros(60), np.arange(60), 0.05) < 1.2 * exact
+    assert upper_bound(np.ones(5), np.arange(5), 0.05) == 1.0
 
 
-def test_correlation_of_errors_is_1_for_whole_queries_and_0_without_any():
-    query = np.repeat(np.arange(8), 5)
-    assert correlation((query % 2).astype(float), query) == pytest.approx(1)
-    assert correlation(np.zeros(40), query) == 0
-    assert correlation(np.ones(3), np.arange(3)) == 0
-    rng = np.random.default_rng(0)
-    assert correlation((rng.random(40_000) < 0.3).astype(float), np.repeat(np.arange(4000), 10)) < 0.01
+def test_more_pairs_of_the_same_queries_promise_nothing_more():
+    few, many = np.repeat(np.arange(6), 2), np.repeat(np.arange(6), 100)
+    assert upper_bound(np.zeros(12), few, 0.05) == pytest.approx(upper_bound(np.zeros(600), many, 0.05))
+    # Numbers of queries need not be dense.
+    assert upper_bound(np.zeros(12), 7 * few + 3, 0.05) == pytest.approx(upper_bound(np.zeros(12), few, 0.05))
+
+
+@given(st.integers(0, 1000), st.integers(1, 20), st.floats(0.01, 0.5))
+def test_the_bound_is_above_the_rate_and_grows_with_errors_and_confidence(seed, queries, risk):
+    rng = np.random.default_rng(seed)
+    query = rng.integers(0, queries, 60)
+    wrong = (rng.random(60) < 0.3).astype(float)
+    bound = upper_bound(wrong, query, risk)
+    assert wrong.mean() <= bound <= 1
+    more = wrong.copy()
+    more[rng.integers(60)] = 1
+    assert upper_bound(more, query, risk) >= bound - 1e-9
+    assert upper_bound(wrong, query, risk / 2) >= bound - 1e-9
 
 
 def test_a_promise_that_cannot_be_made_says_which_can():
