@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit import measures
-from audit.comparison import Measure, Side, pooled
+from audit.comparison import Measure, Side, coincidences_by_query, pooled
 from audit.intervals import Estimate, by_query_index, each_by_query
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +36,7 @@ def ceilings(
     """Accuracy and quadratic kappa of people and of the judge against people; empty with fewer than two raters.
 
     Each pair of raters counts in both directions, so that neither is the reference. A pair (of query and product) of m
-    ratings weighs m(m-1) among people and m for the judge.
+    ratings weighs m on either side, so that pairs which many were asked about weigh no more among people.
     """
     graded = sum(~np.isnan(side.grades) for side in people)
     shared = np.asarray(graded) >= 2
@@ -45,7 +45,7 @@ def ceilings(
     if len(people) < 2 or not shared.any():
         return []
     on = [_only(side, shared) for side in people]
-    among = pooled([(a, b) for a in on for b in on if a is not b], queries, values)
+    among = coincidences_by_query(on, queries, values)
     against = pooled([(a, _only(judge, shared)) for a in on], queries, values) if judge else among
     both = np.concatenate([among, against], axis=1)
     size = len(values)

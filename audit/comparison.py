@@ -72,25 +72,28 @@ def compare(reference: Side, judged: Side, queries: npt.NDArray[np.str_], values
 def compare_people(people: Sequence[Side], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Comparison:
     """A randomly drawn rater against another: every two raters of a pair count, both ways round.
 
-    `n` is the number of pairs with two ratings or more.
+    `n` is the number of pairs with two ratings or more, and the confusion counts every two of them. The figures weigh a
+    pair by its ratings, as alpha does: by their couples, pairs that many were asked about would decide alone.
     """
-    sides = [(a, b) for a in people for b in people if a is not b]
-    matrices = pooled(sides, queries, values)
+    matrices = coincidences_by_query(people, queries, values)
     used = sum((~np.isnan(side.grades)).astype(np.int64) for side in people) >= 2
-    figures = _of_confusions(matrices, values) | _alphas(people, queries, values)
-    total = matrices.sum(axis=0).astype(np.int64).tolist()
-    return Comparison("another rater", "a rater", int(np.sum(used)), len(np.unique(queries[used])), figures, total)
+    figures = _of_confusions(matrices, values)
+    wanted = {f"alpha_{m}": partial(several.alpha_of, values=values, metric=m) for m in METRICS}
+    total = matrices.sum(axis=0)
+    figures |= {name: found.because(_reason(name, total)) for name, found in each_by_query(matrices, wanted).items()}
+    couples = pooled([(a, b) for a in people for b in people if a is not b], queries, values).sum(axis=0)
+    shown = couples.astype(np.int64).tolist()
+    return Comparison("another rater", "a rater", int(np.sum(used)), len(np.unique(queries[used])), figures, shown)
 
 
-def _alphas(people: Sequence[Side], queries: npt.NDArray[np.str_], values: Sequence[int]) -> dict[str, Estimate]:
-    """Alpha by metric: pooling counts a rating once for each other rater, where a coincidence counts it once."""
+def coincidences_by_query(people: Sequence[Side], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Floats:
+    """Krippendorff's coincidences, shape (Q, K, K) over the distinct queries in sorted order: a pair of m ratings, where
+    m is two or more, weighs m."""
     units = several.coincidences([side.grades for side in people], values)
     every, query = np.unique(queries, return_inverse=True)
     matrices = np.zeros((len(every), len(values), len(values)))
     np.add.at(matrices, query, units)
-    wanted = {f"alpha_{m}": partial(several.alpha_of, values=values, metric=m) for m in METRICS}
-    total = matrices.sum(axis=0)
-    return {name: found.because(_reason(name, total)) for name, found in each_by_query(matrices, wanted).items()}
+    return matrices
 
 
 def pooled(sides: Sequence[tuple[Side, Side]], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Floats:

@@ -79,24 +79,41 @@ def clustered_difference(table: Floats) -> tuple[float, float | None]:
 
     `table` has shape (Q, 2, 2): rows the two groups, columns hits and misses. A linearised ratio estimator (Binder
     1983, "On the variances of asymptotically normal estimators from complex surveys"); one degree of freedom less than
-    the smaller group has queries, since a few queries tell little of their own spread.
+    the smaller group has queries, since a few queries tell little of their own spread. A group that happens to be all
+    hits, or nearly, shows no spread of its own: none is taken to have less than the pooled share gives it by chance.
     The p-value is null with one query in a group, where nothing can be said of chance.
     """
     from scipy import stats
 
-    size = table.sum(axis=(0, 2))
+    counts = table.sum(axis=2)
+    size = counts.sum(axis=0)
     share = table[:, :, 0].sum(axis=0) / size
-    influence = (table[:, :, 0] - share * table.sum(axis=2)) / size
-    lead = influence[:, 0] - influence[:, 1]
-    count = len(table)
+    influence = (table[:, :, 0] - share * counts) / size
     difference = float(share[0] - share[1])
-    fewest = int((table.sum(axis=2) > 0).sum(axis=0).min())
+    fewest = int((counts > 0).sum(axis=0).min())
     if fewest < 2:
         return difference, None
-    error = float(np.sqrt(count / (count - 1) * (lead @ lead)))
-    if error == 0:
-        return difference, None if difference else 1.0
-    return difference, float(2 * stats.t.sf(abs(difference) / error, fewest - 1))
+    scale = len(table) / (len(table) - 1)
+    lead = influence[:, 0] - influence[:, 1]
+    lacking = np.maximum(_variance_by_chance(table) - scale * (influence**2).sum(axis=0), 0).sum()
+    error = float(np.sqrt(scale * (lead @ lead) + lacking))
+    return difference, float(2 * stats.t.sf(abs(difference) / error, fewest - 1)) if error else 1.0
+
+
+def _variance_by_chance(table: Floats) -> Floats:
+    """Of each group's share, shape (2,), if both had the pooled share: binomial times Kish's design effect.
+
+    The effect's intraclass correlation is what the pooled share's own variance by query says.
+    """
+    counts, total = table.sum(axis=2), table.sum()
+    pooled = table[:, :, 0].sum() / total
+    chance = pooled * (1 - pooled)
+    size = counts.sum(axis=1)
+    spread = float(((table[:, :, 0].sum(axis=1) - pooled * size) ** 2).sum()) * len(table) / (len(table) - 1)
+    typical = float((size**2).sum()) / total
+    alike = (spread / (chance * total) - 1) / (typical - 1) if chance and typical > 1 else 0.0
+    within = (counts**2).sum(axis=0) / counts.sum(axis=0)
+    return np.asarray(chance * (1 + (within - 1) * min(max(alike, 0.0), 1.0)) / counts.sum(axis=0))
 
 
 def facets(units: Sequence[Unit]) -> dict[str, list[str | None]]:

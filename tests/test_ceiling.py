@@ -173,3 +173,24 @@ def test_a_share_that_no_rated_query_contradicts_has_no_interval_of_no_width():
     for estimate in (found.rated_only, found.powered):
         assert (estimate.value, estimate.interval) == (0, None)
         assert "says nothing of chance" in estimate.reason
+
+
+def test_a_judge_drawn_from_the_raters_stands_level_with_them_however_many_rated():
+    # Half the pairs are clear and have two ratings; half are contested, 60 to 40, and have six.
+    random = np.random.default_rng(5)
+    contested = np.arange(600) % 2 == 1
+    chance = np.where(contested, 0.6, 0.98)
+    drawn = np.where(random.random((7, 600)) < chance, 2.0, 1.0)
+    people = np.where(contested | (np.arange(6)[:, None] < 2), drawn[:6], NONE)
+    sides = [Side(f"rater {i}", grades) for i, grades in enumerate(people)]
+    for found in ceilings(sides, Side("judge", drawn[6]), np.arange(600).astype(str), (0, 1, 2)):
+        assert found.n == 600
+        assert found.difference.low < 0 < found.difference.high
+
+
+def test_a_pair_weighs_its_ratings_among_people_and_beside_the_judge():
+    # Pair a: grades 2, 2 and the judge's 2. Pair b: grades 2, 1, 1 and the judge's 1.
+    sides = [Side("ann", np.array([2, 2.0])), Side("ben", np.array([2, 1.0])), Side("cem", np.array([NONE, 1.0]))]
+    accuracy = ceilings(sides, Side("judge", np.array([2, 1.0])), np.array(["a", "b"]), (0, 1, 2))[0]
+    assert accuracy.people.value == pytest.approx((2 * 1 + 3 * (2 / 6)) / 5)
+    assert accuracy.judge.value == pytest.approx((2 * 1 + 3 * (2 / 3)) / 5)

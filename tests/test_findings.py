@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from audit.clauses import confused_clauses, report_clauses
 from audit.comparison import Side, compare, compare_people
@@ -98,6 +99,37 @@ def test_a_clustered_p_value_holds_its_level():
         table[np.arange(40), half, 0], table[np.arange(40), half, 1] = counts, 20 - counts
         low += (clustered_difference(table)[1] or 1) < 0.05
     assert low / 400 < 0.085  # binomial error of 400 draws included
+
+
+def of_groups(inside, outside):
+    """Queries of one pair each: hits and misses inside and outside."""
+    cells = [np.array(cell) for cell in ([[1, 0], [0, 0]], [[0, 1], [0, 0]], [[0, 0], [1, 0]], [[0, 0], [0, 1]])]
+    return np.concatenate([np.repeat(c[None], n, axis=0) for c, n in zip(cells, (*inside, *outside), strict=True)])
+
+
+def test_a_small_segment_without_a_miss_is_no_finding_by_itself():
+    # Ten of ten where the rest has eight in ten: Fisher's exact test gives 0.23.
+    exact = stats.fisher_exact([[10, 0], [792, 198]]).pvalue
+    difference, p = clustered_difference(of_groups((10, 0), (792, 198)).astype(float))
+    assert difference == pytest.approx(0.2)
+    assert exact > 0.2
+    # By hand: pooled .802; the variance of ten is .802 * .198 / 10, that of 990 is small beside it.
+    error = np.sqrt(0.802 * 0.198 / 10 + 0.802 * 0.198 / 990)
+    assert p == pytest.approx(2 * stats.t.sf(0.2 / error, 9), rel=1e-3)
+    # The largest difference there is has a p-value too.
+    assert clustered_difference(of_groups((20, 0), (0, 20)).astype(float))[1] < 0.001
+
+
+@pytest.mark.parametrize(("pairs", "ease"), [(1, None), (20, (0.95, 0.05))])
+def test_small_segments_near_perfection_hold_their_level(pairs, ease):
+    random, low, trials = np.random.default_rng(2), 0, 300
+    for _ in range(trials):  # 300 queries, ten of them (or twenty of one pair) a segment, 95% hits everywhere
+        rates = np.full(300, 0.95) if ease is None else random.beta(*ease, 300)
+        hits = random.binomial(pairs, rates)
+        table, group = np.zeros((300, 2, 2)), (np.arange(300) >= (20 if pairs == 1 else 10)).astype(int)
+        table[np.arange(300), group, 0], table[np.arange(300), group, 1] = hits, pairs - hits
+        low += clustered_difference(table)[1] < 0.05
+    assert low / trials < 0.085
 
 
 def test_facets_that_nobody_knows_are_left_out():
