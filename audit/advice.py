@@ -38,8 +38,9 @@ def _judge(report: Mapping[str, Any]) -> Iterator[Advice]:
                 "the raters and the guideline are now what limits the figure.",
                 "who",
             )
-    base, accuracy = report["majority_baseline"], report["accuracy"]
-    if report["run"] and accuracy["low"] is not None and accuracy["low"] <= base["value"]:
+    gain = report["accuracy_gain"]
+    least = gain["value"] if gain["low"] is None else gain["low"]
+    if report["run"] and least is not None and least <= 0:
         yield Advice(
             "The judge is not clearly better than always giving the commonest grade: do not use its labels yet.",
             "agreement",

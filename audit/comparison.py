@@ -87,8 +87,10 @@ def compare_people(people: Sequence[Side], queries: npt.NDArray[np.str_], values
 
 
 def coincidences_by_query(people: Sequence[Side], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Floats:
-    """Krippendorff's coincidences, shape (Q, K, K) over the distinct queries in sorted order: a pair of m ratings, where
-    m is two or more, weighs m."""
+    """Krippendorff's coincidences, shape (Q, K, K) over the distinct queries in sorted order.
+
+    A pair of m ratings, where m is two or more, weighs m.
+    """
     units = several.coincidences([side.grades for side in people], values)
     every, query = np.unique(queries, return_inverse=True)
     matrices = np.zeros((len(every), len(values), len(values)))
@@ -125,6 +127,7 @@ def _measures(values: Sequence[int]) -> dict[str, Measure]:
         "linear_kappa": partial(measures.weighted_kappa, values=values, weights="linear"),
         "macro_f1": measures.macro_f1,
         "majority_baseline": measures.majority_baseline,
+        "accuracy_gain": lambda c: measures.accuracy(c) - measures.majority_baseline(c),
         "gwet_ac1": measures.gwet_ac1,
         "gwet_ac2": partial(measures.gwet_ac2, values=values),
     }
@@ -134,6 +137,10 @@ def _measures(values: Sequence[int]) -> dict[str, Measure]:
         found[f"precision_{value}"] = partial(_at, measures.precision, place)
         found[f"recall_{value}"] = partial(_at, measures.recall, place)
     return found
+
+
+_LIKE = {"linear_kappa": "weighted_kappa", "accuracy_gain": "accuracy"}
+"""Measures that are undefined where another is."""
 
 
 def _at(measure: Measure, place: int, confusion: Floats) -> npt.ArrayLike:
@@ -146,7 +153,7 @@ def _reason(name: str, total: npt.NDArray[Any]) -> str | None:
     if name.startswith(("precision_", "recall_")):
         side = "judged side" if name.startswith("precision_") else "reference"
         return f"the {side} never gave this grade" if total.any() else None
-    return measures.undefined_reason({"linear_kappa": "weighted_kappa"}.get(name, name), total)
+    return measures.undefined_reason(_LIKE.get(name, name), total)
 
 
 def _of_confusions(matrices: npt.NDArray[Any], values: Sequence[int]) -> dict[str, Estimate]:

@@ -3,7 +3,9 @@
 Pairs of one query share its difficulty and its rater, so they are not independent: resampling pairs makes
 an interval too narrow. Both functions draw whole queries with replacement and read the interval off the
 percentiles of the replicates (Efron 1979, "Bootstrap Methods"; for clusters, Field and Welsh 2007,
-"Bootstrapping clustered data"). The same seed gives the same interval.
+"Bootstrapping clustered data"). Percentiles of few queries are too near each other; they are taken further out
+by what Student's t has over the normal (the expanded percentiles of Hesterberg 2015, "What Teachers Should Know
+About the Bootstrap"). The same seed gives the same interval.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +21,8 @@ _CELLS = 2_000_000  # replicates x queries held at a time: 16 MB an array, at 10
 
 
 ROUNDING = 1e-12
+FEWEST = 5
+"""Queries below which there is no interval: resamples of four cover 0.89 where they should cover 0.95, of two 0.50."""
 ALIKE = "all queries are alike in it, so resampling them says nothing of chance"
 
 
@@ -77,7 +81,7 @@ def by_query(
     `confusions` has shape (Q, K, K); queries without pairs carry no evidence and are left out. `measure`
     takes (..., K, K) and returns (...), as `audit.measures` does; pick one grade of a measure per grade
     with `lambda c: recall(c)[..., k]`. Replicates where it is NaN are dropped; where more than half are, or
-    with one query only, the interval is None and `reason` says so.
+    with fewer than `FEWEST` queries, the interval is None and `reason` says so.
     """
     return each_by_query(confusions, {"": measure}, resamples=resamples, level=level, seed=seed)[""]
 
@@ -147,7 +151,7 @@ def by_query_index(
 
     For what is no function of a confusion matrix: rank correlations, calibration, alpha. `query_index` has
     shape (N,); `statistic` takes row positions, shape (M,), repeated as often as their query was drawn, and
-    returns a float. It runs once per replicate. NaN, one query and the seed are treated as by `by_query`.
+    returns a float. It runs once per replicate. NaN, few queries and the seed are treated as by `by_query`.
     """
     queries, query = np.unique(np.asarray(query_index), return_inverse=True)
     count = len(queries)
@@ -174,17 +178,26 @@ def _estimate(value: float, queries: int, replicates: Iterator[Floats], level: f
         raise ValueError(f"level is a share between 0 and 1, got {level}")
     if np.isnan(value):
         return Estimate(None, None, None, "the measure is undefined for these pairs")
-    if queries == 1:
-        return Estimate(value, None, None, "a single query cannot be resampled, so there is no interval")
+    if queries < FEWEST:
+        some = "a single query cannot" if queries == 1 else f"{queries} queries are too few to"
+        return Estimate(value, None, None, f"{some} be resampled, so there is no interval")
     drawn = np.concatenate([np.empty(0), *replicates])
     kept = drawn[~np.isnan(drawn)]
     if not len(kept) or 2 * len(kept) < len(drawn):
         missing = f"{len(drawn) - len(kept)} of {len(drawn)}"
         return Estimate(value, None, None, f"the measure is undefined in {missing} resamples, so no interval")
-    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    tail = _expanded((1 - level) / 2, queries)
+    low, high = np.quantile(kept, [tail, 1 - tail])
     if high - low < ROUNDING:
         return Estimate(value, None, None, ALIKE)
     return Estimate(value, float(low), float(high))
+
+
+def _expanded(tail: float, queries: int) -> float:
+    """The percentile to read for `tail`: the normal's share beyond Student's t, and for the variance of a sample."""
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
+    return float(stats.norm.cdf(stats.t.ppf(tail, queries - 1) * np.sqrt(queries / (queries - 1))))
 
 
 def _positions(labels: npt.ArrayLike, scale: Floats) -> Ints:

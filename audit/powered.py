@@ -57,8 +57,9 @@ def powered_mean(sums: Sums, power: float | None = None, level: float = 0.95) ->
     """The weighted mean of y over all labelled pairs.
 
     With `power` 0 it is the mean of the rated pairs, with 1 the estimate of the 2023 paper; left out, the power that
-    makes the variance least is used, as PPI++ does. Intervals are normal: value +- z times the error from the queries'
-    influence (linearised ratio estimator), which covers that the rated pairs are among the labelled ones. Null, with
+    makes the variance least is used, as PPI++ does. Intervals are value +- t times the error from the queries'
+    influence (linearised ratio estimator), which covers that the rated pairs are among the labelled ones; t and the
+    error's correction count the rated queries, since the others tell nothing of how far the judge is off. Null, with
     its reason, without rated pairs, and intervals with fewer than two rated queries.
     """
     counts = int(sums.n), int(sums.n_rated)
@@ -74,24 +75,23 @@ def powered_mean(sums: Sums, power: float | None = None, level: float = 0.95) ->
     spread = float(added @ added)
     if power is None:
         power = float(np.clip(-(direct @ added) / spread, 0, 1)) if spread > 1e-15 else 0.0
-    several = int((sums.rated_weight > 0).sum()) > 1
+    rated_queries = int((sums.rated_weight > 0).sum())
     return Powered(
         float(everywhere),
-        _normal(float(people), direct, several, level),
-        _normal(float(people + power * (everywhere - there)), direct + power * added, several, level),
+        _interval(float(people), direct, rated_queries, level),
+        _interval(float(people + power * (everywhere - there)), direct + power * added, rated_queries, level),
         power,
         *counts,
     )
 
 
-def _normal(value: float, influence: Floats, several: bool, level: float) -> Estimate:
-    if not several:
+def _interval(value: float, influence: Floats, rated: int, level: float) -> Estimate:
+    if rated < 2:
         return Estimate(value, None, None, "fewer than two queries are rated, so there is no interval")
-    from statistics import NormalDist
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
-    count = len(influence)
-    error = float(np.sqrt(count / (count - 1) * (influence @ influence)))
-    reach = NormalDist().inv_cdf((1 + level) / 2) * error
+    error = float(np.sqrt(rated / (rated - 1) * (influence @ influence)))
+    reach = float(stats.t.ppf((1 + level) / 2, rated - 1)) * error
     # A share cannot leave [0, 1]; the estimator itself can, where the judge is far off on few rated pairs.
     if error < ROUNDING:
         return Estimate(min(max(value, 0.0), 1.0), None, None, ALIKE)

@@ -22,8 +22,8 @@ CONFIDENCE = 0.9
 WALKS = ((0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), (0.5, 0.6, 0.7, 0.8, 0.9, 1.0))
 """The coverages that are tried, in order. Fixed beforehand; each walk more would cost of the confidence."""
 STAKES = ((1.0, 0.5), (0.5, 0.25), (0.25, 0.125), (0.125, 0.0625), (0.0625, 0.0625))
-"""Shares of the largest bet that cannot lose everything, and how the capital is divided among them. Small ones win where
-whole queries are wrong."""
+"""Shares of the largest bet that cannot lose more than there is, and how the capital is divided among them. Small ones
+win where whole queries are wrong."""
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,6 +8,8 @@ from conftest import DOZEN
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import judge.importing
+from audit.advice import advise
+from audit.comparison import Side, compare
 from judge.guideline import load_guideline
 from judge.pairs import Source
 from judge.store import Run
@@ -41,8 +43,8 @@ def test_figures_worked_by_hand(tmp_path, main):
     assert found["weighted_kappa"]["value"] == pytest.approx(1 - (1 / 4) / (5 / 4))
     assert found["majority_baseline"]["value"] == 0.5
     assert found["confusion"] == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
-    # By query: 1 of 2 right in a, 2 of 2 in b; resampling two queries gives 1/2, 3/4 or 1.
-    assert (found["accuracy"]["low"], found["accuracy"]["high"]) == (0.5, 1.0)
+    assert (found["accuracy"]["low"], found["accuracy"]["high"]) == (None, None)
+    assert found["accuracy"]["reason"] == "2 queries are too few to be resampled, so there is no interval"
 
 
 def test_figures_equal_those_of_a_second_library(tmp_path, main):
@@ -166,3 +168,27 @@ def test_imported_grades_bring_no_probabilities_and_blank_ones_no_grade(tmp_path
     main("export", "run", "--to", "jsonl", "--out", "x.jsonl")
     first = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[0])
     assert (first["grade"], first["probabilities"], first["expected_grade"]) == (2, None, None)
+
+
+@pytest.mark.parametrize(
+    ("confusion", "warned"),
+    [
+        (
+            [[50, 79, 39], [24, 49, 65], [9, 18, 96]],
+            True,
+        ),  # .455 beside .392, but by .063 with a standard error of .036
+        ([[90, 39, 39], [24, 79, 35], [9, 18, 96]], False),
+        ([[168, 0, 0], [138, 0, 0], [123, 0, 0]], True),  # one grade for everything: no better in any resample
+    ],
+)
+def test_a_judge_is_called_better_than_one_grade_only_where_the_difference_is(confusion, warned):
+    counts = np.array(confusion).ravel()
+    cells = np.repeat(np.arange(9), counts)
+    people, judged = (Side(name, grades.astype(float)) for name, grades in (("p", cells // 3), ("j", cells % 3)))
+    found = compare(people, judged, np.arange(len(cells)).astype(str), (0, 1, 2)).as_json()
+    assert found["accuracy_gain"]["value"] == pytest.approx(
+        found["accuracy"]["value"] - found["majority_baseline"]["value"]
+    )
+    nothing = {name: [] for name in ("ceiling", "clauses", "confused", "raters", "segments")}
+    said = advise(found | nothing | {"run": "r", "people": {"tied": 0}})
+    assert bool(said) == warned

@@ -116,8 +116,11 @@ def test_a_prediction_powered_mean_by_hand():
     assert found.powered.value == 0
     # Influences: direct (1/4, -1/4, 0, 0); added f/4 - 1/8 less 0 for the rated: (1/8, 1/8, -1/8, -1/8).
     errors = np.array([3 / 8, -1 / 8, -1 / 8, -1 / 8])
-    assert found.powered.high == pytest.approx(1.959964 * np.sqrt(4 / 3 * (errors**2).sum()), abs=1e-6)
+    # Two queries are rated: one degree of freedom, at which 95% of Student's t lie within tan(.475 pi) = 12.7062.
+    assert found.powered.high == pytest.approx(min(1, 12.7062 * np.sqrt(2 * (errors**2).sum())), abs=1e-4)
     assert found.powered.low == 0
+    mild = powered_mean(sums(y, f, rated, list("abcd")), power=1, level=0.2)  # tan(.1 pi) = .32492
+    assert mild.powered.high == pytest.approx(0.32492 * np.sqrt(2 * (errors**2).sum()), abs=1e-4)
 
 
 def test_an_estimate_beyond_the_scale_keeps_its_interval_in_order():
@@ -125,6 +128,19 @@ def test_an_estimate_beyond_the_scale_keeps_its_interval_in_order():
     y, f, rated = np.array([1, 1, *[0] * 6]), np.array([0, 0, *[1] * 6]), np.array([1, 1, *[0] * 6])
     found = powered_mean(sums(y, f, rated, list("abcdefgh")), power=1)
     assert found.powered.low <= found.powered.value == found.powered.high == 1
+
+
+@pytest.mark.parametrize("queries", [5, 10])
+def test_few_rated_queries_are_covered_as_often_as_many(queries):
+    # Rates of queries spread around 2/3; 20 pairs of each, of 200 queries.
+    random, covered, trials = np.random.default_rng(4), 0, 400
+    for _ in range(trials):
+        y = random.binomial(1, np.repeat(random.beta(4, 2, 200), 20)).astype(float)
+        f = np.where(random.random(4000) < 0.7, y, random.integers(0, 2, 4000)).astype(float)
+        rated = (np.arange(4000) < 20 * queries).astype(float)
+        found = powered_mean(sums(y, f, rated, np.repeat(np.arange(200), 20)))
+        covered += found.powered.low <= 2 / 3 <= found.powered.high
+    assert covered / trials > 0.9
 
 
 def test_all_rated_is_the_plain_mean_whatever_the_judge_says():
