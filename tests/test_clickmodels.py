@@ -86,6 +86,24 @@ def test_what_cannot_be_told_is_said_and_not_guessed():
     assert all(point.reason for point in found.curve[1:])
 
 
+@pytest.mark.parametrize(("shuffled", "told"), [(False, False), (True, True)])
+def test_user_browsing_cannot_tell_looking_from_relevance_where_the_ranking_never_moves(shuffled, told):
+    rng = np.random.default_rng(2)
+    # Sixty pairs in places 1 to 5 of twelve queries. Looking goes on from a click: 0.9 right below one, 0.5 else.
+    pair, alpha = np.arange(60).reshape(12, 5), rng.uniform(0.2, 0.6, 60)
+    rows = np.repeat(pair, 400, axis=0)
+    rows = rng.permuted(rows, axis=1) if shuffled else rows
+    clicked = np.zeros(rows.shape, dtype=bool)
+    for place in range(5):
+        below = clicked[:, place - 1] if place else np.ones(len(rows), dtype=bool)
+        clicked[:, place] = rng.random(len(rows)) < np.where(below, 0.9, 0.5) * alpha[rows[:, place]]
+    searches = Searches(rows, np.repeat(np.arange(12), 400), clicked)
+    found = examine(searches.cells(), searches)
+    assert found.model.name == "user browsing"
+    assert (found.note is None) == told
+    assert [point.examined is not None for point in found.curve] == [True, *[told] * 4]
+
+
 def simulate_browsing(model, count, seed=0):
     rng = np.random.default_rng(seed)
     pair = np.argsort(rng.random((count, len(model.attractive))), axis=1)[:, :6]

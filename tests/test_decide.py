@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 from audit.engagement import adjudicate
-from audit.engagement.queue import Item, as_csv
+from audit.engagement.queue import NUMBERS, Item, as_csv
 from judge.decisions import Decision, Decisions
 from judge.records import query_key
 from judge.rows import Table
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
-NUMBERS = ("impressions", "examined_impressions", "clicks", "expected_clicks", "carts", "purchases", "people_grade")
 
 
 def test_decisions_of_the_agreement_report_and_of_another_run_come_in(main, tmp_path):
@@ -39,6 +38,18 @@ def test_decisions_of_the_agreement_report_and_of_another_run_come_in(main, tmp_
     ]
     saved.write_text(json.dumps(lines[0] | {"time": "yesterday"}) + "\n")
     assert "row 1, field 'time': 'yesterday' is no time" in main("decide", run, saved, code=2).err
+
+
+def test_reviewers_see_the_clicks_that_were_weighed_beside_those_expected():
+    seen = {"impressions": 1040, "examined_impressions": 40.0, "clicks": 83, "expected_clicks": 3.22}
+    rest = {"carts": 0, "purchases": 0, "people_grade": None}
+    known = {"query_id": "q", "query": "lamp", "candidate_id": "p", "candidate": {}, "grade": 1, "suggested_grade": 2}
+    known |= {"types": (), "p_wrong": 0.5, "probabilities": None}
+    item = Item(**known, numbers=seen | rest | {"examined_clicks": 3.0})
+    assert "83 clicks, 3 of them weighed (3.2 expected), 0 carts" in item.evidence
+    for same in (83.0, None):  # all of them, and an audit that has not written it
+        item = Item(**known, numbers=seen | rest | {"examined_clicks": same})
+        assert "83 clicks (3.2 expected), 0 carts" in item.evidence
 
 
 def test_a_sheet_that_comes_twice_is_appended_once(main, tmp_path):

@@ -149,6 +149,23 @@ def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
     assert "no file has a column 'sku'" in wrong.err or "missing column" in wrong.err
 
 
+def test_a_query_that_the_run_has_in_two_spellings_is_searched_once(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\niPhone,A,2\niphone,A,2\niphone,B,0\n")
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv")
+    rows = [[f"p{n}", "iphone", "A", 1, int(n < 90)] for n in range(100)]
+    rows += [[f"t{n}", "tv", "C", 1, int(n < 20)] for n in range(100)]
+    shown(tmp_path / "shown.csv", ["query"], rows)
+    found = audit(run, EngagementFile(tmp_path / "shown.csv"), Settings())
+    assert [(row.query, row.searches, row.labelled_pairs) for row in found.queries] == [
+        ("iphone", 100, 3),
+        ("tv", 100, 0),
+    ]
+    assert traffic_mix(found.queries)["labelled_share_of_searches"] == 0.5
+    assert zero_click_summary(found.queries)["all"]["zero_click_rate"] == pytest.approx(0.45)
+    assert found.queries[0].query_id in found.labelled.query_id
+    assert found.queries[0].weight == 1
+
+
 def test_trust_is_taken_from_all_clicks_of_a_pair_at_once(tmp_path):
     (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,0\n")
     run = make_run(tmp_path / "run", tmp_path / "grades.csv")

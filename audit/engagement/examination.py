@@ -12,6 +12,9 @@ from audit.engagement.clickmodels import MODELS, NEEDS_SEARCHES, WIDTH, ClickMod
 RESAMPLES = 30
 DRAWN = 200
 """Queries in a resample, at most."""
+TOLD_BY_CLICKS = ("cascade", "dynamic Bayesian")
+"""Models in which the clicks above say what was looked at. In all others, user browsing too, a position's examination
+may grow by what its pairs' attractiveness shrinks, unless a pair was shown elsewhere too."""
 BRIDGE = 30.0
 """Impressions that a pair must have at each of two positions for them to be compared through it."""
 HELD_OUT = 0.2
@@ -71,7 +74,7 @@ def examine(cells: Cells, searches: Searches | None, seed: int = 0) -> Examinati
         model = MODELS[name](cells, pairs)
     apart: Ints = np.zeros(0, dtype=np.int64)
     note = None
-    if name not in (*NEEDS_SEARCHES, "dynamic Bayesian"):
+    if name not in TOLD_BY_CLICKS:
         apart = unconnected(cells)
         if len(apart):
             model = _without(model, apart)

@@ -67,24 +67,26 @@ def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
     for query_id in labelled.query_id:
         pairs[query_id] = pairs.get(query_id, 0) + 1
     kinds = query_kinds(labelled)
-    # Several spellings of one of the run's queries are one query, as they are for the evidence.
-    found = db.execute("""SELECT arg_max(coalesce(k.words, k.text), q.searches) AS query, m.query_id,
+    # Several spellings are one query, whether the events or the run have them: its searches count once.
+    found = db.execute("""SELECT arg_max(coalesce(k.words, k.text), q.searches) AS query, m.ids,
             nullif(trim(any_value(k.kind)), ''), bool_or(k.promoted), sum(q.searches)::BIGINT AS searches,
             sum(q.clicked)::BIGINT, sum(q.clicks)::BIGINT
-        FROM queries q JOIN query_keys k USING (q) LEFT JOIN matched m USING (q)
-        GROUP BY m.query_id, CASE WHEN m.query_id IS NULL THEN q.q END
-        ORDER BY searches DESC, query, m.query_id""").fetchall()
+        FROM queries q JOIN query_keys k USING (q)
+        LEFT JOIN (SELECT q, list(query_id ORDER BY query_id) AS ids FROM matched GROUP BY q) m USING (q)
+        GROUP BY m.ids, CASE WHEN m.ids IS NULL THEN q.q END
+        ORDER BY searches DESC, query, m.ids""").fetchall()
     total = sum(row[4] for row in found)
     ours = sum(row[4] for row in found if row[1] is not None)
-    sample = sum(pairs[query_id] for query_id in {row[1] for row in found if row[1] is not None})
+    sample = sum(pairs[query_id] for query_id in {query_id for row in found for query_id in row[1] or ()})
     rows, before = [], 0
-    for text, query_id, kind, promoted, searches, clicked, clicks in found:
-        count = pairs.get(query_id, 0)
+    for text, ids, kind, promoted, searches, clicked, clicks in found:
+        first = ids[0] if ids else None
+        count = sum(pairs[each] for each in ids or ())
         rows.append(
             QueryRow(
-                query_id=query_id,
+                query_id=first,
                 query=text,
-                kind=kind or kinds.get(query_id, "unknown"),
+                kind=kind or kinds.get(first, "unknown"),
                 searches=searches,
                 zero_click=None if clicked is None or not searches else 1 - clicked / searches,
                 clicks=clicks or 0,

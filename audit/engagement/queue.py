@@ -29,6 +29,10 @@ COLUMNS = (
     "author",
     "reason",
 )
+NUMBERS = (
+    *("impressions", "examined_impressions", "clicks", "examined_clicks", "expected_clicks"),
+    *("carts", "purchases", "people_grade"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Item:
     probabilities: tuple[float, ...] | None
     """What the judge said, in grade order; null where the label brought none."""
     numbers: Mapping[str, Any]
-    """The evidence: impressions, examined impressions, clicks, expected clicks, carts, purchases, people's grade."""
+    """The evidence, by the names of `NUMBERS`."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -58,6 +62,10 @@ class Item:
         """The evidence in a line."""
         n = self.numbers
         expected = "" if n["expected_clicks"] is None else f" ({n['expected_clicks']:.1f} expected)"
+        # What is expected is of the clicks that were weighed: beside all of them it would mislead.
+        weighed = n["clicks"] if n["examined_clicks"] is None else n["examined_clicks"]
+        if expected and abs(weighed - n["clicks"]) >= 0.5:
+            expected = f", {weighed:,.0f} of them weighed{expected}"
         people = "" if n["people_grade"] is None else f", people {n['people_grade']}"
         return (
             f"{n['impressions']:,} impressions, {n['examined_impressions']:,.0f} examined, {n['clicks']:,} clicks"
@@ -80,12 +88,13 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
         SELECT f.query_id, f.query, f.candidate_id, any_value(f.candidate), any_value(f.grade),
             arg_max(f.suggested_grade, f.strength), list(f.type ORDER BY f.strength DESC), any_value(f.p_wrong),
             any_value(l.probabilities), any_value(f.impressions), any_value(f.examined_impressions),
-            any_value(f.clicks), any_value(f.expected_clicks), any_value(f.carts), any_value(f.purchases),
-            any_value(f.people_grade)
-        FROM read_parquet('{target}') f JOIN labels l ON l.row = f.row
+            any_value(f.clicks), any_value(f.examined_clicks), any_value(f.expected_clicks), any_value(f.carts),
+            any_value(f.purchases), any_value(f.people_grade)
+        FROM (FROM read_parquet('{target}')
+            -- An older audit has not written the clicks that were weighed.
+            UNION ALL BY NAME SELECT NULL::DOUBLE AS examined_clicks WHERE false) f JOIN labels l ON l.row = f.row
         GROUP BY ALL ORDER BY any_value(f.p_wrong) * sqrt(1 + any_value(f.impressions)) DESC, f.query_id, f.candidate_id
         """)
-    names = ("impressions", "examined_impressions", "clicks", "expected_clicks", "carts", "purchases", "people_grade")
     items = [
         Item(
             query_id=row[0],
@@ -97,7 +106,7 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
             types=tuple(row[6]),
             p_wrong=row[7],
             probabilities=None if row[8] is None else tuple(row[8]),
-            numbers=dict(zip(names, row[9:], strict=True)),
+            numbers=dict(zip(NUMBERS, row[9:], strict=True)),
         )
         for row in rows
     ]
