@@ -86,7 +86,7 @@ def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
             QueryRow(
                 query_id=first,
                 query=text,
-                kind=kind or kinds.get(first, "unknown"),
+                kind=kind or kinds.get(first or "", "unknown"),
                 searches=searches,
                 zero_click=None if clicked is None or not searches else 1 - clicked / searches,
                 clicks=clicks or 0,
