@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from audit.versions import column_title
+from judge.cells import inert_sql
 from judge.errors import InputError
 from judge.files import new_file
 from judge.sql import quoted
 
 SUFFIXES = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER", ".jsonl": "FORMAT json"}
-FORMULA = "^[=+@\t\r-]"
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ def write_moves(db: Any, out: Path, *, overwrite: bool = False) -> int:
     check_out(out)
     sql = _sql(db)
     if out.suffix == ".csv":
-        safe = (f"if(regexp_matches({name}, '{FORMULA}'), chr(39) || {name}, {name}) AS {name}" for name in TEXTS)
-        sql = f"SELECT * REPLACE ({', '.join(safe)}) FROM ({sql})"
+        sql = f"SELECT * REPLACE ({', '.join(map(inert_sql, TEXTS))}) FROM ({sql})"
     with new_file(out, overwrite=overwrite) as partial:
         return int(db.execute(f"COPY ({sql}) TO {quoted(partial)} ({SUFFIXES[out.suffix]})").fetchone()[0])
 

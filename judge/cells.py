@@ -70,15 +70,22 @@ def encodable(text: str) -> bool:
     return True
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+"""What a spreadsheet takes for the beginning of a formula; and the quote that disarms it, so that no two cells become
+one."""
 
 
 def inert(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return "'" + cell if cell[:1] in FORMULA else cell
+    return "'" + cell if cell.startswith(FORMULA) else cell
+
+
+def inert_sql(name: str) -> str:
+    """`inert` for a column of this name, as SQL."""
+    signs = ", ".join(f"chr({ord(sign)})" for sign in FORMULA)
+    return f"if(left({name}, 1) IN ({signs}), chr(39) || {name}, {name}) AS {name}"
 
 
 def restored(cell: str) -> str:
-    """What `inert` was given."""
-    return cell[1:] if cell[:1] == "'" and inert(cell[1:]) == cell else cell
+    """What `inert` was given. What people wrote keeps a quote that disarms nothing."""
+    return cell[1:] if cell.startswith("'") and inert(cell[1:]) == cell else cell

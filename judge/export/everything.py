@@ -7,7 +7,7 @@ A pair that was decided has the decided grade, `label_grade` keeps the label's o
 import tempfile
 from pathlib import Path
 
-from judge.cells import FORMULA
+from judge.cells import inert_sql
 from judge.errors import RunError
 from judge.export.decided import decided
 from judge.export.written import WrittenView
@@ -40,9 +40,8 @@ _ROWS = """SELECT {} FROM (
           ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped')
           ORDER BY row"""
 # A spreadsheet opens this file: no text in it begins a formula (`inert`), and a list is numbers between spaces.
-_FORMULA = ", ".join(f"chr({ord(letter)})" for letter in FORMULA)
 _TEXTS = ("query_id", "query", "candidate_id", "reason", "decided_by", "decision_reason")
-_CELLS = {name: f"if(left({name}, 1) IN ({_FORMULA}), chr(39) || {name}, {name}) AS {name}" for name in _TEXTS}
+_CELLS = {name: inert_sql(name) for name in _TEXTS}
 _CELLS["probabilities"] = "array_to_string(probabilities, ' ') AS probabilities"
 # Kinds are given: guessed from the first rows, they are wrong where none of these has a grade.
 _JSON = "read_json({}, format = 'newline_delimited', columns = {{'query_id': 'VARCHAR', 'grade': 'INTEGER'}})"
