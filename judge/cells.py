@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-"""White space, control characters and invisible marks that reorder or hide text, in runs."""
+UNSEEN = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff"
+    r"\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]+"
+)
+"""White space, control characters and invisible marks that reorder or hide text, in runs. Joiners and variation
+selectors are none: words and emoji are spelt with them."""
 
 
 def as_text(value: Any, join: str = ", ") -> str | None:
