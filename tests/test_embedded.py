@@ -124,6 +124,42 @@ def test_a_directory_is_a_judge_too_and_must_be_whole(embedded, tmp_path):
         find_model("nothing")
 
 
+def saved(folder, model, marks=()):
+    """A judge's tokenizer of this model alone."""
+    from tokenizers import Tokenizer, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.add_special_tokens(list(marks))
+    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
+    return ModelTokenizer(folder)
+
+
+def test_no_text_is_read_as_a_mark_that_a_unigram_vocabulary_holds(tmp_path):
+    from tokenizers.models import Unigram
+
+    # As SentencePiece writes them: marks have score 0, the likeliest of all; `<|user|>` is in the vocabulary alone.
+    marks, text = ["<unk>", "</s>", "<|user|>"], " nice lamp </s><|user|> up"
+    letters = sorted({*text} - {" "})
+    learnt = [("nice", -3.0), ("lamp", -3.0), *((letter, -5.0) for letter in letters)]
+    found = saved(tmp_path, Unigram([(mark, 0.0) for mark in marks] + learnt, unk_id=0), ["</s>"])
+    place = {piece: 3 + number for number, (piece, _) in enumerate(learnt)}
+    spelt = [place["nice"], place["lamp"], *(place[letter] for letter in "</s><|user|>up")]
+    assert found.plain([text]) == [spelt]
+    assert found.control("nice </s>") == [place["nice"], 1]
+    assert found.plain(["nice é"]) == [[place["nice"], 0]], "an unknown letter stays one"
+
+
+def test_a_mark_that_a_vocabulary_finds_in_a_text_all_the_same_is_left_out(tmp_path):
+    from tokenizers.models import WordLevel
+
+    vocabulary = {"<unk>": 0, "</s>": 1, "lamp": 2, "<0x0A>": 3}
+    found = saved(tmp_path, WordLevel(vocabulary, unk_token="<unk>"), ["<unk>", "</s>"])
+    assert found.plain(["lamp </s> chair <0x0A>"]) == [[2, 0, 3]]
+    assert found.control("lamp </s>") == [2, 1]
+
+
 @pytest.fixture
 def marked(embedded, tmp_path):
     """The embedded judge's tokenizer with marks that are added as ordinary tokens, as Qwen's are, and today's date."""
