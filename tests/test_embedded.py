@@ -1,5 +1,6 @@
 """The embedded judge: unpacked whole or not at all, with the tokenizer that the model was trained with."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from conftest import ROOT
 
 from judge import embedded as unpacking
 from judge.errors import ModelError
+from judge.fingerprint import digest
 from judge.gguf import is_whole
 from judge.model import find_model
 from judge.prompt import PromptBuilder
@@ -122,6 +124,40 @@ def test_a_directory_is_a_judge_too_and_must_be_whole(embedded, tmp_path):
         find_model(str(tmp_path))
     with pytest.raises(ModelError, match="no judge 'nothing'"):
         find_model("nothing")
+
+
+def test_weights_are_known_by_their_bytes_and_not_by_the_name_of_a_link(tmp_path, monkeypatch):
+    name = "ab" * 32
+    cache, snapshot = tmp_path / "cache", tmp_path / "cache" / "snapshots" / "0a1b2c"
+    for folder in (snapshot, cache / "blobs", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(b"other weights")
+    (snapshot / "config.json").write_text("{}")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+
+    def weights(judge, target):
+        (snapshot / "model.safetensors").unlink(missing_ok=True)
+        (snapshot / "model.safetensors").symlink_to(target)
+        return find_model(str(judge)).weights
+
+    def told(file):
+        return digest({"model.safetensors": file, "config": {}})
+
+    own = hashlib.sha256(b"other weights").hexdigest()
+    assert weights(snapshot, tmp_path / "elsewhere" / name) == told(own)
+    assert weights(snapshot, cache / "blobs" / name) == told(own)
+    assert weights("owner/name", tmp_path / "elsewhere" / name) == told(own)
+    # What the Hub's client has put into its cache for this very name is not read again.
+    assert weights("owner/name", cache / "blobs" / name) == told(name)
+
+
+@pytest.mark.parametrize("judge", ["folder", "owner/name"])
+def test_an_adapter_beside_weights_is_not_applied_unseen(tmp_path, monkeypatch, judge):
+    for file in ("config.json", "adapter_config.json", "model.safetensors"):
+        (tmp_path / file).write_text("{}")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    with pytest.raises(ModelError, match=r"holds an adapter \(adapter_config\.json\)"):
+        find_model(str(tmp_path) if judge == "folder" else judge)
 
 
 def saved(folder, model, marks=()):
