@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.embedded import EMBEDDED, embedded_model
-from judge.errors import ModelError
+from judge.errors import ModelError, safe
 from judge.fingerprint import digest, file_digest
 from judge.gguf import folder_of, is_whole, unpack
 

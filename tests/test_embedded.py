@@ -160,6 +160,18 @@ def test_an_adapter_beside_weights_is_not_applied_unseen(tmp_path, monkeypatch, 
         find_model(str(tmp_path) if judge == "folder" else judge)
 
 
+def test_a_download_that_fails_tells_no_secret(monkeypatch):
+    said = "403 for https://ann:pass@word@cdn.example/file?X-Amz-Signature=abc\nBearer xyz hf_secret"
+
+    def refused(*_, **__):
+        raise OSError(said)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refused)
+    with pytest.raises(ModelError) as found:
+        find_model("owner/name")
+    assert found.value.message == "owner/name: cannot be downloaded (403 for https://cdn.example/file … …)"
+
+
 def saved(folder, model, marks=()):
     """A judge's tokenizer of this model alone."""
     from tokenizers import Tokenizer, pre_tokenizers
