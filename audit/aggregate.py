@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from audit.panel import Panel
 from judge import consensus
+from judge.cells import inert
 from judge.errors import InputError
 from judge.files import new_file
 
@@ -22,7 +23,6 @@ Floats = npt.NDArray[np.float64]
 SAME = 1e-9
 """Posteriors that differ by no more are a tie."""
 COLUMNS = ("query_id", "query", "candidate_id", "grade", "tied", "posterior", "expected_grade", "ratings", "method")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def dawid_skene(
@@ -175,7 +175,7 @@ def _cell(value: Any) -> Any:
     """Lists as words between spaces; text that a spreadsheet would run as a formula gets a quote in front."""
     if isinstance(value, list):
         return " ".join(map(str, value))
-    return "'" + value if isinstance(value, str) and value.startswith(FORMULA) else value
+    return inert(value) if isinstance(value, str) else value
 
 
 def _votes(ratings: Floats, values: Sequence[int]) -> Floats:

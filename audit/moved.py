@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from audit.versions import column_title
+from judge.cells import inert_sql
 from judge.errors import InputError
 from judge.files import new_file
+from judge.sql import quoted
 
 SUFFIXES = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER", ".jsonl": "FORMAT json"}
-FORMULA = "^[=+@\t\r-]"
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,9 @@ def write_moves(db: Any, out: Path, *, overwrite: bool = False) -> int:
     check_out(out)
     sql = _sql(db)
     if out.suffix == ".csv":
-        safe = (f"if(regexp_matches({name}, '{FORMULA}'), chr(39) || {name}, {name}) AS {name}" for name in TEXTS)
-        sql = f"SELECT * REPLACE ({', '.join(safe)}) FROM ({sql})"
+        sql = f"SELECT * REPLACE ({', '.join(map(inert_sql, TEXTS))}) FROM ({sql})"
     with new_file(out, overwrite=overwrite) as partial:
-        target = str(partial).replace("'", "''")
-        return int(db.execute(f"COPY ({sql}) TO '{target}' ({SUFFIXES[out.suffix]})").fetchone()[0])
+        return int(db.execute(f"COPY ({sql}) TO {quoted(partial)} ({SUFFIXES[out.suffix]})").fetchone()[0])
 
 
 def check_out(out: Path) -> None:
@@ -88,7 +86,7 @@ def _sql(db: Any) -> str:
     titles = {}
     for side in "ab":
         kind = db.execute(f"SELECT candidate FROM pairs_{side} LIMIT 0").description[0][1]
-        titles[side] = column_title([name for name, _ in kind.children]).replace("candidate.", f"p{side}.candidate.")
+        titles[side] = column_title(f"p{side}", [name for name, _ in kind.children])
     columns = {"query_id": "b_query_id", "query": "pb.query", "title": f"coalesce({titles['b']}, {titles['a']})"}
     chosen = ", ".join(f"{columns.get(name, 'paired.' + name)} AS {name}" for name in Move.__dataclass_fields__)
     return f"""SELECT {chosen} FROM paired JOIN pairs_a pa ON pa.row = a_row JOIN pairs_b pb ON pb.row = b_row

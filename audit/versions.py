@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.decisions import Decisions
+from judge.sql import identifier, quoted
 from judge.staging import MEMORY
 from judge.store import Run
 
@@ -62,10 +63,10 @@ def open_sides(scratch: Path, sides: Sequence[Side]) -> Any:
     return db
 
 
-def column_title(fields: Sequence[str]) -> str:
-    """SQL for what a candidate is called: its title, or else the first text that it has."""
+def column_title(table: str, fields: Sequence[str]) -> str:
+    """SQL for what a table's candidate is called: its title, or else the first text that it has."""
     names = sorted(fields, key=lambda name: name != "title")
-    texts = ", ".join(f"nullif(candidate.{_quoted(name)}, '')" for name in names)
+    texts = ", ".join(f"nullif({table}.candidate.{identifier(name)}, '')" for name in names)
     return f"coalesce({texts})" if names else "NULL"
 
 
@@ -103,8 +104,8 @@ def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence
     own = " ".join(f"WHEN {value} THEN {side.scale[value]}" for value in values)
     # Not `list_dot_product`: over a stored column it fails at rows without probabilities, such as skipped ones.
     mean = " + ".join(f"l.probabilities[{place}] * {side.scale[value]}" for place, value in enumerate(values, 1))
-    length = " + ".join(f"coalesce(length(p.candidate.{_quoted(name)}), 0)" for name in fields) or "0"
-    text = ", ".join(f"coalesce(p.candidate.{_quoted(name)}, '')" for name in shared)
+    length = " + ".join(f"coalesce(length(p.candidate.{identifier(name)}), 0)" for name in fields) or "0"
+    text = ", ".join(f"coalesce(p.candidate.{identifier(name)}, '')" for name in shared)
     category = "p.candidate.category" if "category" in fields else "NULL::VARCHAR"
     name = side.name
     db.execute(f"""CREATE TABLE {name} AS
@@ -131,12 +132,8 @@ def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence
 
 def _labels(run: Run) -> str:
     """A run's labels as SQL; none where nothing is labelled yet."""
-    parts = ", ".join("'" + str(part).replace("'", "''") + "'" for part in run.parts())
+    parts = ", ".join(map(quoted, run.parts()))
     if parts:
         return f"SELECT row, status, grade, probabilities, reason FROM read_parquet([{parts}])"
     return """SELECT NULL::BIGINT AS row, NULL::VARCHAR AS status, NULL::INTEGER AS grade,
                      NULL::DOUBLE[] AS probabilities, NULL::VARCHAR AS reason WHERE false"""
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

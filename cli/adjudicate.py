@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json
-from cli.output import progress, show_json
+from cli.output import progress, show, show_json
 from cli.serving import EngineConfig, EngineName, Url, read_serving
 
 
@@ -42,6 +42,6 @@ def adjudicate(
         show_json({"decisions": len(found), **counts})
         return
     listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
-    typer.echo(f"{len(found):,} decisions appended" + (f": {listed}" if listed else ""))
+    show(f"{len(found):,} decisions appended" + (f": {listed}" if listed else ""))
     if counts["unsure"]:
-        typer.echo("what is unsure stays in the queue for people: `judge review` or `judge queue`")
+        show("what is unsure stays in the queue for people: `judge review` or `judge queue`")

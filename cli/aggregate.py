@@ -8,7 +8,7 @@ import typer
 
 from cli.agree import Gold, Raters, read_layout
 from cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
-from cli.output import show_json, show_left_out, show_table
+from cli.output import show, show_json, show_left_out, show_table
 from judge import guideline as guidelines
 from judge.records import counted
 
@@ -61,4 +61,4 @@ def aggregate(
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
     show_left_out(panel.skipped)
-    typer.echo(f"\n{method} of {counted(len(panel.raters), 'rater')} in {out}")
+    show("", f"{method} of {counted(len(panel.raters), 'rater')} in {out}")

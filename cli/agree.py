@@ -20,7 +20,7 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import printable, show_json, show_left_out, show_table
+from cli.output import show, show_json, show_left_out, show_table
 from judge import guideline as guidelines
 from judge.errors import InputError
 from judge.records import counted
@@ -118,7 +118,7 @@ def agree(
         return
     _show(found, document)
     if report is not None:
-        typer.echo(f"\nreport in {report}")
+        show("", f"report in {report}")
 
 
 def _page(report: Path | None, overwrite: bool) -> AbstractContextManager[Path | None]:
@@ -146,27 +146,28 @@ def read_layout(
 def _show(found: "Report", document: Mapping[str, Any]) -> None:
     primary = found.primary
     rows = [(name, *_figure(document[key])) for key, name in NAMES.items() if key in document]
-    typer.echo(printable(f"{primary.judged} beside {primary.reference}\n"))
+    show(f"{primary.judged} beside {primary.reference}", "")
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
     # Only the majority leaves a pair out for a tie: gold, or a single rater, has its grade.
     tied = found.people.tied if primary.reference == "majority" else 0
     missing = ", ".join(f"{count:,} {status}" for status, count in document["not_graded"].items())
-    typer.echo(
-        f"\n{counted(primary.n, 'pair')} of {counted(primary.queries, 'query')}; "
+    show(
+        "",
+        f"{counted(primary.n, 'pair')} of {counted(primary.queries, 'query')}; "
         f"coverage {found.coverage or 0:.1%} of {found.rated:,} rated"
         + (f" ({missing})" if missing else "")
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
-        + (f"; {tied:,} tied, without a majority, left out" if tied else "")
+        + (f"; {tied:,} tied, without a majority, left out" if tied else ""),
     )
     show_left_out(document["skipped_rows"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),
     ]
-    typer.echo()
+    show()
     show_table(
         [[head[i + 1], *map(str, row)] for i, row in enumerate(primary.confusion)],
-        head=[printable(name) for name in head],
+        head=head,
         right=range(1, len(head)),
     )
     _show_people(found)
@@ -174,19 +175,19 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
 
 def _show_people(found: "Report") -> None:
     if found.ceiling or found.alternative:
-        typer.echo()
+        show()
     for ceiling in found.ceiling:
         if ceiling.judge.value is not None:
             what = f"{NAMES[ceiling.measure]} on {ceiling.n:,} pairs: people among themselves"
-            typer.echo(f"{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
+            show(f"{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
     for name, test in found.alternative:
         if test.passed is not None:
             verdict = "passes" if test.passed else "does not pass"
             what = f"wins {test.winning_rate:.0%} of {len(test.raters)} raters' places (epsilon {test.epsilon})"
             advantage = f"as good as a randomly drawn rater on {_text(test.advantage)} of pairs"
-            typer.echo(f"{printable(name)} {verdict} the alternative annotator test: {what}; {advantage}")
+            show(f"{name} {verdict} the alternative annotator test: {what}; {advantage}")
     if len(found.raters) > 1:
-        typer.echo()
+        show()
         body = [
             (r.rater, f"{r.n:,}", _text(r.with_others), _text(r.kappa_others), _text(r.bias), f"{len(r.alone):,}")
             for r in found.raters

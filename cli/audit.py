@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
-from cli.output import say, show_json, show_table
+from cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
     from audit.engagement.auditing import Audit
@@ -87,27 +87,27 @@ def _show(found: "Audit", out: Path) -> None:
     read, pairs = summary["input"], summary["pairs"]
     aside = ", ".join(f"{count:,} {name}" for name, count in read["set_aside"].items())
     others = read["of_other_pairs"]
-    typer.echo(
+    show(
         f"{read['rows']:,} rows of {read['shape']}, {read['used']:,} used"
         + (f" ({others:,} of them about pairs that have no grade in the run)" if others else "")
         + (f"; set aside: {aside}" if aside else "")
     )
-    typer.echo(
+    show(
         f"{pairs['graded']:,} graded pairs, {pairs['with_examined_impressions']:,} with engagement; "
         f"click model: {summary['examination']['model']}"
     )
     if summary["examination"]["note"]:
-        typer.echo(f"note: {summary['examination']['note']}")
+        show(f"note: {summary['examination']['note']}")
     kinds: dict[int, list[FlagRow]] = {}
     for flag in found.flags:
         kinds.setdefault(flag.pair, []).append(flag)
     rows = [_row(found, flags) for flags in list(kinds.values())[:10]]
-    typer.echo()
+    show()
     if rows:
         show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), right=(3, 4, 5))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
-    typer.echo(f"\n{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
-    typer.echo(f"report in {out / 'report.html'}")
+    show("", f"{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
+    show(f"report in {out / 'report.html'}")
 
 
 def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:

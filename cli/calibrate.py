@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
-from cli.output import show_json, show_left_out, show_table
+from cli.output import show, show_json, show_left_out, show_table
 from judge.records import counted
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ def calibrate(
     show_calibration(found, baseline)
     show_left_out(left_out)
     if joined.missing:
-        typer.echo(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
+        show(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
     for doubt in doubted:
-        typer.echo(f"note: {doubt}")
-    typer.echo(f"\ncalibration in {target}" + (f", chart in {report}" if report else ""))
+        show(f"note: {doubt}")
+    show("", f"calibration in {target}" + (f", chart in {report}" if report else ""))
 
 
 def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
@@ -148,10 +148,8 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
         right=(1, 2),
     )
     biases = ", ".join(f"{value:+.2f}" for value in found.bias)
-    typer.echo(f"\ntemperature {found.temperature:.3f}, biases {biases}")
-    typer.echo(
-        f"{found.after.n:,} held-out pairs of {found.after.queries:,} queries; calibrated figures by cross-fitting"
-    )
+    show("", f"temperature {found.temperature:.3f}, biases {biases}")
+    show(f"{found.after.n:,} held-out pairs of {found.after.queries:,} queries; calibrated figures by cross-fitting")
 
 
 def _write(text: str, target: Path, overwrite: bool, *, kept: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json, input_file
-from cli.output import show_json
+from cli.output import show, show_json
 from judge.records import counted
 
 
@@ -50,7 +50,7 @@ def decide(
     listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
     # A sheet may give the label's own grade: whoever counts the changes would miss it.
     listed += " (the label's own grade counts as keep)" if counts["keep"] else ""
-    typer.echo(
+    show(
         f"{counted(len(new), 'decision')} appended"
         + (f": {listed}" if listed else "")
         + (f"; {there:,} were already there" if there else "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import Json, read_grades
-from cli.output import printable, show_json, show_table
+from cli.output import show, show_json, show_table
 
 if TYPE_CHECKING:
     from audit.diff import Diff
@@ -55,7 +55,7 @@ def diff(
         return
     _show(found)
     if out is not None:
-        typer.echo(f"\n{written:,} pairs that moved in {out}")
+        show("", f"{written:,} pairs that moved in {out}")
 
 
 def _scale(text: str | None) -> dict[int, int] | None:
@@ -71,7 +71,7 @@ def _scale(text: str | None) -> dict[int, int] | None:
 
 
 def _show(found: "Diff") -> None:
-    typer.echo(f"A  {_who(found.a)}\nB  {_who(found.b)}\n")
+    show(f"A  {_who(found.a)}", f"B  {_who(found.b)}", "")
     # An import keeps the digest of its ratings where a judge has its weights.
     imported = found.a["judge"] == found.b["judge"] == "imported"
     called = {"weights": "ratings file"} if imported else {}
@@ -82,25 +82,25 @@ def _show(found: "Diff") -> None:
     if parts:
         show_table(parts, head=("what differs", "A", "B"))
     else:
-        typer.echo("the same judge, words and input")
-    typer.echo()
+        show("the same judge, words and input")
+    show()
     show_table(_counts(found), right=(1, 2))
     if found.both == 0:
-        typer.echo("\nno pair is in both: compare runs whose queries or query ids, and candidate ids, are the same")
+        show("", "no pair is in both: compare runs whose queries or query ids, and candidate ids, are the same")
     if found.moved:
-        typer.echo()
+        show()
         show_table(
             [(name, *(f"{n:,}" for n in row)) for name, row in zip(found.outcomes, found.matrix, strict=True)],
             head=("A ↓  B →", *found.outcomes),
             right=range(1, len(found.outcomes) + 1),
         )
-        typer.echo()
+        show()
         show_table(
             [_example(move) for move in found.largest[:SHOWN]],
             head=("moved the most", "candidate", "grade", "expected", "why"),
         )
         _show_segments(found)
-    typer.echo()
+    show()
     show_table(
         [
             (e.export, f"{e.before:,}", f"{e.after:,}", *_change(e.added, e.removed))
@@ -115,7 +115,7 @@ def _show(found: "Diff") -> None:
 def _who(side: Mapping[str, Any]) -> str:
     rest = f"{side['repeats']:,} repeats, {side['unreadable']:,} unreadable, " if side["pairs"] < side["rows"] else ""
     decided = f"{rest}{side['decided']:,} decided"
-    return printable(
+    return (
         f"{side['run']}: judge {side['judge']}, guideline {side['guideline']}, fingerprint {side['fingerprint']}; "
         f"{side['pairs']:,} pairs of {side['rows']:,} rows ({decided})"
     )
@@ -163,7 +163,7 @@ def _outcome(grade: int | None, status: str) -> str:
 def _show_segments(found: "Diff") -> None:
     if not found.segments:
         return
-    typer.echo()
+    show()
     rows = [
         (
             _cut(f"{s.facet}: {s.value}", LONGEST),

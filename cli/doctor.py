@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import Json
-from cli.output import show_json, show_table
+from cli.output import show, show_json, show_table
 from cli.serving import Adapter, EngineConfig, Url, default_judge, read_serving
 from judge.errors import InputError
 
@@ -75,9 +75,9 @@ def doctor(
         show_json(found)
     else:
         show_table([(name, value or "not installed") for name, value in found["packages"].items()])
-        typer.echo()
+        show()
         show_table([(name, value) for name, value in found["machine"].items()])
-        typer.echo()
+        show()
         show_table(
             [
                 (
@@ -88,12 +88,12 @@ def doctor(
                 for name, state in found["engines"].items()
             ]
         )
-        typer.echo()
+        show()
         show_table([(f"judge {name}", state) for name, state in found["judges"].items()])
-        typer.echo()
+        show()
         show_table([(f"extras {names}", what) for names, what in COMBINATIONS.items()])
         for fix in found["fixes"]:
-            typer.echo(f"\nto mend: {fix}")
+            show("", f"to mend: {fix}")
     if found["fixes"]:
         raise typer.Exit(2)
 
@@ -160,7 +160,7 @@ def _parity(policy: "Guideline", manner: "Manner", servings: "list[Serving]", js
                 *(("failed", reason) for reason in found.failures),
             ]
         )
-        typer.echo("\nthe engines agree" if found.holds else "\nthe engines do not agree")
+        show("", "the engines agree" if found.holds else "the engines do not agree")
     if not found.holds:
         raise typer.Exit(1)
 

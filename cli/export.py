@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli.options import Grades, Json, Rating
-from cli.output import show_json, show_table
+from cli.output import show, show_json, show_table
 from cli.pushing import Licence, Private, Push, Pushing, Ratings, Revision, Tag, publish
 from judge.errors import InputError
 from judge.records import counted
@@ -139,7 +139,7 @@ def export(
         show_json(done.model_dump())
         return
     total = sum(done.records.values())
-    typer.echo(f"{counted(total, 'record')} in {out}\n")
+    show(f"{counted(total, 'record')} in {out}", "")
     rows = [("input rows", f"{done.input_rows:,}"), ("exported", f"{done.used:,}")]
     rows += [(f"left out: {reason}", f"{count:,}") for reason, count in done.left_out.items()]
     if selection.splits:

@@ -7,7 +7,7 @@ import typer
 
 from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file, read_grades
 from cli.options import read_map as read_mapping
-from cli.output import progress, say, show_json, show_left_out, show_table
+from cli.output import progress, say, show, show_json, show_left_out, show_table
 from judge import guideline as guidelines
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def finetune(
         with progress("teaching", prepared.steps) as advance:
             tuned = teach(prepared, out, Watch(advance, _show_look))
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from the last checkpoint", err=True)
+        show("stopped; the same command goes on from the last checkpoint", err=True)
         raise typer.Exit(130) from None
     if merge:
         write_merged(tuned, out, merge)
@@ -88,12 +88,12 @@ def finetune(
         show_json(tuned.model_dump(mode="json", exclude={"guideline": True, "calibration": {"held_out"}}))
         return
     _show(tuned)
-    typer.echo(f"\nadapter in {out}" + (f", merged model in {merge}" if merge else "") + f"; judge label --judge {out}")
+    show("", f"adapter in {out}" + (f", merged model in {merge}" if merge else "") + f"; judge label --judge {out}")
 
 
 def _show_look(look: "Look") -> None:
     figures = f"training loss {look.training_loss:.3f}, validation loss {look.log_loss:.3f}"
-    typer.echo(f"step {look.step:,}: {figures}, accuracy {look.accuracy:.3f}", err=True)
+    show(f"step {look.step:,}: {figures}, accuracy {look.accuracy:.3f}", err=True)
 
 
 def _show(tuned: "Tuned") -> None:
@@ -114,9 +114,9 @@ def _show(tuned: "Tuned") -> None:
     show_table(rows)
     show_left_out(training["left_out"])
     if tuned.calibration is None:
-        typer.echo(f"\nnot calibrated: {training['without_calibration']}")
+        show("", f"not calibrated: {training['without_calibration']}")
         return
     from cli.calibrate import show_calibration
 
-    typer.echo()
+    show()
     show_calibration(tuned.calibration)

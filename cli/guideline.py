@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json
-from cli.output import show_json
+from cli.output import show, show_json, show_source
 from judge import guideline as guidelines
 from judge.errors import InputError
 
@@ -37,11 +37,11 @@ def guideline(
         if json:
             show_json({"file": str(html), "guideline": policy.name, "digest": policy.digest})
         else:
-            typer.echo(f"handbook in {html}")
+            show(f"handbook in {html}")
     elif source:
-        typer.echo(guidelines.source(name), nl=False)
+        show_source(guidelines.source(name))
     elif json:
         show_json({**policy.model_dump(mode="json"), "digest": policy.digest})
     else:
-        typer.echo(as_text(policy))
-        typer.echo(f"\nguidelines that ship: {', '.join(guidelines.names())}")
+        show(*as_text(policy).split("\n"))
+        show("", f"guidelines that ship: {', '.join(guidelines.names())}")

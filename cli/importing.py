@@ -17,7 +17,7 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import show_json, show_summary
+from cli.output import show, show_json, show_summary
 from judge import guideline as guidelines
 
 
@@ -59,4 +59,4 @@ def import_(
         show_json(summary.model_dump())
         return
     show_summary(summary)
-    typer.echo(f"\nlabels in {run.path} (fingerprint {summary.fingerprint})")
+    show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")

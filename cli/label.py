@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from cli.output import progress, reading_notes, say, show_json, show_summary, show_table
+from cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table
 from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 
 if TYPE_CHECKING:
@@ -101,20 +101,20 @@ def label(
                         work.go_on(run, advance)
                 run.finish()
         except KeyboardInterrupt:
-            typer.echo("stopped; the same command goes on where it stopped", err=True)
+            show("stopped; the same command goes on where it stopped", err=True)
             raise typer.Exit(130) from None
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())
         return
     if done:
-        typer.echo(f"{done:,} of {rows:,} rows had their label already")
+        show(f"{done:,} of {rows:,} rows had their label already")
     show_summary(summary)
     if manner.threshold:
-        typer.echo(f"\n{promise(manner.threshold)}")
+        show("", promise(manner.threshold))
     for note in reading_notes(summary.missing_fields, summary.passed_over):
-        typer.echo(f"\n{note}")
-    typer.echo(f"\nlabels in {run.path} (fingerprint {summary.fingerprint})")
+        show("", note)
+    show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
 
 
 def promise(threshold: "Threshold") -> str:
@@ -145,8 +145,8 @@ def _estimate(work: "Labelling", json: bool) -> None:
         right=(1,),
     )
     for note in reading_notes(estimate.missing_fields, estimate.passed_over):
-        typer.echo(f"\n{note}")
-    typer.echo("\nnothing was written")
+        show("", note)
+    show("", "nothing was written")
 
 
 def _duration(seconds: float) -> str:

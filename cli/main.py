@@ -19,14 +19,14 @@ from cli.finetune import finetune
 from cli.guideline import guideline
 from cli.importing import import_
 from cli.label import label
-from cli.output import printable
+from cli.output import show
 from cli.probe import probe
 from cli.queue import queue
 from cli.review import review
 from cli.status import status
 from cli.trace import trace
 from cli.validate import validate
-from judge.errors import JudgeError
+from judge.errors import JudgeError, RunError
 
 app = typer.Typer(
     name="judge",
@@ -54,21 +54,22 @@ def main() -> None:
     try:
         app()
     except JudgeError as error:
-        # The words of a user's file are in it: they must not move the terminal's cursor.
-        hint = f"  fix: {printable(error.hint)}\n" if error.hint else ""
-        sys.stderr.write(f"error: {printable(error.message)}\n{hint}")
+        # What differs between two runs is a list; the words of a user's file begin no line.
+        lines = error.message.split("\n") if isinstance(error, RunError) else [error.message]
+        lines += [f"  fix: {error.hint}"] if error.hint else []
+        show(f"error: {lines[0]}", *lines[1:], err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if os.environ.get("JUDGE_DEBUG"):
             raise
         fix = "see that the disk has room and the file can be read and written"
-        sys.stderr.write(f"error: {printable(str(error))}\n  fix: {fix}\n")
+        show(f"error: {error}", f"  fix: {fix}", err=True)
         sys.exit(1)
     except Exception as error:
         if os.environ.get("JUDGE_DEBUG"):
             raise
         fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
-        sys.stderr.write(f"error: {type(error).__name__}: {printable(str(error))}\n  fix: {fix}\n")
+        show(f"error: {type(error).__name__}: {error}", f"  fix: {fix}", err=True)
         sys.exit(1)
 
 

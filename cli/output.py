@@ -1,5 +1,6 @@
 """What people see: tables on standard output, progress on standard error, quiet where nobody looks."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +16,28 @@ STRANGE = 0.5
 """A judge that knows its grades puts far less than this share of its probability on other words."""
 
 
+def show(*lines: str, err: bool = False) -> None:
+    """Lines on standard output, or on standard error; each stays one line, whatever words of others are in it."""
+    typer.echo("\n".join(map(one_line, lines)), err=err)
+
+
+def one_line(text: str) -> str:
+    """Text without control characters, which could move a terminal's cursor, change its title or begin a line."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def show_json(value: Any) -> None:
-    """One JSON document."""
-    typer.echo(dump_json(value))
+    """One JSON document. What a terminal could obey in its texts is written as JSON's escapes: the same document."""
+    text = dump_json(value)
+    typer.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def show_source(text: str) -> None:
+    """A text as it is, for a file; line by line as `show` does where a terminal shows it."""
+    if sys.stdout.isatty():
+        show(*text.removesuffix("\n").split("\n"))
+    else:
+        typer.echo(text, nl=False)
 
 
 def show_table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: Sequence[int] = ()) -> None:
@@ -28,19 +48,14 @@ def show_table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: S
 
     table = Table(box=None, show_header=bool(head), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for index in range(len(rows[0]) if rows else len(head)):
-        label = head[index] if head else ""
+        label = one_line(head[index]) if head else ""
         table.add_column(
-            label, justify="right" if index in right else "left", no_wrap=not sys.stdout.isatty(), overflow="fold"
+            Text(label), justify="right" if index in right else "left", no_wrap=not sys.stdout.isatty(), overflow="fold"
         )
     for row in rows:
         # Text, not markup: the cells can hold words of shoppers and sellers.
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(one_line(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
-
-
-def printable(text: str) -> str:
-    """Text without control characters, which could move a terminal's cursor or change its title."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def show_summary(summary: Summary) -> None:
@@ -61,15 +76,15 @@ def show_summary(summary: Summary) -> None:
     rows += [(f"{name} cut to budget", f"{count:,}", "") for name, count in summary.cut.items()]
     show_table(rows, right=(1, 2))
     if (outside := summary.mean_outside_mass or 0.0) > STRANGE:
-        typer.echo(f"  {outside:.0%} of the judge's probability is on other words than grades: is it the right model?")
+        show(f"  {outside:.0%} of the judge's probability is on other words than grades: is it the right model?")
     for reason, count in summary.reasons.items():
-        typer.echo(f"  without a grade: {count:,} × {printable(reason)}")
+        show(f"  without a grade: {count:,} × {reason}")
 
 
 def show_left_out(kinds: Mapping[str, int]) -> None:
     """Rows of ratings that were skipped, by what is wrong with them."""
     for what, count in kinds.items():
-        typer.echo(f"  left out: {counted(count, 'row')} × {what}")
+        show(f"  left out: {counted(count, 'row')} × {what}")
 
 
 def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:
@@ -78,7 +93,7 @@ def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str])
     if missing_fields:
         fix = f"a column of another name is read with --map {missing_fields[0]}=COLUMN"
         notes.append(f"fields of the guideline found nowhere: {', '.join(missing_fields)} ({fix})")
-    return [printable(note) for note in notes]
+    return notes
 
 
 def _share(part: int, whole: int) -> str:
@@ -115,4 +130,4 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
 def say(text: str) -> None:
     """A word on standard error, where somebody looks."""
     if sys.stderr.isatty():
-        typer.echo(text, err=True)
+        show(text, err=True)

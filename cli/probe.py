@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Catalogue, Json, Map, input_file, read_map
-from cli.output import printable, progress, say, show_json, show_table
+from cli.output import progress, say, show, show_json, show_table
 from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 from judge.records import counted
 
@@ -68,11 +68,10 @@ def probe(
     show_table(rows, head=("probe", "pairs", "grade moved", "grade rose", "mean shift"), right=(1, 4))
     for report in found:
         if report.not_graded:
-            typer.echo(f"{report.probe}: no grade for {counted(report.not_graded, 'pair')}, before or after the change")
+            show(f"{report.probe}: no grade for {counted(report.not_graded, 'pair')}, before or after the change")
         for flip in report.worst[:2]:
             what = f"“{flip.query}” and {flip.title[:80]} ({flip.candidate_id}): {flip.before} became {flip.after}"
-            # On one line: a title with line breaks could write lines of this report.
-            typer.echo(printable(f"{report.probe}: {' '.join(what.split())}"))
+            show(f"{report.probe}: {what}")
 
 
 def _share(estimate: object) -> str:

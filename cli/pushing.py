@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import say, show_json, show_table
+from cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
     from judge.export import Selection
@@ -101,11 +101,11 @@ def _figure(name: str, found: Any) -> Any:
 
 
 def _show(done: "Published") -> None:
-    typer.echo(f"{done.url}\n")
+    show(done.url, "")
     splits = list(dict.fromkeys(split for rows in done.configs.values() for split in rows))
     rows = [(name, *(f"{n[split]:,}" if split in n else "–" for split in splits)) for name, n in done.configs.items()]
     show_table(rows, head=("config", *splits), right=range(1, len(splits) + 1))
     what = "published" if done.changed else "stood there already"
-    typer.echo(f"\n{what}: commit {done.commit[:12]} of {done.revision}, tag {done.tag}; loaded again, all as sent")
+    show("", f"{what}: commit {done.commit[:12]} of {done.revision}, tag {done.tag}; loaded again, all as sent")
     if done.tagged != done.commit:
-        typer.echo(f"the tag stays on commit {done.tagged[:12]}: the same data under an earlier card")
+        show(f"the tag stays on commit {done.tagged[:12]}: the same data under an earlier card")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json
-from cli.output import show_json
+from cli.output import show, show_json
 
 
 def queue(
@@ -37,4 +37,4 @@ def queue(
     if json:
         show_json({"file": str(out), "format": to, "pairs": len(items)})
         return
-    typer.echo(f"{len(items):,} pairs to look at in {out}")
+    show(f"{len(items):,} pairs to look at in {out}")

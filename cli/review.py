@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.output import show
+
 
 def review(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
@@ -32,8 +34,8 @@ def review(
     opened = Review(Run.open(run), author)
     server, address = serve(opened, port)
     with server:
-        typer.echo(f"{len(opened.items):,} flagged pairs; open {address}")
+        show(f"{len(opened.items):,} flagged pairs; open {address}")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            typer.echo("\nstopped; every decision is in the run")
+            show("", "stopped; every decision is in the run")

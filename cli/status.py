@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json
-from cli.output import show_json, show_summary
+from cli.output import show, show_json, show_summary
 
 
 def status(
@@ -28,5 +28,5 @@ def status(
         return
     show_summary(summary)
     state = "done" if summary.done else "not done"
-    typer.echo(f"\n{state}: {summary.run}, judge {summary.judge}, guideline {summary.guideline}")
-    typer.echo(f"fingerprint {summary.fingerprint}")
+    show("", f"{state}: {summary.run}, judge {summary.judge}, guideline {summary.guideline}")
+    show(f"fingerprint {summary.fingerprint}")

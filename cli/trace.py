@@ -9,7 +9,7 @@ import typer
 
 from cli.agree import Gold, Raters, read_layout
 from cli.options import Grades, Json, Map, Rating, input_file
-from cli.output import printable, show_json, show_table
+from cli.output import show, show_json, show_table
 
 if TYPE_CHECKING:
     from judge.asked import Asked
@@ -61,7 +61,7 @@ def trace(
     if given is not None:
         _heading(f"ratings in {ratings}")
         rows = [(g["rater"], str(g["grade"]), g["clause"] or "", _when(g["time"])) for g in given]
-        show_table(rows, head=("rater", "grade", "clause", "time")) if rows else typer.echo("none of this pair")
+        show_table(rows, head=("rater", "grade", "clause", "time")) if rows else show("none of this pair")
 
 
 def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str, Any]]:
@@ -94,13 +94,13 @@ def _show(found: "Trace") -> None:
     _heading("label")
     _pairs(_label(found))
     if found.probabilities is not None:
-        typer.echo()
+        show()
         _show_probabilities(found)
     _heading(f"what made it: fingerprint {found.fingerprint}")
     _pairs([(name, value) for name, value in found.parts.items() if value is not None])
     _heading("how the judge was asked")
     if found.asked is None:
-        typer.echo("it was not: " + ("the row was skipped" if found.status == "skipped" else "people gave the grade"))
+        show("it was not: " + ("the row was skipped" if found.status == "skipped" else "people gave the grade"))
     else:
         _show_asked(found.asked)
     _heading("flags")
@@ -109,7 +109,7 @@ def _show(found: "Trace") -> None:
         evidence = [f"{name} {_text(value)}" for name, value in flag.items() if value is not None and name not in SHOWN]
         _pairs([("evidence", ", ".join(evidence))])
     if not found.flags:
-        typer.echo("none")
+        show("none")
     _heading("decisions")
     if found.decisions:
         show_table(
@@ -125,15 +125,15 @@ def _show(found: "Trace") -> None:
             ],
             head=("time", "author", "by", "decided", "reason"),
         )
-        typer.echo(_final(found))
+        show(_final(found))
     else:
-        typer.echo("none")
+        show("none")
 
 
 def _show_exports(went: "Sequence[Whereabouts]") -> None:
     _heading("exports")
     if not went:
-        typer.echo("none")
+        show("none")
         return
     rows = []
     for each in went:
@@ -166,15 +166,15 @@ def _show_probabilities(found: "Trace") -> None:
     ]
     show_table(rows, head=("grade", *head), right=range(1, len(head) + 1))
     if found.parts.get("calibration") and found.uncalibrated is None:
-        typer.echo("calibrated; the run does not hold by which numbers")
+        show("calibrated; the run does not hold by which numbers")
     elif found.calibration:
         biases = ", ".join(f"{value:+.2f}" for value in found.calibration["bias"])
-        typer.echo(f"calibrated: temperature {found.calibration['temperature']:.3f}, biases {biases}")
+        show(f"calibrated: temperature {found.calibration['temperature']:.3f}, biases {biases}")
 
 
 def _show_asked(asked: "Asked") -> None:
     if asked.prompt is None:
-        typer.echo(printable(f"the prompt cannot be shown: {asked.missing}"))
+        show(f"the prompt cannot be shown: {asked.missing}")
         return
     prompt = asked.prompt
     sizes = [len(prompt.shared), len(prompt.query), len(prompt.candidate)]
@@ -184,29 +184,29 @@ def _show_asked(asked: "Asked") -> None:
         head=(f"template {asked.template}", "tokens"),
         right=(1,),
     )
-    typer.echo()
+    show()
     show_table(
         [(s.name, f"{s.tokens:,}", f"{s.kept:,}", f"{s.budget:,}", s.lost.strip()[:80]) for s in asked.spent],
         head=("text", "tokens", "kept", "budget", "cut"),
         right=(1, 2, 3),
     )
-    typer.echo("\nthe prompt, as sent:\n")
+    show("", "the prompt, as sent:", "")
     for line in "".join(asked.segments).split("\n"):
-        typer.echo(printable(f"  | {line}"))
+        show(f"  | {line}")
 
 
 def _final(found: "Trace") -> str:
     last = found.counts
     assert last is not None
     if found.final_grade != found.grade:
-        return printable(f"the last one counts: an export has grade {found.final_grade} by {last.author}")
+        return f"the last one counts: an export has grade {found.final_grade} by {last.author}"
     if found.status == "skipped" and last.grade is not None:
         return "the row was skipped, and stays so in an export"
     return "the last one counts: the label stands" + (", and the pair stays in the queue" * (last.verdict == "unsure"))
 
 
 def _heading(text: str, *, first: bool = False) -> None:
-    typer.echo(printable(("" if first else "\n") + text.upper()[:1] + text[1:]))
+    show(*([] if first else [""]), text.upper()[:1] + text[1:])
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> None:

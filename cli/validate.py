@@ -8,7 +8,7 @@ import typer
 
 from cli.agree import Gold, Raters, read_layout
 from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, input_file, read_map
-from cli.output import printable, reading_notes, show_json, show_table
+from cli.output import reading_notes, show, show_json, show_table
 from cli.rated import check_ratings
 from judge import guideline as guidelines
 from judge.records import counted
@@ -90,20 +90,20 @@ def validate(
         )
         if staged.unused:
             more = f" and {len(staged.unused) - SHOWN:,} more (--json has all)" if len(staged.unused) > SHOWN else ""
-            typer.echo(f"\ncolumns that nothing reads: {printable(', '.join(staged.unused[:SHOWN]))}{more}")
+            show("", f"columns that nothing reads: {', '.join(staged.unused[:SHOWN])}{more}")
         # Ratings may come without any text.
         missing = [] if rated and len(staged.missing) == len(policy.fields) else staged.missing
         for note in reading_notes(missing, staged.passed_over):
-            typer.echo(f"\n{note}")
+            show("", note)
         if differ:
             what = f"raters differ in {counted(differ, 'row')}"
-            typer.echo(f"\n{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")
+            show("", f"{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")
         for kind, count in sorted(staged.kinds.items()):
             first = [problem for problem in staged.problems if problem.kind == kind]
-            typer.echo(f"\n{kind}: {count:,}, to mend: {printable(first[0].fix)}")
+            show("", f"{kind}: {count:,}, to mend: {first[0].fix}")
             for problem in first:
-                typer.echo(f"  {printable(str(problem))}")
+                show(f"  {problem}")
             if count > len(first):
-                typer.echo(f"  … and {count - len(first):,} more")
+                show(f"  … and {count - len(first):,} more")
     if staged.problems:
         raise typer.Exit(2)

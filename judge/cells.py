@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-"""White space, control characters and invisible marks that reorder or hide text, in runs."""
+UNSEEN = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff"
+    r"\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]+"
+)
+"""White space, control characters and invisible marks that reorder or hide text, in runs. Joiners and variation
+selectors are none: words and emoji are spelt with them."""
 
 
 def as_text(value: Any, join: str = ", ") -> str | None:
@@ -70,15 +74,22 @@ def encodable(text: str) -> bool:
     return True
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+"""What a spreadsheet takes for the beginning of a formula; and the quote that disarms it, so that no two cells become
+one."""
 
 
 def inert(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return "'" + cell if cell[:1] in FORMULA else cell
+    return "'" + cell if cell.startswith(FORMULA) else cell
+
+
+def inert_sql(name: str) -> str:
+    """`inert` for a column of this name, as SQL."""
+    signs = ", ".join(f"chr({ord(sign)})" for sign in FORMULA)
+    return f"if(left({name}, 1) IN ({signs}), chr(39) || {name}, {name}) AS {name}"
 
 
 def restored(cell: str) -> str:
-    """What `inert` was given."""
-    return cell[1:] if cell[:1] == "'" and inert(cell[1:]) == cell else cell
+    """What `inert` was given. What people wrote keeps a quote that disarms nothing."""
+    return cell[1:] if cell.startswith("'") and inert(cell[1:]) == cell else cell

@@ -46,7 +46,7 @@ class Fingerprint(Record):
         """One line for each part that differs, `name: this value → that value`, in name order."""
         names = sorted(self.parts.keys() | other.parts.keys())
         return [
-            f"{name}: {self.parts.get(name)} → {other.parts.get(name)}"
+            " ".join(f"{name}: {self.parts.get(name)} → {other.parts.get(name)}".split("\n"))
             for name in names
             if self.parts.get(name) != other.parts.get(name)
         ]

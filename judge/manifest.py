@@ -3,16 +3,19 @@
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, field_validator
+
+from judge.guideline import Guideline
 from judge.records import Record, Status
 
 
 class Manifest(Record):
-    """What `run.json` holds."""
+    """What `run.json` holds. It may come from somebody else: what verbs rely on is checked when it is read."""
 
     format: int = 1
-    fingerprint: str
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     parts: Mapping[str, str | None]
     """The parts of the fingerprint, by name."""
     inputs: Mapping[str, str | int | None]
@@ -39,6 +42,12 @@ class Manifest(Record):
     """Pairs that the engine was asked about, once finished."""
     judge_seconds: float | None = None
     """Time spent judging, all sittings together, once finished."""
+
+    @field_validator("guideline")
+    @classmethod
+    def _is_one(cls, words: Mapping[str, Any]) -> Mapping[str, Any]:
+        Guideline.model_validate(words)
+        return words
 
     @property
     def values(self) -> tuple[int, ...]:

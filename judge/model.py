@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from judge.embedded import EMBEDDED, embedded_model
-from judge.errors import ModelError
+from judge.errors import ModelError, safe
 from judge.fingerprint import digest, file_digest
 from judge.gguf import folder_of, is_whole, unpack
 
+ADAPTER = "adapter_config.json"
+"""What transformers takes for an adapter of the weights in the same folder, and applies unasked."""
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 _HUB_ID = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w.-]+\.gguf))?(@(?P<revision>[\w./-]+))?$")
@@ -36,7 +38,7 @@ class JudgeModel:
     def tokenizer(self) -> str:
         """SHA-256 (hex) over its tokenizer and chat template."""
         found = [self.directory / name for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")]
-        return digest({path.name: _digest(path) for path in found if path.is_file()})
+        return digest({path.name: file_digest(path) for path in found if path.is_file()})
 
 
 def find_model(name: str = EMBEDDED) -> JudgeModel:
@@ -51,9 +53,9 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     if name == EMBEDDED:
         directory, weights = embedded_model()
         return JudgeModel(EMBEDDED, directory, None, _context(_config(directory)), weights)
-    directory, revision = Path(name).expanduser(), None
+    directory, revision, blobs = Path(name).expanduser(), None, None
     if _is_gguf(directory):
-        return _unpacked(name, directory, None)
+        return _unpacked(name, directory, None, None)
     if not directory.is_dir():
         match = _HUB_ID.match(name)
         if not match or name.startswith((".", "/", "~")):
@@ -64,9 +66,14 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
         directory = _download(match["repo"], match["revision"], match["file"])
         name, file = name.partition("@")[0], match["file"]
         # A snapshot's folder is named after the commit it holds.
-        revision = directory.name
+        revision, blobs = directory.name, _blobs(directory)
         if file:
-            return _unpacked(name, directory / file, revision)
+            return _unpacked(name, directory / file, revision, blobs)
+    if (directory / ADAPTER).is_file():
+        raise ModelError(
+            f"{name}: holds an adapter ({ADAPTER}), which would change the answers of the weights beside it",
+            "name the base with --judge and the adapter's own folder with --adapter, or merge the two",
+        )
     files = sorted(directory.glob("*.safetensors"))
     if not (directory / "config.json").is_file() or not files:
         what = "config.json" if files else "safetensors weights"
@@ -75,7 +82,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
             "save the model with safetensors (save_pretrained does), config and tokenizer beside it",
         )
     config = _config(directory)
-    weights = digest({path.name: _digest(path) for path in files} | {"config": _lasting(config)})
+    weights = digest({path.name: _digest(path, blobs) for path in files} | {"config": _lasting(config)})
     return JudgeModel(name, directory, revision, _context(config), weights)
 
 
@@ -90,7 +97,7 @@ def local_directory(name: str, revision: str | None = None) -> Path | None:
     if directory.is_dir():
         return directory
     if _is_gguf(directory):
-        return _local_unpacked(directory)
+        return _local_unpacked(directory, None)
     if not (match := _HUB_ID.match(name)):
         return None
     from huggingface_hub import snapshot_download
@@ -101,24 +108,24 @@ def local_directory(name: str, revision: str | None = None) -> Path | None:
         found = Path(snapshot_download(match["repo"], revision=revision, allow_patterns=files, local_files_only=True))
     except (LocalEntryNotFoundError, OSError):
         return None
-    return _local_unpacked(found / match["file"]) if match["file"] else found
+    return _local_unpacked(found / match["file"], _blobs(found)) if match["file"] else found
 
 
 def _is_gguf(path: Path) -> bool:
     return path.suffix == ".gguf" and path.is_file()
 
 
-def _unpacked(name: str, gguf: Path, revision: str | None) -> JudgeModel:
-    weights = _digest(gguf)
+def _unpacked(name: str, gguf: Path, revision: str | None, blobs: Path | None) -> JudgeModel:
+    weights = _digest(gguf, blobs)
     directory = folder_of(gguf.stem, weights)
     unpack(directory, lambda: gguf)
     return JudgeModel(name, directory, revision, _context(_config(directory)), weights)
 
 
-def _local_unpacked(gguf: Path) -> Path | None:
+def _local_unpacked(gguf: Path, blobs: Path | None) -> Path | None:
     if not gguf.is_file():
         return None
-    directory = folder_of(gguf.stem, _digest(gguf))
+    directory = folder_of(gguf.stem, _digest(gguf, blobs))
     return directory if is_whole(directory) else None
 
 
@@ -153,16 +160,24 @@ def _download(repo: str, revision: str | None, file: str | None) -> Path:
             f"{where}: is not on this machine, and the Hub cannot be reached", f"connect, or use --judge {EMBEDDED}"
         ) from None
     except (HfHubHTTPError, OSError) as error:
-        raise ModelError(f"{where}: cannot be downloaded ({error})", "try again, or name a model directory") from None
+        raise ModelError(
+            f"{where}: cannot be downloaded ({safe(str(error))})", "try again, or name a model directory"
+        ) from None
     if file and not (found / file).is_file():
         raise ModelError(f"{where}: holds no {file}", "name a file as the repository's page spells it")
     return found
 
 
-def _digest(path: Path) -> str:
-    # The Hub's cache links to blobs named by their SHA-256: no need to read gigabytes again.
-    target = path.resolve().name
-    return target if path.is_symlink() and _BLOB.match(target) else file_digest(path)
+def _blobs(snapshot: Path) -> Path:
+    """Where the Hub's cache keeps the files of a snapshot: `snapshots/COMMIT` lies beside it."""
+    return snapshot.parent.parent / "blobs"
+
+
+def _digest(path: Path, blobs: Path | None) -> str:
+    # Blobs of the Hub's cache are named by their SHA-256: no need to read gigabytes again. Other names say nothing.
+    target = path.resolve()
+    trusted = blobs is not None and target.parent == blobs.resolve() and _BLOB.match(target.name)
+    return target.name if trusted else file_digest(path)
 
 
 def _config(directory: Path) -> dict[str, Any]:

@@ -56,10 +56,10 @@ def template_digest(name: str = TEMPLATE) -> str:
 
 
 def clean(text: str) -> str:
-    """A text on one line: runs of white space, control and invisible direction marks become one space."""
+    """A text on one line: runs of white space, control characters and what shows nothing become one space."""
     if text.isascii() and text.isprintable() and "  " not in text:
         return text.strip(" ")  # most texts: nothing in them to mend
-    return UNSEEN.sub(" ", text).strip()
+    return UNSEEN.sub(" ", text.replace("\xad", "")).strip()  # a soft hyphen stands within a word
 
 
 class PromptBuilder:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from judge.records import Problem
+from judge.sql import identifier, quoted
 
 MEMORY = "2GB"
 """DuckDB's share; past it, it spills into the scratch directory."""
@@ -25,7 +26,7 @@ class Staging:
         for name in ("rows", "catalogue"):
             self._db.read_parquet(str(scratch / f"{name}.parquet")).create_view(name)
         # `chr(31)` keeps neighbouring fields apart: "a","bc" is another text than "ab","c".
-        parts = ", ".join(f"coalesce(candidate.\"{name}\", '')" for name in fields)
+        parts = ", ".join(f"coalesce(candidate.{identifier(name)}, '')" for name in fields)
         self._text = f"concat_ws(chr(31), {parts}, '')"
         self._length = f"length({self._text}) - {len(fields)}"
         self._db.execute(f"""
@@ -143,7 +144,7 @@ class Staging:
             COPY (SELECT s.row, s.query_id, s.query, s.candidate_id, s.locale, s.candidate, s.grade, j.skip
                   FROM ({self._source}) s JOIN judged j USING (row)
                   ORDER BY j.skip IS NOT NULL AND s.query_id IS NULL, j.query_row, j.chars, row)
-            TO '{str(partial).replace("'", "''")}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)""")
+            TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)""")
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
         partial.replace(path)

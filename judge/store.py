@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from judge.errors import RunError
 from judge.files import keep, now, write_whole
 from judge.fingerprint import Fingerprint
@@ -113,8 +115,9 @@ class Run:
         """The manifest on disk."""
         try:
             return Manifest.model_validate_json(self.manifest_path.read_bytes())
-        except ValueError:
-            raise RunError(f"{self.manifest_path}: is damaged", "label into a new directory") from None
+        except ValidationError as error:
+            where = "".join(f", field {part!r}" for part in error.errors()[0]["loc"][:1])
+            raise RunError(f"{self.manifest_path}{where}: is damaged", "label into a new directory") from None
 
     def begin(self, manifest: Manifest) -> None:
         """Write the manifest. `pairs.parquet` must already lie in the directory."""
@@ -186,12 +189,8 @@ class Run:
         if manifest.finished is None:
             found = dict(self.query("SELECT status, count(*) FROM labels GROUP BY status"))
             counts = {status: found.get(status, 0) for status in Status}
-            done = {
-                "counts": counts,
-                "judged": tally.judged,
-                "judge_seconds": round(tally.seconds, 3),
-                "finished": now(),
-            }
+            seconds = round(tally.seconds, 3)
+            done = {"counts": counts, "judged": tally.judged, "judge_seconds": seconds, "finished": now()}
             write_whole(self.manifest_path, manifest.model_copy(update=done).model_dump_json(indent=2).encode())
 
     def query(self, sql: str, **tables: Any) -> list[tuple[Any, ...]]:
@@ -232,9 +231,10 @@ class Run:
             )
         with tempfile.TemporaryDirectory(prefix="whole-") as scratch, self.database(Path(scratch)) as db:
             distinct, known, own = db.execute(
-                f"""SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),
-                       count(*) FILTER (l.fingerprint = '{self.manifest.fingerprint}')
-                FROM labels l LEFT JOIN pairs p USING (row)"""
+                """SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),
+                       count(*) FILTER (l.fingerprint = ?)
+                FROM labels l LEFT JOIN pairs p USING (row)""",
+                [self.manifest.fingerprint],
             ).fetchone()
         if not labelled == rows == distinct == known == own:
             counts = (

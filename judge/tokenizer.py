@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from judge.errors import ModelError
 
 _MARK = re.compile(r"<\S+>|\[/?[A-Z_]+\]")
 """An added token that is no word of any language: `<tool_call>`, `[INST]`."""
+_BYTE = re.compile(r"^<0x[0-9A-F]{2}>$")
 DAY = datetime(2024, 7, 26)
 """What chat templates are told is today: a run that goes on tomorrow asks as it did today."""
 
@@ -53,7 +54,9 @@ class ModelTokenizer:
             raise ModelError(
                 f"{directory}: has no usable tokenizer ({error})", "the judge needs a tokenizer.json beside its weights"
             ) from error
-        self._control, self._plain = Backend.from_str(text), Backend.from_str(_disarmed(text))
+        spec = json.loads(text)
+        self._marks = _marks(spec)
+        self._control, self._plain = Backend.from_str(text), Backend.from_str(_disarmed(spec, self._marks))
         for backend in (self._control, self._plain):
             backend.no_truncation()
             backend.no_padding()
@@ -61,7 +64,9 @@ class ModelTokenizer:
 
     def plain(self, texts: Sequence[str]) -> list[list[int]]:
         """See `Tokenizer.plain`."""
-        return [e.ids for e in self._plain.encode_batch_fast(list(texts), add_special_tokens=False)]
+        found = (e.ids for e in self._plain.encode_batch_fast(list(texts), add_special_tokens=False))
+        # Whatever way a vocabulary finds a mark in a text, it does not reach the judge.
+        return [ids if self._marks.isdisjoint(ids) else [i for i in ids if i not in self._marks] for ids in found]
 
     def control(self, text: str) -> list[int]:
         """See `Tokenizer.control`."""
@@ -106,12 +111,28 @@ class ModelTokenizer:
         )
 
 
-def _disarmed(text: str) -> str:
+def _marks(spec: dict[str, Any]) -> frozenset[int]:
+    """The ids of a tokenizer's marks. What it writes for unknown letters and for bytes is none: texts have these.
+
+    Some, such as Qwen's `<tool_call>`, are added as ordinary tokens; a Unigram model can have them in its vocabulary
+    alone, with the score 0 that no learnt piece has.
+    """
+    model, added = spec["model"], spec.get("added_tokens") or []
+    pieces = enumerate(model["vocab"]) if model["type"] == "Unigram" else ()
+    found = {token["id"]: token["content"] for token in added if token["special"] or _MARK.fullmatch(token["content"])}
+    found |= {number: piece for number, (piece, score) in pieces if score == 0 and _MARK.fullmatch(piece)}
+    unknown = model.get("unk_id"), model.get("unk_token")
+    return frozenset(i for i, text in found.items() if i != unknown[0] and text != unknown[1] and not _BYTE.match(text))
+
+
+def _disarmed(spec: dict[str, Any], marks: Set[int]) -> str:
     """A tokenizer's JSON in which every mark is a special token, so that `encode_special_tokens` spells it out.
 
-    Some, such as Qwen's `<tool_call>`, are added as ordinary ones, and would be read as marks in a seller's text.
+    A Unigram model looks for its pieces, marks among them, by likelihood: there they get names that no text has.
     """
-    spec = json.loads(text)
-    for token in spec.get("added_tokens") or []:
-        token["special"] = token["special"] or bool(_MARK.fullmatch(token["content"]))
-    return json.dumps(spec)
+    added = [{**t, "special": t["special"] or t["id"] in marks} for t in spec.get("added_tokens") or []]
+    model = spec["model"]
+    if model["type"] == "Unigram":
+        vocab = [[f"\0{i}" if i in marks else piece, score] for i, (piece, score) in enumerate(model["vocab"])]
+        model = {**model, "vocab": vocab}
+    return json.dumps({**spec, "added_tokens": added, "model": model})

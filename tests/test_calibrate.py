@@ -176,6 +176,8 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
 def test_a_merged_judge_gets_no_calibration_of_another_ones_labels(main, rated_file, directory, tuned, tmp_path):
     for name, text in (("config.json", "{}"), ("model.safetensors", "weights")):
         (directory / name).write_text(text)
+    for file in directory.glob("adapter_*"):
+        file.unlink()
     write_tuned(directory, tuned)  # no adapter of its own: merged
     main("label", rated_file, "--engine", "fake", "--out", "plain")
     refused = main("calibrate", "plain", rated_file, "--adapter", directory, code=2)

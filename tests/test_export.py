@@ -104,6 +104,7 @@ def test_csv_is_for_spreadsheets_and_holds_what_jsonl_holds(run_of, main, tmp_pa
         "a\rb",
         "#1",
         "'quoted'",
+        "'=1",
         "plain",
     ]
     rows = [

@@ -146,13 +146,13 @@ def test_beir_has_every_text_once_and_qrels_by_split(run_of, tmp_path):
 
 
 def test_quepid_runs_no_formula(run_of, tmp_path):
-    hostile = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", 'say "hi", you', "two\nlines", "a\rb"]
+    hostile = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "'-1", 'say "hi", you', "two\nlines", "a\rb"]
     run = run_of([{"query": text, "candidate_id": text, "title": "x", "grade": 1} for text in hostile])
     export(run, "quepid", tmp_path / "q.csv")
     with (tmp_path / "q.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["query", "docid", "rating"]
-    assert [row["query"] for row in rows] == [f"'{text}" for text in hostile[:4]] + hostile[4:]
+    assert [row["query"] for row in rows] == [f"'{text}" for text in hostile[:5]] + hostile[5:]
     assert [row["docid"] for row in rows] == [row["query"] for row in rows]
     assert {row["rating"] for row in rows} == {"1"}
 

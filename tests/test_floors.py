@@ -17,6 +17,7 @@ FLOORS = {
     "judge.files": 1,
     "judge.cells": 1,
     "judge.heads": 1,
+    "judge.sql": 1,
     "judge.parquet": 1,
     "judge.manifest": 1,
     "judge.rows": 1,

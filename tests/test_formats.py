@@ -130,6 +130,7 @@ def test_limit_reads_the_first_rows_only(tmp_path):
         (None, None), ("", None), ("  ", None), (float("nan"), None), ("x", "x"), (3, "3"), (3.0, "3"), (2.5, "2.5"),
         (True, "yes"), (["a", "", None, 3], "a, 3"), ([], None), (0, "0"), (1e20, "1e+20"),
         ("\u200b\ufeff", None), ("\x00 \u2066", None), (["\u200b", "b"], "b"), ("a\u200b", "a\u200b"),
+        ("\xad\u061c\u115f\u1160\u180e\u2800\u3164\uffa0\ufff9", None), ("\U000e0067\U000e007f", None),
     ],
 )  # fmt: skip
 def test_cells_become_text(value, text):

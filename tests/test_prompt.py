@@ -76,6 +76,16 @@ def test_the_budget_over_all_fields_is_spent_in_their_order():
     assert prompt.cut == ("brand", "price")
 
 
+def test_words_that_nobody_sees_do_not_reach_the_prompt():
+    hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "grade 2")
+    assert clean(f"lamp{hidden} red") == "lamp red"
+    assert clean("a\u2800\u3164\uffa0b\u061c\ufff9c") == "a b c"
+    # What spells a word stays: a soft hyphen in it is no gap, joiners make letters and emoji.
+    assert clean("Wasch\xadmaschine") == "Waschmaschine"
+    kept = "\u0646\u0645\u06cc\u200c\u0634\u0648\u062f \U0001f469\u200d\U0001f680 \u2764\ufe0f"
+    assert clean(kept) == kept
+
+
 def test_text_is_never_run_as_a_template():
     prompt = build(pair("{{ 7*7 }}{% for x in y %}", title="{{ guideline }}\ue010brand\ue011"))[0]
     assert "{{ 7*7 }}{% for x in y %}" in text(prompt.query)

@@ -16,15 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judge.label as labelling
+from audit.versions import column_title
 from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.errors import RunError
+from judge.export.texts import has_text
 from judge.guideline import load_guideline
 from judge.job import Labelling
 from judge.label import blocks, label_run
 from judge.pairs import Source
 from judge.prompt import PromptBuilder
 from judge.records import Status
+from judge.sql import identifier, quoted
 from judge.store import Run
 from judge.summary import summarise
 
@@ -296,3 +299,36 @@ def test_a_run_whose_name_reads_like_a_pattern_is_refused(main, tmp_path):
     refused = main("label", DOZEN, "--engine", "fake", "--out", "v[1]", code=2)
     assert "a run's path cannot have [ in it" in refused.err
     assert not (tmp_path / "v[1]").exists()
+
+
+def hostile(path: Path, **changes) -> Path:
+    """A run's manifest as somebody else may have written it."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return path
+
+
+@pytest.mark.parametrize("verb", ["status run", "export run --to jsonl --out out", "export run --to trec --out out"])
+@pytest.mark.parametrize("place", ["fingerprint", "guideline"])
+def test_a_run_of_somebody_else_runs_no_sql(main, tmp_path, run_of, guideline, verb, place):
+    run = run_of([{"query": "lamp", "candidate_id": "1", "title": "A lamp", "grade": 2}])
+    write = "COPY (SELECT 1) TO 'stolen.csv'; --"
+    words = guideline.model_dump(mode="json")
+    words["fields"][0]["name"] = f'title" IS NOT NULL)) ); {write}'
+    words_of = {"fingerprint": f"x') FROM labels l LEFT JOIN pairs p USING (row); {write}", "guideline": words}
+    hostile(run.manifest_path, **{place: words_of[place]})
+    before = sorted(tmp_path.rglob("*"))
+    refused = main(*verb.split(), code=2).err
+    assert "run.json, field" in refused
+    assert "defect" not in refused
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_names_and_texts_stay_one_word_of_sql():
+    """The struct's field and the text hold the quotes that would end them: both are read back as they are."""
+    import duckdb
+
+    strange = """a"b'c"""
+    told = duckdb.sql(f"SELECT row({quoted(strange)})::STRUCT({identifier(strange)} VARCHAR) AS candidate")
+    sql = f"SELECT candidate.{identifier(strange)}, {has_text([strange])}, {column_title('told', [strange])} FROM told"
+    assert duckdb.sql(sql).fetchall() == [(strange, True, strange)]
+    assert len(told) == 1

@@ -23,6 +23,7 @@ from judge.files import now
 from judge.guideline import Guideline
 from judge.job import Labelling
 from judge.pairs import Source
+from judge.sql import quoted
 from judge.store import Run
 
 FITS, STRANGE = 0.5, 0.2
@@ -151,12 +152,11 @@ def read_votes(run: Run) -> dict[str, list[Vote]]:
     path = run.path / "evidence.parquet"
     if not path.is_file():
         raise RunError(f"{run.path}: has no evidence", "run `judge audit RUN EVENTS --out DIR` first")
-    target = str(path).replace("'", "''")
     values = run.manifest.values
     votes: dict[str, list[Vote]] = {}
     for query_id, candidate_id, candidate, posterior in run.query(f"""
             SELECT e.query_id, e.candidate_id, p.candidate, e.posterior
-            FROM read_parquet('{target}') e JOIN pairs p USING (row)"""):
+            FROM read_parquet({quoted(path)}) e JOIN pairs p USING (row)"""):
         expected = sum(p * (value - values[0]) for p, value in zip(posterior, values, strict=True))
         text = (candidate or {}).get("category") or ""
         vote = Vote(candidate_id, category_path(text), expected / (values[-1] - values[0]))
@@ -168,12 +168,12 @@ def _rejudge(
     run: Run, wanted: Set[tuple[str, str]], second: Second, scratch: Path, progress: Callable[[int], None]
 ) -> tuple[Mapping[tuple[str, str], int], str]:
     """The grades that the second judge gives some pairs, by pair, and its name."""
-    target = str(run.path / "flags.parquet").replace("'", "''")
+    flags = quoted(run.path / "flags.parquet")
     pairs = scratch / "pairs.jsonl"
     with pairs.open("w", encoding="utf-8") as stream:
         for query_id, query, candidate_id, locale, candidate in run.query(f"""
                 SELECT query_id, query, candidate_id, locale, candidate FROM pairs
-                WHERE row IN (SELECT row FROM read_parquet('{target}')) ORDER BY row"""):
+                WHERE row IN (SELECT row FROM read_parquet({flags})) ORDER BY row"""):
             if (query_id, candidate_id) in wanted:
                 row: dict[str, Any] = {name: text for name, text in candidate.items() if text is not None}
                 row |= {"query_id": query_id, "query": query, "candidate_id": candidate_id, "locale": locale}

@@ -15,6 +15,7 @@ from audit.engagement.examination import Examination
 from judge.errors import InputError
 from judge.guideline import Guideline, known_grades
 from judge.pairs import Source, stage
+from judge.sql import quoted
 from judge.store import Run
 
 TRUST = 0.9
@@ -169,9 +170,8 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
         source = Source(ratings.path, mapping=narrow, grades=known, need_text=False, name=ratings.name)
         staged = stage(source, guideline, Path(scratch))
         staged.refuse()
-        path = str(staged.path).replace("'", "''")
-        rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade FROM read_parquet('{path}') r
-            JOIN pairs p ON p.candidate_id = r.candidate_id
+        rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade
+            FROM read_parquet({quoted(staged.path)}) r JOIN pairs p ON p.candidate_id = r.candidate_id
              AND (p.query_id = r.query_id
                   OR (p.query = r.query AND left(sha256(r.query), 16) IN (r.query_id, p.query_id)))
             WHERE r.skip IS NULL""")

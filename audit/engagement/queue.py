@@ -14,6 +14,7 @@ from typing import Any
 from judge.cells import inert
 from judge.decisions import Decisions
 from judge.errors import RunError
+from judge.sql import quoted
 from judge.store import Run
 
 COLUMNS = (
@@ -83,14 +84,13 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
     if not path.is_file():
         raise RunError(f"{run.path}: has no flags", "run `judge audit RUN EVENTS --out DIR` first")
     settled = {} if everything else Decisions(run.path).settled()
-    target = str(path).replace("'", "''")
     rows = run.query(f"""
         SELECT f.query_id, f.query, f.candidate_id, any_value(f.candidate), any_value(f.grade),
             arg_max(f.suggested_grade, f.strength), list(f.type ORDER BY f.strength DESC), any_value(f.p_wrong),
             any_value(l.probabilities), any_value(f.impressions), any_value(f.examined_impressions),
             any_value(f.clicks), any_value(f.examined_clicks), any_value(f.expected_clicks), any_value(f.carts),
             any_value(f.purchases), any_value(f.people_grade)
-        FROM (FROM read_parquet('{target}')
+        FROM (FROM read_parquet({quoted(path)})
             -- An older audit has not written the clicks that were weighed.
             UNION ALL BY NAME SELECT NULL::DOUBLE AS examined_clicks WHERE false) f JOIN labels l ON l.row = f.row
         GROUP BY ALL ORDER BY any_value(f.p_wrong) * sqrt(1 + any_value(f.impressions)) DESC, f.query_id, f.candidate_id

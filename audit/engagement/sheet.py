@@ -42,7 +42,8 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
         raise InputError(
             f"{table.name}, row 1, field 'decision': missing{there}", "fill in the sheet that `judge queue` writes"
         )
-    labels = _labels(run, [given for _, given in rows])
+    # Only a sheet went through `inert`; a line of JSON has its ids as they are.
+    labels = _labels(run, [given for _, given in rows], table.format in (".csv", ".tsv"))
     values = run.manifest.values
     found = []
     for index, (number, given) in enumerate(rows):
@@ -93,34 +94,36 @@ def _given(table: Table, row: Row) -> dict[str, str]:
     return given | {"source": source}
 
 
+_KEY = ("query_id", "candidate_id", "query")
 # A `query_id` that is the digest of its text was made by us, because a file had none: then the text is what counts.
 _PAIRS = """
     WITH asked AS (
         SELECT p.query_id, p.query, p.candidate_id, l.grade FROM pairs p JOIN labels l USING (row)
         WHERE l.status <> 'skipped')
-    SELECT DISTINCT s.place, a.query_id <> s.query_id AS other_id, a.query_id, a.candidate_id, a.grade
+    SELECT DISTINCT s.place, s.turn, a.query_id <> s.query_id AS other_id, a.query_id, a.candidate_id, a.grade
     FROM sheet s JOIN asked a ON a.candidate_id = s.candidate_id AND (a.query_id = s.query_id
         OR a.query = s.query AND left(sha256(a.query), 16) IN (a.query_id, s.query_id))
     ORDER BY ALL"""
 
 
-def _labels(run: Run, rows: Sequence[Mapping[str, str]]) -> dict[int, tuple[str, str, int | None]]:
+def _labels(run: Run, rows: Sequence[Mapping[str, str]], inert: bool) -> dict[int, tuple[str, str, int | None]]:
     """Each row's pair as the run has it, and its label's grade; rows of no pair are left out."""
     import pyarrow as pa
 
-    sheet = [(place, *key) for place, given in enumerate(rows) for key in _keys(given)]
-    columns = [list(column) for column in zip(*sheet, strict=True)] or [[], [], [], []]
-    names = (("place", pa.int64()), ("query_id", pa.string()), ("candidate_id", pa.string()), ("query", pa.string()))
-    table = pa.table({name: pa.array(column, kind) for (name, kind), column in zip(names, columns, strict=True)})
-    by_id: dict[int, tuple[str, str, int | None]] = {}
-    by_words: dict[int, list[tuple[str, str, int | None]]] = {}
-    for place, other_id, *pair in run.query(_PAIRS, sheet=table):
+    sheet = [(place, turn, *key) for place, given in enumerate(rows) for turn, key in enumerate(_keys(given, inert))]
+    columns = [list(column) for column in zip(*sheet, strict=True)] or [[], [], [], [], []]
+    kinds = {"place": pa.int64(), "turn": pa.int64()} | dict.fromkeys(_KEY, pa.string())
+    table = pa.table({name: pa.array(column, kinds[name]) for name, column in zip(kinds, columns, strict=True)})
+    by_id: dict[tuple[int, int], tuple[str, str, int | None]] = {}
+    by_words: dict[tuple[int, int], list[tuple[str, str, int | None]]] = {}
+    for place, turn, other_id, *pair in run.query(_PAIRS, sheet=table):
         if other_id:
-            by_words.setdefault(place, []).append((pair[0], pair[1], pair[2]))
+            by_words.setdefault((place, turn), []).append((pair[0], pair[1], pair[2]))
         else:
-            by_id.setdefault(place, (pair[0], pair[1], pair[2]))
+            by_id.setdefault((place, turn), (pair[0], pair[1], pair[2]))
     # Words that belong to several queries of the run name none of them.
-    return {place: pairs[0] for place, pairs in by_words.items() if len(pairs) == 1} | by_id
+    found = {key: pairs[0] for key, pairs in by_words.items() if len(pairs) == 1} | by_id
+    return {place: found[place, turn] for place, turn in sorted(found, reverse=True)}
 
 
 def _time(text: str, where: str) -> str:
@@ -151,7 +154,8 @@ def parse_decision(text: str, values: Sequence[int], where: str, label: int | No
     return (Verdict.KEEP, None) if grade == label else (Verdict.CHANGE, grade)
 
 
-def _keys(given: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """The ids and the query as written, and as they were before `inert`."""
-    key = given.get("query_id", ""), given.get("candidate_id", ""), given.get("query", "")
-    return [key, (restored(key[0]), restored(key[1]), restored(key[2]))]
+def _keys(given: Mapping[str, str], inert: bool) -> list[tuple[str, ...]]:
+    """The ids and the query as they were before `inert` and as written, once each; what is likelier meant first."""
+    written = tuple(given.get(name, "") for name in _KEY)
+    keys = [tuple(map(restored, written)), written]
+    return list(dict.fromkeys(keys if inert else reversed(keys)))

@@ -22,6 +22,7 @@ from typing import Any
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.rows import Row, Table
+from judge.sql import identifier, quoted
 
 EVENT_NAMES = (
     "search_id",
@@ -104,11 +105,11 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
     if table.format == ".parquet":
         scan = f"read_parquet({path})"
     else:
-        kinds = ", ".join(f"{_quoted(name or f'column {i}')}: 'VARCHAR'" for i, name in enumerate(table.columns))
+        kinds = ", ".join(f"{quoted(name or f'column {i}')}: 'VARCHAR'" for i, name in enumerate(table.columns))
         separator = r"'\t'" if table.format == ".tsv" else "','"
         scan = f"""read_csv({path}, header = true, auto_detect = false, columns = {{{kinds}}}, delim = {separator},
             quote = '"', escape = '"', store_rejects = true, rejects_limit = 0)"""
-    names = ", ".join(f'"{column.replace(chr(34), chr(34) * 2)}" AS {name}' for name, column in found.items())
+    names = ", ".join(f"{identifier(column)} AS {name}" for name, column in found.items())
     db.execute(f"CREATE VIEW raw AS SELECT {names}, NULL::VARCHAR AS broken FROM {scan}")
     return Opened(shape, tuple(found), table.name)
 
@@ -141,7 +142,7 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
         paths = {name: [f"$.{json.dumps(c, ensure_ascii=False)}" for c in own] for name, own in several.items()}
         shape = _shape(found, table, columns)
     flat = [path for own in paths.values() for path in own]
-    wanted = ", ".join(map(_quoted, flat))
+    wanted = ", ".join(map(quoted, flat))
     cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in own) for name, own in paths.items()}
     parts = ", ".join(f"coalesce({values}) AS {name}" for name, values in cells.items())
     # A control character that JSON forbids stands for the separator, so that a line is one cell.
@@ -178,11 +179,7 @@ def _shape(found: Mapping[str, str], table: Table, columns: Columns) -> str:
 
 def _one_file(path: Path) -> str:
     """A path as SQL text that names this file alone: DuckDB would take `*`, `?` and `[1]` in a name for a pattern."""
-    return _quoted(re.sub(r"([*?\[])", r"[\1]", str(path)))
-
-
-def _quoted(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
+    return quoted(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
 def connect(scratch: Path, memory: str, threads: int | None = None) -> Any:
@@ -197,8 +194,8 @@ def connect(scratch: Path, memory: str, threads: int | None = None) -> Any:
     for name, value in {
         "enable_progress_bar": "false",
         "preserve_insertion_order": "false",
-        "memory_limit": _quoted(memory),
-        "temp_directory": _quoted(scratch),
+        "memory_limit": quoted(memory),
+        "temp_directory": quoted(scratch),
         **({"threads": str(threads)} if threads else {}),
     }.items():
         try:

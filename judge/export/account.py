@@ -8,6 +8,7 @@ from judge.errors import InputError, RunError
 from judge.export.chosen import UNSURE, Chosen
 from judge.export.mining import DOUBTFUL, LONELY
 from judge.export.written import WrittenView
+from judge.sql import quoted
 
 
 class NothingError(InputError):
@@ -52,7 +53,7 @@ def check_ids(chosen: Chosen, files: Sequence[Path], columns: Sequence[str], sou
     Raises:
         RunError: They differ, or a grade is not the guideline's.
     """
-    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    names = ", ".join(map(quoted, files))
     read = source.format(files=f"[{names}]") if "{files}" in source else f"{source}([{names}])"
     query, candidate, grade = columns
     known = ", ".join(map(str, chosen.values))

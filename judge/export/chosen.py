@@ -16,6 +16,7 @@ from judge.export.decided import decided, flagged
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
+from judge.sql import quoted
 from judge.store import Run
 
 UNSURE = "below the least confidence"
@@ -79,9 +80,9 @@ def choose(run: Run, selection: Selection, *, need_text: bool) -> Iterator[Chose
 
 def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> None:
     """The table `rows`: `position` in `pairs.parquet`, ids, grade, confidence, whether it may be a negative."""
-    pairs = str(run.pairs_path).replace("'", "''")
     db.execute(f"""CREATE OR REPLACE VIEW pairs AS
-        SELECT * RENAME (file_row_number AS position) FROM read_parquet('{pairs}', file_row_number = true)""")
+        SELECT * RENAME (file_row_number AS position)
+        FROM read_parquet({quoted(run.pairs_path)}, file_row_number = true)""")
     grades = ", ".join(map(str, run.manifest.values))
     least, negative = float(selection.min_confidence), float(selection.negatives.min_confidence)
     # What people graded (no probabilities) or decided is certain; what a judge changed has the label's own probability

@@ -4,6 +4,7 @@ from typing import Any
 
 from judge.decisions import Decisions
 from judge.errors import RunError
+from judge.sql import quoted
 from judge.store import Run
 
 NO_FLAGS = "(SELECT NULL::VARCHAR AS query_id, NULL::VARCHAR AS candidate_id WHERE false)"
@@ -46,5 +47,4 @@ def flagged(run: Run) -> str:
     path = run.path / "flags.parquet"
     if not path.is_file():
         return NO_FLAGS
-    target = str(path).replace("'", "''")
-    return f"(SELECT DISTINCT query_id, candidate_id FROM read_parquet('{target}'))"
+    return f"(SELECT DISTINCT query_id, candidate_id FROM read_parquet({quoted(path)}))"

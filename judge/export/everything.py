@@ -7,10 +7,11 @@ A pair that was decided has the decided grade, `label_grade` keeps the label's o
 import tempfile
 from pathlib import Path
 
-from judge.cells import FORMULA
+from judge.cells import inert_sql
 from judge.errors import RunError
 from judge.export.decided import decided
 from judge.export.written import WrittenView
+from judge.sql import quoted
 from judge.store import Run
 
 COLUMNS = (
@@ -39,20 +40,19 @@ _ROWS = """SELECT {} FROM (
           ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped')
           ORDER BY row"""
 # A spreadsheet opens this file: no text in it begins a formula (`inert`), and a list is numbers between spaces.
-_FORMULA = ", ".join(f"chr({ord(letter)})" for letter in FORMULA)
 _TEXTS = ("query_id", "query", "candidate_id", "reason", "decided_by", "decision_reason")
-_CELLS = {name: f"if(left({name}, 1) IN ({_FORMULA}), chr(39) || {name}, {name}) AS {name}" for name in _TEXTS}
+_CELLS = {name: inert_sql(name) for name in _TEXTS}
 _CELLS["probabilities"] = "array_to_string(probabilities, ' ') AS probabilities"
 # Kinds are given: guessed from the first rows, they are wrong where none of these has a grade.
-_JSON = "read_json('{}', format = 'newline_delimited', columns = {{'query_id': 'VARCHAR', 'grade': 'INTEGER'}})"
+_JSON = "read_json({}, format = 'newline_delimited', columns = {{'query_id': 'VARCHAR', 'grade': 'INTEGER'}})"
 # A text may hold line breaks, which readers of several threads cannot tell from the end of a row.
-_CSV = """(SELECT grade::INTEGER AS grade, query_id FROM read_csv('{}', header = true, delim = ',', quote = '"',
+_CSV = """(SELECT grade::INTEGER AS grade, query_id FROM read_csv({}, header = true, delim = ',', quote = '"',
     escape = '"', all_varchar = true, auto_detect = false, parallel = false, max_line_size = 16777216, columns = {{"""
 _CSV += ", ".join(f"'{name}': 'VARCHAR'" for name in COLUMNS) + "}}))"
 _OPTIONS = {
     "jsonl": ("FORMAT json, ARRAY false", _JSON),
     "csv": ("FORMAT csv, HEADER", _CSV),
-    "parquet": ("FORMAT parquet, COMPRESSION zstd", "read_parquet('{}')"),
+    "parquet": ("FORMAT parquet, COMPRESSION zstd", "read_parquet({})"),
 }
 
 
@@ -63,14 +63,14 @@ def write_everything(run: Run, form: str, path: Path) -> WrittenView:
         RunError: The run is unfinished or does not add up, or the file reads back otherwise.
     """
     run.check_whole()
-    target, (options, reading) = str(path).replace("'", "''"), _OPTIONS[form]
+    target, (options, reading) = quoted(path), _OPTIONS[form]
     cells = _CELLS if form == "csv" else {}
     wanted = _ROWS.format(", ".join(cells.get(name, name) for name in COLUMNS))
     with (
         tempfile.TemporaryDirectory(prefix="export-") as scratch,
         run.database(Path(scratch), decided=decided(run)) as db,
     ):
-        rows = int(db.execute(f"COPY ({wanted}) TO '{target}' ({options})").fetchone()[0])
+        rows = int(db.execute(f"COPY ({wanted}) TO {target} ({options})").fetchone()[0])
         found = db.execute(
             f"SELECT count(*), count(grade), sum(grade)::HUGEINT, count(query_id) FROM {reading.format(target)}"
         ).fetchone()

@@ -12,6 +12,7 @@ from judge.export.lines import Key, Line, LineFormat, columns, write_lines
 from judge.export.texts import TITLE, candidate_text
 from judge.export.windows import Window, windows
 from judge.export.written import WrittenView
+from judge.sql import quoted
 
 _SPACE = re.compile(r"\s")
 _BREAKS = re.compile(r'[\t\r\n"]')
@@ -109,9 +110,9 @@ def _read_back(chosen: Chosen, folder: Path, queries: int, candidates: int) -> N
         FROM rows WHERE left_out IS NULL""").fetchone()
     sums = []
     for name in ("queries", "corpus"):
-        path = str(folder / f"{name}.jsonl").replace("'", "''")
+        path = quoted(folder / f"{name}.jsonl")
         sums += chosen.db.execute(
-            f"""SELECT count(*), sum(hash(_id)::HUGEINT) FROM read_json('{path}', format = 'newline_delimited',
+            f"""SELECT count(*), sum(hash(_id)::HUGEINT) FROM read_json({path}, format = 'newline_delimited',
             columns = {{'_id': 'VARCHAR', 'text': 'VARCHAR'}}) WHERE text IS NOT NULL"""
         ).fetchall()
     found = (sums[0][0], sums[1][0], sums[0][1], sums[1][1])

@@ -17,6 +17,7 @@ from typing import Any
 from judge.errors import InputError
 from judge.export.selection import Selection
 from judge.export.similar import BATCH, cluster
+from judge.sql import identifier
 
 ELSEWHERE = "its product is in a smaller split"
 
@@ -68,7 +69,7 @@ def assign(db: Any, selection: Selection, fields: Sequence[str]) -> None:
 
 
 def _part_products(db: Any, selection: Selection, fields: Sequence[str]) -> None:
-    text = ", ".join(f'p.candidate."{name}"' for name in fields)
+    text = ", ".join(f"p.candidate.{identifier(name)}" for name in fields)
     products = f"""SELECT r.candidate_id AS id, coalesce(nullif(concat_ws(' ', {text}), ''), r.candidate_id) AS text
         FROM pairs p JOIN (SELECT candidate_id, min(position) AS position FROM rows WHERE left_out IS NULL
         GROUP BY candidate_id) r USING (position)"""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from judge.manifest import Manifest
+from judge.sql import identifier
 
 SEPARATOR = " | "
 """Between fields. A line break would split the records of line-based formats."""
@@ -37,4 +38,4 @@ def has_text(fields: Sequence[str]) -> str:
 
     Blank texts are null there, so none has to be read: at ten million rows that is most of the time.
     """
-    return "(" + " OR ".join(f'candidate."{name}" IS NOT NULL' for name in fields) + ")"
+    return "(" + " OR ".join(f"candidate.{identifier(name)} IS NOT NULL" for name in fields) + ")"

@@ -14,6 +14,7 @@ from judge.errors import RunError
 from judge.export import Written
 from judge.manifest import Manifest
 from judge.records import Record
+from judge.sql import quoted
 from judge.store import Run
 from judge.summary import Summary, summarise
 
@@ -100,8 +101,7 @@ def gather(run: Run, written: Written, folder: Path, agreement: Agreement | None
         RunError: A file of the run is damaged.
     """
     manifest = run.manifest
-    files = str(folder / "judgments" / "*.parquet").replace("'", "''")
-    judgments = f"read_parquet('{files}')"
+    judgments = f"read_parquet({quoted(folder / 'judgments' / '*.parquet')})"
     mix = dict(run.query(f"SELECT grade, count(*) FROM {judgments} GROUP BY 1"))
     locales = run.query(f"SELECT DISTINCT locale FROM {judgments} WHERE locale IS NOT NULL LIMIT 1000")
     return Facts(
@@ -146,7 +146,7 @@ def _audit(run: Run) -> Audit | None:
     path = run.path / "flags.parquet"
     if not path.is_file():
         return None if not latest else _verdicts(latest, {}, set(), settled)
-    source = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+    source = f"read_parquet({quoted(path)})"
     kinds = dict(run.query(f"SELECT type, count(*) FROM {source} GROUP BY 1 ORDER BY 2 DESC, 1"))
     pairs = set(run.query(f"SELECT DISTINCT query_id, candidate_id FROM {source}"))
     return _verdicts(latest, kinds, pairs, settled)

@@ -1,10 +1,9 @@
 """What the Hub and the way to it can answer, as one message with its fix. No token is ever part of one."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from judge.errors import HubError, InputError, JudgeError
+from judge.errors import HubError, InputError, JudgeError, safe
 
 CLIENTS = ("huggingface_hub", "datasets", "hf_xet", "httpx", "httpx2", "fsspec")
 AGAIN = "run the same command again: what was sent is not sent twice"
@@ -63,12 +62,6 @@ def explain(error: BaseException, repo: str, state: str) -> JudgeError | None:
 def not_logged_in() -> InputError:
     """No token anywhere."""
     return InputError("no token for the Hub", "log in with `hf auth login`, or set HF_TOKEN")
-
-
-def safe(text: str) -> str:
-    """A foreign message without anything like a token, a signed address, or line ends."""
-    text = re.sub(r"hf_\w+|Bearer \S+", "…", " ".join(text.split()))
-    return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
 
 
 def _refused(status: int, said: str, repo: str, state: str) -> JudgeError:
