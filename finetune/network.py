@@ -7,14 +7,16 @@ them, so that the result is that of whole prompts, as in judging.
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from finetune.config import LoraConfig
 from finetune.lessons import Example, Lessons, pieces
+from judge.engines.loading import load_model
 from judge.errors import EngineError, ModelError
 from judge.model import JudgeModel
 
+BASE = "name a causal language model as --base"
+"""What to do where it cannot be loaded."""
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -38,7 +40,7 @@ class Network:
         self.device, dtype = _place(config.device)
         self.shared, self.labels = lessons.shared, list(lessons.labels)
         torch.manual_seed(config.seed)
-        model = load(base.directory, dtype)
+        model = load_model(base.directory, dtype, BASE)
         ends = {name.rpartition(".")[2] for name, _ in model.named_modules()}
         if missing := sorted(set(config.modules) - ends):
             raise ModelError(
@@ -170,32 +172,6 @@ class Network:
         ids = torch.tensor([self.shared], device=self.device)
         cache = DynamicCache(config=self.model.config)
         return self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).past_key_values
-
-
-def load(directory: Path, dtype: str) -> Any:
-    """A causal language model of a directory; safetensors only, no code of its own.
-
-    Raises:
-        ModelError: It cannot be loaded.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from judge.gguf import quiet_transformers
-
-    try:
-        with quiet_transformers():
-            return AutoModelForCausalLM.from_pretrained(
-                directory,
-                dtype=getattr(torch, dtype, dtype),  # "auto" is none of torch's: as the weights are stored
-                trust_remote_code=False,
-                use_safetensors=True,
-                local_files_only=True,
-            )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise ModelError(
-            f"{directory}: cannot be loaded ({error})", "name a causal language model as --base"
-        ) from error
 
 
 def _place(device: str) -> tuple[str, str]:

@@ -230,6 +230,17 @@ def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
     network.fit_memory(prepared.lessons.train, 1000, 1)
 
 
+def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkeypatch):
+    monkeypatch.setattr("finetune.network._place", lambda _: ("cpu", "bfloat16"))
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    found = np.array(network.predict(prepared.lessons.train, 4096))
+    # bf16 has 8 bits: logits of 0.25 and more are multiples of 2^-9, and so are their differences.
+    steps = np.diff(found, axis=1) * 512
+    assert abs(steps - steps.round()).max() > 0.1
+    network.learn(prepared.lessons.train[:3], 4096)
+    assert any(weight.grad.abs().max() > 0 for weight in network.taught.values())
+
+
 def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
     config = quick(epochs=12, evaluate_every=6, learning_rate=0.001, dropout=0.0, calibration=0)
     short = rated_file.with_name("short.csv")

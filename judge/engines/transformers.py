@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from judge.engines.lean import HEAD_ROWS, Lean, fits
+from judge.engines.loading import load_model
 from judge.engines.options import TransformersOptions, default_options
 from judge.engines.packed import Stretch, layout, packs, register
 from judge.engines.processor import cores, keep_memory, one_thread
 from judge.errors import EngineError, ModelError
+from judge.gguf import quiet_transformers
 from judge.records import Failure, Prompt, Scores
 
 Work = tuple[list[Stretch], Any, list[int]]
@@ -174,34 +176,18 @@ class TransformersEngine:
 
 
 def _load(directory: Path, dtype: str, adapter: Path | None) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from judge.gguf import quiet_transformers
-
-    place = directory
+    model = load_model(directory, dtype, "name a causal language model that transformers knows")
+    if adapter is None:
+        return model
     try:
         with quiet_transformers():
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                directory,
-                dtype=getattr(torch, dtype),
-                trust_remote_code=False,
-                use_safetensors=True,
-                local_files_only=True,
-            )
-            if adapter is None:
-                return model
             from peft import PeftModel
 
-            place = adapter
             if not (adapter / "adapter_model.safetensors").is_file():
                 raise OSError("it has no adapter_model.safetensors")
             return PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise ModelError(
-            f"{place}: cannot be loaded ({error})",
-            "name a causal language model that transformers knows" if adapter is None else "name a peft LoRA adapter",
-        ) from error
+        raise ModelError(f"{adapter}: cannot be loaded ({error})", "name a peft LoRA adapter") from error
 
 
 def _plain_attention(model: Any) -> bool:

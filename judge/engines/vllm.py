@@ -26,6 +26,8 @@ from judge.records import Failure, Prompt, Scores
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Adapter ranks that vLLM has room for."""
 ADAPTER = "judge"
+QUANTISED = {"quantization_config", "compression_config"}
+"""Keys of the config of models whose head vLLM may refuse to compute in fp32."""
 
 
 class VllmEngine:
@@ -104,6 +106,9 @@ class VllmEngine:
         options = self._options
         memory = {"gpu_memory_utilization": options.gpu_memory} if device == "cuda" else {}
         try:
+            if device == "cuda" and not head and not QUANTISED & _config(self._directory).keys():
+                # Between 32 and 64 bf16 has steps of 0.25: logits rounded to it would tie. `classify` has an fp32 head.
+                head = {"hf_overrides": {"head_dtype": "float32"}}
             return LLM(
                 model=str(self._directory),
                 dtype=dtype,
@@ -176,13 +181,16 @@ def scores_of(logprobs: Sequence[float]) -> Scores:
     return Scores(tuple(logprobs), min(1.0, max(0.0, 1.0 - math.fsum(map(math.exp, logprobs)))))
 
 
+def _config(directory: Path) -> dict[str, Any]:
+    return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+
+
 def _head(directory: Path, labels: tuple[int, ...]) -> dict[str, Any]:
     """What makes vLLM cut a classifier's head from the labels' rows of the vocabulary."""
     from transformers import AutoTokenizer
 
     names = AutoTokenizer.from_pretrained(directory, trust_remote_code=False).convert_ids_to_tokens(list(labels))
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    kind = str((config.get("architectures") or [""])[0]).replace("ForCausalLM", "ForSequenceClassification")
+    kind = str((_config(directory).get("architectures") or [""])[0]).replace("ForCausalLM", "ForSequenceClassification")
     overrides = {
         "architectures": [kind],
         "classifier_from_token": names,

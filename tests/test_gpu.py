@@ -1,0 +1,109 @@
+"""What GPUs do differently (16-bit numbers, caps, memory, order of sums): on a processor as far as that goes."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from judge.engines import transformers as embedded_engine
+from judge.engines.options import default_options
+from judge.engines.transformers import TransformersEngine
+from judge.engines.vllm import VllmEngine
+from judge.records import Prompt
+
+SMALL = {
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "tie_word_embeddings": False,
+}
+BEHIND_THE_HEAD = {
+    "llama": ({}, lambda logits: logits),
+    "granite": ({"logits_scaling": 3.0}, lambda logits: logits / 3.0),
+    "cohere": ({"logit_scale": 0.7}, lambda logits: logits * 0.7),
+    "gemma2": (
+        {"final_logit_softcapping": 50.0, "attn_logit_softcapping": None},
+        lambda logits: 50.0 * (logits / 50.0).tanh(),
+    ),
+    "phi": ({}, lambda logits: logits),  # its head has a bias
+}
+PROMPTS = [Prompt((3, 4), (5, 6 + i % 7), (20 + i, 9), (30, 31, 32)) for i in range(30)]
+
+
+def small_model(kind, folder, **keys):
+    """A random model whose logits are as large as those of real ones, saved as bf16."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    shape = {name: value for name, value in SMALL.items() if kind != "phi" or name != "head_dim"}
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **shape, **keys)).eval()
+    for weights in model.parameters():
+        torch.nn.init.normal_(weights, mean=0.5 if weights.ndim == 1 else 0.0, std=0.3)
+    torch.nn.init.normal_(model.lm_head.weight, std=8.0)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    return folder
+
+
+def found_of(answers):
+    return np.array([answer.logprobs for answer in answers])
+
+
+@pytest.mark.parametrize("kind", BEHIND_THE_HEAD)
+def test_16_bit_models_give_logits_that_are_not_rounded(kind, tmp_path, monkeypatch):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    keys, behind = BEHIND_THE_HEAD[kind]
+    small_model(kind, tmp_path, **keys)
+    # Padded prompts compute the last layer's rows by the same operations as the model below.
+    monkeypatch.setattr(embedded_engine, "_plain_attention", lambda _: False)
+    engine = TransformersEngine(tmp_path, device="cpu", dtype="bfloat16")
+    found = found_of([engine.score([prompt])[0] for prompt in PROMPTS])
+    model = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.bfloat16).eval()
+    rows = []
+    model.lm_head.register_forward_hook(lambda head, given, _: rows.append(given[0][0, -1].double()))
+    with torch.inference_mode():
+        for prompt in PROMPTS:
+            model(input_ids=torch.tensor([prompt.ids]))
+        bias = 0.0 if model.lm_head.bias is None else model.lm_head.bias.double()
+        logits = behind(torch.stack(rows) @ model.lm_head.weight.double().T + bias)
+    labels = list(PROMPTS[0].labels)
+    assert abs(found - logits.log_softmax(-1)[:, labels].numpy()).max() < 1e-3
+    # As bf16 has them they are steps away: this test could fail.
+    rounded = logits.to(torch.bfloat16).double().log_softmax(-1)[:, labels].numpy()
+    assert abs(found - rounded).max() > 0.05
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What vLLM would be started with, on a GPU that has bf16 or not."""
+    seen = []
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=lambda **options: seen.append(options)))
+    monkeypatch.setattr("judge.engines.vllm.os", SimpleNamespace(environ={}))
+
+    def start(directory, dtype="bfloat16", adapter=None, **keys):
+        monkeypatch.setattr("judge.engines.vllm.best_device", lambda: ("cuda", dtype))
+        VllmEngine(directory, default_options().changed(vllm=keys).vllm, adapter)
+        return seen.pop()
+
+    return start
+
+
+def config_of(folder, **keys):
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", **keys}))
+    return folder
+
+
+def test_vllm_computes_the_head_in_fp32_on_a_gpu_unless_it_is_quantised(started, tmp_path):
+    assert started(config_of(tmp_path))["hf_overrides"] == {"head_dtype": "float32"}
+    assert "hf_overrides" not in started(config_of(tmp_path, quantization_config={"quant_method": "awq"}))
