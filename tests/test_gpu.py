@@ -84,6 +84,24 @@ def test_16_bit_models_give_logits_that_are_not_rounded(kind, tmp_path, monkeypa
     assert abs(found - rounded).max() > 0.05
 
 
+def test_a_soft_cap_of_attention_is_kept(tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    small_model("gemma2", tmp_path, attn_logit_softcapping=0.5, query_pre_attn_scalar=1)
+
+    def whole(attention):
+        given = {"dtype": torch.float32, "attn_implementation": attention}
+        model = AutoModelForCausalLM.from_pretrained(tmp_path, **given).eval()
+        with torch.inference_mode():
+            rows = [model(input_ids=torch.tensor([prompt.ids])).logits[0, -1] for prompt in PROMPTS]
+        return torch.stack(rows).log_softmax(-1)[:, list(PROMPTS[0].labels)].numpy()
+
+    found = found_of(TransformersEngine(tmp_path, device="cpu", dtype="float32").score(PROMPTS))
+    assert abs(found - whole("eager")).max() < 1e-3
+    assert abs(found - whole("sdpa")).max() > 0.1, "the cap must matter"
+
+
 @pytest.fixture
 def started(monkeypatch):
     """What vLLM would be started with, on a GPU that has bf16 or not."""

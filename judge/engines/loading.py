@@ -33,6 +33,9 @@ def load_model(directory: Path, dtype: str, hint: str) -> Any:
             )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise ModelError(f"{directory}: cannot be loaded ({error})", hint) from error
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+        # The attention that transformers takes unless told otherwise leaves the cap out without a word.
+        model.set_attn_implementation("eager")
     # Between 32 and 64 bf16 has steps of 0.25: logits rounded to it would tie, and grades flip.
     head = model.get_output_embeddings()
     if type(head) is torch.nn.Linear and head.weight.element_size() == 2:
