@@ -22,7 +22,8 @@ from finetune.ratings import Rated, Ratings, read_rated
 from finetune.targets import targets
 from judge import __version__
 from judge.adapter import FILE, Tuned, read_tuned
-from judge.errors import ModelError, RunError
+from judge.engines.memory import enough_memory
+from judge.errors import EngineError, ModelError, RunError
 from judge.files import dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
 from judge.guideline import Guideline
@@ -88,12 +89,15 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
         if done:
             return done
         config, lessons = prepared.config, prepared.lessons
-        network = Network(prepared.base, config, lessons)
-        network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
-        training = Training(network, lessons, config, out / CHECKPOINT)
-        progress = training.run(watch or Watch())
-        store(network, out)
-        tuned = describe(prepared, network, progress, out)
+        less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config"
+        too_large = EngineError(f"memory ran out at a batch of {config.batch_tokens:,} tokens", less)
+        with enough_memory(too_large):
+            network = Network(prepared.base, config, lessons)
+            network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
+            training = Training(network, lessons, config, out / CHECKPOINT)
+            progress = training.run(watch or Watch())
+            store(network, out)
+            tuned = describe(prepared, network, progress, out)
         write_whole(out / FILE, tuned.model_dump_json(indent=1).encode())
         (out / CHECKPOINT).unlink(missing_ok=True)
         return tuned

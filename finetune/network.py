@@ -12,12 +12,12 @@ from typing import Any
 from finetune.config import LoraConfig
 from finetune.lessons import Example, Lessons, pieces
 from judge.engines.loading import load_model
+from judge.engines.memory import ran_out, room_for
 from judge.errors import EngineError, ModelError
 from judge.model import JudgeModel
 
 BASE = "name a causal language model as --base"
 """What to do where it cannot be loaded."""
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Network:
@@ -54,7 +54,8 @@ class Network:
             target_modules=list(config.modules),
             task_type="CAUSAL_LM",
         )
-        self.model: Any = get_peft_model(model, peft).to(self.device)
+        with room_for(base.name):
+            self.model: Any = get_peft_model(model, peft).to(self.device)
         # The directory is this machine's: what users need is in judge.json.
         self.model.peft_config["default"].base_model_name_or_path = base.name
 
@@ -148,7 +149,7 @@ class Network:
             try:
                 self.learn([longest] * min(pairs, len(examples), tried // len(longest.tokens)), tried)
             except (RuntimeError, MemoryError) as error:
-                if not isinstance(error, MemoryError) and not any(word in str(error) for word in OUT_OF_MEMORY):
+                if not ran_out(error):
                     raise
                 tried //= 2
                 continue

@@ -230,6 +230,22 @@ def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
     network.fit_memory(prepared.lessons.train, 1000, 1)
 
 
+def test_memory_that_runs_out_on_the_way_is_told_as_such(main, tiny_base, rated_file, quick, monkeypatch):
+    import torch
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    given = ["finetune", rated_file, "--base", tiny_base, "--config", quick(epochs=1), "--out", "ours"]
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.nn.Module, "to", full)
+        assert f"{tiny_base}: does not fit into memory" in main(*given, code=2).err
+    monkeypatch.setattr("finetune.loop.examine", full)
+    refused = main(*given, code=1).err
+    assert "memory ran out at a batch of 4,096 tokens" in refused
+    assert "set batch_tokens: 2048" in refused
+
+
 def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkeypatch):
     monkeypatch.setattr("finetune.network._place", lambda _: ("cpu", "bfloat16"))
     network = Network(prepared.base, prepared.config, prepared.lessons)

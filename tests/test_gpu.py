@@ -11,6 +11,7 @@ from judge.engines import transformers as embedded_engine
 from judge.engines.options import default_options
 from judge.engines.transformers import TransformersEngine
 from judge.engines.vllm import VllmEngine
+from judge.errors import EngineError, ModelError
 from judge.records import Prompt
 
 SMALL = {
@@ -100,6 +101,47 @@ def test_a_soft_cap_of_attention_is_kept(tmp_path):
     found = found_of(TransformersEngine(tmp_path, device="cpu", dtype="float32").score(PROMPTS))
     assert abs(found - whole("eager")).max() < 1e-3
     assert abs(found - whole("sdpa")).max() > 0.1, "the cap must matter"
+
+
+CUBLAS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+
+
+@pytest.mark.parametrize("way", ["taken apart", "packed", "padded"])
+def test_a_batch_that_memory_does_not_hold_is_told_as_such(way, tmp_path, monkeypatch):
+    small_model("llama", tmp_path)
+    if way != "taken apart":
+        monkeypatch.setattr(embedded_engine, "fits", lambda _: False)
+    if way == "padded":
+        monkeypatch.setattr(embedded_engine, "_plain_attention", lambda _: False)
+    engine = TransformersEngine(tmp_path, default_options().transformers, device="cpu", dtype="float32")
+    said = [CUBLAS]
+
+    def fail(*_, **__):
+        raise RuntimeError(said[0])
+
+    if way == "taken apart":
+        engine._lean.guideline = fail
+    else:
+        engine._model.forward = fail
+    with pytest.raises(EngineError, match="a batch of 512 tokens does not fit into memory") as refused:
+        engine.score(PROMPTS)
+    assert "set transformers.batch_tokens: 256" in refused.value.hint
+    said[0] = "shapes do not match"
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        engine.score(PROMPTS)
+
+
+def test_a_model_that_memory_does_not_hold_is_told_as_such(tmp_path, monkeypatch):
+    import torch
+
+    small_model("llama", tmp_path)
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(ModelError, match="does not fit into memory"):
+        TransformersEngine(tmp_path, device="cpu", dtype="float32")
 
 
 @pytest.fixture

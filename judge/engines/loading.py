@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from judge.engines.memory import room_for
 from judge.errors import ModelError
 
 
@@ -15,7 +16,7 @@ def load_model(directory: Path, dtype: str, hint: str) -> Any:
         hint: What to do where it cannot be loaded.
 
     Raises:
-        ModelError: It cannot be loaded.
+        ModelError: It cannot be loaded, or memory does not hold it.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -23,7 +24,7 @@ def load_model(directory: Path, dtype: str, hint: str) -> Any:
     from judge.gguf import quiet_transformers
 
     try:
-        with quiet_transformers():
+        with room_for(directory), quiet_transformers():
             model: Any = AutoModelForCausalLM.from_pretrained(
                 directory,
                 dtype=getattr(torch, dtype, dtype),  # "auto" is none of torch's
