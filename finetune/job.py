@@ -32,6 +32,8 @@ from judge.prompt import PromptBuilder, template_digest
 from judge.tokenizer import ModelTokenizer
 
 KEY, CONFIG, CHECKPOINT = "training.json", "lora.yaml", "checkpoint.safetensors"
+FREE = ("batch_tokens", "checkpoint_every")
+"""Keys of the configuration that a training may go on with changed: the same steps, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
         if done:
             return done
         config, lessons = prepared.config, prepared.lessons
-        less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config"
+        less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it goes on where it stopped"
         too_large = EngineError(f"memory ran out at a batch of {config.batch_tokens:,} tokens", less)
         with enough_memory(too_large):
             network = Network(prepared.base, config, lessons)
@@ -126,10 +128,11 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
                         f"{out}: holds another training; what differs:{listed}",
                         "choose another --out, or give what it was begun with",
                     )
-            # The key first: a directory without it is taken for somebody else's.
-            write_whole(key, dump_json(dict(prepared.key.parts)).encode())
-            write_whole(out / CONFIG, as_yaml(prepared.config).encode())
             done = read_tuned(out) if (out / FILE).is_file() else None
+            if not done:
+                # The key first: a directory without it is taken for somebody else's.
+                write_whole(key, dump_json(dict(prepared.key.parts)).encode())
+                write_whole(out / CONFIG, as_yaml(prepared.config).encode())
             for left in [*_partial(out), *([out / CHECKPOINT] if done else ())]:
                 left.unlink(missing_ok=True)
             yield done
@@ -140,8 +143,10 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
 
 def _begun(key: Path) -> Fingerprint:
     try:
-        return Fingerprint(parts=json.loads(key.read_text(encoding="utf-8")))
-    except ValueError:
+        parts = json.loads(key.read_text(encoding="utf-8"))
+        # The free keys were part of it once: trainings that were begun then go on, too.
+        return Fingerprint(parts={name: part for name, part in parts.items() if name not in FREE})
+    except (ValueError, AttributeError):
         raise RunError(f"{key}: is not ours", "choose a new directory with --out") from None
 
 
@@ -159,7 +164,7 @@ def _key(lesson: Lesson, words: str, base: JudgeModel, rated: list[Rated]) -> Fi
             "guideline_digest": lesson.guideline.digest,
             "template_digest": words,
             "ratings": data,
-            **{name: str(value) for name, value in lesson.config.model_dump().items()},
+            **{name: str(value) for name, value in lesson.config.model_dump().items() if name not in FREE},
             "toolkit": __version__,
         }
     )

@@ -230,6 +230,27 @@ def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
     network.fit_memory(prepared.lessons.train, 1000, 1)
 
 
+def test_a_training_goes_on_with_the_batch_that_fits(main, tiny_base, rated_file, quick, tmp_path, monkeypatch):
+    learn = Network.learn
+
+    def small(self, examples, tokens):
+        if tokens > 1000:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        return learn(self, examples, tokens)
+
+    monkeypatch.setattr(Network, "learn", small)
+    given = ["finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config"]
+    refused = main(*given, quick(epochs=1), code=1)
+    assert "set batch_tokens: 512" in refused.err
+    # As a training that was begun when these two were still part of what is taught.
+    key = tmp_path / "ours" / "training.json"
+    key.write_text(json.dumps({**json.loads(key.read_text()), "batch_tokens": "4096", "checkpoint_every": "2"}))
+    main(*given, quick(epochs=1, batch_tokens=512, checkpoint_every=3))
+    assert read_tuned(tmp_path / "ours").training["config"]["batch_tokens"] == 512
+    main(*given, quick(epochs=1, batch_tokens=256))
+    assert "batch_tokens: 512\n" in (tmp_path / "ours" / "lora.yaml").read_text(), "what is done is not said anew"
+
+
 def test_memory_that_runs_out_on_the_way_is_told_as_such(main, tiny_base, rated_file, quick, monkeypatch):
     import torch
 
