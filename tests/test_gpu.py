@@ -167,3 +167,14 @@ def config_of(folder, **keys):
 def test_vllm_computes_the_head_in_fp32_on_a_gpu_unless_it_is_quantised(started, tmp_path):
     assert started(config_of(tmp_path))["hf_overrides"] == {"head_dtype": "float32"}
     assert "hf_overrides" not in started(config_of(tmp_path, quantization_config={"quant_method": "awq"}))
+
+
+def test_an_adapter_needs_16_bits_in_vllm(started, tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"r": 8}')
+    (tmp_path / "adapter_model.safetensors").touch()
+    config_of(tmp_path)
+    assert started(tmp_path, adapter=tmp_path)["enable_lora"]
+    assert started(tmp_path, "float32")["dtype"] == "float32"
+    with pytest.raises(ModelError, match="16 bits only") as refused:
+        started(tmp_path, "float32", tmp_path)
+    assert "--merge" in refused.value.hint

@@ -95,6 +95,11 @@ class VllmEngine:
 
     def _start(self, head: dict[str, Any]) -> Any:
         device, dtype = best_device()
+        if device == "cuda" and dtype == "float32" and self._adapter:
+            raise ModelError(
+                "vLLM applies adapters in 16 bits only, and this GPU has no bf16",
+                "use --engine transformers, or merge the adapter: judge finetune … --merge DIR",
+            )
         defaults = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
         if device == "cpu":
             # Its own default takes half of the machine's memory for the cache.
