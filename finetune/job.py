@@ -16,7 +16,7 @@ from pathlib import Path
 from finetune.config import LoraConfig, as_yaml
 from finetune.lessons import build_lessons, deal
 from finetune.loop import Training, Watch
-from finetune.network import Network
+from finetune.network import Network, repeatable
 from finetune.outcome import Prepared, describe, store
 from finetune.ratings import Rated, Ratings, read_rated
 from finetune.targets import targets
@@ -93,7 +93,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
         config, lessons = prepared.config, prepared.lessons
         less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it goes on where it stopped"
         too_large = EngineError(f"memory ran out at a batch of {config.batch_tokens:,} tokens", less)
-        with enough_memory(too_large):
+        with enough_memory(too_large), repeatable(config.device):
             network = Network(prepared.base, config, lessons)
             network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
             training = Training(network, lessons, config, out / CHECKPOINT)

@@ -6,7 +6,9 @@ them, so that the result is that of whole prompts, as in judging.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from finetune.config import LoraConfig
@@ -173,6 +175,29 @@ class Network:
         ids = torch.tensor([self.shared], device=self.device)
         cache = DynamicCache(config=self.model.config)
         return self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).past_key_values
+
+
+@contextmanager
+def repeatable(device: str) -> Iterator[None]:
+    """On a GPU, have torch add up in the same order every time, where it can; processors do so by themselves.
+
+    Attention runs as plain products: torch's fused kernels keep an order in their backward passes only where everything
+    that keeps none is an error.
+    """
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    if _place(device)[0] != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at the first product
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _place(device: str) -> tuple[str, str]:

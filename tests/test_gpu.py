@@ -1,6 +1,7 @@
 """What GPUs do differently (16-bit numbers, caps, memory, order of sums): on a processor as far as that goes."""
 
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -142,6 +143,28 @@ def test_a_model_that_memory_does_not_hold_is_told_as_such(tmp_path, monkeypatch
     monkeypatch.setattr(torch.nn.Module, "to", full)
     with pytest.raises(ModelError, match="does not fit into memory"):
         TransformersEngine(tmp_path, device="cpu", dtype="float32")
+
+
+def test_sums_on_a_gpu_keep_an_order_while_a_judge_is_taught(monkeypatch):
+    import torch
+
+    from finetune import network
+
+    def state():
+        math_only = not (torch.backends.cuda.flash_sdp_enabled() or torch.backends.cuda.mem_efficient_sdp_enabled())
+        return torch.are_deterministic_algorithms_enabled(), math_only
+
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")  # after this test, too, where it was not there before
+    with network.repeatable("cpu"):
+        assert state() == (False, False)
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    monkeypatch.setattr(network, "_place", lambda _: ("cuda", "bfloat16"))
+    with network.repeatable("auto"):
+        assert state() == (True, True)
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert state() == (False, False)
 
 
 @pytest.fixture
