@@ -201,3 +201,20 @@ def test_an_adapter_needs_16_bits_in_vllm(started, tmp_path):
     with pytest.raises(ModelError, match="16 bits only") as refused:
         started(tmp_path, "float32", tmp_path)
     assert "--merge" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"model_type": "granite", "logits_scaling": 8.0}, "logits_scaling"),
+        ({"model_type": "cohere"}, "logit_scale"),  # what transformers takes unless told: 0.0625
+        ({"model_type": "gemma2"}, "final_logit_softcapping"),
+    ],
+)
+def test_classify_refuses_what_vllm_leaves_out_behind_the_head(keys, said, tmp_path):
+    options = default_options().changed(vllm={"path": "classify"}).vllm
+    with pytest.raises(ModelError, match=said) as refused:
+        VllmEngine(config_of(tmp_path, **keys), options)
+    assert "vllm.path: generate" in refused.value.hint
+    for plain in ({}, {"model_type": "granite"}, {"model_type": "gemma2", "final_logit_softcapping": None}):
+        VllmEngine(config_of(tmp_path, **plain), options)

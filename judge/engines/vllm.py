@@ -40,7 +40,7 @@ class VllmEngine:
 
     Raises:
         InputError: The options do not go together.
-        ModelError: vLLM cannot load the model or the adapter.
+        ModelError: vLLM cannot load the model or the adapter, or would compute other logits than the model's.
     """
 
     def __init__(self, directory: Path, options: VllmOptions | None = None, adapter: Path | None = None) -> None:
@@ -52,6 +52,8 @@ class VllmEngine:
                 "vllm.path: classify needs an adapter that is merged into the weights",
                 "merge it, or set vllm.path to generate",
             )
+        if self._options.path == "classify":
+            _check_head(directory)
         self._adapter = None if adapter is None else Adapter(adapter)
         # The head of `classify` is cut from the labels' rows, which the first prompts name.
         self._llm: Any = self._start({}) if self._options.path == "generate" else None
@@ -188,6 +190,20 @@ def scores_of(logprobs: Sequence[float]) -> Scores:
 
 def _config(directory: Path) -> dict[str, Any]:
     return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+
+
+def _check_head(directory: Path) -> None:
+    """Refuse models that scale or cap what comes out of the head: vLLM's classifiers leave that out."""
+    from transformers import AutoConfig
+
+    other = "set vllm.path: generate in --engine-config"
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False).get_text_config()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{directory}: its config cannot be read ({error})", other) from None
+    keys = ("logits_scaling", "logit_scale", "final_logit_softcapping")
+    if found := [name for name in keys if getattr(config, name, None) not in (None, 1)]:
+        raise ModelError(f"{directory}: has {found[0]}, which vLLM leaves out with vllm.path: classify", other)
 
 
 def _head(directory: Path, labels: tuple[int, ...]) -> dict[str, Any]:
