@@ -9,6 +9,7 @@ measured.
 """
 
 import argparse
+import gc
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -70,6 +71,9 @@ def measure(model: str, device: str, dtype: str, count: int, rounds: int) -> Mea
 
     from judge.engines.transformers import TransformersEngine
 
+    if device == "cuda":
+        gc.collect()  # the model before this one is gone, whatever still hung on it
+        torch.cuda.reset_peak_memory_stats()
     judge = Judge(model)
     builder = PromptBuilder(load_guideline(GUIDELINE), judge.tokenizer)
     pairs = draw(min(CANDIDATES, count), count)

@@ -143,18 +143,18 @@ def _side(name: str, url: str | None, config: Path | None, adapter: Path | None,
 
 
 def _parity(policy: "Guideline", manner: "Manner", servings: "list[Serving]", json: bool) -> None:
-    from judge.parity import BOUND, compare
+    from judge.parity import compare
 
     found = compare(policy, manner, (servings[0], servings[1]))
     if json:
-        show_json({**found.model_dump(), "bound": BOUND, "holds": found.holds})
+        show_json({**found.model_dump(), "holds": found.holds})
     else:
         outside = found.outside_difference
         show_table(
             [
                 ("engines", " and ".join(found.engines)),
                 ("prompts compared", f"{found.compared} of {found.prompts}"),
-                ("largest probability difference", f"{found.probability_difference:.1e} (bound {BOUND:.0e})"),
+                ("largest probability difference", f"{found.probability_difference:.1e} (bound {found.bound:.0e})"),
                 ("of the mass outside the labels", "not told" if outside is None else f"{outside:.1e}"),
                 ("grades that differ", str(found.grades_differ)),
                 *(("failed", reason) for reason in found.failures),

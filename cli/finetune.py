@@ -47,7 +47,8 @@ def finetune(
 ) -> None:
     """Teach a small judge from people's ratings, calibrate it, and write it as an adapter.
 
-    Killed at any moment, the same command goes on from its last checkpoint, with the same result.
+    Killed at any moment, the same command goes on from its last checkpoint, with the same result: to the byte on a
+    processor, on a GPU as far as torch has deterministic algorithms.
 
     \b
     Example:

@@ -16,13 +16,14 @@ from pathlib import Path
 from finetune.config import LoraConfig, as_yaml
 from finetune.lessons import build_lessons, deal
 from finetune.loop import Training, Watch
-from finetune.network import Network
+from finetune.network import Network, repeatable
 from finetune.outcome import Prepared, describe, store
 from finetune.ratings import Rated, Ratings, read_rated
 from finetune.targets import targets
 from judge import __version__
 from judge.adapter import FILE, Tuned, read_tuned
-from judge.errors import ModelError, RunError
+from judge.engines.memory import enough_memory
+from judge.errors import EngineError, ModelError, RunError
 from judge.files import dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
 from judge.guideline import Guideline
@@ -31,6 +32,8 @@ from judge.prompt import PromptBuilder, template_digest
 from judge.tokenizer import ModelTokenizer
 
 KEY, CONFIG, CHECKPOINT = "training.json", "lora.yaml", "checkpoint.safetensors"
+FREE = ("batch_tokens", "checkpoint_every")
+"""Keys of the configuration that a training may go on with changed: the same steps, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,15 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
         if done:
             return done
         config, lessons = prepared.config, prepared.lessons
-        network = Network(prepared.base, config, lessons)
-        network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
-        training = Training(network, lessons, config, out / CHECKPOINT)
-        progress = training.run(watch or Watch())
-        store(network, out)
-        tuned = describe(prepared, network, progress, out)
+        less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it goes on where it stopped"
+        too_large = EngineError(f"memory ran out at a batch of {config.batch_tokens:,} tokens", less)
+        with enough_memory(too_large), repeatable(config.device):
+            network = Network(prepared.base, config, lessons)
+            network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
+            training = Training(network, lessons, config, out / CHECKPOINT)
+            progress = training.run(watch or Watch())
+            store(network, out)
+            tuned = describe(prepared, network, progress, out)
         write_whole(out / FILE, tuned.model_dump_json(indent=1).encode())
         (out / CHECKPOINT).unlink(missing_ok=True)
         return tuned
@@ -122,10 +128,11 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
                         f"{out}: holds another training; what differs:{listed}",
                         "choose another --out, or give what it was begun with",
                     )
-            # The key first: a directory without it is taken for somebody else's.
-            write_whole(key, dump_json(dict(prepared.key.parts)).encode())
-            write_whole(out / CONFIG, as_yaml(prepared.config).encode())
             done = read_tuned(out) if (out / FILE).is_file() else None
+            if not done:
+                # The key first: a directory without it is taken for somebody else's.
+                write_whole(key, dump_json(dict(prepared.key.parts)).encode())
+                write_whole(out / CONFIG, as_yaml(prepared.config).encode())
             for left in [*_partial(out), *([out / CHECKPOINT] if done else ())]:
                 left.unlink(missing_ok=True)
             yield done
@@ -136,8 +143,10 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
 
 def _begun(key: Path) -> Fingerprint:
     try:
-        return Fingerprint(parts=json.loads(key.read_text(encoding="utf-8")))
-    except ValueError:
+        parts = json.loads(key.read_text(encoding="utf-8"))
+        # The free keys were part of it once: trainings that were begun then go on, too.
+        return Fingerprint(parts={name: part for name, part in parts.items() if name not in FREE})
+    except (ValueError, AttributeError):
         raise RunError(f"{key}: is not ours", "choose a new directory with --out") from None
 
 
@@ -155,7 +164,7 @@ def _key(lesson: Lesson, words: str, base: JudgeModel, rated: list[Rated]) -> Fi
             "guideline_digest": lesson.guideline.digest,
             "template_digest": words,
             "ratings": data,
-            **{name: str(value) for name, value in lesson.config.model_dump().items()},
+            **{name: str(value) for name, value in lesson.config.model_dump().items() if name not in FREE},
             "toolkit": __version__,
         }
     )

@@ -4,8 +4,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from finetune.network import load
+from finetune.network import BASE
 from judge.adapter import FILE, Tuned
+from judge.engines.loading import load_model
 from judge.errors import RunError
 from judge.files import new_folder
 from judge.gguf import quiet_transformers
@@ -38,8 +39,8 @@ def merge(tuned: Tuned, adapter: Path, out: Path) -> None:
 
     check_free(out, adapter)
     base = find_model(tuned.base.wanted)
-    model: Any = PeftModel.from_pretrained(load(base.directory, "auto"), str(adapter), local_files_only=True)
-    merged: Any = model.merge_and_unload()
+    plain = load_model(base.directory, "auto", BASE)
+    merged: Any = PeftModel.from_pretrained(plain, str(adapter), local_files_only=True).merge_and_unload()
     merged.config._name_or_path = ""
     with new_folder(out) as folder:
         with quiet_transformers():

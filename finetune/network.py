@@ -6,16 +6,20 @@ them, so that the result is that of whole prompts, as in judging.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from finetune.config import LoraConfig
 from finetune.lessons import Example, Lessons, pieces
+from judge.engines.loading import load_model
+from judge.engines.memory import ran_out, room_for
 from judge.errors import EngineError, ModelError
 from judge.model import JudgeModel
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+BASE = "name a causal language model as --base"
+"""What to do where it cannot be loaded."""
 
 
 class Network:
@@ -38,7 +42,7 @@ class Network:
         self.device, dtype = _place(config.device)
         self.shared, self.labels = lessons.shared, list(lessons.labels)
         torch.manual_seed(config.seed)
-        model = load(base.directory, dtype)
+        model = load_model(base.directory, dtype, BASE)
         ends = {name.rpartition(".")[2] for name, _ in model.named_modules()}
         if missing := sorted(set(config.modules) - ends):
             raise ModelError(
@@ -52,7 +56,8 @@ class Network:
             target_modules=list(config.modules),
             task_type="CAUSAL_LM",
         )
-        self.model: Any = get_peft_model(model, peft).to(self.device)
+        with room_for(base.name):
+            self.model: Any = get_peft_model(model, peft).to(self.device)
         # The directory is this machine's: what users need is in judge.json.
         self.model.peft_config["default"].base_model_name_or_path = base.name
 
@@ -146,7 +151,7 @@ class Network:
             try:
                 self.learn([longest] * min(pairs, len(examples), tried // len(longest.tokens)), tried)
             except (RuntimeError, MemoryError) as error:
-                if not isinstance(error, MemoryError) and not any(word in str(error) for word in OUT_OF_MEMORY):
+                if not ran_out(error):
                     raise
                 tried //= 2
                 continue
@@ -172,30 +177,27 @@ class Network:
         return self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).past_key_values
 
 
-def load(directory: Path, dtype: str) -> Any:
-    """A causal language model of a directory; safetensors only, no code of its own.
+@contextmanager
+def repeatable(device: str) -> Iterator[None]:
+    """On a GPU, have torch add up in the same order every time, where it can; processors do so by themselves.
 
-    Raises:
-        ModelError: It cannot be loaded.
+    Attention runs as plain products: torch's fused kernels keep an order in their backward passes only where everything
+    that keeps none is an error.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    from judge.gguf import quiet_transformers
-
+    if _place(device)[0] != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at the first product
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        with quiet_transformers():
-            return AutoModelForCausalLM.from_pretrained(
-                directory,
-                dtype=getattr(torch, dtype, dtype),  # "auto" is none of torch's: as the weights are stored
-                trust_remote_code=False,
-                use_safetensors=True,
-                local_files_only=True,
-            )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise ModelError(
-            f"{directory}: cannot be loaded ({error})", "name a causal language model as --base"
-        ) from error
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _place(device: str) -> tuple[str, str]:

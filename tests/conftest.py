@@ -111,6 +111,15 @@ def engine(embedded):
     return TransformersEngine(embedded.model.directory, device="cpu", dtype="float32")
 
 
+@pytest.fixture(scope="session")
+def gpu():
+    """Only where there is a GPU that torch can use."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU")
+
+
 def shared_data(name: str) -> Path:
     """A folder of development data; the test skips where it is absent."""
     folder = SHARED / name

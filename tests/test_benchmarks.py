@@ -1,13 +1,15 @@
 """The benchmark's page: every figure of every contestant, a chart that is well-formed, and work counted by hand."""
 
 import json
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.limit import Size, work_of
 from benchmarks.report import Found, Measured, write_readme, write_report
-from judge.records import Prompt
+from judge.engines.fake import FakeTokenizer
+from judge.records import Prompt, Scores
 
 
 @pytest.fixture
@@ -83,6 +85,34 @@ def test_without_a_gpu_nothing_is_measured_and_the_script_says_so(monkeypatch, c
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     gpu.main()
     assert capsys.readouterr().out == "not measured: no GPU\n"
+
+
+def test_every_model_on_a_gpu_has_a_peak_of_memory_of_its_own(monkeypatch):
+    import torch
+
+    from benchmarks import gpu
+
+    peak = [0]
+
+    class Engine:
+        block = 8
+
+        def __init__(self, directory, **_):
+            peak[0] = max(peak[0], {"large": 100, "small": 10}[directory] * 2**20)
+
+        def score(self, prompts):
+            return [Scores((-1.0, -1.0, -1.0), 0.0)] * len(prompts)
+
+    monkeypatch.setattr("judge.engines.transformers.TransformersEngine", Engine)
+    monkeypatch.setattr(gpu, "size_of", lambda _: Size(parameters=7, attention=10))
+    monkeypatch.setattr(gpu, "matrix_rate", lambda *_: 1.0)
+    models = {name: SimpleNamespace(name=name, directory=name) for name in ("large", "small")}
+    monkeypatch.setattr(gpu, "Judge", lambda name: SimpleNamespace(tokenizer=FakeTokenizer(), model=models[name]))
+    said = {"get_device_name": lambda: "a GPU", "synchronize": lambda: None, "max_memory_allocated": lambda: peak[0]}
+    for name, answer in {**said, "reset_peak_memory_stats": lambda: peak.__setitem__(0, 0)}.items():
+        monkeypatch.setattr(torch.cuda, name, answer)
+    peaks = [gpu.measure(name, "cuda", "bfloat16", 2, 1).peak_mib for name in models]
+    assert peaks == [100, 10]
 
 
 @pytest.mark.slow

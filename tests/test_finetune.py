@@ -230,6 +230,54 @@ def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
     network.fit_memory(prepared.lessons.train, 1000, 1)
 
 
+def test_a_training_goes_on_with_the_batch_that_fits(main, tiny_base, rated_file, quick, tmp_path, monkeypatch):
+    learn = Network.learn
+
+    def small(self, examples, tokens):
+        if tokens > 1000:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        return learn(self, examples, tokens)
+
+    monkeypatch.setattr(Network, "learn", small)
+    given = ["finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config"]
+    refused = main(*given, quick(epochs=1), code=1)
+    assert "set batch_tokens: 512" in refused.err
+    # As a training that was begun when these two were still part of what is taught.
+    key = tmp_path / "ours" / "training.json"
+    key.write_text(json.dumps({**json.loads(key.read_text()), "batch_tokens": "4096", "checkpoint_every": "2"}))
+    main(*given, quick(epochs=1, batch_tokens=512, checkpoint_every=3))
+    assert read_tuned(tmp_path / "ours").training["config"]["batch_tokens"] == 512
+    main(*given, quick(epochs=1, batch_tokens=256))
+    assert "batch_tokens: 512\n" in (tmp_path / "ours" / "lora.yaml").read_text(), "what is done is not said anew"
+
+
+def test_memory_that_runs_out_on_the_way_is_told_as_such(main, tiny_base, rated_file, quick, monkeypatch):
+    import torch
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    given = ["finetune", rated_file, "--base", tiny_base, "--config", quick(epochs=1), "--out", "ours"]
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.nn.Module, "to", full)
+        assert f"{tiny_base}: does not fit into memory" in main(*given, code=2).err
+    monkeypatch.setattr("finetune.loop.examine", full)
+    refused = main(*given, code=1).err
+    assert "memory ran out at a batch of 4,096 tokens" in refused
+    assert "set batch_tokens: 2048" in refused
+
+
+def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkeypatch):
+    monkeypatch.setattr("finetune.network._place", lambda _: ("cpu", "bfloat16"))
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    found = np.array(network.predict(prepared.lessons.train, 4096))
+    # bf16 has 8 bits: logits of 0.25 and more are multiples of 2^-9, and so are their differences.
+    steps = np.diff(found, axis=1) * 512
+    assert abs(steps - steps.round()).max() > 0.1
+    network.learn(prepared.lessons.train[:3], 4096)
+    assert any(weight.grad.abs().max() > 0 for weight in network.taught.values())
+
+
 def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
     config = quick(epochs=12, evaluate_every=6, learning_rate=0.001, dropout=0.0, calibration=0)
     short = rated_file.with_name("short.csv")

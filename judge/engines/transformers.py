@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from judge.engines.lean import HEAD_ROWS, Lean, fits
+from judge.engines.loading import load_model
+from judge.engines.memory import enough_memory, room_for
 from judge.engines.options import TransformersOptions, default_options
 from judge.engines.packed import Stretch, layout, packs, register
 from judge.engines.processor import cores, keep_memory, one_thread
 from judge.errors import EngineError, ModelError
+from judge.gguf import quiet_transformers
 from judge.records import Failure, Prompt, Scores
 
 Work = tuple[list[Stretch], Any, list[int]]
@@ -63,7 +66,8 @@ class TransformersEngine:
         workers = (options.workers or cores()) if on_processor else 1
         self._tokens = options.batch_tokens or (512 if on_processor else 16_384)
         self.block = 64 * workers if on_processor else 4096
-        self._model: Any = _load(directory, self.dtype, adapter).to(self.device).eval()
+        with room_for(directory):
+            self._model: Any = _load(directory, self.dtype, adapter).to(self.device).eval()
         self._packed = _plain_attention(self._model)
         config = self._model.config
         self._share = config.num_attention_heads // config.num_key_value_heads if self._packed else 1
@@ -76,10 +80,16 @@ class TransformersEngine:
         self._pool = ThreadPoolExecutor(workers, "judge", one_thread if on_processor else None)
         self._prefix: tuple[tuple[int, ...], Any] = ((), None)
         if self._packed and fits(self._model):
-            self._lean = self._pool.submit(Lean, self._model).result()
+            with room_for(directory):
+                self._lean = self._pool.submit(Lean, self._model).result()
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         """See `Engine.score`."""
+        less = f"set transformers.batch_tokens: {max(1, self._tokens // 2)} in --engine-config, or name a smaller judge"
+        with enough_memory(EngineError(f"a batch of {self._tokens:,} tokens does not fit into memory", less)):
+            return self._score(prompts)
+
+    def _score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         results: list[Scores | Failure] = [Failure("the engine gave no answer")] * len(prompts)
         for shared, group in groupby(range(len(prompts)), key=lambda i: prompts[i].shared):
             members = list(group)
@@ -119,21 +129,16 @@ class TransformersEngine:
         import torch
 
         pack, prefix, labels = work
-        try:
-            with torch.inference_mode():
-                place = layout(pack, prefix, self._share, self.device, self._model.dtype)
-                found = self._model(
-                    input_ids=place.ids,
-                    position_ids=place.positions,
-                    use_cache=False,
-                    logits_to_keep=place.last,
-                    layout=place,
-                )
-                scores = _scores(found.logits[0], labels)
-        except torch.OutOfMemoryError:
-            raise EngineError(
-                "a batch does not fit into the GPU's memory", "set transformers.batch_tokens lower in --engine-config"
-            ) from None
+        with torch.inference_mode():
+            place = layout(pack, prefix, self._share, self.device, self._model.dtype)
+            found = self._model(
+                input_ids=place.ids,
+                position_ids=place.positions,
+                use_cache=False,
+                logits_to_keep=place.last,
+                layout=place,
+            )
+            scores = _scores(found.logits[0], labels)
         return list(zip([place for stretch in pack for place in stretch.places], scores, strict=True))
 
     def _taken_apart(self, work: list[Work]) -> Iterable[list[tuple[int, Scores]]]:
@@ -169,39 +174,25 @@ class TransformersEngine:
             ids = torch.tensor([[0] * (width - len(row)) + row for row in rows], device=self.device)
             mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.device)
             positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-            outputs = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1)
+            outputs = self._model(
+                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1
+            )
             return list(zip(batch, _scores(outputs.logits[:, -1], labels), strict=True))
 
 
 def _load(directory: Path, dtype: str, adapter: Path | None) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from judge.gguf import quiet_transformers
-
-    place = directory
+    model = load_model(directory, dtype, "name a causal language model that transformers knows")
+    if adapter is None:
+        return model
     try:
-        with quiet_transformers():
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                directory,
-                dtype=getattr(torch, dtype),
-                trust_remote_code=False,
-                use_safetensors=True,
-                local_files_only=True,
-            )
-            if adapter is None:
-                return model
+        with room_for(adapter), quiet_transformers():
             from peft import PeftModel
 
-            place = adapter
             if not (adapter / "adapter_model.safetensors").is_file():
                 raise OSError("it has no adapter_model.safetensors")
             return PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise ModelError(
-            f"{place}: cannot be loaded ({error})",
-            "name a causal language model that transformers knows" if adapter is None else "name a peft LoRA adapter",
-        ) from error
+        raise ModelError(f"{adapter}: cannot be loaded ({error})", "name a peft LoRA adapter") from error
 
 
 def _plain_attention(model: Any) -> bool:

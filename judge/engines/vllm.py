@@ -26,6 +26,8 @@ from judge.records import Failure, Prompt, Scores
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Adapter ranks that vLLM has room for."""
 ADAPTER = "judge"
+QUANTISED = {"quantization_config", "compression_config"}
+"""Keys of the config of models whose head vLLM may refuse to compute in fp32."""
 
 
 class VllmEngine:
@@ -38,7 +40,7 @@ class VllmEngine:
 
     Raises:
         InputError: The options do not go together.
-        ModelError: vLLM cannot load the model or the adapter.
+        ModelError: vLLM cannot load the model or the adapter, or would compute other logits than the model's.
     """
 
     def __init__(self, directory: Path, options: VllmOptions | None = None, adapter: Path | None = None) -> None:
@@ -50,6 +52,8 @@ class VllmEngine:
                 "vllm.path: classify needs an adapter that is merged into the weights",
                 "merge it, or set vllm.path to generate",
             )
+        if self._options.path == "classify":
+            _check_head(directory)
         self._adapter = None if adapter is None else Adapter(adapter)
         # The head of `classify` is cut from the labels' rows, which the first prompts name.
         self._llm: Any = self._start({}) if self._options.path == "generate" else None
@@ -93,6 +97,11 @@ class VllmEngine:
 
     def _start(self, head: dict[str, Any]) -> Any:
         device, dtype = best_device()
+        if device == "cuda" and dtype == "float32" and self._adapter:
+            raise ModelError(
+                "vLLM applies adapters in 16 bits only, and this GPU has no bf16",
+                "use --engine transformers, or merge the adapter: judge finetune … --merge DIR",
+            )
         defaults = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
         if device == "cpu":
             # Its own default takes half of the machine's memory for the cache.
@@ -104,6 +113,9 @@ class VllmEngine:
         options = self._options
         memory = {"gpu_memory_utilization": options.gpu_memory} if device == "cuda" else {}
         try:
+            if device == "cuda" and not head and not QUANTISED & _config(self._directory).keys():
+                # Between 32 and 64 bf16 has steps of 0.25: logits rounded to it would tie. `classify` has an fp32 head.
+                head = {"hf_overrides": {"head_dtype": "float32"}}
             return LLM(
                 model=str(self._directory),
                 dtype=dtype,
@@ -176,13 +188,30 @@ def scores_of(logprobs: Sequence[float]) -> Scores:
     return Scores(tuple(logprobs), min(1.0, max(0.0, 1.0 - math.fsum(map(math.exp, logprobs)))))
 
 
+def _config(directory: Path) -> dict[str, Any]:
+    return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+
+
+def _check_head(directory: Path) -> None:
+    """Refuse models that scale or cap what comes out of the head: vLLM's classifiers leave that out."""
+    from transformers import AutoConfig
+
+    other = "set vllm.path: generate in --engine-config"
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False).get_text_config()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{directory}: its config cannot be read ({error})", other) from None
+    keys = ("logits_scaling", "logit_scale", "final_logit_softcapping")
+    if found := [name for name in keys if getattr(config, name, None) not in (None, 1)]:
+        raise ModelError(f"{directory}: has {found[0]}, which vLLM leaves out with vllm.path: classify", other)
+
+
 def _head(directory: Path, labels: tuple[int, ...]) -> dict[str, Any]:
     """What makes vLLM cut a classifier's head from the labels' rows of the vocabulary."""
     from transformers import AutoTokenizer
 
     names = AutoTokenizer.from_pretrained(directory, trust_remote_code=False).convert_ids_to_tokens(list(labels))
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    kind = str((config.get("architectures") or [""])[0]).replace("ForCausalLM", "ForSequenceClassification")
+    kind = str((_config(directory).get("architectures") or [""])[0]).replace("ForCausalLM", "ForSequenceClassification")
     overrides = {
         "architectures": [kind],
         "classifier_from_token": names,

@@ -1,0 +1,55 @@
+"""A causal language model of a directory, as judging and teaching load it."""
+
+from pathlib import Path
+from typing import Any
+
+from judge.engines.memory import room_for
+from judge.errors import ModelError
+
+
+def load_model(directory: Path, dtype: str, hint: str) -> Any:
+    """A model as transformers has it, but that its labels' logits are fp32; safetensors only, no code of its own.
+
+    Args:
+        directory: config and safetensors weights.
+        dtype: As torch names it, or "auto": as the weights are stored.
+        hint: What to do where it cannot be loaded.
+
+    Raises:
+        ModelError: It cannot be loaded, or memory does not hold it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from judge.gguf import quiet_transformers
+
+    try:
+        with room_for(directory), quiet_transformers():
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                directory,
+                dtype=getattr(torch, dtype, dtype),  # "auto" is none of torch's
+                trust_remote_code=False,
+                use_safetensors=True,
+                local_files_only=True,
+            )
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise ModelError(f"{directory}: cannot be loaded ({error})", hint) from error
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+        # The attention that transformers takes unless told otherwise leaves the cap out without a word.
+        model.set_attn_implementation("eager")
+    # Between 32 and 64 bf16 has steps of 0.25: logits rounded to it would tie, and grades flip.
+    head = model.get_output_embeddings()
+    if type(head) is torch.nn.Linear and head.weight.element_size() == 2:
+        head.register_forward_hook(_in_fp32)
+    return model
+
+
+def _in_fp32(head: Any, rows: tuple[Any], rounded: Any) -> Any:
+    """A head's logits, unrounded; scales and soft caps that a model has behind its head are then fp32, too.
+
+    The rounded ones are dropped: few places are read, so that computing them is nothing beside the layers before.
+    """
+    import torch
+
+    bias = None if head.bias is None else head.bias.float()
+    return torch.nn.functional.linear(rows[0].float(), head.weight.float(), bias)
