@@ -19,7 +19,7 @@ def as_text(value: Any, join: str = ", ") -> str | None:
     """A cell as text: lists joined, whole numbers without `.0`; null, NaN, and what shows nothing, as null.
 
     Raises:
-        ValueError: The value is an object, or text that is not valid Unicode.
+        ValueError: The value is an object, a list nested too deep, or text that is not valid Unicode.
     """
     if isinstance(value, str):
         text = value
@@ -27,10 +27,13 @@ def as_text(value: Any, join: str = ", ") -> str | None:
         return None
     elif isinstance(value, bool):
         text = "yes" if value else "no"
-    elif isinstance(value, float | Decimal) and abs(float(value)) < 1e15 and not value % 1:
+    elif isinstance(value, float | Decimal) and _whole(value):
         text = str(int(value))
     elif isinstance(value, list | tuple):
-        text = join.join(part for part in (as_text(item, join) for item in value) if part)
+        try:
+            text = join.join(part for part in (as_text(item, join) for item in value) if part)
+        except RecursionError:
+            raise ValueError("is nested too deep") from None
     elif isinstance(value, Mapping):
         raise ValueError("is an object where text is wanted")
     elif isinstance(value, bytes):
@@ -40,6 +43,13 @@ def as_text(value: Any, join: str = ", ") -> str | None:
     if not encodable(text):
         raise ValueError("is not UTF-8 text")
     return None if not text or UNSEEN.fullmatch(text) else text
+
+
+def _whole(value: float | Decimal) -> bool:
+    """Whether a number is whole, and its digits are exact: a float from 2^53 on may stand for a neighbour."""
+    if isinstance(value, Decimal):
+        return value.is_finite() and value == value.to_integral_value()
+    return abs(value) < 2**53 and value.is_integer()
 
 
 def as_grade(text: str, grades: Mapping[str, int]) -> int | None:

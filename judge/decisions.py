@@ -109,10 +109,15 @@ class Decisions:
 
     def __iter__(self) -> Iterator[Decision]:
         """All whole decisions in the order in which they came."""
-        if not self.path.is_file():
-            return
-        raw = self.path.read_bytes().split(b"\n")
-        for number, line in enumerate(raw, 1):
+        return self.parsed(self.read() or b"")
+
+    def read(self) -> bytes | None:
+        """The file as it stands now; null where there is none."""
+        return self.path.read_bytes() if self.path.is_file() else None
+
+    def parsed(self, raw: bytes) -> Iterator[Decision]:
+        """All whole decisions of what was read."""
+        for number, line in enumerate(raw.split(b"\n"), 1):
             if not line.strip():
                 continue
             try:

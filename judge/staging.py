@@ -62,12 +62,15 @@ class Staging:
                 SELECT row, line, query_id, candidate_id, grade, skip, absent, contested, {self._length} AS chars,
                        md5(query) AS query_text,
                        md5(concat_ws(chr(30), query, coalesce(locale, ''), {self._text})) AS text
-                FROM ({self._source}))
-            SELECT *, min(row) OVER (PARTITION BY skip IS NULL, query_id) AS query_row,
-                   first_value(query_text) OVER (PARTITION BY skip IS NULL, query_id ORDER BY row) AS first_query,
-                   min(row) OVER pair AS pair_row, first_value(text) OVER pair AS first_text,
+                FROM ({self._source})),
+            queries AS (
+                SELECT *, min(row) OVER query AS query_row, first_value(query_text) OVER query AS first_query
+                FROM texts WINDOW query AS (PARTITION BY skip IS NULL, query_id ORDER BY row)),
+            -- A row that is refused for its query says nothing against another row of its pair.
+            sound AS (SELECT *, skip IS NULL AND query_text = first_query AS is_sound FROM queries)
+            SELECT *, min(row) OVER pair AS pair_row, first_value(text) OVER pair AS first_text,
                    first_value(grade) OVER pair AS first_grade
-            FROM texts WINDOW pair AS (PARTITION BY skip IS NULL, query_id, candidate_id ORDER BY row)""")
+            FROM sound WINDOW pair AS (PARTITION BY is_sound, query_id, candidate_id ORDER BY row)""")
 
     _KIND = """CASE
         WHEN skip IS NOT NULL THEN NULL

@@ -131,10 +131,25 @@ def test_limit_reads_the_first_rows_only(tmp_path):
         (True, "yes"), (["a", "", None, 3], "a, 3"), ([], None), (0, "0"), (1e20, "1e+20"),
         ("\u200b\ufeff", None), ("\x00 \u2066", None), (["\u200b", "b"], "b"), ("a\u200b", "a\u200b"),
         ("\xad\u061c\u115f\u1160\u180e\u2800\u3164\uffa0\ufff9", None), ("\U000e0067\U000e007f", None),
+        # From 2^53 on the digits of a float may be another number's; those of a decimal are its own.
+        (1e15, "1000000000000000"), (2.0**53 - 1, "9007199254740991"), (2.0**53, "9007199254740992.0"),
+        (-1e15, "-1000000000000000"), (float("inf"), "inf"),
+        (Decimal("123.00"), "123"), (Decimal("12345678901234567.00"), "12345678901234567"), (Decimal("0.50"), "0.50"),
+        (Decimal("NaN"), None),
     ],
 )  # fmt: skip
 def test_cells_become_text(value, text):
     assert as_text(value) == text
+
+
+def test_a_list_nested_too_deep_costs_its_row_alone(main, tmp_path):
+    deep = "[" * 600 + '"x"' + "]" * 600
+    row = '{"query": "lamp", "candidate_id": "%s", "title": %s}\n'
+    (tmp_path / "p.jsonl").write_text(row % (1, '"Lamp"') + row % (2, deep))
+    error = main("validate", "p.jsonl", code=2)
+    assert "p.jsonl, row 2 (line 2), field 'title': is nested too deep" in error.out + error.err
+    found, _ = staged(tmp_path / "p.jsonl", skip_bad_rows=True)
+    assert (found.kinds, found.rows, found.skipped) == ({"not_text": 1}, 2, 1)
 
 
 def test_what_shows_nothing_is_no_text_of_a_query_or_a_candidate(tmp_path):

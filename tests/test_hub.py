@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from hub_fixtures import GRADES, REPO, VIEWS, commit_card, environment
 
+from judge import hub
+from judge.decisions import Decision, Decisions, Verdict
 from judge.hub.merging import read_card
 
 
@@ -97,6 +99,21 @@ def test_the_same_again_changes_nothing_and_sends_nothing(online, push, tmp_path
     assert "stood there already" in push().out
     ledger = [json.loads(line) for line in (tmp_path / "run" / "exports.jsonl").read_text().splitlines()]
     assert [(line["format"], line["out"], line["used"]) for line in ledger] == [("hub", f"{REPO}@{first['commit']}", 6)]
+
+
+def test_the_ledger_names_the_decisions_that_were_published(online, push, tmp_path, monkeypatch):
+    """Ben decides while it is loaded again: what was published holds no decision."""
+    said = {"query_id": "q", "candidate_id": "p2", "verdict": Verdict.KEEP, "author": "ben", "reason": ""}
+    verify = hub.verify
+
+    def meanwhile(*arguments):
+        Decisions(tmp_path / "run").append([Decision(**said, time="t", source="review")])
+        return verify(*arguments)
+
+    monkeypatch.setattr(hub, "verify", meanwhile)
+    push()
+    assert json.loads((tmp_path / "run" / "exports.jsonl").read_text())["decisions"] is None
+    assert (tmp_path / "run" / "decisions.jsonl").is_file()
 
 
 def test_people_words_survive_and_stale_features_and_files_go(online, push):

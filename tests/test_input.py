@@ -217,3 +217,19 @@ def test_validate_lists_every_kind_with_its_first_rows(judge, tmp_path):
         assert kind in shown
     (tmp_path / "good.csv").write_text(GOOD)
     assert judge("validate", "good.csv", "--json").json["problems"] == {}
+
+
+def test_a_row_that_is_refused_says_nothing_against_a_right_one(main, tmp_path):
+    # Row 2 gives Q another query text; row 3 is a first word on the pair (Q, b), and row 4 repeats it.
+    rows = "Q,lamp,a,Lamp\nQ,chair,b,Chair\nQ,lamp,b,Desk lamp\nQ,lamp,b,Desk lamp\nQ,lamp,b,Sofa\n"
+    (tmp_path / "p.csv").write_text("query_id,query,candidate_id,title\n" + rows)
+    main("label", "p.csv", "--engine", "fake", "--out", "run", "--skip-bad-rows")
+    main("export", "run", "--to", "jsonl", "--out", "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["reason"] for row in rows] == [
+        None,
+        "conflicting_query: query_id had another query text before",
+        None,
+        "repeats row 3",
+        "conflicting_pair: same pair as an earlier row, with another text",
+    ]

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from judge.decisions import Decision, Decisions, Verdict
 from judge.errors import InputError, RunError
-from judge.export import VIEWS, Exports, Negatives, Selection, export, write_views
+from judge.export import VIEWS, Decided, Exports, Negatives, Selection, chosen, export, write_views
 from judge.export.mining import Rows, mine, why_unused
 from judge.export.texts import candidate_text
+from judge.fingerprint import file_digest
 from judge.guideline import load_guideline
+from judge.records import query_key
 
 
 def row(query, key, grade, sure=None, **more):
@@ -111,6 +113,33 @@ def test_what_people_decide_is_certain_and_what_a_judge_decides_is_not(run_of, t
     }  # fmt: skip
     assert (found["d"]["grade"], found["d"]["confidence"], found["d"]["decided_by"]) == (2, 0.9, None)
     assert done.left_out == {"below the least confidence": 2}
+
+
+def test_an_export_holds_the_decisions_of_one_moment_and_its_ledger_names_them(run_of, tmp_path, monkeypatch):
+    run = run_of([row("q", "a", 2), row("q", "b", 0)])
+    base = {"query_id": query_key("q"), "candidate_id": "b", "time": "t", "source": "review"}
+    kept = Decision(author="ines", reason="seen", verdict=Verdict.KEEP, **base)
+    changed = Decision(author="ben", reason="late", verdict=Verdict.CHANGE, grade=1, **base)
+    decisions = Decisions(run.path)
+    make_rows = chosen._make_rows
+
+    def meanwhile(*arguments):
+        make_rows(*arguments)
+        decisions.append([changed])
+
+    monkeypatch.setattr(chosen, "_make_rows", meanwhile)
+    for form in ("judgments", "jsonl"):
+        decisions.append([kept])
+        before = file_digest(decisions.path)
+        done = export(run, form, tmp_path / form)
+        assert done.decisions == before
+    b = {r["candidate_id"]: r for r in read(tmp_path / "judgments")}["b"]
+    assert (b["grade"], b["decided_by"], b["decision_reason"]) == (0, "ines", "seen")
+    decisions.append([kept])
+    write_views(Decided.of(run), Selection(), tmp_path / "views", ("judgments", "pairs"))
+    grades = [r["grade"] for r in read(tmp_path / "views/judgments/train-00000.parquet")]
+    # Grades from 0 to 2 are scores from 0 to 1.
+    assert [r["score"] * 2 for r in read(tmp_path / "views/pairs/train-00000.parquet")] == grades == [2, 0]
 
 
 def test_a_copy_of_a_better_product_is_no_negative(run_of, tmp_path):
@@ -239,15 +268,15 @@ def test_the_ledger_says_what_went_out(run_of, tmp_path):
 
 def test_views_to_publish(run_of, tmp_path):
     run = run_of([*LAMP, row("desk", "e", 2), row("desk", "f", 0), row("desk", "g", None, status="failed", reason="x")])
-    written = write_views(run, Selection(negatives=Negatives(count=1)), tmp_path / "views", (*VIEWS,))
+    written = write_views(Decided.of(run), Selection(negatives=Negatives(count=1)), tmp_path / "views", (*VIEWS,))
     for name, view in written.views.items():
         assert view.files == (f"{name}/train-00000.parquet",)
         assert pq.read_metadata(tmp_path / "views" / view.files[0]).num_rows == view.records["train"]
         assert view.used + sum(view.left_out.values()) == 7 == written.input_rows
     with pytest.raises(InputError, match="already there"):
-        write_views(run, Selection(), tmp_path / "views")
+        write_views(Decided.of(run), Selection(), tmp_path / "views")
     with pytest.raises(InputError, match="is no view"):
-        write_views(run, Selection(), tmp_path / "other", ("labels",))
+        write_views(Decided.of(run), Selection(), tmp_path / "other", ("labels",))
 
 
 def test_a_broken_write_is_found_and_leaves_nothing(run_of, tmp_path, monkeypatch):

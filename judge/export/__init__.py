@@ -7,6 +7,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.export.account import NothingError
 from judge.export.chosen import choose
+from judge.export.decided import Decided
 from judge.export.formats import FORMATS, check_used, export
 from judge.export.ledger import Exported, Exports
 from judge.export.parquet import write_parquet
@@ -14,11 +15,11 @@ from judge.export.selection import Negatives, Selection, read_selection, read_sp
 from judge.export.views import VIEWS
 from judge.export.written import Written, WrittenView
 from judge.files import new_folder
-from judge.store import Run
 
 __all__ = [
     "FORMATS",
     "VIEWS",
+    "Decided",
     "Exported",
     "Exports",
     "Negatives",
@@ -36,12 +37,17 @@ PUBLISHED = ("judgments", "pairs", "triplets", "qrels", "listwise")
 
 
 def write_views(
-    run: Run, selection: Selection, folder: Path, views: Sequence[str] = PUBLISHED, *, without_empty: bool = False
+    decisions: Decided,
+    selection: Selection,
+    folder: Path,
+    views: Sequence[str] = PUBLISHED,
+    *,
+    without_empty: bool = False,
 ) -> Written:
     """Write views of a finished run as Parquet, `folder/VIEW/SPLIT-00000.parquet`; the folder is whole or absent.
 
     Args:
-        run: A run in which every row has its label.
+        decisions: What was decided of a run in which every row has its label.
         selection: What of it, and in which splits; `train` alone unless splits are asked for.
         folder: Where to: it must not be there yet, or be empty.
         views: Which, of `VIEWS`.
@@ -63,7 +69,7 @@ def write_views(
             mine = [view for view in views if VIEWS[view].need_text is need_text]
             if not mine:
                 continue
-            with choose(run, selection, need_text=need_text) as chosen:
+            with choose(decisions, selection, need_text=need_text) as chosen:
                 for view in mine:
                     (partial / view).mkdir()
                     try:
@@ -75,7 +81,9 @@ def write_views(
                         continue
                     names = tuple(f"{view}/{split}-00000.parquet" for split in selection.names)
                     written[view] = found.model_copy(update={"files": names})
-    return Written(input_rows=run.manifest.rows, views={view: written[view] for view in views if view in written})
+    return Written(
+        input_rows=decisions.run.manifest.rows, views={view: written[view] for view in views if view in written}
+    )
 
 
 def _shards(folder: Path) -> Callable[[str], Path]:

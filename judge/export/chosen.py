@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
-from judge.export.decided import decided, flagged
+from judge.export.decided import Decided, flagged
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
@@ -31,6 +31,7 @@ class Chosen:
     """The rows of one export. `db` has the table `rows` and the views `pairs` (with `position`) and `labels`."""
 
     run: Run
+    decisions: Decided
     selection: Selection
     db: Any
     values: tuple[int, ...]
@@ -44,11 +45,11 @@ class Chosen:
 
 
 @contextmanager
-def choose(run: Run, selection: Selection, *, need_text: bool) -> Iterator[Chosen]:
+def choose(decisions: Decided, selection: Selection, *, need_text: bool) -> Iterator[Chosen]:
     """Decide for every input row of a finished run whether it is exported.
 
     Args:
-        run: A run in which every row has its label.
+        decisions: What was decided of a run in which every row has its label.
         selection: What is wanted.
         need_text: Whether rows without any text of a candidate are left out.
 
@@ -56,13 +57,14 @@ def choose(run: Run, selection: Selection, *, need_text: bool) -> Iterator[Chose
         RunError: The run is unfinished or does not add up.
         InputError: The selection names what the guideline does not have, or leaves a split empty.
     """
+    run = decisions.run
     run.check_whole()
     manifest = run.manifest
     fields = selection.fields or field_names(manifest)
     selection.check(field_names(manifest), manifest.values)
     with (
         tempfile.TemporaryDirectory(prefix="export-") as scratch,
-        run.database(Path(scratch), decided=decided(run)) as db,
+        run.database(Path(scratch), decided=decisions.table()) as db,
     ):
         _make_rows(db, run, selection, fields if need_text else ())
         assign(db, selection, fields)
@@ -75,7 +77,7 @@ def choose(run: Run, selection: Selection, *, need_text: bool) -> Iterator[Chose
                 "left out",
                 "label into a new directory",
             )
-        yield Chosen(run, selection, db, manifest.values, tuple(fields), manifest.rows, kept, counts)
+        yield Chosen(run, decisions, selection, db, manifest.values, tuple(fields), manifest.rows, kept, counts)
 
 
 def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> None:

@@ -1,8 +1,12 @@
 """What people and stronger judges decided of a run, as tables for its queries."""
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from judge.decisions import Decisions
+from judge.decisions import Decision, Decisions, Verdict
 from judge.errors import RunError
 from judge.sql import quoted
 from judge.store import Run
@@ -10,36 +14,58 @@ from judge.store import Run
 NO_FLAGS = "(SELECT NULL::VARCHAR AS query_id, NULL::VARCHAR AS candidate_id WHERE false)"
 
 
-def decided(run: Run) -> Any:
-    """The decisions that settle a pair, as an Arrow table.
+@dataclass(frozen=True)
+class Decided:
+    """The decisions of a run as one reading found them: others may decide while an export is written."""
 
-    Columns: `query_id, candidate_id, grade` (the new one; null where the label was kept), `by_people, decided_by,
-    decision_reason`.
+    run: Run
+    latest: Mapping[tuple[str, str], Decision]
+    """The decision that counts, by (query_id, candidate_id)."""
+    digest: str | None
+    """SHA-256 of what was read; null where there was nothing."""
 
-    Raises:
-        RunError: A decision names a grade that the guideline does not have.
-    """
-    import pyarrow as pa
+    @classmethod
+    def of(cls, run: Run) -> "Decided":
+        """Read a run's decisions."""
+        decisions = Decisions(run.path)
+        raw = decisions.read()
+        latest = {(d.query_id, d.candidate_id): d for d in decisions.parsed(raw or b"")}
+        return cls(run, latest, None if raw is None else hashlib.sha256(raw).hexdigest())
 
-    found = list(Decisions(run.path).settled().values())
-    values = run.manifest.values
-    for decision in found:
-        if decision.grade is not None and decision.grade not in values:
-            raise RunError(
-                f"{run.path}: a decision on {decision.candidate_id!r} has grade {decision.grade}",
-                f"decide again; the guideline's grades are {', '.join(map(str, values))}",
-            )
-    text = pa.string()
-    return pa.table(
-        {
-            "query_id": pa.array([d.query_id for d in found], text),
-            "candidate_id": pa.array([d.candidate_id for d in found], text),
-            "grade": pa.array([d.grade for d in found], pa.int32()),
-            "by_people": pa.array([d.source != "judge" for d in found], pa.bool_()),
-            "decided_by": pa.array([d.author for d in found], text),
-            "decision_reason": pa.array([d.reason for d in found], text),
-        }
-    )
+    @cached_property
+    def settled(self) -> Mapping[tuple[str, str], Decision]:
+        """Those of `latest` that settle their pair."""
+        return {key: decision for key, decision in self.latest.items() if decision.verdict is not Verdict.UNSURE}
+
+    def table(self) -> Any:
+        """The decisions that settle a pair, as an Arrow table.
+
+        Columns: `query_id, candidate_id, grade` (the new one; null where the label was kept), `by_people, decided_by,
+        decision_reason`.
+
+        Raises:
+            RunError: A decision names a grade that the guideline does not have.
+        """
+        import pyarrow as pa
+
+        found, values = list(self.settled.values()), self.run.manifest.values
+        for decision in found:
+            if decision.grade is not None and decision.grade not in values:
+                raise RunError(
+                    f"{self.run.path}: a decision on {decision.candidate_id!r} has grade {decision.grade}",
+                    f"decide again; the guideline's grades are {', '.join(map(str, values))}",
+                )
+        text = pa.string()
+        return pa.table(
+            {
+                "query_id": pa.array([d.query_id for d in found], text),
+                "candidate_id": pa.array([d.candidate_id for d in found], text),
+                "grade": pa.array([d.grade for d in found], pa.int32()),
+                "by_people": pa.array([d.source != "judge" for d in found], pa.bool_()),
+                "decided_by": pa.array([d.author for d in found], text),
+                "decision_reason": pa.array([d.reason for d in found], text),
+            }
+        )
 
 
 def flagged(run: Run) -> str:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from judge.cells import inert_sql
 from judge.errors import RunError
-from judge.export.decided import decided
+from judge.export.decided import Decided
 from judge.export.written import WrittenView
 from judge.sql import quoted
-from judge.store import Run
 
 COLUMNS = (
     "query_id",
@@ -56,19 +55,20 @@ _OPTIONS = {
 }
 
 
-def write_everything(run: Run, form: str, path: Path) -> WrittenView:
+def write_everything(decisions: Decided, form: str, path: Path) -> WrittenView:
     """Write every row of a finished run as `jsonl`, `csv` or `parquet`, and read it back.
 
     Raises:
         RunError: The run is unfinished or does not add up, or the file reads back otherwise.
     """
+    run = decisions.run
     run.check_whole()
     target, (options, reading) = quoted(path), _OPTIONS[form]
     cells = _CELLS if form == "csv" else {}
     wanted = _ROWS.format(", ".join(cells.get(name, name) for name in COLUMNS))
     with (
         tempfile.TemporaryDirectory(prefix="export-") as scratch,
-        run.database(Path(scratch), decided=decided(run)) as db,
+        run.database(Path(scratch), decided=decisions.table()) as db,
     ):
         rows = int(db.execute(f"COPY ({wanted}) TO {target} ({options})").fetchone()[0])
         found = db.execute(

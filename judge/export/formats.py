@@ -7,6 +7,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.export.annotation import ARGILLA, LABEL_STUDIO
 from judge.export.chosen import Chosen, choose
+from judge.export.decided import Decided
 from judge.export.everything import write_everything
 from judge.export.ledger import Exported, Exports, record
 from judge.export.lines import write_lines
@@ -94,20 +95,21 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
     _spare(run, out)
     if form != BEIR and not wanted.splits:
         _check_suffix(form, out)
+    decisions = Decided.of(run)
     if form == BEIR or wanted.splits:
         with new_folder(out, overwrite=overwrite) as folder:
             if form == BEIR:
-                with choose(run, wanted, need_text=True) as chosen:
+                with choose(decisions, wanted, need_text=True) as chosen:
                     written = write_beir(chosen, folder)
             else:
-                written = _write(run, form, wanted, lambda split: folder / f"{split}{SELECTED[form].suffix}")
+                written = _write(decisions, form, wanted, lambda split: folder / f"{split}{SELECTED[form].suffix}")
     else:
         with new_file(out, overwrite=overwrite) as partial:
             if form in EVERYTHING:
-                written = write_everything(run, form, partial)
+                written = write_everything(decisions, form, partial)
             else:
-                written = _write(run, form, wanted, lambda split: partial)
-    exported = record(run, form, out, wanted, written)
+                written = _write(decisions, form, wanted, lambda split: partial)
+    exported = record(decisions, form, out, wanted, written)
     Exports(run.path).append(exported)
     return exported
 
@@ -144,6 +146,6 @@ def _spare(run: Run, out: Path) -> None:
         raise InputError(f"{out}: holds the run {run.path}, which would be lost", "choose another place with --out")
 
 
-def _write(run: Run, form: str, selection: Selection, path_of: PathOf) -> WrittenView:
-    with choose(run, selection, need_text=SELECTED[form].need_text) as chosen:
+def _write(decisions: Decided, form: str, selection: Selection, path_of: PathOf) -> WrittenView:
+    with choose(decisions, selection, need_text=SELECTED[form].need_text) as chosen:
         return SELECTED[form].write(chosen, path_of)

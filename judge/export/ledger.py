@@ -7,12 +7,12 @@ from pydantic import ValidationError
 
 from judge import __version__
 from judge.errors import RunError
+from judge.export.decided import Decided
 from judge.export.selection import Selection
 from judge.export.written import WrittenView
 from judge.files import append_lines, now
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
-from judge.store import Run
 
 
 class Exported(Record):
@@ -81,26 +81,26 @@ class Exports:
                 ) from None
 
 
-def record(run: Run, form: str, out: Path, selection: Selection, written: WrittenView) -> Exported:
+def record(decisions: Decided, form: str, out: Path, selection: Selection, written: WrittenView) -> Exported:
     """What the ledger says of an export that lies at `out`."""
     found = {str(path.relative_to(out)): path for path in sorted(out.rglob("*")) if path.is_file()}
     files = {name: file_digest(path) for name, path in (found or {out.name: out}).items()}
-    return entry(run, form, out.name, selection, written, files)
+    return entry(decisions, form, out.name, selection, written, files)
 
 
 def entry(
-    run: Run, form: str, out: str, selection: Selection, written: WrittenView, files: Mapping[str, str]
+    decisions: Decided, form: str, out: str, selection: Selection, written: WrittenView, files: Mapping[str, str]
 ) -> Exported:
     """What the ledger says of an export whose files have these digests."""
-    decisions = run.path / "decisions.jsonl"
+    manifest = decisions.run.manifest
     return Exported(
         time=now(),
         format=form,
         out=out,
         selection=selection,
-        fingerprint=run.manifest.fingerprint,
-        decisions=file_digest(decisions) if decisions.is_file() else None,
-        input_rows=run.manifest.rows,
+        fingerprint=manifest.fingerprint,
+        decisions=decisions.digest,
+        input_rows=manifest.rows,
         records=written.records,
         used=written.used,
         left_out=written.left_out,

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from judge.decisions import Decisions
 from judge.errors import RunError
 from judge.export.account import account, check_ids
 from judge.export.chosen import Chosen
 from judge.export.views import View, Work
 from judge.export.windows import windows
 from judge.export.written import WrittenView
-from judge.store import Run
 
 IDS = {"judgments": ("query_id", "candidate_id", "grade"), "qrels": ('"query-id"', '"corpus-id"', "score")}
 """Of views that name their rows, the columns of query, candidate and grade."""
@@ -37,7 +35,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
         RunError: What was read back is not what was to be written.
     """
     names = chosen.selection.names
-    work = Work(chosen, decisions_of(chosen.run))
+    work = Work(chosen)
     with ExitStack() as stack:
         files = [stack.enter_context(_File(path_of(name))) for name in names]
         for window in windows(chosen, view.labels, aside=view.aside):
@@ -49,11 +47,6 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     if view.name in IDS:
         check_ids(chosen, [file.path for file in files], IDS[view.name])
     return account(chosen, records, work.unused, by_row=view.rows)
-
-
-def decisions_of(run: Run) -> dict[tuple[str, str], tuple[str, str]]:
-    """Who decided on each settled pair of a run, and why."""
-    return {key: (decision.author, decision.reason) for key, decision in Decisions(run.path).settled().items()}
 
 
 class _File:

@@ -5,7 +5,7 @@ text: its views hold nothing else.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +28,6 @@ class Work:
     """What a view needs beside a window, and what it notes."""
 
     chosen: Chosen
-    decisions: Mapping[tuple[str, str], tuple[str, str]]
-    """Who decided on a pair, and why."""
     unused: Counter[str] = field(default_factory=Counter)
     """Rows that were chosen and are in no record, by reason."""
 
@@ -60,7 +58,8 @@ def judgments(window: Window, work: Work) -> Made:
 
     table = window.table
     keys = zip(table.column("query_id").to_pylist(), table.column("candidate_id").to_pylist(), strict=True)
-    found = [work.decisions.get(key, (None, None)) for key in keys] if work.decisions else [(None, None)] * len(table)
+    settled = work.chosen.decisions.settled
+    found = [settled.get(key) for key in keys] if settled else [None] * len(table)
     confidence = pa.array(window.confidence, mask=np.isnan(window.confidence))
     columns = {
         "query_id": table.column("query_id"),
@@ -73,8 +72,8 @@ def judgments(window: Window, work: Work) -> Made:
         "expected_grade": table.column("expected_grade"),
         "confidence": confidence,
         "label_grade": pc.cast(table.column("grade"), pa.int32()),
-        "decided_by": pa.array([by for by, _ in found], pa.string()),
-        "decision_reason": pa.array([why for _, why in found], pa.string()),
+        "decided_by": pa.array([d.author if d else None for d in found], pa.string()),
+        "decision_reason": pa.array([d.reason if d else None for d in found], pa.string()),
         "fingerprint": table.column("fingerprint"),
     }
     return pa.table(columns), window.split

@@ -2,9 +2,9 @@
 
 from judge.errors import InputError
 from judge.export.chosen import choose
+from judge.export.decided import Decided
 from judge.export.formats import BEIR, EVERYTHING, SELECTED
 from judge.export.ledger import Exported, Exports
-from judge.fingerprint import file_digest
 from judge.records import Record
 from judge.store import Run
 
@@ -29,8 +29,7 @@ def whereabouts(run: Run, row: int) -> list[Whereabouts]:
     Raises:
         RunError: The ledger or the run cannot be read.
     """
-    path = run.path / "decisions.jsonl"
-    decisions = file_digest(path) if path.is_file() else None
+    decisions = Decided.of(run)
     known: dict[tuple[str, bool], tuple[str | None, str | None]] = {}
 
     found = []
@@ -42,16 +41,16 @@ def whereabouts(run: Run, row: int) -> list[Whereabouts]:
             need_text = form.need_text if form else exported.format == BEIR
             key = exported.selection.model_dump_json(), need_text
             if key not in known:
-                known[key] = _chosen(run, exported, need_text, row)
+                known[key] = _chosen(decisions, exported, need_text, row)
             split, reason = known[key]
-        changed = exported.decisions != decisions
+        changed = exported.decisions != decisions.digest
         found.append(Whereabouts(exported=exported, split=split, left_out=reason, decisions_changed=changed))
     return found
 
 
-def _chosen(run: Run, exported: Exported, need_text: bool, row: int) -> tuple[str | None, str | None]:
+def _chosen(decisions: Decided, exported: Exported, need_text: bool, row: int) -> tuple[str | None, str | None]:
     try:
-        with choose(run, exported.selection, need_text=need_text) as chosen:
+        with choose(decisions, exported.selection, need_text=need_text) as chosen:
             split, reason = chosen.db.execute("SELECT split, left_out FROM rows WHERE row = ?", [row]).fetchone()
     except InputError as error:
         # Flags and decisions came since: the same export would be refused today.

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from judge.errors import InputError
-from judge.export import Exports, Selection, write_views
+from judge.export import Decided, Exports, Selection, write_views
 from judge.export.ledger import entry
 from judge.files import now
 from judge.fingerprint import digest, file_digest
@@ -121,10 +121,11 @@ def publish(
     with tempfile.TemporaryDirectory(prefix="hub-") as scratch:
         note("writing the views")
         folder, out = Path(scratch) / "views", Path(scratch) / "dataset"
-        written = write_views(run, selection, folder, without_empty=True)
+        decisions = Decided.of(run)
+        written = write_views(decisions, selection, folder, without_empty=True)
         views = stage(folder, out, written, run.manifest.guideline["grades"])
         sums = {str(file.relative_to(out)): file_digest(file) for file in _files(views)}
-        facts = gather(run, written, folder, agreement)
+        facts = gather(decisions, written, folder, agreement)
         told_of = write_card(facts, views, target.repo, "")
         version = digest({"files": sums, "card": told_of.body, "license": target.license})
         tag = target.tag or f"{run.manifest.fingerprint}-{version[:8]}"
@@ -149,7 +150,7 @@ def publish(
             tagged = remote.tag(tag, commit)
     where = f"{target.repo}@{commit}"
     if all(exported.out != where for exported in Exports(run.path)):
-        Exports(run.path).append(entry(run, "hub", where, selection, written.views["judgments"], sums))
+        Exports(run.path).append(entry(decisions, "hub", where, selection, written.views["judgments"], sums))
     return Published(
         repo=target.repo,
         url=remote.url,

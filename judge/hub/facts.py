@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from judge.calibrate import Calibration
-from judge.decisions import Decisions, Verdict
+from judge.decisions import Verdict
 from judge.errors import RunError
-from judge.export import Written
+from judge.export import Decided, Written
 from judge.manifest import Manifest
 from judge.records import Record
 from judge.sql import quoted
@@ -88,11 +88,11 @@ class Facts(Record):
     """Whether the labels are people's, and no judge's."""
 
 
-def gather(run: Run, written: Written, folder: Path, agreement: Agreement | None) -> Facts:
+def gather(decisions: Decided, written: Written, folder: Path, agreement: Agreement | None) -> Facts:
     """Read a run's facts.
 
     Args:
-        run: A finished run.
+        decisions: Those that were applied, of a finished run.
         written: The views that were written of it.
         folder: Where they are, `judgments` among them.
         agreement: From a comparison with people, where there is one.
@@ -100,6 +100,7 @@ def gather(run: Run, written: Written, folder: Path, agreement: Agreement | None
     Raises:
         RunError: A file of the run is damaged.
     """
+    run = decisions.run
     manifest = run.manifest
     judgments = f"read_parquet({quoted(folder / 'judgments' / '*.parquet')})"
     mix = dict(run.query(f"SELECT grade, count(*) FROM {judgments} GROUP BY 1"))
@@ -111,7 +112,7 @@ def gather(run: Run, written: Written, folder: Path, agreement: Agreement | None
         mix={value: mix.get(value, 0) for value in manifest.values},
         examples=_examples(run, judgments),
         languages=languages_of(manifest.guideline.get("language"), [locale for (locale,) in locales]),
-        audit=_audit(run),
+        audit=_audit(decisions),
         calibration=_calibration(run),
         agreement=agreement,
         people=manifest.parts.get("judge") == "imported",
@@ -140,9 +141,8 @@ def _name(candidate: Mapping[str, str | None] | None) -> str:
     return texts.get("title") or next((text for text in texts.values() if text), "")
 
 
-def _audit(run: Run) -> Audit | None:
-    decisions = Decisions(run.path)
-    latest, settled = decisions.latest(), decisions.settled()
+def _audit(decisions: Decided) -> Audit | None:
+    run, latest, settled = decisions.run, decisions.latest, decisions.settled
     path = run.path / "flags.parquet"
     if not path.is_file():
         return None if not latest else _verdicts(latest, {}, set(), settled)
