@@ -78,7 +78,7 @@ def choose(run: Run, selection: Selection, *, need_text: bool) -> Iterator[Chose
 
 
 def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> None:
-    """The table `rows`: `position` in `pairs.parquet`, ids, grade, confidence, whether it may be a negative."""
+    """The table `rows`: `position` in `pairs.parquet`, ids, grade, confidence, whether it may be set against others."""
     pairs = str(run.pairs_path).replace("'", "''")
     db.execute(f"""CREATE OR REPLACE VIEW pairs AS
         SELECT * RENAME (file_row_number AS position) FROM read_parquet('{pairs}', file_row_number = true)""")

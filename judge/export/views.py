@@ -143,14 +143,15 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
 
     rules, values = work.chosen.selection.negatives, np.array(work.chosen.values)
     texts = candidate_text(window.table.column("candidate").combine_chunks(), work.chosen.fields)
+    sound = window.sure & ~window.flagged
     rows = Rows(
         query=np.repeat(np.arange(len(window.starts)), window.ends - window.starts),
         level=np.searchsorted(values, window.grade),
-        able=window.sure & ~window.flagged & ~_bettered(window, work, texts),
+        able=sound & ~_bettered(window, work, texts),
         text=texts.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
         levels=len(values),
     )
-    higher = np.isin(window.grade, values[1:] if rules.positives is None else rules.positives)
+    higher = sound & np.isin(window.grade, values[1:] if rules.positives is None else rules.positives)
     positive, negatives = mine(rows, rules, higher)
     if exact:
         whole = negatives[:, -1] >= 0

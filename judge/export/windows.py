@@ -43,7 +43,7 @@ class Window:
     confidence: npt.NDArray[np.float64]
     """Probability of the grade; NaN where people gave or decided it."""
     sure: npt.NDArray[np.bool_]
-    """Whether the grade is certain enough for a negative."""
+    """Whether the grade is certain enough to be set against others."""
     flagged: npt.NDArray[np.bool_]
     """Whether the label is flagged and undecided."""
     split: Ints
