@@ -160,6 +160,31 @@ def test_a_copy_of_a_better_product_that_is_left_out_is_no_negative_either(run_o
     assert done.left_out == {"below the least confidence": 1, DOUBTFUL: 1}
 
 
+@pytest.mark.parametrize("ids", [{}, {"Wireless Mouse": "q1", "mouse, wireless": "q2"}])
+def test_a_query_under_two_spellings_does_not_contradict_itself(run_of, tmp_path, ids):
+    rows = [row("Wireless Mouse", "a", 2), row("Wireless Mouse", "b", 0)]
+    rows += [row("mouse, wireless", "a", 0), row("mouse, wireless", "c", 2), row("mouse, wireless", "d", 0)]
+    rows += [row("mouse", "a", 0), row("mouse", "c", 1)]
+    done = export(
+        run_of([r | ({"query_id": ids.get(r["query"], "q3")} if ids else {}) for r in rows]), "triplets", tmp_path / "t"
+    )
+    found = [tuple(record.values()) for record in read(tmp_path / "t")]
+    # That a is worse than c is said by the second spelling alone, of a product that the first grades higher. Without
+    # `wireless` it is another query.
+    assert {(anchor, *pair) for (anchor, *_), pair in zip(found, texts(read(tmp_path / "t")), strict=True)} == {
+        ("Wireless Mouse", "a", "b"),
+        ("mouse, wireless", "c", "d"),
+        ("mouse", "c", "a"),
+    }
+    assert (done.used, done.left_out) == (6, {DOUBTFUL: 1})
+
+
+def test_a_grade_that_is_left_out_counts_for_other_spellings_too(run_of, tmp_path):
+    rows = [row("Mouse", "a", 2, 0.6), row("mouse", "a", 0, 0.9), row("mouse", "b", 2, 0.9), row("mouse", "c", 0, 0.9)]
+    export(run_of(rows), "triplets", tmp_path / "t", Selection(min_confidence=0.7))
+    assert texts(read(tmp_path / "t")) == [("b", "c")]
+
+
 def test_pairs_have_a_score_between_0_and_1_or_a_class(run_of, tmp_path):
     run = run_of([row("q", "a", 2), row("q", "b", 1, 0.8, expected_grade=0.5), row("q", "c", 0)])
     export(run, "pairs", tmp_path / "s")

@@ -99,6 +99,7 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
             LEFT JOIN {flagged(run)} f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
                certain OR coalesce(confidence, 0) >= {negative} AS sure, 0::TINYINT AS split, false AS first,
+               false AS bettered,
                CASE WHEN grade IS NULL THEN status
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
                     WHEN NOT certain AND coalesce(confidence, 0) < {least} THEN '{UNSURE}'

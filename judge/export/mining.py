@@ -1,7 +1,8 @@
 """Graded negatives: within a query, a lower grade against a higher one. Which, depends on the query's own rows alone.
 
 A row becomes a positive or a negative only where its grade is sure and it is not flagged and undecided; a negative only
-where no row of the query with the same text has a higher grade, too: a copy of a good product is no bad one.
+where no row of the query with the same text has a higher grade, nor the product itself under another spelling of the
+query: a copy of a good product is no bad one.
 
 Everything is done for many queries at once, in as many steps as there are negatives times grades.
 """

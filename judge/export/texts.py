@@ -9,6 +9,11 @@ SEPARATOR = " | "
 """Between fields. A line break would split the records of line-based formats."""
 TITLE = "title"
 """The field that formats with a title of their own take it from."""
+# Skipped rows can bring another text for an id.
+QUERIES = """SELECT r.query_id AS id, p.query AS text FROM pairs p
+    JOIN (SELECT query_id, min(position) AS position FROM rows WHERE left_out IS DISTINCT FROM 'skipped'
+    GROUP BY query_id) r USING (position)"""
+"""SQL of the queries of an export's rows: `id, text`."""
 
 
 def field_names(manifest: Manifest) -> tuple[str, ...]:

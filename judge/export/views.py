@@ -49,8 +49,8 @@ class View:
     """Columns of the labels that it reads."""
     rows: bool = True
     """Whether it has a record for each row; else of groups of rows."""
-    aside: bool = False
-    """Whether it looks at graded rows that are left out, too."""
+    opposes: bool = False
+    """Whether it sets rows against each other: then it looks at graded rows that are left out, too."""
 
 
 def judgments(window: Window, work: Work) -> Made:
@@ -147,7 +147,7 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
     rows = Rows(
         query=np.repeat(np.arange(len(window.starts)), window.ends - window.starts),
         level=np.searchsorted(values, window.grade),
-        able=sound & ~_bettered(window, work, texts),
+        able=sound & ~window.bettered & ~_bettered(window, work, texts),
         text=texts.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
         levels=len(values),
     )
@@ -193,8 +193,8 @@ VIEWS = {
     for view in (
         View("judgments", judgments, need_text=False, labels=BESIDE),
         View("pairs", pairs, need_text=True, labels=("expected_grade", "grade")),
-        View("triplets", triplets, need_text=True, rows=False, aside=True),
-        View("n-tuples", n_tuples, need_text=True, rows=False, aside=True),
+        View("triplets", triplets, need_text=True, rows=False, opposes=True),
+        View("n-tuples", n_tuples, need_text=True, rows=False, opposes=True),
         View("listwise", listwise, need_text=True, rows=False),
         View("qrels", qrels, need_text=False),
     )
