@@ -151,6 +151,16 @@ def test_a_copy_of_a_better_product_is_no_negative(run_of, tmp_path):
     assert texts(read(tmp_path / "t")) == [("a", "b")]
 
 
+@pytest.mark.parametrize("least", [0, 0.7])
+def test_a_copy_in_other_case_or_spacing_is_no_negative(run_of, tmp_path, least):
+    """Listings of 32 and 16 GB are two products, whichever of the two is left out of the export."""
+    rows = [row("q", "a", 2, 0.6, title="Disk 32  GB"), row("q", "b", 0, 0.9, title="DISK 32 gb ")]
+    rows += [row("q", "c", 0, 0.9, title="Disk 16 GB"), row("q", "d", 2, 0.9, title="Tape")]
+    export(run_of(rows), "triplets", tmp_path / "t", Selection(min_confidence=least))
+    found = {(r["positive"], r["negative"]) for r in read(tmp_path / "t")}
+    assert found == {("Tape", "Disk 16 GB")} | ({("Disk 32  GB", "Disk 16 GB")} if not least else set())
+
+
 def test_a_copy_of_a_better_product_that_is_left_out_is_no_negative_either(run_of, tmp_path):
     rows = [row("q", "a", 2, 0.9), row("q", "b", 0, 0.9), row("q", "c", 0, 0.9) | {"title": "product d"}]
     rows += [row("q", "d", 2, 0.6), row("r", "a", 2, 0.9), row("r", "d", 0, 0.9)]
