@@ -47,7 +47,8 @@ Mix = Annotated[
     typer.Option("--mix", help="Of which lower grades: each in turn, the nearest first, the lowest first."),
 ]
 NegativeConfidence = Annotated[
-    float, typer.Option("--negative-confidence", metavar="P", help="Grades less probable are no negatives.")
+    float,
+    typer.Option("--negative-confidence", metavar="P", help="Grades less probable are no negatives and no positives."),
 ]
 Positives = Annotated[
     str | None, typer.Option("--positives", metavar="GRADE,…", help="Grades that are positives; all but the lowest.")

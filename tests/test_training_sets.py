@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ def row(query, key, grade, sure=None, **more):
     return {"query": query, "candidate_id": key, "title": f"product {key}", "grade": grade, **rest, **more}
 
 
+DOUBTFUL = "too uncertain or contested to be set against others"
 LAMP = [row("lamp", "a", 2, 0.9), row("lamp", "b", 1, 0.8), row("lamp", "c", 0, 0.9), row("lamp", "d", 0, 0.7)]
 
 
@@ -89,12 +91,42 @@ def test_uncertain_pairs_never_become_negatives(run_of, tmp_path):
     Decisions(run.path).append([Decision(verdict=Verdict.KEEP, source="review", **kept)])
     done = export(run, "triplets", tmp_path / "t")
     assert set(texts(read(tmp_path / "t"))) == {("good", "kept"), ("good", "bad")}
-    assert done.left_out == {"abstained": 1, "too uncertain or contested for a negative": 2}
+    assert done.left_out == {"abstained": 1, DOUBTFUL: 2}
     assert done.used == 3
     # They stay in views of single rows, unless the flagged ones are to be left out.
     assert export(run, "pairs", tmp_path / "p").used == 5
     without = export(run, "pairs", tmp_path / "w", Selection(flagged="leave_out"))
     assert (without.used, without.left_out) == (4, {"abstained": 1, "flagged and undecided": 1})
+
+
+def test_uncertain_and_flagged_pairs_never_become_positives(run_of, tmp_path):
+    rows = [row("q", "good", 1, 0.9), row("q", "unsure", 2, 0.4), row("q", "flagged", 2, 0.9), row("q", "bad", 0, 0.9)]
+    # Nothing sure stands above this one.
+    rows += [row("r", "unsure", 2, 0.4), row("r", "bad", 0, 0.9)]
+    run = run_of(rows)
+    pairs = pq.read_table(run.pairs_path, columns=["query_id", "candidate_id"])
+    pq.write_table(pairs.filter(pc.field("candidate_id") == "flagged"), run.path / "flags.parquet")
+    for form in ("triplets", "n-tuples"):
+        done = export(run, form, tmp_path / form, Selection(negatives=Negatives(count=1)))
+        assert texts(read(tmp_path / form)) == [("good", "bad")]
+        assert (done.used, done.left_out) == (2, {DOUBTFUL: 3, "no positive above it in its query": 1})
+    sure = Selection(negatives=Negatives(count=1, min_confidence=0.4))
+    export(run, "triplets", tmp_path / "s", sure)
+    assert set(texts(read(tmp_path / "s"))) == {("good", "bad"), ("unsure", "good"), ("unsure", "bad")}
+    # What was decided is flagged no more.
+    key = {"query_id": pairs.column("query_id")[0].as_py(), "candidate_id": "flagged"}
+    kept = key | {"author": "ines", "reason": "", "time": "t"}
+    Decisions(run.path).append([Decision(verdict=Verdict.KEEP, source="review", **kept)])
+    export(run, "triplets", tmp_path / "d")
+    assert set(texts(read(tmp_path / "d"))) == {("good", "bad"), ("flagged", "good"), ("flagged", "bad")}
+
+
+def test_a_flagged_pair_still_keeps_its_copy_from_being_a_negative(run_of, tmp_path):
+    run = run_of([row("q", "a", 2), row("q", "flagged", 2), row("q", "copy", 0) | {"title": "product flagged"}])
+    pairs = pq.read_table(run.pairs_path, columns=["query_id", "candidate_id"])
+    pq.write_table(pairs.filter(pc.field("candidate_id") == "flagged"), run.path / "flags.parquet")
+    with pytest.raises(InputError, match=f"3 × {DOUBTFUL}"):
+        export(run, "triplets", tmp_path / "t")
 
 
 def test_what_people_decide_is_certain_and_what_a_judge_decides_is_not(run_of, tmp_path):
@@ -148,13 +180,48 @@ def test_a_copy_of_a_better_product_is_no_negative(run_of, tmp_path):
     assert texts(read(tmp_path / "t")) == [("a", "b")]
 
 
+@pytest.mark.parametrize("least", [0, 0.7])
+def test_a_copy_in_other_case_or_spacing_is_no_negative(run_of, tmp_path, least):
+    """Listings of 32 and 16 GB are two products, whichever of the two is left out of the export."""
+    rows = [row("q", "a", 2, 0.6, title="Disk 32  GB"), row("q", "b", 0, 0.9, title="DISK 32 gb ")]
+    rows += [row("q", "c", 0, 0.9, title="Disk 16 GB"), row("q", "d", 2, 0.9, title="Tape")]
+    export(run_of(rows), "triplets", tmp_path / "t", Selection(min_confidence=least))
+    found = {(r["positive"], r["negative"]) for r in read(tmp_path / "t")}
+    assert found == {("Tape", "Disk 16 GB")} | ({("Disk 32  GB", "Disk 16 GB")} if not least else set())
+
+
 def test_a_copy_of_a_better_product_that_is_left_out_is_no_negative_either(run_of, tmp_path):
     rows = [row("q", "a", 2, 0.9), row("q", "b", 0, 0.9), row("q", "c", 0, 0.9) | {"title": "product d"}]
     rows += [row("q", "d", 2, 0.6), row("r", "a", 2, 0.9), row("r", "d", 0, 0.9)]
     done = export(run_of(rows), "triplets", tmp_path / "t", Selection(min_confidence=0.7))
     # The copy is of the query q: in r the same text is a negative like any other.
     assert texts(read(tmp_path / "t")) == [("a", "b"), ("a", "d")]
-    assert done.left_out == {"below the least confidence": 1, "too uncertain or contested for a negative": 1}
+    assert done.left_out == {"below the least confidence": 1, DOUBTFUL: 1}
+
+
+@pytest.mark.parametrize("ids", [{}, {"Wireless Mouse": "q1", "mouse, wireless": "q2"}])
+def test_a_query_under_two_spellings_does_not_contradict_itself(run_of, tmp_path, ids):
+    rows = [row("Wireless Mouse", "a", 2), row("Wireless Mouse", "b", 0)]
+    rows += [row("mouse, wireless", "a", 0), row("mouse, wireless", "c", 2), row("mouse, wireless", "d", 0)]
+    rows += [row("mouse", "a", 0), row("mouse", "c", 1)]
+    done = export(
+        run_of([r | ({"query_id": ids.get(r["query"], "q3")} if ids else {}) for r in rows]), "triplets", tmp_path / "t"
+    )
+    found = [tuple(record.values()) for record in read(tmp_path / "t")]
+    # That a is worse than c is said by the second spelling alone, of a product that the first grades higher. Without
+    # `wireless` it is another query.
+    assert {(anchor, *pair) for (anchor, *_), pair in zip(found, texts(read(tmp_path / "t")), strict=True)} == {
+        ("Wireless Mouse", "a", "b"),
+        ("mouse, wireless", "c", "d"),
+        ("mouse", "c", "a"),
+    }
+    assert (done.used, done.left_out) == (6, {DOUBTFUL: 1})
+
+
+def test_a_grade_that_is_left_out_counts_for_other_spellings_too(run_of, tmp_path):
+    rows = [row("Mouse", "a", 2, 0.6), row("mouse", "a", 0, 0.9), row("mouse", "b", 2, 0.9), row("mouse", "c", 0, 0.9)]
+    export(run_of(rows), "triplets", tmp_path / "t", Selection(min_confidence=0.7))
+    assert texts(read(tmp_path / "t")) == [("b", "c")]
 
 
 def test_pairs_have_a_score_between_0_and_1_or_a_class(run_of, tmp_path):
@@ -295,15 +362,15 @@ queries = st.lists(
 
 
 @settings(max_examples=200)
-@given(queries, st.integers(1, 4), st.sampled_from(["even", "near", "far"]))
-def test_mined_negatives_keep_the_rules(drawn, count, mix):
+@given(queries, st.integers(1, 4), st.sampled_from(["even", "near", "far"]), st.sets(st.integers(0, 3)))
+def test_mined_negatives_keep_the_rules(drawn, count, mix, grades):
     drawn.sort(key=lambda item: item[0])
     query, level, able, text = (np.array(column) for column in zip(*drawn, strict=True))
     query = np.unique(query, return_inverse=True)[1]
     rows = Rows(query, level, able, text, levels=4)
-    every = np.ones(len(query), dtype=bool)
-    positive, negatives = mine(rows, Negatives(count=count, mix=mix), every)
-    assert len(set(positive.tolist())) == len(query)
+    chosen = np.isin(level, list(grades))
+    positive, negatives = mine(rows, Negatives(count=count, mix=mix), chosen)
+    assert sorted(positive.tolist()) == np.flatnonzero(chosen).tolist()
     used = np.zeros(len(query), dtype=bool)
     for place, lower in zip(positive.tolist(), negatives.tolist(), strict=True):
         lower = [one for one in lower if one >= 0]
@@ -318,7 +385,7 @@ def test_mined_negatives_keep_the_rules(drawn, count, mix):
             assert [level[i] for i in lower] == wanted
         if lower:
             used[[place, *lower]] = True
-    assert sum(why_unused(rows, used, every).values()) == int((~used).sum())
+    assert sum(why_unused(rows, used, chosen).values()) == int((~used).sum())
 
 
 def test_every_format_accounts_for_every_row(run_of, tmp_path, main):

@@ -81,7 +81,7 @@ def choose(decisions: Decided, selection: Selection, *, need_text: bool) -> Iter
 
 
 def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> None:
-    """The table `rows`: `position` in `pairs.parquet`, ids, grade, confidence, whether it may be a negative."""
+    """The table `rows`: `position` in `pairs.parquet`, ids, grade, confidence, whether it may be set against others."""
     db.execute(f"""CREATE OR REPLACE VIEW pairs AS
         SELECT * RENAME (file_row_number AS position)
         FROM read_parquet({quoted(run.pairs_path)}, file_row_number = true)""")
@@ -102,6 +102,7 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
             LEFT JOIN {flagged(run)} f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
                certain OR coalesce(confidence, 0) >= {negative} AS sure, 0::TINYINT AS split, false AS first,
+               false AS bettered,
                CASE WHEN grade IS NULL THEN status
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
                     WHEN NOT certain AND coalesce(confidence, 0) < {least} THEN '{UNSURE}'

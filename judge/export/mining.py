@@ -1,7 +1,8 @@
 """Graded negatives: within a query, a lower grade against a higher one. Which, depends on the query's own rows alone.
 
-A row becomes a negative only where its grade is sure, it is not flagged and undecided, and no row of the query with the
-same text has a higher grade: a copy of a good product is no bad one.
+A row becomes a positive or a negative only where its grade is sure and it is not flagged and undecided; a negative only
+where no row of the query with the same text has a higher grade, nor the product itself under another spelling of the
+query: a copy of a good product is no bad one.
 
 Everything is done for many queries at once, in as many steps as there are negatives times grades.
 """
@@ -17,7 +18,8 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 LONELY = "no pair of another grade in its query"
-DOUBTFUL = "too uncertain or contested for a negative"
+DOUBTFUL = "too uncertain or contested to be set against others"
+UNOPPOSED = "no positive above it in its query"
 FEW = "fewer negatives than asked for"
 SURPLUS = "more negatives than asked for"
 
@@ -94,18 +96,22 @@ def _steps(rules: Negatives, levels: int) -> list[tuple[int, int]]:
 def why_unused(rows: Rows, used: Flags, positives: Flags) -> dict[str, int]:
     """How many rows are in no record, by reason."""
     count = int(rows.query[-1]) + 1
-    lowest, highest = np.full(count, rows.levels), np.full(count, -1)
+    lowest, highest, best = np.full(count, rows.levels), np.full(count, -1), np.full(count, -1)
     lowest_usable = np.full(count, rows.levels)
     np.minimum.at(lowest, rows.query, rows.level)
     np.maximum.at(highest, rows.query, rows.level)
+    np.maximum.at(best, rows.query[positives], rows.level[positives])
     np.minimum.at(lowest_usable, rows.query[rows.usable], rows.level[rows.usable])
     lonely = (lowest == highest)[rows.query]
     above = positives & (rows.level > lowest[rows.query])
     served = lowest_usable[rows.query] < rows.level
+    spare = ~lonely & ~above & rows.usable
+    opposed = best[rows.query] > rows.level
     reasons = {
         LONELY: lonely,
         FEW: ~lonely & above & served,
         DOUBTFUL: ~lonely & ((above & ~served) | (~above & ~rows.usable)),
-        SURPLUS: ~lonely & ~above & rows.usable,
+        SURPLUS: spare & opposed,
+        UNOPPOSED: spare & ~opposed,
     }
     return {reason: found for reason, rule in reasons.items() if (found := int((rule & ~used).sum()))}

@@ -23,7 +23,7 @@ class Negatives(Record):
     mix: Literal["even", "near", "far"] = "even"
     """Which lower grades they come from: each in turn, the next lower first (hard), or the lowest first (easy)."""
     min_confidence: Share = 0.5
-    """A pair below this never becomes a negative: at a half it is as likely wrong as right."""
+    """A pair below this becomes neither a negative nor a positive: at a half it is as likely wrong as right."""
     positives: tuple[int, ...] | None = None
     """Grades that may be positives; null: every grade that has a lower one."""
 
@@ -42,7 +42,7 @@ class Selection(Record):
     balance: bool = False
     """As many rows of each grade as of the rarest, in each split."""
     flagged: Literal["keep", "leave_out"] = "keep"
-    """What becomes of labels that are flagged and undecided. They never become negatives."""
+    """What becomes of labels that are flagged and undecided. They are never set against others."""
     negatives: Negatives = Negatives()
     fields: tuple[str, ...] = ()
     """The candidate's fields that make its text, in this order; empty: all of the guideline's."""

@@ -93,6 +93,16 @@ def bands(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     return out
 
 
+def canonicals(db: Any, source: str, name: str) -> None:
+    """Make the table `name` of columns `id, key`: each text's words; of columns `id, text`, as for `cluster`."""
+    import pyarrow as pa
+
+    db.execute(f"CREATE OR REPLACE TABLE {name} (id VARCHAR, key VARCHAR)")
+    for batch in db.cursor().sql(source).to_arrow_reader(BATCH):
+        keys = [canonical(text or "") for text in batch.column(1).to_pylist()]
+        _insert(db, name, pa.table({"id": batch.column(0), "key": pa.array(keys, pa.string())}))
+
+
 def cluster(db: Any, source: str, name: str) -> None:
     """Make the table `name` of columns `id, key`: each text's cluster, named by the canonical text of one member.
 
@@ -103,11 +113,7 @@ def cluster(db: Any, source: str, name: str) -> None:
     """
     import pyarrow as pa
 
-    db.execute("CREATE OR REPLACE TABLE said (id VARCHAR, key VARCHAR)")
-    reader = db.cursor().sql(source).to_arrow_reader(BATCH)
-    for batch in reader:
-        keys = [canonical(text or "") for text in batch.column(1).to_pylist()]
-        _insert(db, "said", pa.table({"id": batch.column(0), "key": pa.array(keys, pa.string())}))
+    canonicals(db, source, "said")
     # Numbered by hash: the smallest number of a cluster is its representative.
     db.execute("""CREATE OR REPLACE TABLE keys AS
         SELECT (row_number() OVER (ORDER BY md5(key), key) - 1)::INTEGER AS number, key

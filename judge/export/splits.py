@@ -17,6 +17,7 @@ from typing import Any
 from judge.errors import InputError
 from judge.export.selection import Selection
 from judge.export.similar import BATCH, cluster
+from judge.export.texts import QUERIES
 from judge.sql import identifier
 
 ELSEWHERE = "its product is in a smaller split"
@@ -46,12 +47,8 @@ def assign(db: Any, selection: Selection, fields: Sequence[str]) -> None:
 
     if not selection.splits:
         return
-    # Of queries without a row to export, too: one may stand for its cluster, whatever is selected. Skipped rows can
-    # bring another text for an id.
-    queries = """SELECT r.query_id AS id, p.query AS text FROM pairs p
-        JOIN (SELECT query_id, min(position) AS position FROM rows WHERE left_out IS DISTINCT FROM 'skipped'
-        GROUP BY query_id) r USING (position)"""
-    cluster(db, queries, "query_clusters")
+    # Of queries without a row to export, too: one may stand for its cluster, whatever is selected.
+    cluster(db, QUERIES, "query_clusters")
     db.execute("CREATE OR REPLACE TABLE sides (query_id VARCHAR, split TINYINT)")
     for batch in db.cursor().sql("SELECT id, key FROM query_clusters").to_arrow_reader(BATCH):
         sides = [side(key, selection.splits) for key in batch.column(1).to_pylist()]

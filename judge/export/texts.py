@@ -10,6 +10,11 @@ SEPARATOR = " | "
 """Between fields. A line break would split the records of line-based formats."""
 TITLE = "title"
 """The field that formats with a title of their own take it from."""
+# Skipped rows can bring another text for an id.
+QUERIES = """SELECT r.query_id AS id, p.query AS text FROM pairs p
+    JOIN (SELECT query_id, min(position) AS position FROM rows WHERE left_out IS DISTINCT FROM 'skipped'
+    GROUP BY query_id) r USING (position)"""
+"""SQL of the queries of an export's rows: `id, text`."""
 
 
 def field_names(manifest: Manifest) -> tuple[str, ...]:
@@ -31,6 +36,11 @@ def candidate_text(candidates: Any, fields: Sequence[str]) -> Any:
     kept = pa.array([""] * len(candidates), pa.string())
     joined = pc.binary_join_element_wise(kept, *parts, SEPARATOR, null_handling="skip")
     return pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(joined, len(SEPARATOR)))
+
+
+def plain(text: str) -> str:
+    """A text as copies are told by: case and white space do not count, as numbers and units do."""
+    return " ".join(text.casefold().split())
 
 
 def has_text(fields: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ text: its views hold nothing else.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from judge.export.chosen import Chosen
 from judge.export.mining import Rows, mine, why_unused
-from judge.export.texts import candidate_text
+from judge.export.texts import candidate_text, plain
 from judge.export.windows import Window
 
 Ints = npt.NDArray[np.int64]
@@ -47,8 +47,8 @@ class View:
     """Columns of the labels that it reads."""
     rows: bool = True
     """Whether it has a record for each row; else of groups of rows."""
-    aside: bool = False
-    """Whether it looks at graded rows that are left out, too."""
+    opposes: bool = False
+    """Whether it sets rows against each other: then it looks at graded rows that are left out, too."""
 
 
 def judgments(window: Window, work: Work) -> Made:
@@ -142,14 +142,16 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
 
     rules, values = work.chosen.selection.negatives, np.array(work.chosen.values)
     texts = candidate_text(window.table.column("candidate").combine_chunks(), work.chosen.fields)
+    said = [plain(text) for text in texts.to_pylist()]
+    sound = window.sure & ~window.flagged
     rows = Rows(
         query=np.repeat(np.arange(len(window.starts)), window.ends - window.starts),
         level=np.searchsorted(values, window.grade),
-        able=window.sure & ~window.flagged & ~_bettered(window, work, texts),
-        text=texts.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
+        able=sound & ~window.bettered & ~_bettered(window, work, said),
+        text=pa.array(said).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
         levels=len(values),
     )
-    higher = np.isin(window.grade, values[1:] if rules.positives is None else rules.positives)
+    higher = sound & np.isin(window.grade, values[1:] if rules.positives is None else rules.positives)
     positive, negatives = mine(rows, rules, higher)
     if exact:
         whole = negatives[:, -1] >= 0
@@ -170,7 +172,7 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
     return pa.table(columns), window.split[positive]
 
 
-def _bettered(window: Window, work: Work, texts: Any) -> npt.NDArray[np.bool_]:
+def _bettered(window: Window, work: Work, said: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Whether a row of the query has the row's text and a higher grade, and is left out of the export."""
     aside, worse = window.aside, np.zeros(len(window.grade), dtype=bool)
     if aside is None:
@@ -178,11 +180,10 @@ def _bettered(window: Window, work: Work, texts: Any) -> npt.NDArray[np.bool_]:
     best: dict[tuple[int, str], int] = {}
     others = candidate_text(aside.candidate, work.chosen.fields).to_pylist()
     for query, text, grade in zip(aside.query.tolist(), others, aside.grade.tolist(), strict=True):
-        best[query, text] = max(grade, best.get((query, text), grade))
+        best[query, plain(text)] = max(grade, best.get((query, plain(text)), grade))
     query = np.repeat(np.arange(len(window.starts)), window.ends - window.starts)
-    # Few queries have rows aside: the texts of the others are not looked at.
     for place in np.flatnonzero(np.isin(query, aside.query)).tolist():
-        worse[place] = best.get((int(query[place]), texts[place].as_py()), -1) > window.grade[place]
+        worse[place] = best.get((int(query[place]), said[place]), -1) > window.grade[place]
     return worse
 
 
@@ -191,8 +192,8 @@ VIEWS = {
     for view in (
         View("judgments", judgments, need_text=False, labels=BESIDE),
         View("pairs", pairs, need_text=True, labels=("expected_grade", "grade")),
-        View("triplets", triplets, need_text=True, rows=False, aside=True),
-        View("n-tuples", n_tuples, need_text=True, rows=False, aside=True),
+        View("triplets", triplets, need_text=True, rows=False, opposes=True),
+        View("n-tuples", n_tuples, need_text=True, rows=False, opposes=True),
         View("listwise", listwise, need_text=True, rows=False),
         View("qrels", qrels, need_text=False),
     )

@@ -43,7 +43,7 @@ class Window:
     confidence: npt.NDArray[np.float64]
     """Probability of the grade; NaN where people gave or decided it."""
     sure: npt.NDArray[np.bool_]
-    """Whether the grade is certain enough for a negative."""
+    """Whether the grade is certain enough to be set against others."""
     flagged: npt.NDArray[np.bool_]
     """Whether the label is flagged and undecided."""
     split: Ints
@@ -52,6 +52,8 @@ class Window:
     """The input row."""
     first: npt.NDArray[np.bool_]
     """Whether the row stands for its candidate, where someone has marked one."""
+    bettered: npt.NDArray[np.bool_]
+    """Whether the product has a higher grade under another spelling of the query, where someone has marked it."""
     starts: Ints
     """Where each query's rows begin."""
     aside: "Aside | None" = None
@@ -119,6 +121,7 @@ def _window(table: Any, start: int, mine: Any) -> Window:
         split=column["split"].astype(np.int64),
         row=column["row"],
         first=column["first"].astype(bool),
+        bettered=column["bettered"].astype(bool),
         starts=np.flatnonzero(np.append(True, keys[1:] != keys[:-1])),
     )
 
@@ -130,7 +133,7 @@ class _Rows:
         self._reader = iter(
             db.cursor()
             .sql(f"""SELECT position, row, grade, coalesce(confidence, 'nan'::DOUBLE) AS confidence, sure, flagged,
-                split, first FROM rows WHERE {which} ORDER BY position""")
+                split, first, bettered FROM rows WHERE {which} ORDER BY position""")
             .to_arrow_reader(BATCH)
         )
         self._schema: Any = None

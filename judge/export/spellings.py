@@ -1,0 +1,19 @@
+"""One query under several ids or spellings: what its rows say of each other across them."""
+
+from typing import Any
+
+from judge.export.similar import canonicals
+from judge.export.texts import QUERIES
+
+
+def mark_bettered(db: Any) -> None:
+    """Set `bettered` in the table `rows` where a query of the same words, under another id, grades the product higher.
+
+    Rows that are left out count, too: what they say of a product is as true.
+    """
+    canonicals(db, QUERIES, "query_words")
+    db.execute("""UPDATE rows SET bettered = true FROM (
+            SELECT r.row, r.grade < max(r.grade) OVER (PARTITION BY s.key, r.candidate_id) AS lower
+            FROM rows r JOIN (SELECT id, key FROM query_words QUALIFY count(*) OVER (PARTITION BY key) > 1) s
+            ON r.query_id = s.id) found
+        WHERE rows.row = found.row AND found.lower""")
