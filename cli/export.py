@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.options import Grades, Json, Rating
+from cli.agree import Gold, Raters, read_layout
+from cli.options import Grades, Json, Map, Rating
 from cli.output import show, show_json, show_table
 from cli.pushing import Licence, Private, Push, Pushing, Ratings, Revision, Tag, publish
 from judge.errors import InputError
@@ -90,7 +91,10 @@ def export(
     licence: Licence = None,
     ratings: Ratings = None,
     rating: Rating = None,
+    raters: Raters = None,
+    gold: Gold = None,
     grades: Grades = None,
+    map_: Map = None,
     json: Json = False,
 ) -> None:
     """Write a run's labels in one format: training sets, qrels, or sheets for other tools; or publish them.
@@ -125,12 +129,13 @@ def export(
     if push is not None:
         if to is not None or out is not None:
             raise InputError("--push publishes every view; --to and --out write files", "do one of them")
-        asked = Pushing(push, revision, private, tag, licence, ratings, rating, grades)
+        layout = read_layout(map_, rating, grades, raters, gold)
+        asked = Pushing(push, revision, private, tag, licence, ratings, layout)
         publish(Run.open(run), selection, asked, json)
         return
     publishing = (("--revision", revision), ("--private", private), ("--tag", tag), ("--license", licence))
-    reading = (("--ratings", ratings), ("--rating", rating), ("--grades", grades))
-    if unused := [name for name, value in (*publishing, *reading) if value]:
+    reading = (("--ratings", ratings), ("--rating", rating), ("--raters", raters), ("--gold", gold))
+    if unused := [n for n, value in (*publishing, *reading, ("--grades", grades), ("--map", map_)) if value]:
         raise InputError(f"{', '.join(unused)}: only --push uses this", "give --push owner/name, or leave it out")
     if to is None or out is None:
         raise InputError("nothing says what to write", "give --to FORMAT and --out PATH, or --push owner/name")

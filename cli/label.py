@@ -96,7 +96,8 @@ def label(
                 if done < rows:
                     for note in reading_notes(run.manifest.missing_fields, run.manifest.passed_over):
                         say(note)
-                    say(f"loading {work.judge.model.name}")
+                    base = f" on {work.judge.model.name}" if manner.adapter else ""
+                    say(f"loading {who}{base}")
                     with progress("judging", rows, done) as advance:
                         work.go_on(run, advance)
                 run.finish()

@@ -9,6 +9,7 @@ import typer
 from cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
+    from audit.ratings import Layout
     from judge.export import Selection
     from judge.hub import Published
     from judge.hub.facts import Agreement
@@ -46,8 +47,8 @@ class Pushing:
     tag: str | None
     licence: str | None
     ratings: Path | None
-    rating: str | None
-    grades: str | None
+    layout: "Layout"
+    """How those are read."""
 
 
 def publish(run: "Run", selection: "Selection", asked: Pushing, json: bool) -> None:
@@ -69,11 +70,9 @@ def agreement(run: "Run", asked: Pushing) -> "Agreement | None":
     if asked.ratings is None:
         return None
     from audit.agree import Question, agree
-    from cli.agree import read_layout
     from judge.hub.facts import Agreement
 
-    layout = read_layout(None, asked.rating, asked.grades, None, None)
-    found = agree(Question(asked.ratings, layout, runs=[run], name=asked.ratings.name)).as_json()
+    found = agree(Question(asked.ratings, asked.layout, runs=[run], name=asked.ratings.name)).as_json()
     people = found["people"]
     return Agreement(
         ratings=found["ratings"],

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from cli.agree import Gold, Raters, read_layout
-from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, input_file, read_map
+from cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_map
 from cli.output import reading_notes, show, show_json, show_table
 from cli.rated import check_ratings
+from cli.serving import JudgeGuideline, JudgeName, default_judge
 from judge import guideline as guidelines
 from judge.records import counted
 
@@ -23,7 +24,8 @@ def validate(
         typer.Argument(metavar="PAIRS", help="What `judge label` would be given, or ratings; `-` is standard input."),
     ],
     catalogue: Catalogue = None,
-    guideline: GuidelineName = guidelines.DEFAULT,
+    guideline: JudgeGuideline = None,
+    judge: JudgeName = None,
     rating: Rating = None,
     raters: Raters = None,
     gold: Gold = None,
@@ -33,20 +35,26 @@ def validate(
 ) -> None:
     """Read pairs and catalogue, and list everything that is wrong with them.
 
-    Ends with exit code 2 where `judge label` would refuse the input. Loads no model. With --rating, --raters, --gold or
-    --grades the file is read as ratings, as `judge import` and `judge agree` read it.
+    Ends with exit code 2 where `judge label` would refuse the input. Loads no model; a taught judge reads the fields
+    that it was taught. With --rating, --raters, --gold or --grades the file is read as ratings, as `judge import` and
+    `judge agree` read it.
 
     \b
     Example:
       judge validate pairs.csv --catalogue products.jsonl --map candidate_id=sku
       judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
+    from judge.adapter import Wishes, find_manner
     from judge.pairs import Source, stage
 
-    policy = guidelines.load_guideline(guideline)
+    rated = any((rating, raters, gold, grades))
+    if judge is None and (rated or guideline):
+        policy = guidelines.load_guideline(guideline or guidelines.DEFAULT)
+    else:
+        policy, _ = find_manner(Wishes(judge or default_judge("transformers"), guideline))
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
         source, differ = Source(path, catalogue, read_map(map_, rating), name=name), 0
-        if rated := any((rating, raters, gold, grades)):
+        if rated:
             layout = read_layout(map_, rating, grades, raters, gold)
             staged, differ = check_ratings(source, layout, policy, Path(folder))
         else:

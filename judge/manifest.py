@@ -55,6 +55,12 @@ class Manifest(Record):
         return tuple(int(grade["value"]) for grade in self.guideline["grades"])
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the probabilities went through a calibration that changes anything."""
+        numbers = self.calibration or {"temperature": None}
+        return bool(self.parts.get("calibration")) and (numbers["temperature"] != 1 or any(numbers["bias"]))
+
+    @property
     def judge(self) -> str:
         """Who judged, for people: not where it lies, and not as its base alone where it was taught."""
         name, adapter = self.parts.get("judge") or "unknown", self.parts.get("adapter")

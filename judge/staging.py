@@ -112,7 +112,7 @@ class Staging:
                 "conflicting_grade": (
                     "grade",
                     f"the pair of {query_id!r} and {candidate_id!r} had another grade in row {pair_row}",
-                    "keep one grade for each pair, or choose one rater's column with --rating",
+                    "make one grade of several raters' with `judge aggregate`, or keep one grade for each pair",
                 ),
             }[kind]
             yield Problem(kind, pairs, message, fix, row, line, field), count

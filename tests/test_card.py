@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
+from judge.guideline import load_guideline
 from judge.hub.card import escape, interval, number
 from judge.hub.facts import Figure, languages_of
 from judge.hub.merging import BEGIN, END, Card, merged, merged_data, read_card
@@ -151,6 +152,22 @@ def test_figures_as_people_read_them():
 )
 def test_a_judge_is_named_as_what_it_is_and_not_by_where_it_lies(parts, shown):
     assert Manifest.model_construct(parts=parts).judge == shown
+
+
+@pytest.mark.parametrize(
+    ("numbers", "calibrated"),
+    [
+        ({"temperature": 1.0, "bias": [0.0, 0.0, 0.0]}, False),  # nothing was fitted: the judge's own words
+        ({"temperature": 1.0, "bias": [0.1, 0.0, -0.1]}, True),
+        ({"temperature": 1.5, "bias": [0.0, 0.0, 0.0]}, True),
+        (None, True),  # a run of before its numbers were kept
+    ],
+)
+def test_a_calibration_that_changes_nothing_is_none(numbers, calibrated):
+    words = load_guideline().model_dump(mode="json")
+    held = {"fingerprint": "0" * 16, "inputs": {}, "files": {}, "guideline": words, "rows": 0, "created": "now"}
+    assert Manifest(**held, parts={"calibration": "ab"}, calibration=numbers).calibrated == calibrated
+    assert not Manifest(**held, parts={"calibration": None}, calibration=None).calibrated
 
 
 def test_a_country_is_no_language():

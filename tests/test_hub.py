@@ -151,13 +151,16 @@ def test_the_card_tells_what_is_known_and_a_seller_writes_no_markup(online, main
     )
     main("import", "g.csv", "--out", "run")
     other = [(q, p, {"p3": 1, "p6": 2}.get(p, grade)) for q, p, _, grade in GRADES]
-    (tmp_path / "r.csv").write_text("query,candidate_id,grade\n" + "\n".join(f"{q},{p},{g}" for q, p, g in other))
+    # The adjudicated grade counts beside raters' own, under the columns' own names.
+    lines = [f"{q},{p},0,2,{g}" for q, p, g in other]
+    (tmp_path / "r.csv").write_text("query,sku,ann,ben,agreed\n" + "\n".join(lines))
     (pair,) = main_rows(tmp_path / "run", "p2")
     flag = {"query_id": [pair], "candidate_id": ["p2"], "type": ["purchased_but_low"]}
     pq.write_table(pa.table(flag), tmp_path / "run" / "flags.parquet")
     (tmp_path / "d.csv").write_text(f"query_id,candidate_id,decision,reason\n{pair},p2,2,fits\n")
     main("decide", "run", "d.csv", "--author", "ben")
-    main("export", "run", "--push", REPO, "--ratings", "r.csv", "--license", "cc-by-4.0")
+    layout = ("--raters", "ann,ben", "--gold", "agreed", "--map", "candidate_id=sku")
+    main("export", "run", "--push", REPO, "--ratings", "r.csv", *layout, "--license", "cc-by-4.0")
     text = online.read(REPO, "README.md").decode()
     assert read_card(text, REPO).views == tuple(VIEWS), "the seller's mark is none"
     assert "license: cc-by-4.0\n" in text

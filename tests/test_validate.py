@@ -83,11 +83,23 @@ def test_fields_that_no_file_brings_are_named(main, given):
         f"fields of the guideline found nowhere: {', '.join(missing)} (a column of another name is read with --map ti"
     )
     label = ("label", *arguments, "--engine", "fake")
-    for command in (("validate", *arguments), (*label, "--dry-run"), (*label, "--out", "run")):
+    base = ("validate", *arguments, "--judge", "smollm2-135m")
+    for command in (base, (*label, "--dry-run"), (*label, "--out", "run")):
         assert note in main(*command).out
         assert main(*command, "--json").json["missing_fields"] == missing
+    # The judge that comes with the package was taught five of them.
+    shown = main("validate", *arguments, "--json").json
+    assert shown["missing_fields"] == ["title", "brand", "category", "colour"]
     # title is read now, and the note names the rest
     assert "found nowhere: brand" in main("validate", *arguments, "--map", "title=product_name").out
+
+
+def test_what_a_taught_judge_does_not_read_is_named(main, given):
+    given(p=HEAD + "title,size\nboots,1,Boots,42\n")
+    assert "columns that nothing reads: size" in main("validate", "p.csv").out
+    assert "nothing reads" not in main("validate", "p.csv", "--guideline", "three-level").out
+    refused = main("validate", "p.csv", "--judge", "shop-135m", "--guideline", "esci-four-level", code=2).err
+    assert "was taught the guideline three-level" in refused, "as `judge label` says"
 
 
 def test_of_several_columns_that_a_name_is_mapped_to_the_first_is_read_and_named(main, given):
