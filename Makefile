@@ -2,7 +2,7 @@
 # make test         set up, run all tests
 # make check        lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in an environment of its own
-# make bench        measure the engines beside what a user would otherwise do (15 minutes, an idle machine)
+# make bench        measure the engines beside what a user would otherwise do (13 minutes, an idle machine)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)

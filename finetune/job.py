@@ -23,7 +23,7 @@ from finetune.targets import targets
 from judge import __version__
 from judge.adapter import FILE, Tuned, read_tuned
 from judge.engines.memory import enough_memory
-from judge.errors import EngineError, ModelError, RunError
+from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
 from judge.guideline import Guideline
@@ -54,7 +54,7 @@ def check() -> None:
     """
     missing = [name for name in ("torch", "transformers", "peft", "safetensors") if find_spec(name) is None]
     if missing:
-        raise ModelError(f"teaching needs {', '.join(missing)}", "pip install 'relevance-judge[train]'")
+        raise ModelError(f"teaching needs {', '.join(missing)}", install("train"))
 
 
 def prepare(lesson: Lesson) -> Prepared:

@@ -21,6 +21,11 @@ def safe(text: str) -> str:
     return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
 
 
+def install(extra: str) -> str:
+    """The command that installs an extra, from the clone: no package index holds the project."""
+    return f"in the project's folder: pip install -c constraints.txt -e '.[{extra}]'"
+
+
 class JudgeError(Exception):
     """Base of all errors this package raises on purpose.
 

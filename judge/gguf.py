@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from judge.errors import ModelError
+from judge.errors import ModelError, install
 from judge.fingerprint import digest, file_digest
 
 FORMAT = "f32-v1"
 """Part of the cache's name: raised when the conversion changes."""
-LOCAL = "pip install 'relevance-judge[local]'"
+LOCAL = install("local")
 
 
 def cache_folder() -> Path:

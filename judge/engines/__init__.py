@@ -9,7 +9,7 @@ from typing import Protocol
 
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.engines.options import EngineOptions, default_options
-from judge.errors import InputError, ModelError
+from judge.errors import InputError, ModelError, install
 from judge.fingerprint import adapter_digest
 from judge.model import find_model
 from judge.records import Failure, Prompt, Scores
@@ -53,19 +53,19 @@ KINDS = {
         Kind(
             DEFAULT,
             ("torch", "transformers", "safetensors"),
-            "pip install 'relevance-judge[local]'",
+            install("local"),
             "in process, on a GPU or on any processor",
         ),
         Kind(
             "vllm",
             ("vllm", "torch", "transformers"),
-            "pip install 'relevance-judge[vllm]'",
+            install("vllm"),
             "vLLM in process, on GPUs at scale",
         ),
         Kind(
             "server",
             ("tokenizers", "transformers"),
-            "pip install 'relevance-judge[local]'",
+            install("local"),
             "an OpenAI-compatible completions endpoint (--url), `vllm serve` first",
         ),
         Kind("fake", (), "", "no model: grades drawn from the text's digest, to try out everything else"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from judge.errors import InputError
+from judge.errors import InputError, install
 from judge.export import Decided, Exports, Selection, write_views
 from judge.export.ledger import entry
 from judge.files import now
@@ -30,7 +30,7 @@ from judge.records import Record
 from judge.store import Run
 
 NEEDED = ("datasets", "huggingface_hub")
-INSTALL = "pip install 'relevance-judge[hub]'"
+INSTALL = install("hub")
 
 
 @dataclass(frozen=True)
