@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from judge.errors import InputError
 from judge.guideline import Guideline
 from judge.records import Record
+from judge.settings import read_yaml
 
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
@@ -84,11 +85,11 @@ def load_config(path: Path | None = None) -> LoraConfig:
     """
     import yaml
 
-    keys = yaml.safe_load(files("finetune").joinpath("lora.yaml").read_text(encoding="utf-8"))
+    keys = read_yaml(files("finetune").joinpath("lora.yaml").read_text(encoding="utf-8"))
     if path is None:
         return LoraConfig.model_validate(keys)
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        given = read_yaml(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         what = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read ({what})", "name a YAML file like finetune/lora.yaml") from None

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from judge.errors import InputError
 from judge.fingerprint import digest
 from judge.records import Record
+from judge.settings import read_yaml
 
 DEFAULT = "three-level"
 
@@ -150,7 +151,7 @@ def load_guideline(name: str = DEFAULT) -> Guideline:
     where = f"guidelines/{name}.yaml" if name in names() else name
     text = source(name)
     try:
-        data = yaml.safe_load(text)
+        data = read_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(
             f"{where}: is not valid YAML: {' '.join(str(error).split())}", "mend the file at that line"

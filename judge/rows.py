@@ -15,7 +15,8 @@ from typing import IO, Any, cast
 
 from judge.cells import encodable
 from judge.errors import InputError
-from judge.heads import refuse_head, refuse_place, refuse_separator
+from judge.heads import refuse_place, refuse_separator
+from judge.lines import byte_lines, text_lines
 from judge.records import Problem, counted
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -98,7 +99,7 @@ class Table:
 
     def _csv(self, stream: IO[bytes]) -> Any:
         csv.field_size_limit(FIELD_LIMIT)
-        text = _text(stream, self.name)
+        text = text_lines(stream, self.name)
         return csv.reader(text, delimiter=self._separator, strict=True)
 
     @property
@@ -107,7 +108,7 @@ class Table:
 
     def _header(self) -> tuple[str, ...]:
         with self._open() as stream:
-            head = next(filter(str.strip, _text(stream, self.name)), None)
+            head = next(filter(str.strip, text_lines(stream, self.name)), None)
         if head is None:
             raise InputError(f"{self.name}: is empty", "give a file with the column names on its first line")
         refuse_separator(head, self._separator, self.name)
@@ -171,10 +172,7 @@ class Table:
         number = 0
         fix = "write one JSON object on each line, as UTF-8"
         with self._open() as stream:
-            for line, raw in enumerate(stream, 1):
-                if line == 1:
-                    refuse_head(raw, self.name)
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+            for line, raw in enumerate(byte_lines(stream, self.name), 1):
                 if not raw.strip():
                     continue
                 number += 1
@@ -238,12 +236,3 @@ class _Reading:
             ) from None
         if type(error).__module__.startswith("pyarrow"):
             raise InputError(f"{self.name}: is not whole Parquet ({error})", "write the file again") from None
-
-
-def _text(stream: IO[bytes], name: str) -> Iterator[str]:
-    """Lines with undecodable bytes kept as surrogates, which `as_text` finds later, at their row and field."""
-    for index, raw in enumerate(stream):
-        if index == 0:
-            refuse_head(raw, name)
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        yield raw.decode("utf-8", "surrogateescape")

@@ -179,3 +179,8 @@ def test_a_country_is_no_language():
         "zh",
     )
     assert languages_of(None, []) == ()
+
+
+def test_metadata_that_stand_for_more_than_they_say_are_refused():
+    with pytest.raises(InputError, match="not valid YAML: anchors"):
+        read_card("---\na: &a [x]\nb: [*a, *a]\n---\n", "owner/name")

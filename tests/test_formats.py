@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import tracemalloc
 from decimal import Decimal
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from judge.cells import as_text
+from judge.errors import InputError
 from judge.guideline import load_guideline
 from judge.label import read_pairs
 from judge.pairs import Source, stage
@@ -211,3 +213,29 @@ def test_a_first_row_without_text_is_skipped_and_not_taken_for_a_missing_column(
     (tmp_path / "p.csv").write_text("query,candidate_id,title\na,1,\nb,2,x\n")
     found, _ = staged(tmp_path / "p.csv", limit=1)
     assert (found.rows, found.skipped, found.repeats) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.jsonl.gz", b'{"query": "lamp", "candidate_id": "1", "title": "x"}\n'),
+        ("p.csv.gz", b"query,candidate_id,title\n"),
+        ("p.tsv.gz", b"query\tcandidate_id\ttitle\n"),
+    ],
+)
+def test_a_line_that_no_memory_holds_is_refused_before_it_is_read(name, text, tmp_path, monkeypatch):
+    monkeypatch.setattr("judge.lines.LIMIT", 2**20)
+    (tmp_path / name).write_bytes(gzip.compress(text + b" " * 2**25))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"p\..*, line 2: is longer than 1 MiB"):
+        list(Table(tmp_path / name).rows())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**23, "the line has 32 MiB"
+
+
+def test_a_line_as_long_as_allowed_is_read(tmp_path, monkeypatch):
+    line = b'{"query": "lamp"}\n'
+    monkeypatch.setattr("judge.lines.LIMIT", len(line))
+    (tmp_path / "p.jsonl").write_bytes(line * 3)
+    assert [row.values for row in Table(tmp_path / "p.jsonl").rows()] == [{"query": "lamp"}] * 3

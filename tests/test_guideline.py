@@ -94,6 +94,10 @@ def test_a_guideline_that_cannot_be_is_refused_with_its_field(change, says, tmp_
         ("a: [1", "not valid YAML"),
         ("- a\n- b\n", "holds no guideline"),
         ("!!python/object/apply:os.system [ls]", "not valid YAML"),
+        ("a: &a [1]\nb: [*a, *a]\n", "not valid YAML: anchors .* line 1"),
+        ("a: {<<: *a}\n", "not valid YAML: anchors"),
+        ("[" * 2000, "not valid YAML"),
+        ("name: 2026-02-30\n", "not valid YAML: .*day"),
     ],
 )
 def test_yaml_is_read_safely(text, says, tmp_path):

@@ -36,6 +36,7 @@ def test_a_file_changes_what_it_names(tmp_path):
         ("server: 3", "server"),
         ("[1, 2]", "the file"),
         ("a: [", "cannot be read"),
+        ("vllm: &a {gpu_memory: 0.5}\nserver: *a\n", "cannot be read .*anchors"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_with_its_key(tmp_path, text, message):

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from judge.errors import InputError
 from judge.records import Record
+from judge.settings import read_yaml
 
 Count = Annotated[int, Field(ge=1)]
 CountOrAuto = Annotated[int, Field(ge=0)]
@@ -77,10 +78,11 @@ def load_options(path: Path | None = None) -> EngineOptions:
     if path is None:
         return default_options()
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        given = read_yaml(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
         raise InputError(
-            f"{path}: cannot be read ({error})", "name a YAML file like judge/engines/engines.yaml"
+            f"{path}: cannot be read ({what})", "name a YAML file like judge/engines/engines.yaml"
         ) from None
     try:
         return EngineOptions.model_validate(_over(_defaults(), given))
@@ -93,9 +95,7 @@ def load_options(path: Path | None = None) -> EngineOptions:
 
 
 def _defaults() -> Any:
-    import yaml
-
-    return yaml.safe_load(files("judge.engines").joinpath("engines.yaml").read_text(encoding="utf-8"))
+    return read_yaml(files("judge.engines").joinpath("engines.yaml").read_text(encoding="utf-8"))
 
 
 def _over(below: Any, above: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from judge.errors import InputError
+from judge.settings import read_yaml
 
 BEGIN = "<!-- relevance-judge begin: {views} (written anew by every push; write above or below) -->"
 END = "<!-- relevance-judge end -->"
@@ -48,7 +49,7 @@ def read_card(text: str, where: str) -> Card:
     front = _FRONT.match(text)
     body = text[front.end() :] if front else text
     try:
-        data = yaml.safe_load(front[1]) if front else {}
+        data = read_yaml(front[1]) if front else {}
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(
