@@ -80,8 +80,8 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
         What the ledger says of it.
 
     Raises:
-        RunError: The run is unfinished or does not add up, an id cannot be written in this format, or what was
-            written reads back otherwise.
+        RunError: The run is unfinished or does not add up, its ledger cannot be written, an id cannot be written in
+            this format, or what was written reads back otherwise.
         InputError: There is no such format, the place cannot be written, or nothing is left to write.
     """
     if form not in FORMATS:
