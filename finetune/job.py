@@ -128,7 +128,7 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
                         f"{out}: holds another training; what differs:{listed}",
                         "choose another --out, or give what it was begun with",
                     )
-            done = read_tuned(out) if (out / FILE).is_file() else None
+            done = _done(out)
             if not done:
                 # The key first: a directory without it is taken for somebody else's.
                 write_whole(key, dump_json(dict(prepared.key.parts)).encode())
@@ -139,6 +139,20 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
     except Timeout:
         raise RunError(f"{out}: another process is writing this adapter", "wait for it, or stop it") from None
     (out / ".lock").unlink(missing_ok=True)
+
+
+def _done(out: Path) -> Tuned | None:
+    """The taught judge where it is done. Where a machine stopped before the adapter's files were on its disk, they are
+    written again from the checkpoint."""
+    if not (out / FILE).is_file():
+        return None
+    try:
+        return read_tuned(out)
+    except ModelError:
+        if not (out / CHECKPOINT).is_file():
+            raise
+        (out / FILE).unlink()
+        return None
 
 
 def _begun(key: Path) -> Fingerprint:

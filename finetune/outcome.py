@@ -18,7 +18,7 @@ from judge.adapter import Base, LabelToken, Tuned
 from judge.calibrate import Calibration, calibrate, trust
 from judge.embedded import EMBEDDED
 from judge.errors import InputError
-from judge.files import now
+from judge.files import now, sync
 from judge.fingerprint import Fingerprint, adapter_digest
 from judge.guideline import Guideline
 from judge.model import JudgeModel
@@ -51,7 +51,10 @@ class Prepared:
 
 
 def store(network: Network, out: Path) -> None:
-    """Write the peft files in fp16, and round the network to it: what is measured from here on is what will judge."""
+    """Write the peft files in fp16, and round the network to it: what is measured from here on is what will judge.
+
+    They are on disk when this returns: `judge.json` speaks of them next, and the checkpoint goes.
+    """
     import torch
 
     rounded = {name: weight.detach().to(torch.float16) for name, weight in network.taught.items()}
@@ -63,6 +66,8 @@ def store(network: Network, out: Path) -> None:
     for name, weight in network.taught.items():
         weight.data = rounded[name].to(full[name])
     (out / "README.md").unlink(missing_ok=True)  # peft's form for a card, not filled in
+    for path in (*out.glob("adapter_*"), out):
+        sync(path)
 
 
 def describe(prepared: Prepared, network: Network, progress: Progress, out: Path) -> Tuned:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +28,7 @@ def keep(partial: Path, target: Path) -> None:
     with partial.open("rb") as stream:
         os.fsync(stream.fileno())
     partial.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def now() -> str:
@@ -77,7 +79,7 @@ def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Itera
         out.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror})", "choose a place you may write to") from None
+        raise _unwritable(out, error) from None
     try:
         yield partial
         keep(partial, out)
@@ -89,35 +91,68 @@ def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Itera
 def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder beside one the user asked for; it takes the folder's name when all went well.
 
-    An empty folder of that name is replaced; what else is there only where `overwrite` says so.
+    An empty folder of that name is replaced; what else is there only where `overwrite` says so. What killed processes
+    left beside it is cleared first.
 
     Raises:
-        InputError: Something is already there, the folder is a run or of one, or cannot be written.
+        InputError: Something is already there, the folder is a run or of one, cannot be written, or is being written.
     """
+    from filelock import FileLock, Timeout
+
     spare_runs(out)
-    taken = out.exists() and not (out.is_dir() and (overwrite or not any(out.iterdir())))
-    if taken:
-        raise InputError(f"{out}: is already there", "choose another folder, or replace it with --overwrite")
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    lock = FileLock(out.parent / f".{out.name}.lock")
     try:
-        partial.mkdir(parents=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{out}: another process is writing it", "wait for it, or choose another folder") from None
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror})", "choose a place you may write to") from None
+        raise _unwritable(out, error) from None
     try:
+        _clear(out)
+        if out.exists() and not (out.is_dir() and (overwrite or not any(out.iterdir()))):
+            raise InputError(f"{out}: is already there", "choose another folder, or replace it with --overwrite")
+        try:
+            # A name of its own: in containers every process has the same number.
+            scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+            partial = scratch / out.name
+            partial.mkdir()
+        except OSError as error:
+            raise _unwritable(out, error) from None
         yield partial
-        for path in sorted(partial.rglob("*")):
-            _sync(path)
+        for path in (partial, *sorted(partial.rglob("*"))):
+            sync(path)
+        before = _before(scratch, out)
         if out.exists():
             # Two names change places: what was there is gone only once the new one stands.
-            before = out.with_name(f".{out.name}.{os.getpid()}.before")
             out.replace(before)
-            partial.replace(out)
-            shutil.rmtree(before)
-        else:
-            partial.replace(out)
-        _sync(out.parent)
+        partial.replace(out)
+        sync(out.parent)
+        if before.exists():
+            before.replace(partial)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _clear(out)
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _before(scratch: Path, out: Path) -> Path:
+    """Where a folder lies that is being replaced."""
+    return scratch / f"{out.name}.before"
+
+
+def _clear(out: Path) -> None:
+    """Remove what was left beside a folder by processes that are no more; the caller holds the lock. A folder that was
+    about to be replaced is put back."""
+    name = re.compile(rf"\.{re.escape(out.name)}\.[^.]+\.partial")
+    for scratch in [path for path in out.parent.iterdir() if name.fullmatch(path.name) and path.is_dir()]:
+        if _before(scratch, out).is_dir() and not out.exists():
+            _before(scratch, out).replace(out)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unwritable(out: Path, error: OSError) -> InputError:
+    return InputError(f"{out}: cannot be written ({error.strerror})", "choose a place you may write to")
 
 
 def spare_runs(out: Path) -> None:
@@ -129,7 +164,8 @@ def spare_runs(out: Path) -> None:
             raise InputError(f"{out}: belongs to the run {folder}, which would be lost", "choose another --out")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """See that a file, or the names in a folder, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

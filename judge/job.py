@@ -5,7 +5,8 @@ Input first, then the judge's files, then its weights: a wrong row never costs t
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -137,6 +138,8 @@ def begin_run(
 
     `judge` gives the parts of the fingerprint that say who judges; it is called once the input has been read.
     """
+    read = [source.pairs, *([source.catalogue] if source.catalogue else [])]
+    states = [_state(path) for path in read]
     inputs: dict[str, str | int | None] = {
         "pairs": _input_digest(source.pairs),
         "catalogue": _input_digest(source.catalogue) if source.catalogue else None,
@@ -156,6 +159,9 @@ def begin_run(
     if staged is None:
         run.check_same(maker, inputs)
         return maker
+    for path, state in zip(read, states, strict=True):
+        if _state(path) != state:
+            raise InputError(f"{path}: changed while it was read", "wait until it is whole, and run again")
     files = {"pairs": source.name or str(source.pairs)} | (
         {"catalogue": str(source.catalogue)} if source.catalogue else {}
     )
@@ -197,8 +203,22 @@ def _fingerprint(guideline: Guideline, judge: Mapping[str, str | None]) -> Finge
 
 
 def _input_digest(path: Path) -> str:
-    try:
+    with _readable(path):
         return file_digest(path)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What differs once a file was appended to, written over or replaced. A second digest would say the same, and of a
+    large file it takes as long as reading it once more."""
+    with _readable(path):
+        found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror})", "name a file that exists and can be read"

@@ -3,15 +3,18 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import COMPACT as TEMPLATE
 from conftest import write_tuned as write
 
-from finetune.outcome import base_of
+from finetune.config import load_config
+from finetune.job import _writing as writing
+from finetune.outcome import base_of, store
 from judge.adapter import Base, Manner, Wishes, find_manner, read_tuned
 from judge.errors import InputError, ModelError
-from judge.fingerprint import adapter_digest
+from judge.fingerprint import Fingerprint, adapter_digest
 from judge.guideline import Guideline
 from judge.model import JudgeModel
 from judge.prompt import PromptBuilder, template_digest
@@ -125,3 +128,38 @@ def test_a_guideline_of_any_number_of_grades_fits_the_compact_template(guideline
     two = {**guideline.model_dump(), "grades": [g.model_dump() for g in guideline.grades[1:]], "clauses": []}
     builder = PromptBuilder(Guideline.model_validate(two), FakeTokenizer(), TEMPLATE)
     assert b"2 relevant, 1 moderately relevant." in bytes(builder.shared)
+
+
+def test_an_adapter_is_on_disk_before_its_training_is_done(tmp_path, monkeypatch):
+    names = ["adapter_config.json", "adapter_model.safetensors"]
+
+    def save_pretrained(out, **options):
+        for name in names:
+            (Path(out) / name).touch()
+
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
+    store(SimpleNamespace(taught={}, model=SimpleNamespace(save_pretrained=save_pretrained)), tmp_path)
+    assert sorted(synced[:-1]) == [tmp_path / name for name in names]
+    assert synced[-1] == tmp_path
+
+
+def test_an_adapter_that_the_machine_lost_is_made_again_from_the_checkpoint(directory):
+    prepared = SimpleNamespace(key=Fingerprint(parts={"ratings": "these"}), config=load_config())
+    weights, checkpoint = directory / "adapter_model.safetensors", directory / "checkpoint.safetensors"
+    (directory / "training.json").write_text('{"ratings": "these"}')
+    checkpoint.write_bytes(b"all of it")
+    weights.write_bytes(b"")  # a machine that stops can leave a name without its bytes
+    with writing(prepared, directory) as done:
+        assert done is None
+        assert checkpoint.read_bytes() == b"all of it"
+        assert not (directory / "judge.json").exists()
+
+
+def test_an_adapter_that_is_another_is_refused_where_no_checkpoint_can_make_it(directory):
+    prepared = SimpleNamespace(key=Fingerprint(parts={"ratings": "these"}), config=load_config())
+    (directory / "training.json").write_text('{"ratings": "these"}')
+    (directory / "adapter_model.safetensors").write_bytes(b"another")
+    with pytest.raises(ModelError, match="adapter's files are not those"), writing(prepared, directory):
+        pass
+    assert (directory / "judge.json").is_file()

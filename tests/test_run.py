@@ -21,10 +21,11 @@ from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.errors import RunError
 from judge.export.texts import has_text
+from judge.fingerprint import file_digest
 from judge.guideline import load_guideline
 from judge.job import Labelling
 from judge.label import blocks, label_run
-from judge.pairs import Source
+from judge.pairs import Source, stage
 from judge.prompt import PromptBuilder
 from judge.records import Status
 from judge.sql import identifier, quoted
@@ -332,3 +333,25 @@ def test_names_and_texts_stay_one_word_of_sql():
     sql = f"SELECT candidate.{identifier(strange)}, {has_text([strange])}, {column_title('told', [strange])} FROM told"
     assert duckdb.sql(sql).fetchall() == [(strange, True, strange)]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("grown", ["p.csv", "c.csv"])
+@pytest.mark.parametrize("verb", ["label", "import"])
+def test_a_file_that_grows_while_it_is_read_makes_no_run(main, tmp_path, monkeypatch, verb, grown):
+    (tmp_path / "p.csv").write_text("query,candidate_id,grade\nlamp,1,2\n")
+    (tmp_path / "c.csv").write_text("candidate_id,title\n1,Lamp\n2,Sofa\n")
+    more = {"p.csv": "lamp,2,0\n", "c.csv": "3,Chair\n"}[grown]
+    given = [verb, "p.csv", "--catalogue", "c.csv", "--out", "run", *(["--engine", "fake"] if verb == "label" else [])]
+
+    def growing(*arguments):
+        with (tmp_path / grown).open("a") as stream:
+            stream.write(more)
+        return stage(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("judge.job.stage", growing)
+        error = main(*given, code=2).err
+    assert f"{grown}: changed while it was read" in error
+    assert not (tmp_path / "run").exists()
+    main(*given)
+    assert Run(tmp_path / "run").manifest.inputs["pairs"] == file_digest(tmp_path / "p.csv")

@@ -1,6 +1,7 @@
 """Training sets out of a run: what is set against what, worked by hand, and that everything adds up."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -331,6 +332,40 @@ def test_the_ledger_says_what_went_out(run_of, tmp_path):
     assert (second.selection.min_confidence, second.left_out) == (0.75, {"below the least confidence": 1})
     assert sorted(second.files) == ["corpus.jsonl", "qrels/test.tsv", "queries.jsonl"]
     assert str(tmp_path) not in (run.path / "exports.jsonl").read_text()
+
+
+def test_a_ledger_that_cannot_be_written_is_found_before_any_work(run_of, tmp_path, monkeypatch):
+    run = run_of(LAMP)
+    (run.path / "exports.jsonl").mkdir()
+    monkeypatch.setattr(chosen, "_make_rows", None)
+    with pytest.raises(RunError, match=r"exports.jsonl: cannot be written \(Is a directory\)"):
+        export(run, "trec", tmp_path / "x.qrels")
+    assert not list(tmp_path.glob("*x.qrels*"))
+
+
+@pytest.mark.parametrize("form", ["trec", "beir"])
+def test_an_export_that_was_killed_before_it_was_noted_is_noted_by_the_same_command(
+    run_of, tmp_path, monkeypatch, form
+):
+    run = run_of(LAMP)
+    with monkeypatch.context() as killed:
+        killed.setattr(Exports, "append", lambda *arguments: 1 / 0)
+        for out in ("x", "other"):
+            with pytest.raises(ZeroDivisionError):
+                export(run, form, tmp_path / out)
+    assert (tmp_path / "x").exists()
+    assert list(Exports(run.path)) == []
+    done = export(run, form, tmp_path / "x")
+    assert list(Exports(run.path)) == [done]
+    assert (done.out, done.used) == ("x", 4)
+    # From now on it is there like any other; and what stands there now is not what was killed.
+    shutil.rmtree(tmp_path / "other") if form == "beir" else (tmp_path / "other").unlink()
+    (tmp_path / "other").write_text("mine")
+    for out in ("x", "other"):
+        with pytest.raises(InputError, match="is already there"):
+            export(run, form, tmp_path / out)
+    assert list(Exports(run.path)) == [done]
+    assert (tmp_path / "other").read_text() == "mine"
 
 
 def test_views_to_publish(run_of, tmp_path):

@@ -9,7 +9,7 @@ from judge.export.annotation import ARGILLA, LABEL_STUDIO
 from judge.export.chosen import Chosen, choose
 from judge.export.decided import Decided
 from judge.export.everything import write_everything
-from judge.export.ledger import Exported, Exports, record
+from judge.export.ledger import Exported, Exports, digests, entry
 from judge.export.lines import write_lines
 from judge.export.parquet import write_parquet
 from judge.export.ranking import TREC, write_beir
@@ -80,8 +80,8 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
         What the ledger says of it.
 
     Raises:
-        RunError: The run is unfinished or does not add up, an id cannot be written in this format, or what was
-            written reads back otherwise.
+        RunError: The run is unfinished or does not add up, its ledger cannot be written, an id cannot be written in
+            this format, or what was written reads back otherwise.
         InputError: There is no such format, the place cannot be written, or nothing is left to write.
     """
     if form not in FORMATS:
@@ -95,22 +95,19 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
     _spare(run, out)
     if form != BEIR and not wanted.splits:
         _check_suffix(form, out)
-    decisions = Decided.of(run)
-    if form == BEIR or wanted.splits:
-        with new_folder(out, overwrite=overwrite) as folder:
-            if form == BEIR:
-                with choose(decisions, wanted, need_text=True) as chosen:
-                    written = write_beir(chosen, folder)
-            else:
-                written = _write(decisions, form, wanted, lambda split: folder / f"{split}{SELECTED[form].suffix}")
-    else:
-        with new_file(out, overwrite=overwrite) as partial:
-            if form in EVERYTHING:
-                written = write_everything(decisions, form, partial)
-            else:
-                written = _write(decisions, form, wanted, lambda split: partial)
-    exported = record(decisions, form, out, wanted, written)
-    Exports(run.path).append(exported)
+    decisions, ledger = Decided.of(run), Exports(run.path)
+    ledger.check()
+    there = ledger.settle(out)
+    if there and not overwrite and (there.format, there.selection, there.decisions) == (form, wanted, decisions.digest):
+        return there
+    as_folder = form == BEIR or bool(wanted.splits)
+    with (new_folder if as_folder else new_file)(out, overwrite=overwrite) as partial:
+        written = _write(decisions, form, wanted, partial)
+        exported = entry(decisions, form, out.name, wanted, written, digests(partial, out.name))
+        # What is left to do takes no time: a name and a line.
+        ledger.announce(exported, out)
+    ledger.append(exported)
+    ledger.forget(out)
     return exported
 
 
@@ -146,6 +143,13 @@ def _spare(run: Run, out: Path) -> None:
         raise InputError(f"{out}: holds the run {run.path}, which would be lost", "choose another place with --out")
 
 
-def _write(decisions: Decided, form: str, selection: Selection, path_of: PathOf) -> WrittenView:
+def _write(decisions: Decided, form: str, selection: Selection, path: Path) -> WrittenView:
+    """Write into a file; with splits, and for `beir`, into a folder."""
+    if form in EVERYTHING:
+        return write_everything(decisions, form, path)
+    if form == BEIR:
+        with choose(decisions, selection, need_text=True) as chosen:
+            return write_beir(chosen, path)
     with choose(decisions, selection, need_text=SELECTED[form].need_text) as chosen:
-        return SELECTED[form].write(chosen, path_of)
+        suffix = SELECTED[form].suffix
+        return SELECTED[form].write(chosen, lambda split: path / f"{split}{suffix}" if selection.splits else path)

@@ -10,7 +10,7 @@ from judge.errors import RunError
 from judge.export.decided import Decided
 from judge.export.selection import Selection
 from judge.export.written import WrittenView
-from judge.files import append_lines, now
+from judge.files import append_lines, now, write_whole
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
 
@@ -51,18 +51,64 @@ class Exports:
     def __init__(self, run: Path) -> None:
         self.path = run / "exports.jsonl"
 
+    def check(self) -> None:
+        """Refuse a run whose ledger cannot be written, before any work.
+
+        Raises:
+            RunError: It cannot.
+        """
+        self._add("")
+
     def append(self, exported: Exported) -> None:
         """Add one; it is on disk when this returns.
 
         Raises:
             RunError: The file cannot be written.
         """
+        self._add(exported.model_dump_json() + "\n")
+
+    def _add(self, lines: str) -> None:
         try:
-            append_lines(self.path, exported.model_dump_json() + "\n", self.path.with_name(".exports.lock"))
+            append_lines(self.path, lines, self.path.with_name(".exports.lock"))
         except OSError as error:
-            raise RunError(
-                f"{self.path}: cannot be written ({error.strerror})", "make room, or mend its rights"
-            ) from None
+            fix = "an export is noted in its run: make room, or mend the run's rights, or export a copy of it"
+            raise RunError(f"{self.path}: cannot be written ({error.strerror})", fix) from None
+
+    # Between the moment when an export gets its name and the one when the ledger has its line, the line lies in a file
+    # of its own.
+
+    def announce(self, exported: Exported, out: Path) -> None:
+        """Keep the line of an export that is about to get the name `out`."""
+        write_whole(self._announced(out), exported.model_dump_json().encode())
+
+    def forget(self, out: Path) -> None:
+        """Drop what was announced for `out`: the ledger has it."""
+        self._announced(out).unlink(missing_ok=True)
+
+    def settle(self, out: Path) -> Exported | None:
+        """Add the line that was announced for `out` where that export stands there and was killed before it had it.
+
+        Returns:
+            That line; null where there was nothing to add.
+
+        Raises:
+            RunError: The ledger cannot be read or written.
+        """
+        announced = self._announced(out)
+        if not announced.is_file():
+            return None
+        try:
+            exported = Exported.model_validate_json(announced.read_bytes())
+        except ValidationError:  # of another version
+            return None
+        missing = out.exists() and digest(digests(out, out.name)) == exported.digest and exported not in self
+        if missing:
+            self.append(exported)
+        self.forget(out)
+        return exported if missing else None
+
+    def _announced(self, out: Path) -> Path:
+        return self.path.with_name(f".export-{digest(str(out.resolve()))[:16]}.json")
 
     def __iter__(self) -> Iterator[Exported]:
         """All whole lines in the order in which they came; one that a crash cut short is passed over."""
@@ -81,11 +127,10 @@ class Exports:
                 ) from None
 
 
-def record(decisions: Decided, form: str, out: Path, selection: Selection, written: WrittenView) -> Exported:
-    """What the ledger says of an export that lies at `out`."""
-    found = {str(path.relative_to(out)): path for path in sorted(out.rglob("*")) if path.is_file()}
-    files = {name: file_digest(path) for name, path in (found or {out.name: out}).items()}
-    return entry(decisions, form, out.name, selection, written, files)
+def digests(path: Path, name: str) -> dict[str, str]:
+    """SHA-256 of each file of an export that lies at `path`: by its name within, a lone file by `name`."""
+    found = {str(file.relative_to(path)): file for file in sorted(path.rglob("*")) if file.is_file()}
+    return {key: file_digest(file) for key, file in (found or {name: path}).items()}
 
 
 def entry(

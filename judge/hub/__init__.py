@@ -110,10 +110,11 @@ def publish(
 
     Raises:
         InputError: A name, a token or a right is not as it must be, or the card that stands there cannot be merged.
-        RunError: The run is unfinished or does not add up.
+        RunError: The run is unfinished or does not add up, or its ledger cannot be written.
         HubError: The Hub refuses, breaks off or cannot be reached, or what was loaded again is not what was sent.
     """
     check(target)
+    Exports(run.path).check()
     _be_quiet()
     remote = Remote(target.repo, target.revision)
     with told(target.repo, "nothing was published"):
