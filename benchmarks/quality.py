@@ -5,7 +5,8 @@
 
 Runs unattended: every judge's grades of every fold are kept in --work, and the same command goes on where it stopped,
 with the same --seed, --base and --config. Prints accuracy and quadratic kappa with 95% intervals over queries, beside
-the majority class and, for Chorus, beside each rater. `--folds 1` is one split of the queries, 80 to 20.
+the majority class and, for Chorus, each rater; and the same for products that stand under no training query.
+`--folds 1` is one split of the queries, 80 to 20.
 """
 
 import argparse
@@ -124,11 +125,21 @@ def _judge(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "cli.main", *map(str, arguments)], check=True, cwd=ROOT)
 
 
-def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int | None]]:
-    """Every pair with a judge's grade of it, from the fold in which its query was held out."""
+@dataclass(frozen=True)
+class Graded:
+    """A pair with a judge's grade of it, from the fold in which its query was held out."""
+
+    item: Item
+    grade: int | None
+    taught: bool
+    """Whether the product is in the fold's training part, under other queries."""
+
+
+def grade(options: Options, name: str, judge: str) -> list[Graded]:
+    """Every pair with a judge's grade of it."""
     names = list(TEXTS) if options.both else [name]
     dealt = {each: list(folds(read(options.data, each), options.folds, options.seed)) for each in names}
-    found: list[tuple[Item, int | None]] = []
+    found: list[Graded] = []
     for index in range(options.folds):
         parts = {each: [_some(part, options.limit) for part in dealt[each][index]] for each in names}
         asked = {item.query for _, test in parts.values() for item in test}
@@ -143,7 +154,9 @@ def grade(options: Options, name: str, judge: str) -> list[tuple[Item, int | Non
         if not kept.is_file():
             grades = JUDGES[judge](options, Fold(folder.resolve(), taught.resolve(), train, test))
             kept.write_text(json.dumps(grades))
-        found += zip(test, json.loads(kept.read_text()), strict=True)
+        known = {item.candidate_id for item in train}
+        given = zip(test, json.loads(kept.read_text()), strict=True)
+        found += [Graded(item, grade, item.candidate_id in known) for item, grade in given]
     return found
 
 
@@ -181,16 +194,18 @@ def figures(reference: Sequence[int], given: Sequence[int], queries: Sequence[st
 
 
 def table(options: Options, name: str) -> list[tuple[str, ...]]:
-    """One row a judge, and for sets with raters one a rater, and one for each judge beside each rater."""
+    """One row a judge, one for it on products not taught; where a set has raters, one beside each, and among them."""
     rows = []
     for judge in options.judges:
-        graded = [(item, grade) for item, grade in grade(options, name, judge) if grade is not None]
-        items, given = [item for item, _ in graded], [grade for _, grade in graded]
-        found = figures([item.grade for item in items], given, [item.query for item in items])
-        rows.append((judge, f"{len(items):,}", *found.values()))
+        told = grade(options, name, judge)
+        graded = [(each.item, each.grade) for each in told if each.grade is not None]
+        new = [(each.item, each.grade) for each in told if each.grade is not None and not each.taught]
+        for what, some in ((judge, graded), (f"{judge}, products not taught", new)):
+            if some:
+                found = figures([i.grade for i, _ in some], [g for _, g in some], [i.query for i, _ in some])
+                rows.append((what, f"{len(some):,}", *found.values()))
         for rater in RATERS if judge not in ("majority", "untuned") else ():
-            both = [(item, grade) for item, grade in graded if rater in item.raters]
-            if both:
+            if both := [(item, grade) for item, grade in graded if rater in item.raters]:
                 beside = figures([i.raters[rater] for i, _ in both], [g for _, g in both], [i.query for i, _ in both])
                 rows.append((f"{judge} beside {rater}", f"{len(both):,}", *beside.values()))
     everybody = read(options.data, name)

@@ -55,6 +55,24 @@ def test_the_benchmarks_ratings_are_read_by_finetune(items, guideline, tmp_path)
     assert sum(len(item.votes) for item in found) == 3 * 2 + 6
 
 
+def test_products_that_training_had_under_other_queries_are_told_apart(tmp_path, monkeypatch, capsys):
+    """Each of 10 queries has a product of its own, graded 2, and a common one, graded 0: which every part has."""
+    rated = [Item(f"q{n}", key, {}, grade, {}) for n in range(10) for key, grade in ((f"own{n}", 2), ("common", 0))]
+    monkeypatch.setattr(quality, "read", lambda data, name: rated)
+    monkeypatch.setitem(quality.JUDGES, "tuned", lambda options, fold: [2] * len(fold.test))
+    given = ["quality.py", "--data", "nowhere", "--work", str(tmp_path), "--sets", "esci", "--judges", "tuned"]
+    for more, pairs in (([], 4), (["--folds", "5"], 20)):
+        monkeypatch.setattr(sys, "argv", [*given, *more])
+        quality.main()
+        out = capsys.readouterr().out
+        assert f"| tuned | {pairs} | 0.500 " in out
+        assert f"| tuned, products not taught | {pairs // 2} | 1.000 " in out
+    # From the grades that were kept, without teaching again.
+    monkeypatch.setitem(quality.JUDGES, "tuned", None)
+    quality.main()
+    assert capsys.readouterr().out == out
+
+
 def test_grades_of_other_choices_are_not_shown_as_these(items, tmp_path, monkeypatch, capsys):
     given = ["quality.py", "--data", "nowhere", "--work", str(tmp_path / "work"), "--limit", "24", "--sets", "esci"]
     monkeypatch.setattr(quality, "read", lambda data, name: items)
