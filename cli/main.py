@@ -14,6 +14,7 @@ from cli.calibrate import calibrate
 from cli.decide import decide
 from cli.diff import diff
 from cli.doctor import doctor
+from cli.ends import stopped, without_room
 from cli.export import export
 from cli.finetune import finetune
 from cli.guideline import guideline
@@ -58,17 +59,17 @@ def main() -> None:
         hint = f"  fix: {printable(error.hint)}\n" if error.hint else ""
         sys.stderr.write(f"error: {printable(error.message)}\n{hint}")
         sys.exit(error.exit_code)
-    except OSError as error:
-        if os.environ.get("JUDGE_DEBUG"):
-            raise
-        fix = "see that the disk has room and the file can be read and written"
-        sys.stderr.write(f"error: {printable(str(error))}\n  fix: {fix}\n")
-        sys.exit(1)
     except Exception as error:
         if os.environ.get("JUDGE_DEBUG"):
             raise
+        if stopped(error):
+            sys.stderr.write("stopped\n")
+            sys.exit(130)
+        what = str(error) if without_room(error) else f"{type(error).__name__}: {error}"
         fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
-        sys.stderr.write(f"error: {type(error).__name__}: {printable(str(error))}\n  fix: {fix}\n")
+        if without_room(error):
+            fix = "see that disk and memory have room and the file can be read and written"
+        sys.stderr.write(f"error: {printable(what)}\n  fix: {fix}\n")
         sys.exit(1)
 
 

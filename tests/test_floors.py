@@ -18,6 +18,7 @@ FLOORS = {
     "judge.cells": 1,
     "judge.heads": 1,
     "judge.parquet": 1,
+    "judge.parts": 1,
     "judge.manifest": 1,
     "judge.rows": 1,
     "judge.columns": 1,
