@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.ends import stoppable
 from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file, read_grades
 from cli.options import read_map as read_mapping
 from cli.output import progress, say, show, show_json, show_left_out, show_table
@@ -71,20 +72,17 @@ def finetune(
     chosen = load_config(config)
     if template:
         chosen = chosen.changed(template=template)
-    with input_file(ratings) as (path, name):
-        mapping = read_mapping(map_, rating)
-        source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
-        names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
-        prepared = prepare(Lesson(Ratings(source, names), policy, base, chosen))
-    say(f"teaching {prepared.base.name} {len(prepared.lessons.train):,} pairs")
-    try:
+    with stoppable("the same command goes on from the last checkpoint"):
+        with input_file(ratings) as (path, name):
+            mapping = read_mapping(map_, rating)
+            source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
+            names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
+            prepared = prepare(Lesson(Ratings(source, names), policy, base, chosen))
+        say(f"teaching {prepared.base.name} {len(prepared.lessons.train):,} pairs")
         with progress("teaching", prepared.steps) as advance:
             tuned = teach(prepared, out, Watch(advance, _show_look))
-    except KeyboardInterrupt:
-        show("stopped; the same command goes on from the last checkpoint", err=True)
-        raise typer.Exit(130) from None
-    if merge:
-        write_merged(tuned, out, merge)
+        if merge:
+            write_merged(tuned, out, merge)
     if json:
         show_json(tuned.model_dump(mode="json", exclude={"guideline": True, "calibration": {"held_out"}}))
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.ends import stoppable
 from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
 from cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table
 from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
@@ -89,21 +90,17 @@ def label(
             return
         assert out is not None
         run = Run(out)
-        try:
-            with run.writing():
-                work.begin(run)
-                done, rows = run.labelled(), run.manifest.rows
-                if done < rows:
-                    for note in reading_notes(run.manifest.missing_fields, run.manifest.passed_over):
-                        say(note)
-                    base = f" on {work.judge.model.name}" if manner.adapter else ""
-                    say(f"loading {who}{base}")
-                    with progress("judging", rows, done) as advance:
-                        work.go_on(run, advance)
-                run.finish()
-        except KeyboardInterrupt:
-            show("stopped; the same command goes on where it stopped", err=True)
-            raise typer.Exit(130) from None
+        with stoppable("the same command goes on where it stopped"), run.writing():
+            work.begin(run)
+            done, rows = run.labelled(), run.manifest.rows
+            if done < rows:
+                for note in reading_notes(run.manifest.missing_fields, run.manifest.passed_over):
+                    say(note)
+                base = f" on {work.judge.model.name}" if manner.adapter else ""
+                say(f"loading {who}{base}")
+                with progress("judging", rows, done) as advance:
+                    work.go_on(run, advance)
+            run.finish()
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())

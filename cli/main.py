@@ -14,6 +14,7 @@ from cli.calibrate import calibrate
 from cli.decide import decide
 from cli.diff import diff
 from cli.doctor import doctor
+from cli.ends import stopped, without_room
 from cli.export import export
 from cli.finetune import finetune
 from cli.guideline import guideline
@@ -59,17 +60,17 @@ def main() -> None:
         lines += [f"  fix: {error.hint}"] if error.hint else []
         show(f"error: {lines[0]}", *lines[1:], err=True)
         sys.exit(error.exit_code)
-    except OSError as error:
-        if os.environ.get("JUDGE_DEBUG"):
-            raise
-        fix = "see that the disk has room and the file can be read and written"
-        show(f"error: {error}", f"  fix: {fix}", err=True)
-        sys.exit(1)
     except Exception as error:
         if os.environ.get("JUDGE_DEBUG"):
             raise
+        if stopped(error):
+            show("stopped", err=True)
+            sys.exit(130)
+        what = str(error) if without_room(error) else f"{type(error).__name__}: {error}"
         fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
-        show(f"error: {type(error).__name__}: {error}", f"  fix: {fix}", err=True)
+        if without_room(error):
+            fix = "see that disk and memory have room and the file can be read and written"
+        show(f"error: {what}", f"  fix: {fix}", err=True)
         sys.exit(1)
 
 

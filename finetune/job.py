@@ -24,7 +24,7 @@ from judge import __version__
 from judge.adapter import FILE, Tuned, read_tuned
 from judge.engines.memory import enough_memory
 from judge.errors import EngineError, ModelError, RunError, install
-from judge.files import dump_json, write_whole
+from judge.files import check_here, dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
 from judge.guideline import Guideline
 from judge.model import JudgeModel, find_model
@@ -110,6 +110,7 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
     """Hold the directory, fresh or of the same lesson; what it is given is the taught judge where it is done."""
     from filelock import FileLock, Timeout
 
+    check_here(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

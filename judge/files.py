@@ -70,6 +70,7 @@ def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Itera
     Raises:
         InputError: The file is already there and is not to be replaced, is a run's own, or cannot be written.
     """
+    check_here(out.parent)
     if not kept:
         spare_runs(out)
     if out.exists() and not (overwrite and out.is_file()):
@@ -99,6 +100,7 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     from filelock import FileLock, Timeout
 
+    check_here(out.parent)
     spare_runs(out)
     lock = FileLock(out.parent / f".{out.name}.lock")
     try:
@@ -153,6 +155,18 @@ def _clear(out: Path) -> None:
 
 def _unwritable(out: Path, error: OSError) -> InputError:
     return InputError(f"{out}: cannot be written ({error.strerror})", "choose a place you may write to")
+
+
+def check_here(path: Path) -> None:
+    """Refuse a path that DuckDB or Arrow take for another place than Python does.
+
+    Raises:
+        InputError: It begins with `~` or with a scheme.
+    """
+    if str(path).startswith("~"):
+        raise InputError(f"{path}: begins with ~, which is no folder", "write the path of your home directory instead")
+    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", str(path)):
+        raise InputError(f"{path}: begins with {scheme[0]}, which is no folder", "choose a place on this machine")
 
 
 def spare_runs(out: Path) -> None:

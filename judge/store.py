@@ -19,10 +19,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from judge.errors import RunError
-from judge.files import keep, now, write_whole
+from judge.files import check_here, keep, now, write_whole
 from judge.fingerprint import Fingerprint
 from judge.manifest import Manifest, Tally
 from judge.parquet import label_table
+from judge.parts import in_queries, part_name, rows_of, tally_of
 from judge.records import Status
 
 MEMORY = "500MB"
@@ -41,6 +42,7 @@ class Run:
         if signs := sorted(set(str(path)) & set("*?[")):
             # DuckDB takes such a path for a pattern: another run's files would be read in place of these.
             raise RunError(f"{path}: a run's path cannot have {' or '.join(signs)} in it", "choose another name")
+        check_here(path)
         self.path = path
         self.manifest_path = path / "run.json"
         self.pairs_path = path / "pairs.parquet"
@@ -146,16 +148,14 @@ class Run:
         """How many rows have a label: the position to go on from.
 
         Raises:
-            RunError: A part is missing: the labels after the gap do not belong where they seem to.
+            RunError: A part is damaged or missing: the labels after the gap do not belong where they seem to.
         """
-        import pyarrow.parquet as pq
-
         position = 0
         for part in self.parts():
             if part.name != part_name(position):
                 hint = f"delete {part.name} and the parts after it, and run the same command again"
                 raise RunError(f"{self.path}: labels/{part_name(position)} is missing", hint)
-            position += pq.read_metadata(part).num_rows
+            position += rows_of(part)
         return position
 
     def append(self, start: int, labels: Any, tally: Tally) -> None:
@@ -171,11 +171,9 @@ class Run:
 
     def tally(self) -> Tally:
         """The tallies of all parts together: of all sittings, also of those that were killed."""
-        import pyarrow.parquet as pq
-
         total = Tally()
         for part in self.parts():
-            total += Tally.model_validate_json((pq.read_schema(part).metadata or {}).get(b"tally", b"{}"))
+            total += tally_of(part)
         return total
 
     def finish(self) -> None:
@@ -207,10 +205,10 @@ class Run:
         import duckdb
 
         limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
-        with duckdb.connect(str(scratch / "scratch.duckdb") if scratch else ":memory:", config=limits) as db:
+        where, parts = str(scratch / "scratch.duckdb") if scratch else ":memory:", self.parts()
+        with in_queries(parts), duckdb.connect(where, config=limits) as db:
             db.execute("SET enable_progress_bar = false")
-            parts = [str(part) for part in self.parts()]
-            labels = db.read_parquet(parts) if parts else db.from_arrow(label_table([]))
+            labels = db.read_parquet([str(part) for part in parts]) if parts else db.from_arrow(label_table([]))
             labels.create_view("labels")
             db.read_parquet(str(self.pairs_path)).create_view("pairs")
             for name, table in tables.items():
@@ -241,8 +239,3 @@ class Run:
                 f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"
             )
             raise RunError(f"{self.path}: does not add up: {counts}", "label into a new directory")
-
-
-def part_name(start: int) -> str:
-    """The name of the part whose first label has this position in judging order."""
-    return f"part-{start:012d}.parquet"

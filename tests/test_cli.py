@@ -3,6 +3,7 @@
 import json
 import re
 
+import duckdb
 import pytest
 from conftest import DOZEN, ROOT
 
@@ -121,3 +122,39 @@ def test_a_defect_is_one_message_and_shows_its_trace_on_request(main, monkeypatc
     monkeypatch.setenv("JUDGE_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main("label", DOZEN, "--engine", "fake", "--out", "run")
+
+
+@pytest.mark.parametrize(
+    "kind", [duckdb.IOException, duckdb.TransactionException, duckdb.OutOfMemoryException, OSError]
+)
+def test_a_full_disk_is_no_defect(main, monkeypatch, kind):
+    def full(*_):
+        raise kind("No space left on device")
+
+    monkeypatch.setattr("judge.staging.Staging.write", full)
+    error = main("label", DOZEN, "--engine", "fake", "--out", "run", code=1).err
+    assert error.startswith("error: No space left on device\n  fix: see that disk and memory have room")
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, duckdb.InterruptException])
+def test_a_query_that_is_interrupted_was_stopped_by_whoever_began_it(main, monkeypatch, rated_file, kind):
+    def interrupted(*_):
+        raise kind("Query interrupted")
+
+    monkeypatch.setattr("judge.staging.Staging.write", interrupted)
+    label = ("label", DOZEN, "--engine", "fake", "--out", "run")
+    assert main(*label, code=130).err == "stopped; the same command goes on where it stopped\n"
+    assert main("import", rated_file, "--out", "people", code=130).err == "stopped\n"
+    teach = ("finetune", rated_file, "--out", "ours")
+    assert main(*teach, code=130).err == "stopped; the same command goes on from the last checkpoint\n"
+
+
+@pytest.mark.parametrize("place", ["~/x", "s3://shop/x"])
+def test_a_place_that_others_take_for_another_one_is_refused(main, tmp_path, place):
+    for verb in ("label", "import"):
+        given = ["--engine", "fake"] if verb == "label" else []
+        assert "which is no folder" in main(verb, DOZEN, *given, "--out", place, code=2).err
+    main("label", DOZEN, "--engine", "fake", "--out", "run")
+    for form in ("jsonl", "beir"):
+        assert "which is no folder" in main("export", "run", "--to", form, "--out", place, code=2).err
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}

@@ -21,6 +21,7 @@ FLOORS = {
     "judge.sql": 1,
     "judge.settings": 1,
     "judge.parquet": 1,
+    "judge.parts": 1,
     "judge.manifest": 1,
     "judge.rows": 1,
     "judge.columns": 1,

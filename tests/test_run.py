@@ -355,3 +355,22 @@ def test_a_file_that_grows_while_it_is_read_makes_no_run(main, tmp_path, monkeyp
     assert not (tmp_path / "run").exists()
     main(*given)
     assert Run(tmp_path / "run").manifest.inputs["pairs"] == file_digest(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("harm", ["cut short", "written over"])
+def test_a_damaged_part_is_named_and_the_same_command_makes_it_again(main, tmp_path, monkeypatch, harm):
+    monkeypatch.setattr(labelling, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(FakeEngine, "block", 4)
+    given = ("label", DOZEN, "--engine", "fake", "--out", "run")
+    main(*given)
+    run = Run(tmp_path / "run")
+    whole, (_, second, *later) = labels(run), run.parts()
+    data = second.read_bytes()
+    second.write_bytes(data[:-20] if harm == "cut short" else data[:4] + bytes(400) + data[404:])
+    error = main("export", "run", "--to", "jsonl", "--out", "x.jsonl", code=2).err
+    assert f"labels/{second.name}: is damaged\n  fix: delete it and the parts after it" in error
+    for part in (second, *later):
+        part.unlink()
+    main(*given)
+    assert labels(run) == whole
+    main("export", "run", "--to", "jsonl", "--out", "x.jsonl")
