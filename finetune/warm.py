@@ -2,8 +2,8 @@
 
 A query put together from a product's own attributes and words is answered by that product, half answered by another
 of its kind with one of those attributes wrong, and not answered by a product of another kind, every other time by the
-one of them that has the most of the query's words. Only candidates of the training queries are used, so that nothing
-of the held-out ones is seen.
+one of them that has the most of the query's words. Only candidates that no held-out query has are used, so that nothing
+of those is seen.
 """
 
 import random
@@ -33,7 +33,8 @@ def warm_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: i
     usable = [pair for pair in products.values() if _kind(pair) and _attributes(pair)]
     if len({_kind(pair) for pair in usable}) < 2:
         raise InputError(
-            "warm_pairs: needs candidates of several categories that have a brand, colour, material or size",
+            "warm_pairs: needs candidates of several categories that have a brand, colour, material or size and stand "
+            "under no held-out query",
             "map these fields with --map, or set warm_pairs: 0 in --config",
         )
     draw = random.Random(seed)  # noqa: S311 nothing is kept secret with it

@@ -170,6 +170,46 @@ def test_a_query_of_several_spellings_is_in_one_part(tmp_path, guideline):
     assert query_groups(["Sofa bed", "sofa BED"]) == [min(query_key("Sofa bed"), query_key("sofa BED"))] * 2
 
 
+def test_a_query_in_the_plural_or_written_as_one_word_is_in_one_part():
+    given = ["laptop", "Laptops", "smart watch", "smartwatch", "watches smart", "watch", "head set", "réd head-sets"]
+    one, two, three, four, five, six, seven, eight = query_groups(given)
+    assert one == two == min(query_key("laptop"), query_key("Laptops"))
+    # The third and fourth have the same letters. The fifth stays apart: its plural is in -es.
+    assert three == four
+    assert len({one, three, five, six, seven, eight}) == 6
+    # Through a third: the same words as one, the same letters as the other.
+    assert len(set(query_groups(["table lamps", "lamp, table", "tablelamp"]))) == 1
+
+
+def test_held_out_products_are_counted_where_taught_and_make_no_warm_pairs(tmp_path, guideline):
+    """Of 40 queries each has a product of its own, and one that it shares with its neighbour."""
+    head = "query,candidate_id,title,brand,category,grade\n"
+    product = "{key},Thing {key},Brand{brand},Kind {kind}"
+    rows = ""
+    for n in range(40):
+        for m, key in enumerate((f"own{n}", f"shared{n // 2}", f"other{n}")):
+            rows += (
+                f"query {chr(97 + n % 20) * (2 + n // 20)},"
+                + product.format(key=key, brand=n % 5, kind=n % 3)
+                + f",{m}\n"
+            )
+    rated = read(write(tmp_path / "r.csv", head + rows), guideline, tmp_path)
+    shares = targets([item.votes for item in rated], guideline.values, "distribution")
+    config = load_config().changed(warm_pairs=200, hostile=0, respelt=0)
+    builder = PromptBuilder(guideline, FakeTokenizer())
+    made = []
+    build = builder.build
+    builder.build = lambda pairs: made.extend(pairs) or build(pairs)
+    lessons = build_lessons(rated, shares, builder, config)
+    _, part = deal(rated, shares, guideline, config)
+    taught = {item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if there}
+    held = [item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if not there]
+    assert 0 < lessons.met == sum(key in taught for key in held) < len(held)
+    warm = {pair.candidate_id for pair in made if pair.query_id == "catalogue"}
+    assert warm
+    assert warm <= taught - {*held}
+
+
 def test_a_grade_that_nobody_gave_is_missed_whatever_the_targets(guideline):
     votes = [{"ann": 2 * (n % 2), "ben": 2 * (n % 2)} for n in range(20)]
     for how in ("distribution", "majority", "dawid-skene"):
