@@ -110,7 +110,7 @@ def deal(
     Raises:
         InputError: There are too few queries, or too few training pairs of a grade.
     """
-    # By words: a query that goes by several ids, spellings or numbers would else be learnt and tested on.
+    # By words: a query that goes by several ids or spellings would else be learnt and tested on.
     queries = query_groups([item.pair.query for item in rated])
     parts = split(queries, config)
     part = np.array([parts[query] for query in queries])

@@ -21,6 +21,7 @@ from finetune.warm import warm_pairs
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.export.similar import query_groups
+from judge.overlap import words
 from judge.pairs import Source
 from judge.prompt import PromptBuilder
 from judge.records import query_key
@@ -373,6 +374,28 @@ def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
     ]
     with pytest.raises(InputError, match="several categories"):
         warm_pairs(plain, guideline, 60, 0)
+
+
+def test_a_product_with_all_of_the_querys_words_is_no_worse_warm_answer(tmp_path, guideline):
+    """Every query is of its product's brand or colour and of words of category and title, and others have them, too."""
+    head = "query,candidate_id,title,brand,colour,category,grade"
+    lines = [
+        "q1,1,Wedges,Acme,Black,Shoes > Black platforms & wedges,0",
+        "q2,2,Wedges,Acme,Black/Black,Shoes > Black platforms & wedges,1",
+        "q3,3,Wedges Acme,Acme,black,Sale > Sale,2",
+        "q4,4,Sale of black platforms and wedges by Acme,Other,Red,Sale > Platforms,0",
+        "q5,5,Lamp,Lux,White,Home > Lamps,0",
+        "q6,6,Lamp,Lux,Cream,Home > Lamps,0",
+    ]
+    rated = read(write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n"), guideline, tmp_path)
+    made = warm_pairs(rated, guideline, 600, 0)
+    worse = [item for item in made if item.votes["catalogue"] < 2]
+    assert {item.votes["catalogue"] for item in worse} == {0, 1}
+    for item in worse:
+        asked = {*words(item.pair.query)}
+        assert asked - {word for text in item.pair.candidate.values() for word in words(text)}, item
+    # Black/Black is no other colour than Black.
+    assert {item.pair.candidate_id for item in worse if item.votes["catalogue"] == 1} == {"5", "6"}
 
 
 COLOURED = [(colour, kind) for colour in ("red", "blue", "green") for kind in ("Lamp", "Chair", "Cup")]
