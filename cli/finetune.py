@@ -105,6 +105,10 @@ def _show(tuned: "Tuned") -> None:
         ("base", tuned.base.wanted),
         ("pairs to learn, to stop by, to calibrate with", " + ".join(f"{n:,}" for n in training["pairs"].values())),
         ("queries of each", " + ".join(f"{n:,}" for n in training["queries"].values())),
+        (
+            "held-out pairs whose product was taught, too",
+            "{product_taught:,} of {pairs:,}".format(**training["held_out"]),
+        ),
         ("steps, and whose weights are kept", f"{training['steps']:,}, {training['best_step']:,}"),
         ("on the validation queries: accuracy", f"{found['accuracy']:.3f}"),
         ("  quadratic kappa", "–" if kappa != kappa else f"{kappa:.3f}"),

@@ -70,13 +70,13 @@ def prepare(lesson: Lesson) -> Prepared:
     rated = read.rated
     shares = targets([item.votes for item in rated], guideline.values, lesson.config.targets)
     # Before the base: one of the Hub is fetched whole, and not for ratings that cannot teach it.
-    deal(rated, shares, guideline, lesson.config)
+    _, part = deal(rated, shares, guideline, lesson.config)
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
     lessons = build_lessons(rated, shares, builder, lesson.config)
-    return Prepared(
-        lesson.guideline, guideline, lesson.config, base, lessons, _key(lesson, words, base, rated), read.left_out
-    )
+    # What is held out is not said by the seed alone: a training never goes on with another split than its own.
+    key = Fingerprint(parts={**_key(lesson, words, base, rated).parts, "held_out_digest": digest(part.tolist())})
+    return Prepared(lesson.guideline, guideline, lesson.config, base, lessons, key, read.left_out)
 
 
 def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned:

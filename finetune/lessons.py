@@ -39,7 +39,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Lessons:
-    """Everything to learn from and to be tested on. No query is in two parts."""
+    """Everything to learn from and to be tested on. No query is in two parts; a product can be."""
 
     shared: tuple[int, ...]
     labels: tuple[int, ...]
@@ -48,6 +48,8 @@ class Lessons:
     calibration: Sequence[Example]
     warm: Sequence[Example] = ()
     """Seen once, before the rest."""
+    met: int = 0
+    """Held-out pairs whose product is in a training pair, too, under another query."""
 
 
 def split(queries: Sequence[str], config: LoraConfig) -> dict[str, str]:
@@ -138,13 +140,16 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
         name: [example for example, there in zip(examples, part == name, strict=True) if there]
         for name in ("train", "validation", "calibration")
     }
-    made = warm_pairs(taught, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
+    held = [item.pair.candidate_id for item, there in zip(rated, inside, strict=True) if not there]
+    unseen = [item for item in taught if item.pair.candidate_id not in {*held}]
+    made = warm_pairs(unseen, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
     values = builder.guideline.values
     warm = [
         Example(MADE, (*p.query, *p.candidate), tuple(float(m.votes[MADE] == value) for value in values))
         for m, p in zip(made, builder.build([m.pair for m in made]), strict=True)
     ]
-    return Lessons(builder.shared, builder.labels, **chosen, warm=warm)
+    learnt = {item.pair.candidate_id for item in taught}
+    return Lessons(builder.shared, builder.labels, **chosen, warm=warm, met=sum(key in learnt for key in held))
 
 
 def batches(examples: Sequence[Example], size: int, seed: tuple[int, ...]) -> list[list[Example]]:

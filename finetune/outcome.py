@@ -93,6 +93,7 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
             "left_out": dict(prepared.left_out),
             "warm_pairs": len(lessons.warm),
             "queries": {name: len({example.query for example in part}) for name, part in parts.items()},
+            "held_out": {"pairs": len(lessons.validation) + len(lessons.calibration), "product_taught": lessons.met},
             "config": config.model_dump(mode="json"),
             "steps": progress.step,
             "best_step": progress.best,

@@ -2,12 +2,12 @@
 
 A query put together from a product's own attributes and words is answered by that product, half answered by another
 of its kind with one of those attributes wrong, and not answered by a product of another kind, every other time by the
-one of them that has the most of the query's words. Only candidates of the training queries are used, so that nothing
-of the held-out ones is seen.
+one of them that has the most of the query's words. What has all of them may well answer it, and is neither. Only
+candidates that no held-out query has are used, so that nothing of those is seen.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from finetune.ratings import Rated
 from judge.errors import InputError
@@ -20,7 +20,8 @@ ATTRIBUTES = ("brand", "colour", "material", "size")
 MADE = "catalogue"
 """The rater of such pairs."""
 SEEN = 40
-"""Products of other kinds among which the one with the most words of the query is looked for."""
+"""Products of a kind that are looked at: for an attribute that is wrong; of other kinds for the most of the query's
+words."""
 
 
 def warm_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: int) -> list[Rated]:
@@ -33,29 +34,45 @@ def warm_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: i
     usable = [pair for pair in products.values() if _kind(pair) and _attributes(pair)]
     if len({_kind(pair) for pair in usable}) < 2:
         raise InputError(
-            "warm_pairs: needs candidates of several categories that have a brand, colour, material or size",
+            "warm_pairs: needs candidates of several categories that have a brand, colour, material or size and stand "
+            "under no held-out query",
             "map these fields with --map, or set warm_pairs: 0 in --config",
         )
+    usable.sort(key=_kind)
+    kinds: dict[str, range] = {}
+    for at, pair in enumerate(usable):
+        kinds[_kind(pair)] = range(kinds.get(_kind(pair), range(at, at)).start, at + 1)
     draw = random.Random(seed)  # noqa: S311 nothing is kept secret with it
     found: list[Rated] = []
     while len(found) < count:
-        found += _three(usable, guideline.values, draw)
+        found += _three(usable, kinds, guideline.values, draw)
     return found[:count]
 
 
-def _three(usable: Sequence[Pair], values: Sequence[int], draw: random.Random) -> Iterator[Rated]:
-    """A product asked for by its own words: itself, one of its kind that differs, and one of another kind."""
+def _three(
+    usable: Sequence[Pair], kinds: Mapping[str, range], values: Sequence[int], draw: random.Random
+) -> Iterator[Rated]:
+    """A product asked for by its own words: itself, one of its kind that differs, and one of another kind.
+
+    `kinds` says where in `usable` the products of each kind stand.
+    """
     own = draw.choice(usable)
     field = draw.choice(_attributes(own))
     query = _asked(own, field, draw)
-    alike = [p for p in usable if _kind(p) == _kind(own)]
-    wrong = [p for p in alike if p.candidate.get(field, own.candidate[field]) != own.candidate[field]]
-    other = [p for p in usable if _kind(p) != _kind(own)]
+    alike = kinds[_kind(own)]
+    said, whole = {*words(own.candidate[field])}, len({*words(query)})
     yield _rated(query, own, values[-1])
-    if wrong and len(values) > 2:
-        yield _rated(query, draw.choice(wrong), values[len(values) // 2])
-    some = draw.sample(other, min(draw.choice((1, SEEN)), len(other)))
-    yield _rated(query, max(some, key=lambda p: _shared(query, p)), values[0])
+    if len(values) > 2:
+        near = [usable[at] for at in draw.sample(alike, min(SEEN, len(alike)))]
+        # "Black" and "black" are one colour, and a product that says none is not known to be wrong.
+        differ = (p for p in near if {*words(p.candidate.get(field, own.candidate[field]))} != said)
+        if wrong := next((p for p in differ if _shared(query, p) < whole), None):
+            yield _rated(query, wrong, values[len(values) // 2])
+    rest = len(usable) - len(alike)
+    places = draw.sample(range(rest), min(draw.choice((1, SEEN)), rest))
+    far = [usable[at if at < alike.start else at + len(alike)] for at in places]
+    if other := [(shared, p) for p in far if (shared := _shared(query, p)) < whole]:
+        yield _rated(query, max(other, key=lambda each: each[0])[1], values[0])
 
 
 def _asked(own: Pair, field: str, draw: random.Random) -> str:

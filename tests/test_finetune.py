@@ -62,6 +62,11 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
     config = quick(**SURE, rank=4)
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=2)
     assert "rank: 8 → 4" in refused.err
+    # As a training that was begun before the split was noted.
+    key = tmp_path / "ours" / "training.json"
+    key.write_text(json.dumps({name: part for name, part in json.loads(key.read_text()).items() if "held" not in name}))
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE), code=2)
+    assert "held_out_digest: None → " in refused.err
 
 
 def probabilities(run):

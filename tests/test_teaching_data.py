@@ -21,6 +21,7 @@ from finetune.warm import warm_pairs
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.export.similar import query_groups
+from judge.overlap import words
 from judge.pairs import Source
 from judge.prompt import PromptBuilder
 from judge.records import query_key
@@ -168,6 +169,46 @@ def test_a_query_of_several_spellings_is_in_one_part(tmp_path, guideline):
     # A query of one spelling keeps the name that it always had: so do the parts of ratings without variants.
     assert query_groups(["lamp", "Sofa bed", "sofa BED"])[0] == query_key("lamp")
     assert query_groups(["Sofa bed", "sofa BED"]) == [min(query_key("Sofa bed"), query_key("sofa BED"))] * 2
+
+
+def test_a_query_in_the_plural_or_written_as_one_word_is_in_one_part():
+    given = ["laptop", "Laptops", "smart watch", "smartwatch", "watches smart", "watch", "head set", "réd head-sets"]
+    one, two, three, four, five, six, seven, eight = query_groups(given)
+    assert one == two == min(query_key("laptop"), query_key("Laptops"))
+    # The third and fourth have the same letters. The fifth stays apart: its plural is in -es.
+    assert three == four
+    assert len({one, three, five, six, seven, eight}) == 6
+    # Through a third: the same words as one, the same letters as the other.
+    assert len(set(query_groups(["table lamps", "lamp, table", "tablelamp"]))) == 1
+
+
+def test_held_out_products_are_counted_where_taught_and_make_no_warm_pairs(tmp_path, guideline):
+    """Of 40 queries each has a product of its own, and one that it shares with its neighbour."""
+    head = "query,candidate_id,title,brand,category,grade\n"
+    product = "{key},Thing {key},Brand{brand},Kind {kind}"
+    rows = ""
+    for n in range(40):
+        for m, key in enumerate((f"own{n}", f"shared{n // 2}", f"other{n}")):
+            rows += (
+                f"query {chr(97 + n % 20) * (2 + n // 20)},"
+                + product.format(key=key, brand=n % 5, kind=n % 3)
+                + f",{m}\n"
+            )
+    rated = read(write(tmp_path / "r.csv", head + rows), guideline, tmp_path)
+    shares = targets([item.votes for item in rated], guideline.values, "distribution")
+    config = load_config().changed(warm_pairs=200, hostile=0, respelt=0)
+    builder = PromptBuilder(guideline, FakeTokenizer())
+    made = []
+    build = builder.build
+    builder.build = lambda pairs: made.extend(pairs) or build(pairs)
+    lessons = build_lessons(rated, shares, builder, config)
+    _, part = deal(rated, shares, guideline, config)
+    taught = {item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if there}
+    held = [item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if not there]
+    assert 0 < lessons.met == sum(key in taught for key in held) < len(held)
+    warm = {pair.candidate_id for pair in made if pair.query_id == "catalogue"}
+    assert warm
+    assert warm <= taught - {*held}
 
 
 def test_a_grade_that_nobody_gave_is_missed_whatever_the_targets(guideline):
@@ -333,6 +374,28 @@ def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
     ]
     with pytest.raises(InputError, match="several categories"):
         warm_pairs(plain, guideline, 60, 0)
+
+
+def test_a_product_with_all_of_the_querys_words_is_no_worse_warm_answer(tmp_path, guideline):
+    """Every query is of its product's brand or colour and of words of category and title, and others have them, too."""
+    head = "query,candidate_id,title,brand,colour,category,grade"
+    lines = [
+        "q1,1,Wedges,Acme,Black,Shoes > Black platforms & wedges,0",
+        "q2,2,Wedges,Acme,Black/Black,Shoes > Black platforms & wedges,1",
+        "q3,3,Wedges Acme,Acme,black,Sale > Sale,2",
+        "q4,4,Sale of black platforms and wedges by Acme,Other,Red,Sale > Platforms,0",
+        "q5,5,Lamp,Lux,White,Home > Lamps,0",
+        "q6,6,Lamp,Lux,Cream,Home > Lamps,0",
+    ]
+    rated = read(write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n"), guideline, tmp_path)
+    made = warm_pairs(rated, guideline, 600, 0)
+    worse = [item for item in made if item.votes["catalogue"] < 2]
+    assert {item.votes["catalogue"] for item in worse} == {0, 1}
+    for item in worse:
+        asked = {*words(item.pair.query)}
+        assert asked - {word for text in item.pair.candidate.values() for word in words(text)}, item
+    # Black/Black is no other colour than Black.
+    assert {item.pair.candidate_id for item in worse if item.votes["catalogue"] == 1} == {"5", "6"}
 
 
 COLOURED = [(colour, kind) for colour in ("red", "blue", "green") for kind in ("Lamp", "Chair", "Cup")]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from judge.overlap import words
 from judge.records import query_key
 
 ALIKE = (0.8, 0.9)
@@ -52,12 +53,24 @@ def canonical(text: str) -> str:
 
 
 def query_groups(queries: Sequence[str]) -> list[str]:
-    """For each query text the smallest `query_key` among the texts of the same words: one name for one query."""
-    least: dict[str, str] = {}
-    keys = {text: (canonical(text), query_key(text)) for text in set(queries)}
-    for words, key in keys.values():
-        least[words] = min(key, least.get(words, key))
-    return [least[keys[text][0]] for text in queries]
+    """For each query text the smallest `query_key` among the texts of the same query: one name for one query.
+
+    Texts are of one query where they have the same words, plural endings aside, or the same letters, blanks aside.
+    """
+    keys = {text: query_key(text) for text in set(queries)}
+    texts = sorted(keys, key=lambda text: (keys[text], text))
+    first: dict[str, int] = {}
+    pairs = [(first.setdefault(name, at), at) for at, text in enumerate(texts) for name in _names(text)]
+    roots = np.arange(len(texts), dtype=np.int64)
+    _union(roots, *np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+    named = {text: keys[texts[root]] for text, root in zip(texts, roots.tolist(), strict=True)}
+    return [named[text] for text in queries]
+
+
+def _names(text: str) -> set[str]:
+    """What a query's text shares with other texts of the same query."""
+    found = words(text)
+    return {canonical(text), " ".join(sorted(set(found))), "".join(found)} - {""}
 
 
 def trigrams(text: str) -> frozenset[bytes]:
