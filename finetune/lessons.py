@@ -23,6 +23,9 @@ Floats = npt.NDArray[np.float64]
 POOL = 16
 """Batches that are cut together from pairs sorted by length: more saves padding, fewer mixes better."""
 
+BLOCK = 1000
+"""Pairs that are rendered and tokenised at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -131,10 +134,9 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     taught = [item for item, there in zip(rated, inside, strict=True) if there]
     shown = iter(respelt(hostile(taught, builder.guideline, config.hostile, config.seed), config.respelt, config.seed))
     seen = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
-    prompts = builder.build([item.pair for item in seen])
     examples = [
-        Example(query, (*prompt.query, *prompt.candidate), tuple(share), float(weight))
-        for query, prompt, share, weight in zip(queries, prompts, shares.tolist(), heavy, strict=True)
+        Example(query, tokens, tuple(share), float(weight))
+        for query, tokens, share, weight in zip(queries, _tokens(seen, builder), shares.tolist(), heavy, strict=True)
     ]
     chosen = {
         name: [example for example, there in zip(examples, part == name, strict=True) if there]
@@ -145,11 +147,18 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     made = warm_pairs(unseen, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
     values = builder.guideline.values
     warm = [
-        Example(MADE, (*p.query, *p.candidate), tuple(float(m.votes[MADE] == value) for value in values))
-        for m, p in zip(made, builder.build([m.pair for m in made]), strict=True)
+        Example(MADE, tokens, tuple(float(m.votes[MADE] == value) for value in values))
+        for m, tokens in zip(made, _tokens(made, builder), strict=True)
     ]
     learnt = {item.pair.candidate_id for item in taught}
     return Lessons(builder.shared, builder.labels, **chosen, warm=warm, met=sum(key in learnt for key in held))
+
+
+def _tokens(rated: Sequence[Rated], builder: PromptBuilder) -> Iterator[tuple[int, ...]]:
+    """What comes behind the run's shared segment of each pair, a block at a time: prompts hold far more than that."""
+    for start in range(0, len(rated), BLOCK):
+        for prompt in builder.build([item.pair for item in rated[start : start + BLOCK]]):
+            yield (*prompt.query, *prompt.candidate)
 
 
 def batches(examples: Sequence[Example], size: int, seed: tuple[int, ...]) -> list[list[Example]]:

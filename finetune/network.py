@@ -113,14 +113,17 @@ class Network:
         return [placed[i] for i in range(len(examples))]
 
     def learn(self, examples: Sequence[Example], tokens: int) -> float:
-        """Add the gradient of the examples' weighted mean loss, in pieces of at most `tokens`; returns that loss.
+        """Add the gradient of the examples' mean weighted loss, in pieces of at most `tokens`; returns that loss.
+
+        Over their number, not their weights' sum: these have mean 1 over all pairs, and a rare grade alone in a step
+        would else count no more than a common one.
 
         The loss is the cross-entropy of the label tokens with the target shares. It is over the whole vocabulary, so
         that probability outside the labels is unlearnt too.
         """
         import torch
 
-        total, scale = 0.0, sum(example.weight for example in examples)
+        total, scale = 0.0, len(examples)
         self.model.train()
         for piece in pieces(examples, tokens):
             shares = torch.tensor([e.shares for e in piece], device=self.device)

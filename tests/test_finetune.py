@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,6 +179,23 @@ def test_pieces_of_a_step_add_up_to_the_step(prepared):
     network.model.zero_grad()
     assert network.learn(batch, 70) == pytest.approx(loss, rel=1e-5)
     assert all(torch.allclose(whole[name], weight.grad, atol=1e-4) for name, weight in network.taught.items())
+
+
+def test_a_pair_that_weighs_more_counts_more_in_whatever_step_it_is(prepared):
+    import torch
+
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    one, other = prepared.lessons.train[:2]
+    losses = [network.learn([example], 4096) for example in (one, other)]
+    network.model.zero_grad()
+    network.learn([one], 4096)
+    plain = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    network.model.zero_grad()
+    heavy = replace(one, weight=3.0)
+    # Alone it has three times its loss and gradient; beside another, of (3a + b) / 2.
+    assert network.learn([heavy], 4096) == pytest.approx(3 * losses[0], rel=1e-5)
+    assert all(torch.allclose(3 * plain[name], weight.grad, atol=1e-4) for name, weight in network.taught.items())
+    assert network.learn([heavy, other], 4096) == pytest.approx((3 * losses[0] + losses[1]) / 2, rel=1e-5)
 
 
 def test_training_reads_the_very_tokens_that_judging_reads(prepared, rated_file, tmp_path):

@@ -158,6 +158,19 @@ def test_a_query_of_several_ids_is_in_one_part(tmp_path, guideline):
     assert len(set.union(*parts)) == 20
 
 
+def test_pairs_are_tokenised_a_block_at_a_time_and_none_is_lost(tmp_path, guideline, monkeypatch):
+    rows = "".join(f"lamp {n // 4},{n},Lamp {n},{n % 3}\n" for n in range(80))
+    rated = read(write(tmp_path / "r.csv", HEAD + rows), guideline, tmp_path)
+    shares = targets([item.votes for item in rated], guideline.values, "distribution")
+    builder = PromptBuilder(guideline, FakeTokenizer())
+    whole = build_lessons(rated, shares, builder, load_config())
+    sizes, build = [], builder.build
+    monkeypatch.setattr(builder, "build", lambda pairs: sizes.append(len(pairs)) or build(pairs))
+    monkeypatch.setattr("finetune.lessons.BLOCK", 30)
+    assert build_lessons(rated, shares, builder, load_config()) == whole
+    assert sizes == [30, 30, 20]
+
+
 def test_a_query_of_several_spellings_is_in_one_part(tmp_path, guideline):
     names = [f"{'Lamp  ' if n % 2 else 'lamp '}{n // 4}{'!' if n % 4 == 3 else ''}" for n in range(80)]
     rows = "".join(f"{name},{n},Lamp,{n % 3}\n" for n, name in enumerate(names))
