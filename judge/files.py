@@ -165,7 +165,7 @@ def check_here(path: Path) -> None:
     """
     if str(path).startswith("~"):
         raise InputError(f"{path}: begins with ~, which is no folder", "write the path of your home directory instead")
-    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", str(path)):
+    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)):
         raise InputError(f"{path}: begins with {scheme[0]}, which is no folder", "choose a place on this machine")
 
 
