@@ -235,16 +235,25 @@ def test_a_training_that_runs_away_is_no_judge(main, tiny_base, rated_file, quic
     assert not (tmp_path / "ours" / "judge.json").exists()
 
 
-def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
-    network = Network(prepared.base, prepared.config, prepared.lessons)
+@pytest.fixture
+def no_room(monkeypatch):
+    """Makes every piece of more than 1,000 tokens end with this error."""
     learn = Network.learn
 
-    def small(self, examples, tokens):
-        if tokens > 1000:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
-        return learn(self, examples, tokens)
+    def say(words):
+        def small(self, examples, tokens):
+            if tokens > 1000:
+                raise RuntimeError(words)
+            return learn(self, examples, tokens)
 
-    monkeypatch.setattr(Network, "learn", small)
+        monkeypatch.setattr(Network, "learn", small)
+
+    return say
+
+
+def test_out_of_memory_names_the_batch_that_fits(prepared, no_room):
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    no_room("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
     with pytest.raises(EngineError, match="one of 512 does") as refused:
         network.fit_memory(prepared.lessons.train, 1000, 4096)
     assert "batch_tokens: 512" in refused.value.hint
@@ -253,15 +262,8 @@ def test_out_of_memory_names_the_batch_that_fits(prepared, monkeypatch):
     network.fit_memory(prepared.lessons.train, 1000, 1)
 
 
-def test_a_training_goes_on_with_the_batch_that_fits(main, tiny_base, rated_file, quick, tmp_path, monkeypatch):
-    learn = Network.learn
-
-    def small(self, examples, tokens):
-        if tokens > 1000:
-            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
-        return learn(self, examples, tokens)
-
-    monkeypatch.setattr(Network, "learn", small)
+def test_a_training_goes_on_with_the_batch_that_fits(main, tiny_base, rated_file, quick, tmp_path, no_room):
+    no_room("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
     given = ["finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config"]
     refused = main(*given, quick(epochs=1), code=1)
     assert "set batch_tokens: 512" in refused.err
