@@ -243,6 +243,9 @@ def test_pairs_have_a_score_between_0_and_1_or_a_class(run_of, tmp_path):
     export(run, "pairs", tmp_path / "d", Selection(score="expected"))
     # What another judge decided is not what the first one expected.
     assert [r["score"] for r in read(tmp_path / "d")] == [1, 1, 0]
+    # Nor is it as improbable as the first one has it: the evidence was for it, too.
+    assert export(run, "triplets", tmp_path / "t").records == {"train": 2}
+    assert set(texts(read(tmp_path / "t"))) == {("a", "c"), ("b", "c")}
 
 
 def test_four_grades_with_gaps_are_scaled_by_their_ends(run_of, tmp_path):

@@ -88,20 +88,20 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
     grades = ", ".join(map(str, run.manifest.values))
     least, negative = float(selection.min_confidence), float(selection.negatives.min_confidence)
     # What people graded (no probabilities) or decided is certain; what a judge changed has the label's own probability
-    # of the new grade.
+    # of the new grade. It is set against others all the same: the label was contradicted by that judge and by evidence.
     db.execute(f"""CREATE TABLE rows AS
         WITH known AS (
             SELECT p.position, l.row, l.query_id, l.candidate_id, l.status, coalesce(d.grade, l.grade) AS grade,
                    coalesce(d.by_people, false) OR (l.probabilities IS NULL AND d.grade IS NULL) AS certain,
                    CASE WHEN NOT coalesce(d.by_people, false) THEN
                        l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
-                   f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged,
+                   f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged, d.grade IS NOT NULL AS changed,
                    {has_text(need) if need else "true"} AS has_text
             FROM labels l JOIN pairs p USING (row)
             LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
             LEFT JOIN {flagged(run)} f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
-               certain OR coalesce(confidence, 0) >= {negative} AS sure, 0::TINYINT AS split, false AS first,
+               certain OR changed OR coalesce(confidence, 0) >= {negative} AS sure, 0::TINYINT AS split, false AS first,
                false AS bettered,
                CASE WHEN grade IS NULL THEN status
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
