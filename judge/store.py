@@ -215,11 +215,11 @@ class Run:
                 db.register(name, table)
             yield db
 
-    def check_whole(self) -> None:
-        """Refuse a run whose rows do not each have exactly one label.
+    def check_finished(self) -> tuple[int, int]:
+        """Refuse a run in which rows have no label yet, without reading them; returns how many rows and labels.
 
         Raises:
-            RunError: The run is unfinished, or its counts do not add up.
+            RunError: It is unfinished, or damaged.
         """
         rows, labelled = self.manifest.rows, self.labelled()
         if labelled < rows:
@@ -227,6 +227,15 @@ class Run:
                 f"{self.path}: {labelled:,} of {rows:,} rows are labelled",
                 "run the same `judge label` command again; it goes on where it stopped",
             )
+        return rows, labelled
+
+    def check_whole(self) -> None:
+        """Refuse a run whose rows do not each have exactly one label.
+
+        Raises:
+            RunError: The run is unfinished, or its counts do not add up.
+        """
+        rows, labelled = self.check_finished()
         with tempfile.TemporaryDirectory(prefix="whole-") as scratch, self.database(Path(scratch)) as db:
             distinct, known, own = db.execute(
                 """SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),

@@ -95,6 +95,7 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
     _spare(run, out)
     if form != BEIR and not wanted.splits:
         _check_suffix(form, out)
+    run.check_finished()  # before the ledger: a run that cannot be exported stays as it is
     decisions, ledger = Decided.of(run), Exports(run.path)
     ledger.check()
     there = ledger.settle(out)

@@ -114,6 +114,7 @@ def publish(
         HubError: The Hub refuses, breaks off or cannot be reached, or what was loaded again is not what was sent.
     """
     check(target)
+    run.check_finished()
     Exports(run.path).check()
     _be_quiet()
     remote = Remote(target.repo, target.revision)
