@@ -172,10 +172,13 @@ def _write_csv(lines: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """Lists as words between spaces; text that a spreadsheet would run as a formula gets a quote in front."""
+    """Lists as words between spaces; text that a spreadsheet would run as a formula gets a quote in front.
+
+    One that begins with a quote gets none more: this file is read again as it is.
+    """
     if isinstance(value, list):
         return " ".join(map(str, value))
-    return inert(value) if isinstance(value, str) else value
+    return inert(value) if isinstance(value, str) and not value.startswith("'") else value
 
 
 def _votes(ratings: Floats, values: Sequence[int]) -> Floats:

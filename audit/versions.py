@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.decisions import Decisions
+from judge.parts import in_queries
 from judge.sql import identifier, quoted
 from judge.staging import MEMORY
 from judge.store import Run
@@ -48,7 +49,8 @@ def open_sides(scratch: Path, sides: Sequence[Side]) -> Any:
     shared = [name for name in fields[0] if name in fields[1]]
     key = "query_id" if ids_meet(db) else "query"
     for side, own in zip(sides, fields, strict=True):
-        _load(db, side, key, own, shared)
+        with in_queries(side.run.parts()):
+            _load(db, side, key, own, shared)
     columns = ("row", "query_id", "status", "grade", "expected", "confidence", "reason", "label_grade")
     beside = ", ".join(
         f"{side}.{name} AS {side}_{name}" for name in (*columns, "decided_by", "decision_reason") for side in "ab"

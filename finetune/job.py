@@ -121,14 +121,12 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
         raise RunError(f"{out}: is taken by something else", "choose a new directory with --out")
     try:
         with FileLock(out / ".lock", timeout=0):
-            if key.is_file():
-                there = _begun(key)
-                if lines := there.differences(prepared.key):
-                    listed = "".join(f"\n  {line}" for line in lines)
-                    raise RunError(
-                        f"{out}: holds another training; what differs:{listed}",
-                        "choose another --out, or give what it was begun with",
-                    )
+            if key.is_file() and (lines := _begun(key, prepared).differences(prepared.key)):
+                listed = "".join(f"\n  {line}" for line in lines)
+                raise RunError(
+                    f"{out}: holds another training; what differs:{listed}",
+                    "choose another --out, or give what it was begun with",
+                )
             done = _done(out)
             if not done:
                 # The key first: a directory without it is taken for somebody else's.
@@ -156,11 +154,14 @@ def _done(out: Path) -> Tuned | None:
         return None
 
 
-def _begun(key: Path) -> Fingerprint:
+def _begun(key: Path, prepared: Prepared) -> Fingerprint:
     try:
         parts = json.loads(key.read_text(encoding="utf-8"))
-        # The free keys were part of it once: trainings that were begun then go on, too.
-        return Fingerprint(parts={name: part for name, part in parts.items() if name not in FREE})
+        # The free keys were part of it once, and the split was not: judges that were taught then stay what they are.
+        parts = {name: part for name, part in parts.items() if name not in FREE}
+        if (key.parent / FILE).is_file():
+            parts.setdefault("held_out_digest", prepared.key.parts["held_out_digest"])
+        return Fingerprint(parts=parts)
     except (ValueError, AttributeError):
         raise RunError(f"{key}: is not ours", "choose a new directory with --out") from None
 

@@ -143,7 +143,8 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
         for name in ("train", "validation", "calibration")
     }
     held = [item.pair.candidate_id for item, there in zip(rated, inside, strict=True) if not there]
-    unseen = [item for item in taught if item.pair.candidate_id not in {*held}]
+    out = {*held}
+    unseen = [item for item in taught if item.pair.candidate_id not in out]
     made = warm_pairs(unseen, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
     values = builder.guideline.values
     warm = [

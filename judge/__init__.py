@@ -1,3 +1,3 @@
 """Pairs in, labels out: reading, prompting, engines, labelling and export."""
 
-__version__ = "0.1.0"
+__version__ = "0.1.1"

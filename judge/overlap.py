@@ -21,7 +21,7 @@ def words(text: str) -> list[str]:
     text = text[:HEAD].casefold()
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return [_stem(word) for word in _WORD.findall(text)]
+    return [stem(word) for word in _WORD.findall(text)]
 
 
 def overlap(query: str, texts: Mapping[str, str]) -> str:
@@ -51,5 +51,6 @@ def _seen(text: str) -> set[str]:
     return {*found, *map("".join, pairwise(found))}
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without the ending of its plural."""
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

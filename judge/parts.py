@@ -56,5 +56,5 @@ def _whole(part: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own words: the file may be whole
-        fix = "delete it and the parts after it, and run the same command again: it goes on from there"
+        fix = "delete it and the parts after it, and run the `judge label` or `judge import` that made the run again"
         raise RunError(f"{part}: is damaged", fix) from None

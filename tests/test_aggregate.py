@@ -179,3 +179,10 @@ def test_bad_rows_are_left_out_and_counted_where_that_is_asked(main, tmp_path):
     assert (found["pairs"], found["skipped_rows"]) == (1, {"unknown grade": 1})
     said = main("aggregate", "r.csv", "--out", "p.csv", "--skip-bad-rows").out
     assert "left out: 1 row × unknown grade" in said
+
+
+def test_an_id_that_begins_with_a_quote_is_found_again_by_what_reads_the_csv(main, tmp_path):
+    (tmp_path / "r.csv").write_text("query,candidate_id,ann,ben\n'90s jeans,'A,2,2\n'90s jeans,B,0,0\n")
+    main("aggregate", "r.csv", "--raters", "ann,ben", "--out", "gold.csv")
+    main("import", "gold.csv", "--out", "run")
+    assert main("agree", "r.csv", "--raters", "ann,ben", "--run", "run", "--json").json["coverage"] == 1

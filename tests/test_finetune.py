@@ -63,9 +63,12 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
     config = quick(**SURE, rank=4)
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=2)
     assert "rank: 8 → 4" in refused.err
-    # As a training that was begun before the split was noted.
+    # As one of before the split was noted, and when the batch was: a judge that is done stays, a training begins anew.
     key = tmp_path / "ours" / "training.json"
-    key.write_text(json.dumps({name: part for name, part in json.loads(key.read_text()).items() if "held" not in name}))
+    older = {name: part for name, part in json.loads(key.read_text()).items() if "held" not in name}
+    key.write_text(json.dumps({**older, "batch_tokens": "4096", "checkpoint_every": "2"}))
+    assert taught(main, tiny_base, rated_file, quick)["created"] == told["created"]
+    (tmp_path / "ours" / "judge.json").unlink()
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE), code=2)
     assert "held_out_digest: None → " in refused.err
 
@@ -267,9 +270,6 @@ def test_a_training_goes_on_with_the_batch_that_fits(main, tiny_base, rated_file
     given = ["finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config"]
     refused = main(*given, quick(epochs=1), code=1)
     assert "set batch_tokens: 512" in refused.err
-    # As a training that was begun when these two were still part of what is taught.
-    key = tmp_path / "ours" / "training.json"
-    key.write_text(json.dumps({**json.loads(key.read_text()), "batch_tokens": "4096", "checkpoint_every": "2"}))
     main(*given, quick(epochs=1, batch_tokens=512, checkpoint_every=3))
     assert read_tuned(tmp_path / "ours").training["config"]["batch_tokens"] == 512
     main(*given, quick(epochs=1, batch_tokens=256))

@@ -195,6 +195,12 @@ def test_a_query_in_the_plural_or_written_as_one_word_is_in_one_part():
     assert len(set(query_groups(["table lamps", "lamp, table", "tablelamp"]))) == 1
 
 
+def test_words_of_other_scripts_are_told_apart_by_their_marks():
+    given = ["दाल", "दिल", "दूल", "पेन", "पान", "ガラス", "カラス", "ベッド", "ペット", "ヘッド"]
+    assert len(set(query_groups(given))) == len(given)
+    assert len(set(query_groups(["Café-Tasse", "cafe tasse"]))) == 1
+
+
 def test_held_out_products_are_counted_where_taught_and_make_no_warm_pairs(tmp_path, guideline):
     """Of 40 queries each has a product of its own, and one that it shares with its neighbour."""
     head = "query,candidate_id,title,brand,category,grade\n"

@@ -15,6 +15,7 @@ from judge.decisions import Decision, Decisions, Verdict
 from judge.errors import InputError, RunError
 from judge.export import VIEWS, Decided, Exports, Negatives, Selection, chosen, export, write_views
 from judge.export.mining import Rows, mine, why_unused
+from judge.export.similar import spelling
 from judge.export.texts import candidate_text
 from judge.fingerprint import file_digest
 from judge.guideline import load_guideline
@@ -217,6 +218,29 @@ def test_a_query_under_two_spellings_does_not_contradict_itself(run_of, tmp_path
         ("mouse", "c", "a"),
     }
     assert (done.used, done.left_out) == (6, {DOUBTFUL: 1})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("5 inch phone", "5.5 inch phone", False),
+        ("size 7.5", "size 5.7", False),
+        ("c book", "c++ book", False),
+        ("1/2 inch", "2 1 inch", False),
+        ("$5 card", "5% card", False),
+        ("mouse, wireless (new)!", "New wireless mouse", True),
+        ("café women's", "Womens Café", True),
+        ("काला", "कील", False),
+    ],
+)
+def test_what_is_another_query_and_what_another_spelling(run_of, tmp_path, one, other, same):
+    assert (spelling(one) == spelling(other)) == same
+    rows = [row(one, "a", 2), row(one, "b", 0), row(other, "a", 0), row(other, "b", 2)]
+    if same:
+        with pytest.raises(InputError, match="leaves nothing to export"):
+            export(run_of(rows), "triplets", tmp_path / "t")
+    else:
+        assert export(run_of(rows), "triplets", tmp_path / "t").records == {"train": 2}
 
 
 def test_a_grade_that_is_left_out_counts_for_other_spellings_too(run_of, tmp_path):

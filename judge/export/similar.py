@@ -11,13 +11,13 @@ is taken apart and joined again under stricter similarity, at last by the same w
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from judge.overlap import words
+from judge.overlap import stem
 from judge.records import query_key
 
 ALIKE = (0.8, 0.9)
@@ -31,6 +31,8 @@ BATCH = 20_000
 
 _MARKS = re.compile("[\u0300-\u036f]")
 _WORDS = re.compile(r"[a-z0-9]+")
+_AROUND = ".,;:!?\"()[]{}…–—"
+"""Signs around a word that are none of it."""
 _draw = np.random.default_rng(20261121)
 _FACTORS = _draw.integers(1, 2**32, BANDS * ROWS, dtype=np.uint32) | np.uint32(1)
 _SHIFTS = _draw.integers(0, 2**32, BANDS * ROWS, dtype=np.uint32)
@@ -40,16 +42,32 @@ Ints = npt.NDArray[np.int64]
 
 def canonical(text: str) -> str:
     """A text's words, each once, in alphabetical order, without case and accents; itself where it has no words."""
+    return " ".join(sorted(set(_words(text)))) or text.strip()
+
+
+def spelling(text: str) -> str:
+    """A text's words in alphabetical order, without case, accents and the punctuation around words; itself without any.
+
+    What stands within a word or says how much, is another word: 5.5 is not 5, c++ is not c, 5% is not 5.
+    """
+    return " ".join(sorted(filter(None, (word.strip(_AROUND) for word in _plain(text).split())))) or text.strip()
+
+
+def _plain(text: str) -> str:
     # An apostrophe does not part a word: women's and womens are the same.
     plain = text.casefold().replace("'", "").replace("’", "")
     if plain.isascii():
-        words = _WORDS.findall(plain)
-    else:
-        # Accents of European scripts only: in others marks are letters, which `\\w` does not know.
-        # Signs that stand for letters can bring capitals: ℃ is °C.
-        plain = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", plain).casefold()))
-        words = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in plain).split()
-    return " ".join(sorted(set(words))) if words else text.strip()
+        return plain
+    # Accents of European scripts only: in others marks are letters, which `\\w` does not know.
+    # Signs that stand for letters can bring capitals: ℃ is °C.
+    return unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", plain).casefold()))
+
+
+def _words(text: str) -> list[str]:
+    plain = _plain(text)
+    if plain.isascii():
+        return _WORDS.findall(plain)
+    return "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in plain).split()
 
 
 def query_groups(queries: Sequence[str]) -> list[str]:
@@ -69,7 +87,7 @@ def query_groups(queries: Sequence[str]) -> list[str]:
 
 def _names(text: str) -> set[str]:
     """What a query's text shares with other texts of the same query."""
-    found = words(text)
+    found = [stem(word) for word in _words(text)]
     return {canonical(text), " ".join(sorted(set(found))), "".join(found)} - {""}
 
 
@@ -106,13 +124,13 @@ def bands(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     return out
 
 
-def canonicals(db: Any, source: str, name: str) -> None:
-    """Make the table `name` of columns `id, key`: each text's words; of columns `id, text`, as for `cluster`."""
+def keyed(db: Any, source: str, name: str, key: Callable[[str], str]) -> None:
+    """Make the table `name` of columns `id, key`: each text's; of columns `id, text`, as for `cluster`."""
     import pyarrow as pa
 
     db.execute(f"CREATE OR REPLACE TABLE {name} (id VARCHAR, key VARCHAR)")
     for batch in db.cursor().sql(source).to_arrow_reader(BATCH):
-        keys = [canonical(text or "") for text in batch.column(1).to_pylist()]
+        keys = [key(text or "") for text in batch.column(1).to_pylist()]
         _insert(db, name, pa.table({"id": batch.column(0), "key": pa.array(keys, pa.string())}))
 
 
@@ -126,7 +144,7 @@ def cluster(db: Any, source: str, name: str) -> None:
     """
     import pyarrow as pa
 
-    canonicals(db, source, "said")
+    keyed(db, source, "said", canonical)
     # Numbered by hash: the smallest number of a cluster is its representative.
     db.execute("""CREATE OR REPLACE TABLE keys AS
         SELECT (row_number() OVER (ORDER BY md5(key), key) - 1)::INTEGER AS number, key

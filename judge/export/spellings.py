@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from judge.export.similar import canonicals
+from judge.export.similar import keyed, spelling
 from judge.export.texts import QUERIES
 
 
 def mark_bettered(db: Any) -> None:
-    """Set `bettered` in the table `rows` where a query of the same words, under another id, grades the product higher.
+    """Set `bettered` in the table `rows` where the same query, spelt otherwise or by another id, has a higher grade.
 
-    Rows that are left out count, too: what they say of a product is as true.
+    Only of the same product. Rows that are left out count, too: what they say of a product is as true.
     """
-    canonicals(db, QUERIES, "query_words")
+    keyed(db, QUERIES, "query_words", spelling)
     db.execute("""UPDATE rows SET bettered = true FROM (
             SELECT r.row, r.grade < max(r.grade) OVER (PARTITION BY s.key, r.candidate_id) AS lower
             FROM rows r JOIN (SELECT id, key FROM query_words QUALIFY count(*) OVER (PARTITION BY key) > 1) s
