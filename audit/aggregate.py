@@ -143,6 +143,8 @@ def write(panel: Panel, found: Aggregate, out: Path, *, overwrite: bool = False)
         InputError: The file is already there, or cannot be written.
     """
     lines = list(rows(panel, found))
+    if out.suffix == ".csv":
+        _check_ids(lines, out)
     with new_file(out, overwrite=overwrite) as partial:
         if out.suffix == ".parquet":
             import pyarrow as pa
@@ -159,6 +161,16 @@ def write(panel: Panel, found: Aggregate, out: Path, *, overwrite: bool = False)
         else:
             _write_csv(lines, partial)
     return len(lines)
+
+
+def _check_ids(lines: Sequence[dict[str, Any]], out: Path) -> None:
+    for line in lines:
+        for name in ("query_id", "candidate_id"):
+            if _cell(line[name]) != line[name]:
+                raise InputError(
+                    f"{out}: {name} {line[name]!r} would be a formula to a spreadsheet, and with a quote another id",
+                    "write .parquet or .jsonl, which hold it as it is",
+                )
 
 
 def _write_csv(lines: Sequence[dict[str, Any]], path: Path) -> None:

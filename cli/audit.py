@@ -7,6 +7,7 @@ import typer
 
 from cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
 from cli.output import say, show, show_json, show_table
+from judge.records import counted
 
 if TYPE_CHECKING:
     from audit.engagement.auditing import Audit
@@ -55,7 +56,7 @@ def audit(
     from audit.engagement.auditing import audit as compare
     from audit.engagement.labelled import Ratings
     from audit.engagement.source import EngagementFile, keys
-    from audit.engagement.writing import check_place, write_audit
+    from audit.engagement.writing import check_place, flags_held, write_audit
     from judge.errors import InputError
     from judge.store import Run
 
@@ -75,11 +76,14 @@ def audit(
         say("reading events")
         settings = Settings(level, ratings, Rules(memory=memory))
         found = compare(opened, EngagementFile(path, mapping, name), settings)
+    before = flags_held(opened)
     write_audit(found, out)
     if json:
         show_json(found.as_json())
         return
     _show(found, out)
+    if before:
+        show(f"the run held {counted(before, 'flag')} of an earlier audit: these are in their place")
 
 
 def _show(found: "Audit", out: Path) -> None:

@@ -151,9 +151,8 @@ def begin_run(
     staged = None if begun else _stage(source, guideline, run.path)
     maker = _fingerprint(guideline, judge())
     if calibration and (lines := calibration.differences(maker.parts)):
-        listed = "".join(f"\n  {line}" for line in lines)
         raise InputError(
-            f"the calibration was fitted to another judge's probabilities; what differs:{listed}",
+            f"the calibration was fitted to another judge's probabilities; what differs: {'; '.join(lines)}",
             "label rated pairs with this judge, and fit one to them with `judge calibrate`",
         )
     if staged is None:

@@ -10,6 +10,7 @@ from judge.embedded import EMBEDDED, embedded_model
 from judge.errors import ModelError, safe
 from judge.fingerprint import digest, file_digest
 from judge.gguf import folder_of, is_whole, unpack
+from judge.shipped import SHIPPED
 
 ADAPTER = "adapter_config.json"
 """What transformers takes for an adapter of the weights in the same folder, and applies unasked."""
@@ -57,12 +58,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     if _is_gguf(directory):
         return _unpacked(name, directory, None, None)
     if not directory.is_dir():
-        match = _HUB_ID.match(name)
-        if not match or name.startswith((".", "/", "~")):
-            raise ModelError(
-                f"no judge {name!r}",
-                f"name {EMBEDDED}, a model directory, a GGUF file, or owner/name[@revision] of the Hub",
-            )
+        match = hub_id(name)
         directory = _download(match["repo"], match["revision"], match["file"])
         name, file = name.partition("@")[0], match["file"]
         # A snapshot's folder is named after the commit it holds.
@@ -84,6 +80,21 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     config = _config(directory)
     weights = digest({path.name: _digest(path, blobs) for path in files} | {"config": _lasting(config)})
     return JudgeModel(name, directory, revision, _context(config), weights)
+
+
+def hub_id(name: str) -> re.Match[str]:
+    """The parts of a name that may be the Hub's.
+
+    Raises:
+        ModelError: It is none.
+    """
+    match = _HUB_ID.match(name)
+    if not match or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"no judge {name!r}",
+            f"name {SHIPPED}, {EMBEDDED}, a model directory, a GGUF file, or owner/name[@revision] of the Hub",
+        )
+    return match
 
 
 def local_directory(name: str, revision: str | None = None) -> Path | None:

@@ -186,3 +186,10 @@ def test_an_id_that_begins_with_a_quote_is_found_again_by_what_reads_the_csv(mai
     main("aggregate", "r.csv", "--raters", "ann,ben", "--out", "gold.csv")
     main("import", "gold.csv", "--out", "run")
     assert main("agree", "r.csv", "--raters", "ann,ben", "--run", "run", "--json").json["coverage"] == 1
+    # -1 would come back as '-1, which may be another product.
+    (tmp_path / "f.csv").write_text("query,candidate_id,ann,ben\nlamp,-1,2,2\nlamp,'-1,0,0\n")
+    refused = main("aggregate", "f.csv", "--raters", "ann,ben", "--out", "g.csv", code=2).err
+    assert "candidate_id '-1' would be a formula" in refused
+    main("aggregate", "f.csv", "--raters", "ann,ben", "--out", "g.parquet")
+    main("import", "g.parquet", "--out", "again")
+    assert main("agree", "f.csv", "--raters", "ann,ben", "--run", "again", "--json").json["accuracy"]["value"] == 1

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from audit.engagement.aggregate import aggregate
@@ -145,6 +147,10 @@ def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
         main("audit", "run", "shown.csv", "--people", "plain.csv", *maps[2:], "--out", "b", "--json").out
     )
     assert found["pairs"]["with_people_grade"] == 1, "a map that is the events' alone"
+    flag = {"query_id": ["q"], "candidate_id": ["A"]}
+    pq.write_table(pa.table(flag), tmp_path / "run" / "flags.parquet")
+    again = main("audit", "run", "shown.csv", *maps[2:], "--out", "c").out
+    assert "the run held 1 flag of an earlier audit: these are in their place" in again
     wrong = main("audit", "run", "shown.csv", "--map", "query=term", "--map", "candidate_id=sku", "--out", "x", code=2)
     assert "no file has a column 'sku'" in wrong.err or "missing column" in wrong.err
 

@@ -249,6 +249,23 @@ def test_a_grade_that_is_left_out_counts_for_other_spellings_too(run_of, tmp_pat
     assert texts(read(tmp_path / "t")) == [("b", "c")]
 
 
+def test_too_few_negatives_are_not_counted_as_too_many(run_of, tmp_path):
+    run = run_of([row("q", "a", 2), row("q", "b", 1), row("q", "c", 0), row("p", "d", 2), row("p", "e", 0)])
+    with pytest.raises(InputError, match="5 × fewer negatives than asked for") as refused:
+        export(run, "n-tuples", tmp_path / "t", Selection(negatives=Negatives(count=9)))
+    assert "fewer --negatives" in refused.value.hint
+    assert export(run, "n-tuples", tmp_path / "u", Selection(negatives=Negatives(count=2))).left_out == {
+        "fewer negatives than asked for": 2
+    }
+
+
+def test_without_texts_the_fix_is_a_catalogue(run_of, tmp_path):
+    rows = [row("q", key, grade) | {"title": None} for key, grade in (("a", 2), ("b", 0))]
+    with pytest.raises(InputError, match="no text") as refused:
+        export(run_of(rows), "triplets", tmp_path / "t")
+    assert "--catalogue" in refused.value.hint
+
+
 def test_pairs_have_a_score_between_0_and_1_or_a_class(run_of, tmp_path):
     run = run_of([row("q", "a", 2), row("q", "b", 1, 0.8, expected_grade=0.5), row("q", "c", 0)])
     export(run, "pairs", tmp_path / "s")
@@ -433,7 +450,7 @@ def test_mined_negatives_keep_the_rules(drawn, count, mix, grades):
     chosen = np.isin(level, list(grades))
     positive, negatives = mine(rows, Negatives(count=count, mix=mix), chosen)
     assert sorted(positive.tolist()) == np.flatnonzero(chosen).tolist()
-    used = np.zeros(len(query), dtype=bool)
+    used, served = np.zeros((2, len(query)), dtype=bool)
     for place, lower in zip(positive.tolist(), negatives.tolist(), strict=True):
         lower = [one for one in lower if one >= 0]
         # By the definition, one row at a time.
@@ -446,8 +463,8 @@ def test_mined_negatives_keep_the_rules(drawn, count, mix, grades):
         if mix != "even":
             assert [level[i] for i in lower] == wanted
         if lower:
-            used[[place, *lower]] = True
-    assert sum(why_unused(rows, used, chosen).values()) == int((~used).sum())
+            used[[place, *lower]] = served[place] = True
+    assert sum(why_unused(rows, used, chosen, served).values()) == int((~used).sum())
 
 
 def test_every_format_accounts_for_every_row(run_of, tmp_path, main):

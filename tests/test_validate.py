@@ -102,6 +102,15 @@ def test_what_a_taught_judge_does_not_read_is_named(main, given):
     assert "was taught the guideline three-level" in refused, "as `judge label` says"
 
 
+def test_a_judge_that_cannot_be_is_refused_as_label_refuses_it(main, given):
+    given(p=HEAD + "title\nboots,1,Boots\n")
+    for verb in (["validate", "p.csv"], ["label", "p.csv", "--out", "run"]):
+        refused = main(*verb, "--judge", "nonsense", code=2).err
+        assert "no judge 'nonsense'" in refused
+        assert "name shop-135m, smollm2-135m" in refused
+    main("validate", "p.csv", "--judge", "owner/name")
+
+
 def test_of_several_columns_that_a_name_is_mapped_to_the_first_is_read_and_named(main, given):
     given(p=HEAD + "name,label\nlamp,1,Lamp,Old lamp\n")
     maps = ("--map", "title=name", "--map", "title=label")

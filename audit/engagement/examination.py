@@ -80,8 +80,8 @@ def examine(cells: Cells, searches: Searches | None, seed: int = 0) -> Examinati
             model = _without(model, apart)
             listed = ", ".join(map(str, apart[:12])) + (" …" if len(apart) > 12 else "")
             note = (
-                f"examination at positions {listed} cannot be told from relevance: too few pairs were shown there and "
-                "at another position; vary the ranking a little to learn it"
+                f"examination at positions {listed} cannot be told from relevance: no pair that was shown "
+                f"{BRIDGE:.0f} times there was as often at another; vary the ranking a little, or bring more events"
             )
     return Examination(model, scores, base, _curve(cells, searches, (model, apart), rng), note)
 

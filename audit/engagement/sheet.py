@@ -145,8 +145,9 @@ def parse_decision(text: str, values: Sequence[int], where: str, label: int | No
     Raises:
         InputError: It is none of these.
     """
-    if text in (Verdict.KEEP, Verdict.UNSURE):
-        return Verdict(text), None
+    word = text.strip().lower()  # spreadsheets begin a word with a capital
+    if word in (Verdict.KEEP, Verdict.UNSURE):
+        return Verdict(word), None
     grade = int(text.removesuffix(".0")) if text.removesuffix(".0").isdecimal() else None
     if grade not in values:
         known = ", ".join(map(str, values))

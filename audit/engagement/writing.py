@@ -42,6 +42,14 @@ def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) ->
         raise InputError(f"{out}: holds something that is no audit's ({', '.join(others[:3])})", fix)
 
 
+def flags_held(run: Run) -> int:
+    """How many flags an earlier audit left in the run: another one takes their place."""
+    import pyarrow.parquet as pq
+
+    path = run.path / "flags.parquet"
+    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
+
+
 def write_audit(found: Audit, out: Path) -> None:
     """Write `evidence.parquet`, `flags.parquet`, `queries.parquet`, `audit.json` and `report.html`, each whole.
 

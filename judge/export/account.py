@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from judge.errors import InputError, RunError
-from judge.export.chosen import UNSURE, Chosen
-from judge.export.mining import DOUBTFUL, LONELY
+from judge.export.chosen import TEXTLESS, UNSURE, Chosen
+from judge.export.mining import DOUBTFUL, FEW, LONELY
 from judge.export.written import WrittenView
 from judge.sql import quoted
 
@@ -36,6 +36,10 @@ def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *,
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in sorted(left_out.items()))
         # What certainty did not leave out, less of it does not bring back.
         fix = "ask for less certainty, or label more" if {UNSURE, DOUBTFUL} & left_out.keys() else "label more"
+        if TEXTLESS in left_out:
+            fix = "choose other --fields, or make the run with --catalogue: its pairs have no texts to write"
+        elif FEW in left_out:
+            fix = "ask for fewer --negatives, or label more"
         fix += ", or export to judgments, which sets no rows against each other" if LONELY in left_out else ""
         raise NothingError(f"{chosen.run.path}: leaves nothing to export ({reasons})", fix)
     return WrittenView(records=dict(records), used=used, left_out=dict(sorted(left_out.items())), files=())

@@ -93,25 +93,27 @@ def _steps(rules: Negatives, levels: int) -> list[tuple[int, int]]:
     return [(level, step) for level in below for step in range(rules.count)]
 
 
-def why_unused(rows: Rows, used: Flags, positives: Flags) -> dict[str, int]:
-    """How many rows are in no record, by reason."""
+def why_unused(rows: Rows, used: Flags, positives: Flags, served_by: Flags) -> dict[str, int]:
+    """How many rows are in no record, by reason; `served_by` are the positives that are in one."""
     count = int(rows.query[-1]) + 1
     lowest, highest, best = np.full(count, rows.levels), np.full(count, -1), np.full(count, -1)
     lowest_usable = np.full(count, rows.levels)
     np.minimum.at(lowest, rows.query, rows.level)
     np.maximum.at(highest, rows.query, rows.level)
+    reached = np.full(count, -1)
     np.maximum.at(best, rows.query[positives], rows.level[positives])
+    np.maximum.at(reached, rows.query[served_by], rows.level[served_by])
     np.minimum.at(lowest_usable, rows.query[rows.usable], rows.level[rows.usable])
     lonely = (lowest == highest)[rows.query]
     above = positives & (rows.level > lowest[rows.query])
     served = lowest_usable[rows.query] < rows.level
     spare = ~lonely & ~above & rows.usable
-    opposed = best[rows.query] > rows.level
+    opposed, needed = best[rows.query] > rows.level, reached[rows.query] > rows.level
     reasons = {
         LONELY: lonely,
-        FEW: ~lonely & above & served,
+        FEW: (~lonely & above & served) | (spare & opposed & ~needed),
         DOUBTFUL: ~lonely & ((above & ~served) | (~above & ~rows.usable)),
-        SURPLUS: spare & opposed,
+        SURPLUS: spare & needed,
         UNOPPOSED: spare & ~opposed,
     }
     return {reason: found for reason, rule in reasons.items() if (found := int((rule & ~used).sum()))}

@@ -31,7 +31,7 @@ BATCH = 20_000
 
 _MARKS = re.compile("[\u0300-\u036f]")
 _WORDS = re.compile(r"[a-z0-9]+")
-_AROUND = ".,;:!?\"()[]{}…–—"
+_AROUND = '.,;:!?"()[]{}…–—'
 """Signs around a word that are none of it."""
 _draw = np.random.default_rng(20261121)
 _FACTORS = _draw.integers(1, 2**32, BANDS * ROWS, dtype=np.uint32) | np.uint32(1)

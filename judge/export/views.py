@@ -161,7 +161,7 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
         positive, negatives = np.repeat(positive, there.sum(axis=1)), negatives[there].reshape(-1, 1)
     used = np.zeros(len(window.grade), dtype=bool)
     used[positive] = used[negatives.ravel()] = True
-    work.unused.update(why_unused(rows, used, higher))
+    work.unused.update(why_unused(rows, used, higher, np.isin(np.arange(len(used)), positive)))
     columns = {
         "anchor": window.table.column("query").take(pa.array(positive)),
         "positive": texts.take(pa.array(positive)),
