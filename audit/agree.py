@@ -62,6 +62,8 @@ class Report:
     judged: Judged | None
     rated: int
     """Pairs with a reference."""
+    lacking: tuple[int, Mapping[str, int]]
+    """Those of them that the run does not have; that it has without a grade, by status."""
     comparisons: Sequence[Comparison]
     people: People
     ceiling: Sequence[Ceiling]
@@ -95,8 +97,8 @@ class Report:
             "grade_names": [grade.name for grade in self.guideline.grades],
             "rated": self.rated,
             "coverage": self.coverage,
-            "not_in_run": self.judged.not_in_run if self.judged else 0,
-            "not_graded": dict(self.judged.not_graded) if self.judged else {},
+            "not_in_run": self.lacking[0],
+            "not_graded": dict(self.lacking[1]),
         }
         lists = ("ceiling", "raters", "clauses", "confused", "segments", "disagreements")
         return {
@@ -151,22 +153,18 @@ def agree(question: Question) -> Report:
             "name a run with --run RUN, or the raters' columns with --raters A,B,C",
         )
     hits = _hits(panel, reference, first)
+    there = ~np.isnan(reference.grades)
     return Report(
         panel=panel,
         guideline=guideline,
         primary=primary,
         judged=first,
-        rated=int((~np.isnan(reference.grades)).sum()) if first else len(panel.units),
+        rated=int(there.sum()) if first else len(panel.units),
+        lacking=first.lacking(there) if first else (0, {}),
         comparisons=_comparisons(panel, people, [j.side for j in judged]),
         people=report_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),
-        alternative=[
-            (
-                j.side.name,
-                alternative_annotator_test(panel.grades, j.side.grades, queries, panel.raters, question.epsilon),
-            )
-            for j in judged
-        ],
+        alternative=[(side.name, _alternative(panel, side, question.epsilon)) for side in (j.side for j in judged)],
         raters=report_raters(panel) if len(people) > 1 or panel.gold is not None else [],
         clauses=report_clauses(panel, hits, people_agree(panel), guideline),
         confused=confused_clauses(panel),
@@ -176,6 +174,10 @@ def agree(question: Question) -> Report:
         charts=charts(reference, first.side, values) if first else None,
         disagreements=instructive(panel, reference, first.side if first else None),
     )
+
+
+def _alternative(panel: Panel, side: Side, epsilon: float) -> AlternativeAnnotator:
+    return alternative_annotator_test(panel.grades, side.grades, panel.queries, panel.raters, epsilon)
 
 
 def _read(question: Question) -> tuple[Panel, Guideline, list[Judged]]:

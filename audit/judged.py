@@ -1,5 +1,6 @@
 """A run beside a panel: its label of every rated pair, and what it says of the pairs that nobody rated."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,21 +30,15 @@ class Judged:
     side: Side
     rows: npt.NDArray[np.int64]
     """The run's input row of each unit, shape (units,); -1 where the run does not have the pair."""
-    not_graded: Mapping[str, int]
-    """Rated pairs that the run has without a grade, by status."""
+    statuses: Sequence[str | None]
+    """What the run says of each unit that it has without a grade; null for all others."""
     facets: Sequence[Mapping[str, Any]]
     """What the run says of each unit beside the grade: locale, category, title, description."""
 
-    @property
-    def not_in_run(self) -> int:
-        """Rated pairs that the run does not have."""
-        return int((self.rows < 0).sum())
-
-    @property
-    def coverage(self) -> float | None:
-        """The share of rated pairs that the run graded."""
-        graded = ~np.isnan(self.side.grades)
-        return float(graded.mean()) if graded.size else None
+    def lacking(self, wanted: npt.NDArray[np.bool_]) -> tuple[int, dict[str, int]]:
+        """How many of the wanted units the run does not have, and how many without a grade, by status."""
+        found = Counter(status for status, here in zip(self.statuses, wanted, strict=True) if here and status)
+        return int((wanted & (self.rows < 0)).sum()), dict(sorted(found.items()))
 
 
 def find_labels(run: Run, panel: Panel, name: str) -> Judged:
@@ -66,14 +61,14 @@ def find_labels(run: Run, panel: Panel, name: str) -> Judged:
     shares = np.full((len(units), len(panel.values)), np.nan)
     rows = np.full(len(units), -1, dtype=np.int64)
     facets: list[Mapping[str, Any]] = [{}] * len(units)
-    missing: dict[str, int] = {}
+    statuses: list[str | None] = [None] * len(units)
     for unit, row, status, grade, mean, probabilities, locale, candidate in run.query(_JOIN, ratings=table):
         if row is None:
             continue
         rows[unit] = row
         facets[unit] = _facets(locale, candidate or {})
         if grade is None:
-            missing[status] = missing.get(status, 0) + 1
+            statuses[unit] = status
             continue
         grades[unit], expected[unit] = grade, grade if mean is None else mean
         if probabilities is not None:
@@ -88,7 +83,7 @@ def find_labels(run: Run, panel: Panel, name: str) -> Judged:
         )
     # Labels of people carry no probabilities: then there is nothing to calibrate, and the grade is what was expected.
     side = Side(name, grades, expected, None if np.isnan(shares).all() else shares)
-    return Judged(run, side, rows, dict(sorted(missing.items())), facets)
+    return Judged(run, side, rows, statuses, facets)
 
 
 def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str, Any]:

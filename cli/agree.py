@@ -194,6 +194,10 @@ def _show_people(found: "Report") -> None:
         ]
         head = ("rater", "ratings", "agrees with others", "quadratic kappa", "bias", "alone")
         show_table(body, head=head, right=(1, 5))
+    if found.panel.gold is not None and found.raters:
+        show()
+        beside = [(r.rater, _text(r.with_gold), _text(r.kappa_gold)) for r in found.raters]
+        show_table(beside, head=("rater", f"agrees with {found.panel.gold_name}", "quadratic kappa"))
 
 
 def _figure(figure: Mapping[str, Any]) -> tuple[str, str]:

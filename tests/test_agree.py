@@ -47,6 +47,20 @@ def test_figures_worked_by_hand(tmp_path, main):
     assert found["accuracy"]["reason"] == "2 queries are too few to be resampled, so there is no interval"
 
 
+def test_what_was_rated_is_compared_or_counted_once_and_gold_is_shown(tmp_path, main):
+    imported(tmp_path / "run", [("a", 1, 2), ("a", 2, 1), ("b", 1, 0)])
+    # Seven rated pairs: two compared, one tied of those in the run; of the four that it lacks one is tied, too.
+    lines = ["a,1,2,2,2", "a,2,1,1,1", "b,1,0,1,1", "b,2,0,0,0", "b,3,2,2,1", "b,4,1,2,2", "b,5,1,1,1"]
+    (tmp_path / "people.csv").write_text("query,candidate_id,ann,ben,gold\n" + "".join(f"{line}\n" for line in lines))
+    found = main("agree", "people.csv", "--run", "run", "--raters", "ann,ben", "--json").json
+    assert (found["rated"], found["n"], found["not_in_run"], found["people"]["tied"]) == (5, 2, 3, 2)
+    shown = main("agree", "people.csv", "--raters", "ann,ben", "--gold", "gold").out
+    # Ann has gold's grade of four pairs, Ben of six.
+    assert "agrees with gold" in shown
+    assert "ann    0.571" in shown
+    assert "ben    0.857" in shown
+
+
 def test_figures_equal_those_of_a_second_library(tmp_path, main):
     rng = np.random.default_rng(3)
     people = rng.integers(0, 3, 300)
