@@ -145,9 +145,11 @@ def test_an_adapter_is_on_disk_before_its_training_is_done(tmp_path, monkeypatch
 
 
 def test_an_adapter_that_the_machine_lost_is_made_again_from_the_checkpoint(directory):
-    prepared = SimpleNamespace(key=Fingerprint(parts={"ratings": "these"}), config=load_config())
+    prepared = SimpleNamespace(
+        key=Fingerprint(parts={"ratings": "these", "held_out_digest": "so"}), config=load_config()
+    )
     weights, checkpoint = directory / "adapter_model.safetensors", directory / "checkpoint.safetensors"
-    (directory / "training.json").write_text('{"ratings": "these"}')
+    (directory / "training.json").write_text('{"ratings": "these", "held_out_digest": "so"}')
     checkpoint.write_bytes(b"all of it")
     weights.write_bytes(b"")  # a machine that stops can leave a name without its bytes
     with writing(prepared, directory) as done:
@@ -157,8 +159,10 @@ def test_an_adapter_that_the_machine_lost_is_made_again_from_the_checkpoint(dire
 
 
 def test_an_adapter_that_is_another_is_refused_where_no_checkpoint_can_make_it(directory):
-    prepared = SimpleNamespace(key=Fingerprint(parts={"ratings": "these"}), config=load_config())
-    (directory / "training.json").write_text('{"ratings": "these"}')
+    prepared = SimpleNamespace(
+        key=Fingerprint(parts={"ratings": "these", "held_out_digest": "so"}), config=load_config()
+    )
+    (directory / "training.json").write_text('{"ratings": "these", "held_out_digest": "so"}')
     (directory / "adapter_model.safetensors").write_bytes(b"another")
     with pytest.raises(ModelError, match="adapter's files are not those"), writing(prepared, directory):
         pass
