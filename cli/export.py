@@ -134,8 +134,9 @@ def export(
         publish(Run.open(run), selection, asked, json)
         return
     publishing = (("--revision", revision), ("--private", private), ("--tag", tag), ("--license", licence))
-    reading = (("--ratings", ratings), ("--rating", rating), ("--raters", raters), ("--gold", gold))
-    if unused := [n for n, value in (*publishing, *reading, ("--grades", grades), ("--map", map_)) if value]:
+    people = (("--ratings", ratings), ("--rating", rating), ("--raters", raters), ("--gold", gold))
+    reading = (("--grades", grades), ("--map", map_))
+    if unused := [name for name, value in (*publishing, *people, *reading) if value]:
         raise InputError(f"{', '.join(unused)}: only --push uses this", "give --push owner/name, or leave it out")
     if to is None or out is None:
         raise InputError("nothing says what to write", "give --to FORMAT and --out PATH, or --push owner/name")

@@ -105,15 +105,15 @@ def _show(tuned: "Tuned") -> None:
         ("base", tuned.base.wanted),
         ("pairs to learn, to stop by, to calibrate with", " + ".join(f"{n:,}" for n in training["pairs"].values())),
         ("queries of each", " + ".join(f"{n:,}" for n in training["queries"].values())),
-        (
-            "held-out pairs whose product was taught, too",
-            "{product_taught:,} of {pairs:,}".format(**training["held_out"]),
-        ),
         ("steps, and whose weights are kept", f"{training['steps']:,}, {training['best_step']:,}"),
         ("on the validation queries: accuracy", f"{found['accuracy']:.3f}"),
         ("  quadratic kappa", "–" if kappa != kappa else f"{kappa:.3f}"),
         ("  log loss", f"{found['log_loss']:.3f}"),
     ]
+    if held := training.get("held_out"):  # a judge that was taught before they were counted has none
+        rows.insert(
+            3, ("held-out pairs whose product was taught, too", f"{held['product_taught']:,} of {held['pairs']:,}")
+        )
     show_table(rows)
     show_left_out(training["left_out"])
     if tuned.calibration is None:

@@ -45,8 +45,7 @@ def validate(
       judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
     from judge.adapter import Wishes, find_manner
-    from judge.embedded import EMBEDDED
-    from judge.model import hub_id
+    from judge.model import check_name
     from judge.pairs import Source, stage
 
     rated = any((rating, raters, gold, grades))
@@ -54,8 +53,7 @@ def validate(
         policy = guidelines.load_guideline(guideline or guidelines.DEFAULT)
     else:
         policy, manner = find_manner(Wishes(judge or default_judge("transformers"), guideline))
-        if not (manner.model == EMBEDDED or Path(manner.model).expanduser().exists()):
-            hub_id(manner.model)
+        check_name(manner.model)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
         source, differ = Source(path, catalogue, read_map(map_, rating), name=name), 0
         if rated:

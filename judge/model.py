@@ -58,7 +58,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     if _is_gguf(directory):
         return _unpacked(name, directory, None, None)
     if not directory.is_dir():
-        match = hub_id(name)
+        match = _hub_id(name)
         directory = _download(match["repo"], match["revision"], match["file"])
         name, file = name.partition("@")[0], match["file"]
         # A snapshot's folder is named after the commit it holds.
@@ -82,12 +82,17 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     return JudgeModel(name, directory, revision, _context(config), weights)
 
 
-def hub_id(name: str) -> re.Match[str]:
-    """The parts of a name that may be the Hub's.
+def check_name(name: str) -> None:
+    """Refuse a name that no judge can have, without looking for it on the Hub.
 
     Raises:
         ModelError: It is none.
     """
+    if name != EMBEDDED and not Path(name).expanduser().exists():
+        _hub_id(name)
+
+
+def _hub_id(name: str) -> re.Match[str]:
     match = _HUB_ID.match(name)
     if not match or name.startswith((".", "/", "~")):
         raise ModelError(

@@ -68,6 +68,13 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
     older = {name: part for name, part in json.loads(key.read_text()).items() if "held" not in name}
     key.write_text(json.dumps({**older, "batch_tokens": "4096", "checkpoint_every": "2"}))
     assert taught(main, tiny_base, rated_file, quick)["created"] == told["created"]
+    held = json.loads((tmp_path / "ours" / "judge.json").read_text())
+    counted = held["training"].pop("held_out")
+    (tmp_path / "ours" / "judge.json").write_text(json.dumps(held))
+    shown = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE)).out
+    assert counted["pairs"] > 0
+    assert "queries of each" in shown
+    assert "product was taught" not in shown
     (tmp_path / "ours" / "judge.json").unlink()
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE), code=2)
     assert "held_out_digest: None → " in refused.err

@@ -266,6 +266,14 @@ def test_without_texts_the_fix_is_a_catalogue(run_of, tmp_path):
     assert "--catalogue" in refused.value.hint
 
 
+def test_the_fix_is_for_what_leaves_out_the_most(run_of, tmp_path):
+    rows = [row("q", key, grade) | {"title": None} for key, grade in (("a", 2), ("b", 0))]
+    rows += [row("p", "c", 2, 0.3), row("p", "d", 0, 0.3), row("p", "e", 1, 0.3)]
+    with pytest.raises(InputError, match="2 × no text") as refused:
+        export(run_of(rows), "triplets", tmp_path / "t")
+    assert "less certainty" in refused.value.hint
+
+
 def test_pairs_have_a_score_between_0_and_1_or_a_class(run_of, tmp_path):
     run = run_of([row("q", "a", 2), row("q", "b", 1, 0.8, expected_grade=0.5), row("q", "c", 0)])
     export(run, "pairs", tmp_path / "s")

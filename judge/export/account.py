@@ -10,6 +10,14 @@ from judge.export.mining import DOUBTFUL, FEW, LONELY
 from judge.export.written import WrittenView
 from judge.sql import quoted
 
+FIXES = {
+    UNSURE: "ask for less certainty, or label more",
+    DOUBTFUL: "ask for less certainty, or label more",
+    TEXTLESS: "choose other --fields, or make the run with --catalogue: its pairs have no texts to write",
+    FEW: "ask for fewer --negatives, or label more",
+}
+"""What to do where a reason left out the most rows."""
+
 
 class NothingError(InputError):
     """A view or format has no record."""
@@ -34,12 +42,9 @@ def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *,
         raise RunError(f"{chosen.run.path}: {used:,} rows to export, {sum(records.values()):,} written", "export again")
     if not sum(records.values()):
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in sorted(left_out.items()))
-        # What certainty did not leave out, less of it does not bring back.
-        fix = "ask for less certainty, or label more" if {UNSURE, DOUBTFUL} & left_out.keys() else "label more"
-        if TEXTLESS in left_out:
-            fix = "choose other --fields, or make the run with --catalogue: its pairs have no texts to write"
-        elif FEW in left_out:
-            fix = "ask for fewer --negatives, or label more"
+        # What certainty did not leave out, less of it does not bring back: the reason of most rows says what to do.
+        known = [reason for reason, _ in left_out.most_common() if reason in FIXES]
+        fix = FIXES[known[0]] if known else "label more"
         fix += ", or export to judgments, which sets no rows against each other" if LONELY in left_out else ""
         raise NothingError(f"{chosen.run.path}: leaves nothing to export ({reasons})", fix)
     return WrittenView(records=dict(records), used=used, left_out=dict(sorted(left_out.items())), files=())
