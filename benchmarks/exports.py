@@ -28,8 +28,8 @@ from judge.export import FORMATS
 from judge.files import now
 from judge.fingerprint import Fingerprint
 from judge.guideline import load_guideline
+from judge.labels import label_schema
 from judge.manifest import Manifest, Tally
-from judge.parquet import label_schema
 from judge.store import Run
 
 PART = 50_000

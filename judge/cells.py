@@ -1,18 +1,12 @@
 """Cells of any file as text."""
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-UNSEEN = re.compile(
-    r"[\s\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff"
-    r"\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]+"
-)
-"""White space, control characters and invisible marks that reorder or hide text, in runs. Joiners and variation
-selectors are none: words and emoji are spelt with them."""
+from judge.text import UNSEEN, encodable
 
 
 def as_text(value: Any, join: str = ", ") -> str | None:
@@ -71,17 +65,6 @@ def as_time(text: str) -> float:
         return float(text)
     when = datetime.fromisoformat(text)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-
-
-def encodable(text: str) -> bool:
-    """Whether a text can be written as UTF-8: one with stray bytes or half a surrogate pair cannot."""
-    if text.isascii():
-        return True
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")

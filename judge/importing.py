@@ -4,9 +4,9 @@ from judge.fingerprint import file_digest
 from judge.guideline import Guideline
 from judge.job import begin_run
 from judge.label import read_pairs, skipped
+from judge.labels import label_table
 from judge.manifest import Tally
 from judge.pairs import Source
-from judge.parquet import label_table
 from judge.records import Label, Status
 from judge.store import Run
 

@@ -15,8 +15,8 @@ from typing import Any
 from judge.adapter import Manner
 from judge.engines import Engine
 from judge.handover import ahead, behind
+from judge.labels import label_schema
 from judge.manifest import Tally
-from judge.parquet import label_schema
 from judge.prompt import PromptBuilder
 from judge.records import Failure, Label, Pair, Prompt, Scores, Status
 from judge.store import Run

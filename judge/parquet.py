@@ -1,9 +1,7 @@
-"""Parquet: rows of anybody's file as Python values, whatever types it uses, and labels as we write them."""
+"""Parquet: rows of anybody's file as Python values, whatever types it uses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
-
-from judge.records import Label
 
 SLICE = 1024
 """Rows turned into Python values at once."""
@@ -40,26 +38,3 @@ def _row_of(row: Any) -> dict[str, Any] | str:
         return dict(row.to_pylist()[0])
     except (ValueError, OverflowError) as error:
         return str(error)
-
-
-def label_schema() -> Any:
-    """The Arrow schema of labels: the fields of `Label`, in order."""
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.float64()
-    kinds = {
-        "row": pa.int64(),
-        "grade": pa.int32(),
-        "probabilities": pa.list_(number),
-        "expected_grade": number,
-        "outside_mass": number,
-    }
-    return pa.schema([(name, kinds.get(name, text)) for name in Label.model_fields])
-
-
-def label_table(labels: Sequence[Label]) -> Any:
-    """Labels as an Arrow table."""
-    import pyarrow as pa
-
-    schema = label_schema()
-    return pa.table({name: [getattr(label, name) for label in labels] for name in schema.names}, schema=schema)

@@ -16,11 +16,11 @@ from importlib.resources import files
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from judge.cells import UNSEEN
 from judge.errors import InputError, ModelError
 from judge.guideline import Guideline
 from judge.overlap import overlap
 from judge.records import Pair, Prompt, Spent
+from judge.text import UNSEEN
 from judge.tokenizer import Tokenizer
 
 TEMPLATE = "judge.v1"

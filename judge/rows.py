@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from judge.cells import encodable
 from judge.errors import InputError
 from judge.heads import refuse_place, refuse_separator
 from judge.lines import byte_lines, text_lines
 from judge.records import Problem, counted
+from judge.text import encodable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 FIELD_LIMIT = 16 * 1024 * 1024

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from judge.errors import RunError
 from judge.files import check_here, keep, now, write_whole
 from judge.fingerprint import Fingerprint
+from judge.labels import label_table
 from judge.manifest import Manifest, Tally
-from judge.parquet import label_table
 from judge.parts import in_queries, part_name, rows_of, tally_of
 from judge.records import Status
 

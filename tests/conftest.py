@@ -260,8 +260,8 @@ def run_of(tmp_path, guideline):
     probabilities."""
     from judge.job import begin_run
     from judge.label import read_pairs, skipped
+    from judge.labels import label_table
     from judge.manifest import Tally
-    from judge.parquet import label_table
     from judge.records import Label
     from judge.store import Run
 

@@ -16,6 +16,8 @@ FLOORS = {
     "judge.guideline": 1,
     "judge.files": 1,
     "judge.cells": 1,
+    "judge.text": 1,
+    "judge.labels": 1,
     "judge.heads": 1,
     "judge.lines": 1,
     "judge.sql": 1,
