@@ -92,12 +92,15 @@ def test_every_row_is_exported_with_its_query_id_label_and_latest_decision(main,
     decided = {(row["query"], row["candidate_id"]): row for row in after if row["decided_by"]}
     assert decided["wooden chair", "P-010"]["decided_by"] == "Ben"
     assert {key: row["grade"] for key, row in decided.items() if row["grade"] != row["label_grade"]} == {
-        ("木製の椅子", "007"): 2,  # Ana
+        ("木製の椅子", "007"): 2,  # Ana; without a note: the judge
         ("wooden chair", "P-010"): 0,  # Ana kept 1, Ben changed it
         ("wool scarf", "P-001"): 2,  # Cléo, of a pair without a flag
         ("Wool Scarf", "P-002"): 2,  # Cléo, where the judge had abstained
-        **{("wool scarf", "007"): 2, ("木製の椅子", "=1+1"): 2, ("wood lamp", "é-9"): 2},  # the judge
-        **{("'; DROP TABLE pairs; --", "P-012"): 2, ("cafe\u0301 lamp", "P-012"): 2},
+        ("wool scarf", "007"): 2,
+        ("木製の椅子", "=1+1"): 2,
+        ("wood lamp", "é-9"): 2,
+        ("'; DROP TABLE pairs; --", "P-012"): 2,
+        ("cafe\u0301 lamp", "P-012"): 2,
     }
 
 
@@ -290,7 +293,7 @@ def test_a_run_that_was_killed_goes_on(main, earlier):
 def test_a_fine_tuned_judge_labels_as_it_did(main, earlier):
     main("label", "lessons.csv", "--judge", "adapter", "--limit", "6", "--out", "run")
     main("export", "run", "--to", "jsonl", "--out", "run.jsonl")
-    # Without its adapter or its calibration the judge is far surer: near 1 for one grade.
+    # Without its calibration it would be 0.26, 0.16, 0.58.
     assert [row["probabilities"] for row in lines(earlier / "run.jsonl")] == [
         pytest.approx(shares, abs=2e-3)
         for shares in (
