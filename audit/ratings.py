@@ -104,7 +104,8 @@ class _Reader:
                 self._row(row, roles)
             except _BadRowError as bad:
                 self.bad.append(bad.problem)
-        self.scale.refuse(skip_bad_rows=self.layout.skip_bad_rows)
+        if error := self.scale.error(skip_bad_rows=self.layout.skip_bad_rows):
+            raise error
         if self.bad and not self.layout.skip_bad_rows:
             raise _BadRowError(self.bad[0])
         silent = {*self.layout.raters, self.layout.gold} - {None} - {rater for _, rater in self.given}

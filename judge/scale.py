@@ -47,7 +47,7 @@ class _Tally:
 
 @dataclass
 class _Column:
-    """What the cells of one column hold."""
+    """What its cells hold: grades by their names, other numbers, and words."""
 
     known: _Tally = field(default_factory=_Tally)
     numbers: _Tally = field(default_factory=_Tally)
@@ -120,11 +120,6 @@ class Scale:
         """`ends_note` of the whole file."""
         return ends_note((self.grades[name] for name in self._counts("known")), self.values)
 
-    def refuse(self, *, skip_bad_rows: bool) -> None:
-        """Raise what `error` finds."""
-        if error := self.error(skip_bad_rows=skip_bad_rows):
-            raise error
-
     def error(self, *, skip_bad_rows: bool = False) -> InputError | None:
         """All that the file holds and that is no grade, with counts and the fix: numbers, and, unless bad rows are
         skipped, words. Null where there is none."""
@@ -157,10 +152,6 @@ class Scale:
                 found[text] = found.get(text, 0) + count
         return dict(sorted(found.items(), key=_by_value))
 
-    @property
-    def _plain(self) -> bool:
-        return dict(self.grades) == {str(value): value for value in self.values}
-
     def _fix(self, words: Mapping[str, int]) -> str:
         """The fix of numbers off the scale: a map of all values where their order suggests one."""
         off = self._counts("numbers")
@@ -174,7 +165,8 @@ class Scale:
             return f"correct or remove {where} if it is a typing error, or say what it means: {self._open(off)}{rest}"
         levels, given = len(numbers), len(self.values)
         negative = levels > given and any(text.startswith("-") for text in off)  # -1 is often "not rated"
-        if not self._plain or negative or levels < given or not all(map(_writable, numbers)):
+        own = dict(self.grades) != {str(value): value for value in self.values}
+        if own or negative or levels < given or not all(map(_writable, numbers)):
             return f"say what each value means: {self._open(off)}{rest}"
         how = "in their order" if levels == given else "a suggestion, which only you can judge"
         suggested = f"say what each value means; {how}: {_option(_spread(list(numbers), self.values))}{rest}"

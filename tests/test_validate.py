@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from judge.cells import as_grade
+from judge.scale import Scale
 
 HEAD = "query,candidate_id,"
 GRADES = HEAD + "grade\nlamp,1,2\nlamp,2,5\nlamp,1,0\nlamp,3,x\n"
@@ -64,9 +64,11 @@ def test_candidates_of_ratings_are_looked_up(main, given):
 
 def test_whole_numbers_with_a_point_are_grades_and_others_are_not(main, given):
     grades = {"0": 0, "1": 1, "2": 2}
-    assert [as_grade(text, grades) for text in ("2", "2.0", " 1.00 ", "0.0")] == [2, 2, 1, 0]
-    assert [as_grade(text, grades) for text in ("1.5", "2.", ".0", "3.0", "2.0.0", "2.01", "-2.0")] == [None] * 7
-    assert as_grade("2.0", {"2": 2, "2.0": 0}) == 0, "what is named itself means what it was said to mean"
+    scale = Scale(grades, (0, 1, 2))
+    assert [scale.grade(text) for text in ("2", "2.0", " 1.00 ", "0.0", "2.", ".0")] == [2, 2, 1, 0, 2, 0]
+    assert [scale.grade(text) for text in ("1.5", "3.0", "2.0.0", "2.01", "-2.0", "2,0")] == [None] * 6
+    named = Scale({"2": 2, "2.0": 0}, (0, 1, 2))
+    assert named.grade("2.0") == 0, "what is named itself means what it was said to mean"
     given(r=HEAD + "grade\nlamp,1,2.0\nlamp,2,\nlamp,3,0.0\n", bad=HEAD + "grade\nlamp,1,1.5\n")
     assert main("import", "r.csv", "--out", "run", "--json").json["grades"] == {"0": 1, "1": 0, "2": 1}
     assert main("aggregate", "r.csv", "--out", "g.csv", "--json").json["grades"] == {"0": 1, "1": 0, "2": 1}
