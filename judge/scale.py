@@ -21,6 +21,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?")
 """What people write for a number. One with a comma may be a decimal or thousands: it is a number, and never guessed."""
 LONGEST = 40
 """Characters of a value that are kept. No longer text is a grade."""
+NOT_TEXT = "(not text)"
 KEPT = 1_000
 """Distinct unknown values of a column that are told apart: a file may hold a million."""
 SHOWN = 40
@@ -87,7 +88,7 @@ class Scale:
                 return None
             name = self._name(text := text.strip())
         except ValueError:  # an object, or stray bytes
-            text = "?"
+            text = NOT_TEXT
         assert column is not None
         seen = self._columns.setdefault(column, _Column())
         if name is not None:
@@ -223,7 +224,7 @@ def _cut(text: str) -> str:
 
 def _writable(text: str) -> bool:
     """Whether `--grades` can name a value."""
-    return len(text) <= LONGEST and not set(text) & set(",=\n") and text != "?"
+    return len(text) <= LONGEST and not set(text) & set(",=\n") and text != NOT_TEXT
 
 
 def _listed(counts: Mapping[str, int], more: int = 0) -> str:

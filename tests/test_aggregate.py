@@ -127,6 +127,7 @@ def test_the_command_writes_ties_without_a_grade(ratings, tmp_path):
         "tied": 1,
         "grades": {"0": 0, "1": 1, "2": 1},
         "skipped_rows": {},
+        "scale_note": None,
     }
     rows = pq.read_table(out).to_pylist()
     assert [(r["candidate_id"], r["grade"], r["tied"]) for r in rows] == [

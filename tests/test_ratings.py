@@ -101,7 +101,7 @@ def test_bad_rows_are_refused_or_counted_and_left_out_whole(main, tmp_path):
     head = "query,candidate_id,rater,grade,time\n"
     (tmp_path / "good.csv").write_text(head + "\n".join(good) + "\n")
     (tmp_path / "all.csv").write_text(head + "\n".join(good[:3] + bad + good[3:]) + "\n")
-    assert "row 4" in main("agree", "all.csv", code=2).err
+    assert "row 5" in main("agree", "all.csv", code=2).err, "what is no grade is told first, all of it"
     found = main("agree", "all.csv", "--skip-bad-rows", "--json").json
     clean = main("agree", "good.csv", "--json").json
     kinds = ("another grade before", "unknown grade", "no query", "no candidate id", "no rater", "no time")

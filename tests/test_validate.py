@@ -23,13 +23,13 @@ def given(tmp_path):
 def test_ratings_are_checked_as_an_import_reads_them_and_its_error_leads_there(main, given):
     given(r=GRADES.replace("grade", "label"))
     error = main("import", "r.csv", "--rating", "label", "--out", "run", code=2).err
-    # row 2 is off the scale, row 3 contradicts row 1, row 4 is no grade
-    assert "(and 2 more problems; `judge validate --rating label` lists them)" in error
+    # rows 2 and 4 hold no grade, which is one error; row 3 contradicts row 1
+    assert "(and 1 more problem; `judge validate --rating label` lists them)" in error
     shown = main("validate", "r.csv", "--rating", "label", "--json", code=2).json
     assert shown["problems"] == {"unknown_grade": 2, "conflicting_grade": 1}
     assert [p["row"] for p in shown["first"]] == [2, 3, 4]
     error = main("import", "r.csv", "--rating", "label", "--grades", "2=2,0=0", "--out", "run", code=2).err
-    command = error.partition("more problems; `judge ")[2].partition("`")[0]
+    command = error.partition("more problem; `judge ")[2].partition("`")[0]
     assert command == "validate --rating label --grades 2=2,0=0"
     first, *options = shlex.split(command)
     assert main(first, "r.csv", *options, "--json", code=2).json["problems"] == shown["problems"]
