@@ -124,7 +124,7 @@ def validate(
                 show(f"  … and {count - len(first):,} more")
         if error:
             show("", f"the grades: {error.message}", f"  fix: {error.hint}")
-        elif staged.scale and (note := staged.scale.note()):
-            show("", f"note: {note}")
+        elif staged.scale and (unused := staged.scale.note()):
+            show("", f"note: {unused}")
     if staged.problems:
         raise typer.Exit(2)
