@@ -23,6 +23,7 @@ from audit.segments import Segment, report_segments
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.guideline import Guideline, known_grades
+from judge.scale import ends_note
 from judge.store import Run
 
 Floats = npt.NDArray[np.float64]
@@ -92,6 +93,7 @@ class Report:
             "judge": manifest.judge if manifest else None,
             "ratings": self.panel.file,
             "skipped_rows": dict(self.panel.skipped),
+            "scale_note": ends_note(self.panel.occurring, self.guideline.values),
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
             "grade_names": [grade.name for grade in self.guideline.grades],

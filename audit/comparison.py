@@ -121,7 +121,7 @@ def _measures(values: Sequence[int]) -> dict[str, Measure]:
     """By the names they have in JSON."""
     found: dict[str, Measure] = {
         "accuracy": measures.accuracy,
-        "within_1": partial(measures.within_1, values=values),
+        "within_1": measures.within_1,
         "cohen_kappa": measures.cohen_kappa,
         "weighted_kappa": partial(measures.weighted_kappa, values=values),
         "linear_kappa": partial(measures.weighted_kappa, values=values, weights="linear"),

@@ -21,14 +21,14 @@ def accuracy(confusion: npt.ArrayLike) -> Floats:
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), _total(counts))
 
 
-def within_1(confusion: npt.ArrayLike, values: npt.ArrayLike) -> Floats:
-    """Share of pairs whose grade VALUES differ by at most 1; shape (...), in [0, 1].
+def within_1(confusion: npt.ArrayLike) -> Floats:
+    """Share of pairs whose grades are the same or neighbours on the scale; shape (...), in [0, 1]. NaN without pairs.
 
-    NaN without pairs. `values` holds the K grade values, ascending. On a scale that spans no more than 1
-    (gains such as 0, 0.1, 1) the figure is 1 by construction and says nothing.
+    Steps of the scale count, whatever its values: on a guideline of 0, 10 and 20, a 10 is within one grade of a 20, and
+    on one of 0, 1 and 3 a 0 is two grades from a 3. With K = 2 the figure is 1 by construction and says nothing.
     """
     counts = _square(confusion)
-    near = _distances(_scale(values, counts)) <= 1 + 1e-9  # values such as 0.1 have no exact binary form
+    near = _distances(np.arange(counts.shape[-1], dtype=np.float64)) <= 1
     return _ratio(_weighted_sum(counts, near.astype(np.float64)), _total(counts))
 
 

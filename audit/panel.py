@@ -82,6 +82,12 @@ class Panel:
         """The units' query ids, shape (units,)."""
         return np.array([unit.query_id for unit in self.units], dtype=np.str_)
 
+    @property
+    def occurring(self) -> list[int]:
+        """The grades that anybody gave, gold included, ascending."""
+        given = self.grades if self.gold is None else np.vstack([self.grades, self.gold])
+        return [int(grade) for grade in np.unique(given[~np.isnan(given)])]
+
     def others(self, rater: int) -> Floats:
         """The ratings of everybody else, shape (raters - 1, units)."""
         return np.delete(self.grades, rater, axis=0)

@@ -15,11 +15,12 @@ import numpy as np
 
 from audit.candidates import TEXTS
 from audit.panel import FACETS, Panel, Unit
-from judge.cells import as_grade, as_text, as_time
+from judge.cells import as_text, as_time
 from judge.columns import Columns
 from judge.errors import InputError
 from judge.records import Problem, query_key
 from judge.rows import Row, Table
+from judge.scale import Scale
 
 CORE = ("query", "candidate_id", "query_id", "rater", "grade", "clause", "time")
 NAMES = tuple(dict.fromkeys((*CORE, *FACETS, *TEXTS)))
@@ -48,18 +49,20 @@ def read_ratings(path: Path, layout: Layout, values: Sequence[int], name: str | 
     Raises:
         InputError: The file, a row or a grade cannot be used; or a rater gave one pair two grades.
     """
-    return _Reader(Table(path, name), layout).panel(tuple(values))
+    return _Reader(Table(path, name), layout, values).panel()
 
 
-def read_problems(path: Path, layout: Layout, name: str | None = None) -> list[Problem]:
-    """What is wrong with the rows of a file of ratings, the first thing of each row."""
-    reader = _Reader(Table(path, name), replace(layout, skip_bad_rows=True))
+def read_problems(
+    path: Path, layout: Layout, values: Sequence[int], name: str | None = None
+) -> tuple[list[Problem], Scale]:
+    """What is wrong with the rows of a file of ratings, the first thing of each row; and the grades that it holds."""
+    reader = _Reader(Table(path, name), replace(layout, skip_bad_rows=True), values)
     try:
-        reader.panel(())
+        reader.panel()
     except InputError:
         if not reader.bad:
             raise
-    return reader.bad
+    return reader.bad, reader.scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,9 @@ class _BadRowError(InputError):
 
 
 class _Reader:
-    def __init__(self, table: Table, layout: Layout) -> None:
+    def __init__(self, table: Table, layout: Layout, values: Sequence[int]) -> None:
         self.table, self.layout = table, layout
+        self.scale = Scale(layout.grades, values)
         self.columns = Columns({k: v for k, v in layout.mapping.items() if k in NAMES}, NAMES)
         self.units: dict[tuple[str, str], int] = {}
         self.found: list[Unit] = []
@@ -89,7 +93,7 @@ class _Reader:
         self.given: dict[tuple[int, str], tuple[_Given, int]] = {}
         self.bad: list[Problem] = []
 
-    def panel(self, values: tuple[int, ...]) -> Panel:
+    def panel(self) -> Panel:
         wanted = {*self.columns.sources(NAMES), *self.layout.raters, self.layout.gold or ""}
         rows = self.table.rows(wanted)
         first = next(rows, None)
@@ -99,9 +103,11 @@ class _Reader:
             try:
                 self._row(row, roles)
             except _BadRowError as bad:
-                if not self.layout.skip_bad_rows:
-                    raise
                 self.bad.append(bad.problem)
+        if error := self.scale.error(skip_bad_rows=self.layout.skip_bad_rows):
+            raise error
+        if self.bad and not self.layout.skip_bad_rows:
+            raise _BadRowError(self.bad[0])
         silent = {*self.layout.raters, self.layout.gold} - {None} - {rater for _, rater in self.given}
         if silent:
             raise InputError(
@@ -111,7 +117,7 @@ class _Reader:
         if not self.given:
             hint = "name the column with the grades with --rating COLUMN"
             raise InputError(f"{self.table.name}: holds no grade", hint)
-        return self._lay_out(values)
+        return self._lay_out()
 
     def _roles(self, available: tuple[str, ...]) -> dict[str, str]:
         """Columns that hold grades, each with its rater; a column of a long file has the rater "" (the row says)."""
@@ -138,12 +144,15 @@ class _Reader:
         """Take a row's grades: all of them, or none where anything is wrong with it."""
         if isinstance(row, Problem):
             raise _BadRowError(replace(row, kind=row.kind.replace("_", " ")))
+        grades = {column: self.scale.read(self.table, row, column) for column in roles}
         texts = self._texts(row)
         key = self._key(row, texts)
         found: dict[str, int] = {}
         for column, role in roles.items():
-            if (grade := self._grade(row, column)) is None:
+            if (grade := grades[column]) is None:
                 continue
+            if isinstance(grade, Problem):
+                raise _BadRowError(replace(grade, kind="unknown grade"))
             rater = role or texts.get("rater")
             if rater is None:
                 raise self._wrong(row, self._column(row, "rater"), "is empty", "say who gave the grade", "no rater")
@@ -193,19 +202,6 @@ class _Reader:
             self.found.append(Unit(key[0], texts["query"], key[1], facets))
         return self.units.setdefault(key, len(self.units))
 
-    def _grade(self, row: Row, column: str) -> int | None:
-        try:
-            text = as_text(row.values.get(column))
-        except ValueError:
-            text = "?"
-        if text is None:
-            return None
-        if (grade := as_grade(text, self.layout.grades)) is None:
-            what = f"unknown grade {text.strip()!r}; known: {', '.join(self.layout.grades)}"
-            fix = f"mend it, or say what it means: --grades {text.strip()}=GRADE,…"
-            raise self._wrong(row, column, what, fix, "unknown grade")
-        return grade
-
     def _time(self, row: Row, text: str | None) -> float:
         if text is None:
             return float("nan")
@@ -221,7 +217,7 @@ class _Reader:
     def _wrong(self, row: Row, column: str, message: str, fix: str, kind: str) -> "_BadRowError":
         return _BadRowError(self.table.problem(kind, message, fix, row.number, row.line, column))
 
-    def _lay_out(self, values: tuple[int, ...]) -> Panel:
+    def _lay_out(self) -> Panel:
         gold_name = self.layout.gold
         raters = tuple(dict.fromkeys(rater for _, rater in self.given if rater != gold_name))
         place = {name: index for index, name in enumerate(raters)}
@@ -238,7 +234,7 @@ class _Reader:
                 clauses[index, given.unit] = given.clause
         return Panel(
             file=self.table.name,
-            values=values,
+            values=self.scale.values,
             units=self.found,
             raters=raters,
             grades=grades,

@@ -186,7 +186,7 @@ def figures(reference: Sequence[int], given: Sequence[int], queries: Sequence[st
     found = {}
     for name in MEASURES:
         measure = getattr(measures, name)
-        scaled = (lambda c, m=measure: m(c, VALUES)) if name in ("weighted_kappa", "within_1") else measure
+        scaled = (lambda c, m=measure: m(c, VALUES)) if name == "weighted_kappa" else measure
         estimate = by_query(matrices, scaled)
         value = "–" if estimate.value is None else f"{estimate.value:.3f}"
         found[name] = value + (f" ({estimate.low:.2f} to {estimate.high:.2f})" if estimate.interval else "")

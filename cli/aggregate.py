@@ -8,9 +8,10 @@ import typer
 
 from cli.agree import Gold, Raters, read_layout
 from cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
-from cli.output import show, show_json, show_left_out, show_table
+from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge import guideline as guidelines
 from judge.records import counted
+from judge.scale import ends_note
 
 
 def aggregate(
@@ -53,7 +54,7 @@ def aggregate(
     written = write(panel, found, out, overwrite=overwrite)
     tied = int(found.tied[found.ratings > 0].sum())
     counts = {str(value): int((found.grades == value).sum()) for value in policy.values}
-    skipped = {"skipped_rows": dict(panel.skipped)}
+    skipped = {"skipped_rows": dict(panel.skipped), "scale_note": ends_note(panel.occurring, policy.values)}
     if json:
         show_json({"out": str(out), "method": method, "pairs": written, "tied": tied, "grades": counts} | skipped)
         return
@@ -61,4 +62,5 @@ def aggregate(
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
     show_left_out(panel.skipped)
+    show_ends(panel.occurring, policy.values)
     show("", f"{method} of {counted(len(panel.raters), 'rater')} in {out}")

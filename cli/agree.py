@@ -20,7 +20,7 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import show, show_json, show_left_out, show_table
+from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge import guideline as guidelines
 from judge.errors import InputError
 from judge.records import counted
@@ -160,6 +160,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f"; {tied:,} tied, without a majority, left out" if tied else ""),
     )
     show_left_out(document["skipped_rows"])
+    show_ends(found.panel.occurring, document["grades"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),

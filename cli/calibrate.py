@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
-from cli.output import show, show_json, show_left_out, show_table
+from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge.records import counted
+from judge.scale import ends_note
 
 if TYPE_CHECKING:
     from finetune.held_out import Joined
@@ -70,6 +71,7 @@ def calibrate(
     source = Source(ratings, None, read_map(map_, rating), need_text=False, skip_bad_rows=skip_bad_rows)
     found, joined, left_out = _fit(opened, Ratings(source, names), read_grades(grades))
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
+    occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
     kept = target.resolve() == (run / "calibration.json").resolve()
     _write(found.model_dump_json(indent=1), target, overwrite, kept=kept)
     if tuned and adapter:
@@ -79,10 +81,12 @@ def calibrate(
         _write(_chart(found, joined), report, overwrite)
     if json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
+        more |= {"scale_note": ends_note(occurring, opened.manifest.values)}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
     show_left_out(left_out)
+    show_ends(occurring, opened.manifest.values)
     if joined.missing:
         show(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
     for doubt in doubted:

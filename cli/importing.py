@@ -17,7 +17,7 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import show, show_json, show_summary
+from cli.output import show, show_ends, show_json, show_summary
 from judge import guideline as guidelines
 
 
@@ -59,4 +59,5 @@ def import_(
         show_json(summary.model_dump())
         return
     show_summary(summary)
+    show_ends((int(grade) for grade, count in summary.grades.items() if count), policy.values)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")

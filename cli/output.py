@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ import typer
 
 from judge.files import dump_json
 from judge.records import counted
+from judge.scale import ends_note
 from judge.summary import Summary
 
 STRANGE = 0.5
@@ -85,6 +86,12 @@ def show_left_out(kinds: Mapping[str, int]) -> None:
     """Rows of ratings that were skipped, by what is wrong with them."""
     for what, count in kinds.items():
         show(f"  left out: {counted(count, 'row')} × {what}")
+
+
+def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
+    """A note where no rating is the lowest or the highest grade: the file may be on another scale."""
+    if note := ends_note(occurring, values):
+        show(f"note: {note}")
 
 
 def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:

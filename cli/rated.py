@@ -43,7 +43,7 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
     mapping = {name: columns for name, columns in source.mapping.items() if name in ours or name not in NAMES}
     grades = None if wide else known
     staged = stage(replace(source, mapping=mapping, grades=grades, need_text=False), policy, folder)
-    found = read_problems(source.pairs, replace(layout, grades=known), source.name)
+    found, scale = read_problems(source.pairs, replace(layout, grades=known), policy.values, source.name)
     found = [replace(problem, kind=OF_GRADES[problem.kind]) for problem in found if problem.kind in OF_GRADES]
     kinds = {kind: count for kind, count in staged.kinds.items() if kind not in OF_GRADES.values()}
     kinds |= Counter(problem.kind for problem in found)
@@ -53,7 +53,7 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
     differ = staged.kinds.get("conflicting_grade", 0) - kinds.get("conflicting_grade", 0)
     read = {*layout.raters, layout.gold, *(c for name in NAMES for c in layout.mapping.get(name, [name]))}
     unused = [column for column in staged.unused if column not in read]
-    return replace(staged, kinds=kinds, problems=problems, unused=unused), max(0, differ)
+    return replace(staged, kinds=kinds, problems=problems, unused=unused, scale=scale), max(0, differ)
 
 
 def _has(table: Table, columns: Sequence[str]) -> bool:

@@ -61,6 +61,7 @@ def validate(
             staged, differ = check_ratings(source, layout, policy, Path(folder))
         else:
             staged = stage(source, policy, Path(folder))
+    error = staged.scale.error() if staged.scale else None
     if json:
         shown = [
             {
@@ -86,7 +87,13 @@ def validate(
             "passed_over": dict(staged.passed_over),
         }
         differing = {"raters_differ": differ} if rated else {}
-        show_json({**counts, **differing, "problems": dict(staged.kinds), "first": shown, **notes})
+        scale = staged.scale and {
+            "values": staged.scale.seen,
+            "message": error.message if error else staged.scale.note(),
+            "fix": error.hint if error else None,
+        }
+        found = {"problems": dict(staged.kinds), "first": shown, "scale": scale}
+        show_json({**counts, **differing, **found, **notes})
     else:
         show_table(
             [
@@ -115,5 +122,9 @@ def validate(
                 show(f"  {problem}")
             if count > len(first):
                 show(f"  … and {count - len(first):,} more")
+        if error:
+            show("", f"the grades: {error.message}", f"  fix: {error.hint}")
+        elif staged.scale and (unused := staged.scale.note()):
+            show("", f"note: {unused}")
     if staged.problems:
         raise typer.Exit(2)

@@ -70,10 +70,10 @@ def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> Read:
         passes = {c: replace(source, mapping={**narrow, **({"grade": [c]} if ratings.raters else {})}) for c in columns}
     found: dict[tuple[str, str], Rated] = {}
     wrong: dict[str, set[int]] = {}
-    for column, given in passes.items():
-        staged = _forgiving(stage(given, guideline, directory), several=by_row is not None)
-        if not source.skip_bad_rows:
-            staged.refuse()
+    read = _stage(passes, guideline, directory)
+    for (column, given), staged in zip(passes.items(), read, strict=True):
+        staged = _forgiving(staged, several=by_row is not None)
+        staged.refuse(skip_bad_rows=source.skip_bad_rows)
         rows = [row for row in _rows(staged, wrong) if _counts(row["skip"], several=by_row is not None)]
         if ratings.source.need_text:
             rows = _with_text(rows, given, wrong)
@@ -95,6 +95,20 @@ def read_rated(ratings: Ratings, guideline: Guideline, directory: Path) -> Read:
     if silent := set(ratings.raters) - {rater for rated in found.values() for rater in rated.votes}:
         raise InputError(f"{name}: holds no grade of {min(silent)!r}", "name raters that it has with --raters")
     return Read(list(found.values()), {kind.replace("_", " "): len(numbers) for kind, numbers in wrong.items()})
+
+
+def _stage(passes: Mapping[str, Source], guideline: Guideline, directory: Path) -> list[Staged]:
+    """Every pass over the file, in a folder of its own. All of them share one scale: that of the file."""
+    found = []
+    for index, source in enumerate(passes.values()):
+        folder = directory / f"pass-{index}"
+        folder.mkdir(exist_ok=True)
+        found.append(stage(source, guideline, folder))
+    scale = found[0].scale
+    for staged in found[1:]:
+        if scale and staged.scale:
+            scale.merge(staged.scale)
+    return [replace(staged, scale=scale) for staged in found]
 
 
 def _raters(ratings: Ratings) -> dict[int, str | None] | None:

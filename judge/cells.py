@@ -46,14 +46,6 @@ def _whole(value: float | Decimal) -> bool:
     return abs(value) < 2**53 and value.is_integer()
 
 
-def as_grade(text: str, grades: Mapping[str, int]) -> int | None:
-    """The grade that a cell's text names; null for none. `2.0` is 2 unless it is named itself: a column of whole
-    numbers with a gap is often written so. Nothing is rounded."""
-    text = text.strip()
-    whole, _, zeros = text.partition(".")
-    return grades.get(text, grades.get(whole) if zeros and not zeros.strip("0") else None)
-
-
 def as_time(text: str) -> float:
     """Seconds since 1970, from ISO 8601 (UTC unless it says otherwise) or from such a number.
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from judge.cells import as_grade, as_text
+from judge.cells import as_text
 from judge.columns import Columns
 from judge.guideline import Guideline
 from judge.records import Problem, query_key
 from judge.rows import Row, Table
+from judge.scale import Scale
 
 SHOWN = 5
 """Problems of one kind that are kept in full."""
@@ -21,16 +22,14 @@ class Intake:
     Args:
         guideline: Whose fields a candidate's texts are.
         columns: Where they stand in the user's files.
-        grades: What the user writes to the guideline's value; null for rows that bring no grade.
+        scale: What the user's grades mean; null for rows that bring no grade.
         limit: Read only so many pairs.
     """
 
-    def __init__(
-        self, guideline: Guideline, columns: Columns, grades: Mapping[str, int] | None, limit: int | None
-    ) -> None:
+    def __init__(self, guideline: Guideline, columns: Columns, scale: Scale | None, limit: int | None) -> None:
         self.joins = {f.name: f.join for f in guideline.fields}
         self.columns = columns
-        self.grades, self.limit = grades, limit
+        self.scale, self.limit = scale, limit
         self.kinds: dict[str, int] = {}
         self.problems: list[Problem] = []
         self.text_columns: set[str] = set()
@@ -88,7 +87,7 @@ class Intake:
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
         names = ["query", "candidate_id", "query_id", "locale", *([] if catalogue else self.joins)]
-        read = [*names, "grade"] if self.grades is not None else names
+        read = [*names, "grade"] if self.scale is not None else names
         for index, row in enumerate(table.rows(self.columns.sources(read))):
             if index == self.limit:
                 return
@@ -103,8 +102,9 @@ class Intake:
                 out["candidate"] = None if catalogue else {name: texts[name] for name in self.joins}
                 out["query_id"] = texts["query_id"] or (texts["query"] and query_key(texts["query"]))
             problem = texts if isinstance(texts, Problem) else self._missing(table, row, texts, self._required(row))
-            if problem is None and self.grades is not None:
-                problem = self._grade(table, row, out)
+            if self.scale is not None:  # of other bad rows as well: what they hold tells the scale
+                graded = self._grade(self.scale, table, row, out)
+                problem = problem or graded
             if problem is not None:
                 self.note(problem)
                 out["skip"] = f"{problem.kind}: {problem.message}"
@@ -127,21 +127,14 @@ class Intake:
             return table.problem(kind, "is empty", "fill it in, or leave the row out", row.number, row.line, name)
         return None
 
-    def _grade(self, table: Table, row: Row, out: dict[str, Any]) -> Problem | None:
-        grades = self.grades or {}
-        column = self.columns.find(tuple(row.values)).get("grade")
-        try:
-            value = as_text(row.values.get(column)) if column else None
-        except ValueError:
-            value = "?"
-        if value is None:
+    def _grade(self, scale: Scale, table: Table, row: Row, out: dict[str, Any]) -> Problem | None:
+        grade = scale.read(table, row, self.columns.find(tuple(row.values)).get("grade"))
+        if isinstance(grade, Problem):
+            return grade
+        if grade is None:
             out["skip"] = "no grade given"
-        elif (grade := as_grade(value, grades)) is not None:
-            out["grade"] = grade
         else:
-            message = f"unknown grade {value.strip()!r}; known: {', '.join(grades)}"
-            fix = f"mend it, or say what it means: --grades {value.strip()}=GRADE,…"
-            return table.problem("unknown_grade", message, fix, row.number, row.line, column)
+            out["grade"] = grade
         return None
 
     def _texts(self, table: Table, row: Row, names: Sequence[str]) -> dict[str, str | None] | Problem:

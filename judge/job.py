@@ -184,8 +184,7 @@ def begin_run(
 
 def _stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
     staged = stage(source, guideline, directory)
-    if not source.skip_bad_rows:
-        staged.refuse()
+    staged.refuse(skip_bad_rows=source.skip_bad_rows)
     return staged
 
 

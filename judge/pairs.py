@@ -18,6 +18,7 @@ from judge.guideline import Guideline
 from judge.intake import SHOWN, Intake
 from judge.records import Problem, counted
 from judge.rows import Table
+from judge.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,18 @@ class Staged:
     """The command that lists all problems, with the options that say what the file's grades are."""
     passed_over: Mapping[str, str] = field(default_factory=dict)
     """Names that a file has several mapped columns for: `{"title": "name, not label"}`."""
+    scale: Scale | None = None
+    """What rows that bring a grade wrote for it."""
 
-    def refuse(self) -> None:
-        """Raise `InputError` for the first problem, where there is one."""
-        if self.problems:
-            count = sum(self.kinds.values())
-            more = f" (and {counted(count - 1, 'more problem')}; `{self.check}` lists them)" if count > 1 else ""
-            raise InputError(f"{self.problems[0]}{more}", self.problems[0].fix)
+    def refuse(self, *, skip_bad_rows: bool = False) -> None:
+        """Raise `InputError` for grades of another scale; and, unless bad rows are skipped, for the first problem."""
+        error = self.scale.error(skip_bad_rows=skip_bad_rows) if self.scale else None
+        others = sum(count for kind, count in self.kinds.items() if not (error and kind == "unknown_grade"))
+        if error is None and self.problems and not skip_bad_rows:
+            error, others = InputError(str(self.problems[0]), self.problems[0].fix), others - 1
+        if error:
+            more = f" (and {counted(others, 'more problem')}; `{self.check}` lists them)" if others else ""
+            raise InputError(f"{error}{more}", error.hint)
 
 
 def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
@@ -89,7 +95,8 @@ def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
     fields = [f.name for f in guideline.fields]
     rating = ["grade"] if source.grades is not None else []
     columns = Columns(source.mapping, ["query", "candidate_id", "query_id", "locale", *rating, *fields])
-    reader = Intake(guideline, columns, source.grades, source.limit)
+    scale = None if source.grades is None else Scale(source.grades, guideline.values)
+    reader = Intake(guideline, columns, scale, source.limit)
     with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
         rows, catalogue = Path(scratch) / "rows.parquet", Path(scratch) / "catalogue.parquet"
         catalogue_table = Table(source.catalogue) if source.catalogue else None
@@ -145,6 +152,7 @@ def _settle(source: Source, guideline: Guideline, directory: Path, scratch: Path
         missing=[name for name in reader.joins if name not in reader.text_columns],
         passed_over=reader.columns.passed_over,
         check=_check(source, guideline),
+        scale=reader.scale,
         **counts,
     )
 

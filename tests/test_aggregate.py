@@ -127,6 +127,7 @@ def test_the_command_writes_ties_without_a_grade(ratings, tmp_path):
         "tied": 1,
         "grades": {"0": 0, "1": 1, "2": 1},
         "skipped_rows": {},
+        "scale_note": None,
     }
     rows = pq.read_table(out).to_pylist()
     assert [(r["candidate_id"], r["grade"], r["tied"]) for r in rows] == [
@@ -173,8 +174,8 @@ def test_gold_alone_is_nobody_to_compare_or_to_aggregate(tmp_path, verb):
 
 
 def test_bad_rows_are_left_out_and_counted_where_that_is_asked(main, tmp_path):
-    (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade\na,1,ann,2\na,1,ben,2\na,2,ann,9\n")
-    assert "unknown grade '9'" in main("aggregate", "r.csv", "--out", "o.csv", code=2).err
+    (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade\na,1,ann,2\na,1,ben,2\na,2,ann,?\n")
+    assert "unknown grade '?'" in main("aggregate", "r.csv", "--out", "o.csv", code=2).err
     found = main("aggregate", "r.csv", "--out", "o.csv", "--skip-bad-rows", "--json").json
     assert (found["pairs"], found["skipped_rows"]) == (1, {"unknown grade": 1})
     said = main("aggregate", "r.csv", "--out", "p.csv", "--skip-bad-rows").out

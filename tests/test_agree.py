@@ -104,7 +104,7 @@ def test_grades_are_translated_and_blank_ones_left_out(tmp_path, main):
     ]
     found = main(*arguments, "--grades", "E=2,S=1,C=1,I=0", "--json").json
     assert (found["n"], found["rated"], found["accuracy"]["value"]) == (2, 2, 1.0)
-    assert "unknown grade 'S'; known: E" in main(*arguments, "--grades", "E=2", code=2).err
+    assert "unknown grade 'S' (1 time); known: E" in main(*arguments, "--grades", "E=2", code=2).err
     assert "has no grade 4" in main(*arguments, "--grades", "E=4", code=2).err
     assert "there is no 'titel'" in main(*arguments, "--map", "titel=x", "--grades", "E=2", code=2).err
     assert "is not NAME=GRADE" in main(*arguments, "--grades", "E", code=2).err

@@ -258,9 +258,9 @@ def test_an_id_that_is_another_querys_in_the_run_is_none_of_it(main, rated_file,
 def test_wrong_ratings_are_refused_or_left_out_and_counted(main, rated_file, tmp_path):
     main("label", rated_file, "--engine", "fake", "--out", "plain")
     plain = main("calibrate", "plain", rated_file, "--json").json
-    (tmp_path / "bad.csv").write_text(rated_file.read_text().rstrip("\n") + "\nlamp,x1,Lamp,7\n,x2,Lamp,1\n")
+    (tmp_path / "bad.csv").write_text(rated_file.read_text().rstrip("\n") + "\nlamp,x1,Lamp,?\n,x2,Lamp,1\n")
     refused = main("calibrate", "plain", "bad.csv", "--out", "other.json", code=2)
-    assert "unknown grade '7'" in refused.err
+    assert "unknown grade '?'" in refused.err
     found = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "other.json", "--json").json
     assert (plain["left_out"], found["left_out"]) == ({}, {"unknown grade": 1, "empty query": 1})
     assert found["after"] == plain["after"]

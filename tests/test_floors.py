@@ -26,6 +26,7 @@ FLOORS = {
     "judge.parts": 1,
     "judge.manifest": 1,
     "judge.rows": 1,
+    "judge.scale": 1,
     "judge.columns": 1,
     "judge.intake": 1,
     "judge.staging": 1,

@@ -28,7 +28,7 @@ ALL_SAME = np.array([[0, 0], [0, 7]])
 
 SCALAR = {
     "accuracy": measures.accuracy,
-    "within_1": partial(measures.within_1, values=UNEVEN),
+    "within_1": measures.within_1,
     "macro_f1": measures.macro_f1,
     "majority_baseline": measures.majority_baseline,
     "cohen_kappa": measures.cohen_kappa,
@@ -49,9 +49,8 @@ def labels(confusion):
     ("measured", "expected"),
     [
         (measures.accuracy(WORKED), 21 / 30),
-        (measures.within_1(WORKED, STEPS), 1.0),
-        (measures.within_1(WORKED, UNEVEN), 24 / 30),  # 4 + 2 pairs stand 2 apart in value
-        (measures.within_1(WORKED, [0.2, 1.2, 2.2]), 1.0),  # in binary 2.2 - 1.2 > 1
+        (measures.within_1(WORKED), 1.0),  # no pair is two steps apart, whatever the grades' values
+        (measures.within_1([[5, 1, 3], [0, 4, 1], [2, 0, 4]]), 15 / 20),  # 3 + 2 of 20 pairs are two steps apart
         (measures.precision(WORKED), [8 / 9, 5 / 9, 8 / 12]),
         (measures.recall(WORKED), [0.8, 0.5, 0.8]),
         (measures.macro_f1(WORKED), (16 / 19 + 10 / 19 + 16 / 22) / 3),  # 2 hits / (row + column)
@@ -146,7 +145,7 @@ def test_one_grade_that_both_give_is_defined_for_gwet_and_accuracy():
     "call",
     [
         lambda: measures.accuracy([[1, 2, 3], [4, 5, 6]]),
-        lambda: measures.within_1(WORKED, [0, 1]),
+        lambda: measures.weighted_kappa(WORKED, [0, 1]),
         lambda: measures.weighted_kappa(WORKED, [0, 2, 1]),
         lambda: measures.weighted_kappa(WORKED, STEPS, "cubic"),
         lambda: measures.undefined_reason("kapa", WORKED),

@@ -97,11 +97,11 @@ def test_a_majority_needs_one_maximum():
 
 def test_bad_rows_are_refused_or_counted_and_left_out_whole(main, tmp_path):
     good = ["lamp,p1,ann,2,", "lamp,p1,ben,2,", "lamp,p2,ann,1,", "lamp,p2,ben,0,", "sofa,p3,ann,0,", "sofa,p3,ben,0,"]
-    bad = ["lamp,p1,ann,0,", "lamp,p2,cleo,9,", ",p1,ann,1,", "lamp,,ann,1,", "lamp,p4,,1,", "sofa,p5,ann,1,noon"]
+    bad = ["lamp,p1,ann,0,", "lamp,p2,cleo,?,", ",p1,ann,1,", "lamp,,ann,1,", "lamp,p4,,1,", "sofa,p5,ann,1,noon"]
     head = "query,candidate_id,rater,grade,time\n"
     (tmp_path / "good.csv").write_text(head + "\n".join(good) + "\n")
     (tmp_path / "all.csv").write_text(head + "\n".join(good[:3] + bad + good[3:]) + "\n")
-    assert "row 4" in main("agree", "all.csv", code=2).err
+    assert "row 5" in main("agree", "all.csv", code=2).err, "what is no grade is told first, all of it"
     found = main("agree", "all.csv", "--skip-bad-rows", "--json").json
     clean = main("agree", "good.csv", "--json").json
     kinds = ("another grade before", "unknown grade", "no query", "no candidate id", "no rater", "no time")

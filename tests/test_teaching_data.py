@@ -110,7 +110,7 @@ def test_a_candidate_that_the_catalogue_lacks_is_counted_once(tmp_path, guidelin
 def test_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
     path = write(
         tmp_path / "r.csv",
-        "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,9,9\nsofa,3,,0,1\n,4,Bed,1,1\nsofa,5,Bed,,\n",
+        "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,?,?\nsofa,3,,0,1\n,4,Bed,1,1\nsofa,5,Bed,,\n",
     )
     source = Source(path, grades=GRADES, skip_bad_rows=True)
     found = read_rated(Ratings(source, ["ann", "ben"]), guideline, tmp_path)

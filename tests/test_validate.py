@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from judge.cells import as_grade
+from judge.scale import Scale
 
 HEAD = "query,candidate_id,"
 GRADES = HEAD + "grade\nlamp,1,2\nlamp,2,5\nlamp,1,0\nlamp,3,x\n"
@@ -23,13 +23,13 @@ def given(tmp_path):
 def test_ratings_are_checked_as_an_import_reads_them_and_its_error_leads_there(main, given):
     given(r=GRADES.replace("grade", "label"))
     error = main("import", "r.csv", "--rating", "label", "--out", "run", code=2).err
-    # row 2 is off the scale, row 3 contradicts row 1, row 4 is no grade
-    assert "(and 2 more problems; `judge validate --rating label` lists them)" in error
+    # rows 2 and 4 hold no grade, which is one error; row 3 contradicts row 1
+    assert "(and 1 more problem; `judge validate --rating label` lists them)" in error
     shown = main("validate", "r.csv", "--rating", "label", "--json", code=2).json
     assert shown["problems"] == {"unknown_grade": 2, "conflicting_grade": 1}
     assert [p["row"] for p in shown["first"]] == [2, 3, 4]
     error = main("import", "r.csv", "--rating", "label", "--grades", "2=2,0=0", "--out", "run", code=2).err
-    command = error.partition("more problems; `judge ")[2].partition("`")[0]
+    command = error.partition("more problem; `judge ")[2].partition("`")[0]
     assert command == "validate --rating label --grades 2=2,0=0"
     first, *options = shlex.split(command)
     assert main(first, "r.csv", *options, "--json", code=2).json["problems"] == shown["problems"]
@@ -64,9 +64,11 @@ def test_candidates_of_ratings_are_looked_up(main, given):
 
 def test_whole_numbers_with_a_point_are_grades_and_others_are_not(main, given):
     grades = {"0": 0, "1": 1, "2": 2}
-    assert [as_grade(text, grades) for text in ("2", "2.0", " 1.00 ", "0.0")] == [2, 2, 1, 0]
-    assert [as_grade(text, grades) for text in ("1.5", "2.", ".0", "3.0", "2.0.0", "2.01", "-2.0")] == [None] * 7
-    assert as_grade("2.0", {"2": 2, "2.0": 0}) == 0, "what is named itself means what it was said to mean"
+    scale = Scale(grades, (0, 1, 2))
+    assert [scale.grade(text) for text in ("2", "2.0", " 1.00 ", "0.0", "2.", ".0")] == [2, 2, 1, 0, 2, 0]
+    assert [scale.grade(text) for text in ("1.5", "3.0", "2.0.0", "2.01", "-2.0", "2,0")] == [None] * 6
+    named = Scale({"2": 2, "2.0": 0}, (0, 1, 2))
+    assert named.grade("2.0") == 0, "what is named itself means what it was said to mean"
     given(r=HEAD + "grade\nlamp,1,2.0\nlamp,2,\nlamp,3,0.0\n", bad=HEAD + "grade\nlamp,1,1.5\n")
     assert main("import", "r.csv", "--out", "run", "--json").json["grades"] == {"0": 1, "1": 0, "2": 1}
     assert main("aggregate", "r.csv", "--out", "g.csv", "--json").json["grades"] == {"0": 1, "1": 0, "2": 1}
