@@ -39,7 +39,7 @@ def audit(
             metavar="SHARE",
             min=0.001,
             max=0.5,
-            help="False flags among those of each type, as far as the model fits.",
+            help="Share of false flags of each type that its model may expect.",
         ),
     ] = 0.1,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory for reading the events.")] = "5GB",
