@@ -1,8 +1,8 @@
-"""Typed flags: labels that the evidence contradicts, with their false discovery rate held down as far as the model fits.
+"""Typed flags: labels that the evidence contradicts, with the false discovery rate of each type held down.
 
 A pair's chance that the label is right is its local false discovery rate; flags of one type, strongest first, are
 taken as long as their mean stays at or below the level (Newton et al. 2004, "Detecting differential gene expression
-with a semiparametric hierarchical mixture method"; Efron 2007).
+with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far as the model fits, which is not far: docs/audit.md.
 """
 
 from dataclasses import dataclass
