@@ -155,12 +155,12 @@ def test_an_export_is_never_written_over_its_run(run_of, tmp_path, monkeypatch, 
 
 
 def test_an_export_says_how_many_undecided_flags_it_carries(run_of, main, tmp_path):
-    """Six pairs of a query, graded but for one that the judge left to people; four are flagged: a, b, c and d.
+    """Seven pairs of a query, graded but for one that the judge left to people; four are flagged: a, b, c and d.
 
     Ana changed b and is unsure of c; of d another judge has an opinion. So a, c and d are flagged and undecided.
     """
     texts = {"query_id": "q", "query": "lamp", "title": "Lamp"}
-    grades = {"a": 0, "b": 1, "c": 2, "d": 0, "e": 2}
+    grades = {"a": 0, "b": 1, "c": 2, "d": 0, "e": 2, "g": 0}
     rows = [texts | {"candidate_id": key, "title": f"Lamp {key}", "grade": grade} for key, grade in grades.items()]
     left = {"candidate_id": "f", "grade": None, "status": "abstained", "reason": "unsure"}
     run = run_of([*rows, texts | left])
