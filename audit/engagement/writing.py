@@ -35,9 +35,9 @@ def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) ->
     """
     if overwrite:
         return
-    if held := flags_held(run):
+    if flags := flags_held(run):
         raise InputError(
-            f"{run.path}: holds {counted(held, 'flag')} of an earlier audit, and another one would replace them",
+            f"{run.path}: holds {counted(flags, 'flag')} of an earlier audit, and another one would replace them",
             "do so with --overwrite; what was decided stays",
         )
     if not out.is_dir():
