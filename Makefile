@@ -32,7 +32,7 @@ quickstart: setup
 	@echo; echo "Now the same shop's grades with 14 errors planted in them, beside simulated engagement:"; echo
 	@$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
 	@echo "judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit"; echo
-	@$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit
+	@$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit --overwrite
 
 test: setup
 	$(BIN)/python -m pytest

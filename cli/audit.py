@@ -33,10 +33,19 @@ def audit(
     rating: Rating = None,
     grades: Grades = None,
     level: Annotated[
-        float, typer.Option("--fdr", metavar="SHARE", min=0.001, max=0.5, help="False discovery rate of each type.")
+        float,
+        typer.Option(
+            "--fdr",
+            metavar="SHARE",
+            min=0.001,
+            max=0.5,
+            help="Share of false flags of each type that its model may expect.",
+        ),
     ] = 0.1,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory for reading the events.")] = "5GB",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over what another audit left there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run's flags, and what another audit left in --out.")
+    ] = False,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -56,7 +65,7 @@ def audit(
     from audit.engagement.auditing import audit as compare
     from audit.engagement.labelled import Ratings
     from audit.engagement.source import EngagementFile, keys
-    from audit.engagement.writing import check_place, flags_held, write_audit
+    from audit.engagement.writing import check_evidence, check_place, flags_held, write_audit
     from judge.errors import InputError
     from judge.store import Run
 
@@ -73,17 +82,20 @@ def audit(
     with input_file(events) as (path, name):
         opened = Run.open(run)
         check_place(opened, name, out, overwrite=overwrite)
+        before = flags_held(opened)
+        if before:
+            say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
         say("reading events")
         settings = Settings(level, ratings, Rules(memory=memory))
         found = compare(opened, EngagementFile(path, mapping, name), settings)
-    before = flags_held(opened)
+        check_evidence(found)
     write_audit(found, out)
     if json:
         show_json(found.as_json())
         return
     _show(found, out)
     if before:
-        show(f"the run held {counted(before, 'flag')} of an earlier audit: these are in their place")
+        show(f"replaced the {counted(before, 'earlier flag')}; decisions stay")
 
 
 def _show(found: "Audit", out: Path) -> None:

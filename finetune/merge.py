@@ -48,5 +48,5 @@ def merge(tuned: Tuned, adapter: Path, out: Path) -> None:
         for name in TOKENIZER:
             if (base.directory / name).is_file():
                 shutil.copyfile(base.directory / name, folder / name)
-        own = tuned.model_copy(update={"adapter": None})
+        own = tuned.model_copy(update={"adapter": None, "merged": tuned.adapter})
         (folder / FILE).write_text(own.model_dump_json(indent=1), encoding="utf-8")

@@ -59,6 +59,8 @@ class Tuned(Record):
     base: Base
     adapter: str | None
     """SHA-256 (hex) over the adapter's files; null where its weights are merged into the base's."""
+    merged: str | None = None
+    """SHA-256 (hex) over the files of the adapter that was merged into the base's weights, where it was noted."""
     labels: tuple[LabelToken, ...]
     """In ascending grade order."""
     guideline: Mapping[str, Any]

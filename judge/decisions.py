@@ -2,11 +2,12 @@
 
 A line of `RUN/decisions.jsonl` is one decision. It is on disk before the call returns, so that neither a tab that
 closes nor a machine that stops loses it; a line that a crash cut short is passed over, and the next one starts anew.
-The last decision of a pair counts. Labels are never changed: the export applies decisions.
+The last decision of a pair counts. Labels are never changed: the export applies decisions. A judge's opinion stands
+among them, and settles nothing: people see it where they decide.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class Verdict(StrEnum):
     """The pair gets another grade."""
     UNSURE = "unsure"
     """Whoever looked could not tell: the label stands, and the pair stays in the queue."""
+    OPINION = "opinion"
+    """What a judge that looked again would give: the label stands, and the pair stays in the queue."""
 
 
 class Decision(Record):
@@ -35,7 +38,7 @@ class Decision(Record):
     candidate_id: str
     verdict: Verdict
     grade: int | None = None
-    """The new grade; null unless the verdict is `change`."""
+    """The new grade of a `change`; of an `opinion`, the judge's grade, null where it gave none. Null otherwise."""
     label: int | None = None
     """The grade that the label had when this was decided."""
     author: str
@@ -47,9 +50,27 @@ class Decision(Record):
     """How it came: `review`, `file` or `judge`."""
 
     @property
+    def pair(self) -> tuple[str, str]:
+        """(query_id, candidate_id)."""
+        return self.query_id, self.candidate_id
+
+    @property
     def whose(self) -> tuple[str, str, str]:
         """The pair, and who decided on it."""
         return self.query_id, self.candidate_id, self.author
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether it settles nothing, whatever came before: an opinion, or a judge's word that the label is right.
+
+        Earlier versions took the latter for a decision; often it was the judge's that had made the label.
+        """
+        return self.verdict is Verdict.OPINION or (self.verdict is Verdict.KEEP and self.source == "judge")
+
+    @property
+    def given(self) -> int | None:
+        """The grade that its author gives the pair; null where they gave none."""
+        return self.label if self.verdict is Verdict.KEEP else self.grade
 
     @property
     def said(self) -> tuple[object, ...]:
@@ -58,9 +79,14 @@ class Decision(Record):
 
     @model_validator(mode="after")
     def _grade_follows_verdict(self) -> "Decision":
-        if (self.grade is not None) != (self.verdict is Verdict.CHANGE):
+        if self.verdict is not Verdict.OPINION and (self.grade is not None) != (self.verdict is Verdict.CHANGE):
             raise ValueError(f"a decision to {self.verdict} has grade {self.grade}")
         return self
+
+
+def counting(decisions: Iterable[Decision]) -> dict[tuple[str, str], Decision]:
+    """The decision that counts, by (query_id, candidate_id): the last one that is no opinion."""
+    return {decision.pair: decision for decision in decisions if not decision.is_opinion}
 
 
 class Decisions:
@@ -133,7 +159,11 @@ class Decisions:
 
     def latest(self) -> dict[tuple[str, str], Decision]:
         """The decision that counts, by (query_id, candidate_id)."""
-        return {(decision.query_id, decision.candidate_id): decision for decision in self}
+        return counting(self)
+
+    def opinions(self) -> dict[tuple[str, str], Decision]:
+        """The last opinion of a judge on each pair that has one, by (query_id, candidate_id)."""
+        return {decision.pair: decision for decision in self if decision.is_opinion}
 
     def settled(self) -> dict[tuple[str, str], Decision]:
         """Those of `latest` that settle their pair."""

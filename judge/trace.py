@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from judge.asked import Asked, ask_again
-from judge.decisions import Decision, Decisions, Verdict
+from judge.decisions import Decision, Decisions, Verdict, counting
 from judge.errors import InputError
 from judge.records import Pair, Status
 from judge.store import Run
@@ -67,7 +67,7 @@ class Trace:
     flags: Sequence[Mapping[str, Any]]
     """Rows of `flags.parquet`: type, strength, suggestion, and the evidence."""
     decisions: Sequence[Decision]
-    """In the order in which they came; the last one counts."""
+    """In the order in which they came; the last one that is no judge's opinion counts."""
     final_grade: int | None
     """After the decision that counts: what an export has."""
     final_status: str
@@ -80,7 +80,7 @@ class Trace:
     @property
     def counts(self) -> Decision | None:
         """The decision that counts."""
-        return self.decisions[-1] if self.decisions else None
+        return counting(self.decisions).get((self.query_id, self.candidate_id))
 
 
 def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> Trace:
@@ -104,8 +104,9 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     if pair["skip"] is None and manifest.parts.get("judge") != "imported":
         asked = ask_again(manifest, given, judge)
     key = (pair["query_id"], candidate_id)
-    decisions = [d for d in Decisions(run.path) if (d.query_id, d.candidate_id) == key]
-    changed = decisions[-1].grade if decisions and decisions[-1].verdict is Verdict.CHANGE else None
+    decisions = [d for d in Decisions(run.path) if d.pair == key]
+    last = counting(decisions).get(key)
+    changed = last.grade if last and last.verdict is Verdict.CHANGE else None
     if label["status"] == Status.SKIPPED:
         changed = None  # an export leaves it skipped, too
     probabilities = label["probabilities"]

@@ -1,12 +1,20 @@
 """Decisions from elsewhere: the agreement report's file, another run's, sheets whose queries go by other ids."""
 
 import json
+import shutil
 from pathlib import Path
 
+import pytest
+from conftest import write_flags
+
 from audit.engagement import adjudicate
-from audit.engagement.queue import NUMBERS, Item, as_csv
+from audit.engagement.queue import NUMBERS, Item, as_argilla, as_csv, as_label_studio, read_queue
+from audit.engagement.review import Review
+from judge.adapter import Manner
 from judge.cells import inert
 from judge.decisions import Decision, Decisions
+from judge.engines import Serving
+from judge.export.decided import Decided
 from judge.records import query_key
 from judge.rows import Table
 
@@ -130,21 +138,123 @@ def test_a_line_break_in_a_product_stays_within_its_cell_of_the_sheet(tmp_path):
     assert row.values["candidate"] == "title: Red\rlamp"
 
 
-def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(run_of, monkeypatch):
-    run = run_of([{"query_id": "q", "query": "lamp", "candidate_id": key, "grade": 0} for key in ("p1", "p2")])
-    numbers = dict.fromkeys(NUMBERS, 0)
-    items = [Item("q", "lamp", key, {"title": "Lamp"}, 0, 2, (), 0.9, None, numbers) for key in ("p1", "p2")]
-    said = {"query_id": "q", "candidate_id": "p1", "verdict": "change", "grade": 2, "author": "Ana", "reason": ""}
+GRADES = {"repeated": 0, "raised": 0, "silent": 2, "between": 1}
+"""Labels; shoppers say 2 of those below it, and 0 of that one."""
+GIVEN = {"repeated": 0, "raised": 1, "between": 0}
+"""What another judge gives."""
+
+
+class Second:
+    """Another judge, as far as `adjudicate` asks for it; it is not asked."""
+
+    guideline, serving = None, Serving("fake")
+    manner = Manner("big")
+
+
+@pytest.fixture
+def flagged(run_of, monkeypatch):
+    """A run of four flagged pairs, seen the more the later they come, and a judge that gives `GIVEN`."""
+    texts = {"query_id": "q", "query": "lamp", "title": "Lamp"}
+    run = run_of([texts | {"candidate_id": key, "grade": grade} for key, grade in GRADES.items()])
+    write_flags(run, [(n, "q", "lamp", key, g, 2 - g if g != 1 else 2) for n, (key, g) in enumerate(GRADES.items(), 1)])
+    monkeypatch.setattr(adjudicate, "_rejudge", lambda *args: {("q", key): grade for key, grade in GIVEN.items()})
+    return run
+
+
+def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_change(flagged, main, tmp_path):
+    found = {item.candidate_id: item for item in adjudicate.adjudicate(flagged, Second())}
+    assert {key: str(item.stance) for key, item in found.items()} == {
+        "repeated": "label_repeated",  # 0 as the label
+        "raised": "suggested_change",  # 1 and 2 are both above 0
+        "silent": "no_grade",
+        "between": "other_way",  # the judge puts it below 1, the shoppers above
+    }
+    decisions = Decisions(flagged.path)
+    assert [(d.verdict, d.candidate_id, d.grade) for d in decisions] == [
+        ("opinion", key, GIVEN.get(key)) for key in ("between", "silent", "raised", "repeated")
+    ]
+    assert decisions.latest() == decisions.settled() == {}
+    # The suggested change is first, with the judge's grade; then those that are seen most.
+    queue = read_queue(flagged)
+    assert [(item.candidate_id, item.suggestion) for item in queue] == [
+        ("raised", 1),
+        ("between", 2),
+        ("silent", 0),
+        ("repeated", 2),
+    ]
+    main("queue", "run", "--to", "csv", "--out", "queue.csv")
+    (first, *_, last) = (row.values for row in Table(tmp_path / "queue.csv").rows())
+    assert (first["candidate_id"], first["suggested_grade"], first["decision"] or "") == ("raised", "1", "")
+    assert "judge fake: gives 1 where the label has 0" in first["evidence"]
+    assert "judge fake: gives 0 again" in last["evidence"]
+    for form, grade in ((as_label_studio, '"choices": [\n      "1"'), (as_argilla, '"value": "1"')):
+        assert "".join(grade.split()) in "".join(form(queue[:1], (0, 1, 2)).split())
+    shown = Review(flagged, "Ana").state()["item"]
+    assert (shown["candidate_id"], shown["suggested"], shown["likeliest"]) == ("raised", 1, 2)
+    assert shown["seconded"] is True
+    assert shown["decided"] is None
+    # An export has the labels' own grades, by nobody's decision.
+    main("export", "run", "--to", "jsonl", "--out", "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert {row["candidate_id"]: (row["grade"], row["decided_by"]) for row in rows} == {
+        key: (grade, None) for key, grade in GRADES.items()
+    }
+    assert main("trace", "run", "q", "raised", "--json").json["final_grade"] == 0
+    assert "settles nothing" in main("trace", "run", "q", "raised").out
+    # The same judge asked again says nothing new.
+    adjudicate.adjudicate(flagged, Second())
+    assert len(list(decisions)) == 4
+
+
+def test_what_a_judge_kept_before_settles_nothing_and_what_it_changed_does(flagged, main, tmp_path):
+    def line(key, verdict, grade, source="judge", author="judge small"):
+        said = {"query_id": "q", "candidate_id": key, "verdict": verdict, "grade": grade, "label": GRADES[key]}
+        rest = {"author": author, "reason": "the judge gives 0 again", "time": "2026-09-07T09:00:00Z"}
+        return json.dumps(said | rest | {"source": source}) + "\n"
+
+    old = [line("repeated", "keep", None), line("raised", "change", 1), line("silent", "unsure", None)]
+    # Ana's word stands, though a judge's came after it.
+    old += [line("between", "change", 2, "file", "Ana"), line("between", "keep", None)]
+    Decisions(flagged.path).path.write_text("".join(old))
+    settled = Decisions(flagged.path).settled()
+    assert {key: d.author for (_, key), d in settled.items()} == {"raised": "judge small", "between": "Ana"}
+    assert {item.candidate_id for item in read_queue(flagged)} == {"repeated", "silent"}
+    assert Decided.of(flagged).settled == settled
+    main("export", "run", "--to", "trec", "--without-flagged", "--out", "out.qrels")
+    assert (tmp_path / "out.qrels").read_text() == "q 0 raised 1\nq 0 between 2\n"
+    # In another run, where the first pair has another grade, what the judge kept is its opinion, too.
+    shutil.copytree(flagged.path, tmp_path / "there")
+    main("decide", "run", tmp_path / "there" / "decisions.jsonl")
+    carried = tmp_path / "opinions.jsonl"
+    carried.write_text(line("repeated", "opinion", 2) + line("silent", "opinion", None))
+    assert main("decide", "run", carried, "--json").json["opinion"] == 2
+    assert Decisions(flagged.path).settled() == settled | {
+        key: d for key, d in Decisions(flagged.path).settled().items() if key in settled
+    }
+    assert {key: d.given for (_, key), d in Decisions(flagged.path).opinions().items()} == {
+        "repeated": 2,
+        "between": 1,
+        "silent": None,
+    }
+    carried.write_text(line("repeated", "opinion", 7))
+    assert "row 1, field 'decision': '7'" in main("decide", "run", carried, code=2).err
+    # Nobody but a judge has an opinion in this sense.
+    (tmp_path / "sheet.csv").write_text("query_id,candidate_id,decision,author,source\nq,silent,opinion,Ana,judge\n")
+    assert "field 'decision'" in main("decide", "run", "sheet.csv", code=2).err
+
+
+def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(flagged, monkeypatch):
+    run = flagged
+    said = {"query_id": "q", "candidate_id": "raised", "verdict": "change", "grade": 2, "author": "Ana"}
 
     def work(*args):
-        Decisions(run.path).append([Decision(**said, time="t", source="review")])
-        return {item.key: 0 for item in items}, "big"
+        Decisions(run.path).append([Decision(**said, reason="", time="t", source="review")])
+        return {("q", key): 0 for key in GRADES}
 
-    for name, stands in (("read_queue", lambda run: items), ("read_votes", lambda run: {}), ("_rejudge", work)):
-        monkeypatch.setattr(adjudicate, name, stands)
-    (found,) = adjudicate.adjudicate(run, None)
-    assert (found.candidate_id, found.author) == ("p2", "judge big")
-    assert Decisions(run.path).settled()["q", "p1"].author == "Ana"
+    monkeypatch.setattr(adjudicate, "_rejudge", work)
+    assert len(adjudicate.adjudicate(run, Second())) == 4
+    assert [d.author for d in Decisions(run.path).settled().values()] == ["Ana"]
+    assert "raised" not in {item.candidate_id for item in read_queue(run)}
 
 
 def test_a_decision_lands_on_the_product_of_its_row_where_ids_differ_in_a_quote_alone(run_of, main):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from audit.engagement.adjudicate import Vote, category_fit, category_path, decide_item
-from audit.engagement.queue import Item
+from audit.engagement.adjudicate import Vote, category_fit, category_path, reason
+from audit.engagement.queue import Item, read_queue
 from judge.cells import inert, restored
 from judge.decisions import Decision, Decisions, Verdict
 from judge.export import export
@@ -112,13 +113,15 @@ def test_queue_decide_export(audited, tmp_path):
     assert json.loads((tmp_path / "tasks.json").read_text())[0]["data"]["query"]
 
 
-def test_adjudicate_appends_a_decision_for_every_open_flag(audited):
+def test_adjudicate_appends_an_opinion_of_every_open_flag_and_leaves_it_open(audited):
     run = audited[0]
     open_ = len(pq.read_table(run / "flags.parquet").group_by("row").aggregate([]))
     settled = len(Decisions(run).settled())
     found = json.loads(judge("adjudicate", run, "--with", "fake", "--engine", "fake", "--json").stdout)
-    assert found["decisions"] == open_ - settled
-    assert all(d.author == "judge fake" for d in Decisions(run) if d.source == "judge")
+    assert found.pop("opinions") == open_ - settled == sum(found.values()) > 5
+    assert {d.author for d in Decisions(run) if d.source == "judge"} == {"judge fake"}
+    assert len(Decisions(run).settled()) == settled
+    assert len(read_queue(Run(run))) == open_ - settled
 
 
 @pytest.mark.parametrize(("cell", "message"), [("7", "'7' is no decision"), ("perhaps", "'perhaps' is no decision")])
@@ -200,6 +203,57 @@ def test_another_audit_or_something_else_is_not_written_over(main, tmp_path):
     main("audit", "run", "more.csv", "--out", "audit", "--overwrite")
 
 
+def everything(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_flags_are_replaced_only_when_asked_and_by_enough_evidence(audited, main, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "audit"
+    shutil.copytree(audited[0], run)
+    decided = Decision(**DECIDED, label=0, author="Ana", reason="", time="t", source="file")
+    Decisions(run).append([decided])
+    flags = {(flag["query_id"], flag["candidate_id"]) for flag in pq.read_table(run / "flags.parquet").to_pylist()}
+    before = everything(run)
+    # Without --overwrite the events are not even read.
+    (tmp_path / "nothing.csv").write_text("")
+    assert "--overwrite" in main("audit", run, "nothing.csv", "--out", out, code=2).err
+    head, again = "query_id,candidate_id,position,impressions,clicks\n", ("--out", out, "--overwrite")
+    flagged = [f"{query},{candidate},1,90,9\n" for query, candidate in sorted(flags)]
+    few = (len(flags) - 1) // 2
+    for rows in (
+        # One of three rows can be used.
+        [flagged[0], "Q01,P001,0.5,9,1\n", "Q01,P001,1,1,9\n"],
+        # Of ten flagged pairs at most four are shown, and every row can be used.
+        flagged[:few],
+    ):
+        (tmp_path / "events.csv").write_text(head + "".join(rows))
+        error = main("audit", run, "events.csv", *again, code=2).err
+        assert "the flags are kept" in error
+        assert everything(run) == before
+        assert not out.exists()
+    # Half of the rows, and of the flagged pairs.
+    (tmp_path / "events.csv").write_text(head + "".join(flagged[: few + 1]) + "Q01,P001,1,1,9\n" * (few + 1))
+    main("audit", run, "events.csv", *again)
+    found = everything(run)
+    assert found[run / "flags.parquet"] == (out / "flags.parquet").read_bytes() != before[run / "flags.parquet"]
+    assert found[run / "decisions.jsonl"] == before[run / "decisions.jsonl"]
+
+
+def test_rows_that_are_no_evidence_by_nature_are_not_missed(audited, main, tmp_path):
+    run = shutil.copytree(audited[0], tmp_path / "run")
+    pq.write_table(pq.read_table(run / "flags.parquet").slice(0, 1), run / "flags.parquet")
+    flag = pq.read_table(run / "flags.parquet").to_pylist()[0]
+    pair = f"{flag['query_id']},{flag['candidate_id']},1"
+    # One impression, thrice; a click that is one; and five actions that are of no interest: 2 of 2 rows.
+    rows = [f"s,{pair},impression\n"] * 3 + [f"s,{pair},click\n"] + [f"s,{pair},scroll\n"] * 5
+    (tmp_path / "events.csv").write_text("search_id,query_id,candidate_id,position,action\n" + "".join(rows))
+    read = main("audit", run, "events.csv", "--out", "audit", "--overwrite", "--json").json["input"]
+    assert (read["used"], read["set_aside"]) == (2, {"other_action": 5, "duplicate": 2})
+
+
+DECIDED = {"query_id": "Q01", "candidate_id": "P001", "verdict": Verdict.UNSURE}
+
+
 def test_hostile_words_stay_words(tmp_path):
     with (
         (tmp_path / "pairs.csv").open("w", newline="") as pairs,
@@ -267,16 +321,15 @@ def item(grade, category):
     return Item("q", "tent", "c", {"category": category}, grade, 2, ("likely_label_error",), 0.9, None, {})
 
 
-def test_the_category_decides_by_hand():
+def test_the_category_that_an_opinion_tells_by_hand():
     assert category_path("Outdoor > Tents >  Family tents") == ("outdoor", "tents", "family tents")
     votes = [Vote("a", ("outdoor", "tents"), 1.0), Vote("b", ("outdoor", "stoves"), 0.5), Vote("d", ("toys",), 0.0)]
     # Tents: wholly with the first, half with the second: (1 x 1 + 0.5 x 0.5) / 1.5.
     assert category_fit(("outdoor", "tents"), votes) == pytest.approx(1.25 / 1.5)
     assert category_fit(("toys",), votes) == 0
     assert category_fit((), votes) is None
-    assert decide_item(item(0, "Outdoor > Tents"), 2, votes)[:2] == (Verdict.CHANGE, 2)
-    assert decide_item(item(2, "Outdoor > Tents"), 0, votes)[:2] == (Verdict.UNSURE, None)
-    assert decide_item(item(2, "Toys"), 0, votes)[:2] == (Verdict.CHANGE, 0)
-    assert decide_item(item(0, "Toys"), 2, votes)[:2] == (Verdict.UNSURE, None)
-    assert decide_item(item(0, "Toys"), 0, votes)[:2] == (Verdict.KEEP, None)
-    assert decide_item(item(0, "Toys"), None, votes)[0] is Verdict.UNSURE
+    assert "fits 83%" in reason(item(0, "Outdoor > Tents"), 2, votes)  # 1.25 / 1.5
+    assert "fits 0%" in reason(item(2, "Toys"), 0, votes)
+    assert "no category" in reason(item(2, ""), 0, votes)
+    assert reason(item(0, "Toys"), 0, votes) == "gives 0 again"
+    assert "no grade" in reason(item(0, "Toys"), None, votes)

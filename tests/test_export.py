@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import DOZEN
+from conftest import DOZEN, write_flags
 
 from judge.cells import restored
+from judge.decisions import Decision, Decisions
 from judge.errors import InputError
-from judge.export import export
+from judge.export import Exports, export
 from judge.records import query_key
 from judge.rows import Table
 
@@ -151,3 +152,42 @@ def test_an_export_is_never_written_over_its_run(run_of, tmp_path, monkeypatch, 
         export(run, form, Path(out), overwrite=True)
     run.check_whole()
     assert export(run, form, run.path / "out").used == 1
+
+
+def test_an_export_says_how_many_undecided_flags_it_carries(run_of, main, tmp_path):
+    """Seven pairs of a query, graded but for one that the judge left to people; four are flagged: a, b, c and d.
+
+    Ana changed b and is unsure of c; of d another judge has an opinion. So a, c and d are flagged and undecided.
+    """
+    texts = {"query_id": "q", "query": "lamp", "title": "Lamp"}
+    grades = {"a": 0, "b": 1, "c": 2, "d": 0, "e": 2, "g": 0}
+    rows = [texts | {"candidate_id": key, "title": f"Lamp {key}", "grade": grade} for key, grade in grades.items()]
+    left = {"candidate_id": "f", "grade": None, "status": "abstained", "reason": "unsure"}
+    run = run_of([*rows, texts | left])
+    write_flags(run, [(n, "q", "lamp", key, grades[key], 2 - grades[key]) for n, key in enumerate("abcd", 1)])
+
+    def decision(key, verdict, grade, source):
+        said = {"query_id": "q", "candidate_id": key, "verdict": verdict, "grade": grade, "author": "Ana"}
+        return Decision(**said, reason="", time="t", source=source)
+
+    said = (("b", "change", 2, "file"), ("c", "unsure", None, "file"), ("d", "opinion", 0, "judge"))
+    Decisions(run.path).append([decision(*each) for each in said])
+
+    def carried(form, *options):
+        out = f"{form}{len(options)}"
+        found = main("export", "run", "--to", form, "--out", out, *options, "--json").json
+        shown = main("export", "run", "--to", form, "--out", out, *options, "--overwrite").out
+        assert (f"{found['undecided']} label" in shown and "--without-flagged" in shown) is (found["undecided"] > 0)
+        return found["undecided"]
+
+    for form in ("judgments", "pairs", "listwise", "trec", "beir", "quepid", "jsonl", "csv", "parquet"):
+        assert carried(form) == 3, form
+    # Flagged and undecided labels are never set against others, whatever is chosen.
+    assert carried("triplets") == 0
+    assert carried("judgments", "--without-flagged") == 0
+    assert {each.undecided for each in Exports(run.path)} == {0, 3}
+    # What an earlier version wrote can be read.
+    old = json.loads((run.path / "exports.jsonl").read_text().splitlines()[0])
+    del old["undecided"]
+    (run.path / "exports.jsonl").write_text(json.dumps(old) + "\n")
+    assert [each.undecided for each in Exports(run.path)] == [None]

@@ -1,11 +1,11 @@
 """A taught judge that looks again, or is compared in two engines, is asked exactly as `judge label` asks it."""
 
-import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_tuned
+from conftest import write_flags, write_tuned
 
 from judge.adapter import Manner
 from judge.decisions import Decisions
@@ -27,9 +27,8 @@ def audited(main, tmp_path):
 
 
 def given(run):
-    """What the second judge gave, by pair: its decisions say so."""
-    found = [(d, re.match(r"the judge gives (\d)", d.reason)) for d in Decisions(run.path)]
-    return {(d.query_id, d.candidate_id): int(said[1]) for d, said in found}
+    """What the second judge gave, by pair."""
+    return {d.pair: d.grade for d in Decisions(run.path) if d.verdict == "opinion"}
 
 
 def labels(run):
@@ -39,7 +38,7 @@ def labels(run):
 def test_adjudication_gives_the_grades_that_labelling_gives(main, audited, directory, tmp_path):
     done = main("adjudicate", "run", "--with", directory, "--engine", "fake", "--json").json
     found = given(audited)
-    assert done["decisions"] == len(found) > 5
+    assert done["opinions"] == len(found) > 5
     assert {d.author for d in Decisions(audited.path)} == {"judge ours"}
     # The same rows, with the locale that the import did not bring left out.
     pairs = ("label", SHOP / "grades_with_errors.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake")
@@ -53,14 +52,59 @@ def test_adjudication_gives_the_grades_that_labelling_gives(main, audited, direc
         assert found != {key: theirs[key] for key in found}, f"{other} gives other grades: this test could fail"
 
 
-def test_a_shoppers_locale_is_told_to_the_second_judge_too(main, tmp_path):
-    main("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", "--out", "run")
+def test_a_shoppers_locale_is_told_to_the_second_judge_too(main, directory, tmp_path):
+    pairs = ("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake")
+    main(*pairs, "--out", "run")
+    main(*pairs, "--judge", directory, "--out", "other")
     main("audit", "run", SHOP / "engagement.csv", "--out", "audit")
-    main("adjudicate", "run", "--with", "fake", "--engine", "fake")
-    run = Run(tmp_path / "run")
-    own = labels(run)
-    assert given(run) == {key: own[key] for key in given(run)}, "the same judge, asked the same"
-    assert {str(d.verdict) for d in Decisions(run.path)} == {"keep"}
+    main("adjudicate", "run", "--with", directory, "--engine", "fake")
+    run, other = Run(tmp_path / "run"), labels(Run(tmp_path / "other"))
+    assert given(run) == {key: other[key] for key in given(run)}, "the same judge, asked the same"
+    assert given(run)
+
+
+def audited_by(main, name, *judge):
+    """A run of the shop that a judge labelled in the fake engine, and that was audited."""
+    main("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", *judge, "--out", name)
+    main("audit", name, SHOP / "engagement.csv", "--out", f"audit-{name}")
+
+
+def test_the_judge_that_made_a_run_has_no_second_opinion(main, directory, tuned, tmp_path, monkeypatch):
+    audited_by(main, "plain")
+    audited_by(main, "taught", "--judge", directory)
+    # Under another name, with another calibration: the adapter is the same.
+    copy = shutil.copytree(directory, tmp_path / "copy")
+    write_tuned(copy, tuned.model_copy(update={"adapter": adapter_digest(copy), "calibration": None}))
+    # Other bytes are another adapter.
+    other = shutil.copytree(directory, tmp_path / "other")
+    (other / "adapter_model.safetensors").write_bytes(b"other weights")
+    write_tuned(other, tuned.model_copy(update={"adapter": adapter_digest(other)}))
+    flags = (tmp_path / "taught" / "flags.parquet").read_bytes()
+    with monkeypatch.context() as loading:
+        loading.setattr("judge.engines.Judge.open", lambda self: pytest.fail("was loaded before it was refused"))
+        for run, judge in (("plain", "fake"), ("taught", directory), ("taught", copy)):
+            error = main("adjudicate", run, "--with", judge, "--engine", "fake", code=2).err
+            assert "name another judge" in error
+            assert not (tmp_path / run / "decisions.jsonl").exists()
+    assert (tmp_path / "taught" / "flags.parquet").read_bytes() == flags
+    for run, judge in (("plain", directory), ("taught", "fake"), ("taught", other)):
+        assert main("adjudicate", run, "--with", judge, "--engine", "fake", "--json").json["opinions"] > 5
+
+
+@pytest.mark.slow
+def test_merged_or_not_and_whatever_it_is_asked_a_judge_is_the_same(main, tiny_base, rated_file, quick, tmp_path):
+    main("finetune", rated_file, "--base", tiny_base, "--config", quick(), "--out", "ours", "--merge", "merged")
+    for name, judge in (("base", tiny_base), ("adapter", "ours"), ("whole", "merged")):
+        main("label", rated_file, "--judge", judge, "--out", name)
+        keys = Run(tmp_path / name).query("SELECT row, query_id, query, candidate_id FROM pairs LIMIT 3")
+        write_flags(Run(tmp_path / name), [(*key, 0, 2) for key in keys])
+    for name, judge in (
+        *(("base", tiny_base), ("adapter", "ours"), ("adapter", "merged")),
+        *(("whole", "ours"), ("whole", "merged")),
+    ):
+        assert "name another judge" in main("adjudicate", name, "--with", judge, code=2).err
+    for name, judge in (("base", "ours"), ("base", "merged"), ("adapter", tiny_base), ("whole", tiny_base)):
+        assert main("adjudicate", name, "--with", judge, "--json").json["opinions"] == 3
 
 
 def test_a_judge_that_was_taught_another_policy_is_refused(main, directory, tuned, tmp_path):

@@ -1,33 +1,32 @@
-"""A stronger judge looks at the flagged labels again; where it contradicts one, the product's category decides.
+"""Another judge looks at the flagged labels again. What it says is an opinion, which people see where they decide.
 
-A judge that contradicts a label is not yet right. The query's categories are learned from the run itself: every pair
-votes for its category path with the grade that label and engagement together expect of it. If the judge would raise a
-pair and its path fits, or lower it and its path does not, the judge's grade is taken; otherwise people decide. Source:
-DoorDash's audit of engagement against labels, where a category check breaks the tie.
+A judge that repeats a label against the evidence does not make it right, nor is one right that contradicts it; and the
+judge that made the run has no second opinion to give. To help people decide, an opinion says how far the product's
+category fits the query's. These are learned from the run itself: every pair votes for its category path with the grade
+that label and engagement together expect of it. Source: DoorDash's audit of engagement against labels, which checks
+the category where judge and label differ.
 """
 
 import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from audit.engagement.queue import Item, read_queue
-from judge.adapter import Manner, Wishes, find_manner
+from judge.adapter import FILE, Manner, Tuned, Wishes, find_manner, read_tuned
 from judge.decisions import Decision, Decisions, Verdict
 from judge.engines import Serving
-from judge.errors import InputError, RunError
+from judge.errors import InputError, ModelError, RunError
 from judge.files import now
 from judge.guideline import Guideline
 from judge.job import Labelling
+from judge.model import find_model
 from judge.pairs import Source
 from judge.sql import quoted
 from judge.store import Run
-
-FITS, STRANGE = 0.5, 0.2
-"""Share of a query's category votes from which a path fits, and up to which it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +57,18 @@ def category_fit(path: Sequence[str], votes: Sequence[Vote]) -> float | None:
     return sum(vote.weight * _shared(path, vote.path) / len(vote.path) for vote in known) / total
 
 
-def decide_item(item: Item, given: int | None, votes: Sequence[Vote]) -> tuple[Verdict, int | None, str]:
-    """(verdict, new grade, reason) of a flagged pair that a stronger judge graded `given`; null where it could not."""
+def reason(item: Item, given: int | None, votes: Sequence[Vote]) -> str:
+    """What a judge says of a flagged pair that it graded `given`, null where it could not, and what bears on it."""
     if given is None:
-        return Verdict.UNSURE, None, "the judge gave no grade"
+        return "gave no grade"
     if given == item.grade:
-        return Verdict.KEEP, None, f"the judge gives {given} again"
+        return f"gives {given} again"
     path = category_path(item.candidate.get("category", ""))
     fit = category_fit(path, [vote for vote in votes if vote.candidate_id != item.candidate_id])
-    said = f"the judge gives {given} where the label has {item.grade}"
+    said = f"gives {given} where the label has {item.grade}"
     if fit is None:
-        return Verdict.UNSURE, None, f"{said}; no category to check it by"
-    said += f"; the category fits {fit:.0%} of what the query's shoppers and graders chose"
-    if (given > item.grade and fit >= FITS) or (given < item.grade and fit <= STRANGE):
-        return Verdict.CHANGE, given, said
-    return Verdict.UNSURE, None, f"{said}, which does not bear the judge out"
+        return f"{said}; no category to check it by"
+    return f"{said}; the category fits {fit:.0%} of what the query's shoppers and graders chose"
 
 
 @dataclass(frozen=True)
@@ -109,41 +105,90 @@ def _policy(guideline: Guideline) -> dict[str, Any]:
     return guideline.model_dump(mode="json", exclude={"fields", "query_tokens", "candidate_tokens"})
 
 
-def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambda rows: None) -> list[Decision]:
-    """Re-judge the flagged pairs that nobody has settled; the decisions are appended to the run.
+def check_independent(run: Run, parts: Mapping[str, str | None], manner: Manner) -> None:
+    """Refuse the judge that made the run: it can only repeat itself, whatever guideline or template it is asked by.
+
+    Args:
+        run: The run, whose judge is known by its fingerprint. People's grades have none.
+        parts: What the judge that is asked adds to a fingerprint.
+        manner: How it is asked.
+
+    Raises:
+        InputError: Both are the same base weights and the same adapter, merged or not.
+    """
+    own = run.manifest.parts
+    # Two names at endpoints that read the same base's tokens can be two adapters of it; one name alone says nothing.
+    served = own.get("served"), parts.get("served")
+    if None not in served and served[0] != served[1]:
+        return
+    asked = _origins(parts, manner.tuned)
+    if _origins(own, None) & asked or _origins(own, _own_tuned(own)) & asked:
+        raise InputError(
+            f"--with {manner.adapter or manner.model}: is the judge that labelled {run.path}, and would repeat itself",
+            "name another judge: a larger model, or one fine-tuned on other ratings",
+        )
+
+
+def _origins(parts: Mapping[str, str | None], tuned: Tuned | None) -> set[tuple[str, str | None]]:
+    """What a judge is made of: the weights and the adapter that are loaded, and those that were merged into one."""
+    weights = parts.get("weights")
+    found = {(weights, parts.get("adapter"))} if weights else set()
+    return found | ({(tuned.base.weights, tuned.merged)} if tuned and tuned.merged else set())
+
+
+def _own_tuned(parts: Mapping[str, str | None]) -> Tuned | None:
+    """What the judge of a run says of itself, where it is a directory that was taught and is still the same."""
+    directory = Path(parts.get("judge") or "")
+    try:
+        if not (directory / FILE).is_file() or find_model(str(directory)).weights != parts.get("weights"):
+            return None
+        return read_tuned(directory)
+    except (ModelError, OSError):
+        return None
+
+
+def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambda rows: None) -> list[Item]:
+    """Re-judge the flagged pairs that nobody has settled; the judge's opinions are appended to the run's decisions.
+
+    Returns:
+        Those pairs, each with the opinion. None of them is settled by it.
 
     Raises:
         RunError: The run has not been audited, or its pairs have no texts.
+        InputError: The judge is the one that made the run.
         ModelError: The judge cannot be found or loaded.
     """
-    items = read_queue(run)
-    if items and not any(item.candidate for item in items):
-        raise RunError(f"{run.path}: its pairs have no texts to judge by", "import them with --catalogue")
-    if not items:
-        return []
-    with tempfile.TemporaryDirectory(prefix="adjudicate-") as scratch:
-        grades, name = _rejudge(run, {item.key for item in items}, second, Path(scratch), progress)
+    manner = second.manner
+    with tempfile.TemporaryDirectory(prefix="adjudicate-") as folder:
+        scratch = Path(folder)
+        source = Source(scratch / "pairs.jsonl")
+        work = Labelling(source, second.guideline, manner.model, second.serving, manner)
+        check_independent(run, work.judge.parts, manner)
+        items = read_queue(run)
+        if items and not any(item.candidate for item in items):
+            raise RunError(f"{run.path}: its pairs have no texts to judge by", "import them with --catalogue")
+        if not items:
+            return []
+        grades = _rejudge(run, {item.key for item in items}, work, Run(scratch / "run"), progress)
+    name = manner.adapter.name if manner.adapter else work.judge.model.name
     votes = read_votes(run)
     found = []
     for item in items:
-        verdict, grade, reason = decide_item(item, grades.get(item.key), votes.get(item.query_id, []))
-        found.append(
-            Decision(
-                query_id=item.query_id,
-                candidate_id=item.candidate_id,
-                verdict=verdict,
-                grade=grade,
-                label=item.grade,
-                author=f"judge {name}",
-                reason=reason,
-                time=now(),
-                source="judge",
-            )
+        given = grades.get(item.key)
+        opinion = Decision(
+            query_id=item.query_id,
+            candidate_id=item.candidate_id,
+            verdict=Verdict.OPINION,
+            grade=given,
+            label=item.grade,
+            author=f"judge {name}",
+            reason=reason(item, given, votes.get(item.query_id, [])),
+            time=now(),
+            source="judge",
         )
-    # What people settled while the judge was at work stands: the last decision of a pair counts.
-    settled = Decisions(run.path).settled()
-    found = [decision for decision in found if (decision.query_id, decision.candidate_id) not in settled]
-    Decisions(run.path).append(found)
+        found.append(replace(item, opinion=opinion))
+    decisions = Decisions(run.path)
+    decisions.append(decisions.unknown([item.opinion for item in found if item.opinion]))
     return found
 
 
@@ -165,12 +210,11 @@ def read_votes(run: Run) -> dict[str, list[Vote]]:
 
 
 def _rejudge(
-    run: Run, wanted: Set[tuple[str, str]], second: Second, scratch: Path, progress: Callable[[int], None]
-) -> tuple[Mapping[tuple[str, str], int], str]:
-    """The grades that the second judge gives some pairs, by pair, and its name."""
+    run: Run, wanted: Set[tuple[str, str]], work: Labelling, again: Run, progress: Callable[[int], None]
+) -> Mapping[tuple[str, str], int]:
+    """The grades that the second judge gives some pairs, by pair; `again` is the run that it labels them in."""
     flags = quoted(run.path / "flags.parquet")
-    pairs = scratch / "pairs.jsonl"
-    with pairs.open("w", encoding="utf-8") as stream:
+    with work.source.pairs.open("w", encoding="utf-8") as stream:
         for query_id, query, candidate_id, locale, candidate in run.query(f"""
                 SELECT query_id, query, candidate_id, locale, candidate FROM pairs
                 WHERE row IN (SELECT row FROM read_parquet({flags})) ORDER BY row"""):
@@ -178,15 +222,11 @@ def _rejudge(
                 row: dict[str, Any] = {name: text for name, text in candidate.items() if text is not None}
                 row |= {"query_id": query_id, "query": query, "candidate_id": candidate_id, "locale": locale}
                 stream.write(json.dumps(row) + "\n")
-    manner = second.manner
-    work = Labelling(Source(pairs), second.guideline, manner.model, second.serving, manner)
-    again = Run(scratch / "run")
     with again.writing():
         work.begin(again)
         work.go_on(again, progress)
     found = again.query("SELECT query_id, candidate_id, grade FROM labels WHERE grade IS NOT NULL")
-    name = manner.adapter.name if manner.adapter else work.judge.model.name
-    return {(query_id, candidate_id): grade for query_id, candidate_id, grade in found}, name
+    return {(query_id, candidate_id): grade for query_id, candidate_id, grade in found}
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:

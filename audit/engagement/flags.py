@@ -2,7 +2,7 @@
 
 A pair's chance that the label is right is its local false discovery rate; flags of one type, strongest first, are
 taken as long as their mean stays at or below the level (Newton et al. 2004, "Detecting differential gene expression
-with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far as the posterior is right.
+with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far as the model fits.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """The review queue: flagged pairs of a run, most valuable first, out to files and tools.
 
 `judge audit` copies its flags to `RUN/flags.parquet`, where the queue finds them. A pair's value is the chance that its
-label is wrong times how often it is seen (the root of its impressions, so that traffic does not decide alone).
+label is wrong times how often it is seen (the root of its impressions, so that traffic does not decide alone). Pairs
+whose label a judge contradicts as the evidence does come first. What a judge says settles none of them.
 """
 
 import csv
@@ -9,10 +10,11 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from judge.cells import inert
-from judge.decisions import Decisions
+from judge.decisions import Decision, Decisions
 from judge.errors import RunError
 from judge.sql import quoted
 from judge.store import Run
@@ -36,6 +38,19 @@ NUMBERS = (
 )
 
 
+class Stance(StrEnum):
+    """How a judge's opinion stands to the label and to the evidence against it."""
+
+    SUGGESTED_CHANGE = "suggested_change"
+    """The judge and the evidence both put the pair above its label, or both below."""
+    LABEL_REPEATED = "label_repeated"
+    """The judge gives the label's grade."""
+    OTHER_WAY = "other_way"
+    """The judge puts the pair on one side of its label, the evidence on the other."""
+    NO_GRADE = "no_grade"
+    """The judge gave none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One pair to decide on."""
@@ -52,6 +67,8 @@ class Item:
     """What the judge said, in grade order; null where the label brought none."""
     numbers: Mapping[str, Any]
     """The evidence, by the names of `NUMBERS`."""
+    opinion: Decision | None = None
+    """What a judge that looked again said last; null where none did."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -59,8 +76,26 @@ class Item:
         return self.query_id, self.candidate_id
 
     @property
+    def stance(self) -> Stance | None:
+        """How the judge's opinion stands to the rest; null where there is none."""
+        if self.opinion is None:
+            return None
+        given = self.opinion.given
+        if given is None or given == self.grade:
+            return Stance.NO_GRADE if given is None else Stance.LABEL_REPEATED
+        same_way = (given > self.grade) == (self.suggested_grade > self.grade)
+        return Stance.SUGGESTED_CHANGE if same_way else Stance.OTHER_WAY
+
+    @property
+    def suggestion(self) -> int:
+        """The grade to look at first: the judge's where it contradicts the label as the evidence does, which alone
+        suggests `suggested_grade`."""
+        given = self.opinion.given if self.opinion else None
+        return given if given is not None and self.stance is Stance.SUGGESTED_CHANGE else self.suggested_grade
+
+    @property
     def evidence(self) -> str:
-        """The evidence in a line."""
+        """The evidence in a line, a judge's opinion last."""
         n = self.numbers
         expected = "" if n["expected_clicks"] is None else f" ({n['expected_clicks']:.1f} expected)"
         # What is expected is of the clicks that were weighed: beside all of them it would mislead.
@@ -71,11 +106,13 @@ class Item:
         return (
             f"{n['impressions']:,} impressions, {n['examined_impressions']:,.0f} examined, {n['clicks']:,} clicks"
             f"{expected}, {n['carts']:,} carts, {n['purchases']:,} purchases{people}"
+            + (f"; {self.opinion.author}: {self.opinion.reason}" if self.opinion else "")
         )
 
 
 def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
-    """Flagged pairs that are not settled yet, most valuable first; all of them with `everything`.
+    """Flagged pairs that are not settled yet, suggested changes and then the most valuable first; all of them with
+    `everything`.
 
     Raises:
         RunError: The run has not been audited.
@@ -83,7 +120,8 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
     path = run.path / "flags.parquet"
     if not path.is_file():
         raise RunError(f"{run.path}: has no flags", "run `judge audit RUN EVENTS --out DIR` first")
-    settled = {} if everything else Decisions(run.path).settled()
+    decisions = Decisions(run.path)
+    settled, opinions = {} if everything else decisions.settled(), decisions.opinions()
     rows = run.query(f"""
         SELECT f.query_id, f.query, f.candidate_id, any_value(f.candidate), any_value(f.grade),
             arg_max(f.suggested_grade, f.strength), list(f.type ORDER BY f.strength DESC), any_value(f.p_wrong),
@@ -107,9 +145,11 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
             p_wrong=row[7],
             probabilities=None if row[8] is None else tuple(row[8]),
             numbers=dict(zip(NUMBERS, row[9:], strict=True)),
+            opinion=opinions.get((row[0], row[2])),
         )
         for row in rows
     ]
+    items.sort(key=lambda item: item.stance is not Stance.SUGGESTED_CHANGE)
     return [item for item in items if item.key not in settled]
 
 
@@ -120,7 +160,7 @@ def as_csv(items: Iterable[Item], values: Sequence[int]) -> str:
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for item in items:
-        cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggested_grade)
+        cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggestion)
         row = (*cells, " ".join(item.types), item.evidence, "", "", "")
         writer.writerow([inert(str(cell)) for cell in row])
     return stream.getvalue()
@@ -140,7 +180,7 @@ def as_label_studio(items: Iterable[Item], values: Sequence[int]) -> str:
                             "from_name": "grade",
                             "to_name": "query",
                             "type": "choices",
-                            "value": {"choices": [str(item.suggested_grade)]},
+                            "value": {"choices": [str(item.suggestion)]},
                         }
                     ],
                 }
@@ -158,7 +198,7 @@ def as_argilla(items: Iterable[Item], values: Sequence[int]) -> str:
             "id": json.dumps(item.key, ensure_ascii=False),
             "fields": {"query": item.query, "candidate": _words(item), "evidence": item.evidence},
             "metadata": {"query_id": item.query_id, "candidate_id": item.candidate_id, "label": item.grade},
-            "suggestions": [{"question_name": "grade", "value": str(item.suggested_grade), "score": item.p_wrong}],
+            "suggestions": [{"question_name": "grade", "value": str(item.suggestion), "score": item.p_wrong}],
         }
         for item in items
     ]

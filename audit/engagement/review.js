@@ -24,7 +24,8 @@ function show(next) {
   at("candidate").replaceChildren(...(fields.length ? fields : [["id", item.candidate_id]]).flatMap(([name, text]) => [line("dt", name), line("dd", text)]));
   const chances = item.probabilities ? `, the judge's probabilities: ${item.probabilities.map((p) => p.toFixed(2)).join(" / ")}` : "";
   at("label").textContent = `Grade ${item.grade}${chances}`;
-  at("evidence").textContent = `${item.evidence}. Chance that the label is wrong: ${(100 * item.p_wrong).toFixed(0)}%, likeliest grade ${item.suggested}.`;
+  at("evidence").textContent = `${item.evidence}. Chance that the label is wrong: ${(100 * item.p_wrong).toFixed(0)}%, likeliest grade ${item.likeliest}.`;
+  at("suggestion").textContent = item.seconded ? `Suggested change: ${item.suggested}. Another judge contradicts the label, as shoppers do.` : "";
   at("types").replaceChildren(...item.types.map((type) => line("li", `${type.name}: ${type.meaning}`)));
   at("reason").value = localStorage.getItem(draft()) || "";
   at("decided").textContent = item.decided ? `Decided before: ${item.decided.verdict} ${item.decided.grade ?? ""} by ${item.decided.author}` : "";

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from audit.engagement.flags import FlagType
-from audit.engagement.queue import Item, read_queue
+from audit.engagement.queue import Item, Stance, read_queue
 from audit.engagement.report import MEANING
 from audit.engagement.sheet import parse_decision
 from judge.decisions import Decision, Decisions
@@ -85,7 +85,9 @@ class Review:
             "query": item.query,
             "candidate": dict(item.candidate),
             "grade": item.grade,
-            "suggested": item.suggested_grade,
+            "likeliest": item.suggested_grade,
+            "suggested": item.suggestion,
+            "seconded": item.stance is Stance.SUGGESTED_CHANGE,
             "types": [{"name": kind.replace("_", " "), "meaning": MEANING[FlagType(kind)]} for kind in item.types],
             "p_wrong": item.p_wrong,
             "probabilities": item.probabilities,

@@ -56,7 +56,11 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
         who = restored(given.get("author", "")) or author
         if not who:
             raise InputError(f"{where}, field 'author': is empty", "fill it in, or give --author NAME for all rows")
-        verdict, grade = parse_decision(given["decision"], values, where, label)
+        if given["decision"] == Verdict.OPINION and given["source"] == "judge":
+            grade = parse_decision(given["grade"], values, where, None)[1] if given.get("grade") else None
+            verdict = Verdict.OPINION
+        else:
+            verdict, grade = parse_decision(given["decision"], values, where, label)
         found.append(
             Decision(
                 query_id=query_id,
@@ -77,7 +81,8 @@ def _given(table: Table, row: Row) -> dict[str, str]:
     """What a row says, as text; `decision` is empty where it decides nothing.
 
     A line of a `decisions.jsonl` says it in `verdict`, `grade` and `label`. To keep a label is to give its grade, which
-    in this run can be another one; and what a judge decided there is a judge's word here, too.
+    in this run can be another one; and what a judge decided there is a judge's word here, too: its opinion, unless it
+    changed the label.
     """
     given = {}
     for field in READ & row.values.keys():
@@ -88,9 +93,11 @@ def _given(table: Table, row: Row) -> dict[str, str]:
             raise InputError(f"{table.name}, row {row.number}, field {field!r}: {error}", fix) from None
     source = "file"
     if not given.get("decision") and given.get("verdict"):
+        source = "judge" if given.get("source") == "judge" else source
+        if source == "judge" and given["verdict"] == Verdict.KEEP:
+            given |= {"verdict": Verdict.OPINION, "grade": given.get("label", "")}
         meant: dict[str, str | None] = {Verdict.CHANGE: given.get("grade"), Verdict.KEEP: given.get("label")}
         given["decision"] = meant.get(given["verdict"]) or given["verdict"]
-        source = "judge" if given.get("source") == "judge" else source
     return given | {"source": source}
 
 

@@ -49,7 +49,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     records = {name: file.rows for name, file in zip(names, files, strict=True)}
     if view.name in IDS:
         check_ids(chosen, [file.path for file in files], IDS[view.name])
-    return account(chosen, records, work.unused, by_row=view.rows)
+    return account(chosen, records, work.unused, by_row=view.rows, opposes=view.opposes)
 
 
 class _File:

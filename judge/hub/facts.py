@@ -154,7 +154,7 @@ def _audit(decisions: Decided) -> Audit | None:
 
 def _verdicts(latest: Mapping[Any, Any], kinds: dict[str, int], pairs: set[Any], settled: Mapping[Any, Any]) -> Audit:
     verdicts = Counter(decision.verdict for decision in latest.values())
-    decided = {str(verdict): verdicts.get(verdict, 0) for verdict in Verdict}
+    decided = {str(verdict): verdicts.get(verdict, 0) for verdict in Verdict if verdict is not Verdict.OPINION}
     undecided = len([pair for pair in pairs if pair not in settled])
     return Audit(flags=kinds, flagged=len(pairs), decided=decided, undecided=undecided)
 
