@@ -148,7 +148,7 @@ def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
         main("audit", "run", "shown.csv", "--people", "plain.csv", *maps[2:], "--out", "b", "--json").out
     )
     assert found["pairs"]["with_people_grade"] == 1, "a map that is the events' alone"
-    flag = {"query_id": [query_key("tent")], "candidate_id": ["A"]}
+    flag = {"row": [1], "query_id": [query_key("tent")], "candidate_id": ["A"]}
     pq.write_table(pa.table(flag), tmp_path / "run" / "flags.parquet")
     main("audit", "run", "shown.csv", *maps[2:], "--out", "c", code=2)
     assert pq.read_table(tmp_path / "run" / "flags.parquet").num_rows == 1
