@@ -1,9 +1,10 @@
 """How many lines a file has, from its bytes alone: what readers that part lines into cells are held against."""
 
 import gzip
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 BOM = b"\xef\xbb\xbf"
 SPACE = b" \t\v\f"
@@ -91,6 +92,41 @@ class LineCounter:
         self._cr += returns - crlf
 
 
+class CountedBytes(io.RawIOBase):
+    """A stream whose lines are counted as its bytes are read, before any reader has seen them."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._counter = LineCounter()
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the next bytes, and count their lines."""
+        data = self._stream.read(len(buffer))
+        self._counter.update(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the stream too."""
+        self._stream.close()
+        super().close()
+
+    def finish(self) -> Lines:
+        """The lines of the whole stream, with those that nobody has read."""
+        while data := self._stream.read(CHUNK):
+            self._counter.update(data)
+        return self._counter.finish()
+
+
+def open_bytes(path: Path, zipped: bool) -> IO[bytes]:
+    """A file's bytes, unpacked where it is gzip."""
+    return cast("IO[bytes]", gzip.open(path, "rb")) if zipped else path.open("rb", buffering=0)
+
+
 def count_lines(path: Path, zipped: bool) -> Lines:
     """The lines of a file, gzip where `zipped`.
 
@@ -98,7 +134,7 @@ def count_lines(path: Path, zipped: bool) -> Lines:
         OSError, EOFError, zlib.error: The file cannot be read, or is not whole gzip.
     """
     counter = LineCounter()
-    with cast("IO[bytes]", gzip.open(path, "rb")) if zipped else path.open("rb", buffering=0) as stream:
+    with open_bytes(path, zipped) as stream:
         while data := stream.read(CHUNK):
             counter.update(data)
     return counter.finish()
