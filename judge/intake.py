@@ -34,6 +34,8 @@ class Intake:
         self.grades, self.limit = grades, limit
         self.kinds: dict[str, int] = {}
         self.problems: list[Problem] = []
+        self.read = 0
+        """Rows of pairs so far, whatever was wrong with them."""
         self.text_columns: set[str] = set()
         """The candidate's fields that some row had a column for."""
 
@@ -91,6 +93,7 @@ class Intake:
         names = ["query", "candidate_id", "query_id", "locale", *([] if catalogue else self.joins)]
         read = [*names, "grade"] if self.grades is not None else names
         for row in islice(table.rows(self.columns.sources(read)), self.limit):
+            self.read += 1
             if isinstance(row, Problem):
                 self.note(row)
                 yield {"row": row.row, "line": row.line, "skip": f"{row.kind}: {row.message}"}

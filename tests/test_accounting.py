@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 import re
 
 import pyarrow as pa
@@ -245,3 +246,62 @@ def test_a_header_of_many_columns_is_checked_in_linear_time(tmp_path):
     path.write_text(",".join([*names, "c7"]) + "\n")
     with pytest.raises(InputError, match="'c7' occurs twice"):
         Table(path)
+
+
+def test_mixed_ends_and_quotes_in_ratings_and_decisions_keep_every_grade(main, tmp_path):
+    # Two raters of three pairs, in TSV with quotes as letters and three kinds of line ends: A gives 2, 1, 0; B 2, 1, 1.
+    rows = ["query\tcandidate_id\ttitle\trater\tgrade", '"12 inch tv\t1"\tTV\tA\t2', '"12 inch tv\t2\tTV\tA\t1']
+    rows += ['tv 12"\t3\tTV\tA\t0', '"12 inch tv\t1"\tTV\tB\t2', '"12 inch tv\t2\tTV\tB\t1', 'tv 12"\t3\tTV\tB\t1']
+    ends = ["\r\n", "\n", "\r", "\r\n\r\n", "\n", "\r", ""]
+    (tmp_path / "r.tsv").write_bytes("".join(map("".join, zip(rows, ends, strict=True))).encode())
+    found = main("agree", "r.tsv", "--json", "--out", "agree").json
+    assert (found["pairs"], found["raters"]) == (3, 2)
+    main("aggregate", "r.tsv", "--out", "gold.jsonl")
+    grades = [json.loads(line) for line in (tmp_path / "gold.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["query"], row["candidate_id"]) for row in grades][:2] == [('"12 inch tv', '1"'), ('"12 inch tv', "2")]
+    alone = [row.rpartition("\t") for row in rows[:4]]
+    lines = [f"{head.rpartition(chr(9))[0]}\t{grade}" for head, _, grade in alone]
+    (tmp_path / "one.tsv").write_bytes("".join(map("".join, zip(lines, ends[:4], strict=True))).encode())
+    found = main("import", "one.tsv", "--out", "run", "--json").json
+    assert (found["rows"], found["status"]["graded"]) == (3, 3)
+    sheet = 'query\tcandidate_id\tdecision\tauthor\r\n"12 inch tv\t1"\t0\tAna\rtv 12"\t3\t2\tAna\n'
+    (tmp_path / "sheet.tsv").write_text(sheet, newline="")
+    main("decide", "run", "sheet.tsv")
+    decided = [json.loads(line) for line in (tmp_path / "run" / "decisions.jsonl").read_text().splitlines()]
+    assert [(line["candidate_id"], line["grade"], line["label"]) for line in decided] == [('1"', 0, 2), ("3", 2, 0)]
+
+
+def test_a_join_that_loses_a_row_is_found_out(pairs, main, monkeypatch):
+    from judge.staging import Staging
+
+    path = pairs(ROWS)
+    real = Staging.write
+    monkeypatch.setattr(Staging, "write", lambda *given: real(*given) | {"rows": 1999})
+    error = main("label", path, "--engine", "fake", "--out", "run", code=2).err
+    assert "2,000" in error
+    assert "1,999" in error
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "theirs"),
+    [
+        ("p.csv", HEAD + '\nlamp,1,"a" b\n', "expected after"),
+        ("p.csv", HEAD + '\nlamp,1,"a\n', "end of data"),
+        ("p.csv", HEAD + "\nlamp,1," + "x" * (2**24 + 1), "field limit"),
+        ("p.jsonl", '{"query"\n', "delimiter"),
+        ("p.jsonl", b'"\xff"\n', "start byte"),
+        ("p.csv.gz", "query", "Not a gzipped file"),
+        ("p.parquet", "PAR1 but no more", "magic bytes"),
+        ("g.yaml", "grades: [\n", "flow node"),
+        ("g.yaml", "grades: \x07\n", "special characters"),
+        ("g.yaml", b"grades: \xff\n", "start byte"),
+        ("g.yaml", "day: 2026-99-99\n", "month must be"),
+    ],
+)
+def test_no_library_speaks_to_the_user(main, tmp_path, name, data, theirs):
+    (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    (tmp_path / "good.csv").write_text(HEAD + "\nlamp,1,Lamp\n")
+    given = ["good.csv", "--guideline", f"./{name}"] if name == "g.yaml" else [name]
+    error = main("label", *given, "--engine", "fake", "--out", "run", code=2).err
+    assert name in error
+    assert theirs not in error
