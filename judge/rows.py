@@ -232,9 +232,14 @@ class _Reading:
         if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
             cut = "ends in the middle: the gzip is truncated" if isinstance(error, EOFError) else "is not whole gzip"
             raise InputError(f"{self.name}: {cut}", "copy or write the file again") from None
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.strerror:
             raise InputError(
-                f"{self.name}: cannot be read ({error.strerror or error})", "name a file that can be read"
+                f"{self.name}: cannot be read ({error.strerror})", "name a file that can be read"
             ) from None
-        if type(error).__module__.startswith("pyarrow"):
+        if isinstance(error, MemoryError):
+            raise InputError(
+                f"{self.name}: holds more than memory does", "give it in parts, or without its longest texts"
+            ) from None
+        # A damaged page of Parquet is an OSError without a number.
+        if isinstance(error, OSError) or type(error).__module__.startswith("pyarrow"):
             raise InputError(f"{self.name}: is not whole Parquet", "write the file again") from None

@@ -254,13 +254,15 @@ def test_mixed_ends_and_quotes_in_ratings_and_decisions_keep_every_grade(main, t
     rows += ['tv 12"\t3\tTV\tA\t0', '"12 inch tv\t1"\tTV\tB\t2', '"12 inch tv\t2\tTV\tB\t1', 'tv 12"\t3\tTV\tB\t1']
     ends = ["\r\n", "\n", "\r", "\r\n\r\n", "\n", "\r", ""]
     (tmp_path / "r.tsv").write_bytes("".join(map("".join, zip(rows, ends, strict=True))).encode())
-    found = main("agree", "r.tsv", "--json", "--out", "agree").json
-    assert (found["pairs"], found["raters"]) == (3, 2)
-    main("aggregate", "r.tsv", "--out", "gold.jsonl")
-    grades = [json.loads(line) for line in (tmp_path / "gold.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [(row["query"], row["candidate_id"]) for row in grades][:2] == [('"12 inch tv', '1"'), ('"12 inch tv', "2")]
-    alone = [row.rpartition("\t") for row in rows[:4]]
-    lines = [f"{head.rpartition(chr(9))[0]}\t{grade}" for head, _, grade in alone]
+    found = main("agree", "r.tsv", "--json").json
+    assert (found["rated"], found["n"], found["skipped_rows"]) == (3, 3, {})
+    # They give two of three pairs the same grade.
+    assert found["accuracy"]["value"] == pytest.approx(2 / 3)
+    main("aggregate", "r.tsv", "--out", "gold.csv")
+    with (tmp_path / "gold.csv").open(encoding="utf-8", newline="") as stream:
+        grades = [(row["query"], row["candidate_id"], row["grade"], row["tied"]) for row in csv.DictReader(stream)]
+    assert grades == [('"12 inch tv', '1"', "2", ""), ('"12 inch tv', "2", "1", ""), ('tv 12"', "3", "", "0 1")]
+    lines = ["\t".join(cell for at, cell in enumerate(row.split("\t")) if at != 3) for row in rows[:4]]  # no rater
     (tmp_path / "one.tsv").write_bytes("".join(map("".join, zip(lines, ends[:4], strict=True))).encode())
     found = main("import", "one.tsv", "--out", "run", "--json").json
     assert (found["rows"], found["status"]["graded"]) == (3, 3)
@@ -305,3 +307,17 @@ def test_no_library_speaks_to_the_user(main, tmp_path, name, data, theirs):
     error = main("label", *given, "--engine", "fake", "--out", "run", code=2).err
     assert name in error
     assert theirs not in error
+
+
+@pytest.mark.parametrize("at", range(40, 2000, 97))
+def test_damaged_parquet_gives_all_rows_or_an_error_of_ours(tmp_path, at):
+    path = tmp_path / "p.parquet"
+    table = pa.table({"query": [f"red shoe {number}" for number in range(2000)], "candidate_id": list(range(2000))})
+    pq.write_table(table, path, compression="zstd")
+    data = bytearray(path.read_bytes())
+    data[at : at + 8] = bytes(byte ^ 0x5A for byte in data[at : at + 8])
+    path.write_bytes(data)
+    try:
+        assert len(list(Table(path).rows())) == 2000
+    except InputError as refused:
+        assert re.fullmatch(rf"{re.escape(str(path))}: is not whole Parquet", str(refused))  # noqa: PT017
