@@ -36,8 +36,12 @@ def read_cells(lines: Iterator[str], separator: str) -> Iterator[Cells]:
     """The records of lines that keep their ends, and the empty lines between them: each line is in one of them."""
     csv.field_size_limit(FIELD_LIMIT)
     held: list[str] = []
-    quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(_holding(lines, held), delimiter=separator, strict=True, quoting=quoting)
+    reader = csv.reader(
+        _holding(lines, held),
+        delimiter=separator,
+        strict=True,
+        quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+    )
     while True:
         held.clear()
         line, fault = reader.line_num + 1, ""
