@@ -12,7 +12,7 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if event.anchor is not None:
             line = event.start_mark.line + 1
-            raise yaml.YAMLError(f"line {line}: anchors (&) and aliases (*) are not taken: write it out")
+            raise yaml.YAMLError(f"anchors (&) and aliases (*) are not taken: write it out, line {line}")
         return super().compose_node(parent, index)
 
 
@@ -34,7 +34,7 @@ def read_yaml(text: str) -> Any:
         line = text.count("\n", 0, error.position) + 1
         raise yaml.YAMLError(f"line {line}: a control character") from None
     except ValueError:
-        raise yaml.YAMLError("a date or a number that cannot be") from None
+        raise yaml.YAMLError("a day that no calendar has, or a number too long") from None
 
 
 def why_unreadable(error: Exception) -> str:
