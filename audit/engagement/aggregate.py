@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from audit.engagement.damage import not_readable
 from audit.engagement.ranks import first_position
-from audit.engagement.source import SHORT, EngagementFile, Opened, not_readable, open_engagement
+from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
@@ -93,7 +94,7 @@ def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Ag
     except duckdb.OutOfMemoryException:
         raise InputError(f"{name}: memory and disk do not suffice", SHORT) from None
     except duckdb.Error as error:
-        raise not_readable(source) from error
+        raise not_readable(source.path, name) from error
     if found.rows != rows:
         raise InputError(
             f"{name}: {found.rows:,} rows were read of {rows:,} counted in the file",
@@ -120,7 +121,7 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
                    {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
             FROM raw)""")
     found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
-    set_aside = {name: n for name, n in found["set_aside"].items() if n}
+    set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
     _keys(db, key, has)
     rows = found["rows"]
     return Aggregated(opened.shape, rows, rows - sum(set_aside.values()), set_aside, found["bots"], first), opened.rows

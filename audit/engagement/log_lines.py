@@ -1,12 +1,11 @@
 """The lines of a click log as Arrow batches: every line that is not blank comes out once, as cells or as unreadable.
 
-In a log a row is one physical line, which LF or CRLF ends, in any mixture. So a quote that never closes breaks its own
-line and no other. Where a later line closes it as a cell, nobody can tell a cell of several lines from rows between two
-stray quotes: that is refused. In TSV a quote is a letter. A line with a CR inside is unreadable, unless the CR parts
-rows: then it is refused too, since they would count as one.
+In a log a row is one physical line, ended by LF or CRLF in any mixture: a quote that never closes breaks its own line
+and no other. Where a later line closes it as a cell, a cell of several lines and rows between two stray quotes look the
+same: refused. In TSV a quote is a letter. A CR inside a line makes it unreadable; if it parts rows, refused.
 
-Blocks without quotes are parsed by Arrow and believed where it finds as many rows as there are line ends; else the lines
-that are not plain go through Python's `csv`, one at a time. `LineCounter` counts the same bytes, and knows of no cells.
+Arrow parses blocks without quotes, believed where it finds as many rows as line ends; the lines that are not plain go
+through Python's `csv`, one at a time. `LineCounter` counts the same bytes, and knows of no cells.
 """
 
 import csv
@@ -109,8 +108,7 @@ class LogLines:
         # A lone CR ends no line here.
         lines = re.sub(rb"\r(?!\n)", b" ", data) if _has_lone_cr(data) else data
         if self._separator == "\t":
-            # A line of tabs is a row of empty cells.
-            lines = lines.replace(b"\t", b",")
+            lines = lines.replace(b"\t", b",")  # a line of tabs is a row of empty cells
         for at in range(0, len(lines), CHUNK):
             self._counter.update(lines[at : at + CHUNK])
         return data.removeprefix(BOM) if number == 1 else data
@@ -119,22 +117,25 @@ class LogLines:
         """A block of lines as an Arrow table."""
         import pyarrow as pa
 
-        quotes = self._separator == "," and b'"' in data
-        if not quotes and not _has_lone_cr(data) and (table := self._parsed(data, schema)) is not None:
+        quotes, lone = self._separator == "," and b'"' in data, _has_lone_cr(data)
+        if not quotes and not lone and (table := self._parsed(data, schema)) is not None:
             return table
-        plain: list[bytes] = []
-        odd: list[tuple[int, bytes]] = []
-        separator, commas = self._separator.encode(), self._width - 1
-        for index, line in enumerate(data.split(b"\n"), number):
-            quoted = quotes and b'"' in line
-            if not quoted and line.count(separator) == commas and b"\r" not in line[:-1]:
-                plain.append(line)
-            elif line.strip(self._blank):
-                odd.append((index, line))
-        table = self._parsed(b"\n".join([*plain, b""]), schema)
+        lines = data.split(b"\n")
+        odd = [(index, line) for index, line in enumerate(lines, number) if b'"' in line]
+        plain = [line for line in lines[:-1] if b'"' not in line]
+        table = self._parsed(b"\n".join([*plain, b""]), schema) if quotes and not lone else None
         if table is None:
-            # Some line is not UTF-8.
-            odd = [(n, line) for n, line in enumerate(data.split(b"\n"), number) if line.strip(self._blank)]
+            separator, fits = self._separator.encode(), self._width - 1
+            odd, plain = [], []
+            for index, line in enumerate(lines, number):
+                if line.count(separator) == fits and b"\r" not in line[:-1] and not (quotes and b'"' in line):
+                    plain.append(line)
+                else:
+                    odd.append((index, line))
+            table = self._parsed(b"\n".join([*plain, b""]), schema)
+        if table is None:
+            odd = list(enumerate(lines, number))  # some line is not UTF-8
+        odd = [(index, line) for index, line in odd if line.strip(self._blank)]
         rows = [self._row(index, line) for index, line in odd]
         columns = list(zip(*rows, strict=True)) or [()] * len(schema)
         own = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
@@ -171,7 +172,7 @@ class LogLines:
         if self._separator == "," and b'"' in line and (cells is None or self._open):
             self._follow(number, line)
         if cells is None:
-            if sum(self._parted(part) is not None for part in line.split(b"\r")) > 1:
+            if _has_lone_cr(line) and sum(self._parted(part) is not None for part in line.split(b"\r")) > 1:
                 raise self._several(number)
             return [None] * len(self._wanted) + ["unreadable"]
         return [*(cells[index] or None for _, index in self._wanted), None]

@@ -231,31 +231,3 @@ def within_memory() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException:
         raise InputError("memory and disk do not suffice", SHORT) from None
-
-
-def not_readable(source: EngagementFile) -> InputError:
-    """Why a file that was opened could not be read to its end."""
-    name = source.name or str(source.path)
-    if source.path.suffix.lower() != ".parquet":
-        return InputError(
-            f"{name}: its rows cannot be added up: the disk is full, or counts add up to more than 64 bits hold",
-            "point TMPDIR to a disk with room, or look for counts that cannot be",
-        )
-    return InputError(f"{name}: is damaged Parquet{_damage(source.path)}", "write the file again, text as UTF-8")
-
-
-def _damage(path: Path) -> str:
-    """Where Parquet breaks, as far as another reader finds it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(path)
-    for group in range(file.num_row_groups):
-        for column in file.schema_arrow.names:
-            try:
-                file.read_row_group(group, [column]).validate(full=True)
-            except (pa.ArrowException, OSError):
-                first = sum(file.metadata.row_group(before).num_rows for before in range(group)) + 1
-                last = first + file.metadata.row_group(group).num_rows - 1
-                return f", in rows {first:,} to {last:,}, field {column!r}"
-    return ""
