@@ -87,18 +87,18 @@ def test_two_open_quotes_break_two_lines(tmp_path, monkeypatch):
 def test_a_later_line_that_closes_a_quote_swallows_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(log_lines, "BLOCK", 2**14)
     # As a cell of several lines this would be a row, and 14,980 others gone: the header is line 1.
-    with pytest.raises(InputError, match="line 22: .* line 15003:"):
+    with pytest.raises(InputError, match=r"line 22: .* line 15003:"):
         read(tmp_path, "log.csv", log(broken({20: '"12 inch tv', 15_000: 'tv 15"'})))
 
 
 @small
 def test_a_cell_of_several_lines_is_refused(tmp_path):
     rows = [*shown(3), ["s9", '"red\n\nshoe"', "A", "1", "0"], *shown(3)]
-    with pytest.raises(InputError, match="line 5: .* line 7:"):
+    with pytest.raises(InputError, match=r"line 5: .* line 7:"):
         read(tmp_path, "log.csv", log(rows))
     # A doubled quote does not close the cell.
     rows[3][1] = '"red\n15"" shoe\n"'
-    with pytest.raises(InputError, match="line 5: .* line 7:"):
+    with pytest.raises(InputError, match=r"line 5: .* line 7:"):
         read(tmp_path, "log.csv", log(rows))
 
 
@@ -163,7 +163,7 @@ def test_a_lone_cr_breaks_its_line(tmp_path):
     data = log(shown(4)) + log(shown(8))[len(log(shown(4))) :].replace(b"\n", b"\r")
     for name in ("log.csv", "log.tsv"):
         text = data.replace(b",", b"\t") if name == "log.tsv" else data
-        with pytest.raises(InputError, match="line 6: .*CR"):
+        with pytest.raises(InputError, match=r"line 6: .*CR"):
             read(tmp_path, name, text)
 
 
@@ -187,7 +187,7 @@ def test_every_line_of_json_is_counted_once(tmp_path, name):
 @small
 def test_objects_that_only_a_cr_parts_are_refused(tmp_path):
     good = objects(shown(4))
-    with pytest.raises(InputError, match="line 2: .*CR"):
+    with pytest.raises(InputError, match=r"line 2: .*CR"):
         read(tmp_path, "log.jsonl", b"\n".join([good[0], good[1] + b"\r" + good[2], good[3]]))
 
 
@@ -195,7 +195,7 @@ def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(log_lines, "LIMIT", 10_000)
     rows = [*shown(4), ["x", "y" * 20_000, "A", "1", "0"]]
     monkeypatch.setattr(log_lines, "BLOCK", 64)
-    with pytest.raises(InputError, match="line 6: is longer"):
+    with pytest.raises(InputError, match=r"line 6: is longer"):
         read(tmp_path, "log.csv", log(rows))
 
 
@@ -259,7 +259,7 @@ def test_random_damage_loses_no_line(tmp_path_factory, data):
         try:
             found, _ = read(tmp_path_factory.mktemp("log"), name, raw, Rules(first_position=1))
         except InputError as error:
-            assert "line" in error.message
+            assert "line" in error.message  # noqa: PT017
             return
     assert account(found)[0] == filled(raw) - ("jsonl" not in name)
 
@@ -316,7 +316,7 @@ def ranks(tmp_path, text, first=None, name="log.csv"):
     return found, cells
 
 
-def search(action_at_1="click", first=0):
+def search(first=0):
     return (
         "".join(f"s,q,{c},{i},impression\n" for i, c in enumerate("ABC", first)) + f"s,q,B,{first + 1},{action_at_1}\n"
     )
@@ -374,3 +374,17 @@ def test_what_is_no_rank_is_set_aside(tmp_path, first):
     rows = "".join(f"s{i},q,A,{cell},impression\n" for i, cell in enumerate(odd))
     found, _ = ranks(tmp_path, EVENT_HEAD + rows + "t,q,A,1,impression\n", first)
     assert account(found) == (10, 1, {"bad_position": 9})
+
+
+def test_the_audit_says_that_ranks_count_from_0(tmp_path, judge):
+    grades = "query,candidate_id,grade\nq,A,2\nq,B,0\nq,C,1\n"
+    (tmp_path / "grades.csv").write_text(grades)
+    (tmp_path / "log.csv").write_text(EVENT_HEAD + search())
+    run, out = tmp_path / "run", tmp_path / "audit"
+    assert judge("import", tmp_path / "grades.csv", "--out", run).returncode == 0
+    found = judge("audit", run, tmp_path / "log.csv", "--out", out)
+    assert "count from 0" in found.stdout
+    assert json.loads((out / "audit.json").read_text())["input"]["first_position"] == 0
+    assert "count from 0" in (out / "report.html").read_text()
+    again = judge("audit", run, tmp_path / "log.csv", "--out", out, "--first-position", 1, "--json")
+    assert json.loads(again.stdout)["input"]["set_aside"] == {"bad_position": 1}

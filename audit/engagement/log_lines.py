@@ -104,8 +104,7 @@ class LogLines:
             yield number, self._pass(number, last + b"\n")
 
     def _pass(self, number: int, data: bytes) -> bytes:
-        """Count a block, and take a byte order mark off the first."""
-        # A lone CR ends no line here.
+        """Count a block, in which a lone CR ends no line, and take a byte order mark off the first."""
         lines = re.sub(rb"\r(?!\n)", b" ", data) if _has_lone_cr(data) else data
         if self._separator == "\t":
             lines = lines.replace(b"\t", b",")  # a line of tabs is a row of empty cells

@@ -38,6 +38,6 @@ def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int
         raise InputError(
             f"{opened.name}: {int(zeros):,} {what} are at position 0 and {int(ones):,} at position 1: "
             "do its ranks count from 0?",
-            "--first-position 0 takes 0 for the first rank; --first-position 1 sets the rows at 0 aside as bad_position",
+            "if they do, give --first-position 0; --first-position 1 sets the rows at 0 aside as bad_position",
         )
     return 0

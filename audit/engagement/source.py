@@ -166,7 +166,8 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     wanted = ", ".join(map(quoted, flat))
     cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in own) for name, own in paths.items()}
     parts = ", ".join(f"coalesce({values}) AS {name}" for name, values in cells.items())
-    select = f"""SELECT {parts}, CASE WHEN line IS NULL THEN 'unreadable' WHEN v IS NULL THEN 'invalid_json' END AS broken
+    select = f"""SELECT {parts},
+            CASE WHEN line IS NULL THEN 'unreadable' WHEN v IS NULL THEN 'invalid_json' END AS broken
         FROM (SELECT line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
                                 THEN json_extract_string(line, [{wanted}]) END AS v
               FROM log_lines
