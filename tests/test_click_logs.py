@@ -317,9 +317,8 @@ def ranks(tmp_path, text, first=None, name="log.csv"):
 
 
 def search(first=0):
-    return (
-        "".join(f"s,q,{c},{i},impression\n" for i, c in enumerate("ABC", first)) + f"s,q,B,{first + 1},{action_at_1}\n"
-    )
+    seen = "".join(f"s,q,{c},{i},impression\n" for i, c in enumerate("ABC", first))
+    return f"{seen}s,q,B,{first + 1},click\n"
 
 
 def test_ranks_from_0_are_all_used(tmp_path):

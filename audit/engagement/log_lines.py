@@ -19,7 +19,7 @@ from judge.lines import LIMIT
 from judge.rows import Table
 
 BLOCK = 2**21
-"""Bytes read at once, cut at a line's end: what one broken line sends through the slower path."""
+"""Bytes read at once: as much as one broken line sends through the slower path."""
 ONE_LINE = "write each row on one line, double the quotes inside quoted cells, or give the log as JSONL or Parquet"
 
 
@@ -39,7 +39,7 @@ class LogLines:
         self._width = len(table.columns or ())
         self._counter = LineCounter()
         self._open: tuple[int, str] | None = None
-        """The number and text of the last line on which a quote opens that no line has closed or contradicted yet."""
+        """The number and text of the last line with an open quote that no line has closed or contradicted yet."""
         self.failure: InputError | None = None
         """Why reading ended early: the consumer of an Arrow stream gets to see no exception of ours."""
 
