@@ -380,10 +380,10 @@ def test_the_audit_says_that_ranks_count_from_0(tmp_path, judge):
     (tmp_path / "grades.csv").write_text(grades)
     (tmp_path / "log.csv").write_text(EVENT_HEAD + search())
     run, out = tmp_path / "run", tmp_path / "audit"
-    assert judge("import", tmp_path / "grades.csv", "--out", run).returncode == 0
+    assert judge("import", tmp_path / "grades.csv", "--out", run).code == 0
     found = judge("audit", run, tmp_path / "log.csv", "--out", out)
-    assert "count from 0" in found.stdout
+    assert "count from 0" in found.out
     assert json.loads((out / "audit.json").read_text())["input"]["first_position"] == 0
     assert "count from 0" in (out / "report.html").read_text()
     again = judge("audit", run, tmp_path / "log.csv", "--out", out, "--first-position", 1, "--json")
-    assert json.loads(again.stdout)["input"]["set_aside"] == {"bad_position": 1}
+    assert json.loads(again.out)["input"]["set_aside"] == {"bad_position": 1}
