@@ -51,24 +51,24 @@ class Table:
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
         self.name = name or str(path)
-        with self._reading():
+        with self.reading():
             refuse_place(path, self.name)
         suffixes = [s.lower() for s in path.suffixes]
-        self._zipped = bool(suffixes) and suffixes[-1] == ".gz"
-        self.format = next(iter(suffixes[-2:-1] if self._zipped else suffixes[-1:]), "")
+        self.zipped = bool(suffixes) and suffixes[-1] == ".gz"
+        self.format = next(iter(suffixes[-2:-1] if self.zipped else suffixes[-1:]), "")
         if self.format not in SUFFIXES:
             raise InputError(
                 f"{self.name}: cannot tell what kind of file this is", f"name it {', '.join(SUFFIXES)} (.gz may follow)"
             )
         self.columns: tuple[str, ...] | None = None
         """Column names; null for JSONL, where every row has its own."""
-        with self._reading():
+        with self.reading():
             if self.format == ".parquet":
                 self.columns = tuple(self._parquet().schema_arrow.names)
             elif self.format != ".jsonl":
                 self.columns = self._header()
             else:
-                open_bytes(path, self._zipped).close()
+                open_bytes(path, self.zipped).close()
         for column, times in Counter(filter(None, self.columns or ())).items():
             if times > 1:
                 raise InputError(f"{self.name}, line 1: column {column!r} occurs twice", "rename or drop one of them")
@@ -79,7 +79,7 @@ class Table:
         Raises:
             InputError: The rest of the file cannot be read, or the rows do not add up to the file's own count.
         """
-        with self._reading():
+        with self.reading():
             if self.format == ".parquet":
                 yield from self._parquet_rows([name for name in self.columns or () if wanted is None or name in wanted])
             else:
@@ -92,10 +92,11 @@ class Table:
         return Problem(kind=kind, file=self.name, message=message, fix=fix, row=row, line=line, field=field)
 
     def _open(self) -> tuple[CountedBytes, io.BufferedReader]:
-        counted_bytes = CountedBytes(open_bytes(self.path, self._zipped))
+        counted_bytes = CountedBytes(open_bytes(self.path, self.zipped))
         return counted_bytes, io.BufferedReader(counted_bytes, CHUNK)
 
-    def _reading(self) -> "_Reading":
+    def reading(self) -> "_Reading":
+        """A context in which what goes wrong with the file's bytes becomes one clear error."""
         return _Reading(self.name)
 
     def _prove(self, read: int, there: int, noun: str) -> None:
@@ -196,7 +197,7 @@ class Table:
     def _parquet(self) -> Any:
         import pyarrow.parquet as pq
 
-        if self._zipped:
+        if self.zipped:
             raise InputError(f"{self.name}: Parquet compresses itself", "gunzip it first")
         return pq.ParquetFile(self.path)
 
