@@ -3,7 +3,6 @@
 import json
 import shutil
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ ALL = ["q_proj", "v_proj", "down_proj"]
 
 
 def peft_adapter(base, out, targets=ALL, model=None, **keys):
-    """An adapter with random weights large enough to move every probability, as peft saves it."""
+    """An adapter with random weights large enough to move every log-probability, as peft saves it."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -36,9 +35,9 @@ def peft_adapter(base, out, targets=ALL, model=None, **keys):
     return out
 
 
-def probabilities(base, adapter=None):
+def logprobs(base, adapter=None):
     scores = TransformersEngine(base, adapter=adapter, device="cpu", dtype="float32").score(PROMPTS)
-    return np.exp([score.logprobs for score in scores])
+    return np.array([score.logprobs for score in scores])
 
 
 def by_peft(base, adapter, untie=False):
@@ -53,7 +52,7 @@ def by_peft(base, adapter, untie=False):
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         adapted = PeftModel.from_pretrained(model, adapter).eval()
-        rows = [adapted(input_ids=torch.tensor([p.ids])).logits[0, -1].softmax(-1)[list(p.labels)] for p in PROMPTS]
+        rows = [adapted(input_ids=torch.tensor([p.ids])).logits[0, -1].log_softmax(-1)[list(p.labels)] for p in PROMPTS]
     return torch.stack(rows).numpy()
 
 
@@ -103,17 +102,17 @@ def plain(tiny_base, tmp_path):
 def test_an_adapter_gives_what_peft_gives(keys, tiny_base, tmp_path):
     adapter = peft_adapter(tiny_base, tmp_path / "a", **keys)
     check_lora(adapter, tiny_base)
-    found = probabilities(tiny_base, adapter)
-    assert abs(found - by_peft(tiny_base, adapter)).max() < 1e-4
-    assert abs(found - probabilities(tiny_base)).max() > 1e-3, "it changes something"
+    found = logprobs(tiny_base, adapter)
+    assert abs(found - by_peft(tiny_base, adapter)).max() < 1e-3
+    assert abs(found - logprobs(tiny_base)).max() > 0.1, "it changes something"
 
 
 @pytest.mark.parametrize("targets", [["lm_head", "q_proj"], ["embed_tokens", "q_proj"]])
 def test_a_tied_head_is_untied_before_an_adapter_changes_it_or_the_embedding(targets, tied_base, tmp_path):
     adapter = peft_adapter(tied_base, tmp_path / "a", targets)
-    found = probabilities(tied_base, adapter)
-    assert abs(found - by_peft(tied_base, adapter, untie=True)).max() < 1e-4
-    assert abs(found - probabilities(tied_base)).max() > 1e-2
+    found = logprobs(tied_base, adapter)
+    assert abs(found - by_peft(tied_base, adapter, untie=True)).max() < 1e-3
+    assert abs(found - logprobs(tied_base)).max() > 0.1
 
 
 def test_a_merged_model_keeps_a_head_that_was_untied(tied_base, tuned, tmp_path):
@@ -124,7 +123,7 @@ def test_a_merged_model_keeps_a_head_that_was_untied(tied_base, tuned, tmp_path)
     base = Base(name=str(tied_base), revision=None, weights="w")
     merge(tuned.model_copy(update={"base": base}), adapter, tmp_path / "merged")
     assert json.loads((tmp_path / "merged" / "config.json").read_text())["tie_word_embeddings"] is False
-    assert abs(probabilities(tmp_path / "merged") - probabilities(tied_base, adapter)).max() < 1e-4
+    assert abs(logprobs(tmp_path / "merged") - logprobs(tied_base, adapter)).max() < 1e-3
     rewrite(adapter, lambda tensors: {name: tensor for name, tensor in tensors.items() if "layers.0" in name})
     with pytest.raises(ModelError, match="missing"):
         merge(tuned.model_copy(update={"base": base}), adapter, tmp_path / "other")
@@ -152,12 +151,14 @@ def wrapped(tensors):
 )
 def test_tensors_that_do_not_all_take_effect_are_refused_with_their_number(change, said, plain, tiny_base):
     rewrite(plain, lambda tensors: {name: value.contiguous() for name, value in change(tensors).items()})
-    for use in (check_lora, lambda adapter, base: Adapter(adapter, base), lambda a, b: probabilities(b, a)):
+    for use in (check_lora, lambda adapter, base: Adapter(adapter, base), lambda a, b: logprobs(b, a)):
         with pytest.raises(ModelError, match=said):
             use(plain, tiny_base)
 
 
-@pytest.mark.parametrize(("changed", "said"), [({"hidden_size": 32}, "another shape"), ({"num_hidden_layers": 1}, "fit")])
+@pytest.mark.parametrize(
+    ("changed", "said"), [({"hidden_size": 32}, "another shape"), ({"num_hidden_layers": 1}, "fit")]
+)
 def test_an_adapter_of_a_base_of_another_shape_is_refused(changed, said, plain, tiny_base, tmp_path):
     other = shutil.copytree(tiny_base, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
@@ -226,7 +227,7 @@ def test_own_copies_of_the_vocabulary_must_be_those_of_the_base(tied_base, tmp_p
     adapter = peft_adapter(tied_base, tmp_path / "a", ["lm_head"])
     rewrite(adapter, lambda t: {name: v + ("base_layer" in name) for name, v in t.items()})
     with pytest.raises(ModelError, match="brings weights of its own for 'lm_head'"):
-        probabilities(tied_base, adapter)
+        logprobs(tied_base, adapter)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_weights_that_are_not_those_of_the_config_are_refused(change, said, tiny
     folder = shutil.copytree(tiny_base, tmp_path / "m")
     save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=said):
-        probabilities(folder)
+        logprobs(folder)
 
 
 @pytest.mark.parametrize("size", [0, 5, 3000, -1])
@@ -268,18 +269,14 @@ def test_weights_that_are_cut_off_are_refused_by_file(size, main, tiny_base, pla
 def test_a_config_of_odd_types_is_one_clear_error(keys, main, tiny_base, rated_file, tmp_path):
     folder = shutil.copytree(tiny_base, tmp_path / "m")
     config = json.loads((folder / "config.json").read_text())
-    if "text_config" in keys:
-        del config["max_position_embeddings"]
+    config.pop("max_position_embeddings")
     (folder / "config.json").write_text(json.dumps({**config, **keys}))
-    if "text_config" in keys:
-        return main("label", rated_file, "--judge", folder, "--out", "run")
     refused = main("label", rated_file, "--judge", folder, "--out", "run", code=2)
     assert "defect" not in refused.err
-    return None
 
 
 def test_a_damaged_guideline_in_a_judge_is_one_clear_error(main, directory, rated_file, tuned):
-    text = replace if False else json.loads((directory / "judge.json").read_text())
+    text = json.loads((directory / "judge.json").read_text())
     text["guideline"]["clauses"] = "x"
     (directory / "judge.json").write_text(json.dumps(text))
     refused = main("label", rated_file, "--judge", directory, "--engine", "fake", "--out", "run", code=2)

@@ -33,6 +33,7 @@ def load_model(directory: Path, dtype: str, hint: str) -> Any:
             model, found = AutoModelForCausalLM.from_pretrained(
                 directory,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # told below, in full
                 dtype=getattr(torch, dtype, dtype),  # "auto" is none of torch's
                 trust_remote_code=False,
                 use_safetensors=True,

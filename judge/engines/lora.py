@@ -136,7 +136,7 @@ def read_lora(directory: Path) -> Lora:
     except ValidationError as error:
         first = error.errors()[0]
         where = str(first["loc"][0]) if first["loc"] else "the file"
-        what = "is missing" if first["type"] == "missing" else f"cannot be {str(first['input'])[:60]!r}"
+        what = "is missing" if first["type"] == "missing" else f"cannot be {repr(first['input'])[:60]}"
         raise ModelError(f"{path}: {where} {what}", "copy the adapter again, as peft saved it") from None
     _check_supported(path, config)
     if not (directory / WEIGHTS).is_file():
@@ -170,7 +170,7 @@ def _check_supported(path: Path, config: LoraConfig) -> None:
         )
     extra = {name: value for name, value in (config.model_extra or {}).items() if name not in WITHOUT_EFFECT}
     own_start = OWN_START.match(str(config.init_lora_weights))
-    found = [name for name, value in sorted(extra.items()) if value not in (None, False, "", [], {}, 0)]
+    found = [name for name, value in sorted(extra.items()) if value not in (None, False, "", "none", [], {})]
     found += ["bias"] * (config.bias != "none") + ["init_lora_weights"] * bool(own_start)
     if found:
         raise ModelError(f"{path}: sets {', '.join(found)}, which is not supported", hint)

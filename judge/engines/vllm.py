@@ -152,7 +152,9 @@ class Adapter:
         lora = check_lora(directory, base)
         config, self.rank = lora.config, lora.config.r
         # Of these vLLM takes none: it would scale by r and lora_alpha alone, or leave tensors out.
-        other = [name for name in ("alpha_pattern", "rank_pattern", "use_dora", "fan_in_fan_out") if getattr(config, name)]
+        other = [
+            name for name in ("alpha_pattern", "rank_pattern", "use_dora", "fan_in_fan_out") if getattr(config, name)
+        ]
         vocabulary = {name.rpartition(".")[2] for name in lora.modules} & {"lm_head", "embed_tokens"}
         if found := sorted({*other, *vocabulary}):
             raise ModelError(
