@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from test_lora import peft_adapter
 
 from judge.engines import transformers as embedded_engine

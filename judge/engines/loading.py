@@ -63,7 +63,7 @@ def _check_filled(directory: Path, found: Mapping[str, Any]) -> None:
             said.append(f"{verb} {counted(len(names), 'tensor')} ({names[0]!r})")
     if said:
         raise ModelError(
-            f"{directory}: its weights are not those of its config.json: compared with it, the folder {', '.join(said)}",
+            f"{directory}: its weights are not those of its config.json: compared with that it {', '.join(said)}",
             "copy or save the model again: all weight files, and the config.json that belongs to them",
         )
 

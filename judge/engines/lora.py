@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
@@ -48,8 +48,8 @@ class LoraConfig(Record):
     exclude_modules: Targets = None
     layers_to_transform: list[StrictInt] | StrictInt | None = None
     layers_pattern: list[StrictStr] | StrictStr | None = None
-    rank_pattern: dict[str, Rank] = {}
-    alpha_pattern: dict[str, Number] = {}
+    rank_pattern: Mapping[str, Rank] = {}
+    alpha_pattern: Mapping[str, Number] = {}
     init_lora_weights: StrictBool | StrictStr | None = True
     fan_in_fan_out: StrictBool = False
     use_dora: StrictBool = False
