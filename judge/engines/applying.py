@@ -47,7 +47,8 @@ def slots(model: Any, lora: Lora) -> dict[str, tuple[int, ...]]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    config, found = lora.config, {}
+    config = lora.config
+    found: dict[str, tuple[int, ...]] = {}
     every = config.target_modules == "all-linear"
     head = model.get_output_embeddings()
     for name, module in model.named_modules():
