@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from judge.abstain import choose, upper_bound
-from judge.calibrate import HeldOut
+from judge.calibration.abstain import choose, upper_bound
+from judge.calibration.calibrate import HeldOut
 from judge.errors import InputError
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.rows import Row, Table
+from judge.tables.rows import Row, Table
 
 HEAD = "query,candidate_id,title"
 ROWS = [f"red shoe,{number},Shoe number {number}" for number in range(1, 2001)]
@@ -148,9 +148,9 @@ def test_reading_may_stop_early(pairs, main):
     rows.close()
 
 
-@pytest.mark.parametrize("lost", ["judge.rows.text_lines", "judge.rows.byte_lines", "judge.parquet.read_rows"])
+@pytest.mark.parametrize("lost", ["tables.rows.text_lines", "tables.rows.byte_lines", "tables.parquet.read_rows"])
 def test_a_reader_that_loses_a_row_is_found_out(pairs, monkeypatch, lost):
-    module, _, function = lost.rpartition(".")
+    module, _, function = f"judge.{lost}".rpartition(".")
     real = getattr(__import__(module, fromlist=[function]), function)
 
     def forgetful(*arguments):
@@ -274,7 +274,7 @@ def test_mixed_ends_and_quotes_in_ratings_and_decisions_keep_every_grade(main, t
 
 
 def test_a_join_that_loses_a_row_is_found_out(pairs, main, monkeypatch):
-    from judge.staging import Staging
+    from judge.pairs.joins import Staging
 
     path = pairs(ROWS)
     real = Staging.write

@@ -12,12 +12,12 @@ from conftest import write_tuned as write
 from finetune.config import load_config
 from finetune.job import _writing as writing
 from finetune.outcome import base_of, store
-from judge.adapter import Base, Manner, Wishes, find_manner, read_tuned
 from judge.errors import InputError, ModelError
 from judge.fingerprint import Fingerprint, adapter_digest
-from judge.guideline import Guideline
-from judge.model import JudgeModel
-from judge.prompt import PromptBuilder, template_digest
+from judge.labelling.config import Base, Manner, Wishes, find_manner, read_tuned
+from judge.models.model import JudgeModel
+from judge.words.guideline import Guideline
+from judge.words.prompt import PromptBuilder, template_digest
 
 
 def test_a_taught_judge_brings_its_base_guideline_template_and_calibration(directory, tuned):

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from audit.aggregate import Aggregate, dawid_skene, vote, weighted_vote
-from audit.panel import majority
+from judge.ratings.aggregate import Aggregate, dawid_skene, vote, weighted_vote
+from judge.ratings.panel import majority
 
 quick = settings(max_examples=40, database=None, derandomize=True)
 VALUES = (0, 1, 2)

@@ -7,12 +7,12 @@ import pytest
 from conftest import DOZEN
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
-import judge.importing
-from audit.advice import advise
-from audit.comparison import Side, compare
-from judge.guideline import load_guideline
-from judge.pairs import Source
-from judge.store import Run
+import judge.labelling.importing
+from audit.agreement.advice import advise
+from audit.agreement.comparison import Side, compare
+from judge.pairs.stage import Source
+from judge.run.store import Run
+from judge.words.guideline import load_guideline
 
 HEAD = "query,candidate_id,grade\n"
 
@@ -24,7 +24,7 @@ def imported(path, rows):
     known = {str(value): value for value in (0, 1, 2)}
     with run.writing():
         source = Source(path.with_suffix(".csv"), grades=known, need_text=False)
-        judge.importing.import_run(run, source, load_guideline())
+        judge.labelling.importing.import_run(run, source, load_guideline())
     return run
 
 

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from audit import reliability
 from finetune.held_out import join
-from finetune.ratings import Ratings, read_rated
-from judge.adapter import read_tuned
-from judge.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
+from judge.calibration.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
-from judge.guideline import known_grades, load_guideline
-from judge.model import find_model
-from judge.pairs import Source
-from judge.store import Run
+from judge.labelling.config import read_tuned
+from judge.models.model import find_model
+from judge.pairs.stage import Source
+from judge.ratings.rated import Ratings, read_rated
+from judge.run.store import Run
+from judge.statistics import reliability
+from judge.words.guideline import known_grades, load_guideline
 
 
 def softmax(scores):

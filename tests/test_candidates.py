@@ -1,6 +1,6 @@
 """What a catalogue says of the candidates of ratings that no run knows."""
 
-from audit.candidates import read_texts
+from judge.ratings.candidates import read_texts
 
 
 def test_the_id_is_no_part_of_the_text(tmp_path):

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.guideline import load_guideline
-from judge.hub.card import escape, interval, number
-from judge.hub.facts import Figure, languages_of
-from judge.hub.merging import BEGIN, END, Card, merged, merged_data, read_card
-from judge.manifest import Manifest
+from judge.export.hub.card import escape, interval, number
+from judge.export.hub.facts import Figure, languages_of
+from judge.export.hub.merging import BEGIN, END, Card, merged, merged_data, read_card
+from judge.run.manifest import Manifest
+from judge.words.guideline import load_guideline
 
 OURS = Card({"license": "unknown", "tags": ["search"], "configs": [{"config_name": "pairs"}]}, "New words.")
 

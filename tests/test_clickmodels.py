@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from audit.engagement.browsing import Browsing, fit_browsing
-from audit.engagement.cells import Cells, Searches
 from audit.engagement.clickmodels import MODELS, cascade, perplexity, position_based, trust_bias, user_browsing
+from audit.engagement.counts import Cells, Searches
 from audit.engagement.examination import examine, unconnected
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.aggregate import dawid_skene as of_table
 from finetune.targets import dawid_skene as of_votes
-from judge.consensus import Ratings, dawid_skene
+from judge.ratings.aggregate import dawid_skene as of_table
+from judge.statistics.dawid_skene import Ratings, dawid_skene
 
 VALUES = (0, 1, 3)
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from conftest import write_flags
 
-from audit.engagement import adjudicate
-from audit.engagement.queue import NUMBERS, Item, as_argilla, as_csv, as_label_studio, read_queue
-from audit.engagement.review import Review
-from judge.adapter import Manner
-from judge.cells import inert
-from judge.decisions import Decision, Decisions
+from audit.review import adjudicate
+from audit.review.page import Review
+from audit.review.queue import NUMBERS, Item, as_argilla, as_csv, as_label_studio, read_queue
 from judge.engines import Serving
 from judge.export.decided import Decided
+from judge.labelling.config import Manner
 from judge.records import query_key
-from judge.rows import Table
+from judge.run.decisions import Decision, Decisions
+from judge.tables.rows import Table
+from judge.tables.values import inert
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 

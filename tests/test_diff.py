@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.diff import diff
-from audit.panel import Unit
-from audit.segments import facets as facets_of_units
-from audit.shifted import facets
-from audit.versions import Side, open_sides
-from judge.guideline import load_guideline
-from judge.importing import import_run
-from judge.pairs import Source
-from judge.store import Run
+from audit.agreement.segments import facets as facets_of_units
+from audit.diff.diff import diff
+from audit.diff.shifted import facets
+from audit.diff.versions import Side, open_sides
+from judge.labelling.importing import import_run
+from judge.pairs.stage import Source
+from judge.ratings.panel import Unit
+from judge.run.store import Run
+from judge.words.guideline import load_guideline
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 

@@ -9,13 +9,13 @@ import sys
 import pytest
 from conftest import ROOT
 
-from judge import embedded as unpacking
 from judge.errors import ModelError
 from judge.fingerprint import digest
-from judge.gguf import is_whole
-from judge.model import find_model
-from judge.prompt import PromptBuilder
-from judge.tokenizer import ModelTokenizer
+from judge.models import embedded as unpacking
+from judge.models.gguf import is_whole
+from judge.models.model import find_model
+from judge.words.prompt import PromptBuilder
+from judge.words.tokenizer import ModelTokenizer
 
 pytestmark = pytest.mark.slow
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from audit.engagement.adjudicate import Vote, category_fit, category_path, reason
-from audit.engagement.queue import Item, read_queue
-from judge.cells import inert, restored
-from judge.decisions import Decision, Decisions, Verdict
+from audit.review.adjudicate import Vote, category_fit, category_path, reason
+from audit.review.queue import Item, read_queue
 from judge.export import export
-from judge.store import Run
+from judge.run.decisions import Decision, Decisions, Verdict
+from judge.run.store import Run
+from judge.tables.values import inert, restored
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 EVIL = '=HYPERLINK("x")<script>alert(1)</script>\x1b[31m'

@@ -18,11 +18,11 @@ from audit.engagement.labelled import Ratings, gather, match
 from audit.engagement.queries import _kind, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
-from judge.guideline import load_guideline
-from judge.importing import import_run
-from judge.pairs import Source
+from judge.labelling.importing import import_run
+from judge.pairs.stage import Source
 from judge.records import query_key
-from judge.store import Run
+from judge.run.store import Run
+from judge.words.guideline import load_guideline
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 

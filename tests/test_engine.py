@@ -5,10 +5,10 @@ import pytest
 
 from judge.engines.transformers import TransformersEngine
 from judge.errors import ModelError
-from judge.guideline import Guideline, load_guideline
-from judge.label import labelled_pair
-from judge.prompt import PromptBuilder
+from judge.labelling.label import labelled_pair
 from judge.records import Failure, Scores, Status
+from judge.words.guideline import Guideline, load_guideline
+from judge.words.prompt import PromptBuilder
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import DOZEN, write_flags
 
-from judge.cells import restored
-from judge.decisions import Decision, Decisions
 from judge.errors import InputError
 from judge.export import Exports, export
 from judge.records import query_key
-from judge.rows import Table
+from judge.run.decisions import Decision, Decisions
+from judge.tables.rows import Table
+from judge.tables.values import restored
 
 COLUMNS = ["query_id", "query", "candidate_id", "status", "grade", "probabilities", "expected_grade", "reason"]
 

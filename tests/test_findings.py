@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from audit.clauses import confused_clauses, report_clauses
-from audit.comparison import Side, compare, compare_people
-from audit.disagreements import instructive
-from audit.panel import Panel, Unit
-from audit.people import people_agree, report_people
-from audit.raters import report_raters
-from audit.segments import clustered_difference, facets, report_segments
-from judge.guideline import load_guideline
+from audit.agreement.clauses import confused_clauses, report_clauses
+from audit.agreement.comparison import Side, compare, compare_people
+from audit.agreement.disagreements import instructive
+from audit.agreement.people import people_agree, report_people
+from audit.agreement.raters import report_raters
+from audit.agreement.segments import clustered_difference, facets, report_segments
+from judge.ratings.panel import Panel, Unit
+from judge.words.guideline import load_guideline
 
 NONE = float("nan")
 VALUES = (0, 1, 2)

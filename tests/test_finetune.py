@@ -15,15 +15,15 @@ from finetune.checkpoint import load
 from finetune.config import load_config
 from finetune.job import Lesson, prepare
 from finetune.network import Network
-from finetune.ratings import Ratings
-from judge.adapter import read_tuned
 from judge.engines import Judge
 from judge.engines.transformers import TransformersEngine
 from judge.errors import EngineError
 from judge.files import write_whole
-from judge.label import read_pairs
-from judge.pairs import Source, stage
-from judge.prompt import PromptBuilder
+from judge.labelling.config import read_tuned
+from judge.labelling.label import read_pairs
+from judge.pairs.stage import Source, stage
+from judge.ratings.rated import Ratings
+from judge.words.prompt import PromptBuilder
 
 pytestmark = pytest.mark.slow
 SURE = {"epochs": 12, "patience": 12, "dropout": 0.0, "learning_rate": 0.003}
@@ -81,7 +81,7 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
 
 
 def probabilities(run):
-    from judge.store import Run
+    from judge.run.store import Run
 
     return np.array([row[0] for row in Run.open(run).query("SELECT probabilities FROM labels ORDER BY row")])
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from judge.cells import as_text
 from judge.errors import InputError
-from judge.guideline import load_guideline
-from judge.label import read_pairs
-from judge.pairs import Source, stage
-from judge.rows import Table
+from judge.labelling.label import read_pairs
+from judge.pairs.stage import Source, stage
+from judge.tables.rows import Table
+from judge.tables.values import as_text
+from judge.words.guideline import load_guideline
 
 NEWLINE = "\n"
 ROWS = [
@@ -216,7 +216,7 @@ def test_a_first_row_without_text_is_skipped_and_not_taken_for_a_missing_column(
     ],
 )
 def test_a_line_that_no_memory_holds_is_refused_before_it_is_read(name, text, tmp_path, monkeypatch):
-    monkeypatch.setattr("judge.lines.LIMIT", 2**20)
+    monkeypatch.setattr("judge.tables.lines.LIMIT", 2**20)
     (tmp_path / name).write_bytes(gzip.compress(text + b" " * 2**25))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"p\..*, line 2: is longer than 1 MiB"):
@@ -228,6 +228,6 @@ def test_a_line_that_no_memory_holds_is_refused_before_it_is_read(name, text, tm
 
 def test_a_line_as_long_as_allowed_is_read(tmp_path, monkeypatch):
     line = b'{"query": "lamp"}\n'
-    monkeypatch.setattr("judge.lines.LIMIT", len(line))
+    monkeypatch.setattr("judge.tables.lines.LIMIT", len(line))
     (tmp_path / "p.jsonl").write_bytes(line * 3)
     assert [row.values for row in Table(tmp_path / "p.jsonl").rows()] == [{"query": "lamp"}] * 3

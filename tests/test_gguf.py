@@ -5,8 +5,8 @@ import json
 import pytest
 
 from judge.errors import ModelError
-from judge.model import find_model, local_directory
-from judge.tokenizer import ModelTokenizer
+from judge.models.model import find_model, local_directory
+from judge.words.tokenizer import ModelTokenizer
 
 
 def write_gguf(path, pre="qwen2"):

@@ -14,9 +14,9 @@ from judge.engines.options import default_options
 from judge.engines.transformers import TransformersEngine
 from judge.engines.vllm import VllmEngine
 from judge.errors import EngineError, ModelError
-from judge.parity import BOUNDS, difference, examples
-from judge.prompt import PromptBuilder
+from judge.labelling.parity import BOUNDS, difference, examples
 from judge.records import Prompt, Scores
+from judge.words.prompt import PromptBuilder
 
 SMALL = {
     "vocab_size": 60,
@@ -228,7 +228,7 @@ def test_engines_may_differ_by_the_rounding_of_their_number_type(main, monkeypat
     one, two = (Scores(tuple(np.log(shares)), None) for shares in ((0.5, 0.3, 0.2), (0.48, 0.3, 0.22)))
     for dtype, holds in (("float32", False), ("bfloat16", True)):
         assert difference(("a", "b"), [one], [two], bound=BOUNDS[dtype]).holds == holds
-    monkeypatch.setattr("judge.parity.Judge", lambda model, _: Judge(model, Serving("fake")))
+    monkeypatch.setattr("judge.labelling.parity.Judge", lambda model, _: Judge(model, Serving("fake")))
     both = ("--engine", "transformers") * 2
     for dtype, bound in (("float32", 0.001), ("bfloat16", 0.05)):
         monkeypatch.setattr(embedded_engine, "best_device", lambda dtype=dtype: ("cuda", dtype))

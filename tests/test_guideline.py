@@ -7,9 +7,9 @@ import yaml
 
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
-from judge.guideline import Guideline, known_grades, load_guideline, names, source
-from judge.handbook import as_html, as_text
-from judge.prompt import PromptBuilder
+from judge.words.guideline import Guideline, known_grades, load_guideline, names, source
+from judge.words.handbook import as_html, as_text
+from judge.words.prompt import PromptBuilder
 
 
 def test_the_default_has_three_levels_and_its_policy():

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from judge.handover import ahead, behind
+from judge.labelling.prefetch import ahead, behind
 
 
 def test_items_come_in_order_and_only_a_few_ahead():

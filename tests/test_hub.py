@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from hub_fixtures import GRADES, REPO, VIEWS, commit_card, environment
 
-from judge import hub
-from judge.decisions import Decision, Decisions, Verdict
-from judge.hub.merging import read_card
+from judge.export import hub
+from judge.export.hub.merging import read_card
+from judge.run.decisions import Decision, Decisions, Verdict
 
 
 def load(hub, view, revision="main"):
@@ -176,7 +176,7 @@ def test_the_card_tells_what_is_known_and_a_seller_writes_no_markup(online, main
 
 
 def main_rows(run, candidate):
-    from judge.store import Run
+    from judge.run.store import Run
 
     return [row[0] for row in Run.open(run).query(f"SELECT query_id FROM pairs WHERE candidate_id = '{candidate}'")]
 

@@ -103,7 +103,7 @@ def test_no_way_to_the_hub(online, push, monkeypatch):
 
 def test_what_loads_otherwise_than_it_was_sent_gets_no_tag(online, push):
     """The card's classes are not those that were sent: noticed before the version has a name."""
-    import judge.hub.remote as remote
+    import judge.export.hub.remote as remote
 
     real = remote.Remote.commit
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from judge.line_count import LineCounter, Lines, count_lines
+from judge.tables.line_count import LineCounter, Lines, count_lines
 
 
 def counted_in(pieces):
@@ -75,7 +75,7 @@ def test_the_count_is_that_of_a_naive_reader_wherever_the_bytes_are_cut(pieces):
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_file_longer_than_one_read(tmp_path, monkeypatch, zipped):
-    monkeypatch.setattr("judge.line_count.CHUNK", 7)
+    monkeypatch.setattr("judge.tables.line_count.CHUNK", 7)
     data = b"\xef\xbb\xbfquery,id\r\n" + b"lamp,1\n\r\n" * 500 + b"last,2"
     path = tmp_path / "lines"
     path.write_bytes(gzip.compress(data) if zipped else data)

@@ -117,7 +117,7 @@ def test_a_tied_head_is_untied_before_an_adapter_changes_it_or_the_embedding(tar
 
 def test_a_merged_model_keeps_a_head_that_was_untied(tied_base, tuned, tmp_path):
     from finetune.merge import merge
-    from judge.adapter import Base
+    from judge.labelling.config import Base
 
     adapter = peft_adapter(tied_base, tmp_path / "a", ["lm_head", "q_proj"])
     base = Base(name=str(tied_base), revision=None, weights="w")

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from audit import intervals, measures
-from audit.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query, share_by_query
-from audit.measures import accuracy
+from judge.statistics import intervals, measures
+from judge.statistics.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query, share_by_query
+from judge.statistics.measures import accuracy
 
 pytestmark = pytest.mark.filterwarnings("error")
 quick = settings(max_examples=60, database=None, derandomize=True)

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.engines.fake import FakeTokenizer
-from judge.guideline import load_guideline
-from judge.overlap import overlap, words
-from judge.prompt import PromptBuilder
 from judge.records import Pair
+from judge.words.guideline import load_guideline
+from judge.words.overlap import overlap, words
+from judge.words.prompt import PromptBuilder
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from judge.decisions import Decisions
-from judge.store import Run
+from judge.run.decisions import Decisions
+from judge.run.store import Run
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

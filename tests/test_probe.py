@@ -9,15 +9,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from audit.perturbations import PERTURBATIONS, reordered
-from audit.probe import probe, sample
+from audit.probes.perturbations import PERTURBATIONS, reordered
+from audit.probes.probe import probe, sample
 from finetune.config import load_config
-from judge.adapter import Manner
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.errors import ModelError
-from judge.guideline import load_guideline
-from judge.model import JudgeModel
+from judge.labelling.config import Manner
+from judge.models.model import JudgeModel
 from judge.records import Failure, Pair, Scores
+from judge.words.guideline import load_guideline
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 GUIDELINE = load_guideline()

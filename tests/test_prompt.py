@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from judge.engines.fake import FakeTokenizer
 from judge.errors import ModelError
-from judge.guideline import Guideline, load_guideline
-from judge.prompt import PromptBuilder, clean
 from judge.records import Pair
+from judge.words.guideline import Guideline, load_guideline
+from judge.words.prompt import PromptBuilder, clean
 
 GUIDELINE = load_guideline()
 

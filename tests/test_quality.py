@@ -12,8 +12,8 @@ import lexical
 import quality
 from rated_sets import RATERS, Item, folds, read, write_ratings
 
-from finetune.ratings import Ratings, read_rated
-from judge.pairs import Source
+from judge.pairs.stage import Source
+from judge.ratings.rated import Ratings, read_rated
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_cross_encoder_is_taught_once_and_answers_alone_as_in_a_batch(items, t
 def test_an_ensemble_over_ways_that_ask_the_same_gives_the_judges_own_grades(tmp_path, judge):
     import ensemble
 
-    from judge.shipped import SHIPPED, shipped_directory
+    from judge.models.shipped import SHIPPED, shipped_directory
 
     titles = ("Wool Scarf, Red", "Steel Kettle 1.5 l", "Scarf of Cotton", "Desk Lamp", "Kettle Descaler")
     some = [Item(q, str(at), {"title": t}, 0, {}) for q in ("red scarf", "kettle") for at, t in enumerate(titles)]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from audit.panel import majority
-from audit.ratings import Layout, read_ratings
 from judge.errors import InputError
+from judge.ratings.panel import majority
+from judge.ratings.reader import Layout, read_ratings
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 LONG = """query,candidate_id,rater,grade,clause,time,kind

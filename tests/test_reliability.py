@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics
 
-from audit import measures, several
-from audit import reliability as rel
+from judge.statistics import measures
+from judge.statistics import multi_rater as several
+from judge.statistics import reliability as rel
 
 pytestmark = pytest.mark.filterwarnings("error")
 quick = settings(max_examples=80, database=None, derandomize=True)

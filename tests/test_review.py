@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from judge.decisions import Decisions
+from judge.run.decisions import Decisions
 
 ROOT = Path(__file__).parent.parent
 SHOP = ROOT / "examples" / "shop"

@@ -16,22 +16,22 @@ from conftest import DOZEN, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import judge.label as labelling
-from audit.versions import column_title
+import judge.labelling.label as labelling
+from audit.diff.versions import column_title
 from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.errors import RunError
 from judge.export.texts import has_text
 from judge.fingerprint import file_digest
-from judge.guideline import load_guideline
-from judge.job import Labelling
-from judge.label import blocks, label_run
-from judge.pairs import Source, stage
-from judge.prompt import PromptBuilder
+from judge.labelling.job import Labelling
+from judge.labelling.label import blocks, label_run
+from judge.pairs.stage import Source, stage
 from judge.records import Status
+from judge.run.store import Run
+from judge.run.summary import summarise
 from judge.sql import identifier, quoted
-from judge.store import Run
-from judge.summary import summarise
+from judge.words.guideline import load_guideline
+from judge.words.prompt import PromptBuilder
 
 # Labels slowly and writes often, so that a kill hits anything: staging, judging, writing.
 SLOW = """
@@ -350,7 +350,7 @@ def test_a_file_that_grows_while_it_is_read_makes_no_run(main, tmp_path, monkeyp
         return stage(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr("judge.job.stage", growing)
+        patched.setattr("judge.labelling.job.stage", growing)
         error = main(*given, code=2).err
     assert f"{grown}: changed while it was read" in error
     assert not (tmp_path / "run").exists()

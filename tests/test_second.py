@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from conftest import write_flags, write_tuned
 
-from judge.adapter import Manner
-from judge.decisions import Decisions
 from judge.errors import InputError
 from judge.fingerprint import adapter_digest
-from judge.guideline import Guideline
-from judge.parity import difference, examples
+from judge.labelling.config import Manner
+from judge.labelling.parity import difference, examples
 from judge.records import Scores
-from judge.store import Run
+from judge.run.decisions import Decisions
+from judge.run.store import Run
+from judge.words.guideline import Guideline
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 
@@ -146,7 +146,7 @@ def test_parity_takes_the_judge_that_labelling_would_take(main, monkeypatch):
         asked.append(wishes.judge)
         raise InputError("enough", "seen")
 
-    monkeypatch.setattr("judge.adapter.find_manner", found)
+    monkeypatch.setattr("judge.labelling.config.find_manner", found)
     for engines in (("transformers", "vllm"), ("transformers", "fake"), ("fake", "fake")):
         main("doctor", "--parity", *(word for name in engines for word in ("--engine", name)), code=2)
     main("doctor", "--parity", "--judge", "mine", code=2)

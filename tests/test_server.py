@@ -263,11 +263,11 @@ def test_an_address_that_is_none_is_refused(url):
 def test_failed_rows_stand_in_the_run_with_their_reason(server, tmp_path, guideline):
     from judge.engines import Serving
     from judge.engines.fake import FakeTokenizer
-    from judge.job import Labelling
-    from judge.label import label_run
-    from judge.pairs import Source
-    from judge.prompt import PromptBuilder
-    from judge.store import Run
+    from judge.labelling.job import Labelling
+    from judge.labelling.label import label_run
+    from judge.pairs.stage import Source
+    from judge.run.store import Run
+    from judge.words.prompt import PromptBuilder
 
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("query,candidate_id,title\n" + "".join(f"q,{i},thing {i}\n" for i in range(6)))

@@ -5,10 +5,10 @@ import re
 import pytest
 from conftest import ROOT, shared_data
 
-from judge.adapter import Wishes, find_manner, read_tuned
 from judge.errors import InputError
-from judge.guideline import load_guideline
-from judge.shipped import SHIPPED, shipped_directory, shipped_judges
+from judge.labelling.config import Wishes, find_manner, read_tuned
+from judge.models.shipped import SHIPPED, shipped_directory, shipped_judges
+from judge.words.guideline import load_guideline
 
 SHOP = ROOT / "examples" / "shop"
 FOLDER = shipped_directory(SHIPPED)

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
+from audit.probes.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.config import as_yaml, load_config
 from finetune.hostile import ORDERS, PRAISE, hostile, respelt
 from finetune.lessons import Example, batches, build_lessons, check_grades, deal, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
-from finetune.ratings import Ratings, read_rated
 from finetune.targets import dawid_skene, targets
 from finetune.warm import warm_pairs
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
-from judge.export.similar import query_groups
-from judge.overlap import words
-from judge.pairs import Source
-from judge.prompt import PromptBuilder
+from judge.pairs.stage import Source
+from judge.ratings.rated import Ratings, read_rated
 from judge.records import query_key
+from judge.words.overlap import words
+from judge.words.prompt import PromptBuilder
+from judge.words.similar import query_groups
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 

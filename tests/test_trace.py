@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from judge.asked import find_template
-from judge.calibrate import calibrate
+from judge.calibration.calibrate import calibrate
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.export import Selection, export
-from judge.export.whereabouts import whereabouts
-from judge.label import read_pairs
-from judge.prompt import PromptBuilder, template_digest
-from judge.store import Run
-from judge.trace import before_calibration
+from judge.export.row_exports import whereabouts
+from judge.labelling.label import read_pairs
+from judge.labelling.prompt_replay import find_template
+from judge.labelling.trace import before_calibration
+from judge.run.store import Run
+from judge.words.prompt import PromptBuilder, template_digest
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 LABEL = ("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", "--limit", "40")
@@ -250,7 +250,7 @@ def test_a_model_and_an_adapter_of_it_show_their_prompts(main, tmp_path, tiny_ba
 
 
 def _policy(folder):
-    from judge.guideline import Guideline
+    from judge.words.guideline import Guideline
 
     return Guideline.model_validate(Run(folder / "run").manifest.guideline)
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.decisions import Decision, Decisions, Verdict
 from judge.errors import InputError, RunError
 from judge.export import VIEWS, Decided, Exports, Negatives, Selection, chosen, export, write_views
 from judge.export.mining import Rows, mine, why_unused
-from judge.export.similar import spelling
 from judge.export.texts import candidate_text
 from judge.fingerprint import file_digest
-from judge.guideline import load_guideline
 from judge.records import query_key
+from judge.run.decisions import Decision, Decisions, Verdict
+from judge.words.guideline import load_guideline
+from judge.words.similar import spelling
 
 
 def row(query, key, grade, sure=None, **more):
@@ -346,7 +346,7 @@ def test_a_cap_takes_grades_in_turn_and_balance_the_rarest(run_of, tmp_path):
 def test_a_row_group_is_bounded_by_its_bytes_too(run_of, tmp_path, monkeypatch):
     """A list holds the texts of all candidates of a query: so many rows of them as of pairs are too many."""
     monkeypatch.setattr("judge.export.parquet.GROUP_BYTES", 2_000)
-    monkeypatch.setattr("judge.export.windows.BATCH", 1)
+    monkeypatch.setattr("judge.export.query_batches.BATCH", 1)
     export(run_of([row(f"q{n}", "long " * 100, n % 3) for n in range(20)]), "listwise", tmp_path / "l")
     with pq.ParquetFile(tmp_path / "l") as file:
         assert 4 <= file.num_row_groups < 20, "500 bytes a row"

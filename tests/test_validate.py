@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from judge.scale import Scale
+from judge.tables.scale import Scale
 
 HEAD = "query,candidate_id,"
 GRADES = HEAD + "grade\nlamp,1,2\nlamp,2,5\nlamp,1,0\nlamp,3,x\n"

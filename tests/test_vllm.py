@@ -10,15 +10,15 @@ from importlib.util import find_spec
 
 import pytest
 
-from judge.adapter import Wishes, find_manner
 from judge.engines.options import default_options
 from judge.engines.server import ServerEngine
 from judge.engines.transformers import TransformersEngine, best_device
 from judge.errors import InputError
-from judge.parity import BOUNDS, difference, examples
-from judge.prompt import PromptBuilder
+from judge.labelling.config import Wishes, find_manner
+from judge.labelling.parity import BOUNDS, difference, examples
+from judge.models.shipped import SHIPPED
 from judge.records import Failure
-from judge.shipped import SHIPPED
+from judge.words.prompt import PromptBuilder
 
 pytestmark = [
     pytest.mark.vllm,
