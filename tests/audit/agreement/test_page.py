@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from judge.run.decisions import Decisions
 from judge.run.store import Run
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 FLAGS = (

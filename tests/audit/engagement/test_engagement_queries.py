@@ -2,12 +2,12 @@
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 
 from audit.engagement.aggregate import aggregate
 from audit.engagement.auditing import Settings, audit
@@ -24,7 +24,7 @@ from judge.records import query_key
 from judge.run.store import Run
 from judge.words.guideline import load_guideline
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 
 
 def make_run(path, grades, catalogue=None):

@@ -1,11 +1,10 @@
 """A taught judge that looks again, or is compared in two engines, is asked exactly as `judge label` asks it."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_flags, write_tuned
+from conftest import ROOT, write_flags, write_tuned
 
 from judge.errors import InputError
 from judge.fingerprint import adapter_digest
@@ -16,7 +15,7 @@ from judge.run.decisions import Decisions
 from judge.run.store import Run
 from judge.words.guideline import Guideline
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_a_reader_that_loses_a_row_is_found_out(pairs, monkeypatch, lost):
         path, there = pairs([]).with_name("p.parquet"), "2,000"
         pq.write_table(pa.table({"query": ["lamp"] * 2000}), path)
     assert len(list(Table(path).rows())) == 2000
-    monkeypatch.setattr(lost, forgetful)
+    monkeypatch.setattr(f"judge.{lost}", forgetful)
     with pytest.raises(InputError, match=rf"{path.name}.*{there}"):
         list(Table(path).rows())
 

@@ -4,11 +4,11 @@ import csv
 import json
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -23,7 +23,7 @@ from judge.labelling.trace import before_calibration
 from judge.run.store import Run
 from judge.words.prompt import PromptBuilder, template_digest
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 LABEL = ("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", "--limit", "40")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from conftest import ROOT
 
 from audit.probes.perturbations import PERTURBATIONS, reordered
 from audit.probes.probe import probe, sample
@@ -19,7 +20,7 @@ from judge.models.model import JudgeModel
 from judge.records import Failure, Pair, Scores
 from judge.words.guideline import load_guideline
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 GUIDELINE = load_guideline()
 # The fake's tokens are bytes: budgets that hold the texts nevertheless.
 WIDE = GUIDELINE.model_copy(

@@ -3,11 +3,11 @@
 import csv
 import json
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from judge.ratings.panel import Unit
 from judge.run.store import Run
 from judge.words.guideline import load_guideline
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 
 A = """query_id,query,candidate_id,title,grade
 q1,red lamp,p1,Red lamp,2
@@ -189,7 +189,7 @@ def test_queries_without_ids_are_matched_by_their_words(two, main):
 def test_what_differs_is_named(main, tmp_path):
     pairs = ("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", "--limit", "30")
     main(*pairs, "--out", "a")
-    words = (Path(__file__).parent.parent / "guidelines" / "three-level.yaml").read_text()
+    words = (ROOT / "guidelines" / "three-level.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(
         words.replace('version: "1"', 'version: "2"').replace("version: 1", "version: 2")
     )

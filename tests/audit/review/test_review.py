@@ -8,13 +8,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from judge.run.decisions import Decisions
 
-ROOT = Path(__file__).parent.parent
 SHOP = ROOT / "examples" / "shop"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

@@ -5,10 +5,10 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 
 from audit.review.adjudicate import Vote, category_fit, category_path, reason
 from audit.review.queue import Item, read_queue
@@ -17,7 +17,7 @@ from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.store import Run
 from judge.tables.values import inert, restored
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 EVIL = '=HYPERLINK("x")<script>alert(1)</script>\x1b[31m'
 
 

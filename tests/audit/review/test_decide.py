@@ -2,10 +2,9 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
-from conftest import write_flags
+from conftest import ROOT, write_flags
 
 from audit.review import adjudicate
 from audit.review.page import Review
@@ -18,7 +17,7 @@ from judge.run.decisions import Decision, Decisions
 from judge.tables.rows import Table
 from judge.tables.values import inert
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 
 
 def test_decisions_of_the_agreement_report_and_of_another_run_come_in(main, tmp_path):

@@ -5,13 +5,13 @@ import json
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-SHOP = Path(__file__).parent.parent / "examples" / "shop"
+SHOP = ROOT / "examples" / "shop"
 CATALOGUE = SHOP / "catalogue.csv"
-CHORUS = Path(__file__).parent.parent.parent / "shared" / "data" / "chorus" / "ratings.csv"
+CHORUS = ROOT.parent / "shared" / "data" / "chorus" / "ratings.csv"
 
 
 def judge(*words):
