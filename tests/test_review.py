@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +10,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from browser_fixtures import in_browser, overflow
 
 from judge.decisions import Decisions
 
 ROOT = Path(__file__).parent.parent
 SHOP = ROOT / "examples" / "shop"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def start(*args):
@@ -106,19 +105,26 @@ def test_what_is_no_decision_is_refused_and_nothing_is_written(page, run):
     assert len(list(Decisions(run))) == before
 
 
-def browse(folder, address, *args):
-    options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    options += " --disable-component-update --disable-sync --virtual-time-budget=4000"
-    command = [CHROMIUM, *options.split(), f"--user-data-dir={folder}", *args, address]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+@pytest.fixture
+def audit_report(run):
+    return (run.parent / "audit" / "report.html").as_uri()
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_the_pages_work_in_a_browser(page, run, tmp_path):
-    html = browse(tmp_path / "a", page[1], "--dump-dom")
-    assert re.search(r'id="progress"[^>]*>\d+ of \d+ settled, looking at \d+', html)
-    assert "examined" in html
-    report = browse(tmp_path / "b", (run.parent / "audit" / "report.html").as_uri(), "--dump-dom")
-    assert "Where people looked" in report
-    assert report.count("<svg") >= 2
+@in_browser
+def test_the_pages_work_in_a_browser(browser, page, audit_report):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(page[1])
+    progress = browser.find_element("id", "progress")
+    WebDriverWait(browser, 10).until(lambda _: re.fullmatch(r"\d+ of \d+ settled, looking at \d+", progress.text))
+    assert "examined" in browser.find_element("id", "evidence").text
+    browser.get(audit_report)
+    assert "Where people looked" in browser.find_element("tag name", "body").text
+    assert len(browser.find_elements("tag name", "svg")) >= 2
+
+
+@in_browser
+@pytest.mark.parametrize("width", [390, 320])
+def test_the_pages_fit_a_phone_with_any_font(browser, page, audit_report, width):
+    assert overflow(browser, page[1], width) == {}
+    assert overflow(browser, audit_report, width) == {}
