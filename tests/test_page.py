@@ -5,12 +5,11 @@ Screenshots (light, dark, phone) go to the folder `$REPORT_SHOTS`, or to pytest'
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from browser_fixtures import MARKS, overflow
+from conftest import in_process
 
 from judge.decisions import Decisions
 from judge.store import Run
@@ -20,7 +19,7 @@ pytestmark = MARKS
 
 
 def judge(*words):
-    subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], check=True, capture_output=True)
+    assert in_process(*words).code == 0
 
 
 @pytest.fixture(scope="module")

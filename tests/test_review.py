@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from browser_fixtures import in_browser, overflow
+from conftest import in_process
 
 from judge.decisions import Decisions
 
@@ -32,9 +33,7 @@ def run(tmp_path_factory):
         ("import", SHOP / "grades_with_errors.csv", *catalogue, "--out", path),
         ("audit", path, SHOP / "engagement.csv", "--out", path.parent / "audit"),
     ):
-        process = start(*args)
-        process.communicate()
-        assert process.returncode == 0
+        assert in_process(*args).code == 0
     return path
 
 
