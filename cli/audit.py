@@ -42,6 +42,10 @@ def audit(
             help="Share of false flags of each type that its model may expect.",
         ),
     ] = 0.1,
+    first: Annotated[
+        int | None,
+        typer.Option("--first-position", min=0, max=1, help="Rank of the first result; found in EVENTS unless given."),
+    ] = None,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory for reading the events.")] = "5GB",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run's flags, and what another audit left in --out.")
@@ -70,7 +74,7 @@ def audit(
     from judge.store import Run
 
     if not re.fullmatch(r"\d+(\.\d+)?[KMGT]B", memory):
-        raise InputError(f"--memory {memory}: is no size", "write it like --memory 5GB")
+        raise InputError(f"--memory {memory}: is not a valid size", "write it like --memory 5GB")
     mapping = read_map(map_)
     ratings = None
     if people:
@@ -86,7 +90,7 @@ def audit(
         if before:
             say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
         say("reading events")
-        settings = Settings(level, ratings, Rules(memory=memory))
+        settings = Settings(level, ratings, Rules(first_position=first, memory=memory))
         found = compare(opened, EngagementFile(path, mapping, name), settings)
         check_evidence(found)
     write_audit(found, out)
@@ -108,6 +112,8 @@ def _show(found: "Audit", out: Path) -> None:
         + (f" ({others:,} of them about pairs that have no grade in the run)" if others else "")
         + (f"; set aside: {aside}" if aside else "")
     )
+    if read["first_position"] == 0:
+        show("note: ranks count from 0 in the events; here the first is 1")
     show(
         f"{pairs['graded']:,} graded pairs, {pairs['with_examined_impressions']:,} with engagement; "
         f"click model: {summary['examination']['model']}"

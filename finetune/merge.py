@@ -6,6 +6,7 @@ from typing import Any
 
 from finetune.network import BASE
 from judge.adapter import FILE, Tuned
+from judge.engines.applying import apply_lora, check_lora
 from judge.engines.loading import load_model
 from judge.errors import RunError
 from judge.files import new_folder
@@ -33,14 +34,13 @@ def merge(tuned: Tuned, adapter: Path, out: Path) -> None:
     Raises:
         RunError: The directory is taken.
         InputError: It cannot be written.
-        ModelError: The base cannot be found or loaded.
+        ModelError: The base cannot be found or loaded, or not all of the adapter applies to it.
     """
-    from peft import PeftModel
-
     check_free(out, adapter)
     base = find_model(tuned.base.wanted)
+    check_lora(adapter, base.directory)
     plain = load_model(base.directory, "auto", BASE)
-    merged: Any = PeftModel.from_pretrained(plain, str(adapter), local_files_only=True).merge_and_unload()
+    merged: Any = apply_lora(plain, adapter, base.directory)
     merged.config._name_or_path = ""
     with new_folder(out) as folder:
         with quiet_transformers():

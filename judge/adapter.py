@@ -226,12 +226,11 @@ def read_tuned(directory: Path) -> Tuned:
     path = directory / FILE
     try:
         tuned = Tuned.model_validate_json(path.read_bytes())
+        Guideline.model_validate(tuned.guideline)
     except (OSError, ValidationError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        where = ".".join(map(str, first["loc"]))
-        raise ModelError(
-            f"{path}: cannot be read ({where}: {first['msg']})", "use the directory as `judge finetune` wrote it"
-        ) from None
+        said = " ".join(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".split())
+        raise ModelError(f"{path}: cannot be read ({said})", "use the directory as `judge finetune` wrote it") from None
     if tuned.adapter and adapter_digest(directory) != tuned.adapter:
         raise ModelError(
             f"{directory}: the adapter's files are not those that {FILE} speaks of", "copy the whole directory again"

@@ -153,9 +153,7 @@ def load_guideline(name: str = DEFAULT) -> Guideline:
     try:
         data = read_yaml(text)
     except yaml.YAMLError as error:
-        raise InputError(
-            f"{where}: is not valid YAML: {' '.join(str(error).split())}", "mend the file at that line"
-        ) from None
+        raise InputError(f"{where}: is not valid YAML: {error}", "fix the file at that line") from None
     if not isinstance(data, dict):
         raise InputError(
             f"{where}: holds no guideline", "start from `judge guideline --source`, which prints the default as YAML"
@@ -178,8 +176,8 @@ def source(name: str = DEFAULT) -> str:
         return files("guidelines").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     try:
         return Path(name).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: is not UTF-8 text ({error.reason})", "save it as UTF-8") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: is not UTF-8 text", "save it as UTF-8") from None
     except OSError as error:
         raise InputError(
             f"no guideline {name!r} ({error.strerror})", f"name one of {', '.join(names())}, or a YAML file that exists"

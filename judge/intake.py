@@ -1,6 +1,7 @@
 """The user's rows of pairs and candidates as rows of ours, each checked on its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Intake:
         self.scale, self.limit = scale, limit
         self.kinds: dict[str, int] = {}
         self.problems: list[Problem] = []
+        self.read = 0
+        """Rows of pairs so far, whatever was wrong with them."""
         self.text_columns: set[str] = set()
         """The candidate's fields that some row had a column for."""
 
@@ -88,9 +91,8 @@ class Intake:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
         names = ["query", "candidate_id", "query_id", "locale", *([] if catalogue else self.joins)]
         read = [*names, "grade"] if self.scale is not None else names
-        for index, row in enumerate(table.rows(self.columns.sources(read))):
-            if index == self.limit:
-                return
+        for row in islice(table.rows(self.columns.sources(read)), self.limit):
+            self.read += 1
             if isinstance(row, Problem):
                 self.note(row)
                 yield {"row": row.row, "line": row.line, "skip": f"{row.kind}: {row.message}"}

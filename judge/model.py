@@ -198,7 +198,10 @@ def _digest(path: Path, blobs: Path | None) -> str:
 
 def _config(directory: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+        found = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+        return found
     except (OSError, ValueError) as error:
         raise ModelError(f"{directory}: its config.json cannot be read ({error})", "save the model again") from None
 
@@ -209,5 +212,13 @@ def _lasting(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _context(config: dict[str, Any]) -> int | None:
-    found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get("max_position_embeddings")
-    return int(found) if found else None
+    inner = config.get("text_config")
+    found = config.get("max_position_embeddings")
+    if found is None and isinstance(inner, dict):
+        found = inner.get("max_position_embeddings")
+    if found is not None and (type(found) is not int or found < 1):
+        raise ModelError(
+            f"its config.json has a max_position_embeddings of {str(found)[:40]!r}, which is no number of tokens",
+            "save the model again",
+        )
+    return found

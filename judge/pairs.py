@@ -143,6 +143,11 @@ def _settle(source: Source, guideline: Guideline, directory: Path, scratch: Path
             reader.kinds[problem.kind] = count
         path = directory / "pairs.parquet"
         counts = staging.write(path, source.need_text)
+    if counts["rows"] != reader.read:
+        raise InputError(
+            f"{name}: {reader.read:,} rows were read, and {counts['rows']:,} were kept",
+            "see that the disk has room and can be read, and try again",
+        )
     order = sorted(reader.problems, key=lambda p: (p.file != name, p.row or 0))
     return Staged(
         path=path,

@@ -7,8 +7,8 @@ SLICE = 1024
 """Rows turned into Python values at once."""
 
 
-def read_rows(file: Any, columns: list[str]) -> Iterator[dict[str, Any] | str]:
-    """The rows of an open `pyarrow.parquet.ParquetFile`; in place of one that has no Python value, why."""
+def read_rows(file: Any, columns: list[str]) -> Iterator[dict[str, Any] | None]:
+    """The rows of an open `pyarrow.parquet.ParquetFile`; null in place of one that has no Python value."""
     for batch in file.iter_batches(batch_size=8 * SLICE, columns=columns):
         for index in range(0, batch.num_rows, SLICE):
             piece = _readable(batch.slice(index, SLICE))
@@ -32,9 +32,9 @@ def _readable(batch: Any) -> Any:
     return batch
 
 
-def _row_of(row: Any) -> dict[str, Any] | str:
-    """The values of a batch of one row, or why they cannot be read."""
+def _row_of(row: Any) -> dict[str, Any] | None:
+    """The values of a batch of one row; null where they cannot be read."""
     try:
         return dict(row.to_pylist()[0])
-    except (ValueError, OverflowError) as error:
-        return str(error)
+    except (ValueError, OverflowError):
+        return None

@@ -2,26 +2,28 @@
 
 What is wrong with one row comes out as a `Problem` in its place, so that a job of millions can go on without it. What
 makes the rest of a file unreadable (a truncated gzip, a missing header, a quote that never closes) raises `InputError`.
+At the end of a file, its rows and problems are held against a count that no reader of rows has a part in.
 """
 
-import csv
 import gzip
+import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
+from judge.delimited import Cells, read_cells
 from judge.errors import InputError
 from judge.heads import refuse_place, refuse_separator
+from judge.line_count import CHUNK, CountedBytes, open_bytes
 from judge.lines import byte_lines, text_lines
 from judge.records import Problem, counted
 from judge.text import encodable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-FIELD_LIMIT = 16 * 1024 * 1024
-"""The longest CSV field in characters: beyond it a quote is open, not a text long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +51,35 @@ class Table:
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path = path
         self.name = name or str(path)
-        with self._reading():
+        with self.reading():
             refuse_place(path, self.name)
         suffixes = [s.lower() for s in path.suffixes]
-        self._zipped = bool(suffixes) and suffixes[-1] == ".gz"
-        self.format = next(iter(suffixes[-2:-1] if self._zipped else suffixes[-1:]), "")
+        self.zipped = bool(suffixes) and suffixes[-1] == ".gz"
+        self.format = next(iter(suffixes[-2:-1] if self.zipped else suffixes[-1:]), "")
         if self.format not in SUFFIXES:
             raise InputError(
                 f"{self.name}: cannot tell what kind of file this is", f"name it {', '.join(SUFFIXES)} (.gz may follow)"
             )
         self.columns: tuple[str, ...] | None = None
         """Column names; null for JSONL, where every row has its own."""
-        with self._reading():
+        with self.reading():
             if self.format == ".parquet":
                 self.columns = tuple(self._parquet().schema_arrow.names)
             elif self.format != ".jsonl":
                 self.columns = self._header()
             else:
-                self._open().close()
-        for column in self.columns or ():
-            if column and (self.columns or ()).count(column) > 1:
+                open_bytes(path, self.zipped).close()
+        for column, times in Counter(filter(None, self.columns or ())).items():
+            if times > 1:
                 raise InputError(f"{self.name}, line 1: column {column!r} occurs twice", "rename or drop one of them")
 
     def rows(self, wanted: Collection[str] | None = None) -> Iterator[Row | Problem]:
         """All rows in order. Of a Parquet file only the `wanted` columns are read, all unless given.
 
         Raises:
-            InputError: The rest of the file cannot be read.
+            InputError: The rest of the file cannot be read, or the rows do not add up to the file's own count.
         """
-        with self._reading():
+        with self.reading():
             if self.format == ".parquet":
                 yield from self._parquet_rows([name for name in self.columns or () if wanted is None or name in wanted])
             else:
@@ -89,35 +91,45 @@ class Table:
         """A problem at a place in this file."""
         return Problem(kind=kind, file=self.name, message=message, fix=fix, row=row, line=line, field=field)
 
-    def _open(self) -> IO[bytes]:
-        return cast("IO[bytes]", gzip.open(self.path, "rb")) if self._zipped else self.path.open("rb")
+    def _open(self) -> tuple[CountedBytes, io.BufferedReader]:
+        counted_bytes = CountedBytes(open_bytes(self.path, self.zipped))
+        return counted_bytes, io.BufferedReader(counted_bytes, CHUNK)
 
-    def _reading(self) -> "_Reading":
+    def reading(self) -> "_Reading":
+        """A context in which what goes wrong with the file's bytes becomes one clear error."""
         return _Reading(self.name)
 
-    # CSV and TSV
+    def _prove(self, read: int, there: int, noun: str) -> None:
+        """Refuse a file of which not all was read."""
+        if read != there:
+            message = f"{self.name}: {counted(read, noun)} could be read of {there:,} that the file has"
+            raise InputError(message, "write the file again, or give its rows as JSONL")
 
-    def _csv(self, stream: IO[bytes]) -> Any:
-        csv.field_size_limit(FIELD_LIMIT)
-        text = text_lines(stream, self.name)
-        return csv.reader(text, delimiter=self._separator, strict=True)
+    # CSV and TSV
 
     @property
     def _separator(self) -> str:
         return "\t" if self.format == ".tsv" else ","
 
+    @property
+    def _fix(self) -> str:
+        if self.format == ".tsv":
+            return "TSV has no quotes: give texts that hold tabs or line breaks as CSV or JSONL"
+        return "quote cells that hold the separator, a quote or a line break; double the quotes inside"
+
     def _header(self) -> tuple[str, ...]:
-        with self._open() as stream:
+        with self._open()[1] as stream:
             head = next(filter(str.strip, text_lines(stream, self.name)), None)
         if head is None:
             raise InputError(f"{self.name}: is empty", "give a file with the column names on its first line")
         refuse_separator(head, self._separator, self.name)
-        with self._open() as stream:
-            try:
-                header = tuple(name.strip() for name in next(filter(None, self._csv(stream)), []))
-            except csv.Error as error:
-                fix = "mend the quotes of the header, and end lines with LF or CRLF"
-                raise InputError(f"{self.name}, line 1: {error}", fix) from None
+        with self._open()[1] as stream:
+            found = next(filter(_filled, read_cells(text_lines(stream, self.name), self._separator)))
+        if found.swallowed:
+            raise self._runs_on(found, f"{self.name}, line {found.line}: is the header")
+        if found.fault:
+            raise InputError(f"{self.name}, line {found.line}: {found.fault}", "fix the quotes of the header")
+        header = tuple(name.strip() for name in found.cells)
         if not any(header):
             raise InputError(f"{self.name}: has no header line", "put the column names on the first line")
         if not all(encodable(name) for name in header):
@@ -126,89 +138,84 @@ class Table:
 
     def _csv_rows(self) -> Iterator[Row | Problem]:
         columns = cast("tuple[str, ...]", self.columns)
-        with self._open() as stream:
-            reader = self._csv(stream)
-            next(filter(None, reader))
-            number, before = 0, reader.line_num
-            while True:
-                line = before + 1
-                try:
-                    cells = next(reader, None)
-                except csv.Error as error:
-                    number, before = number + 1, reader.line_num
-                    yield self._broken("broken_quotes", str(error), (number, line, before))
-                    continue
-                if cells is None:
-                    return
-                before = reader.line_num
-                if not cells:
-                    continue
-                number += 1
-                if len(cells) != len(columns):
-                    message = f"has {counted(len(cells), 'cell')} where the header has {len(columns)}"
-                    yield self._broken("ragged_row", message, (number, line, before))
-                elif before > line and self.format == ".tsv":
-                    yield self._broken("broken_quotes", "a cell with a line break", (number, line, before))
-                else:
-                    yield Row(number, line, dict(zip(columns, cells, strict=True)))
+        counted_bytes, stream = self._open()
+        with stream:
+            number, lines = -1, 0
+            for record in read_cells(text_lines(stream, self.name), self._separator):
+                lines += record.last - record.line + 1
+                number += _filled(record)
+                if number > 0 and _filled(record):
+                    yield self._row(record, number, columns)
+            self._prove(lines, counted_bytes.finish().total, "line")
 
-    def _broken(self, kind: str, message: str, place: tuple[int, int, int]) -> Problem:
-        """A row that does not fit, at row number, first and last line.
+    def _row(self, record: Cells, number: int, columns: tuple[str, ...]) -> Row | Problem:
+        fault = record.fault
+        if not fault and len(record.cells) != len(columns):
+            fault = f"has {counted(len(record.cells), 'cell')} where the header has {len(columns)}"
+        if not fault and not record.swallowed:
+            return Row(number, record.line, dict(zip(columns, record.cells, strict=True)))
+        kind = "broken_quotes" if record.fault or record.swallowed else "ragged_row"
+        problem = self.problem(kind, fault or "holds lines that look like rows", self._fix, number, record.line)
+        if record.last > record.line or record.unclosed:
+            raise self._runs_on(record, str(problem))
+        return problem
 
-        One that runs over several lines has swallowed an unknown number of rows: that cannot be skipped, only refused.
-        So are line breaks in TSV, where most writers do not quote and a quote is a letter.
-        """
-        number, line, last = place
-        fix = "quote cells that hold the separator, a quote or a line break; double the quotes inside"
-        problem = self.problem(kind, message, fix, number, line)
-        if last == line and "end of data" not in message:
-            return problem
-        hint = fix if self.format == ".csv" else "give texts with line breaks or quotes as CSV or JSONL"
-        raise InputError(f"{problem}, and runs on to line {last}: a quote may be open", hint)
+    def _runs_on(self, record: Cells, what: str) -> InputError:
+        """Lines that a quote may have swallowed: nobody knows how many rows they were, so none of them is skipped."""
+        fix = f"{self._fix}; texts of several lines can also be given as JSONL"
+        return InputError(f"{what}, and runs on to line {record.last}: a quote may be open", fix)
 
     # JSON Lines
 
     def _json_rows(self) -> Iterator[Row | Problem]:
         number = 0
         fix = "write one JSON object on each line, as UTF-8"
-        with self._open() as stream:
+        counted_bytes, stream = self._open()
+        with stream:
             for line, raw in enumerate(byte_lines(stream, self.name), 1):
                 if not raw.strip():
                     continue
                 number += 1
                 try:
                     value = json.loads(raw.decode("utf-8"))
-                except UnicodeDecodeError as error:
-                    yield self.problem("wrong_encoding", f"is not UTF-8 text ({error.reason})", fix, number, line)
+                except UnicodeDecodeError:
+                    yield self.problem("wrong_encoding", "is not UTF-8 text", fix, number, line)
                     continue
                 except (ValueError, RecursionError) as error:
-                    what = getattr(error, "msg", "a number too long, or nested too deep")
-                    message = f"invalid JSON ({what})"
+                    at = f"wrong at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+                    message = f"invalid JSON ({at or 'a number too long, or nested too deep'})"
                     yield self.problem("invalid_json", message, fix, number, line)
                     continue
                 if isinstance(value, dict):
                     yield Row(number, line, value)
                 else:
                     yield self.problem("invalid_json", "is not a JSON object", fix, number, line)
+            self._prove(number, counted_bytes.finish().filled, "row")
 
     # Parquet
 
     def _parquet(self) -> Any:
         import pyarrow.parquet as pq
 
-        if self._zipped:
+        if self.zipped:
             raise InputError(f"{self.name}: Parquet compresses itself", "gunzip it first")
         return pq.ParquetFile(self.path)
 
     def _parquet_rows(self, columns: list[str]) -> Iterator[Row | Problem]:
         from judge.parquet import read_rows
 
-        for number, values in enumerate(read_rows(self._parquet(), columns), 1):
-            if isinstance(values, str):
+        file, number = self._parquet(), 0
+        for number, values in enumerate(read_rows(file, columns), 1):
+            if values is None:
                 fix = "write a value that can be read, or null"
-                yield self.problem("not_text", f"cannot be read ({values})", fix, number, None)
+                yield self.problem("not_text", "a value is beyond what its type can hold", fix, number, None)
             else:
                 yield Row(number, None, values)
+        self._prove(number, file.metadata.num_rows, "row")
+
+
+def _filled(record: Cells) -> bool:
+    return bool(record.cells or record.fault)
 
 
 class _Reading:
@@ -224,15 +231,16 @@ class _Reading:
         if error is None or isinstance(error, InputError | GeneratorExit):
             return
         if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
-            cut = (
-                "ends in the middle: the gzip is truncated"
-                if isinstance(error, EOFError)
-                else f"is not whole gzip ({error})"
-            )
+            cut = "ends in the middle: the gzip is truncated" if isinstance(error, EOFError) else "is not whole gzip"
             raise InputError(f"{self.name}: {cut}", "copy or write the file again") from None
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.strerror:
             raise InputError(
-                f"{self.name}: cannot be read ({error.strerror or error})", "name a file that can be read"
+                f"{self.name}: cannot be read ({error.strerror})", "name a file that can be read"
             ) from None
-        if type(error).__module__.startswith("pyarrow"):
-            raise InputError(f"{self.name}: is not whole Parquet ({error})", "write the file again") from None
+        if isinstance(error, MemoryError):
+            raise InputError(
+                f"{self.name}: holds more than memory does", "give it in parts, or without its longest texts"
+            ) from None
+        # A damaged page of Parquet is an OSError without a number.
+        if isinstance(error, OSError) or type(error).__module__.startswith("pyarrow"):
+            raise InputError(f"{self.name}: is not whole Parquet", "write the file again") from None

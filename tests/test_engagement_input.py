@@ -39,7 +39,7 @@ def cells(db):
 
 
 def test_events_by_hand(tmp_path):
-    db, found = read(tmp_path, "events.csv", EVENTS)
+    db, found = read(tmp_path, "events.csv", EVENTS, Rules(first_position=1))
     # A was shown above the click on B, C below it; the second impression of B is a duplicate; D was never shown.
     assert cells(db) == [("A", 1, 0, 1, 0, 0, 0, 1), ("B", 2, 0, 1, 1, 0, 0, 1), ("C", 3, 2, 1, 0, 0, 0, 1)]
     assert found.rows == 11
@@ -90,7 +90,7 @@ def test_counts_by_hand(tmp_path):
     text = (
         "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\nr,A,1,10,5\nr,A,2,10,11\nr,A,2,-1,0\nr,A,0,9,1\n"
     )
-    db, found = read(tmp_path, "counts.csv", text)
+    db, found = read(tmp_path, "counts.csv", text, Rules(first_position=1))
     assert cells(db) == [("A", 1, None, 20, 10, None, None, None)]
     assert found.set_aside == {"bad_count": 1, "clicks_above_impressions": 1, "bad_position": 1}
 

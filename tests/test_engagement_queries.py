@@ -21,6 +21,7 @@ from judge.errors import InputError
 from judge.guideline import load_guideline
 from judge.importing import import_run
 from judge.pairs import Source
+from judge.records import query_key
 from judge.store import Run
 
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
@@ -147,10 +148,12 @@ def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
         main("audit", "run", "shown.csv", "--people", "plain.csv", *maps[2:], "--out", "b", "--json").out
     )
     assert found["pairs"]["with_people_grade"] == 1, "a map that is the events' alone"
-    flag = {"query_id": ["q"], "candidate_id": ["A"]}
+    flag = {"row": [1], "query_id": [query_key("tent")], "candidate_id": ["A"]}
     pq.write_table(pa.table(flag), tmp_path / "run" / "flags.parquet")
-    again = main("audit", "run", "shown.csv", *maps[2:], "--out", "c").out
-    assert "the run held 1 flag of an earlier audit: these are in their place" in again
+    main("audit", "run", "shown.csv", *maps[2:], "--out", "c", code=2)
+    assert pq.read_table(tmp_path / "run" / "flags.parquet").num_rows == 1
+    again = main("audit", "run", "shown.csv", *maps[2:], "--out", "c", "--overwrite").out
+    assert "replaced the 1 earlier flag" in again
     wrong = main("audit", "run", "shown.csv", "--map", "query=term", "--map", "candidate_id=sku", "--out", "x", code=2)
     assert "no file has a column 'sku'" in wrong.err or "missing column" in wrong.err
 

@@ -19,6 +19,8 @@ FLOORS = {
     "judge.text": 1,
     "judge.labels": 1,
     "judge.heads": 1,
+    "judge.delimited": 1,
+    "judge.line_count": 1,
     "judge.lines": 1,
     "judge.sql": 1,
     "judge.settings": 1,

@@ -4,21 +4,20 @@ import csv
 import gzip
 import io
 import json
+import re
 import tracemalloc
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from judge.cells import as_text
 from judge.errors import InputError
 from judge.guideline import load_guideline
 from judge.label import read_pairs
 from judge.pairs import Source, stage
-from judge.rows import Row, Table
+from judge.rows import Table
 
 NEWLINE = "\n"
 ROWS = [
@@ -28,12 +27,18 @@ ROWS = [
 ]
 
 
-def as_csv(delimiter=","):
+def as_csv():
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(ROWS[0]), delimiter=delimiter, lineterminator="\n")
+    writer = csv.DictWriter(text, list(ROWS[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(ROWS)
     return text.getvalue().encode()
+
+
+def as_tsv():
+    """Quotes are letters; TSV has no way to write a tab or a line break into a cell."""
+    lines = ["\t".join(ROWS[0]), *("\t".join(re.sub(r"\s", " ", cell) for cell in row.values()) for row in ROWS)]
+    return "".join(line + "\n" for line in lines).encode()
 
 
 def as_parquet():
@@ -44,7 +49,7 @@ def as_parquet():
 
 FILES = {
     "p.csv": as_csv(),
-    "p.tsv": as_csv("\t").replace(b"\nin two", b" in two"),
+    "p.tsv": as_tsv(),
     "p.jsonl": "".join(json.dumps(row) + "\n" for row in ROWS).encode(),
     "p.parquet": as_parquet(),
     "bom.csv": b"\xef\xbb\xbf" + as_csv(),
@@ -53,6 +58,10 @@ FILES = {
 FILES["crlf.csv"] = (
     as_csv().replace(b'\nin two lines"', b"\x00").replace(b"\n", b"\r\n").replace(b"\x00", b'\nin two lines"')
 )
+FILES["cr.csv"] = FILES["crlf.csv"].replace(b"\r\n", b"\r")
+FILES["mixed.csv"] = FILES["crlf.csv"].replace(b"\r\n", b"\n", 2)
+FILES["mixed.jsonl"] = FILES["p.jsonl"].replace(b"\n", b"\r", 1).replace(b"\n", b"\r\n", 1)
+FILES["mixed.tsv"] = FILES["p.tsv"].replace(b"\n", b"\r\n", 1).replace(b"\n", b"\r", 2)
 FILES |= {f"{name}.gz": gzip.compress(FILES[name]) for name in ("p.csv", "p.tsv", "p.jsonl")}
 
 
@@ -69,10 +78,10 @@ def test_every_kind_of_file_holds_the_same_pairs(name, tmp_path):
     assert not found.kinds
     texts = {(pair.query, pair.candidate_id): dict(pair.candidate) for pair, _ in rows}
     assert texts == {
-        # TSV has no line breaks inside cells.
+        # TSV has no line breaks or tabs inside cells.
         ("lamp, red", "1"): {"title": f'A "lamp"{" " if "tsv" in name else NEWLINE}in two lines', "price": "9.90"},
         ("lamp, red", "2"): {"title": "ランプ"},
-        ("chair", "1"): {"title": "Chair\twith tab", "price": "12"},
+        ("chair", "1"): {"title": "Chair with tab" if "tsv" in name else "Chair\twith tab", "price": "12"},
     }
 
 
@@ -166,23 +175,6 @@ def test_what_shows_nothing_is_no_text_of_a_query_or_a_candidate(tmp_path):
     assert found.kinds == {"empty_query": 1}
     reasons = {row["candidate_id"]: row["skip"] for _, row in rows}
     assert (reasons["1"], reasons["2"]) == ("candidate has no text", None)
-
-
-cells = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=20)
-
-
-@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8), st.sampled_from([",", "\t"]))
-@settings(max_examples=60)
-def test_what_the_standard_library_writes_is_read_back(tmp_path_factory, rows, delimiter):
-    assume(delimiter == "," or not any("\n" in cell for row in rows for cell in row))
-    path = tmp_path_factory.mktemp("csv") / ("x.csv" if delimiter == "," else "x.tsv")
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        writer.writerows([("a", "b"), *rows])
-    found = list(Table(path).rows())
-    assert all(isinstance(row, Row) for row in found)
-    assert [(row.values["a"], row.values["b"]) for row in found] == rows
-    assert [row.number for row in found] == list(range(1, len(rows) + 1))
 
 
 def test_parquet_values_of_many_types_become_text_and_one_that_cannot_costs_its_row_alone(tmp_path):

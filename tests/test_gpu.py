@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_lora import peft_adapter
 
 from judge.engines import transformers as embedded_engine
 from judge.engines.options import default_options
@@ -195,9 +196,8 @@ def test_vllm_computes_the_head_in_fp32_on_a_gpu_unless_it_is_quantised(started,
 
 
 def test_an_adapter_needs_16_bits_in_vllm(started, tmp_path):
-    (tmp_path / "adapter_config.json").write_text('{"r": 8}')
-    (tmp_path / "adapter_model.safetensors").touch()
-    config_of(tmp_path)
+    small_model("llama", tmp_path)
+    peft_adapter(tmp_path, tmp_path)
     assert started(tmp_path, adapter=tmp_path)["enable_lora"]
     assert started(tmp_path, "float32")["dtype"] == "float32"
     with pytest.raises(ModelError, match="16 bits only") as refused:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.engines.options import EngineOptions, default_options
+from judge.engines.weights import check_whole
 from judge.errors import InputError, ModelError, install
 from judge.fingerprint import adapter_digest
 from judge.model import find_model
@@ -114,6 +115,7 @@ class Judge:
             return parts
         from judge.engines.transformers import best_device
 
+        check_whole(model.directory)
         parts["tokenizer"] = model.tokenizer
         if self.serving.engine != "server":
             return {**parts, "dtype": best_device()[1]}
@@ -127,6 +129,10 @@ class Judge:
         found = adapter_digest(self.serving.adapter)
         if found is None:
             raise ModelError(f"{self.serving.adapter}: holds no adapter", "name a peft LoRA adapter's directory")
+        if self.serving.engine in ("transformers", "vllm"):  # an endpoint's adapter is its operator's to apply
+            from judge.engines.applying import check_lora
+
+            check_lora(self.serving.adapter, self.model.directory)
         return found
 
     def open(self) -> Engine:

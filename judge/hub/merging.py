@@ -51,9 +51,8 @@ def read_card(text: str, where: str) -> Card:
     try:
         data = read_yaml(front[1]) if front else {}
     except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
         raise InputError(
-            f"the card of {where}: its metadata are not valid YAML: {problem}", "mend them on the Hub"
+            f"the card of {where}: its metadata are not valid YAML: {error}", "mend them on the Hub"
         ) from None
     if not isinstance(data or {}, dict):
         raise InputError(f"the card of {where}: its metadata are no mapping", "mend them on the Hub")
