@@ -17,8 +17,8 @@ def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
     from tqdm import tqdm
 
     from judge.engines.transformers import best_device
-    from judge.model import find_model
-    from judge.tokenizer import ModelTokenizer
+    from judge.models.model import find_model
+    from judge.words.tokenizer import ModelTokenizer
 
     torch.manual_seed(seed)
     device, dtype = best_device()
@@ -59,8 +59,8 @@ def predict(test: Sequence[Item], taught: Path, base: str) -> list[int]:
     import torch
 
     from judge.engines.transformers import best_device
-    from judge.model import find_model
-    from judge.tokenizer import ModelTokenizer
+    from judge.models.model import find_model
+    from judge.words.tokenizer import ModelTokenizer
 
     model = _load(taught, best_device()[0]).eval()
     asked = _tokens(ModelTokenizer(find_model(base).directory), test)

@@ -11,10 +11,10 @@ def predict(test: Sequence[Item], adapter: Path) -> list[int]:
     """The likeliest grade by the mean over three ways: fields as taught, in reverse order, and without the last one."""
     from tqdm import tqdm
 
-    from judge.adapter import Wishes, find_manner
     from judge.engines import Judge, Serving
-    from judge.prompt import PromptBuilder
+    from judge.labelling.config import Wishes, find_manner
     from judge.records import Pair, Scores
+    from judge.words.prompt import PromptBuilder
 
     guideline, manner = find_manner(Wishes(str(adapter)))
     judge = Judge(manner.model, Serving(adapter=manner.adapter))

@@ -179,8 +179,8 @@ def _some(items: list[Item], limit: int | None) -> list[Item]:
 
 def figures(reference: Sequence[int], given: Sequence[int], queries: Sequence[str]) -> dict[str, str]:
     """The measures as text, each with its interval."""
-    from audit import measures
-    from audit.intervals import by_query, confusion_by_query
+    from judge.statistics import measures
+    from judge.statistics.intervals import by_query, confusion_by_query
 
     matrices = confusion_by_query(queries, reference, given, VALUES)
     found = {}

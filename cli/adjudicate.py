@@ -38,10 +38,10 @@ def adjudicate(
     Example:
       judge adjudicate runs/monday --with Qwen/Qwen3-4B
     """
-    from audit.engagement.adjudicate import Second, second_manner
-    from audit.engagement.adjudicate import adjudicate as decide
-    from audit.engagement.queue import Stance, read_queue
-    from judge.store import Run
+    from audit.review.adjudicate import Second, second_manner
+    from audit.review.adjudicate import adjudicate as decide
+    from audit.review.queue import Stance, read_queue
+    from judge.run.store import Run
 
     opened = Run.open(run)
     guideline, manner = second_manner(opened, judge)

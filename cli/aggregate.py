@@ -9,9 +9,9 @@ import typer
 from cli.agree import Gold, Raters, read_layout
 from cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
 from cli.output import show, show_ends, show_json, show_left_out, show_table
-from judge import guideline as guidelines
 from judge.records import counted
-from judge.scale import ends_note
+from judge.tables.scale import ends_note
+from judge.words import guideline as guidelines
 
 
 def aggregate(
@@ -39,9 +39,9 @@ def aggregate(
     Example:
       judge aggregate ratings.csv --raters ann,ben,cleo --method dawid-skene --out gold.parquet
     """
-    from audit.aggregate import aggregate as combine
-    from audit.aggregate import check, write
-    from audit.ratings import read_ratings
+    from judge.ratings.aggregate import aggregate as combine
+    from judge.ratings.aggregate import check, write
+    from judge.ratings.reader import read_ratings
 
     policy = guidelines.load_guideline(guideline)
     check(method, out)

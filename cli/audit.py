@@ -71,7 +71,7 @@ def audit(
     from audit.engagement.source import EngagementFile, keys
     from audit.engagement.writing import check_evidence, check_place, flags_held, write_audit
     from judge.errors import InputError
-    from judge.store import Run
+    from judge.run.store import Run
 
     if not re.fullmatch(r"\d+(\.\d+)?[KMGT]B", memory):
         raise InputError(f"--memory {memory}: is not a valid size", "write it like --memory 5GB")

@@ -108,7 +108,7 @@ def export(
     """
     from judge.export import Selection, check_used, export, read_selection
     from judge.export.formats import EVERYTHING
-    from judge.store import Run
+    from judge.run.store import Run
 
     selection: Selection = read_selection(
         min_confidence=min_confidence,

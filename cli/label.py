@@ -12,8 +12,8 @@ from cli.output import progress, reading_notes, say, show, show_json, show_summa
 from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 
 if TYPE_CHECKING:
-    from judge.abstain import Threshold
-    from judge.job import Labelling
+    from judge.calibration.abstain import Threshold
+    from judge.labelling.job import Labelling
 
 SAMPLE = 48
 """Pairs that a dry run scores."""
@@ -70,12 +70,12 @@ def label(
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
-    from judge.adapter import Wishes, find_manner
     from judge.errors import InputError
-    from judge.job import Labelling
-    from judge.pairs import Source
-    from judge.store import Run
-    from judge.summary import summarise
+    from judge.labelling.config import Wishes, find_manner
+    from judge.labelling.job import Labelling
+    from judge.pairs.stage import Source
+    from judge.run.store import Run
+    from judge.run.summary import summarise
 
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")

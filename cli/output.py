@@ -10,8 +10,8 @@ import typer
 
 from judge.files import dump_json
 from judge.records import counted
-from judge.scale import ends_note
-from judge.summary import Summary
+from judge.run.summary import Summary
+from judge.tables.scale import ends_note
 
 STRANGE = 0.5
 """A judge that knows its grades puts far less than this share of its probability on other words."""

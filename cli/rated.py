@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judge.guideline import Guideline, known_grades
-from judge.rows import Row, Table
+from judge.tables.rows import Row, Table
+from judge.words.guideline import Guideline, known_grades
 
 if TYPE_CHECKING:
-    from audit.ratings import Layout
-    from judge.pairs import Source, Staged
+    from judge.pairs.stage import Source, Staged
+    from judge.ratings.reader import Layout
 
 OF_GRADES = {
     "unknown grade": "unknown_grade",
@@ -28,9 +28,9 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
     Raises:
         InputError: A file as a whole cannot be used.
     """
-    from audit.ratings import NAMES, read_problems
-    from judge.intake import SHOWN
-    from judge.pairs import stage
+    from judge.pairs.intake import SHOWN
+    from judge.pairs.stage import stage
+    from judge.ratings.reader import NAMES, read_problems
 
     known = known_grades(layout.grades or None, policy)
     long = _has(Table(source.pairs, source.name), layout.mapping.get("rater", ["rater"]))

@@ -41,9 +41,9 @@ def default_judge(engine: str) -> str:
     Raises:
         InputError: Only the user knows what an endpoint serves.
     """
-    from judge.embedded import EMBEDDED
     from judge.errors import InputError
-    from judge.shipped import SHIPPED, shipped_directory
+    from judge.models.embedded import EMBEDDED
+    from judge.models.shipped import SHIPPED, shipped_directory
 
     if engine == "server":
         raise InputError(

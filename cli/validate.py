@@ -11,8 +11,8 @@ from cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_m
 from cli.output import reading_notes, show, show_json, show_table
 from cli.rated import check_ratings
 from cli.serving import JudgeGuideline, JudgeName, default_judge
-from judge import guideline as guidelines
 from judge.records import counted
+from judge.words import guideline as guidelines
 
 SHOWN = 12
 """Unused columns that are named."""
@@ -44,9 +44,9 @@ def validate(
       judge validate pairs.csv --catalogue products.jsonl --map candidate_id=sku
       judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
-    from judge.adapter import Wishes, find_manner
-    from judge.model import check_name
-    from judge.pairs import Source, stage
+    from judge.labelling.config import Wishes, find_manner
+    from judge.models.model import check_name
+    from judge.pairs.stage import Source, stage
 
     rated = any((rating, raters, gold, grades))
     if judge is None and (rated or guideline):

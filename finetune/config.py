@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from judge.errors import InputError
-from judge.guideline import Guideline
 from judge.records import Record
 from judge.settings import read_yaml, why_unreadable
+from judge.words.guideline import Guideline
 
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]

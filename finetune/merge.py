@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from finetune.network import BASE
-from judge.adapter import FILE, Tuned
 from judge.engines.applying import apply_lora, check_lora
 from judge.engines.loading import load_model
 from judge.errors import RunError
 from judge.files import new_folder
-from judge.gguf import quiet_transformers
-from judge.model import find_model
+from judge.labelling.config import FILE, Tuned
+from judge.models.gguf import quiet_transformers
+from judge.models.model import find_model
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json")
 

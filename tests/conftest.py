@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from judge.guideline import load_guideline
-from judge.label import read_pairs
-from judge.pairs import Source, stage
+from judge.labelling.label import read_pairs
+from judge.pairs.stage import Source, stage
+from judge.words.guideline import load_guideline
 
 # Several processes test side by side on one machine: threads of one model would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -230,10 +230,10 @@ def tuned(guideline):
     """What a judge of the three-level guideline with one short field says of itself."""
     import numpy as np
 
-    from judge.adapter import Base, LabelToken, Tuned
-    from judge.calibrate import calibrate
+    from judge.calibration.calibrate import calibrate
     from judge.files import now
-    from judge.prompt import template_digest
+    from judge.labelling.config import Base, LabelToken, Tuned
+    from judge.words.prompt import template_digest
 
     rng = np.random.default_rng(0)
     logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
@@ -300,12 +300,12 @@ def write_tuned(folder, tuned):
 def run_of(tmp_path, guideline):
     """Make a finished run of rows `query, candidate_id, title` and what labels have; people's grades without
     probabilities."""
-    from judge.job import begin_run
-    from judge.label import read_pairs, skipped
-    from judge.labels import label_table
-    from judge.manifest import Tally
+    from judge.labelling.job import begin_run
+    from judge.labelling.label import read_pairs, skipped
     from judge.records import Label
-    from judge.store import Run
+    from judge.run.labels import label_table
+    from judge.run.manifest import Tally
+    from judge.run.store import Run
 
     def make(rows, name="run", policy=guideline):
         path, run = tmp_path / f"{name}.jsonl", Run(tmp_path / name)

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import betabinom
 
-from audit.engagement.cells import Floats, Ints
 from audit.engagement.confident import suspects
+from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import Counts, Rates, Verdict, update
 from audit.engagement.labelled import Labelled
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from judge.errors import InputError
-from judge.line_count import BOM, CHUNK, LineCounter, open_bytes
-from judge.lines import LIMIT
-from judge.rows import Table
+from judge.tables.line_count import BOM, CHUNK, LineCounter, open_bytes
+from judge.tables.lines import LIMIT
+from judge.tables.rows import Table
 
 BLOCK = 2**21
 """Bytes read at once: as much as one broken line sends through the slower path."""

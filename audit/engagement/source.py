@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from audit.engagement.log_lines import LogLines
-from judge.columns import Columns
 from judge.errors import InputError
-from judge.rows import Row, Table
 from judge.sql import identifier, quoted
+from judge.tables.columns import Columns
+from judge.tables.rows import Row, Table
 
 EVENT_NAMES = (
     "search_id",

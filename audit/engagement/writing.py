@@ -13,7 +13,7 @@ from audit.engagement.report import as_html
 from judge.errors import InputError
 from judge.files import dump_json, keep, write_whole
 from judge.records import counted
-from judge.store import Run
+from judge.run.store import Run
 
 FILES = ("evidence.parquet", "flags.parquet", "queries.parquet", "audit.json", "report.html")
 """What an audit writes into its directory."""

@@ -12,9 +12,9 @@ from judge.engines.options import EngineOptions, default_options
 from judge.engines.weights import check_whole
 from judge.errors import InputError, ModelError, install
 from judge.fingerprint import adapter_digest
-from judge.model import find_model
+from judge.models.model import find_model
 from judge.records import Failure, Prompt, Scores
-from judge.tokenizer import ModelTokenizer, Tokenizer
+from judge.words.tokenizer import ModelTokenizer, Tokenizer
 
 
 class Engine(Protocol):

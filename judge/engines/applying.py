@@ -80,7 +80,7 @@ def skeleton(directory: Path) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from judge.gguf import quiet_transformers
+    from judge.models.gguf import quiet_transformers
 
     try:
         with quiet_transformers(), torch.device("meta"):

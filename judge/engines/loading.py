@@ -24,7 +24,7 @@ def load_model(directory: Path, dtype: str, hint: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from judge.gguf import quiet_transformers
+    from judge.models.gguf import quiet_transformers
 
     check_whole(directory)
     try:

@@ -19,7 +19,7 @@ from judge.engines.options import TransformersOptions, default_options
 from judge.engines.packed import Stretch, layout, packs, register
 from judge.engines.processor import cores, keep_memory, one_thread
 from judge.errors import EngineError
-from judge.gguf import quiet_transformers
+from judge.models.gguf import quiet_transformers
 from judge.records import Failure, Prompt, Scores
 
 Work = tuple[list[Stretch], Any, list[int]]

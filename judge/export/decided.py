@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from judge.decisions import Decision, Decisions, Verdict, counting
 from judge.errors import RunError
+from judge.run.decisions import Decision, Decisions, Verdict, counting
+from judge.run.store import Run
 from judge.sql import quoted
-from judge.store import Run
 
 NO_FLAGS = "(SELECT NULL::VARCHAR AS query_id, NULL::VARCHAR AS candidate_id WHERE false)"
 

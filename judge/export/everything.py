@@ -7,11 +7,11 @@ A pair that was decided has the decided grade, `label_grade` keeps the label's o
 import tempfile
 from pathlib import Path
 
-from judge.cells import inert_sql
 from judge.errors import RunError
 from judge.export.decided import Decided, flagged
 from judge.export.written import WrittenView
 from judge.sql import quoted
+from judge.tables.values import inert_sql
 
 COLUMNS = (
     "query_id",

@@ -10,9 +10,9 @@ import numpy as np
 from judge.errors import RunError
 from judge.export.account import account, check_ids
 from judge.export.chosen import Chosen
+from judge.export.query_batches import windows
 from judge.export.spellings import mark_bettered
 from judge.export.views import View, Work
-from judge.export.windows import windows
 from judge.export.written import WrittenView
 
 IDS = {"judgments": ("query_id", "candidate_id", "grade"), "qrels": ('"query-id"', '"corpus-id"', "score")}
