@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-pytest_plugins = ["hub_fixtures"]
+pytest_plugins = ["browser_fixtures", "hub_fixtures"]
 
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
@@ -57,6 +57,25 @@ def judge(tmp_path):
         return finished
 
     return run
+
+
+def in_process(*arguments):
+    """Run the command line in this process and this folder; for fixtures wider than a test, which `main` is not."""
+    import contextlib
+    import io
+    from unittest.mock import patch
+
+    from cli.main import main as command
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in "oe")
+    argv = patch.object(sys, "argv", ["judge", *map(str, arguments)])
+    with argv, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+        command()
+    texts = []
+    for stream in (out, err):
+        stream.seek(0)
+        texts.append(stream.read())
+    return Finished(end.value.code or 0, *texts)
 
 
 @pytest.fixture

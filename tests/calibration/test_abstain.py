@@ -1,14 +1,20 @@
 """Abstaining: the promise holds, also where pairs of one query err together, and people see what is left to them."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from judge.calibration.abstain import choose, upper_bound
-from judge.calibration.calibrate import HeldOut
+from judge.calibration.abstain import Threshold, choose, upper_bound
+from judge.calibration.calibrate import HeldOut, calibrate
 from judge.errors import InputError
+from judge.labelling.config import Manner
+from judge.labelling.label import labelled_pair
+from judge.records import Failure, Pair, Scores, Status
+from judge.run.store import Run
 
 
 def draw(rng, queries, size, together):
@@ -123,7 +129,87 @@ def test_a_larger_budget_never_grades_less(seed, budget, more):
     assert small.bound <= budget
 
 
-def test_unsure_pairs_are_left_to_people_with_their_probabilities(main, rated_file):
+@pytest.fixture
+def cautious(tmp_path):
+    """A calibration that changes nothing, of 100 held-out pairs at .6 that are right and 100 at .4 that are wrong.
+
+    Of coverages up to .5 nothing is wrong, with a bound of about 1 - .05 ** (1 / 100) = .03; beyond it all of the wrong
+    ones come in at once. So the threshold for any budget from .1 to .4 is .6.
+    """
+    shares = np.eye(3)[np.arange(60) % 3]
+    plain = calibrate(np.log(np.where(shares, 0.5, 0.25)), shares, [f"q{n % 12}" for n in range(60)], "data")
+    held = HeldOut(
+        confidence=(0.6,) * 100 + (0.4,) * 100, wrong=(False,) * 100 + (True,) * 100, query=tuple(range(200))
+    )
+    path = tmp_path / "cautious.json"
+    changed = plain.model_copy(update={"temperature": 1.0, "bias": (0.0,) * 3, "held_out": held})
+    path.write_text(changed.model_dump_json())
+    return path
+
+
+def labels_of(path):
+    """The labels of a run by row: confidence, status, grade, probabilities, expected grade, reason."""
+    sql = "SELECT row, list_max(probabilities), status, grade, probabilities, expected_grade, reason FROM labels"
+    return {row: rest for row, *rest in Run(path).query(sql)}
+
+
+def test_unsure_pairs_are_left_to_people_with_their_probabilities(main, rated_file, cautious, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    given = ("--engine", "fake", "--calibration", cautious, "--max-noise", 0.1)
+    done = main("label", rated_file, *given, "--out", "run", "--json").json
+    plain, labels = labels_of(tmp_path / "plain"), labels_of(tmp_path / "run")
+    unsure = {row for row, (confidence, *_) in plain.items() if confidence < 0.6}
+    assert 0 < len(unsure) < len(plain) == 72
+    assert {row for row, (_, status, *_) in labels.items() if status == "abstained"} == unsure
+    for row, (confidence, status, grade, probabilities, expected, reason) in labels.items():
+        before = plain[row]
+        assert [confidence, expected, *probabilities] == pytest.approx([before[0], before[4], *before[3]]), row
+        assert (status, grade) == (("abstained", None) if row in unsure else ("graded", before[2])), row
+        assert ("0.600" in reason) if row in unsure else (reason is None), row
+    counts = {"graded": 72 - len(unsure), "abstained": len(unsure), "failed": 0, "skipped": 0}
+    assert done["status"] == main("status", "run", "--json").json["status"] == counts
+    # What comes after takes them for what they are: no grade, no training row, less coverage.
+    main("export", "run", "--to", "jsonl", "--out", "all.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert sum(row["status"] == "abstained" and row["grade"] is None for row in rows) == len(unsure)
+    exported = main("export", "run", "--to", "pairs", "--out", "pairs.parquet", "--json").json
+    assert (exported["used"], exported["left_out"]) == (72 - len(unsure), {"abstained": len(unsure)})
+    agreed = main("agree", rated_file, "--run", "run", "--json").json
+    assert agreed["not_graded"] == {"abstained": len(unsure)}
+    assert agreed["coverage"] == pytest.approx(1 - len(unsure) / 72)
+    lost = next(row for row in labels if row in unsure)
+    query_id, candidate_id = Run(tmp_path / "run").query(
+        f"SELECT query_id, candidate_id FROM labels WHERE row = {lost}"
+    )[0]
+    told = main("trace", "run", query_id, candidate_id, "--json").json
+    assert (told["status"], told["grade"], told["final_status"], told["threshold"]) == (
+        "abstained",
+        None,
+        "abstained",
+        0.6,
+    )
+    # A person's decision is the grade that was missing.
+    (tmp_path / "sheet.csv").write_text(f"query_id,candidate_id,decision\n{query_id},{candidate_id},1\n")
+    main("decide", "run", "sheet.csv", "--author", "Ana")
+    told = main("trace", "run", query_id, candidate_id, "--json").json
+    assert (told["status"], told["final_status"], told["final_grade"]) == ("abstained", "graded", 1)
+
+
+def test_a_failure_is_not_abstained_and_an_unsure_answer_no_failure():
+    """Three answers at a threshold of .6: sure, unsure, and none."""
+    threshold = Threshold(budget=0.1, confidence=0.9, least=0.6, coverage=0.5, error=0, bound=0.03, pairs=200)
+    sure, unsure = (Scores(tuple(np.log(chances)), 0.0) for chances in ((0.2, 0.1, 0.7), (0.2, 0.3, 0.5)))
+    answers = (sure, unsure, Failure("gone"))
+    pair = Pair(1, "q", "lamp", "p", {"title": "A lamp"}, None)
+    made = [labelled_pair(pair, answer, (0, 1, 2), "f", Manner(threshold=threshold)) for answer in answers]
+    assert [label.status for label in made] == [Status.GRADED, Status.ABSTAINED, Status.FAILED]
+    assert [label.grade for label in made] == [2, None, None]
+    assert [label.expected_grade for label in made[:2]] == pytest.approx([1.5, 1.3])
+    assert [label.probabilities is None for label in made] == [False, False, True]
+    assert made[2].reason == "gone"
+
+
+def test_the_least_that_is_offered_is_accepted(main, rated_file):
     main("label", rated_file, "--engine", "fake", "--out", "plain")
     main("calibrate", "plain", rated_file, "--out", "calibration.json")
     given = ["label", rated_file, "--engine", "fake", "--calibration", "calibration.json"]
@@ -132,9 +218,6 @@ def test_unsure_pairs_are_left_to_people_with_their_probabilities(main, rated_fi
     least = float(refused.err.split("allow --max-noise ")[1].split(",")[0])
     done = main(*given, "--max-noise", least, "--out", "run").out
     assert "of grades wrong, with 90% confidence" in done
-    main("export", "run", "--to", "jsonl", "--out", "labels.jsonl")
-    status = main("status", "run", "--json").json["status"]
-    assert status["graded"] + status["abstained"] == 72
 
 
 def test_a_judge_without_held_out_ratings_cannot_promise_anything(main, rated_file):

@@ -20,6 +20,7 @@ from judge.export.row_exports import whereabouts
 from judge.labelling.label import read_pairs
 from judge.labelling.prompt_replay import find_template
 from judge.labelling.trace import before_calibration
+from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.store import Run
 from judge.words.prompt import PromptBuilder, template_digest
 
@@ -184,6 +185,25 @@ def test_rows_that_nobody_was_asked_about(main, tmp_path):
         part.unlink()
     early = main("trace", "run", "lamp", "p1", "--json").json
     assert (early["status"], early["grade"], early["final_status"]) == ("not labelled yet", None, "not labelled yet")
+
+
+def test_a_decision_about_a_skipped_row_grades_nothing(main, tmp_path):
+    (tmp_path / "pairs.csv").write_text("query_id,query,candidate_id,title\nq,lamp,p1,A lamp\nq,lamp,p2,\n")
+    main("label", "pairs.csv", "--engine", "fake", "--out", "run")
+    by = {"query_id": "q", "author": "Ana", "reason": "", "source": "file", "time": "2026-01-01T00:00:00Z"}
+    Decisions(tmp_path / "run").append(
+        [Decision(candidate_id=key, verdict=Verdict.CHANGE, grade=2, **by) for key in ("p1", "p2")]
+    )
+    graded, skipped = (main("trace", "run", "q", key, "--json").json for key in ("p1", "p2"))
+    assert (graded["final_status"], graded["final_grade"]) == ("graded", 2)
+    assert (skipped["status"], skipped["final_status"], skipped["final_grade"]) == ("skipped", "skipped", None)
+    assert len(skipped["decisions"]) == 1, "the decision itself is shown"
+    main("export", "run", "--to", "jsonl", "--out", "rows.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [(row["candidate_id"], row["status"], row["grade"]) for row in rows] == [
+        ("p1", "graded", 2),
+        ("p2", "skipped", None),
+    ]
 
 
 def test_what_is_not_there_is_met_with_what_is_near(main, tmp_path):

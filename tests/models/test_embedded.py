@@ -1,18 +1,13 @@
-"""The embedded judge: unpacked whole or not at all, with the tokenizer that the model was trained with."""
+"""The embedded judge: the weights of its file, with the tokenizer that the model was trained with."""
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
 
 from judge.errors import ModelError
 from judge.fingerprint import digest
 from judge.models import embedded as unpacking
-from judge.models.gguf import is_whole
 from judge.models.model import find_model
 from judge.words.prompt import PromptBuilder
 from judge.words.tokenizer import ModelTokenizer
@@ -69,7 +64,7 @@ def test_weights_equal_an_independent_dequantisation(embedded):
     import numpy as np
     from safetensors import safe_open
 
-    reader = gguf.GGUFReader(str(embedded_gguf()))
+    reader = gguf.GGUFReader(str(unpacking.gguf_file()))
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     names = {
         "blk.7.ffn_down.weight": "model.layers.7.mlp.down_proj.weight",
@@ -80,39 +75,7 @@ def test_weights_equal_an_independent_dequantisation(embedded):
             tensor = tensors[theirs]
             expected = gguf.dequantize(tensor.data, tensor.tensor_type)
             assert np.array_equal(saved.get_tensor(ours), expected.reshape(saved.get_tensor(ours).shape))
-
-
-def embedded_gguf():
-    return unpacking.gguf_file()
-
-
-UNPACK = "from judge.embedded import embedded_model; print(*embedded_model())"
-
-
-def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RELEVANCE_JUDGE_CACHE": str(tmp_path)}
-    (tmp_path / f".{unpacking.embedded_folder().name}-left").mkdir()  # what a killed conversion leaves
-    both = [
-        subprocess.Popen([sys.executable, "-c", UNPACK], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in "ab"
-    ]
-    said = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert said[0] == said[1]
-    folder = tmp_path / unpacking.embedded_folder().name
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, f"{folder.name}.lock"])
-    assert set(json.loads((folder / "digests.json").read_text())) == {p.name for p in folder.iterdir()} - {
-        "digests.json"
-    }
-    assert "quantization_config" not in json.loads((folder / "config.json").read_text())
-
-    weights = folder / "model.safetensors"
-    with weights.open("r+b") as stream:
-        stream.seek(200_000_000)
-        stream.write(b"\x00" * 64)
-    assert not is_whole(folder)
-    subprocess.run([sys.executable, "-c", UNPACK], env=environment, check=True, capture_output=True)
-    assert is_whole(folder)
+    assert "quantization_config" not in json.loads((embedded.model.directory / "config.json").read_text())
 
 
 def test_a_directory_is_a_judge_too_and_must_be_whole(embedded, tmp_path):

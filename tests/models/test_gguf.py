@@ -1,10 +1,16 @@
 """GGUF files as judges: taken over exactly, once, from a path or the Hub; refused where that cannot be."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 from judge.errors import ModelError
+from judge.fingerprint import file_digest
+from judge.models.gguf import folder_of, is_whole
 from judge.models.model import find_model, local_directory
 from judge.words.tokenizer import ModelTokenizer
 
@@ -65,8 +71,6 @@ def test_a_file_is_unpacked_once_with_its_own_weights_and_tokens(cache, tmp_path
     import numpy as np
     from safetensors import safe_open
 
-    from judge.fingerprint import file_digest
-
     path = tmp_path / "small.gguf"
     written = write_gguf(path)
     assert local_directory(str(path)) is None
@@ -88,6 +92,34 @@ def test_a_file_is_unpacked_once_with_its_own_weights_and_tokens(cache, tmp_path
     assert find_model(str(path)) == found
     assert (found.directory / "model.safetensors").stat().st_mtime_ns == before
     assert local_directory(str(path)) == found.directory
+
+
+UNPACK = "import sys; from judge.model import find_model; print(find_model(sys.argv[1]).directory)"
+
+
+def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(cache, tmp_path):
+    path = tmp_path / "small.gguf"
+    write_gguf(path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", UNPACK, str(path)]
+    folder = folder_of("small", file_digest(path))
+    (cache / f".{folder.name}-left").mkdir(parents=True)  # what a killed conversion leaves
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    said = [process.communicate()[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert said == [str(folder)] * 2
+    assert sorted(path.name for path in cache.iterdir()) == sorted([folder.name, f"{folder.name}.lock"])
+    assert set(json.loads((folder / "digests.json").read_text())) == {p.name for p in folder.iterdir()} - {
+        "digests.json"
+    }
+
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-64] + bytes(64))
+    assert not is_whole(folder)
+    assert find_model(str(path)).directory == folder
+    assert is_whole(folder)
+    assert weights.read_bytes() == whole
 
 
 def test_a_file_of_the_hub_is_held_by_its_commit(cache, tmp_path, monkeypatch):

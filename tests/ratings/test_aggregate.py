@@ -2,13 +2,12 @@
 
 import csv
 import json
-import subprocess
-import sys
 import warnings
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from conftest import in_process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -76,10 +75,10 @@ def test_dawid_skene_equals_crowd_kit():
         table = simulated()
         rows = [(unit, rater, int(g)) for (rater, unit), g in np.ndenumerate(table) if not np.isnan(g)]
         data = pd.DataFrame(rows, columns=["task", "worker", "label"])
-        oracle = DawidSkene(n_iter=30, tol=-np.inf)  # its own stopping rule looks at another figure
+        oracle = DawidSkene(n_iter=10, tol=-np.inf)  # its own stopping rule looks at another figure
         theirs = oracle.fit_predict_proba(data).sort_index()[[0, 1, 2]].to_numpy()
-    mine = dawid_skene(table, VALUES, steps=30, tolerance=-1)
-    assert mine.steps == 30
+    mine = dawid_skene(table, VALUES, steps=10, tolerance=-1)
+    assert mine.steps == 10
     np.testing.assert_allclose(mine.posterior, theirs, atol=1e-6)
     for rater in range(len(table)):
         errors = oracle.errors_.loc[rater].sort_index()[[0, 1, 2]].to_numpy().T
@@ -94,10 +93,6 @@ def test_dawid_skene_finds_the_careless_rater():
     diagonals = found.confusion.diagonal(axis1=1, axis2=2).mean(axis=1)
     assert diagonals[:2].min() > 0.85
     assert diagonals[2] < 0.5
-
-
-def judge(*words):
-    return subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], capture_output=True, text=True)
 
 
 RATINGS = """query,candidate_id,rater,grade
@@ -118,9 +113,9 @@ def ratings(tmp_path):
 
 def test_the_command_writes_ties_without_a_grade(ratings, tmp_path):
     out = tmp_path / "gold.parquet"
-    done = judge("aggregate", ratings, "--out", out, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) | {"out": ""} == {
+    done = in_process("aggregate", ratings, "--out", out, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out) | {"out": ""} == {
         "out": "",
         "method": "majority",
         "pairs": 3,
@@ -141,11 +136,11 @@ def test_the_command_writes_ties_without_a_grade(ratings, tmp_path):
 
 def test_a_csv_runs_no_formula_and_is_not_replaced_unasked(ratings, tmp_path):
     out = tmp_path / "gold.csv"
-    assert judge("aggregate", ratings, "--out", out, "--method", "dawid-skene").returncode == 0
+    assert in_process("aggregate", ratings, "--out", out, "--method", "dawid-skene").code == 0
     assert {row["query"] for row in csv.DictReader(out.read_text().splitlines())} == {"'=cmd()", "lamp"}
-    again = judge("aggregate", ratings, "--out", out)
-    assert again.returncode == 2
-    assert "--overwrite" in again.stderr
+    again = in_process("aggregate", ratings, "--out", out)
+    assert again.code == 2
+    assert "--overwrite" in again.err
 
 
 @pytest.mark.parametrize(
@@ -157,19 +152,19 @@ def test_a_csv_runs_no_formula_and_is_not_replaced_unasked(ratings, tmp_path):
     ],
 )
 def test_what_cannot_be_done_is_refused(ratings, words, message):
-    done = judge("aggregate", ratings, *words)
-    assert done.returncode == 2
-    assert message in done.stderr
+    done = in_process("aggregate", ratings, *words)
+    assert done.code == 2
+    assert message in done.err
 
 
 @pytest.mark.parametrize("verb", [["agree"], ["aggregate", "--out", "gold.csv"]])
 def test_gold_alone_is_nobody_to_compare_or_to_aggregate(tmp_path, verb):
     path = tmp_path / "ratings.csv"
     path.write_text("query,candidate_id,rater,grade\nlamp,P1,boss,2\nlamp,P2,boss,0\n")
-    done = judge(*verb, path, "--gold", "boss")
-    assert done.returncode == 2
-    assert "ratings.csv: " in done.stderr
-    assert "--raters A,B,C" in done.stderr
+    done = in_process(*verb, path, "--gold", "boss")
+    assert done.code == 2
+    assert "ratings.csv: " in done.err
+    assert "--raters A,B,C" in done.err
     assert not (tmp_path / "gold.csv").exists()
 
 

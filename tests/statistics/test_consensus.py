@@ -46,9 +46,9 @@ def test_crowd_kit_finds_the_same():
         from crowdkit.aggregation import DawidSkene
 
         data = pd.DataFrame({"task": ratings.pair, "worker": ratings.rater, "label": ratings.grade})
-        oracle = DawidSkene(n_iter=40, tol=-np.inf)
+        oracle = DawidSkene(n_iter=15, tol=-np.inf)
         theirs = oracle.fit_predict_proba(data).sort_index()[[0, 1, 2]].to_numpy()
-    found = dawid_skene(ratings, steps=40, tolerance=-1)
+    found = dawid_skene(ratings, steps=15, tolerance=-1)
     np.testing.assert_allclose(found.posterior, theirs, atol=1e-6)
     for rater in range(ratings.raters):
         errors = oracle.errors_.loc[rater].sort_index()[[0, 1, 2]].to_numpy().T

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from browser_fixtures import in_browser, overflow
 
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
@@ -145,6 +146,14 @@ def test_the_handbook_is_one_page_that_asks_for_nothing_and_escapes_everything(m
     )
     assert "is already there" in main("guideline", "mine.yaml", "--html", "book.html", code=2).err
     main("guideline", "mine.yaml", "--html", "book.html", "--overwrite")
+
+
+@in_browser
+@pytest.mark.parametrize("width", [390, 320])
+@pytest.mark.parametrize("name", names())
+def test_the_handbook_fits_a_phone_with_any_font(browser, tmp_path, name, width):
+    (tmp_path / "book.html").write_text(as_html(load_guideline(name)), encoding="utf-8")
+    assert overflow(browser, (tmp_path / "book.html").as_uri(), width) == {}
 
 
 def test_grades_of_a_file_are_read_by_what_the_user_says():

@@ -5,36 +5,21 @@ Screenshots (light, dark, phone) go to the folder `$REPORT_SHOTS`, or to pytest'
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from browser_fixtures import MARKS, overflow
+from conftest import ROOT, in_process
 
 from judge.run.decisions import Decisions
 from judge.run.store import Run
 
 SHOP = ROOT / "examples" / "shop"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars"
-)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
-    # The driver's sockets are closed by the garbage collector, which is no fault of the page.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 
 def judge(*words):
-    subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], check=True, capture_output=True)
+    assert in_process(*words).code == 0
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +32,12 @@ def page(tmp_path_factory):
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser(page, tmp_path_factory):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "--window-size=1280,1000"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(page.parent)})
-    driver.get(page.as_uri())
-    yield driver
-    driver.quit()
+@pytest.fixture
+def browser(page, browser):
+    """The browser with the report just opened."""
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(page.parent)})
+    browser.get(page.as_uri())
+    return browser
 
 
 def column(browser, table, place):
@@ -178,6 +155,11 @@ def test_it_is_legible_and_fits(browser, page, look, width):
     (folder / f"report-{look}-{width}.png").write_bytes(base64.b64decode(shot))
 
 
+@pytest.mark.parametrize("width", [390, 320])
+def test_it_fits_a_phone_with_any_font(browser, page, width):
+    assert overflow(browser, page.as_uri(), width) == {}
+
+
 PRINTED = """
 const seen = (selector) => [...document.querySelectorAll(selector)].filter((e) => e.checkVisibility()).length;
 return {
@@ -196,7 +178,6 @@ def test_it_prints_light_whole_and_without_its_controls(browser, page):
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
     )
-    browser.get(page.as_uri())
     browser.find_element("css selector", ".case input[value='1']").click()
     dark = [{"name": "prefers-color-scheme", "value": "dark"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": dark})

@@ -2,40 +2,34 @@
 
 import csv
 import json
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, in_process
 
 SHOP = ROOT / "examples" / "shop"
 CATALOGUE = SHOP / "catalogue.csv"
 CHORUS = ROOT.parent / "shared" / "data" / "chorus" / "ratings.csv"
 
 
-def judge(*words):
-    return subprocess.run([sys.executable, "-m", "cli.main", *map(str, words)], capture_output=True, text=True)
-
-
 def answer(*words):
-    done = judge(*words, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    done = in_process(*words, "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "fake"
-    done = judge("label", SHOP / "pairs.csv", "--catalogue", CATALOGUE, "--engine", "fake", "--out", path)
-    assert done.returncode == 0, done.stderr
+    done = in_process("label", SHOP / "pairs.csv", "--catalogue", CATALOGUE, "--engine", "fake", "--out", path)
+    assert done.code == 0, done.err
     return path
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "people"
-    assert judge("import", SHOP / "grades.csv", "--out", path).returncode == 0
+    assert in_process("import", SHOP / "grades.csv", "--out", path).code == 0
     return path
 
 
@@ -91,9 +85,9 @@ def test_the_report_finds_the_weakness_of_each_simulated_rater(shop):
 
 
 def test_a_reference_that_nobody_knows_is_refused(run):
-    done = judge("agree", SHOP / "ratings.csv", "--run", run, "--reference", "zoe")
-    assert done.returncode == 2
-    assert "majority, ines, jonas, mika" in done.stderr
+    done = in_process("agree", SHOP / "ratings.csv", "--run", run, "--reference", "zoe")
+    assert done.code == 2
+    assert "majority, ines, jonas, mika" in done.err
 
 
 def test_only_some_pairs_are_rated(run, tmp_path):
@@ -112,9 +106,9 @@ def test_only_some_pairs_are_rated(run, tmp_path):
 
 
 def test_one_rater_and_no_run_have_nothing_to_compare():
-    done = judge("agree", SHOP / "grades.csv")
-    assert done.returncode == 2
-    assert "--run RUN" in done.stderr
+    done = in_process("agree", SHOP / "grades.csv")
+    assert done.code == 2
+    assert "--run RUN" in done.err
 
 
 @pytest.mark.skipif(not CHORUS.is_file(), reason="the development data is not beside the project")
@@ -154,9 +148,9 @@ def test_the_page_escapes_everything_and_asks_for_nothing(tmp_path):
                     [f"{HOSTILE} {place // 4}", f"P{place}{HOSTILE}", rater, grade, HOSTILE, HOSTILE, HOSTILE]
                 )
     page = tmp_path / "report.html"
-    done = judge("agree", tmp_path / "hostile.csv", "--report", page)
-    assert done.returncode == 0, done.stderr
-    assert "\x1b" not in done.stdout
+    done = in_process("agree", tmp_path / "hostile.csv", "--report", page)
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out
     text = page.read_text()
     reader = Reader()
     reader.feed(text)
@@ -175,15 +169,15 @@ def test_the_page_escapes_everything_and_asks_for_nothing(tmp_path):
 def test_the_page_is_refused_before_the_work(run, tmp_path):
     page = tmp_path / "report.html"
     page.write_text("mine")
-    done = judge("agree", SHOP / "ratings.csv", "--run", run, "--report", page)
-    assert done.returncode == 2
-    assert "--overwrite" in done.stderr
+    done = in_process("agree", SHOP / "ratings.csv", "--run", run, "--report", page)
+    assert done.code == 2
+    assert "--overwrite" in done.err
     assert page.read_text() == "mine"
-    assert judge("agree", SHOP / "ratings.csv", "--run", run, "--report", tmp_path / "report.pdf").returncode == 2
+    assert in_process("agree", SHOP / "ratings.csv", "--run", run, "--report", tmp_path / "report.pdf").code == 2
 
 
 def test_help_is_quick_to_read():
     for verb in ("agree", "aggregate", "probe"):
-        done = judge(verb, "--help")
-        assert done.returncode == 0
-        assert "Example" in done.stdout
+        done = in_process(verb, "--help")
+        assert done.code == 0
+        assert "Example" in done.out

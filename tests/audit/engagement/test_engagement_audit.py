@@ -3,12 +3,10 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import ROOT, in_process
 
 from audit.review.adjudicate import Vote, category_fit, category_path, reason
 from audit.review.queue import Item, read_queue
@@ -22,10 +20,8 @@ EVIL = '=HYPERLINK("x")<script>alert(1)</script>\x1b[31m'
 
 
 def judge(*args, code=0):
-    found = subprocess.run(
-        [sys.executable, "-m", "cli.main", *map(str, args)], capture_output=True, text=True, cwd=SHOP.parent.parent
-    )
-    assert found.returncode == code, found.stderr
+    found = in_process(*args)
+    assert found.code == code, found.err
     return found
 
 
@@ -36,7 +32,7 @@ def audited(tmp_path_factory):
     run, out = folder / "run", folder / "audit"
     judge("import", SHOP / "grades_with_errors.csv", "--catalogue", SHOP / "catalogue.csv", "--out", run)
     found = judge("audit", run, SHOP / "engagement.csv", "--out", out)
-    return run, out, found.stdout
+    return run, out, found.out
 
 
 def planted():
@@ -97,7 +93,7 @@ def test_queue_decide_export(audited, tmp_path):
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    assert json.loads(judge("decide", run, sheet, "--author", "Ben", "--json").stdout)["decisions"] == 3
+    assert json.loads(judge("decide", run, sheet, "--author", "Ben", "--json").out)["decisions"] == 3
     out = tmp_path / "out.parquet"
     judge("export", run, "--to", "parquet", "--out", out)
     exported = {(r["query_id"], r["candidate_id"]): r for r in pq.read_table(out).to_pylist()}
@@ -117,7 +113,7 @@ def test_adjudicate_appends_an_opinion_of_every_open_flag_and_leaves_it_open(aud
     run = audited[0]
     open_ = len(pq.read_table(run / "flags.parquet").group_by("row").aggregate([]))
     settled = len(Decisions(run).settled())
-    found = json.loads(judge("adjudicate", run, "--with", "fake", "--engine", "fake", "--json").stdout)
+    found = json.loads(judge("adjudicate", run, "--with", "fake", "--engine", "fake", "--json").out)
     assert found.pop("opinions") == open_ - settled == sum(found.values()) > 5
     assert {d.author for d in Decisions(run) if d.source == "judge"} == {"judge fake"}
     assert len(Decisions(run).settled()) == settled
@@ -128,7 +124,7 @@ def test_adjudicate_appends_an_opinion_of_every_open_flag_and_leaves_it_open(aud
 def test_a_wrong_decision_names_row_field_and_fix(audited, tmp_path, cell, message):
     sheet = tmp_path / "sheet.csv"
     sheet.write_text(f"query_id,candidate_id,decision,author\nQ01,P001,,\nQ01,P001,{cell},Ana\n")
-    error = judge("decide", audited[0], sheet, code=2).stderr
+    error = judge("decide", audited[0], sheet, code=2).err
     assert "row 2, field 'decision'" in error
     assert message in error
     assert "fix: write 0, 1, 2, keep or unsure" in error
@@ -137,14 +133,14 @@ def test_a_wrong_decision_names_row_field_and_fix(audited, tmp_path, cell, messa
 def test_events_of_other_queries_are_refused(audited, tmp_path):
     events = tmp_path / "counts.csv"
     events.write_text("query,candidate_id,position,impressions,clicks\nsnow tyres,X,1,10,1\n")
-    assert "none of its 1 queries is in" in judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).stderr
+    assert "none of its 1 queries is in" in judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).err
 
 
 def test_events_of_other_candidates_are_refused_and_leave_the_flags(audited, tmp_path):
     before = (audited[0] / "flags.parquet").read_bytes()
     events = tmp_path / "counts.csv"
     events.write_text("query,candidate_id,position,impressions,clicks\nhiking boots,X,1,10,1\nsnow tyres,X,1,9,1\n")
-    error = judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).stderr
+    error = judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).err
     assert "none of its 2 rows is about a graded pair of" in error
     assert "--map candidate_id=COLUMN" in error
     assert (audited[0] / "flags.parquet").read_bytes() == before
@@ -271,7 +267,7 @@ def test_hostile_words_stay_words(tmp_path):
                 )
     judge("import", tmp_path / "pairs.csv", "--out", tmp_path / "run")
     found = judge("audit", tmp_path / "run", tmp_path / "counts.csv", "--out", tmp_path / "audit")
-    assert "\x1b" not in found.stdout
+    assert "\x1b" not in found.out
     assert pq.read_table(tmp_path / "audit" / "flags.parquet").num_rows > 0
     html = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
     assert "<script" not in html

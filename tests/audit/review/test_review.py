@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,12 +9,12 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import ROOT
+from browser_fixtures import in_browser, overflow
+from conftest import ROOT, in_process
 
 from judge.run.decisions import Decisions
 
 SHOP = ROOT / "examples" / "shop"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def start(*args):
@@ -32,9 +31,7 @@ def run(tmp_path_factory):
         ("import", SHOP / "grades_with_errors.csv", *catalogue, "--out", path),
         ("audit", path, SHOP / "engagement.csv", "--out", path.parent / "audit"),
     ):
-        process = start(*args)
-        process.communicate()
-        assert process.returncode == 0
+        assert in_process(*args).code == 0
     return path
 
 
@@ -105,19 +102,26 @@ def test_what_is_no_decision_is_refused_and_nothing_is_written(page, run):
     assert len(list(Decisions(run))) == before
 
 
-def browse(folder, address, *args):
-    options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    options += " --disable-component-update --disable-sync --virtual-time-budget=4000"
-    command = [CHROMIUM, *options.split(), f"--user-data-dir={folder}", *args, address]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+@pytest.fixture
+def audit_report(run):
+    return (run.parent / "audit" / "report.html").as_uri()
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_the_pages_work_in_a_browser(page, run, tmp_path):
-    html = browse(tmp_path / "a", page[1], "--dump-dom")
-    assert re.search(r'id="progress"[^>]*>\d+ of \d+ settled, looking at \d+', html)
-    assert "examined" in html
-    report = browse(tmp_path / "b", (run.parent / "audit" / "report.html").as_uri(), "--dump-dom")
-    assert "Where people looked" in report
-    assert report.count("<svg") >= 2
+@in_browser
+def test_the_pages_work_in_a_browser(browser, page, audit_report):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(page[1])
+    progress = browser.find_element("id", "progress")
+    WebDriverWait(browser, 10).until(lambda _: re.fullmatch(r"\d+ of \d+ settled, looking at \d+", progress.text))
+    assert "examined" in browser.find_element("id", "evidence").text
+    browser.get(audit_report)
+    assert "Where people looked" in browser.find_element("tag name", "body").text
+    assert len(browser.find_elements("tag name", "svg")) >= 2
+
+
+@in_browser
+@pytest.mark.parametrize("width", [390, 320])
+def test_the_pages_fit_a_phone_with_any_font(browser, page, audit_report, width):
+    assert overflow(browser, page[1], width) == {}
+    assert overflow(browser, audit_report, width) == {}
