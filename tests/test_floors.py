@@ -159,3 +159,17 @@ def test_importing_every_module_loads_nothing_heavy():
     code = f"import sys, {', '.join(MODULES)}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert found.stdout.split() == []
+
+
+def arrows(root: Path, package: str) -> tuple[set[str], set[tuple[str, str]]]:
+    """The rooms of a package, a loose file being one of its own, and who imports whom among them."""
+    inside = {name: path for name, path in modules(root) if name.partition(".")[0] == package}
+    rooms = {".".join(name.split(".")[:2]) for name in inside} - {package}
+    taken = {(".".join(m.split(".")[:2]), ".".join(n.split(".")[:2])) for m, p in inside.items() for n in imports(p)}
+    return rooms, {(a, b) for a, b in taken if a != b and {a, b} <= rooms}
+
+
+if __name__ == "__main__":
+    for package in ("judge", "audit", "finetune"):
+        rooms, found = arrows(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT, package)
+        back = sum((b, a) in found for a, b in found) // 2
