@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.ends import stoppable
-from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table
-from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
+from relevance_judge.cli.ends import stoppable
+from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
+from relevance_judge.cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table
+from relevance_judge.cli.serving import (
+    Adapter,
+    EngineConfig,
+    EngineName,
+    JudgeGuideline,
+    JudgeName,
+    Url,
+    default_judge,
+    read_serving,
+)
 
 if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
