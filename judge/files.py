@@ -73,19 +73,16 @@ def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Itera
     check_here(out.parent)
     if not kept:
         spare_runs(out)
-    if out.exists() and not (overwrite and out.is_file()):
-        raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-    except OSError as error:
-        raise _unwritable(out, error) from None
-    try:
+    with _only_writer(out):
+        if out.exists() and not (overwrite and out.is_file()):
+            raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
+        partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+        try:
+            partial.touch()
+        except OSError as error:
+            raise _unwritable(out, error) from None
         yield partial
         keep(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -98,20 +95,9 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         InputError: Something is already there, the folder is a run or of one, cannot be written, or is being written.
     """
-    from filelock import FileLock, Timeout
-
     check_here(out.parent)
     spare_runs(out)
-    lock = FileLock(out.parent / f".{out.name}.lock")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"{out}: another process is writing it", "wait for it, or choose another folder") from None
-    except OSError as error:
-        raise _unwritable(out, error) from None
-    try:
-        _clear(out)
+    with _only_writer(out):
         if out.exists() and not (out.is_dir() and (overwrite or not any(out.iterdir()))):
             raise InputError(f"{out}: is already there", "choose another folder, or replace it with --overwrite")
         try:
@@ -132,6 +118,28 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
         sync(out.parent)
         if before.exists():
             before.replace(partial)
+
+
+@contextmanager
+def _only_writer(out: Path) -> Iterator[None]:
+    """Hold the right to write a file or folder; what killed processes left beside it goes before and after.
+
+    Raises:
+        InputError: It is being written, or its parent cannot be.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(out.parent / f".{out.name}.lock")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{out}: another process is writing it", "wait for it, or choose another name") from None
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    try:
+        _clear(out)
+        yield
     finally:
         _clear(out)
         Path(lock.lock_file).unlink(missing_ok=True)
@@ -144,10 +152,13 @@ def _before(scratch: Path, out: Path) -> Path:
 
 
 def _clear(out: Path) -> None:
-    """Remove what was left beside a folder by processes that are no more; the caller holds the lock. A folder that was
-    about to be replaced is put back."""
+    """Remove what was left beside a file or folder by processes that are no more; the caller holds the lock. A folder
+    that was about to be replaced is put back."""
     name = re.compile(rf"\.{re.escape(out.name)}\.[^.]+\.partial")
-    for scratch in [path for path in out.parent.iterdir() if name.fullmatch(path.name) and path.is_dir()]:
+    for scratch in [path for path in out.parent.iterdir() if name.fullmatch(path.name)]:
+        if not scratch.is_dir():
+            scratch.unlink(missing_ok=True)
+            continue
         if _before(scratch, out).is_dir() and not out.exists():
             _before(scratch, out).replace(out)
         shutil.rmtree(scratch, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Folders that are whole or absent: what a kill leaves stands in nobody's way, and costs nobody what was there."""
+"""Files and folders that are whole or absent: what a kill leaves is in nobody's way and costs nobody what was there."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 from judge.errors import InputError
-from judge.files import new_folder
+from judge.files import new_file, new_folder
 
 KILLED = """
 import os, sys
@@ -66,3 +66,27 @@ def test_a_folder_is_written_by_one_process_at_a_time_and_others_may_read_it(tmp
             put(tmp_path / "out", "second")
     assert (tmp_path / "out" / "a").read_text() == "first"
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_file_clears_what_a_killed_writer_left_and_a_second_writer_is_refused(tmp_path):
+    out = tmp_path / "report.html"
+    for other in (".report.html.99999.partial", ".report.html.b.c.partial", ".other.html.99999.partial"):
+        (tmp_path / other).write_text("half")
+    with new_file(out) as partial:
+        partial.write_text("whole")
+        with pytest.raises(InputError, match="another process"), new_file(out, overwrite=True):
+            pass
+    assert out.read_text() == "whole"
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".other.html.99999.partial", ".report.html.b.c.partial", "report.html"]
+
+
+def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path):
+    def write():
+        with new_file(tmp_path / "report.html") as partial:
+            partial.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
+    assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,8 @@ from judge.words.guideline import Guideline
 SHOWN = 5
 """Problems of one kind that are kept in full."""
 BATCH = 20_000
+"""Rows written at once, fewer where they have more than `LETTERS` characters of candidates' texts."""
+LETTERS = 2**25
 
 
 class Intake:
@@ -62,11 +64,13 @@ class Intake:
 
         with pq.ParquetWriter(path, self.schema(), compression="zstd", compression_level=1) as writer:
             batch: list[dict[str, Any]] = []
+            letters = 0
             for row in rows:
                 batch.append(row)
-                if len(batch) == BATCH:
+                letters += sum(len(text) for text in (row.get("candidate") or {}).values() if text)
+                if len(batch) == BATCH or letters >= LETTERS:
                     writer.write_table(pa.Table.from_pylist(batch, schema=self.schema()))
-                    batch = []
+                    batch, letters = [], 0
             writer.write_table(pa.Table.from_pylist(batch, schema=self.schema()))
 
     def catalogue(self, table: Table | None) -> Iterator[dict[str, Any]]:

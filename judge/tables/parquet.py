@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
-SLICE = 1024
-"""Rows turned into Python values at once."""
+SLICE = 256
+"""Rows read at once: a page of a few kilobytes can unfold to a long text in every row."""
 
 
 def read_rows(file: Any, columns: list[str]) -> Iterator[dict[str, Any] | None]:
     """The rows of an open `pyarrow.parquet.ParquetFile`; null in place of one that has no Python value."""
-    for batch in file.iter_batches(batch_size=8 * SLICE, columns=columns):
-        for index in range(0, batch.num_rows, SLICE):
-            piece = _readable(batch.slice(index, SLICE))
-            try:
-                yield from piece.to_pylist()
-            except (ValueError, OverflowError):
-                # Some value cannot be read: find its row, and keep the others.
-                yield from (_row_of(piece.slice(at, 1)) for at in range(piece.num_rows))
+    for batch in file.iter_batches(batch_size=SLICE, columns=columns):
+        piece = _readable(batch)
+        try:
+            yield from piece.to_pylist()
+        except (ValueError, OverflowError):
+            # Some value cannot be read: find its row, and keep the others.
+            yield from (_row_of(piece.slice(at, 1)) for at in range(piece.num_rows))
 
 
 def _readable(batch: Any) -> Any:

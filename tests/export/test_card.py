@@ -184,3 +184,8 @@ def test_a_country_is_no_language():
 def test_metadata_that_stand_for_more_than_they_say_are_refused():
     with pytest.raises(InputError, match="not valid YAML: anchors"):
         read_card("---\na: &a [x]\nb: [*a, *a]\n---\n", "owner/name")
+
+
+def test_tags_that_are_lists_stay_as_people_wrote_them():
+    found = merged_data({"tags": [["a"], "b"]}, {"tags": ["b", "relevance"]}, ["pairs"])
+    assert found["tags"] == [["a"], "b", "relevance"]

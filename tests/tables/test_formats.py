@@ -4,13 +4,17 @@ import csv
 import gzip
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import tracemalloc
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
 
 from judge.errors import InputError
 from judge.labelling.label import read_pairs
@@ -231,3 +235,24 @@ def test_a_line_as_long_as_allowed_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr("judge.tables.lines.LIMIT", len(line))
     (tmp_path / "p.jsonl").write_bytes(line * 3)
     assert [row.values for row in Table(tmp_path / "p.jsonl").rows()] == [{"query": "lamp"}] * 3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is bounded as Linux does it")
+def test_a_page_that_unfolds_to_a_long_text_in_every_row_takes_bounded_memory(tmp_path):
+    # 4,000 rows of 400,000 letters are 1.6 GB, in a file of some kilobytes.
+    title = pa.DictionaryArray.from_arrays(pa.array([0] * 4000, pa.int32()), pa.array(["A" * 400_000]))
+    table = pa.table({"query": ["red"] * 4000, "candidate_id": [f"c{i}" for i in range(4000)], "title": title})
+    pq.write_table(table, tmp_path / "p.parquet", compression="zstd")
+    code = """
+import resource
+from pathlib import Path
+from judge.tables.rows import Table
+rows = sum(1 for _ in Table(Path("p.parquet")).rows())
+print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    rows, mebibytes = map(int, done.stdout.split())
+    assert rows == 4000
+    assert mebibytes < 350

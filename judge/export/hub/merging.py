@@ -100,7 +100,8 @@ def merged_data(theirs: Mapping[str, Any], ours: Mapping[str, Any], views: Itera
             # One config opens where none is asked for: what people chose, or our first.
             data[key] = rest + [{k: v for k, v in entry.items() if not (taken and k == "default")} for entry in value]
         elif key in JOINED:
-            data[key] = list(dict.fromkeys([*_list(theirs.get(key)), *value]))
+            there = _list(theirs.get(key))  # people's own entries may be lists
+            data[key] = there + [entry for entry in value if entry not in there]
         elif key in OURS or not theirs.get(key):
             data[key] = value
     return data
