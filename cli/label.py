@@ -8,11 +8,24 @@ import typer
 
 from cli.ends import stoppable
 from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table
-from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
+from cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table, usage_rows
+from cli.serving import (
+    Adapter,
+    Concurrency,
+    EngineConfig,
+    EngineName,
+    JudgeGuideline,
+    JudgeName,
+    PerRequest,
+    Samples,
+    Url,
+    default_judge,
+    read_serving,
+)
 
 if TYPE_CHECKING:
     from judge.abstain import Threshold
+    from judge.engines.chat.usage import Price
     from judge.job import Labelling
 
 SAMPLE = 48
@@ -36,11 +49,18 @@ def label(
     url: Url = None,
     engine_config: EngineConfig = None,
     adapter: Adapter = None,
+    samples: Samples = None,
+    per_request: PerRequest = None,
+    concurrency: Concurrency = None,
+    price: Annotated[
+        str | None,
+        typer.Option("--price", metavar="in=X,out=Y", help="chat: what a million tokens cost, to tell the run's cost."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Label the first N rows only.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: score a small sample and estimate the time.")
+        bool, typer.Option("--dry-run", help="Write nothing: judge a small sample and estimate time, tokens and cost.")
     ] = False,
     max_noise: Annotated[
         float | None,
@@ -71,22 +91,27 @@ def label(
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
     from judge.adapter import Wishes, find_manner
+    from judge.engines.chat.usage import read_price
     from judge.errors import InputError
     from judge.job import Labelling
     from judge.pairs import Source
     from judge.store import Run
-    from judge.summary import summarise
+    from judge.summary import summarise, usage_of
 
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     who = judge or default_judge(engine)
-    policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise))
-    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge)
+    rate = read_price(price) if price else None
+    if rate and engine != "chat":
+        raise InputError(f"--engine {engine} does not use --price", "leave it out")
+    policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise, engine == "chat"))
+    chat = {"samples": samples, "per_request": per_request, "concurrency": concurrency}
+    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge, **chat)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
         work = Labelling(source, policy, manner.model, serving, manner)
         if dry_run:
-            _estimate(work, json)
+            _estimate(work, json, rate)
             return
         assert out is not None
         run = Run(out)
@@ -100,7 +125,7 @@ def label(
                 say(f"loading {who}{base}")
                 with progress("judging", rows, done) as advance:
                     work.go_on(run, advance)
-            run.finish()
+            run.finish(usage_of(run, rate))
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())
@@ -124,21 +149,29 @@ def promise(threshold: "Threshold") -> str:
     )
 
 
-def _estimate(work: "Labelling", json: bool) -> None:
+def _estimate(work: "Labelling", json: bool, price: "Price | None") -> None:
     with tempfile.TemporaryDirectory(prefix="dry-run-") as folder:
         estimate = work.estimate(Path(folder), SAMPLE)
+    bill = None
+    if estimate.usage:
+        bill = {**estimate.usage.model_dump(), "cost": price.cost(estimate.usage) if price else None}
     if json:
-        show_json(estimate.model_dump())
+        show_json({**estimate.model_dump(), "usage": bill})
         return
     show_table(
         [
             ("input rows", f"{estimate.rows:,}"),
             ("pairs to judge", f"{estimate.pairs:,}"),
-            ("tokens a pair, on average", f"{estimate.mean_tokens:,.0f}"),
+            *(
+                [("tokens a pair, on average", f"{estimate.mean_tokens:,.0f}")]
+                if estimate.mean_tokens is not None
+                else []
+            ),
             ("reading took", _duration(estimate.read_seconds)),
             ("loading the judge took", _duration(estimate.load_seconds)),
             (f"pairs per second, in a sample of {estimate.sample}", f"{estimate.pairs_per_second:,.1f}"),
             ("judging would take", _duration(estimate.judge_seconds)),
+            *((f"{what}, estimated", count) for what, count, _ in usage_rows(bill)),
         ],
         right=(1,),
     )

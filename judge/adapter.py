@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from judge.abstain import Threshold, check_budget, choose
 from judge.calibrate import Calibration, Floats
 from judge.embedded import EMBEDDED
+from judge.engines.chat.prompt import TEMPLATE as CHAT
 from judge.errors import InputError, ModelError
 from judge.fingerprint import adapter_digest
 from judge.guideline import DEFAULT, Guideline, load_guideline
@@ -153,6 +154,8 @@ class Wishes:
     calibration: Path | None = None
     """A file that `judge calibrate` wrote; the taught judge's own unless given, none where it is `none`."""
     max_noise: float | None = None
+    chat: bool = False
+    """Whether the judge is a name at a chat endpoint, and nothing on this machine."""
 
 
 def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
@@ -163,10 +166,10 @@ def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
         ModelError: The judge's `judge.json`, or the adapter beside it, cannot be used.
     """
     directory = shipped_directory(wishes.judge) or Path(wishes.judge).expanduser()
-    tuned = read_tuned(directory) if (directory / FILE).is_file() else None
+    tuned = read_tuned(directory) if not wishes.chat and (directory / FILE).is_file() else None
     if tuned is None:
         guideline = load_guideline(wishes.guideline or DEFAULT)
-        manner = Manner(wishes.judge)
+        manner = Manner(wishes.judge, template=CHAT if wishes.chat else TEMPLATE)
     else:
         guideline = _agreed(tuned, wishes, directory)
         adapter = directory if tuned.adapter else None

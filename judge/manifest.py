@@ -43,6 +43,9 @@ class Manifest(Record):
     judge_seconds: float | None = None
     """Time spent judging, all sittings together, once finished."""
 
+    usage: Mapping[str, int | float | None] | None = None
+    """Requests, tokens and, where a price was given, the cost of a paid endpoint's answers, once finished."""
+
     @field_validator("guideline")
     @classmethod
     def _is_one(cls, words: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -149,7 +149,7 @@ class Endpoint:
         reason = self._clean(message or error.reason or "no reason given")
         if error.code not in RETRYABLE:
             return RefusedError(error.code, reason, self._clean(code))
-        wait = asked_to_wait(error.headers, time.time())
+        wait = asked_to_wait(dict(error.headers), time.time())
         return UnreachableError(f"{error.code}: {reason}", wait, error.code, self._clean(code))
 
     def _clean(self, text: str) -> str:

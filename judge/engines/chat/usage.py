@@ -1,0 +1,63 @@
+"""What asking a chat endpoint takes: requests, tokens, and what they cost at a price."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from judge.errors import InputError
+from judge.records import Record
+
+MILLION = 1_000_000
+
+
+class Usage(Record):
+    """Requests that were answered, and the tokens that the endpoint counted for them."""
+
+    requests: int = 0
+    unmetered: int = 0
+    """Of these, the ones whose tokens the endpoint did not tell: they are in no figure below."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
+
+    @classmethod
+    def of(cls, answer: Any) -> "Usage":
+        """What an answer says that it took."""
+        said = answer.get("usage") if isinstance(answer, Mapping) else None
+        said = said if isinstance(said, Mapping) else {}
+        counts = [said.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        prompt, completion = (count if type(count) is int and count >= 0 else None for count in counts)
+        if prompt is None or completion is None:
+            return cls(requests=1, unmetered=1)
+        return cls(requests=1, prompt_tokens=prompt, completion_tokens=completion)
+
+
+class Price(Record):
+    """What a million tokens cost, in any currency."""
+
+    prompt: float
+    completion: float
+
+    def cost(self, usage: Usage) -> float:
+        """What some tokens cost."""
+        return (usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion) / MILLION
+
+
+def read_price(text: str) -> Price:
+    """`in=2.50,out=10`: prices of a million tokens.
+
+    Raises:
+        InputError: It says something else.
+    """
+    hint = "give what a million tokens cost: --price in=2.50,out=10"
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, number = part.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise InputError(f"--price {text}: {number.strip()!r} is not a number", hint) from None
+    if found.keys() != {"in", "out"} or not all(0 <= value < float("inf") for value in found.values()):
+        raise InputError(f"--price {text}: does not say what tokens in and out cost", hint)
+    return Price(prompt=found["in"], completion=found["out"])
