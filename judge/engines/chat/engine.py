@@ -66,6 +66,7 @@ class ChatEngine:
         self._endpoint = Endpoint(url, key, options.timeout, options.largest)
         self._keys = _keys(options.per_request, options.seed)
         self._lock, self._silent = threading.Lock(), 0
+        self._ended: EngineError | None = None
         self._journal: Journal | None = None
         self.usage = Usage()
         """What this engine's answers took, those that told what the endpoint understands included."""
@@ -79,7 +80,7 @@ class ChatEngine:
             EngineError: It cannot be reached, refuses us, or does not answer as asked.
         """
         try:
-            return negotiate(self._options, self._question)
+            return negotiate(self._options, self._send)
         except RefusedError as error:
             raise self._fatal(error) from None
         except UnreachableError as error:
@@ -101,6 +102,7 @@ class ChatEngine:
         samples = range(self._options.samples)
         requests = [Request(group, sample) for group in self.groups(prompts) for sample in samples]
         found: dict[tuple[int, int], Reply] = {}
+        self._ended = None
         assert self.terms  # by one thread, before the others ask
         with ThreadPoolExecutor(self._options.concurrency, "request") as pool:
             waiting = [pool.submit(self._replies, request) for request in requests]
@@ -205,28 +207,32 @@ class ChatEngine:
             raise self._gone(error)
         return Unusable(f"{UNANSWERED} ({error})", again=False)
 
-    def _question(self, messages: list[dict[str, str]], settings: dict[str, Any]) -> Any:
-        return self._send(messages, settings)
-
     def _send(self, messages: list[dict[str, str]], settings: dict[str, Any]) -> Any:
         body = {"model": self._model, "messages": messages, **settings}
         options = self._options
-        answer = patiently(
-            lambda: self._endpoint.post("/chat/completions", body), options.attempts, options.pause, self._sleep
-        )
+
+        def once() -> Any:
+            if self._ended:
+                raise self._ended  # another request found that none will be answered
+            return self._endpoint.post("/chat/completions", body)
+
+        answer = patiently(once, options.attempts, options.pause, self._sleep)
         with self._lock:
             self.usage += Usage.of(answer)
             self._silent = 0
         return answer
 
     def _fatal(self, error: RefusedError) -> EngineError:
+        said = error.advice(self._options.key_variable, "--judge, the model's name there")
         if 300 <= error.status < 400:
-            return EngineError(str(error), "give the address that it leads to as --url; redirects are not followed")
-        return EngineError(*error.advice(self._options.key_variable, "--judge, the model's name there"))
+            said = (str(error), "give the address that it leads to as --url; redirects are not followed")
+        self._ended = EngineError(*said)
+        return self._ended
 
     def _gone(self, error: UnreachableError) -> EngineError:
         hint = "see to the endpoint, or lower --concurrency; the same command then goes on"
-        return EngineError(f"{self._endpoint.url}: {error}", hint, retryable=True)
+        self._ended = EngineError(f"{self._endpoint.url}: {error}", hint, retryable=True)
+        return self._ended
 
 
 def estimated(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from judge.engines.chat.answers import Reply, Unusable, replies_of
+from judge.engines.chat.answers import Unusable, replies_of
 from judge.engines.chat.prompt import KEY, ChatPrompt, Script
 from judge.engines.endpoint import RefusedError
 from judge.engines.options import ChatOptions
@@ -71,15 +71,15 @@ class Terms:
             "max_tokens": self._other_limit(),
             "seed": replace(self, seed=False) if self.seed else None,
             "temperature": replace(self, temperature=False) if self.temperature else None,
-            "response_format": self._next_form(),
-            "schema": self._next_form(),
-            "json": self._next_form(),
+            "response_format": self.next_form(),
+            "schema": self.next_form(),
+            "json": self.next_form(),
         }
         for name, terms in named.items():
             if name in said and terms:
                 yield terms
         # It does not say what it minds.
-        yield from (terms for terms in (self._next_form(), *named.values()) if terms)
+        yield from (terms for terms in (self.next_form(), *named.values()) if terms)
 
     def _fewer_logprobs(self) -> "Terms | None":
         return replace(self, top=FEWER if self.top > FEWER else 0) if self.top else None
@@ -87,7 +87,8 @@ class Terms:
     def _other_limit(self) -> "Terms | None":
         return replace(self, limit="max_completion_tokens") if self.limit == "max_tokens" else None
 
-    def _next_form(self) -> "Terms | None":
+    def next_form(self) -> "Terms | None":
+        """The terms that force answers less; null where nothing is forced already."""
         later = FORMS[FORMS.index(self.form) + 1 :]
         return replace(self, form=later[0]) if later else None
 
@@ -115,33 +116,28 @@ def negotiate(options: ChatOptions, ask: Callable[[list[dict[str, str]], dict[st
         EngineError: It refuses every way of asking, or answers none as asked.
         RefusedError: It refuses to be asked at all.
     """
-    wanted = FORMS[0] if options.answers == "auto" else options.answers
     top = options.top if options.logprobs == "auto" and options.samples == 1 else 0
-    terms, tried, last = Terms(wanted, top), set[Terms](), ""
-    while True:
+    terms: Terms | None = Terms(FORMS[0] if options.answers == "auto" else options.answers, top)
+    tried, last = set[Terms](), ""
+    while terms:
         tried.add(terms)
         settings = terms.settings(options, _SCRIPT.schema([KEY]), options.seed)
         try:
             answer = ask(_SCRIPT.messages([QUESTION], [KEY]), settings)
-            reply = replies_of(answer, _SCRIPT, [KEY], scored=terms.top > 0)[0]
         except RefusedError as error:
             if error.status not in NOT_UNDERSTOOD:
                 raise
-            last, following = str(error), terms.weaker(str(error))
+            last, following = str(error), [*terms.weaker(str(error))]
         else:
+            reply = replies_of(answer, _SCRIPT, [KEY], scored=terms.top > 0)[0]
             if not isinstance(reply, Unusable):
-                return _as_given(terms, reply)
-            last, form = reply.reason, terms._next_form()
-            following = iter([form] if form else [])
-        allowed = (each for each in following if each not in tried and (options.answers in ("auto", each.form)))
-        terms = next(allowed, None)  # type: ignore[assignment]
-        if terms is None:
-            raise EngineError(
-                f"the endpoint does not answer as asked: {last}",
-                "name a model that answers in JSON, allow longer answers (chat.max_tokens), or set chat.answers",
-            )
-
-
-def _as_given(terms: Terms, reply: Reply) -> Terms:
-    """The terms, without log-probabilities where they were asked for and not given."""
-    return terms if isinstance(reply, Scores) else replace(terms, top=0)
+                # Log-probabilities that were asked for and not given are not asked for again.
+                return terms if isinstance(reply, Scores) else replace(terms, top=0)
+            last, form = reply.reason, terms.next_form()
+            following = [form] if form else []
+        allowed = (each for each in following if each not in tried and options.answers in ("auto", each.form))
+        terms = next(allowed, None)
+    raise EngineError(
+        f"the endpoint does not answer as asked: {last}",
+        "name a model that answers in JSON, allow longer answers (chat.max_tokens), or set chat.answers",
+    )
