@@ -82,6 +82,7 @@ class Labelling:
             if not run.manifest_path.is_file():
                 # A guideline that this judge cannot be asked by must not take the directory.
                 assert self.builder
+            self._check_told()
             return {**self.judge.parts, **self.manner.parts}
 
         begin_run(run, self.source, self.guideline, judge, self.manner.calibration)
@@ -90,6 +91,15 @@ class Labelling:
         """Label what has no label yet; see `judge.label.label_run`."""
         with self._noting(run):
             return label_run(run, self.builder, self.judge.open(), progress, self.manner)
+
+    def _check_told(self) -> None:
+        """Refuse what needs probabilities where the endpoint tells none."""
+        chat = self.judge.chat
+        if chat and not chat.tells and (self.manner.calibration or self.manner.threshold):
+            raise InputError(
+                f"{self.model}: its endpoint tells no probabilities, so there is nothing to calibrate",
+                "draw some with --samples, or leave --calibration and --max-noise out",
+            )
 
     def _noting(self, run: Run) -> AbstractContextManager[None]:
         """Have an endpoint that is paid for its answers keep them in the run."""

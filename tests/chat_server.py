@@ -110,14 +110,13 @@ def serve(port_file, asked_file):
     """Serve until killed; each pair that is asked about is noted before it is answered."""
     server = Server()
     server.logprobs = False
-    stream = Path(asked_file).open("a", encoding="utf-8")
 
     def note(handler, body, turn):
         if not is_probe(body):
             with server.lock:
-                for product in products(body)[1].values():
-                    stream.write(product["title"] + "\n")
-                stream.flush()
+                titles = [product["title"] for product in products(body)[1].values()]
+                with Path(asked_file).open("a", encoding="utf-8") as stream:
+                    stream.writelines(f"{title}\n" for title in titles)
         threading.Event().wait(0.01)
         return False
 

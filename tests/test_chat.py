@@ -171,7 +171,7 @@ def test_several_candidates_go_in_one_request_shuffled_under_opaque_keys(server,
     found = ask(engine(per_request=4), guideline, pairs, many=True)
     assert [len(products(body)[1]) for body in sorted(server.asked, key=lambda b: -len(str(b)))] in ([4, 2, 1],)
     assert [max(range(3), key=each.logprobs.__getitem__) for each in found] == [0, 1, 2, 0, 1, 2, 1]
-    keys = [tuple(products(body)[1]) for body in server.asked if len(products(body)[1]) == 4][0]
+    keys = next(tuple(products(body)[1]) for body in server.asked if len(products(body)[1]) == 4)
     assert not any(key in json.dumps([f"c{row}" for row in range(8)]) for key in keys)
     again = [body["messages"] for body in server.asked]
     server.requests.clear()
@@ -230,7 +230,7 @@ def test_what_an_answer_lacks_costs_no_other_row(server, engine, guideline, spoi
         ({"text": lambda b, g: None}, "the answer has no text", 2),
     ],
 )
-def test_an_answer_that_cannot_be_used_fails_its_row_with_the_reason(server, engine, guideline, spoil, reason, requests):
+def test_an_answer_that_cannot_be_used_fails_its_row(server, engine, guideline, spoil, reason, requests):
     asking = engine(logprobs="never")
     assert asking.terms
     for name, value in spoil.items():

@@ -119,6 +119,11 @@ class ChatEngine:
         return [self._outcome([found[prompt.row, sample] for sample in samples], prompt) for prompt in prompts]
 
     @property
+    def tells(self) -> bool:
+        """Whether grades come with probabilities."""
+        return self.terms.top > 0 or self.samples > 1
+
+    @property
     def samples(self) -> int:
         """How many answers are drawn for each pair."""
         return self._options.samples
