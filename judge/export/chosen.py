@@ -89,8 +89,8 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
     manifest = run.manifest
     grades = ", ".join(map(str, manifest.values))
     least, negative = float(selection.min_confidence), float(selection.negatives.min_confidence)
-    # What people graded or decided is certain. A judge's grade that came alone has no confidence: it fails what asks for
-    # one; but it may be set against others by default, as if it were as likely right as wrong. What a judge changed has
+    # What people graded or decided is certain. A judge's grade that came alone has no confidence, and fails what asks
+    # for one; but it may be set against others by default, as if it were as likely right as wrong. What a judge changed has
     # the label's own probability of the new grade, and is set against others all the same: the label was contradicted
     # by that judge and by evidence.
     db.execute(f"""CREATE TABLE rows AS
