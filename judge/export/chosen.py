@@ -90,9 +90,9 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
     grades = ", ".join(map(str, manifest.values))
     least, negative = float(selection.min_confidence), float(selection.negatives.min_confidence)
     # What people graded or decided is certain. A judge's grade that came alone has no confidence, and fails what asks
-    # for one; but it may be set against others by default, as if it were as likely right as wrong. What a judge changed has
-    # the label's own probability of the new grade, and is set against others all the same: the label was contradicted
-    # by that judge and by evidence.
+    # for one; but by default it may be set against others, as if it were as likely right as wrong. What a judge changed
+    # has the label's own probability of the new grade, and is set against others all the same: the label was
+    # contradicted by that judge and by evidence.
     db.execute(f"""CREATE TABLE rows AS
         WITH known AS (
             SELECT p.position, l.row, l.query_id, l.candidate_id, l.status, coalesce(d.grade, l.grade) AS grade,
