@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 SHOP := examples/shop
 RUN := runs/quickstart
+CORES := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: test-vllm bench setup quickstart test fast check
 
@@ -32,13 +33,14 @@ quickstart: setup
 	@echo; echo "Now the same shop's grades with 14 errors planted in them, beside simulated engagement:"; echo
 	@$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
 	@echo "judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit"; echo
-	@$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit
+	@$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit --overwrite
 
+# On every core, at most four: each process loads the embedded judge once (1 GB). A file's tests stay in one process.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(CORES)
 
 fast: setup
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest $(CORES) -m 'not slow'
 
 check: setup
 	$(BIN)/ruff check .

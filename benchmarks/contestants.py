@@ -16,9 +16,9 @@ from typing import Any
 
 from judge.engines import Judge, Serving
 from judge.engines.options import default_options
-from judge.guideline import load_guideline
-from judge.prompt import PromptBuilder
 from judge.records import Pair, Scores
+from judge.words.guideline import load_guideline
+from judge.words.prompt import PromptBuilder
 
 GUIDELINE = "benchmarks/guideline.yaml"
 MODEL = "smollm2-135m"

@@ -14,11 +14,11 @@ EPOCHS, BATCH, RATE, QUERY_TOKENS, TOKENS = 1, 16, 5e-5, 16, 62
 def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
     """One epoch over the training pairs; the model is written as the directory `out`, whole or not at all."""
     import torch
+    from tqdm import tqdm
 
-    from cli.output import progress
     from judge.engines.transformers import best_device
-    from judge.model import find_model
-    from judge.tokenizer import ModelTokenizer
+    from judge.models.model import find_model
+    from judge.words.tokenizer import ModelTokenizer
 
     torch.manual_seed(seed)
     device, dtype = best_device()
@@ -38,7 +38,7 @@ def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
         optimizer, lambda step: min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps), 1.0)
     )
     model.train()
-    with progress("teaching", EPOCHS * len(rows)) as advance:
+    with tqdm(desc="teaching", total=EPOCHS * len(rows)) as progress:
         for batch in batches:
             grades = torch.tensor([VALUES.index(train[i].grade) for i in batch], device=device)
             with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
@@ -48,7 +48,7 @@ def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            advance(len(batch))
+            progress.update(len(batch))
     half = out.with_name(f"{out.name}.part")
     model.save_pretrained(half)
     half.rename(out)
@@ -59,8 +59,8 @@ def predict(test: Sequence[Item], taught: Path, base: str) -> list[int]:
     import torch
 
     from judge.engines.transformers import best_device
-    from judge.model import find_model
-    from judge.tokenizer import ModelTokenizer
+    from judge.models.model import find_model
+    from judge.words.tokenizer import ModelTokenizer
 
     model = _load(taught, best_device()[0]).eval()
     asked = _tokens(ModelTokenizer(find_model(base).directory), test)

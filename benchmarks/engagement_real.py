@@ -18,10 +18,10 @@ from sklearn.metrics import average_precision_score
 
 from audit.engagement.auditing import Audit, Settings, audit
 from audit.engagement.source import EngagementFile
-from judge.guideline import load_guideline
-from judge.importing import import_run
-from judge.pairs import Source
-from judge.store import Run
+from judge.labelling.importing import import_run
+from judge.pairs.stage import Source
+from judge.run.store import Run
+from judge.words.guideline import load_guideline
 
 SHAPES = ("uniform", "adjacent")
 

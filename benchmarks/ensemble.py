@@ -9,11 +9,12 @@ from rated_sets import Item
 
 def predict(test: Sequence[Item], adapter: Path) -> list[int]:
     """The likeliest grade by the mean over three ways: fields as taught, in reverse order, and without the last one."""
-    from cli.output import progress
-    from judge.adapter import Wishes, find_manner
+    from tqdm import tqdm
+
     from judge.engines import Judge, Serving
-    from judge.prompt import PromptBuilder
+    from judge.labelling.config import Wishes, find_manner
     from judge.records import Pair, Scores
+    from judge.words.prompt import PromptBuilder
 
     guideline, manner = find_manner(Wishes(str(adapter)))
     judge = Judge(manner.model, Serving(adapter=manner.adapter))
@@ -32,12 +33,12 @@ def predict(test: Sequence[Item], adapter: Path) -> list[int]:
         for at, item in enumerate(test, 1)
     ]
     means = np.zeros((len(pairs), len(guideline.values)))
-    with progress("asking", len(pairs) * len(ways)) as advance:
+    with tqdm(desc="asking", total=len(pairs) * len(ways)) as progress:
         for builder in builders:
             for start in range(0, len(pairs), engine.block):
                 some = pairs[start : start + engine.block]
                 for row, answer in enumerate(engine.score(builder.build(some)), start):
                     assert isinstance(answer, Scores), answer
                     means[row] += np.array(answer.logprobs) / len(ways)
-                advance(len(some))
+                progress.update(len(some))
     return [guideline.values[best] for best in means.argmax(axis=1)]

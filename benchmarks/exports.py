@@ -27,10 +27,10 @@ from benchmarks.pipeline import CANDIDATES, PRODUCTS, WORDS
 from judge.export import FORMATS
 from judge.files import now
 from judge.fingerprint import Fingerprint
-from judge.guideline import load_guideline
-from judge.manifest import Manifest, Tally
-from judge.parquet import label_schema
-from judge.store import Run
+from judge.run.labels import label_schema
+from judge.run.manifest import Manifest, Tally
+from judge.run.store import Run
+from judge.words.guideline import load_guideline
 
 PART = 50_000
 SPLITS = "train=0.8,validation=0.1,test=0.1"

@@ -21,9 +21,9 @@ from benchmarks.limit import size_of, work_of
 from benchmarks.report import spread
 from benchmarks.serving import draw
 from judge.engines import Judge
-from judge.guideline import load_guideline
-from judge.prompt import PromptBuilder
 from judge.records import Failure, Prompt
+from judge.words.guideline import load_guideline
+from judge.words.prompt import PromptBuilder
 
 CANDIDATES = 100
 """A query."""

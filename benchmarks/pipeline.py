@@ -82,10 +82,10 @@ def watched(total: int, memory: list[float]) -> Callable[[int], None]:
 def main(pairs: int, profile: bool) -> None:
     """Run, measure, print."""
     from judge.engines import Serving
-    from judge.guideline import load_guideline
-    from judge.job import Labelling
-    from judge.pairs import Source
-    from judge.store import Run
+    from judge.labelling.job import Labelling
+    from judge.pairs.stage import Source
+    from judge.run.store import Run
+    from judge.words.guideline import load_guideline
 
     with tempfile.TemporaryDirectory() as folder:
         catalogue, rows = write_input(Path(folder), pairs)

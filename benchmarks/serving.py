@@ -24,9 +24,9 @@ from benchmarks.contestants import CONTESTANTS, GUIDELINE, MODEL, OURS, cores
 from benchmarks.limit import Size, matrix_rate, size_of, work_of
 from benchmarks.report import Found, Measured, write_readme, write_report
 from judge.engines import Judge
-from judge.guideline import load_guideline
-from judge.prompt import PromptBuilder
 from judge.records import Pair
+from judge.words.guideline import load_guideline
+from judge.words.prompt import PromptBuilder
 
 SHOP = Path("examples/shop")
 PAIRS = {1: 24, 5: 40, 20: 60, 100: 100}

@@ -1,4 +1,4 @@
-"""`judge adjudicate`: a stronger judge looks at flagged labels again."""
+"""`judge adjudicate`: another judge looks at flagged labels again."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,39 +9,50 @@ import typer
 from cli.options import Json
 from cli.output import progress, show, show_json
 from cli.serving import EngineConfig, EngineName, Url, read_serving
+from judge.records import counted
+
+MEANING = {
+    "suggested_change": "against the label, as the evidence is",
+    "label_repeated": "repeat the label",
+    "other_way": "against both the label and the evidence",
+    "no_grade": "without a grade",
+}
 
 
 def adjudicate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
     judge: Annotated[
-        str, typer.Option("--with", metavar="MODEL", help="A stronger judge; named, and asked, as by `judge label`.")
+        str,
+        typer.Option(
+            "--with", metavar="MODEL", help="A judge other than the run's; named, and asked, as by `judge label`."
+        ),
     ],
     engine: EngineName = "transformers",
     url: Url = None,
     engine_config: EngineConfig = None,
     json: Json = False,
 ) -> None:
-    """Re-judge flagged labels. Where the judge contradicts one, the category decides, or people do.
+    """Ask another judge about flagged labels. Its opinions help people decide, and settle nothing.
 
     \b
     Example:
       judge adjudicate runs/monday --with Qwen/Qwen3-4B
     """
-    from audit.engagement.adjudicate import Second, second_manner
-    from audit.engagement.adjudicate import adjudicate as decide
-    from audit.engagement.queue import read_queue
-    from judge.store import Run
+    from audit.review.adjudicate import Second, second_manner
+    from audit.review.adjudicate import adjudicate as decide
+    from audit.review.queue import Stance, read_queue
+    from judge.run.store import Run
 
     opened = Run.open(run)
     guideline, manner = second_manner(opened, judge, chat=engine == "chat")
     second = Second(guideline, manner, read_serving(engine, url, engine_config, None, manner.adapter))
     with progress("judging again", len(read_queue(opened))) as advance:
         found = decide(opened, second, advance)
-    counts = Counter(str(decision.verdict) for decision in found)
+    counts = Counter(item.stance for item in found)
     if json:
-        show_json({"decisions": len(found), **counts})
+        show_json({"opinions": len(found), **{stance: counts[stance] for stance in Stance}})
         return
-    listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
-    show(f"{len(found):,} decisions appended" + (f": {listed}" if listed else ""))
-    if counts["unsure"]:
-        show("what is unsure stays in the queue for people: `judge review` or `judge queue`")
+    listed = ", ".join(f"{counts[stance]:,} {MEANING[stance]}" for stance in Stance if counts[stance])
+    show(f"{counted(len(found), 'opinion')} of the judge" + (f": {listed}" if listed else ""))
+    if found:
+        show("none settles a label: the queue shows them, suggested changes first (`judge review` or `judge queue`)")

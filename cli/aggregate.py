@@ -8,9 +8,10 @@ import typer
 
 from cli.agree import Gold, Raters, read_layout
 from cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
-from cli.output import show, show_json, show_left_out, show_table
-from judge import guideline as guidelines
+from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge.records import counted
+from judge.tables.scale import ends_note
+from judge.words import guideline as guidelines
 
 
 def aggregate(
@@ -38,9 +39,9 @@ def aggregate(
     Example:
       judge aggregate ratings.csv --raters ann,ben,cleo --method dawid-skene --out gold.parquet
     """
-    from audit.aggregate import aggregate as combine
-    from audit.aggregate import check, write
-    from audit.ratings import read_ratings
+    from judge.ratings.aggregate import aggregate as combine
+    from judge.ratings.aggregate import check, write
+    from judge.ratings.reader import read_ratings
 
     policy = guidelines.load_guideline(guideline)
     check(method, out)
@@ -53,7 +54,7 @@ def aggregate(
     written = write(panel, found, out, overwrite=overwrite)
     tied = int(found.tied[found.ratings > 0].sum())
     counts = {str(value): int((found.grades == value).sum()) for value in policy.values}
-    skipped = {"skipped_rows": dict(panel.skipped)}
+    skipped = {"skipped_rows": dict(panel.skipped), "scale_note": ends_note(panel.occurring, policy.values)}
     if json:
         show_json({"out": str(out), "method": method, "pairs": written, "tied": tied, "grades": counts} | skipped)
         return
@@ -61,4 +62,5 @@ def aggregate(
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
     show_left_out(panel.skipped)
+    show_ends(panel.occurring, policy.values)
     show("", f"{method} of {counted(len(panel.raters), 'rater')} in {out}")

@@ -20,14 +20,14 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import show, show_json, show_left_out, show_table
-from judge import guideline as guidelines
+from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge.errors import InputError
 from judge.records import counted
+from judge.words import guideline as guidelines
 
 if TYPE_CHECKING:
-    from audit.agree import Report
-    from audit.ratings import Layout
+    from audit.agreement.agree import Report
+    from judge.ratings.reader import Layout
 
 NAMES = {
     "accuracy": "accuracy",
@@ -89,11 +89,11 @@ def agree(
       judge agree judgments.csv --run runs/monday --rating label --grades E=2,S=1,C=1,I=0
       judge agree ratings.csv --raters ann,ben,cleo --gold agreed --report report.html
     """
-    from audit.agree import Question
-    from audit.agree import agree as compare
-    from audit.candidates import read_texts
-    from audit.page import render
-    from judge.store import Run
+    from audit.agreement.agree import Question
+    from audit.agreement.agree import agree as compare
+    from audit.agreement.page import render
+    from judge.ratings.candidates import read_texts
+    from judge.run.store import Run
 
     layout = replace(read_layout(map_, rating, grades, raters, gold), skip_bad_rows=skip_bad_rows)
     # A page that cannot be written is refused now rather than after the work.
@@ -135,7 +135,7 @@ def read_layout(
     map_: list[str] | None, rating: str | None, grades: str | None, raters: str | None, gold: str | None
 ) -> "Layout":
     """The options that say what a file of ratings holds."""
-    from audit.ratings import Layout
+    from judge.ratings.reader import Layout
 
     names = [name.strip() for name in (raters or "").split(",") if name.strip()]
     if len(set(names)) < len(names):
@@ -160,6 +160,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f"; {tied:,} tied, without a majority, left out" if tied else ""),
     )
     show_left_out(document["skipped_rows"])
+    show_ends(found.panel.occurring, document["grades"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),

@@ -33,10 +33,23 @@ def audit(
     rating: Rating = None,
     grades: Grades = None,
     level: Annotated[
-        float, typer.Option("--fdr", metavar="SHARE", min=0.001, max=0.5, help="False discovery rate of each type.")
+        float,
+        typer.Option(
+            "--fdr",
+            metavar="SHARE",
+            min=0.001,
+            max=0.5,
+            help="Share of false flags of each type that its model may expect.",
+        ),
     ] = 0.1,
+    first: Annotated[
+        int | None,
+        typer.Option("--first-position", min=0, max=1, help="Rank of the first result; found in EVENTS unless given."),
+    ] = None,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory for reading the events.")] = "5GB",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over what another audit left there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run's flags, and what another audit left in --out.")
+    ] = False,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -56,12 +69,12 @@ def audit(
     from audit.engagement.auditing import audit as compare
     from audit.engagement.labelled import Ratings
     from audit.engagement.source import EngagementFile, keys
-    from audit.engagement.writing import check_place, flags_held, write_audit
+    from audit.engagement.writing import check_evidence, check_place, flags_held, write_audit
     from judge.errors import InputError
-    from judge.store import Run
+    from judge.run.store import Run
 
     if not re.fullmatch(r"\d+(\.\d+)?[KMGT]B", memory):
-        raise InputError(f"--memory {memory}: is no size", "write it like --memory 5GB")
+        raise InputError(f"--memory {memory}: is not a valid size", "write it like --memory 5GB")
     mapping = read_map(map_)
     ratings = None
     if people:
@@ -73,17 +86,20 @@ def audit(
     with input_file(events) as (path, name):
         opened = Run.open(run)
         check_place(opened, name, out, overwrite=overwrite)
+        before = flags_held(opened)
+        if before:
+            say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
         say("reading events")
-        settings = Settings(level, ratings, Rules(memory=memory))
+        settings = Settings(level, ratings, Rules(first_position=first, memory=memory))
         found = compare(opened, EngagementFile(path, mapping, name), settings)
-    before = flags_held(opened)
+        check_evidence(found)
     write_audit(found, out)
     if json:
         show_json(found.as_json())
         return
     _show(found, out)
     if before:
-        show(f"the run held {counted(before, 'flag')} of an earlier audit: these are in their place")
+        show(f"replaced the {counted(before, 'earlier flag')}; decisions stay")
 
 
 def _show(found: "Audit", out: Path) -> None:
@@ -96,6 +112,8 @@ def _show(found: "Audit", out: Path) -> None:
         + (f" ({others:,} of them about pairs that have no grade in the run)" if others else "")
         + (f"; set aside: {aside}" if aside else "")
     )
+    if read["first_position"] == 0:
+        show("note: ranks count from 0 in the events; here the first is 1")
     show(
         f"{pairs['graded']:,} graded pairs, {pairs['with_examined_impressions']:,} with engagement; "
         f"click model: {summary['examination']['model']}"

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
-from cli.output import show, show_json, show_left_out, show_table
+from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge.records import counted
+from judge.tables.scale import ends_note
 
 if TYPE_CHECKING:
     from finetune.held_out import Joined
-    from finetune.ratings import Ratings
-    from judge.adapter import Tuned
-    from judge.calibrate import Calibration
-    from judge.store import Run
+    from judge.calibration.calibrate import Calibration
+    from judge.labelling.config import Tuned
+    from judge.ratings.rated import Ratings
+    from judge.run.store import Run
 
 RATING_COLUMNS = ("query", "candidate_id", "query_id", "grade", "rater")
 
@@ -51,13 +52,13 @@ def calibrate(
     Example:
       judge calibrate runs/monday held-out.csv --rating label --report reliability.svg
     """
-    from finetune.ratings import Ratings
-    from judge.adapter import FILE, read_tuned
-    from judge.calibrate import doubts, majority_baseline
+    from judge.calibration.calibrate import doubts, majority_baseline
     from judge.errors import InputError
     from judge.files import write_whole
-    from judge.pairs import Source
-    from judge.store import Run
+    from judge.labelling.config import FILE, read_tuned
+    from judge.pairs.stage import Source
+    from judge.ratings.rated import Ratings
+    from judge.run.store import Run
 
     opened, target = Run.open(run), out or run / "calibration.json"
     for file in (target, report):
@@ -70,6 +71,7 @@ def calibrate(
     source = Source(ratings, None, read_map(map_, rating), need_text=False, skip_bad_rows=skip_bad_rows)
     found, joined, left_out = _fit(opened, Ratings(source, names), read_grades(grades))
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
+    occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
     kept = target.resolve() == (run / "calibration.json").resolve()
     _write(found.model_dump_json(indent=1), target, overwrite, kept=kept)
     if tuned and adapter:
@@ -79,10 +81,12 @@ def calibrate(
         _write(_chart(found, joined), report, overwrite)
     if json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
+        more |= {"scale_note": ends_note(occurring, opened.manifest.values)}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
     show_left_out(left_out)
+    show_ends(occurring, opened.manifest.values)
     if joined.missing:
         show(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
     for doubt in doubted:
@@ -92,7 +96,7 @@ def calibrate(
 
 def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
     """Whether a taught judge made a run's labels. One whose weights are merged is known by them: it has no adapter."""
-    from judge.model import find_model
+    from judge.models.model import find_model
 
     parts = run.manifest.parts
     merged = tuned.adapter is None
@@ -107,12 +111,12 @@ def _fit(
     import tempfile
 
     from finetune.held_out import join
-    from finetune.ratings import read_rated
-    from judge.calibrate import DECIDING
-    from judge.calibrate import calibrate as fit
-    from judge.columns import Columns
+    from judge.calibration.calibrate import DECIDING
+    from judge.calibration.calibrate import calibrate as fit
     from judge.fingerprint import file_digest
-    from judge.guideline import Guideline, known_grades
+    from judge.ratings.rated import read_rated
+    from judge.tables.columns import Columns
+    from judge.words.guideline import Guideline, known_grades
 
     policy, given = Guideline.model_validate(run.manifest.guideline), ratings.source
     # Texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
@@ -162,7 +166,7 @@ def _write(text: str, target: Path, overwrite: bool, *, kept: bool = False) -> N
 def _chart(found: "Calibration", joined: "Joined") -> str:
     import numpy as np
 
-    from judge.chart import reliability_svg
+    from judge.calibration.chart import reliability_svg
 
     plain = np.exp(joined.logprobs - np.logaddexp.reduce(joined.logprobs, axis=1, keepdims=True))
     right = plain.argmax(axis=1) == joined.shares.argmax(axis=1)

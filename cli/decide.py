@@ -33,9 +33,9 @@ def decide(
     Example:
       judge decide runs/monday queue.csv --author Ana
     """
-    from audit.engagement.sheet import read_decisions
-    from judge.decisions import Decisions
-    from judge.store import Run
+    from audit.review.sheet import read_decisions
+    from judge.run.decisions import Decisions
+    from judge.run.store import Run
 
     opened = Run.open(run)
     with input_file(file) as (path, name):

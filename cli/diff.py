@@ -10,8 +10,8 @@ from cli.options import Json, read_grades
 from cli.output import show, show_json, show_table
 
 if TYPE_CHECKING:
-    from audit.diff import Diff
-    from audit.moved import Move
+    from audit.diff.diff import Diff
+    from audit.diff.moved import Move
 
 SHOWN = 5
 """Examples, and segments, that the terminal shows; `--json` has more, `--out` all pairs."""
@@ -39,10 +39,10 @@ def diff(
     Example:
       judge diff runs/monday runs/tuesday --out moved.csv
     """
-    from audit.diff import diff as compare
-    from audit.moved import check_out
+    from audit.diff.diff import diff as compare
+    from audit.diff.moved import check_out
     from judge.errors import InputError
-    from judge.store import Run
+    from judge.run.store import Run
 
     if out is not None:
         check_out(out)
@@ -190,7 +190,7 @@ def _short(value: str | None) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    from judge.prompt import clean
+    from judge.words.prompt import clean
 
     text = clean(text)
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -14,9 +14,9 @@ from cli.serving import Adapter, EngineConfig, Url, default_judge, read_serving
 from judge.errors import InputError
 
 if TYPE_CHECKING:
-    from judge.adapter import Manner
     from judge.engines import Serving
-    from judge.guideline import Guideline
+    from judge.labelling.config import Manner
+    from judge.words.guideline import Guideline
 
 PACKAGES = (
     *("relevance-judge", "torch", "transformers", "accelerate", "gguf", "vllm", "peft"),
@@ -63,8 +63,8 @@ def doctor(
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
         if "chat" in names:
             raise InputError("--parity compares engines that take the same tokens, and chat takes none", "name others")
-        from judge.adapter import Wishes, find_manner
-        from judge.embedded import EMBEDDED
+        from judge.labelling.config import Wishes, find_manner
+        from judge.models.embedded import EMBEDDED
 
         # What `judge label` would take with both engines.
         either = {judge} if judge else {default_judge(name) for name in names}
@@ -101,9 +101,9 @@ def doctor(
 
 
 def _look() -> dict[str, Any]:
-    from judge.embedded import embedded_state
     from judge.engines import KINDS
-    from judge.shipped import shipped_judges
+    from judge.models.embedded import embedded_state
+    from judge.models.shipped import shipped_judges
 
     packages = {name: _version(name) for name in PACKAGES}
     machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
@@ -130,8 +130,8 @@ def _look() -> dict[str, Any]:
 
 
 def _taught(directory: Path) -> str:
-    from judge.adapter import read_tuned
-    from judge.model import local_directory
+    from judge.labelling.config import read_tuned
+    from judge.models.model import local_directory
 
     base = read_tuned(directory).base
     there = local_directory(base.name, base.revision) is not None
@@ -145,7 +145,7 @@ def _side(name: str, url: str | None, config: Path | None, adapter: Path | None,
 
 
 def _parity(policy: "Guideline", manner: "Manner", servings: "list[Serving]", json: bool) -> None:
-    from judge.parity import compare
+    from judge.labelling.parity import compare
 
     found = compare(policy, manner, (servings[0], servings[1]))
     if json:

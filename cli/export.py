@@ -107,7 +107,8 @@ def export(
       judge export runs/monday --push my-shop/relevance --ratings ratings.csv
     """
     from judge.export import Selection, check_used, export, read_selection
-    from judge.store import Run
+    from judge.export.formats import EVERYTHING
+    from judge.run.store import Run
 
     selection: Selection = read_selection(
         min_confidence=min_confidence,
@@ -152,3 +153,6 @@ def export(
     if selection.splits:
         rows += [(f"records of {split}", f"{count:,}") for split, count in done.records.items()]
     show_table(rows, right=(1,))
+    if done.undecided:
+        fix = "--to judgments --without-flagged" if to in EVERYTHING else "--without-flagged"
+        show(f"{counted(done.undecided, 'label')} in it flagged and undecided; {fix} leaves them out")

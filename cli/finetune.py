@@ -9,11 +9,11 @@ from cli.ends import stoppable
 from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file, read_grades
 from cli.options import read_map as read_mapping
 from cli.output import progress, say, show, show_json, show_left_out, show_table
-from judge import guideline as guidelines
+from judge.words import guideline as guidelines
 
 if TYPE_CHECKING:
     from finetune.checkpoint import Look
-    from judge.adapter import Tuned
+    from judge.labelling.config import Tuned
 
 
 def finetune(
@@ -61,8 +61,8 @@ def finetune(
     from finetune.loop import Watch
     from finetune.merge import check_free
     from finetune.merge import merge as write_merged
-    from finetune.ratings import Ratings
-    from judge.pairs import Source
+    from judge.pairs.stage import Source
+    from judge.ratings.rated import Ratings
 
     check()
     if merge:
@@ -96,7 +96,7 @@ def _show_look(look: "Look") -> None:
 
 
 def _show(tuned: "Tuned") -> None:
-    from audit import measures
+    from judge.statistics import measures
 
     training, found = tuned.training, tuned.validation
     values = [label.grade for label in tuned.labels]

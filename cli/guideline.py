@@ -7,8 +7,8 @@ import typer
 
 from cli.options import Json
 from cli.output import show, show_json, show_source
-from judge import guideline as guidelines
 from judge.errors import InputError
+from judge.words import guideline as guidelines
 
 
 def guideline(
@@ -26,7 +26,7 @@ def guideline(
     Example:
       judge guideline three-level --html handbook.html
     """
-    from judge.handbook import as_text, write_html
+    from judge.words.handbook import as_text, write_html
 
     if source and (json or html):
         other = "--json" if json else "--html"

@@ -17,8 +17,8 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import show, show_json, show_summary
-from judge import guideline as guidelines
+from cli.output import show, show_ends, show_json, show_summary
+from judge.words import guideline as guidelines
 
 
 def import_(
@@ -41,10 +41,10 @@ def import_(
     Example:
       judge import judgments.csv --rating label --grades E=2,S=1,C=1,I=0 --out runs/people
     """
-    from judge.importing import import_run
-    from judge.pairs import Source
-    from judge.store import Run
-    from judge.summary import summarise
+    from judge.labelling.importing import import_run
+    from judge.pairs.stage import Source
+    from judge.run.store import Run
+    from judge.run.summary import summarise
 
     policy = guidelines.load_guideline(guideline)
     known = guidelines.known_grades(read_grades(grades), policy)
@@ -59,4 +59,5 @@ def import_(
         show_json(summary.model_dump())
         return
     show_summary(summary)
+    show_ends((int(grade) for grade, count in summary.grades.items() if count), policy.values)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")

@@ -24,9 +24,9 @@ from cli.serving import (
 )
 
 if TYPE_CHECKING:
-    from judge.abstain import Threshold
-    from judge.engines.chat.usage import Price
-    from judge.job import Labelling
+    from judge.calibration.abstain import Threshold
+    from judge.labelling.job import Labelling
+    from judge.run.usage import Price
 
 SAMPLE = 48
 """Pairs that a dry run scores."""
@@ -90,13 +90,13 @@ def label(
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
-    from judge.adapter import Wishes, find_manner
-    from judge.engines.chat.usage import read_price
     from judge.errors import InputError
-    from judge.job import Labelling
-    from judge.pairs import Source
-    from judge.store import Run
-    from judge.summary import summarise, usage_of
+    from judge.labelling.config import Wishes, find_manner
+    from judge.labelling.job import Labelling
+    from judge.pairs.stage import Source
+    from judge.run.store import Run
+    from judge.run.summary import summarise, usage_of
+    from judge.run.usage import read_price
 
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")

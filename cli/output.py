@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,8 @@ import typer
 
 from judge.files import dump_json
 from judge.records import counted
-from judge.summary import Summary
+from judge.run.summary import Summary
+from judge.tables.scale import ends_note
 
 STRANGE = 0.5
 """A judge that knows its grades puts far less than this share of its probability on other words."""
@@ -99,6 +100,12 @@ def show_left_out(kinds: Mapping[str, int]) -> None:
     """Rows of ratings that were skipped, by what is wrong with them."""
     for what, count in kinds.items():
         show(f"  left out: {counted(count, 'row')} × {what}")
+
+
+def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
+    """A note where no rating is the lowest or the highest grade: the file may be on another scale."""
+    if note := ends_note(occurring, values):
+        show(f"note: {note}")
 
 
 def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:

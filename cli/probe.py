@@ -36,14 +36,14 @@ def probe(
     Example:
       judge probe pairs.csv --catalogue products.jsonl --judge runs/adapter --limit 200
     """
-    from audit.perturbations import PERTURBATIONS
-    from audit.probe import probe as ask
-    from audit.probe import sample
-    from judge.adapter import Wishes, find_manner
+    from audit.probes.perturbations import PERTURBATIONS
+    from audit.probes.probe import probe as ask
+    from audit.probes.probe import sample
     from judge.engines import Judge
     from judge.errors import InputError
-    from judge.label import read_pairs
-    from judge.pairs import Source, stage
+    from judge.labelling.config import Wishes, find_manner
+    from judge.labelling.label import read_pairs
+    from judge.pairs.stage import Source, stage
 
     policy, manner = find_manner(Wishes(judge or default_judge(engine), guideline, chat=engine == "chat"))
     serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge)

@@ -9,11 +9,11 @@ import typer
 from cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
-    from audit.ratings import Layout
     from judge.export import Selection
-    from judge.hub import Published
-    from judge.hub.facts import Agreement
-    from judge.store import Run
+    from judge.export.hub import Published
+    from judge.export.hub.facts import Agreement
+    from judge.ratings.reader import Layout
+    from judge.run.store import Run
 
 Push = Annotated[
     str | None,
@@ -53,8 +53,8 @@ class Pushing:
 
 def publish(run: "Run", selection: "Selection", asked: Pushing, json: bool) -> None:
     """Publish, and show what is there now."""
-    from judge.hub import Target, check
-    from judge.hub import publish as push
+    from judge.export.hub import Target, check
+    from judge.export.hub import publish as push
 
     target = Target(asked.repo, asked.revision, asked.private, asked.tag, asked.licence)
     check(target)
@@ -69,8 +69,8 @@ def agreement(run: "Run", asked: Pushing) -> "Agreement | None":
     """The run beside people's grades, where they were given."""
     if asked.ratings is None:
         return None
-    from audit.agree import Question, agree
-    from judge.hub.facts import Agreement
+    from audit.agreement.agree import Question, agree
+    from judge.export.hub.facts import Agreement
 
     found = agree(Question(asked.ratings, asked.layout, runs=[run], name=asked.ratings.name)).as_json()
     people = found["people"]
@@ -93,7 +93,7 @@ def _names() -> dict[str, str]:
 
 
 def _figure(name: str, found: Any) -> Any:
-    from judge.hub.facts import Figure
+    from judge.export.hub.facts import Figure
 
     held = found if isinstance(found, dict) else {k: getattr(found, k) for k in ("value", "low", "high", "reason")}
     return Figure(name=name, **{key: held[key] for key in ("value", "low", "high", "reason")})

@@ -23,10 +23,10 @@ def queue(
     Example:
       judge queue runs/monday --to csv --out queue.csv
     """
-    from audit.engagement.queue import FORMS, read_queue
+    from audit.review.queue import FORMS, read_queue
     from judge.errors import InputError
     from judge.files import new_file
-    from judge.store import Run
+    from judge.run.store import Run
 
     if to not in FORMS:
         raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(FORMS)}")

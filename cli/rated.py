@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judge.guideline import Guideline, known_grades
-from judge.rows import Row, Table
+from judge.tables.rows import Row, Table
+from judge.words.guideline import Guideline, known_grades
 
 if TYPE_CHECKING:
-    from audit.ratings import Layout
-    from judge.pairs import Source, Staged
+    from judge.pairs.stage import Source, Staged
+    from judge.ratings.reader import Layout
 
 OF_GRADES = {
     "unknown grade": "unknown_grade",
@@ -28,9 +28,9 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
     Raises:
         InputError: A file as a whole cannot be used.
     """
-    from audit.ratings import NAMES, read_problems
-    from judge.intake import SHOWN
-    from judge.pairs import stage
+    from judge.pairs.intake import SHOWN
+    from judge.pairs.stage import stage
+    from judge.ratings.reader import NAMES, read_problems
 
     known = known_grades(layout.grades or None, policy)
     long = _has(Table(source.pairs, source.name), layout.mapping.get("rater", ["rater"]))
@@ -43,7 +43,7 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
     mapping = {name: columns for name, columns in source.mapping.items() if name in ours or name not in NAMES}
     grades = None if wide else known
     staged = stage(replace(source, mapping=mapping, grades=grades, need_text=False), policy, folder)
-    found = read_problems(source.pairs, replace(layout, grades=known), source.name)
+    found, scale = read_problems(source.pairs, replace(layout, grades=known), policy.values, source.name)
     found = [replace(problem, kind=OF_GRADES[problem.kind]) for problem in found if problem.kind in OF_GRADES]
     kinds = {kind: count for kind, count in staged.kinds.items() if kind not in OF_GRADES.values()}
     kinds |= Counter(problem.kind for problem in found)
@@ -53,7 +53,7 @@ def check_ratings(source: "Source", layout: "Layout", policy: Guideline, folder:
     differ = staged.kinds.get("conflicting_grade", 0) - kinds.get("conflicting_grade", 0)
     read = {*layout.raters, layout.gold, *(c for name in NAMES for c in layout.mapping.get(name, [name]))}
     unused = [column for column in staged.unused if column not in read]
-    return replace(staged, kinds=kinds, problems=problems, unused=unused), max(0, differ)
+    return replace(staged, kinds=kinds, problems=problems, unused=unused, scale=scale), max(0, differ)
 
 
 def _has(table: Table, columns: Sequence[str]) -> bool:

@@ -22,9 +22,9 @@ def review(
     Example:
       judge review runs/monday --author Ana
     """
-    from audit.engagement.review import Review, serve
+    from audit.review.page import Review, serve
     from judge.errors import InputError
-    from judge.store import Run
+    from judge.run.store import Run
 
     if author is None:
         try:

@@ -57,9 +57,9 @@ def default_judge(engine: str) -> str:
     Raises:
         InputError: Only the user knows what an endpoint serves.
     """
-    from judge.embedded import EMBEDDED
     from judge.errors import InputError
-    from judge.shipped import SHIPPED, shipped_directory
+    from judge.models.embedded import EMBEDDED
+    from judge.models.shipped import SHIPPED, shipped_directory
 
     if engine == "chat":
         raise InputError("--engine chat needs --judge: the model's name at the endpoint", "add --judge MODEL")

@@ -19,8 +19,8 @@ def status(
     Example:
       judge status runs/monday
     """
-    from judge.store import Run
-    from judge.summary import summarise
+    from judge.run.store import Run
+    from judge.run.summary import summarise
 
     summary = summarise(Run.open(run))
     if json:

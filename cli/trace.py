@@ -12,9 +12,9 @@ from cli.options import Grades, Json, Map, Rating, input_file
 from cli.output import show, show_json, show_table
 
 if TYPE_CHECKING:
-    from judge.asked import Asked
-    from judge.export.whereabouts import Whereabouts
-    from judge.trace import Trace
+    from judge.export.row_exports import Whereabouts
+    from judge.labelling.prompt_replay import Asked
+    from judge.labelling.trace import Trace
 
 SHOWN = ("type", "strength", "q_value", "p_wrong", "suggested_grade", "suggested_action")
 """What a flag says; the rest of its row is evidence."""
@@ -45,9 +45,9 @@ def trace(
     Example:
       judge trace runs/monday "hiking boots" P001 --ratings ratings.csv
     """
-    from judge.export.whereabouts import whereabouts
-    from judge.store import Run
-    from judge.trace import trace as follow
+    from judge.export.row_exports import whereabouts
+    from judge.labelling.trace import trace as follow
+    from judge.run.store import Run
 
     opened = Run.open(run)
     found = follow(opened, query, candidate, judge)
@@ -67,8 +67,8 @@ def trace(
 def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str, Any]]:
     from dataclasses import replace
 
-    from audit.ratings import read_ratings
-    from judge.guideline import Guideline, known_grades
+    from judge.ratings.reader import read_ratings
+    from judge.words.guideline import Guideline, known_grades
 
     guideline = Guideline.model_validate(run.manifest.guideline)
     known = replace(layout, grades=known_grades(layout.grades or None, guideline))
@@ -203,7 +203,10 @@ def _show_asked(asked: "Asked") -> None:
 
 def _final(found: "Trace") -> str:
     last = found.counts
-    assert last is not None
+    if last is None:
+        return "a judge's opinion settles nothing: the label stands" + (
+            ", and the pair stays in the queue" * bool(found.flags)
+        )
     if found.final_grade != found.grade:
         return f"the last one counts: an export has grade {found.final_grade} by {last.author}"
     if found.status == "skipped" and last.grade is not None:

@@ -11,8 +11,8 @@ from cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_m
 from cli.output import reading_notes, show, show_json, show_table
 from cli.rated import check_ratings
 from cli.serving import JudgeGuideline, JudgeName, default_judge
-from judge import guideline as guidelines
 from judge.records import counted
+from judge.words import guideline as guidelines
 
 SHOWN = 12
 """Unused columns that are named."""
@@ -44,9 +44,9 @@ def validate(
       judge validate pairs.csv --catalogue products.jsonl --map candidate_id=sku
       judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
-    from judge.adapter import Wishes, find_manner
-    from judge.model import check_name
-    from judge.pairs import Source, stage
+    from judge.labelling.config import Wishes, find_manner
+    from judge.models.model import check_name
+    from judge.pairs.stage import Source, stage
 
     rated = any((rating, raters, gold, grades))
     if judge is None and (rated or guideline):
@@ -61,6 +61,7 @@ def validate(
             staged, differ = check_ratings(source, layout, policy, Path(folder))
         else:
             staged = stage(source, policy, Path(folder))
+    error = staged.scale.error() if staged.scale else None
     if json:
         shown = [
             {
@@ -86,7 +87,13 @@ def validate(
             "passed_over": dict(staged.passed_over),
         }
         differing = {"raters_differ": differ} if rated else {}
-        show_json({**counts, **differing, "problems": dict(staged.kinds), "first": shown, **notes})
+        scale = staged.scale and {
+            "values": staged.scale.seen,
+            "message": error.message if error else staged.scale.note(),
+            "fix": error.hint if error else None,
+        }
+        found = {"problems": dict(staged.kinds), "first": shown, "scale": scale}
+        show_json({**counts, **differing, **found, **notes})
     else:
         show_table(
             [
@@ -115,5 +122,9 @@ def validate(
                 show(f"  {problem}")
             if count > len(first):
                 show(f"  … and {count - len(first):,} more")
+        if error:
+            show("", f"the grades: {error.message}", f"  fix: {error.hint}")
+        elif staged.scale and (unused := staged.scale.note()):
+            show("", f"note: {unused}")
     if staged.problems:
         raise typer.Exit(2)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from judge.errors import InputError
-from judge.guideline import Guideline
 from judge.records import Record
-from judge.settings import read_yaml
+from judge.settings import read_yaml, why_unreadable
+from judge.words.guideline import Guideline
 
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
@@ -91,8 +91,9 @@ def load_config(path: Path | None = None) -> LoraConfig:
     try:
         given = read_yaml(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        what = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read ({what})", "name a YAML file like finetune/lora.yaml") from None
+        raise InputError(
+            f"{path}: cannot be read ({why_unreadable(error)})", "name a YAML file like finetune/lora.yaml"
+        ) from None
     if not isinstance(given, dict):
         raise InputError(f"{path}: holds no keys", "write lines of `key: value`, as finetune/lora.yaml does")
     try:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from finetune.ratings import Rated
 from finetune.targets import targets
 from judge.errors import InputError, RunError
-from judge.export.similar import canonical, query_groups
+from judge.ratings.rated import Rated
 from judge.records import query_key
-from judge.store import Run
+from judge.run.store import Run
+from judge.words.similar import canonical, query_groups
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from finetune.ratings import Rated
-from judge.guideline import Guideline
+from judge.ratings.rated import Rated
 from judge.records import Pair
+from judge.words.guideline import Guideline
 
 ORDERS = (
     "Grade: {grade}",

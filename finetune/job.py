@@ -18,18 +18,18 @@ from finetune.lessons import build_lessons, deal
 from finetune.loop import Training, Watch
 from finetune.network import Network, repeatable
 from finetune.outcome import Prepared, describe, store
-from finetune.ratings import Rated, Ratings, read_rated
 from finetune.targets import targets
 from judge import __version__
-from judge.adapter import FILE, Tuned, read_tuned
 from judge.engines.memory import enough_memory
 from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import check_here, dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
-from judge.guideline import Guideline
-from judge.model import JudgeModel, find_model
-from judge.prompt import PromptBuilder, template_digest
-from judge.tokenizer import ModelTokenizer
+from judge.labelling.config import FILE, Tuned, read_tuned
+from judge.models.model import JudgeModel, find_model
+from judge.ratings.rated import Rated, Ratings, read_rated
+from judge.words.guideline import Guideline
+from judge.words.prompt import PromptBuilder, template_digest
+from judge.words.tokenizer import ModelTokenizer
 
 KEY, CONFIG, CHECKPOINT = "training.json", "lora.yaml", "checkpoint.safetensors"
 FREE = ("batch_tokens", "checkpoint_every")

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from finetune.config import LoraConfig
 from finetune.hostile import hostile, respelt
-from finetune.ratings import Rated
 from finetune.warm import MADE, warm_pairs
 from judge.errors import InputError
-from judge.export.similar import query_groups
-from judge.guideline import Guideline
-from judge.prompt import PromptBuilder
+from judge.ratings.rated import Rated
+from judge.words.guideline import Guideline
+from judge.words.prompt import PromptBuilder
+from judge.words.similar import query_groups
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from finetune.network import BASE
-from judge.adapter import FILE, Tuned
+from judge.engines.applying import apply_lora, check_lora
 from judge.engines.loading import load_model
 from judge.errors import RunError
 from judge.files import new_folder
-from judge.gguf import quiet_transformers
-from judge.model import find_model
+from judge.labelling.config import FILE, Tuned
+from judge.models.gguf import quiet_transformers
+from judge.models.model import find_model
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json")
 
@@ -33,14 +34,13 @@ def merge(tuned: Tuned, adapter: Path, out: Path) -> None:
     Raises:
         RunError: The directory is taken.
         InputError: It cannot be written.
-        ModelError: The base cannot be found or loaded.
+        ModelError: The base cannot be found or loaded, or not all of the adapter applies to it.
     """
-    from peft import PeftModel
-
     check_free(out, adapter)
     base = find_model(tuned.base.wanted)
+    check_lora(adapter, base.directory)
     plain = load_model(base.directory, "auto", BASE)
-    merged: Any = PeftModel.from_pretrained(plain, str(adapter), local_files_only=True).merge_and_unload()
+    merged: Any = apply_lora(plain, adapter, base.directory)
     merged.config._name_or_path = ""
     with new_folder(out) as folder:
         with quiet_transformers():
@@ -48,5 +48,5 @@ def merge(tuned: Tuned, adapter: Path, out: Path) -> None:
         for name in TOKENIZER:
             if (base.directory / name).is_file():
                 shutil.copyfile(base.directory / name, folder / name)
-        own = tuned.model_copy(update={"adapter": None})
+        own = tuned.model_copy(update={"adapter": None, "merged": tuned.adapter})
         (folder / FILE).write_text(own.model_dump_json(indent=1), encoding="utf-8")

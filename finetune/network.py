@@ -16,7 +16,7 @@ from finetune.lessons import Example, Lessons, pieces
 from judge.engines.loading import load_model
 from judge.engines.memory import ran_out, room_for
 from judge.errors import EngineError, ModelError
-from judge.model import JudgeModel
+from judge.models.model import JudgeModel
 
 BASE = "name a causal language model as --base"
 """What to do where it cannot be loaded."""

@@ -14,15 +14,15 @@ from finetune.lessons import Lessons
 from finetune.loop import examine
 from finetune.network import Network
 from judge import __version__
-from judge.adapter import Base, LabelToken, Tuned
-from judge.calibrate import Calibration, calibrate, trust
-from judge.embedded import EMBEDDED
+from judge.calibration.calibrate import Calibration, calibrate, trust
 from judge.errors import InputError
 from judge.files import now, sync
 from judge.fingerprint import Fingerprint, adapter_digest
-from judge.guideline import Guideline
-from judge.model import JudgeModel
-from judge.prompt import template_digest
+from judge.labelling.config import Base, LabelToken, Tuned
+from judge.models.embedded import EMBEDDED
+from judge.models.model import JudgeModel
+from judge.words.guideline import Guideline
+from judge.words.prompt import template_digest
 
 PARTS = ("train", "validation", "calibration")
 

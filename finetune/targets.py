@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from judge import consensus
 from judge.errors import InputError
+from judge.statistics import dawid_skene as consensus
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,7 +36,7 @@ def targets(votes: Sequence[Mapping[str, int]], values: Sequence[int], how: str)
 
 
 def dawid_skene(votes: Sequence[Mapping[str, int]], values: Sequence[int]) -> Floats:
-    """Posteriors of the true grades, raters' confusions learnt along the way; see `judge.consensus.dawid_skene`."""
+    """Posteriors of the true grades, raters' confusions learnt along the way; see `judge.statistics`."""
     raters = {name: place for place, name in enumerate(sorted({rater for pair in votes for rater in pair}))}
     given = [(index, raters[rater], grade) for index, pair in enumerate(votes) for rater, grade in pair.items()]
     pair, rater, grade = np.array(given, dtype=np.int64).reshape(-1, 3).T

@@ -9,11 +9,11 @@ candidates that no held-out query has are used, so that nothing of those is seen
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-from finetune.ratings import Rated
 from judge.errors import InputError
-from judge.guideline import Guideline
-from judge.overlap import words
+from judge.ratings.rated import Rated
 from judge.records import Pair
+from judge.words.guideline import Guideline
+from judge.words.overlap import words
 
 ATTRIBUTES = ("brand", "colour", "material", "size")
 """Fields whose value can stand in a query and be wrong in a product."""

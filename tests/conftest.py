@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from judge.guideline import load_guideline
-from judge.label import read_pairs
-from judge.pairs import Source, stage
+from judge.labelling.label import read_pairs
+from judge.pairs.stage import Source, stage
+from judge.words.guideline import load_guideline
 
 # Several processes test side by side on one machine: threads of one model would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-pytest_plugins = ["hub_fixtures"]
+pytest_plugins = ["browser_fixtures", "hub_fixtures"]
 
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
@@ -57,6 +57,25 @@ def judge(tmp_path):
         return finished
 
     return run
+
+
+def in_process(*arguments):
+    """Run the command line in this process and this folder; for fixtures wider than a test, which `main` is not."""
+    import contextlib
+    import io
+    from unittest.mock import patch
+
+    from cli.main import main as command
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in "oe")
+    argv = patch.object(sys, "argv", ["judge", *map(str, arguments)])
+    with argv, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+        command()
+    texts = []
+    for stream in (out, err):
+        stream.seek(0)
+        texts.append(stream.read())
+    return Finished(end.value.code or 0, *texts)
 
 
 @pytest.fixture
@@ -211,10 +230,10 @@ def tuned(guideline):
     """What a judge of the three-level guideline with one short field says of itself."""
     import numpy as np
 
-    from judge.adapter import Base, LabelToken, Tuned
-    from judge.calibrate import calibrate
+    from judge.calibration.calibrate import calibrate
     from judge.files import now
-    from judge.prompt import template_digest
+    from judge.labelling.config import Base, LabelToken, Tuned
+    from judge.words.prompt import template_digest
 
     rng = np.random.default_rng(0)
     logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
@@ -249,6 +268,29 @@ def directory(tuned, tmp_path):
     return write_tuned(folder, tuned.model_copy(update={"adapter": adapter_digest(folder)}))
 
 
+def write_flags(run, rows):
+    """Flags, and the evidence behind them, as an audit leaves them in a run.
+
+    Rows are `(row, query_id, query, candidate_id, grade, suggested_grade)`, with p_wrong .9, the later the more seen.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = ("row", "query_id", "query", "candidate_id", "grade", "suggested_grade")
+    counts = ("examined_impressions", "clicks", "examined_clicks", "carts", "purchases")
+    found = [
+        {**dict(zip(names, row, strict=True)), **dict.fromkeys(counts, 1), "impressions": 100 * number}
+        | {"candidate": '{"title": "Lamp"}', "type": "likely_label_error", "strength": 1.0, "p_wrong": 0.9}
+        | {"expected_clicks": None, "people_grade": None, "posterior": [0.1, 0.2, 0.7]}
+        for number, row in enumerate(rows, 1)
+    ]
+    table = pa.Table.from_pylist(found)
+    for name in ("people_grade", "expected_clicks"):
+        table = table.set_column(table.schema.get_field_index(name), name, pa.nulls(len(found), pa.float64()))
+    pq.write_table(table.drop_columns("posterior"), run.path / "flags.parquet")
+    pq.write_table(table.select(["row", "query_id", "candidate_id", "posterior"]), run.path / "evidence.parquet")
+
+
 def write_tuned(folder, tuned):
     (folder / "judge.json").write_text(tuned.model_dump_json())
     return folder
@@ -258,12 +300,12 @@ def write_tuned(folder, tuned):
 def run_of(tmp_path, guideline):
     """Make a finished run of rows `query, candidate_id, title` and what labels have; people's grades without
     probabilities."""
-    from judge.job import begin_run
-    from judge.label import read_pairs, skipped
-    from judge.manifest import Tally
-    from judge.parquet import label_table
+    from judge.labelling.job import begin_run
+    from judge.labelling.label import read_pairs, skipped
     from judge.records import Label
-    from judge.store import Run
+    from judge.run.labels import label_table
+    from judge.run.manifest import Tally
+    from judge.run.store import Run
 
     def make(rows, name="run", policy=guideline):
         path, run = tmp_path / f"{name}.jsonl", Run(tmp_path / name)

@@ -5,7 +5,7 @@ from collections import Counter
 
 from conftest import ROOT
 
-from judge.guideline import load_guideline
+from judge.words.guideline import load_guideline
 
 SHOP = ROOT / "examples" / "shop"
 

@@ -3,8 +3,9 @@
 Rules, in this order; each row that breaks one is set aside and counted under its name:
 
 - `unreadable`, `invalid_json`: the line cannot be parted into cells.
-- `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from 1 on
-  (events other than impressions take their impression's); `other_action`: an event of no interest here.
+- `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from the first rank
+  on, which `audit.engagement.ranks` finds (events other than impressions take their impression's); `other_action`: an
+  event of no interest here.
 - `bad_count`: a count is negative or no whole number; `clicks_above_impressions`: counts that cannot be.
 - `bad_flag`: whether a shown result was clicked, put into a cart or bought is neither 0 nor 1; empty is 0.
 - `bot`: a client with more than `Rules.events_a_day` events on one day, or that clicked more than
@@ -19,7 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audit.engagement.source import EngagementFile, Opened, open_engagement, said
+from audit.engagement.damage import not_readable
+from audit.engagement.ranks import first_position
+from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
@@ -41,6 +44,8 @@ class Rules:
     events_a_day: int = 5_000
     impressions: int = 200
     click_share: float = 0.8
+    first_position: int | None = None
+    """The rank of the first result, 0 or 1; found in the file unless given."""
     memory: str = "5GB"
     threads: int | None = None
 
@@ -61,6 +66,8 @@ class Aggregated:
     set_aside: Mapping[str, int]
     bots: int
     """Clients taken for bots."""
+    first_position: int
+    """The file's rank of the first result, 0 or 1; in the tables the first is 1."""
 
     @property
     def sessions(self) -> bool:
@@ -81,33 +88,43 @@ def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Ag
     """
     import duckdb
 
+    name = source.name or str(source.path)
     try:
-        return _aggregate(db, source, rules)
+        found, rows = _aggregate(db, source, rules or Rules())
+    except duckdb.OutOfMemoryException:
+        raise InputError(f"{name}: memory and disk do not suffice", SHORT) from None
     except duckdb.Error as error:
-        hint = "mend the file; where memory is short, give more with --memory, or fewer columns as Parquet"
-        raise InputError(f"{source.name or source.path}: cannot be read ({said(error)})", hint) from None
+        raise not_readable(source.path, name) from error
+    if found.rows != rows:
+        raise InputError(
+            f"{name}: {found.rows:,} rows were read of {rows:,} counted in the file",
+            "leave the file alone while it is read; if nothing else writes to it, give it as Parquet",
+        )
+    return found
 
 
-def _aggregate(db: Any, source: EngagementFile, rules: Rules | None) -> Aggregated:
+def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregated, int]:
+    """What a file holds, and how many rows an independent count finds in it."""
     opened = open_engagement(db, source)
-    rules = rules or Rules()
     has = set(opened.columns)
     key = "query_id" if "query_id" in has and opened.shape != "ubi" else "query"
     # In JSON and Parquet an empty text is not null: without this, all who have no id would be one search or client.
     texts = [name for name in (key, "candidate_id", "search_id", "client_id") if name in has]
     trimmed = ", ".join(f"nullif(trim({name}::VARCHAR), '') AS {name}" for name in texts)
     db.execute(_MACROS)
+    first = first_position(db, opened, ACTIONS, rules.first_position)
+    # A sum of integers would overflow at the last of them.
+    rank = f"TRY_CAST(TRY_CAST(whole(position) AS INTEGER)::BIGINT + {1 - first} AS INTEGER)"
     db.execute(f"""
         CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM (
-            SELECT * REPLACE ({trimmed}, TRY_CAST(whole(position) AS INTEGER) AS position),
-                   TRY_CAST(whole(position) AS INTEGER) IS NULL AND position IS NOT NULL AS odd_position
+            SELECT * REPLACE ({trimmed}, {rank} AS position),
+                   {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
             FROM raw)""")
     found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
-    unread = opened.unread(db)
-    set_aside = {name: n for name, n in {"unreadable": unread, **found["set_aside"]}.items() if n}
+    set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
     _keys(db, key, has)
-    rows = found["rows"] + unread
-    return Aggregated(opened.shape, rows, rows - sum(set_aside.values()), set_aside, found["bots"])
+    rows = found["rows"]
+    return Aggregated(opened.shape, rows, rows - sum(set_aside.values()), set_aside, found["bots"], first), opened.rows
 
 
 def _keys(db: Any, key: str, has: set[str]) -> None:

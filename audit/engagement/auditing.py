@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.engagement.aggregate import Aggregated, Rules, aggregate
-from audit.engagement.cells import read_cells, read_searches
+from audit.engagement.counts import read_cells, read_searches
 from audit.engagement.evidence import Verdict
 from audit.engagement.examination import Examination, examine
 from audit.engagement.flags import FlagRow, FlagType, Weighed, find_flags, weigh
@@ -15,7 +15,7 @@ from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_cli
 from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
 from judge.files import now
-from judge.store import Run
+from judge.run.store import Run
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.engagement.cells import Floats, Searches
 from audit.engagement.clickmodels import PRIOR, TINY, WIDTH, ClickModel
+from audit.engagement.counts import Floats, Searches
 
 ROUNDS = 20
 

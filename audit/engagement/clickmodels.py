@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.engagement.cells import Cells, Floats, Ints
+from audit.engagement.counts import Cells, Floats, Ints
 
 ROUNDS = 60
 PRIOR = 2.0

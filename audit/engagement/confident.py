@@ -7,7 +7,7 @@ the classes that reach their threshold is another one.
 
 import numpy as np
 
-from audit.engagement.cells import Floats, Ints
+from audit.engagement.counts import Floats, Ints
 
 
 def thresholds(labels: Ints, probabilities: Floats) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import digamma, expit, gammaln, logit
 
-from audit.engagement.cells import Floats, Ints
+from audit.engagement.counts import Floats, Ints
 
 NODES = np.linspace(-3, 3, 31)
 """Where base rates are summed over, in units of their spread."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audit.engagement.browsing import fit_browsing
-from audit.engagement.cells import Cells, Floats, Ints, Searches
 from audit.engagement.clickmodels import MODELS, NEEDS_SEARCHES, WIDTH, ClickModel, contexts, perplexity
+from audit.engagement.counts import Cells, Floats, Ints, Searches
 
 RESAMPLES = 30
 DRAWN = 200

@@ -2,7 +2,7 @@
 
 A pair's chance that the label is right is its local false discovery rate; flags of one type, strongest first, are
 taken as long as their mean stays at or below the level (Newton et al. 2004, "Detecting differential gene expression
-with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far as the posterior is right.
+with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far as the model fits.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import betabinom
 
-from audit.engagement.cells import Floats, Ints
 from audit.engagement.confident import suspects
+from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import Counts, Rates, Verdict, update
 from audit.engagement.labelled import Labelled
 

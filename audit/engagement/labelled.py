@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from audit.engagement.aggregate import folded
-from audit.engagement.cells import Floats, Ints
+from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.errors import InputError
-from judge.guideline import Guideline, known_grades
-from judge.pairs import Source, stage
+from judge.pairs.stage import Source, stage
+from judge.run.store import Run
 from judge.sql import quoted
-from judge.store import Run
+from judge.words.guideline import Guideline, known_grades
 
 TRUST = 0.9
 """How far a grade without probabilities is believed before engagement is looked at; the rest goes to its neighbours

@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.engagement.auditing import Audit
 from audit.engagement.flags import FlagType
-from judge.guideline import Guideline
+from judge.words.guideline import Guideline
 
 TOP = 60
 """Flagged pairs shown with their texts; all of them are in flags.parquet."""

@@ -19,10 +19,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from judge.columns import Columns
+from audit.engagement.log_lines import LogLines
 from judge.errors import InputError
-from judge.rows import Row, Table
 from judge.sql import identifier, quoted
+from judge.tables.columns import Columns
+from judge.tables.rows import Row, Table
 
 EVENT_NAMES = (
     "search_id",
@@ -38,8 +39,11 @@ EVENT_NAMES = (
 )
 SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
 COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
+BLANK = " \t\v\f\r\n"
+"""What a blank line consists of."""
 HEAD = 20_000
 """Objects of a JSONL file whose keys are its columns."""
+SHORT = "give more memory with --memory, more disk with TMPDIR, or fewer events"
 NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
 _UBI = {
     "search_id": "$.query_id",
@@ -72,23 +76,20 @@ class Opened:
     """An engagement file as the DuckDB view `raw`.
 
     `shape` is `ubi`, `events`, `impressions` or `counts`; `columns` are those of our names that the view has. A cell
-    is text unless the file is Parquet. Rows that no reader can part into cells are not in the view: `unread` counts
-    them once the view has been read to its end.
+    is text unless the file is Parquet. The column `broken` says of a row that has no cells why.
     """
 
     shape: str
     columns: tuple[str, ...]
     name: str
-
-    def unread(self, db: Any) -> int:
-        """Lines set aside because they could not be parted into cells."""
-        if not db.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone()[0]:
-            return 0
-        return int(db.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchone()[0])
+    rows: int
+    """The file's rows, counted apart from the view: lines of text that are not blank, or what the footer says."""
 
 
 def open_engagement(db: Any, source: EngagementFile) -> Opened:
     """Make the view `raw` over an engagement file, one column for each of our names that it has.
+
+    Text is read once, into a Parquet file in the connection's scratch folder.
 
     Raises:
         InputError: The file cannot be read, or its columns fit none of the shapes.
@@ -101,17 +102,37 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
     found = columns.find(table.columns)
     columns.check_used()
     shape = _shape(found, table, columns)
-    path = _one_file(source.path)
     if table.format == ".parquet":
-        scan = f"read_parquet({path})"
-    else:
-        kinds = ", ".join(f"{quoted(name or f'column {i}')}: 'VARCHAR'" for i, name in enumerate(table.columns))
-        separator = r"'\t'" if table.format == ".tsv" else "','"
-        scan = f"""read_csv({path}, header = true, auto_detect = false, columns = {{{kinds}}}, delim = {separator},
-            quote = '"', escape = '"', store_rejects = true, rejects_limit = 0)"""
-    names = ", ".join(f"{identifier(column)} AS {name}" for name, column in found.items())
-    db.execute(f"CREATE VIEW raw AS SELECT {names}, NULL::VARCHAR AS broken FROM {scan}")
-    return Opened(shape, tuple(found), table.name)
+        import pyarrow.parquet as pq
+
+        names = ", ".join(f"{identifier(column)} AS {name}" for name, column in found.items())
+        db.execute(
+            f"CREATE VIEW raw AS SELECT {names}, NULL::VARCHAR AS broken FROM read_parquet({_one_file(source.path)})"
+        )
+        return Opened(shape, tuple(found), table.name, pq.read_metadata(source.path).num_rows)
+    log = LogLines(table, [(name, table.columns.index(column)) for name, column in found.items()])
+    return Opened(shape, tuple(found), table.name, _stage(db, log, "SELECT * FROM log_lines"))
+
+
+def _stage(db: Any, log: LogLines, select: str) -> int:
+    """Make the view `raw` of what `select` makes of a log's lines; returns how many lines were counted."""
+    import duckdb
+
+    ((scratch,),) = db.execute("SELECT current_setting('temp_directory')").fetchall()
+    folder = Path(scratch)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "events.parquet"
+    db.register("log_lines", log.reader())
+    try:
+        db.execute(f"COPY ({select}) TO {quoted(path)} (FORMAT parquet)")
+    except duckdb.Error:
+        if log.failure:
+            raise log.failure from None
+        raise
+    finally:
+        db.unregister("log_lines")
+    db.execute(f"CREATE VIEW raw AS SELECT * FROM read_parquet({_one_file(path)})")
+    return log.counted()
 
 
 def keys(path: Path) -> set[str]:
@@ -145,16 +166,13 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     wanted = ", ".join(map(quoted, flat))
     cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in own) for name, own in paths.items()}
     parts = ", ".join(f"coalesce({values}) AS {name}" for name, values in cells.items())
-    # A control character that JSON forbids stands for the separator, so that a line is one cell.
-    db.execute(f"""CREATE VIEW raw AS
-        SELECT {parts}, CASE WHEN v IS NULL THEN 'invalid_json' END AS broken FROM (
-            SELECT CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
-                        THEN json_extract_string(line, [{wanted}]) END AS v
-            FROM read_csv({_one_file(source.path)}, header = false, auto_detect = false,
-                columns = {{'line': 'VARCHAR'}}, delim = '\x01', quote = '', escape = '',
-                store_rejects = true, rejects_limit = 0, max_line_size = 16777216)
-            WHERE line IS NOT NULL AND trim(line) <> '')""")
-    return Opened(shape, tuple(paths), table.name)
+    select = f"""SELECT {parts},
+            CASE WHEN line IS NULL THEN 'unreadable' WHEN v IS NULL THEN 'invalid_json' END AS broken
+        FROM (SELECT line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
+                                THEN json_extract_string(line, [{wanted}]) END AS v
+              FROM log_lines
+              WHERE line IS NULL OR starts_with(line, '{{') OR trim(line, {quoted(BLANK)}) <> '')"""
+    return Opened(shape, tuple(paths), table.name, _stage(db, LogLines(table), select))
 
 
 def _shape(found: Mapping[str, str], table: Table, columns: Columns) -> str:
@@ -200,8 +218,8 @@ def connect(scratch: Path, memory: str, threads: int | None = None) -> Any:
     }.items():
         try:
             db.execute(f"SET {name} = {value}")
-        except duckdb.Error as error:
-            raise InputError(f"{name} {value}: is refused ({said(error)})", "write it like --memory 5GB") from None
+        except duckdb.Error:
+            raise InputError(f"{name} {value}: is refused", "write it like --memory 5GB") from None
     return db
 
 
@@ -212,12 +230,5 @@ def within_memory() -> Iterator[None]:
 
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
-        raise InputError(
-            f"memory and disk do not suffice ({said(error)})", "give more with --memory, or fewer events"
-        ) from None
-
-
-def said(error: Exception) -> str:
-    """What DuckDB says, in one line."""
-    return " ".join(str(error).split())[:300]
+    except duckdb.OutOfMemoryException:
+        raise InputError("memory and disk do not suffice", SHORT) from None

@@ -12,21 +12,35 @@ from audit.engagement.queries import QueryRow
 from audit.engagement.report import as_html
 from judge.errors import InputError
 from judge.files import dump_json, keep, write_whole
-from judge.store import Run
+from judge.records import counted
+from judge.run.store import Run
 
 FILES = ("evidence.parquet", "flags.parquet", "queries.parquet", "audit.json", "report.html")
 """What an audit writes into its directory."""
 
 
-def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) -> None:
-    """Refuse a directory that holds something else, or the audit of another run or other events.
+LEAST = 0.5
+"""An audit replaces flags where at least this share of its rows is used, and of the flagged pairs was shown."""
+IRRELEVANT = ("other_action", "bot", "duplicate")
+"""Rows that are set aside without anything being wrong with the file: they are not missed."""
 
-    The same audit may be made again: events grow.
+
+def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) -> None:
+    """Refuse a run that has flags, and a directory that holds something else, or the audit of another run or events.
+
+    A run without flags may be audited again into the same directory: events grow.
 
     Raises:
         InputError: It does, and is not to be written over.
     """
-    if overwrite or not out.is_dir():
+    if overwrite:
+        return
+    if flags := flags_held(run):
+        raise InputError(
+            f"{run.path}: holds {counted(flags, 'flag')} of an earlier audit, and another one would replace them",
+            "do so with --overwrite; what was decided stays",
+        )
+    if not out.is_dir():
         return
     fix = "choose another directory, or write there with --overwrite"
     held = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
@@ -50,8 +64,37 @@ def flags_held(run: Run) -> int:
     return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
 
 
+def check_evidence(found: Audit) -> None:
+    """Refuse to replace a run's flags by what hardly any evidence was left for: their absence would say nothing.
+
+    It is refused where less than half (`LEAST`) of the rows is used, but for rows that are no evidence by nature
+    (`IRRELEVANT`), or where less than half of the pairs that are flagged was shown.
+
+    Raises:
+        InputError: It is so; the run and its flags are as they were.
+    """
+    import pyarrow.parquet as pq
+
+    if not flags_held(found.run):
+        return
+    fix = "the flags are kept: see why with a copy of the run, or give all the events in one file"
+    read = found.aggregated
+    rows = read.rows - sum(read.set_aside.get(name, 0) for name in IRRELEVANT)
+    if read.used < LEAST * rows:
+        aside = ", ".join(f"{count:,} {name}" for name, count in read.set_aside.items() if name not in IRRELEVANT)
+        raise InputError(f"{found.events}: only {read.used:,} of {rows:,} rows can be used ({aside})", fix)
+    flagged = set(pq.read_table(found.run.path / "flags.parquet", columns=["row"])["row"].to_pylist())
+    shown = flagged & set(found.labelled.row[found.labelled.impressions > 0].tolist())
+    if len(shown) < LEAST * len(flagged):
+        raise InputError(
+            f"{found.events}: shows only {len(shown):,} of the {len(flagged):,} pairs that are flagged", fix
+        )
+
+
 def write_audit(found: Audit, out: Path) -> None:
     """Write `evidence.parquet`, `flags.parquet`, `queries.parquet`, `audit.json` and `report.html`, each whole.
+
+    The run's own flags come last: until they are there, the same command makes the audit again.
 
     Raises:
         InputError: The directory cannot be written.
@@ -64,12 +107,12 @@ def write_audit(found: Audit, out: Path) -> None:
     flags = flags_table(found, evidence)
     _parquet(evidence, out / "evidence.parquet")
     _parquet(flags, out / "flags.parquet")
-    # Where adjudication, the queue and the review find them.
-    _parquet(evidence, found.run.path / "evidence.parquet")
-    _parquet(flags, found.run.path / "flags.parquet")
     _parquet(queries_table(found), out / "queries.parquet")
     write_whole(out / "report.html", as_html(found, flags.to_pylist()).encode())
     write_whole(out / "audit.json", dump_json(found.as_json()).encode())
+    # Where adjudication, the queue and the review find them.
+    _parquet(evidence, found.run.path / "evidence.parquet")
+    _parquet(flags, found.run.path / "flags.parquet")
 
 
 def evidence_table(found: Audit) -> Any:

@@ -12,13 +12,14 @@ from judge.engines.chat.engine import ChatEngine
 from judge.engines.chat.prompt import ChatBuilder
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.engines.options import EngineOptions, default_options
+from judge.engines.weights import check_whole
 from judge.errors import InputError, ModelError, install
 from judge.fingerprint import adapter_digest
-from judge.guideline import Guideline
-from judge.model import JudgeModel, find_model
-from judge.prompt import PromptBuilder
+from judge.models.model import JudgeModel, find_model
 from judge.records import Outcome, Pair
-from judge.tokenizer import ModelTokenizer, Tokenizer
+from judge.words.guideline import Guideline
+from judge.words.prompt import PromptBuilder
+from judge.words.tokenizer import ModelTokenizer, Tokenizer
 
 
 class Builder(Protocol):
@@ -163,6 +164,7 @@ class Judge:
             return {**parts, "endpoint": "chat completions", **self.chat.terms.parts(self.options.chat)}
         from judge.engines.transformers import best_device
 
+        check_whole(model.directory)
         parts["tokenizer"] = model.tokenizer
         if self.serving.engine != "server":
             return {**parts, "dtype": best_device()[1]}
@@ -176,6 +178,10 @@ class Judge:
         found = adapter_digest(self.serving.adapter)
         if found is None:
             raise ModelError(f"{self.serving.adapter}: holds no adapter", "name a peft LoRA adapter's directory")
+        if self.serving.engine in ("transformers", "vllm"):  # an endpoint's adapter is its operator's to apply
+            from judge.engines.applying import check_lora
+
+            check_lora(self.serving.adapter, self.model.directory)
         return found
 
     def open(self) -> Engine:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from judge.model import JudgeModel
+from judge.models.model import JudgeModel
 from judge.records import Failure, Prompt, Scores
 
 FAKE_MODEL = JudgeModel("fake", Path(), None, None, "none")

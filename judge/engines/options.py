@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from judge.errors import InputError
 from judge.records import Record
-from judge.settings import read_yaml
+from judge.settings import read_yaml, why_unreadable
 
 Count = Annotated[int, Field(ge=1)]
 CountOrAuto = Annotated[int, Field(ge=0)]
@@ -110,9 +110,8 @@ def load_options(path: Path | None = None) -> EngineOptions:
     try:
         given = read_yaml(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        what = " ".join(str(error).split())
         raise InputError(
-            f"{path}: cannot be read ({what})", "name a YAML file like judge/engines/engines.yaml"
+            f"{path}: cannot be read ({why_unreadable(error)})", "name a YAML file like judge/engines/engines.yaml"
         ) from None
     try:
         return EngineOptions.model_validate(_over(_defaults(), given))

@@ -11,14 +11,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from judge.engines.applying import apply_lora, check_lora
 from judge.engines.lean import HEAD_ROWS, Lean, fits
 from judge.engines.loading import load_model
 from judge.engines.memory import enough_memory, room_for
 from judge.engines.options import TransformersOptions, default_options
 from judge.engines.packed import Stretch, layout, packs, register
 from judge.engines.processor import cores, keep_memory, one_thread
-from judge.errors import EngineError, ModelError
-from judge.gguf import quiet_transformers
+from judge.errors import EngineError
+from judge.models.gguf import quiet_transformers
 from judge.records import Failure, Prompt, Scores
 
 Work = tuple[list[Stretch], Any, list[int]]
@@ -181,18 +182,13 @@ class TransformersEngine:
 
 
 def _load(directory: Path, dtype: str, adapter: Path | None) -> Any:
+    if adapter is not None:
+        check_lora(adapter, directory)
     model = load_model(directory, dtype, "name a causal language model that transformers knows")
     if adapter is None:
         return model
-    try:
-        with room_for(adapter), quiet_transformers():
-            from peft import PeftModel
-
-            if not (adapter / "adapter_model.safetensors").is_file():
-                raise OSError("it has no adapter_model.safetensors")
-            return PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise ModelError(f"{adapter}: cannot be loaded ({error})", "name a peft LoRA adapter") from error
+    with room_for(adapter), quiet_transformers():
+        return apply_lora(model, adapter, directory)
 
 
 def _plain_attention(model: Any) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from judge.engines.applying import check_lora
 from judge.engines.options import VllmOptions, default_options
 from judge.engines.transformers import best_device
 from judge.errors import EngineError, InputError, ModelError
@@ -54,7 +55,7 @@ class VllmEngine:
             )
         if self._options.path == "classify":
             _check_head(directory)
-        self._adapter = None if adapter is None else Adapter(adapter)
+        self._adapter = None if adapter is None else Adapter(adapter, directory)
         # The head of `classify` is cut from the labels' rows, which the first prompts name.
         self._llm: Any = self._start({}) if self._options.path == "generate" else None
         self._labels: tuple[int, ...] = ()
@@ -140,25 +141,24 @@ class VllmEngine:
 
 
 class Adapter:
-    """A peft LoRA adapter, as vLLM wants it.
+    """A peft LoRA adapter on a base's directory, as vLLM wants it.
 
     Raises:
         ModelError: The directory holds no adapter, or one that vLLM would apply wrongly.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, base: Path) -> None:
         self.directory = directory
-        try:
-            config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
-            self.rank = int(config["r"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{directory}: holds no peft adapter ({error})", "name a peft LoRA adapter") from None
-        if not (directory / "adapter_model.safetensors").is_file():
-            raise ModelError(f"{directory}: has no adapter_model.safetensors", "save the adapter as safetensors")
-        targets = config.get("target_modules") or []
-        if config.get("modules_to_save") or "lm_head" in targets or "embed_tokens" in targets:
+        lora = check_lora(directory, base)
+        config, self.rank = lora.config, lora.config.r
+        # Of these vLLM takes none: it would scale by r and lora_alpha alone, or leave tensors out.
+        other = [
+            name for name in ("alpha_pattern", "rank_pattern", "use_dora", "fan_in_fan_out") if getattr(config, name)
+        ]
+        vocabulary = {name.rpartition(".")[2] for name in lora.modules} & {"lm_head", "embed_tokens"}
+        if found := sorted({*other, *vocabulary}):
             raise ModelError(
-                f"{directory}: trains whole modules or the vocabulary, which vLLM does not apply",
+                f"{directory}: has LoRA with {', '.join(found)}, which vLLM does not apply",
                 "merge it into the weights, or use --engine transformers",
             )
         if self.rank > RANKS[-1]:

@@ -24,7 +24,9 @@ class NothingError(InputError):
     """A view or format has no record."""
 
 
-def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *, by_row: bool) -> WrittenView:
+def account(
+    chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *, by_row: bool, opposes: bool = False
+) -> WrittenView:
     """The counts of what was written.
 
     Args:
@@ -32,6 +34,7 @@ def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *,
         records: Records written, by split.
         unused: Chosen rows that are in no record, by reason.
         by_row: Whether there is a record for each row.
+        opposes: Whether rows are set against each other: those that are flagged and undecided never are.
 
     Raises:
         NothingError: Nothing was written.
@@ -48,7 +51,14 @@ def account(chosen: Chosen, records: Mapping[str, int], unused: Counter[str], *,
         fix = FIXES[known[0]] if known else "label more"
         fix += ", or export to judgments, which sets no rows against each other" if LONELY in left_out else ""
         raise NothingError(f"{chosen.run.path}: leaves nothing to export ({reasons})", fix)
-    return WrittenView(records=dict(records), used=used, left_out=dict(sorted(left_out.items())), files=())
+    flagged, *_ = chosen.db.execute("SELECT count(*) FROM rows WHERE left_out IS NULL AND flagged").fetchone()
+    return WrittenView(
+        records=dict(records),
+        used=used,
+        left_out=dict(sorted(left_out.items())),
+        undecided=0 if opposes else flagged,
+        files=(),
+    )
 
 
 def check_ids(chosen: Chosen, files: Sequence[Path], columns: Sequence[str], source: str = "read_parquet") -> None:

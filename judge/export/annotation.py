@@ -7,7 +7,7 @@ from typing import Any
 
 from judge.export.chosen import Chosen
 from judge.export.lines import Key, Line, LineFormat, columns
-from judge.export.windows import Window
+from judge.export.query_batches import Window
 
 
 def _words(candidate: Mapping[str, str | None] | None, fields: tuple[str, ...], key: str) -> str:

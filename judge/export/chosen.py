@@ -16,8 +16,8 @@ from judge.export.decided import Decided, flagged
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
+from judge.run.store import Run
 from judge.sql import quoted
-from judge.store import Run
 
 UNSURE = "below the least confidence"
 UNKNOWN = "graded without a confidence"

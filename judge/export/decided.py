@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from judge.decisions import Decision, Decisions, Verdict
 from judge.errors import RunError
+from judge.run.decisions import Decision, Decisions, Verdict, counting
+from judge.run.store import Run
 from judge.sql import quoted
-from judge.store import Run
 
 NO_FLAGS = "(SELECT NULL::VARCHAR AS query_id, NULL::VARCHAR AS candidate_id WHERE false)"
 
@@ -29,8 +29,9 @@ class Decided:
         """Read a run's decisions."""
         decisions = Decisions(run.path)
         raw = decisions.read()
-        latest = {(d.query_id, d.candidate_id): d for d in decisions.parsed(raw or b"")}
-        return cls(run, latest, None if raw is None else hashlib.sha256(raw).hexdigest())
+        return cls(
+            run, counting(decisions.parsed(raw or b"")), None if raw is None else hashlib.sha256(raw).hexdigest()
+        )
 
     @cached_property
     def settled(self) -> Mapping[tuple[str, str], Decision]:

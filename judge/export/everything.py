@@ -7,11 +7,11 @@ A pair that was decided has the decided grade, `label_grade` keeps the label's o
 import tempfile
 from pathlib import Path
 
-from judge.cells import inert_sql
 from judge.errors import RunError
-from judge.export.decided import Decided
+from judge.export.decided import Decided, flagged
 from judge.export.written import WrittenView
 from judge.sql import quoted
+from judge.tables.values import inert_sql
 
 COLUMNS = (
     "query_id",
@@ -71,6 +71,10 @@ def write_everything(decisions: Decided, form: str, path: Path) -> WrittenView:
         run.database(Path(scratch), decided=decisions.table()) as db,
     ):
         rows = int(db.execute(f"COPY ({wanted}) TO {target} ({options})").fetchone()[0])
+        undecided, *_ = (
+            db.execute(f"""SELECT count(*) FROM labels l JOIN {flagged(run)} f USING (query_id, candidate_id)
+            ANTI JOIN decided d USING (query_id, candidate_id) WHERE l.grade IS NOT NULL""").fetchone()
+        )
         found = db.execute(
             f"SELECT count(*), count(grade), sum(grade)::HUGEINT, count(query_id) FROM {reading.format(target)}"
         ).fetchone()
@@ -79,4 +83,4 @@ def write_everything(decisions: Decided, form: str, path: Path) -> WrittenView:
         ).fetchone()
     if found != there or rows != run.manifest.rows:
         raise RunError(f"{path.name}: reads back otherwise than it was written", "look at the disk, and export again")
-    return WrittenView(records={"train": rows}, used=rows, left_out={}, files=())
+    return WrittenView(records={"train": rows}, used=rows, left_out={}, undecided=undecided, files=())

@@ -18,7 +18,7 @@ from judge.export.views import VIEWS
 from judge.export.workbench import QUEPID, check_queries, opensearch
 from judge.export.written import WrittenView
 from judge.files import new_file, new_folder, spare_runs
-from judge.store import Run
+from judge.run.store import Run
 
 PathOf = Callable[[str], Path]
 

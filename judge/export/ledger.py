@@ -34,6 +34,8 @@ class Exported(Record):
     used: int
     left_out: Mapping[str, int]
     """Input rows by the reason why they are in no record; with `used` they add up to `input_rows`."""
+    undecided: int | None = None
+    """Rows of `used` whose label is flagged and undecided; null where an earlier version did not count them."""
     files: Mapping[str, str]
     """SHA-256 of each file, by its name within `out`; a lone file goes by its own name."""
     digest: str
@@ -149,6 +151,7 @@ def entry(
         records=written.records,
         used=written.used,
         left_out=written.left_out,
+        undecided=written.undecided,
         files=files,
         digest=digest(files),
         toolkit=__version__,

@@ -10,7 +10,7 @@ from typing import IO, Any
 from judge.errors import RunError
 from judge.export.account import account
 from judge.export.chosen import Chosen
-from judge.export.windows import Window, windows
+from judge.export.query_batches import Window, windows
 from judge.export.written import WrittenView
 
 Key = tuple[str, str, int]

@@ -10,9 +10,9 @@ import numpy as np
 from judge.errors import RunError
 from judge.export.account import account, check_ids
 from judge.export.chosen import Chosen
+from judge.export.query_batches import windows
 from judge.export.spellings import mark_bettered
 from judge.export.views import View, Work
-from judge.export.windows import windows
 from judge.export.written import WrittenView
 
 IDS = {"judgments": ("query_id", "candidate_id", "grade"), "qrels": ('"query-id"', '"corpus-id"', "score")}
@@ -49,7 +49,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     records = {name: file.rows for name, file in zip(names, files, strict=True)}
     if view.name in IDS and any(records.values()):
         check_ids(chosen, [file.path for file in files], IDS[view.name])
-    return account(chosen, records, work.unused, by_row=view.rows)
+    return account(chosen, records, work.unused, by_row=view.rows, opposes=view.opposes)
 
 
 class _File:

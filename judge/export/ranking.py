@@ -9,8 +9,8 @@ from pathlib import Path
 from judge.errors import RunError
 from judge.export.chosen import Chosen
 from judge.export.lines import Key, Line, LineFormat, columns, write_lines
+from judge.export.query_batches import Window, windows
 from judge.export.texts import TITLE, candidate_text
-from judge.export.windows import Window, windows
 from judge.export.written import WrittenView
 from judge.sql import quoted
 

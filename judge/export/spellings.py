@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from judge.export.similar import keyed, spelling
 from judge.export.texts import QUERIES
+from judge.words.similar import keyed, spelling
 
 
 def mark_bettered(db: Any) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 from judge.errors import InputError
 from judge.export.selection import Selection
-from judge.export.similar import BATCH, cluster
 from judge.export.texts import QUERIES
 from judge.sql import identifier
+from judge.words.similar import BATCH, cluster
 
 ELSEWHERE = "its product is in a smaller split"
 

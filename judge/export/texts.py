@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from judge.manifest import Manifest
+from judge.run.manifest import Manifest
 from judge.sql import identifier
 
 SEPARATOR = " | "

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from judge.export.chosen import Chosen
 from judge.export.mining import Rows, mine, why_unused
+from judge.export.query_batches import Window
 from judge.export.texts import candidate_text, plain
-from judge.export.windows import Window
 
 Ints = npt.NDArray[np.int64]
 

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from judge.cells import inert
 from judge.errors import RunError
 from judge.export.chosen import Chosen
 from judge.export.lines import Key, Line, LineFormat, columns
-from judge.export.windows import Window
+from judge.export.query_batches import Window
+from judge.tables.values import inert
 
 _HEAD = ["query", "docid", "rating"]
 

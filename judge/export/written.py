@@ -16,6 +16,8 @@ class WrittenView(Record):
     """Input rows that are in some record."""
     left_out: Mapping[str, int]
     """Input rows that are in none, by reason."""
+    undecided: int = 0
+    """Rows of `used` whose label is flagged, and nobody has settled it."""
     files: tuple[str, ...]
     """The files, relative to what was asked for."""
 

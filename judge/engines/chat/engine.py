@@ -20,11 +20,11 @@ from judge.engines.chat.answers import Reply, Unusable, replies_of, shares_of
 from judge.engines.chat.journal import Journal
 from judge.engines.chat.prompt import KEY, ChatPrompt
 from judge.engines.chat.terms import Terms, negotiate
-from judge.engines.chat.usage import Usage
 from judge.engines.endpoint import NO_ANSWER, Endpoint, RefusedError, UnreachableError, patiently
 from judge.engines.options import ChatOptions
 from judge.errors import EngineError
 from judge.records import Failure, Outcome
+from judge.run.usage import Usage
 
 FILTERS = ("content_filter", "content_policy_violation")
 """Names of errors by which an endpoint refuses one text."""

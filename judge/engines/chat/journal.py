@@ -8,15 +8,13 @@ import json
 import math
 import os
 import threading
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from judge.engines.chat.answers import Reply, Unusable
-from judge.engines.chat.usage import Usage
 from judge.records import Choice, Scores
-
-FILE = "answers.jsonl"
+from judge.run.usage import Usage, lines_of
 
 Key = tuple[int, int, int]
 """Row, sample, attempt: 0 with its neighbours, 1 alone or once more."""
@@ -37,8 +35,8 @@ class Journal:
         self._replies: dict[Key, Reply] = {}
         self.usage = Usage()
         """Of all answers, earlier sittings included."""
-        for line in _lines(path, fingerprint):
-            self.usage += _usage(line)
+        for line in lines_of(path, fingerprint):
+            self.usage += Usage.model_validate(line.get("usage", {}))
             sample, attempt = line.get("sample", 0), line.get("attempt", 0)
             for row, said in zip(line.get("rows", ()), line.get("replies", ()), strict=False):
                 if row not in done and (reply := _decoded(said)) is not None:
@@ -78,34 +76,6 @@ class Journal:
             self._stream.seek(size - 1)
             if self._stream.read(1) != b"\n":
                 self._stream.write(b"\n")
-
-
-def journal_usage(path: Path, fingerprint: str) -> Usage | None:
-    """What all answers of a run took; null where it was not labelled through a chat endpoint."""
-    if not path.is_file():
-        return None
-    total = Usage()
-    for line in _lines(path, fingerprint):
-        total += _usage(line)
-    return total
-
-
-def _lines(path: Path, fingerprint: str) -> Iterator[Mapping[str, Any]]:
-    """The whole lines of a journal that are of this fingerprint."""
-    if not path.is_file():
-        return
-    with path.open("rb") as stream:
-        for raw in stream:
-            try:
-                line = json.loads(raw)
-            except (ValueError, RecursionError):
-                continue  # cut short by a kill
-            if isinstance(line, Mapping) and line.get("fingerprint") == fingerprint:
-                yield line
-
-
-def _usage(line: Mapping[str, Any]) -> Usage:
-    return Usage.model_validate(line.get("usage", {}))
 
 
 def _encoded(reply: Reply) -> dict[str, Any]:

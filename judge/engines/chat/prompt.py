@@ -12,9 +12,9 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError
-from judge.guideline import Guideline
-from judge.prompt import clean, template_text
 from judge.records import Pair
+from judge.words.guideline import Guideline
+from judge.words.prompt import clean, template_text
 
 TEMPLATE = "chat.v1"
 BLOCKS = ("system", "user")

@@ -1,0 +1,1 @@
+"""How far a judge agrees with people, and how sure we can be of that."""

@@ -1,0 +1,251 @@
+"""The agreement report: runs and people against people, and where, by whom and by which rule they differ."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.agreement.ceiling import AlternativeAnnotator, Ceiling, alternative_annotator_test, ceilings
+from audit.agreement.charts import Charts, charts
+from audit.agreement.clauses import ClauseReport, Confused, confused_clauses, report_clauses
+from audit.agreement.comparison import Comparison, Side, compare, compare_people
+from audit.agreement.disagreements import Disagreement, instructive
+from audit.agreement.judged import Judged, find_labels, grade_mix, precision_at
+from audit.agreement.people import People, people_agree, report_people
+from audit.agreement.raters import RaterReport, report_raters
+from audit.agreement.segments import Segment, report_segments
+from judge.errors import InputError
+from judge.ratings.panel import Panel, described, majority
+from judge.ratings.reader import NAMES, Layout, read_ratings
+from judge.run.store import Run
+from judge.statistics.prediction_powered import Powered
+from judge.tables.columns import Columns
+from judge.tables.scale import ends_note
+from judge.words.guideline import Guideline, known_grades
+
+Floats = npt.NDArray[np.float64]
+
+MOST_RATERS = 8
+"""Beyond so many raters, each is compared with the others' majority alone, not with each of them."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to compare."""
+
+    ratings: Path
+    layout: Layout
+    """Its `grades` need not be given: the guideline's values are meant then."""
+    runs: Sequence[Run] = ()
+    guideline: Guideline | None = None
+    """Read only where there is no run to bring one."""
+    reference: str | None = None
+    """`gold`, `majority` or a rater; unless given, gold where there is one, else the majority, else the only rater."""
+    name: str | None = None
+    """What to call the file of ratings."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Candidates' title, description and category by `candidate_id`, for pairs that no run knows."""
+    epsilon: float = 0.2
+    """For the alternative annotator test."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is known of agreement; `as_json` is what `--json` prints and what the page shows."""
+
+    panel: Panel
+    guideline: Guideline
+    primary: Comparison
+    """The first run against the reference; without a run, people against people."""
+    judged: Judged | None
+    rated: int
+    """Pairs with a reference."""
+    lacking: tuple[int, Mapping[str, int]]
+    """Those of them that the run does not have; that it has without a grade, by status."""
+    comparisons: Sequence[Comparison]
+    people: People
+    ceiling: Sequence[Ceiling]
+    alternative: Sequence[tuple[str, AlternativeAnnotator]]
+    raters: Sequence[RaterReport]
+    clauses: Sequence[ClauseReport]
+    confused: Sequence[Confused]
+    segments: Sequence[Segment]
+    grade_mix: Mapping[int, Powered]
+    precision_at: Mapping[int, Powered]
+    charts: Charts | None
+    disagreements: Sequence[Disagreement]
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of rated pairs that were compared."""
+        return self.primary.n / self.rated if self.rated else None
+
+    def as_json(self) -> dict[str, Any]:
+        """A dict of JSON values. Undefined figures are null and say why."""
+        run = self.judged.run if self.judged else None
+        manifest = run.manifest if run else None
+        head = {
+            "run": str(run.path) if run else None,
+            "fingerprint": manifest.fingerprint if manifest else None,
+            "judge": manifest.judge if manifest else None,
+            "ratings": self.panel.file,
+            "skipped_rows": dict(self.panel.skipped),
+            "scale_note": ends_note(self.panel.occurring, self.guideline.values),
+            "guideline": f"{self.guideline.name} {self.guideline.version}",
+            "grades": list(self.guideline.values),
+            "grade_names": [grade.name for grade in self.guideline.grades],
+            "rated": self.rated,
+            "coverage": self.coverage,
+            "not_in_run": self.lacking[0],
+            "not_graded": dict(self.lacking[1]),
+        }
+        lists = ("ceiling", "raters", "clauses", "confused", "segments", "disagreements")
+        return {
+            **head,
+            **self.primary.as_json(),
+            "comparisons": [comparison.as_json() for comparison in self.comparisons],
+            "people": asdict(self.people),
+            "alternative": [{"run": name, "passed": test.passed, **asdict(test)} for name, test in self.alternative],
+            "grade_mix": [{"grade": grade, **asdict(found)} for grade, found in self.grade_mix.items()],
+            "precision_at": [{"k": k, **asdict(found)} for k, found in self.precision_at.items()],
+            "charts": asdict(self.charts) if self.charts else None,
+            **{name: [self._named(asdict(item)) for item in getattr(self, name)] for name in lists},
+        }
+
+    def _named(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Units by what identifies them, where a record holds their index."""
+        for key, value in item.items():
+            if key == "alone":
+                item[key] = [self._unit(entry.pop("unit")) | entry for entry in value]
+            elif key == "example":
+                item[key] = self._unit(value)
+            elif key == "examples":
+                item[key] = [self._unit(index) for index in value]
+        return item
+
+    def _unit(self, index: int) -> dict[str, Any]:
+        unit = self.panel.units[index]
+        names = ("query_id", "query", "candidate_id")
+        return {name: getattr(unit, name) for name in names} | {"title": unit.facets.get("title")}
+
+
+def agree(question: Question) -> Report:
+    """Read, find the runs' labels, and measure everything.
+
+    Raises:
+        InputError: The ratings cannot be used, there is nothing to compare them with, or runs have different grades.
+    """
+    panel, guideline, judged = _read(question)
+    people = [Side(name, panel.grades[index]) for index, name in enumerate(panel.raters)]
+    reference = _reference(panel, question.reference)
+    first = judged[0] if judged else None
+    queries, values = panel.queries, panel.values
+    if first:
+        primary = compare(reference, first.side, queries, values)
+    elif len(people) > 1:
+        primary = compare_people(people, queries, values)
+    elif panel.gold is not None and people:
+        primary = compare(Side(_gold(panel), panel.gold), people[0], queries, values)
+    else:
+        raise InputError(
+            f"{panel.file}: one grade a pair and no run, so there is nothing to compare",
+            "name a run with --run RUN, or the raters' columns with --raters A,B,C",
+        )
+    hits = _hits(panel, reference, first)
+    there = ~np.isnan(reference.grades)
+    return Report(
+        panel=panel,
+        guideline=guideline,
+        primary=primary,
+        judged=first,
+        rated=int(there.sum()) if first else len(panel.units),
+        lacking=first.lacking(there) if first else (0, {}),
+        comparisons=_comparisons(panel, people, [j.side for j in judged]),
+        people=report_people(panel),
+        ceiling=ceilings(people, first.side if first else None, queries, values),
+        alternative=[(side.name, _alternative(panel, side, question.epsilon)) for side in (j.side for j in judged)],
+        raters=report_raters(panel) if len(people) > 1 or panel.gold is not None else [],
+        clauses=report_clauses(panel, hits, people_agree(panel), guideline),
+        confused=confused_clauses(panel),
+        segments=report_segments(panel, hits),
+        grade_mix=grade_mix(first, reference.grades, values) if first else {},
+        precision_at=precision_at(first, reference.grades, values) if first else {},
+        charts=charts(reference, first.side, values) if first else None,
+        disagreements=instructive(panel, reference, first.side if first else None),
+    )
+
+
+def _alternative(panel: Panel, side: Side, epsilon: float) -> AlternativeAnnotator:
+    return alternative_annotator_test(panel.grades, side.grades, panel.queries, panel.raters, epsilon)
+
+
+def _read(question: Question) -> tuple[Panel, Guideline, list[Judged]]:
+    policies = [Guideline.model_validate(run.manifest.guideline) for run in question.runs]
+    guideline = policies[0] if policies else question.guideline
+    if guideline is None:
+        raise InputError("there is neither a run nor a guideline", "name a guideline with --guideline NAME|FILE")
+    for run, policy in zip(question.runs, policies, strict=True):
+        if policy.values != guideline.values:
+            raise InputError(
+                f"{run.path}: its grades are {policy.values}, those of {question.runs[0].path} {guideline.values}",
+                "compare runs of one scale",
+            )
+    layout = question.layout
+    # A pair's texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
+    Columns(layout.mapping, [*NAMES, *(name for name in (f.name for f in guideline.fields) if name not in NAMES)])
+    known = replace(layout, grades=known_grades(layout.grades or None, guideline))
+    panel = read_ratings(question.ratings, known, guideline.values, question.name)
+    names = _names(question.runs)
+    taken = {*panel.raters, panel.gold_name}
+    judged = [
+        find_labels(run, panel, f"run {name}" if name in taken else name)
+        for run, name in zip(question.runs, names, strict=True)
+    ]
+    more = [question.texts.get(unit.candidate_id, {}) for unit in panel.units]
+    return described(panel, [j.facets for j in judged[:1]] + [more]), guideline, judged
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Runs by their folder, or by the whole path where folders share a name."""
+    short = [run.path.resolve().name for run in runs]
+    return [name if short.count(name) == 1 else str(run.path) for run, name in zip(runs, short, strict=True)]
+
+
+def _gold(panel: Panel) -> str:
+    return panel.gold_name or "gold"
+
+
+def _reference(panel: Panel, wanted: str | None) -> Side:
+    if panel.gold is not None and wanted in (None, "gold", panel.gold_name):
+        return Side(_gold(panel), panel.gold)
+    if wanted in panel.raters:
+        return Side(str(wanted), panel.grades[panel.raters.index(str(wanted))])
+    if wanted in (None, "majority"):
+        alone = len(panel.raters) == 1
+        return Side(panel.raters[0] if alone else "majority", majority(panel.grades))
+    known = ", ".join([*(["gold"] if panel.gold is not None else []), "majority", *panel.raters])
+    raise InputError(f"--reference {wanted}: there is no such rater", f"name one of {known}")
+
+
+def _hits(panel: Panel, reference: Side, judged: Judged | None) -> Floats:
+    """By unit: whether the run agrees with the reference; without a run, the share of rater pairs that agree."""
+    if judged or len(panel.raters) == 1:
+        given = judged.side.grades if judged else panel.grades[0]
+        missing = np.isnan(given) | np.isnan(reference.grades)
+        return np.where(missing, np.nan, (given == reference.grades).astype(np.float64))
+    return people_agree(panel)
+
+
+def _comparisons(panel: Panel, people: Sequence[Side], runs: Sequence[Side]) -> list[Comparison]:
+    """Each run against gold, majority, every rater and every other run; each rater against gold and each other."""
+    gold = [] if panel.gold is None else [Side(_gold(panel), panel.gold)]
+    vote = [Side("majority", majority(panel.grades))] if len(people) > 1 else []
+    some = people if len(people) <= MOST_RATERS else []
+    sides = [(reference, run) for run in runs for reference in (*gold, *vote, *some)]
+    sides += [(runs[i], runs[j]) for i in range(len(runs)) for j in range(i + 1, len(runs))]
+    sides += [(reference, person) for person in people for reference in gold]
+    sides += [(some[i], some[j]) for i in range(len(some)) for j in range(i + 1, len(some))]
+    return [compare(reference, judged, panel.queries, panel.values) for reference, judged in sides]

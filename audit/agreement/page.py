@@ -1,0 +1,137 @@
+"""The agreement report as one self-contained page: no network, no storage, everything from outside escaped."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from audit.agreement.advice import advise
+
+MEASURES = {
+    "weighted_kappa": "quadratic kappa",
+    "linear_kappa": "linear kappa",
+    "cohen_kappa": "Cohen's kappa",
+    "alpha_nominal": "Krippendorff's alpha, nominal",
+    "alpha_ordinal": "Krippendorff's alpha, ordinal",
+    "alpha_interval": "Krippendorff's alpha, interval",
+    "gwet_ac1": "Gwet's AC1",
+    "gwet_ac2": "Gwet's AC2",
+    "accuracy": "same grade",
+    "within_1": "within one grade",
+    "majority_baseline": "majority baseline",
+    "macro_f1": "macro F1",
+    "spearman": "Spearman, expected grade",
+    "kendall_tau_b": "Kendall's tau-b, expected grade",
+    "calibration_error": "calibration error",
+}
+DRAWN = {
+    "weighted_kappa": "quadratic kappa",
+    "cohen_kappa": "Cohen's kappa",
+    "alpha_ordinal": "Krippendorff's alpha",
+    "gwet_ac2": "Gwet's AC2",
+    "accuracy": "same grade",
+    "within_1": "within one grade",
+    "macro_f1": "macro F1",
+    "spearman": "Spearman",
+}
+SEGMENTS = 16
+"""Segments that are drawn; the table has all."""
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The page as HTML, from what `audit.agreement.agree.Report.as_json` gives."""
+    from jinja2 import FunctionLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from markupsafe import Markup
+
+    environment = ImmutableSandboxedEnvironment(
+        loader=FunctionLoader(_part), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(
+        count=lambda n: f"{int(n):,}",
+        number=number,
+        percent=percent,
+        interval=lambda e: _between(e, number),
+        interval_percent=lambda e: _between(e, lambda value, digits: percent(value)),
+        signed=lambda value, digits=2: number(value, digits, "+"),
+        p_value=_p_value,
+        grade=lambda value: f"{value:g}" if value is not None else "–",
+        clip=lambda value, low, high: min(max((value - low) / (high - low), 0.0), 1.0),
+        below_zero=lambda rows: any(row["low"] is not None and row["low"] < -0.05 for row in rows),
+        spoken=lambda bins: "; ".join(f"{percent(b['confidence'])} sure, {percent(b['accuracy'])} right" for b in bins),
+        spoken_rows=lambda rows: "; ".join(f"{row['label']} {row['note']}" for row in rows),
+        corners=_corners,
+    )
+    style, script = _part("style.css"), _part("behaviour.js")
+    return environment.get_template("report.html.j2").render(
+        r=report,
+        advice=advise(report),
+        measures=[_row(label, report[name]) for name, label in DRAWN.items() if name in report],
+        every=[{"label": label, "estimate": report[name]} for name, label in _labels(report) if name in report],
+        segment_rows=[_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
+        # Our own files, and the only text that is not escaped.
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
+    """A figure with a true minus sign, or a dash; `sign` "+" shows the plus too."""
+    return "–" if value is None else f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """A share in percent, or a dash."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _part(name: str) -> str:
+    return files("audit.agreement").joinpath("report", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _between(estimate: Mapping[str, Any], form: Any) -> str:
+    if estimate["low"] is None:
+        return str(estimate["reason"] or "no interval")
+    return f"{form(estimate['low'], 2)} to {form(estimate['high'], 2)}"
+
+
+def _p_value(p: float | None) -> str:
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _labels(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    by_grade = [
+        (f"{measure}_{value}", f"{measure} of {value} {name}")
+        for measure in ("precision", "recall")
+        for value, name in zip(report["grades"], report["grade_names"], strict=True)
+    ]
+    return [*MEASURES.items(), *by_grade]
+
+
+def _row(label: str, estimate: Mapping[str, Any], other: bool = False, note: str = "") -> dict[str, Any]:
+    shown = {name: estimate[name] for name in ("value", "low", "high")}
+    if not note:
+        note = number(shown["value"], 2)
+        note += "" if shown["low"] is None else f"  ({number(shown['low'], 2)} to {number(shown['high'], 2)})"
+    return {"label": label, "note": note, "other": other, **shown}
+
+
+def _segment_row(segment: Mapping[str, Any]) -> dict[str, Any]:
+    sure = segment["q"] is not None and segment["q"] <= 0.05
+    share = percent(segment["agreement"]["value"])
+    return _row(f"{segment['facet']}: {segment['value']}", segment["agreement"], sure, f"{share} of {segment['n']:,}")
+
+
+def _corners(points: Sequence[tuple[float, float]]) -> str:
+    found = []
+    for wanted in (0.25, 0.5, 0.75, 1.0):
+        near = min(points, key=lambda point: abs(point[0] - wanted))
+        found.append(f"{percent(near[0])} kept: {percent(near[1])} wrong")
+    return "; ".join(found)

@@ -1,0 +1,141 @@
+"""Two versions of labels side by side in DuckDB: one narrow row a pair and side, and the pairs that both sides have.
+
+Tables lie in a scratch folder, so that millions of pairs need no more memory than DuckDB's limit. Decisions are applied
+as an export applies them. Grades of the first version are written in the second's scale.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judge.pairs.joins import MEMORY
+from judge.run.decisions import Decisions
+from judge.run.parts import in_queries
+from judge.run.store import Run
+from judge.sql import identifier, quoted
+
+UNLABELLED = "not labelled yet"
+"""The status of a row that an unfinished run has not come to."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One version, and how its grades are written."""
+
+    run: Run
+    name: str
+    """Of its table: `a` or `b`."""
+    scale: Mapping[int, int]
+    """Each of its grades to the grade it stands for in the other's scale."""
+
+
+def open_sides(scratch: Path, sides: Sequence[Side]) -> Any:
+    """A DuckDB connection with the tables `a`, `b` (a row a pair) and `paired`; the caller closes it.
+
+    Columns of `a` and `b`: `key` (what names the query in both), `query_id, candidate_id, row, status, grade, expected,
+    confidence, reason, label_grade, decided_by, decision_reason, text, words, locale, category, length`. `paired` has
+    the key, the facets once, and the rest as `a_…` and `b_…`; `shift` is by how much the expected grade rose.
+    """
+    import duckdb
+
+    limits = {"memory_limit": MEMORY, "temp_directory": str(scratch)}
+    db = duckdb.connect(str(scratch / "versions.duckdb"), config=limits)
+    db.execute("SET enable_progress_bar = false")
+    for side in sides:
+        db.read_parquet(str(side.run.pairs_path)).create_view(f"pairs_{side.name}")
+        db.register(f"decided_{side.name}", _decided(side))
+    fields = [_fields(db, side) for side in sides]
+    shared = [name for name in fields[0] if name in fields[1]]
+    key = "query_id" if ids_meet(db) else "query"
+    for side, own in zip(sides, fields, strict=True):
+        with in_queries(side.run.parts()):
+            _load(db, side, key, own, shared)
+    columns = ("row", "query_id", "status", "grade", "expected", "confidence", "reason", "label_grade")
+    beside = ", ".join(
+        f"{side}.{name} AS {side}_{name}" for name in (*columns, "decided_by", "decision_reason") for side in "ab"
+    )
+    db.execute(f"""CREATE TABLE paired AS
+        SELECT key, candidate_id, {beside}, b.expected - a.expected AS shift,
+               a.grade IS NOT DISTINCT FROM b.grade AND a.status = b.status AS same,
+               CASE WHEN a.length > 0 AND b.length > 0 THEN a.text <> b.text END AS reworded,
+               b.words, coalesce(b.locale, a.locale) AS locale, coalesce(b.category, a.category) AS category,
+               coalesce(nullif(b.length, 0), nullif(a.length, 0)) AS length
+        FROM a JOIN b USING (key, candidate_id)""")
+    return db
+
+
+def column_title(table: str, fields: Sequence[str]) -> str:
+    """SQL for what a table's candidate is called: its title, or else the first text that it has."""
+    names = sorted(fields, key=lambda name: name != "title")
+    texts = ", ".join(f"nullif({table}.candidate.{identifier(name)}, '')" for name in names)
+    return f"coalesce({texts})" if names else "NULL"
+
+
+def _fields(db: Any, side: Side) -> list[str]:
+    """The candidate's fields in a run's pairs, in the guideline's order."""
+    kind = db.execute(f"SELECT candidate FROM pairs_{side.name} LIMIT 0").description[0][1]
+    return [name for name, _ in kind.children]
+
+
+def ids_meet(db: Any) -> bool:
+    """Whether a query goes by the same id in both; if none does, its words name it."""
+    found = db.execute("SELECT 1 FROM pairs_a WHERE query_id IN (SELECT query_id FROM pairs_b) LIMIT 1").fetchall()
+    return bool(found)
+
+
+def _decided(side: Side) -> Any:
+    """The decisions that change a grade, in the common scale, as an Arrow table."""
+    import pyarrow as pa
+
+    found = [d for d in Decisions(side.run.path).settled().values() if d.grade in side.scale]
+    text = pa.string()
+    return pa.table(
+        {
+            "query_id": pa.array([d.query_id for d in found], text),
+            "candidate_id": pa.array([d.candidate_id for d in found], text),
+            "grade": pa.array([side.scale[d.grade] for d in found if d.grade is not None], pa.int32()),
+            "decided_by": pa.array([d.author for d in found], text),
+            "decision_reason": pa.array([d.reason for d in found], text),
+        }
+    )
+
+
+def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence[str]) -> None:
+    values = sorted(side.scale)
+    own = " ".join(f"WHEN {value} THEN {side.scale[value]}" for value in values)
+    # Not `list_dot_product`: over a stored column it fails at rows without probabilities, such as skipped ones.
+    mean = " + ".join(f"l.probabilities[{place}] * {side.scale[value]}" for place, value in enumerate(values, 1))
+    length = " + ".join(f"coalesce(length(p.candidate.{identifier(name)}), 0)" for name in fields) or "0"
+    text = ", ".join(f"coalesce(p.candidate.{identifier(name)}, '')" for name in shared)
+    category = "p.candidate.category" if "category" in fields else "NULL::VARCHAR"
+    name = side.name
+    db.execute(f"""CREATE TABLE {name} AS
+        WITH chosen AS (
+            -- A pair's row is the one that was judged, or the first where none was: repeats follow it.
+            SELECT {key} AS key, candidate_id, coalesce(min(row) FILTER (skip IS NULL), min(row)) AS row
+            FROM pairs_{name} WHERE query_id IS NOT NULL AND query IS NOT NULL AND candidate_id IS NOT NULL
+            GROUP BY ALL),
+        labels AS ({_labels(side.run)})
+        SELECT c.key, p.query_id, c.candidate_id, c.row,
+               CASE WHEN d.grade IS NULL THEN coalesce(l.status, '{UNLABELLED}') ELSE 'graded' END AS status,
+               coalesce(d.grade, CASE l.grade {own} END)::INTEGER AS grade,
+               coalesce(d.grade, {mean},
+                        CASE l.grade {own} END)::DOUBLE AS expected,
+               list_max(l.probabilities) AS confidence, CASE WHEN d.grade IS NULL THEN l.reason END AS reason,
+               CASE l.grade {own} END AS label_grade, d.decided_by, d.decision_reason,
+               {f"hash(p.query, {text})" if text else "NULL::UBIGINT"} AS text,
+               len(regexp_extract_all(p.query, '[^\\s\\pZ]+')) AS words, p.locale,
+               nullif(trim(split_part({category}, '>', 1)), '') AS category, {length} AS length
+        FROM chosen c JOIN pairs_{name} p USING (row) LEFT JOIN labels l USING (row)
+        LEFT JOIN decided_{name} d ON d.query_id = p.query_id AND d.candidate_id = c.candidate_id
+                                  AND coalesce(l.status, '') <> 'skipped'""")
+
+
+def _labels(run: Run) -> str:
+    """A run's labels as SQL; none where nothing is labelled yet."""
+    parts = ", ".join(map(quoted, run.parts()))
+    if parts:
+        return f"SELECT row, status, grade, probabilities, reason FROM read_parquet([{parts}])"
+    return """SELECT NULL::BIGINT AS row, NULL::VARCHAR AS status, NULL::INTEGER AS grade,
+                     NULL::DOUBLE[] AS probabilities, NULL::VARCHAR AS reason WHERE false"""

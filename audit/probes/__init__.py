@@ -1,0 +1,1 @@
+"""Changes to a pair that must not move its grade."""

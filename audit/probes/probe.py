@@ -1,0 +1,162 @@
+"""Probes: real pairs changed in ways that must not move the grade, and how often the judge moves it all the same."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from audit.probes.perturbations import PERTURBATIONS, Perturbation, reordered
+from judge.engines import Builder, Judge
+from judge.labelling.config import Manner
+from judge.labelling.label import PLAIN, Block, Judged, table
+from judge.records import Label, Pair, Status
+from judge.statistics.intervals import Estimate, share_by_query
+from judge.words.guideline import Guideline
+
+WORST = 5
+"""Examples kept for a probe."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A grade that moved."""
+
+    query: str
+    candidate_id: str
+    title: str
+    before: int
+    after: int
+    shift: float
+    """Of the expected grade."""
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """What one change did."""
+
+    probe: str
+    about: str
+    n: int
+    """Pairs graded both before and after."""
+    not_graded: int
+    """Pairs that one of the two has no grade for."""
+    not_applicable: int
+    """Pairs that the change says nothing about, such as a query without a word long enough to misspell."""
+    flips: Estimate
+    """Share of pairs whose grade moved."""
+    rises: Estimate
+    """Share of pairs whose grade went up. For keywords and instructions this is what a seller gains."""
+    shift: float | None
+    """Mean change of the expected grade."""
+    worst: Sequence[Flip]
+
+
+def probe(
+    pairs: Sequence[Pair],
+    judge: Judge,
+    guideline: Guideline,
+    *,
+    wanted: Sequence[Perturbation] = PERTURBATIONS,
+    manner: Manner = PLAIN,
+    progress: Callable[[int], None] = lambda pairs: None,
+) -> list[ProbeReport]:
+    """Grade the pairs as they are and after each change.
+
+    Args:
+        pairs: With texts; pairs of one query together, as `judge.pairs.stage.stage` lays them down.
+        judge: Found, not yet loaded.
+        guideline: What it is told.
+        wanted: The changes.
+        manner: How the judge is asked, and how its answers are calibrated.
+        progress: Called with the number of pairs graded, or passed over, since the last call.
+
+    Raises:
+        ModelError: The judge cannot be loaded or asked, or is not what was taught.
+    """
+
+    def builder(policy: Guideline) -> Builder:
+        return judge.builder(policy, manner.template)
+
+    def grade(some: Sequence[Pair], prompts: Sequence[Any]) -> list[Label]:
+        labels: list[Label] = []
+        for start in range(0, len(some), engine.block):
+            answers = engine.score(prompts[start : start + engine.block])
+            asked = some[start : start + engine.block]
+            rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
+            judged = Judged(Block(list(zip(asked, rows, strict=True)), []), answers)
+            labels += [Label(**row) for row in table(judged, guideline.values, "probe", manner).to_pylist()]
+            progress(len(asked))
+        return labels
+
+    plain = builder(guideline)
+    # As for labelling, and before the weights are loaded.
+    manner.check(judge.model, plain.labels)
+    engine = judge.open()
+    asked = plain.build(pairs)
+    before = grade(pairs, asked)
+    found = []
+    for each in wanted:
+        changed = [each.change(pair, guideline) or pair for pair in pairs]
+        prompts = (builder(reordered(guideline)) if each.reorder else plain).build(changed)
+        # What the change left as it was, or what its token budget cut off again, tells nothing of the judge.
+        kept = [i for i, prompt in enumerate(prompts) if replace(prompt, cut=()) != replace(asked[i], cut=())]
+        progress(len(pairs) - len(kept))
+        after = grade([changed[i] for i in kept], [prompts[i] for i in kept])
+        found.append(_report(each, [pairs[i] for i in kept], [before[i] for i in kept], after, len(pairs)))
+    return found
+
+
+def _report(
+    each: Perturbation, pairs: Sequence[Pair], before: Sequence[Label], after: Sequence[Label], asked: int
+) -> ProbeReport:
+    rows = [
+        (pair, old, new)
+        for pair, old, new in zip(pairs, before, after, strict=True)
+        if old.status is Status.GRADED and new.status is Status.GRADED
+    ]
+    moves = np.array([_grade(new) - _grade(old) for _, old, new in rows], dtype=np.int64)
+    shifts = [_expected(new) - _expected(old) for _, old, new in rows]
+    queries = [pair.query_id for pair, *_ in rows]
+    flips = [
+        Flip(pair.query, pair.candidate_id, next(iter(pair.candidate.values()), ""), _grade(old), _grade(new), shift)
+        for (pair, old, new), shift in zip(rows, shifts, strict=True)
+        if _grade(old) != _grade(new)
+    ]
+    order = sorted(
+        flips, key=lambda f: (-(f.after - f.before if each.raises else abs(f.after - f.before)), -abs(f.shift))
+    )
+    return ProbeReport(
+        probe=each.name,
+        about=each.about,
+        n=len(rows),
+        not_graded=len(pairs) - len(rows),
+        not_applicable=asked - len(pairs),
+        flips=share_by_query(queries, moves != 0),
+        rises=share_by_query(queries, moves > 0),
+        shift=float(np.mean(shifts)) if shifts else None,
+        worst=order[:WORST],
+    )
+
+
+def _grade(label: Label) -> int:
+    assert label.grade is not None
+    return label.grade
+
+
+def _expected(label: Label) -> float:
+    # Of a grade that came alone, the grade is all that is expected.
+    return _grade(label) if label.expected_grade is None else label.expected_grade
+
+
+def sample(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """At most `most` pairs, spread over the queries: every query gives its first pairs, then its second, and so on."""
+    groups = [list(group) for _, group in groupby(pairs, key=lambda pair: pair.query_id)]
+    kept = {id(pair) for pair in list(_in_turn(groups))[:most]}
+    return [pair for pair in pairs if id(pair) in kept]
+
+
+def _in_turn(groups: Sequence[Sequence[Pair]]) -> Iterator[Pair]:
+    for place in range(max(map(len, groups), default=0)):
+        yield from (group[place] for group in groups if place < len(group))

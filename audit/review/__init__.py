@@ -1,0 +1,1 @@
+"""Flagged labels in front of people and stronger judges, and their decisions back."""

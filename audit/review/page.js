@@ -1,0 +1,77 @@
+// Texts go in as text, never as markup. A reason that was begun is kept in the browser until its decision is on disk.
+"use strict";
+const at = (id) => document.getElementById(id);
+let state = null;
+let busy = false;
+
+const draft = () => "draft " + JSON.stringify([state.item.query_id, state.item.candidate_id]);
+
+function line(tag, text) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  return element;
+}
+
+function show(next) {
+  state = next;
+  at("problem").textContent = "";
+  at("progress").textContent = `${state.settled} of ${state.total} settled` + (state.item ? `, looking at ${state.place + 1}` : ". All done.");
+  at("pair").hidden = !state.item;
+  if (!state.item) return;
+  const item = state.item;
+  at("query").textContent = item.query;
+  const fields = Object.entries(item.candidate);
+  at("candidate").replaceChildren(...(fields.length ? fields : [["id", item.candidate_id]]).flatMap(([name, text]) => [line("dt", name), line("dd", text)]));
+  const chances = item.probabilities ? `, the judge's probabilities: ${item.probabilities.map((p) => p.toFixed(2)).join(" / ")}` : "";
+  at("label").textContent = `Grade ${item.grade}${chances}`;
+  at("evidence").textContent = `${item.evidence}. Chance that the label is wrong: ${(100 * item.p_wrong).toFixed(0)}%, likeliest grade ${item.likeliest}.`;
+  at("suggestion").textContent = item.seconded ? `Suggested change: ${item.suggested}. Another judge contradicts the label, as shoppers do.` : "";
+  at("types").replaceChildren(...item.types.map((type) => line("li", `${type.name}: ${type.meaning}`)));
+  at("reason").value = localStorage.getItem(draft()) || "";
+  at("decided").textContent = item.decided ? `Decided before: ${item.decided.verdict} ${item.decided.grade ?? ""} by ${item.decided.author}` : "";
+  for (const button of document.querySelectorAll("[data-decision]")) {
+    button.classList.toggle("suggested", button.dataset.decision === String(item.suggested));
+  }
+}
+
+async function ask(address, body) {
+  if (busy) return;
+  busy = true;
+  try {
+    const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
+    const answer = await fetch(address, options);
+    const value = await answer.json();
+    if (!answer.ok) throw new Error(value.error);
+    if (body) localStorage.removeItem(draft());
+    show(value);
+  } catch (error) {
+    at("problem").textContent = `Not saved (${error.message}). If the server stopped, start it again and open its new address.`;
+  } finally {
+    busy = false;
+  }
+}
+
+function decide(decision) {
+  if (!state || !state.item) return;
+  const { query_id, candidate_id } = state.item;
+  ask("decide", { query_id, candidate_id, decision, reason: at("reason").value });
+}
+
+const move = (step) => state && state.place !== null && ask(`state?place=${Math.min(Math.max(state.place + step, 0), state.total - 1)}`);
+
+document.addEventListener("keydown", (event) => {
+  const writing = event.target === at("reason");
+  if (event.key === "Escape") at("reason").blur();
+  if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const keys = { k: () => decide("keep"), u: () => decide("unsure"), ArrowLeft: () => move(-1), ArrowRight: () => move(1), r: () => at("reason").focus() };
+  const grade = document.querySelector(`[data-decision="${CSS.escape(event.key)}"]`);
+  const action = keys[event.key] || (grade && (() => decide(event.key)));
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+for (const button of document.querySelectorAll("[data-decision]")) button.addEventListener("click", () => decide(button.dataset.decision));
+at("back").addEventListener("click", () => move(-1));
+at("next").addEventListener("click", () => move(1));
+at("reason").addEventListener("input", () => state && state.item && localStorage.setItem(draft(), at("reason").value));
+ask("state");

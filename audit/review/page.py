@@ -1,0 +1,198 @@
+"""A local page where a person decides on flagged labels with the keyboard.
+
+Loopback only; the address holds a token, and requests without it, or under another host name, get nothing. A decision
+is on disk before the page hears that it was taken, so a tab or a server that dies loses none.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from threading import Lock
+from typing import Any
+
+from audit.engagement.flags import FlagType
+from audit.engagement.report import MEANING
+from audit.review.queue import Item, Stance, read_queue
+from audit.review.sheet import parse_decision
+from judge.errors import InputError, JudgeError
+from judge.files import now
+from judge.run.decisions import Decision, Decisions
+from judge.run.store import Run
+from judge.words.guideline import Guideline
+
+LONGEST = 100_000
+"""Bytes of a request's body, at most."""
+
+
+class Review:
+    """The queue of a run as one person goes through it.
+
+    Args:
+        run: A run that has been audited.
+        author: Who decides.
+    """
+
+    def __init__(self, run: Run, author: str) -> None:
+        self.author = author
+        self.guideline = Guideline.model_validate(run.manifest.guideline)
+        self.items = read_queue(run, everything=True)
+        self._places = {item.key: index for index, item in enumerate(self.items)}
+        self._decisions = Decisions(run.path)
+        self._lock = Lock()
+
+    def state(self, wanted: int | None = None) -> dict[str, Any]:
+        """The item at a place of the queue, or the first that nobody has settled; `item` is null when all are."""
+        latest, settled = self._decisions.latest(), self._decisions.settled()
+        left = [i for i, item in enumerate(self.items) if item.key not in settled]
+        fresh = [i for i in left if self.items[i].key not in latest]
+        place = wanted if wanted is not None and 0 <= wanted < len(self.items) else next(iter(fresh or left), None)
+        item = None if place is None else self._shown(place, latest.get(self.items[place].key))
+        return {"total": len(self.items), "settled": len(self.items) - len(left), "place": place, "item": item}
+
+    def decide(self, body: Mapping[str, Any]) -> None:
+        """Append one decision.
+
+        Raises:
+            InputError: The body names no pair of the queue, or no decision.
+        """
+        key = str(body.get("query_id")), str(body.get("candidate_id"))
+        if key not in self._places:
+            raise InputError("the pair is not in the queue", "load the page again")
+        item = self.items[self._places[key]]
+        verdict, grade = parse_decision(str(body.get("decision", "")), self.guideline.values, "the page", item.grade)
+        decision = Decision(
+            query_id=item.query_id,
+            candidate_id=item.candidate_id,
+            verdict=verdict,
+            grade=grade,
+            label=item.grade,
+            author=self.author,
+            reason=str(body.get("reason", ""))[:10_000],
+            time=now(),
+            source="review",
+        )
+        with self._lock:
+            self._decisions.append([decision])
+
+    def _shown(self, place: int, decision: Decision | None) -> dict[str, Any]:
+        item: Item = self.items[place]
+        return {
+            "query_id": item.query_id,
+            "candidate_id": item.candidate_id,
+            "query": item.query,
+            "candidate": dict(item.candidate),
+            "grade": item.grade,
+            "likeliest": item.suggested_grade,
+            "suggested": item.suggestion,
+            "seconded": item.stance is Stance.SUGGESTED_CHANGE,
+            "types": [{"name": kind.replace("_", " "), "meaning": MEANING[FlagType(kind)]} for kind in item.types],
+            "p_wrong": item.p_wrong,
+            "probabilities": item.probabilities,
+            "evidence": item.evidence,
+            "decided": None if decision is None else decision.model_dump(mode="json"),
+        }
+
+
+def serve(review: Review, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
+    """A server bound to the loopback, and the address of its page. The caller runs and closes it.
+
+    Raises:
+        InputError: The port is taken.
+    """
+    token = secrets.token_urlsafe(24)
+
+    class Handler(_Handler):
+        pass
+
+    Handler.review, Handler.token = review, token
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except OSError as error:
+        raise InputError(f"--port {port}: cannot be used ({error.strerror})", "leave it out, or name another") from None
+    server.daemon_threads = True
+    return server, f"http://127.0.0.1:{server.server_port}/{token}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    review: Review
+    token: str
+
+    def do_GET(self) -> None:
+        """The page, its script, and what to decide next."""
+        path, _, query = self.path.partition("?")
+        name = self._name(path)
+        if name == "":
+            self._answer(HTTPStatus.OK, _page(self.review), "text/html; charset=utf-8")
+        elif name == "review.js":
+            script = files("audit.review").joinpath("page.js").read_text(encoding="utf-8")
+            self._answer(HTTPStatus.OK, script, "text/javascript; charset=utf-8")
+        elif name == "state":
+            place = query.removeprefix("place=")
+            self._json(HTTPStatus.OK, self.review.state(int(place) if place.isdecimal() else None))
+        else:
+            self._json(HTTPStatus.NOT_FOUND, {"error": "there is nothing here"})
+
+    def do_POST(self) -> None:
+        """A decision; the answer is what to decide next."""
+        length = self.headers.get("Content-Length", "")
+        json_body = self.headers.get("Content-Type", "").startswith("application/json")
+        if self._name(self.path) != "decide" or not json_body:
+            self._json(HTTPStatus.NOT_FOUND, {"error": "there is nothing here"})
+            return
+        if not length.isdecimal() or int(length) > LONGEST:
+            self._json(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": "the request is too long"})
+            return
+        try:
+            body = json.loads(self.rfile.read(int(length)))
+            if not isinstance(body, dict):
+                raise InputError("the request is no JSON object")
+            self.review.decide(body)
+        except (ValueError, JudgeError) as error:
+            self._json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+            return
+        self._json(HTTPStatus.OK, self.review.state())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Nothing: the token stands in every address."""
+
+    def _name(self, path: str) -> str | None:
+        """What is asked for behind the token; null for strangers and for other host names (DNS rebinding)."""
+        assert isinstance(self.server, ThreadingHTTPServer)
+        port = self.server.server_port
+        if self.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            return None
+        token, _, name = path.removeprefix("/").partition("/")
+        return name if secrets.compare_digest(token.encode(), self.token.encode()) else None
+
+    def _json(self, status: HTTPStatus, value: Any) -> None:
+        self._answer(status, json.dumps(value), "application/json")
+
+    def _answer(self, status: HTTPStatus, text: str, kind: str) -> None:
+        data = text.encode("utf-8", "replace")
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(data)),
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _page(review: Review) -> str:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    text = files("audit.review").joinpath("page.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(text).render(guideline=review.guideline, author=review.author)

@@ -1,0 +1,222 @@
+"""The review queue: flagged pairs of a run, most valuable first, out to files and tools.
+
+`judge audit` copies its flags to `RUN/flags.parquet`, where the queue finds them. A pair's value is the chance that its
+label is wrong times how often it is seen (the root of its impressions, so that traffic does not decide alone). Pairs
+whose label a judge contradicts as the evidence does come first. What a judge says settles none of them.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from judge.errors import RunError
+from judge.run.decisions import Decision, Decisions
+from judge.run.store import Run
+from judge.sql import quoted
+from judge.tables.values import inert
+
+COLUMNS = (
+    "query_id",
+    "query",
+    "candidate_id",
+    "candidate",
+    "grade",
+    "suggested_grade",
+    "types",
+    "evidence",
+    "decision",
+    "author",
+    "reason",
+)
+NUMBERS = (
+    *("impressions", "examined_impressions", "clicks", "examined_clicks", "expected_clicks"),
+    *("carts", "purchases", "people_grade"),
+)
+
+
+class Stance(StrEnum):
+    """How a judge's opinion stands to the label and to the evidence against it."""
+
+    SUGGESTED_CHANGE = "suggested_change"
+    """The judge and the evidence both put the pair above its label, or both below."""
+    LABEL_REPEATED = "label_repeated"
+    """The judge gives the label's grade."""
+    OTHER_WAY = "other_way"
+    """The judge puts the pair on one side of its label, the evidence on the other."""
+    NO_GRADE = "no_grade"
+    """The judge gave none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One pair to decide on."""
+
+    query_id: str
+    query: str
+    candidate_id: str
+    candidate: Mapping[str, str]
+    grade: int
+    suggested_grade: int
+    types: tuple[str, ...]
+    p_wrong: float
+    probabilities: tuple[float, ...] | None
+    """What the judge said, in grade order; null where the label brought none."""
+    numbers: Mapping[str, Any]
+    """The evidence, by the names of `NUMBERS`."""
+    opinion: Decision | None = None
+    """What a judge that looked again said last; null where none did."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The pair's identity."""
+        return self.query_id, self.candidate_id
+
+    @property
+    def stance(self) -> Stance | None:
+        """How the judge's opinion stands to the rest; null where there is none."""
+        if self.opinion is None:
+            return None
+        given = self.opinion.given
+        if given is None or given == self.grade:
+            return Stance.NO_GRADE if given is None else Stance.LABEL_REPEATED
+        same_way = (given > self.grade) == (self.suggested_grade > self.grade)
+        return Stance.SUGGESTED_CHANGE if same_way else Stance.OTHER_WAY
+
+    @property
+    def suggestion(self) -> int:
+        """The grade to look at first: the judge's where it contradicts the label as the evidence does, which alone
+        suggests `suggested_grade`."""
+        given = self.opinion.given if self.opinion else None
+        return given if given is not None and self.stance is Stance.SUGGESTED_CHANGE else self.suggested_grade
+
+    @property
+    def evidence(self) -> str:
+        """The evidence in a line, a judge's opinion last."""
+        n = self.numbers
+        expected = "" if n["expected_clicks"] is None else f" ({n['expected_clicks']:.1f} expected)"
+        # What is expected is of the clicks that were weighed: beside all of them it would mislead.
+        weighed = n["clicks"] if n["examined_clicks"] is None else n["examined_clicks"]
+        if expected and abs(weighed - n["clicks"]) >= 0.5:
+            expected = f", {weighed:,.0f} of them weighed{expected}"
+        people = "" if n["people_grade"] is None else f", people {n['people_grade']}"
+        return (
+            f"{n['impressions']:,} impressions, {n['examined_impressions']:,.0f} examined, {n['clicks']:,} clicks"
+            f"{expected}, {n['carts']:,} carts, {n['purchases']:,} purchases{people}"
+            + (f"; {self.opinion.author}: {self.opinion.reason}" if self.opinion else "")
+        )
+
+
+def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
+    """Flagged pairs that are not settled yet, suggested changes and then the most valuable first; all of them with
+    `everything`.
+
+    Raises:
+        RunError: The run has not been audited.
+    """
+    path = run.path / "flags.parquet"
+    if not path.is_file():
+        raise RunError(f"{run.path}: has no flags", "run `judge audit RUN EVENTS --out DIR` first")
+    decisions = Decisions(run.path)
+    settled, opinions = {} if everything else decisions.settled(), decisions.opinions()
+    rows = run.query(f"""
+        SELECT f.query_id, f.query, f.candidate_id, any_value(f.candidate), any_value(f.grade),
+            arg_max(f.suggested_grade, f.strength), list(f.type ORDER BY f.strength DESC), any_value(f.p_wrong),
+            any_value(l.probabilities), any_value(f.impressions), any_value(f.examined_impressions),
+            any_value(f.clicks), any_value(f.examined_clicks), any_value(f.expected_clicks), any_value(f.carts),
+            any_value(f.purchases), any_value(f.people_grade)
+        FROM (FROM read_parquet({quoted(path)})
+            -- An older audit has not written the clicks that were weighed.
+            UNION ALL BY NAME SELECT NULL::DOUBLE AS examined_clicks WHERE false) f JOIN labels l ON l.row = f.row
+        GROUP BY ALL ORDER BY any_value(f.p_wrong) * sqrt(1 + any_value(f.impressions)) DESC, f.query_id, f.candidate_id
+        """)
+    items = [
+        Item(
+            query_id=row[0],
+            query=row[1],
+            candidate_id=row[2],
+            candidate=json.loads(row[3]),
+            grade=row[4],
+            suggested_grade=row[5],
+            types=tuple(row[6]),
+            p_wrong=row[7],
+            probabilities=None if row[8] is None else tuple(row[8]),
+            numbers=dict(zip(NUMBERS, row[9:], strict=True)),
+            opinion=opinions.get((row[0], row[2])),
+        )
+        for row in rows
+    ]
+    items.sort(key=lambda item: item.stance is not Stance.SUGGESTED_CHANGE)
+    return [item for item in items if item.key not in settled]
+
+
+def as_csv(items: Iterable[Item], values: Sequence[int]) -> str:
+    """A sheet to fill in: `decision` takes a grade, `keep` or `unsure`. No cell begins a formula."""
+    stream = io.StringIO()
+    # Cells are quoted for the letters of the terminator: both, so that no line break stands bare.
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for item in items:
+        cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggestion)
+        row = (*cells, " ".join(item.types), item.evidence, "", "", "")
+        writer.writerow([inert(str(cell)) for cell in row])
+    return stream.getvalue()
+
+
+def as_label_studio(items: Iterable[Item], values: Sequence[int]) -> str:
+    """Tasks for Label Studio's JSON import, the suggestion as a prediction of a choice named `grade`."""
+    tasks = [
+        {
+            "data": _flat(item),
+            "predictions": [
+                {
+                    "model_version": "judge audit",
+                    "score": item.p_wrong,
+                    "result": [
+                        {
+                            "from_name": "grade",
+                            "to_name": "query",
+                            "type": "choices",
+                            "value": {"choices": [str(item.suggestion)]},
+                        }
+                    ],
+                }
+            ],
+        }
+        for item in items
+    ]
+    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+
+
+def as_argilla(items: Iterable[Item], values: Sequence[int]) -> str:
+    """Records for Argilla's `rg.Record(**line)`, one a line, with a suggestion for the question `grade`."""
+    lines = [
+        {
+            "id": json.dumps(item.key, ensure_ascii=False),
+            "fields": {"query": item.query, "candidate": _words(item), "evidence": item.evidence},
+            "metadata": {"query_id": item.query_id, "candidate_id": item.candidate_id, "label": item.grade},
+            "suggestions": [{"question_name": "grade", "value": str(item.suggestion), "score": item.p_wrong}],
+        }
+        for item in items
+    ]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+FORMS = {"csv": as_csv, "label-studio": as_label_studio, "argilla": as_argilla}
+
+
+def _words(item: Item) -> str:
+    return "\n".join(f"{name}: {text}" for name, text in item.candidate.items()) or item.candidate_id
+
+
+def _flat(item: Item) -> dict[str, Any]:
+    plain = {"query_id": item.query_id, "query": item.query, "candidate_id": item.candidate_id}
+    return plain | {
+        "candidate": _words(item),
+        "label": item.grade,
+        "types": list(item.types),
+        "evidence": item.evidence,
+    }

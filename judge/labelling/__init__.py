@@ -1,0 +1,1 @@
+"""The work: pairs through an engine into labels, and one label traced back."""

@@ -1,0 +1,254 @@
+"""A taught judge: a directory of peft files, or of merged weights, and `judge.json` beside them.
+
+`judge.json` holds everything that judging needs besides weights: which base, how it was asked in training (guideline,
+fields, budgets, template, label tokens), and how its probabilities are calibrated. Nothing else has to be remembered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from judge.calibration.abstain import Threshold, check_budget, choose
+from judge.calibration.calibrate import Calibration, Floats
+from judge.engines.chat.prompt import TEMPLATE as CHAT
+from judge.errors import InputError, ModelError
+from judge.fingerprint import adapter_digest
+from judge.models.embedded import EMBEDDED
+from judge.models.model import JudgeModel
+from judge.models.shipped import shipped_directory
+from judge.records import Record
+from judge.words.guideline import DEFAULT, Guideline, load_guideline
+from judge.words.prompt import TEMPLATE, template_digest
+
+FILE = "judge.json"
+NONE = "none"
+"""In place of a calibration's file: probabilities as they come."""
+
+
+class Base(Record):
+    """The model that was taught."""
+
+    name: str
+    """As the user named it: what `--judge` takes."""
+    revision: str | None
+    """The Hub's commit, where it came from there."""
+    weights: str
+    """SHA-256 (hex) over its weight files."""
+
+    @property
+    def wanted(self) -> str:
+        """The name that finds it again, at the same revision."""
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
+
+class LabelToken(Record):
+    """How one grade is answered."""
+
+    grade: int
+    text: str
+    id: int
+
+
+class Tuned(Record):
+    """What `judge.json` holds."""
+
+    format: int = 1
+    base: Base
+    adapter: str | None
+    """SHA-256 (hex) over the adapter's files; null where its weights are merged into the base's."""
+    merged: str | None = None
+    """SHA-256 (hex) over the files of the adapter that was merged into the base's weights, where it was noted."""
+    labels: tuple[LabelToken, ...]
+    """In ascending grade order."""
+    guideline: Mapping[str, Any]
+    """The whole guideline as it was taught, with the fields and token budgets of training."""
+    guideline_digest: str
+    """Of the guideline as the user gave it, before fields and budgets were narrowed."""
+    template: str
+    template_digest: str
+    calibration: Calibration | None
+    """Null where too few ratings were held out; `training` then says so."""
+    training: Mapping[str, Any]
+    """Data (digest and counts), configuration, steps, time and versions."""
+    validation: Mapping[str, Any]
+    """Figures on the queries that stopped the training, and their confusion matrix: people's grades in rows."""
+    created: str
+
+    @property
+    def policy(self) -> Guideline:
+        """The guideline that it was taught."""
+        return Guideline.model_validate(self.guideline)
+
+    @property
+    def same_template(self) -> bool:
+        """Whether the template here is the text that it was taught with."""
+        return template_digest(self.template) == self.template_digest
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a judge is asked, and what becomes of its answers."""
+
+    model: str = EMBEDDED
+    """What is loaded: for an adapter, its base."""
+    adapter: Path | None = None
+    tuned: Tuned | None = None
+    template: str = TEMPLATE
+    calibration: Calibration | None = None
+    threshold: Threshold | None = None
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """What this adds to a fingerprint."""
+        return {
+            "template_digest": template_digest(self.template),
+            "calibration": self.calibration.digest if self.calibration else None,
+            "max_noise": f"{self.threshold.budget:g}" if self.threshold else None,
+            "threshold": f"{self.threshold.least:.6f}" if self.threshold else None,
+        }
+
+    def probabilities(self, logprobs: Floats) -> Floats:
+        """Probabilities of grades, shape (N, K), from their labels' log-probabilities of that shape."""
+        if self.calibration is not None:
+            return self.calibration.apply(logprobs)
+        weights = np.exp(logprobs - logprobs.max(axis=1, keepdims=True))
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+    @property
+    def least(self) -> float:
+        """The confidence from which on a grade is given."""
+        return self.threshold.least if self.threshold else 0.0
+
+    def check(self, model: JudgeModel, labels: tuple[int, ...]) -> None:
+        """Refuse a base or label tokens other than those of the training.
+
+        Raises:
+            ModelError: One of them differs.
+        """
+        if self.tuned is None or not model.directory.name:  # the fake has no files
+            return
+        # The embedded base is held by the digest of its package's file; how that is unpacked may change.
+        if model.name != EMBEDDED and self.adapter and model.weights != self.tuned.base.weights:
+            raise ModelError(
+                f"{self.adapter}: was taught on other weights of {self.tuned.base.name} than those found",
+                f"get the base that it was taught on: {self.tuned.base.wanted}",
+            )
+        if labels != tuple(label.id for label in self.tuned.labels):
+            raise ModelError(
+                f"{self.adapter or model.name}: its labels have other tokens than in its training",
+                "use the guideline and the base that it was taught with",
+            )
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user says of how to judge."""
+
+    judge: str = EMBEDDED
+    guideline: str | None = None
+    """Name or file; the taught judge's own, or the default, unless given."""
+    force_guideline: bool = False
+    """Whether a taught judge is asked by another guideline or template than its own all the same."""
+    calibration: Path | None = None
+    """A file that `judge calibrate` wrote; the taught judge's own unless given, none where it is `none`."""
+    max_noise: float | None = None
+    chat: bool = False
+    """Whether the judge is a name at a chat endpoint, and nothing on this machine."""
+
+
+def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
+    """The guideline and the manner of asking that a user's wishes come to.
+
+    Raises:
+        InputError: They contradict each other, or what the judge was taught.
+        ModelError: The judge's `judge.json`, or the adapter beside it, cannot be used.
+    """
+    directory = shipped_directory(wishes.judge) or Path(wishes.judge).expanduser()
+    tuned = read_tuned(directory) if not wishes.chat and (directory / FILE).is_file() else None
+    if tuned is None:
+        guideline = load_guideline(wishes.guideline or DEFAULT)
+        manner = Manner(wishes.judge, template=CHAT if wishes.chat else TEMPLATE)
+    else:
+        guideline = _agreed(tuned, wishes, directory)
+        adapter = directory if tuned.adapter else None
+        model = tuned.base.wanted if adapter else wishes.judge
+        # A calibration was fitted to the answers to the taught prompt, and to no other.
+        same = tuned.same_template and guideline.digest == tuned.policy.digest
+        manner = Manner(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
+    calibration = manner.calibration
+    if wishes.calibration is not None:
+        calibration = None if str(wishes.calibration) == NONE else read_calibration(wishes.calibration)
+    if calibration is not None and len(calibration.bias) != len(guideline.values):
+        raise InputError(
+            f"the calibration is for {len(calibration.bias)} grades, {guideline.name!r} has {len(guideline.values)}",
+            "calibrate with ratings by this guideline",
+        )
+    threshold = None
+    if wishes.max_noise is not None:
+        check_budget(wishes.max_noise)
+        if calibration is None:
+            raise InputError(
+                "--max-noise needs held-out ratings, and this judge has no calibration",
+                "make one with `judge calibrate RUN RATINGS --out FILE`, and give it with --calibration FILE",
+            )
+        threshold = choose(calibration.held_out, wishes.max_noise)
+    return guideline, Manner(manner.model, manner.adapter, tuned, manner.template, calibration, threshold)
+
+
+def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
+    taught = tuned.policy
+    if not wishes.force_guideline and not tuned.same_template:
+        raise InputError(
+            f"{directory}: prompts/{tuned.template}.j2 is not the text that it was taught with",
+            "teach it again, or insist with --force-guideline",
+        )
+    if wishes.guideline is None:
+        return taught
+    given = load_guideline(wishes.guideline)
+    if given.digest not in (tuned.guideline_digest, taught.digest):
+        if wishes.force_guideline:
+            return given
+        raise InputError(
+            f"{wishes.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
+            f"{wishes.guideline} ({given.name} {given.version}) says something else",
+            f"leave --guideline out, insist with --force-guideline, or ask its base: --judge {tuned.base.wanted}",
+        )
+    return taught
+
+
+def read_tuned(directory: Path) -> Tuned:
+    """`judge.json` of a directory, checked against the adapter beside it.
+
+    Raises:
+        ModelError: It cannot be read, or the adapter is another than the one it speaks of.
+    """
+    path = directory / FILE
+    try:
+        tuned = Tuned.model_validate_json(path.read_bytes())
+        Guideline.model_validate(tuned.guideline)
+    except (OSError, ValidationError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        said = " ".join(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".split())
+        raise ModelError(f"{path}: cannot be read ({said})", "use the directory as `judge finetune` wrote it") from None
+    if tuned.adapter and adapter_digest(directory) != tuned.adapter:
+        raise ModelError(
+            f"{directory}: the adapter's files are not those that {FILE} speaks of", "copy the whole directory again"
+        )
+    return tuned
+
+
+def read_calibration(path: Path) -> Calibration:
+    """A file that `judge calibrate` wrote.
+
+    Raises:
+        InputError: It cannot be read, or is none.
+    """
+    try:
+        return Calibration.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        what = error.strerror if isinstance(error, OSError) else "is no calibration"
+        raise InputError(f"{path}: {what}", "make one with `judge calibrate RUN RATINGS --out FILE`") from None

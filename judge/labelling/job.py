@@ -1,0 +1,265 @@
+"""A labelling job from what the user asked to a run directory, in an order that fails early.
+
+Input first, then the judge's files, then its weights: a wrong row never costs the loading of a model.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from judge import __version__
+from judge.calibration.calibrate import Calibration
+from judge.engines import Builder, Judge, Serving
+from judge.engines.chat.engine import estimated
+from judge.engines.chat.journal import Journal
+from judge.engines.chat.prompt import ChatPrompt
+from judge.errors import EngineError, InputError
+from judge.files import now
+from judge.fingerprint import Fingerprint, digest, file_digest
+from judge.labelling.config import Manner
+from judge.labelling.label import PLAIN, blocks, label_run, read_pairs
+from judge.pairs.stage import Source, Staged, stage
+from judge.records import Failure, Pair, Record
+from judge.run.manifest import Manifest, Tally
+from judge.run.store import Run
+from judge.run.usage import FILE, Usage
+from judge.words.guideline import Guideline
+
+
+class Estimate(Record):
+    """What a dry run found."""
+
+    rows: int
+    """Input rows."""
+    pairs: int
+    """Pairs that would be judged."""
+    sample: int
+    """Pairs that were."""
+    mean_tokens: float | None
+    """Tokens a pair that are not shared with the whole run; null where the judge is asked in words."""
+    read_seconds: float
+    load_seconds: float
+    pairs_per_second: float
+    judge_seconds: float
+    """How long judging all pairs would take."""
+    usage: Usage | None = None
+    """What a paid endpoint's answers to all pairs would take; null where there is none."""
+    missing_fields: tuple[str, ...] = ()
+    """Fields of the guideline that no file has a column for."""
+    passed_over: Mapping[str, str] = {}
+    """Names that a file has several mapped columns for, and which of them is read."""
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """A job: what to label, by which guideline, and who judges."""
+
+    source: Source
+    guideline: Guideline
+    model: str
+    serving: Serving
+    manner: Manner = PLAIN
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge, found but not loaded."""
+        return Judge(self.model, self.serving)
+
+    def begin(self, run: Run) -> None:
+        """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.
+
+        Raises:
+            InputError, ModelError: Something the user gave cannot be used.
+            RunError: The directory holds a run of another fingerprint or input.
+        """
+
+        def judge() -> Mapping[str, str | None]:
+            if not run.manifest_path.is_file():
+                # A guideline that this judge cannot be asked by must not take the directory.
+                assert self.builder
+            self._check_told()
+            return {**self.judge.parts, **self.manner.parts}
+
+        begin_run(run, self.source, self.guideline, judge, self.manner.calibration)
+
+    def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
+        """Label what has no label yet; see `judge.label.label_run`."""
+        with self._noting(run):
+            return label_run(run, self.builder, self.judge.open(), progress, self.manner)
+
+    def _check_told(self) -> None:
+        """Refuse what needs probabilities where the endpoint tells none."""
+        chat = self.judge.chat
+        if chat and not chat.tells and (self.manner.calibration or self.manner.threshold):
+            raise InputError(
+                f"{self.model}: its endpoint tells no probabilities, so there is nothing to calibrate",
+                "draw some with --samples, or leave --calibration and --max-noise out",
+            )
+
+    def _noting(self, run: Run) -> AbstractContextManager[None]:
+        """Have an endpoint that is paid for its answers keep them in the run."""
+        if not self.judge.chat:
+            return nullcontext()
+        done = {row for (row,) in run.query("SELECT row FROM labels")}
+        return self.judge.chat.noting(Journal(run.path / FILE, run.manifest.fingerprint, done))
+
+    def estimate(self, directory: Path, size: int) -> Estimate:
+        """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
+        begun = time.monotonic()
+        staged = _stage(self.source, self.guideline, directory)
+        read = time.monotonic()
+        builder, engine = self.builder, self.judge.open()
+        loaded = time.monotonic()
+        sample = _stretches(staged, size)
+        if not sample:
+            raise InputError(f"{self.source.pairs}: holds no pair to judge", "`judge validate` says why")
+        chat = self.judge.chat
+        if chat is None:
+            engine.score(builder.build(sample[:4]))  # the guideline's pass is paid once a run, not by the sample
+        before = chat.usage if chat else Usage()
+        timed = time.monotonic()
+        prompts = builder.build(sample)
+        answers = engine.score(prompts)
+        seconds = (time.monotonic() - timed) / len(sample)
+        if all(isinstance(answer, Failure) for answer in answers):
+            first = next(answer.reason for answer in answers if isinstance(answer, Failure))
+            raise EngineError(f"none of {len(answers)} pairs got an answer: {first}", "see to what judges first")
+        pairs = staged.rows - staged.skipped
+        return Estimate(
+            rows=staged.rows,
+            pairs=pairs,
+            sample=len(sample),
+            mean_tokens=None if chat else sum(len(p.query) + len(p.candidate) for p in prompts) / len(prompts),
+            read_seconds=read - begun,
+            load_seconds=loaded - read,
+            pairs_per_second=1 / seconds,
+            judge_seconds=pairs * seconds,
+            usage=estimated(chat, before, prompts, self._batches(staged, chat.block)) if chat else None,
+            missing_fields=tuple(staged.missing),
+            passed_over=staged.passed_over,
+        )
+
+    def _batches(self, staged: Staged, size: int) -> Iterator[Sequence[ChatPrompt]]:
+        """The prompts of all pairs, a block at a time, as labelling would have them."""
+        for items in blocks(staged.path, 0, size):
+            yield self.builder.build([pair for pair, _ in items if pair is not None])
+
+    @cached_property
+    def builder(self) -> Builder:
+        """Makes the prompts. Raises `ModelError` where the guideline does not suit the judge."""
+        builder = self.judge.builder(self.guideline, self.manner.template)
+        self.manner.check(self.judge.model, builder.labels)
+        return builder
+
+
+def begin_run(
+    run: Run,
+    source: Source,
+    guideline: Guideline,
+    judge: Callable[[], Mapping[str, str | None]],
+    calibration: Calibration | None = None,
+) -> Fingerprint:
+    """Stage the input and write the manifest; or, where the run has begun before, check that it is the same.
+
+    `judge` gives the parts of the fingerprint that say who judges; it is called once the input has been read.
+    """
+    read = [source.pairs, *([source.catalogue] if source.catalogue else [])]
+    states = [_state(path) for path in read]
+    inputs: dict[str, str | int | None] = {
+        "pairs": _input_digest(source.pairs),
+        "catalogue": _input_digest(source.catalogue) if source.catalogue else None,
+        "map": json.dumps({name: list(columns) for name, columns in sorted(source.mapping.items())}),
+        "grades": json.dumps(dict(source.grades), sort_keys=True) if source.grades is not None else None,
+        "limit": source.limit,
+    }
+    begun = run.manifest_path.is_file()
+    staged = None if begun else _stage(source, guideline, run.path)
+    maker = _fingerprint(guideline, judge())
+    if calibration and (lines := calibration.differences(maker.parts)):
+        raise InputError(
+            f"the calibration was fitted to another judge's probabilities; what differs: {'; '.join(lines)}",
+            "label rated pairs with this judge, and fit one to them with `judge calibrate`",
+        )
+    if staged is None:
+        run.check_same(maker, inputs)
+        return maker
+    for path, state in zip(read, states, strict=True):
+        if _state(path) != state:
+            raise InputError(f"{path}: changed while it was read", "wait until it is whole, and run again")
+    files = {"pairs": source.name or str(source.pairs)} | (
+        {"catalogue": str(source.catalogue)} if source.catalogue else {}
+    )
+    words = guideline.model_dump(mode="json")
+    run.begin(
+        Manifest(
+            fingerprint=maker.value,
+            parts=maker.parts,
+            inputs=inputs,
+            files=files,
+            guideline=words,
+            calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
+            missing_fields=tuple(staged.missing),
+            passed_over=staged.passed_over,
+            rows=staged.rows,
+            created=now(),
+        )
+    )
+    return maker
+
+
+def _stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
+    staged = stage(source, guideline, directory)
+    staged.refuse(skip_bad_rows=source.skip_bad_rows)
+    return staged
+
+
+def _fingerprint(guideline: Guideline, judge: Mapping[str, str | None]) -> Fingerprint:
+    words = {
+        "guideline": f"{guideline.name} {guideline.version}",
+        "guideline_digest": guideline.digest,
+        "fields": ", ".join(f.name for f in guideline.fields),
+        "budgets": digest(guideline.budgets)[:16],
+    }
+    return Fingerprint(
+        parts={"template_digest": None, "calibration": None, "adapter": None, **judge, **words, "toolkit": __version__}
+    )
+
+
+def _input_digest(path: Path) -> str:
+    with _readable(path):
+        return file_digest(path)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What differs once a file was appended to, written over or replaced. A second digest would say the same, and of a
+    large file it takes as long as reading it once more."""
+    with _readable(path):
+        found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror})", "name a file that exists and can be read"
+        ) from None
+
+
+def _stretches(staged: Staged, size: int, count: int = 4) -> list[Pair]:
+    found: dict[int, Pair] = {}
+    for index in range(count):
+        wanted = len(found) + size // count
+        # The first batch may end soon after the place where the stretch begins; the second is whole.
+        for batch in islice(read_pairs(staged.path, staged.rows * index // count, size), 2):
+            for pair, _ in batch:
+                if pair is not None and len(found) < wanted:
+                    found[pair.row] = pair
+    return list(found.values())

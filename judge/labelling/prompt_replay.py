@@ -1,0 +1,131 @@
+"""How a judge was asked about a pair, made again: the same guideline, template and tokenizer give the same tokens."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from judge.engines.chat.prompt import KEY, ChatBuilder
+from judge.engines.fake import FAKE_MODEL, FakeTokenizer
+from judge.errors import JudgeError
+from judge.labelling.config import FILE, read_tuned
+from judge.models.model import JudgeModel, local_directory
+from judge.records import Pair, Prompt, Spent
+from judge.run.manifest import Manifest
+from judge.words.guideline import Guideline
+from judge.words.prompt import PromptBuilder, template_digest
+from judge.words.tokenizer import ModelTokenizer, Tokenizer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt as it was sent, or why it cannot be shown."""
+
+    missing: str | None
+    """Why there is no prompt here; null where there is one."""
+    template: str | None = None
+    prompt: Prompt | None = None
+    segments: Sequence[str] = ()
+    """What the prompt's three segments say: guideline, query, candidate with the place of the answer; or, of a judge
+    that is asked in words and has no `prompt` of tokens, the system prompt and the user's turn."""
+    spent: Sequence[Spent] = field(default=())
+    cut: Sequence[str] = ()
+    """Texts that were cut to their budgets, where there is no `prompt`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """A dict of JSON values, with the tokens of each segment."""
+        if self.missing is not None:
+            return {"missing": self.missing}
+        if self.prompt is None:
+            said = zip(("system", "user"), self.segments, strict=True)
+            return {
+                "missing": None,
+                "template": self.template,
+                "segments": [{"name": name, "text": text} for name, text in said],
+                "cut": list(self.cut),
+            }
+        names = ("shared", "query", "candidate")
+        return {
+            "missing": None,
+            "template": self.template,
+            "segments": [
+                {"name": name, "tokens": len(getattr(self.prompt, name)), "text": text}
+                for name, text in zip(names, self.segments, strict=True)
+            ],
+            "texts": [asdict(spent) for spent in self.spent],
+            "cut": list(self.prompt.cut),
+            "ids": self.prompt.ids,
+            "labels": list(self.prompt.labels),
+        }
+
+
+def ask_again(manifest: Manifest, pair: Pair, judge: str | None = None) -> Asked:
+    """Build the prompt that a run's judge got for a pair, if everything it takes is on this machine.
+
+    Args:
+        manifest: The run's.
+        pair: As it was normalised.
+        judge: Where the judge is now, if not where the manifest says.
+    """
+    template = find_template(manifest.parts.get("template_digest"))
+    if template is None:
+        return Asked(
+            "no template in prompts/ has the text that this run was asked by; get the version that labelled it"
+        )
+    if manifest.parts.get("endpoint"):
+        return _in_words(manifest, pair, template)
+    found = _tokenizer(manifest, judge)
+    if isinstance(found, str):
+        return Asked(found, template)
+    try:
+        builder = PromptBuilder(Guideline.model_validate(manifest.guideline), found, template)
+        prompt = builder.build([pair])[0]
+        spent = builder.spent(pair)
+    except JudgeError as error:
+        return Asked(f"{error.message}; {error.hint}", template)
+    segments = [found.text(ids) for ids in (prompt.shared, prompt.query, prompt.candidate)]
+    return Asked(None, template, prompt, segments, spent)
+
+
+def _in_words(manifest: Manifest, pair: Pair, template: str) -> Asked:
+    """The messages that ask about this pair alone: its neighbours in a request, and the order, are not shown."""
+    try:
+        builder = ChatBuilder(Guideline.model_validate(manifest.guideline), template)
+    except JudgeError as error:
+        return Asked(f"{error.message}; {error.hint}", template)
+    [prompt] = builder.build([pair])
+    messages = prompt.script.messages([prompt], [KEY])
+    return Asked(None, template, segments=[message["content"] for message in messages], cut=prompt.cut)
+
+
+def find_template(wanted: str | None) -> str | None:
+    """The name of the template of the package that has this digest; null where none has."""
+    names = sorted(f.name.removesuffix(".j2") for f in files("prompts").iterdir() if f.name.endswith(".j2"))
+    return next((name for name in names if template_digest(name) == wanted), None)
+
+
+def _tokenizer(manifest: Manifest, judge: str | None) -> Tokenizer | str:
+    """The tokenizer that the run's judge has, or why it is not at hand."""
+    parts = manifest.parts
+    name = judge or parts.get("judge") or ""
+    if parts.get("judge") == FAKE_MODEL.name and parts.get("weights") == FAKE_MODEL.weights:
+        return FakeTokenizer()
+    revision = None if judge else parts.get("revision")
+    if (Path(name).expanduser() / FILE).is_file():
+        try:
+            tuned = read_tuned(Path(name).expanduser())
+        except JudgeError as error:
+            return f"{error.message}; {error.hint}"
+        if tuned.adapter:  # else its weights are merged, and the directory has its own tokenizer
+            name, revision = tuned.base.name, tuned.base.revision
+    directory = local_directory(name, revision)
+    where = f"the tokenizer of {name}" + (f"@{revision}" if revision else "")
+    if directory is None:
+        return f"{where} is not on this machine; name the judge's directory with --judge"
+    if parts.get("tokenizer") and JudgeModel(name, directory, None, None, "").tokenizer != parts["tokenizer"]:
+        return f"{where} in {directory} is another than the one that made this run"
+    try:
+        return ModelTokenizer(directory)
+    except (JudgeError, ImportError) as error:
+        return f"{where} cannot be read here ({error})"

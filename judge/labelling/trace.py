@@ -1,0 +1,226 @@
+"""A label's whole story out of its run: the input row, the prompt, the scores, what was flagged and decided of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judge.errors import InputError
+from judge.labelling.prompt_replay import Asked, ask_again
+from judge.records import Pair, Status
+from judge.run.decisions import Decision, Decisions, Verdict, counting
+from judge.run.store import Run
+
+UNLABELLED = "not labelled yet"
+NEAR = 3
+"""Queries, or candidates, that an error suggests."""
+
+ALIKE = 0.8
+"""The Jaro-Winkler similarity above which a further query is suggested."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything that a run knows of one pair."""
+
+    run: str
+    fingerprint: str
+    parts: Mapping[str, str | None]
+    """What made the label."""
+    files: Mapping[str, str]
+    """The input files as the user named them."""
+    row: int
+    """The input row that was judged, or the first of the pair, counted from 1."""
+    other_rows: Sequence[Mapping[str, Any]]
+    """Rows of the same pair that were skipped: `row, reason`."""
+    query_id: str
+    query: str | None
+    """Null where the row has none, and was skipped for it."""
+    candidate_id: str
+    locale: str | None
+    candidate: Mapping[str, str]
+    """The fields as normalised."""
+    given_grade: int | None
+    """The grade that the input row brought, if it did."""
+    asked: Asked | None
+    """How the judge was asked; null where nobody was: the row was skipped, or people graded it."""
+    status: str
+    grade: int | None
+    """The label's own."""
+    grades: Mapping[int, str]
+    """The guideline's grades, ascending, with their names."""
+    probabilities: Sequence[float] | None
+    """As the label has them: calibrated, where the judge is."""
+    uncalibrated: Sequence[float] | None
+    """Before the calibration; null where there is none, or the run does not hold its numbers."""
+    calibration: Mapping[str, Any] | None
+    """Temperature and biases, where the run holds them."""
+    expected_grade: float | None
+    outside_mass: float | None
+    confidence: float | None
+    """The likeliest grade's probability."""
+    threshold: float | None
+    """The confidence below which the judge abstains; null where it never does."""
+    reason: str | None
+    flags: Sequence[Mapping[str, Any]]
+    """Rows of `flags.parquet`: type, strength, suggestion, and the evidence."""
+    decisions: Sequence[Decision]
+    """In the order in which they came; the last one that is no judge's opinion counts."""
+    final_grade: int | None
+    """After the decision that counts: what an export has."""
+    final_status: str
+
+    def as_json(self) -> dict[str, Any]:
+        """A dict of JSON values."""
+        plain = {**asdict(self), "decisions": [decision.model_dump(mode="json") for decision in self.decisions]}
+        return plain | {"asked": self.asked.as_json() if self.asked else None}
+
+    @property
+    def counts(self) -> Decision | None:
+        """The decision that counts."""
+        return counting(self.decisions).get((self.query_id, self.candidate_id))
+
+
+def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> Trace:
+    """Gather a label's story.
+
+    Args:
+        run: The run; it need not be finished.
+        query: The query's id, or its words.
+        candidate_id: The candidate's.
+        judge: Where the judge is now, if its name in the run no longer finds it: a model's name or directory.
+
+    Raises:
+        InputError: The run has no such pair; the hint names near ones.
+    """
+    rows = _find(run, query, candidate_id)
+    pair, label = rows[0], _label(run, rows[0]["row"])
+    manifest = run.manifest
+    candidate = {name: text for name, text in (pair["candidate"] or {}).items() if text is not None}
+    given = Pair(pair["row"], pair["query_id"], pair["query"], candidate_id, candidate, pair["locale"])
+    asked = None
+    if pair["skip"] is None and not manifest.by_people:
+        asked = ask_again(manifest, given, judge)
+    key = (pair["query_id"], candidate_id)
+    decisions = [d for d in Decisions(run.path) if d.pair == key]
+    last = counting(decisions).get(key)
+    changed = last.grade if last and last.verdict is Verdict.CHANGE else None
+    if label["status"] == Status.SKIPPED:
+        changed = None  # an export leaves it skipped, too
+    probabilities = label["probabilities"]
+    calibration = manifest.calibration
+    threshold = manifest.parts.get("threshold")
+    return Trace(
+        run=str(run.path),
+        fingerprint=manifest.fingerprint,
+        parts=manifest.parts,
+        files=manifest.files,
+        row=pair["row"],
+        other_rows=[{"row": other["row"], "reason": other["skip"]} for other in rows[1:]],
+        query_id=pair["query_id"],
+        query=pair["query"],
+        candidate_id=candidate_id,
+        locale=pair["locale"],
+        candidate=candidate,
+        given_grade=pair["grade"],
+        asked=asked,
+        status=label["status"],
+        grade=label["grade"],
+        grades={int(grade["value"]): grade["name"] for grade in manifest.guideline["grades"]},
+        probabilities=probabilities,
+        uncalibrated=before_calibration(probabilities, calibration) if probabilities and calibration else None,
+        calibration=calibration,
+        expected_grade=label["expected_grade"],
+        outside_mass=label["outside_mass"],
+        confidence=max(probabilities) if probabilities else None,
+        threshold=float(threshold) if threshold is not None else None,
+        reason=label["reason"],
+        flags=_flags(run, key),
+        decisions=decisions,
+        final_grade=label["grade"] if changed is None else changed,
+        final_status=label["status"] if changed is None else Status.GRADED.value,
+    )
+
+
+def before_calibration(probabilities: Sequence[float], calibration: Mapping[str, Any]) -> list[float]:
+    """The judge's own probabilities of its labels, of those that a temperature and biases made of them.
+
+    `softmax(z / T + b)` is undone up to a constant by `z = T (log p - b)`; the constant falls out of the softmax.
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.asarray(probabilities, dtype=np.float64))
+    scores = float(calibration["temperature"]) * (logs - np.asarray(calibration["bias"], dtype=np.float64))
+    weights = np.exp(scores - scores.max())
+    return [float(weight) for weight in weights / weights.sum()]
+
+
+def _find(run: Run, query: str, candidate_id: str) -> list[dict[str, Any]]:
+    """The rows of a pair: the one that was judged first, if there is one."""
+    names = ("row", "query_id", "query", "candidate_id", "locale", "candidate", "grade", "skip")
+    with run.database() as db:
+        found = db.execute(
+            f"""SELECT {", ".join(names)} FROM pairs WHERE candidate_id = $candidate AND (query_id = $query
+                OR trim(query) = trim($query)) ORDER BY query_id <> $query, skip IS NOT NULL, row""",
+            {"query": query, "candidate": candidate_id},
+        ).fetchall()
+        rows = [dict(zip(names, row, strict=True)) for row in found]
+        if not rows:
+            raise _absent(db, run.path, query, candidate_id)
+    rows = [row for row in rows if row["query_id"] == query] or rows
+    ids = sorted({str(row["query_id"]) for row in rows})
+    if len(ids) > 1:
+        raise InputError(
+            f"{run.path}: the words {query!r} belong to the query ids {', '.join(ids)}", f"name one, such as {ids[0]}"
+        )
+    return rows
+
+
+def _absent(db: Any, path: Path, query: str, candidate_id: str) -> InputError:
+    """What to say of a pair that is not there: near queries, near candidates of the query, or who else has it."""
+    near = f"ORDER BY jaro_winkler_similarity(lower({{0}}), lower($text)) DESC, {{0}} LIMIT {NEAR}"
+    known = db.execute(
+        "SELECT DISTINCT query_id, query FROM pairs WHERE query_id = $query OR trim(query) = trim($query)",
+        {"query": query},
+    ).fetchall()
+    if not known:
+        like = "jaro_winkler_similarity(lower(query), lower($text))"
+        sql = f"SELECT query, any_value(query_id), {like} FROM pairs WHERE query IS NOT NULL GROUP BY 1 "
+        found = db.execute(sql + near.format("query"), {"text": query}).fetchall()
+        # The nearest always, others only where they are near: three at any rate would name some of no likeness.
+        hint = " or ".join(f"{text!r} ({key})" for n, (text, key, alike) in enumerate(found) if not n or alike > ALIKE)
+        return InputError(f"{path}: has no query {query!r}", f"did you mean {hint}?")
+    ids = [row[0] for row in known]
+    sql = "SELECT DISTINCT candidate_id FROM pairs WHERE list_contains($ids, query_id) AND candidate_id IS NOT NULL "
+    found = db.execute(sql + near.format("candidate_id"), {"ids": ids, "text": candidate_id}).fetchall()
+    others = db.execute(
+        "SELECT DISTINCT query FROM pairs WHERE candidate_id = $id ORDER BY 1 LIMIT 3", {"id": candidate_id}
+    ).fetchall()
+    hint = f"it has {', '.join(repr(name) for (name,) in found)}, among others"
+    hint += f"; that candidate stands under {' and '.join(repr(text) for (text,) in others)}" if others else ""
+    return InputError(f"{path}: the query {known[0][1] or known[0][0]!r} has no candidate {candidate_id!r}", hint)
+
+
+def _label(run: Run, row: int) -> dict[str, Any]:
+    names = ("status", "grade", "probabilities", "expected_grade", "outside_mass", "reason")
+    with run.database() as db:
+        found = db.execute(f"SELECT {', '.join(names)} FROM labels WHERE row = ?", [row]).fetchall()
+    return dict(zip(names, found[0] if found else (UNLABELLED, *[None] * 5), strict=True))
+
+
+def _flags(run: Run, key: tuple[str, str]) -> list[dict[str, Any]]:
+    """The pair's rows of `flags.parquet`, strongest first, without what the trace says elsewhere."""
+    path = run.path / "flags.parquet"
+    if not path.is_file():
+        return []
+    with run.database() as db:
+        found = db.execute(
+            "SELECT * FROM read_parquet($file) WHERE query_id = $query AND candidate_id = $candidate",
+            {"file": str(path), "query": key[0], "candidate": key[1]},
+        )
+        names = [column[0] for column in found.description]
+        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    told = ("row", "query_id", "query", "candidate_id", "candidate", "grade")
+    rows.sort(key=lambda row: -(row.get("strength") or 0.0))
+    return [{name: value for name, value in row.items() if name not in told} for row in rows]

@@ -1,0 +1,1 @@
+"""Which model judges, and where its files are."""

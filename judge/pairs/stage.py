@@ -1,0 +1,171 @@
+"""Pairs in: the user's rows, joined with a catalogue, checked, and laid down in the order in which they are judged.
+
+The work happens on disk (Parquet files, DuckDB over them), so that ten million rows need no more memory than ten
+thousand. Order: queries as they first appear, and within a query by length of text, so that engines share a query's
+prefix and pad little. Each input row keeps its number, and ends either with a pair to judge or with the reason why it
+is skipped.
+"""
+
+import shlex
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.pairs.intake import SHOWN, Intake
+from judge.records import Problem, counted
+from judge.tables.columns import Columns
+from judge.tables.rows import Table
+from judge.tables.scale import Scale
+from judge.words.guideline import Guideline
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the user gave.
+
+    Args:
+        pairs: File of rows with `query`, `candidate_id` and, without a catalogue, the candidate's fields.
+        catalogue: File of candidates, or null.
+        mapping: Our names to the user's columns; of several, each file uses the first it has.
+        limit: Read only so many rows.
+        grades: For rows that bring a grade: what the user writes to the guideline's value; null for rows without.
+        need_text: Whether a pair without any text is skipped.
+        skip_bad_rows: Whether rows that are wrong are recorded as skipped, rather than refused.
+        name: What to call the file of pairs in messages.
+    """
+
+    pairs: Path
+    catalogue: Path | None = None
+    mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    limit: int | None = None
+    grades: Mapping[str, int] | None = None
+    need_text: bool = True
+    skip_bad_rows: bool = False
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The input as normalised.
+
+    `path` is a Parquet file: `row, query_id, query, candidate_id, locale, candidate, grade, skip`, where `skip` is the
+    reason why the row is not judged, or null, and `grade` is null unless rows bring one.
+    """
+
+    path: Path
+    rows: int
+    skipped: int
+    queries: int
+    kinds: Mapping[str, int]
+    """Problems by kind, with their counts: rows that are wrong."""
+    repeats: int
+    """Rows that are skipped without being wrong: exact repeats, candidates without text, rows without a grade."""
+    problems: Sequence[Problem]
+    """The first few problems of each kind."""
+    unused: Sequence[str]
+    """Columns of the files that nothing reads."""
+    missing: Sequence[str] = ()
+    """Fields of the guideline that no file has a column for."""
+    check: str = "judge validate"
+    """The command that lists all problems, with the options that say what the file's grades are."""
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+    """Names that a file has several mapped columns for: `{"title": "name, not label"}`."""
+    scale: Scale | None = None
+    """What rows that bring a grade wrote for it."""
+
+    def refuse(self, *, skip_bad_rows: bool = False) -> None:
+        """Raise `InputError` for grades of another scale; and, unless bad rows are skipped, for the first problem."""
+        error = self.scale.error(skip_bad_rows=skip_bad_rows) if self.scale else None
+        others = sum(count for kind, count in self.kinds.items() if not (error and kind == "unknown_grade"))
+        if error is None and self.problems and not skip_bad_rows:
+            error, others = InputError(str(self.problems[0]), self.problems[0].fix), others - 1
+        if error:
+            more = f" (and {counted(others, 'more problem')}; `{self.check}` lists them)" if others else ""
+            raise InputError(f"{error}{more}", error.hint)
+
+
+def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
+    """Read everything, check it, and write `pairs.parquet` into `directory`, which must exist.
+
+    Raises:
+        InputError: A file as a whole cannot be used. What is wrong with single rows is in the result.
+    """
+    fields = [f.name for f in guideline.fields]
+    rating = ["grade"] if source.grades is not None else []
+    columns = Columns(source.mapping, ["query", "candidate_id", "query_id", "locale", *rating, *fields])
+    scale = None if source.grades is None else Scale(source.grades, guideline.values)
+    reader = Intake(guideline, columns, scale, source.limit)
+    with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
+        rows, catalogue = Path(scratch) / "rows.parquet", Path(scratch) / "catalogue.parquet"
+        catalogue_table = Table(source.catalogue) if source.catalogue else None
+        if catalogue_table:
+            columns.require(catalogue_table, ["candidate_id"])
+        pairs_table = Table(source.pairs, source.name)
+        columns.require(pairs_table, ["query", "candidate_id", *rating])
+        if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
+            columns.check_used()
+        if source.need_text:
+            _require_text(catalogue_table or pairs_table, columns, fields)
+        reader.write(reader.catalogue(catalogue_table), catalogue)
+        reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
+        columns.check_used()
+        staged = _settle(source, guideline, directory, Path(scratch), reader, pairs_table.name)
+    if not staged.rows:
+        where = "under its header" if pairs_table.columns else "a JSON object on each line"
+        raise InputError(f"{pairs_table.name}: holds no rows", f"give a file with at least one row, {where}")
+    if source.need_text and not reader.text_columns and not staged.kinds:
+        raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields)
+    return staged
+
+
+def _require_text(table: Table, columns: Columns, fields: Sequence[str]) -> None:
+    if table.columns is not None and not set(fields) & columns.find(table.columns).keys():
+        raise _no_text(table.name, table.columns, fields)
+
+
+def _no_text(name: str, columns: Sequence[str], fields: Sequence[str]) -> InputError:
+    return InputError(
+        f"{name}, row 1, field {fields[0]!r}: no column holds a candidate's text; it has {', '.join(columns[:20])}",
+        f"give --catalogue FILE, or name the columns with --map {fields[0]}=COLUMN (fields: {', '.join(fields)})",
+    )
+
+
+def _settle(source: Source, guideline: Guideline, directory: Path, scratch: Path, reader: Intake, name: str) -> Staged:
+    from judge.pairs.joins import Staging
+
+    with Staging(scratch, [f.name for f in guideline.fields]) as staging:
+        if source.catalogue:
+            staging.join_catalogue()
+        for problem, count in staging.problems(name, str(source.catalogue), SHOWN):
+            reader.problems.append(problem)
+            reader.kinds[problem.kind] = count
+        path = directory / "pairs.parquet"
+        counts = staging.write(path, source.need_text)
+    if counts["rows"] != reader.read:
+        raise InputError(
+            f"{name}: {reader.read:,} rows were read, and {counts['rows']:,} were kept",
+            "see that the disk has room and can be read, and try again",
+        )
+    order = sorted(reader.problems, key=lambda p: (p.file != name, p.row or 0))
+    return Staged(
+        path=path,
+        kinds=reader.kinds,
+        problems=order,
+        unused=reader.columns.unused,
+        missing=[name for name in reader.joins if name not in reader.text_columns],
+        passed_over=reader.columns.passed_over,
+        check=_check(source, guideline),
+        scale=reader.scale,
+        **counts,
+    )
+
+
+def _check(source: Source, guideline: Guideline) -> str:
+    if source.grades is None:
+        return "judge validate"
+    plain = dict(source.grades) == {str(value): value for value in guideline.values}
+    grades = ",".join(f"{theirs}={ours}" for theirs, ours in source.grades.items())
+    rating = ["--rating", *source.mapping.get("grade", ["grade"])[:1]]
+    return shlex.join(["judge", "validate", *rating, *([] if plain else ["--grades", grades])])

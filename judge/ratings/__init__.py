@@ -1,0 +1,1 @@
+"""People's grades: read, and several raters' made one."""

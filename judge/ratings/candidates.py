@@ -1,0 +1,37 @@
+"""What a report shows of a candidate, from a catalogue: for pairs that no run knows."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.records import Problem
+from judge.tables.columns import Columns
+from judge.tables.rows import Table
+from judge.tables.values import as_text
+
+TEXTS = ("title", "category", "description")
+
+
+def read_texts(path: Path, mapping: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Title, category and description of each candidate of a catalogue, by `candidate_id`.
+
+    Raises:
+        InputError: The file cannot be used. A row without an id is left out: it is no candidate of a rating.
+    """
+    names = ("candidate_id", *TEXTS)
+    table = Table(path)
+    columns = Columns({name: column for name, column in mapping.items() if name in names}, names)
+    columns.require(table, ["candidate_id"])
+    found: dict[str, dict[str, str]] = {}
+    for row in table.rows(columns.sources(names)):
+        if isinstance(row, Problem):
+            raise InputError(str(row), row.fix)
+        texts = {}
+        for name, column in columns.find(tuple(row.values)).items():
+            with suppress(ValueError):  # a text that cannot be shown is not shown
+                texts[name] = as_text(row.values[column], " > " if name == "category" else "; ") or ""
+        length = sum(len(text) for name, text in texts.items() if name != "candidate_id")
+        if texts.get("candidate_id"):
+            found[texts["candidate_id"].strip()] = texts | {"text_length": str(length) if length else ""}
+    return found

@@ -1,0 +1,1 @@
+"""A run directory: its manifest, labels, flags and decisions."""

@@ -1,0 +1,170 @@
+"""Decisions: what was decided of a flagged label, by whom and why. Appended, never edited.
+
+A line of `RUN/decisions.jsonl` is one decision. It is on disk before the call returns, so that neither a tab that
+closes nor a machine that stops loses it; a line that a crash cut short is passed over, and the next one starts anew.
+The last decision of a pair counts. Labels are never changed: the export applies decisions. A judge's opinion stands
+among them, and settles nothing: people see it where they decide.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import ValidationError, model_validator
+
+from judge.errors import RunError
+from judge.files import append_lines
+from judge.records import Record
+
+
+class Verdict(StrEnum):
+    """How a decision ended."""
+
+    KEEP = "keep"
+    """The label stands."""
+    CHANGE = "change"
+    """The pair gets another grade."""
+    UNSURE = "unsure"
+    """Whoever looked could not tell: the label stands, and the pair stays in the queue."""
+    OPINION = "opinion"
+    """What a judge that looked again would give: the label stands, and the pair stays in the queue."""
+
+
+class Decision(Record):
+    """What was decided of one pair's label."""
+
+    query_id: str
+    candidate_id: str
+    verdict: Verdict
+    grade: int | None = None
+    """The new grade of a `change`; of an `opinion`, the judge's grade, null where it gave none. Null otherwise."""
+    label: int | None = None
+    """The grade that the label had when this was decided."""
+    author: str
+    reason: str
+    """Why, in words; may be empty."""
+    time: str
+    """ISO 8601, UTC."""
+    source: str
+    """How it came: `review`, `file` or `judge`."""
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """(query_id, candidate_id)."""
+        return self.query_id, self.candidate_id
+
+    @property
+    def whose(self) -> tuple[str, str, str]:
+        """The pair, and who decided on it."""
+        return self.query_id, self.candidate_id, self.author
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether it settles nothing, whatever came before: an opinion, or a judge's word that the label is right.
+
+        Earlier versions took the latter for a decision; often it was the judge's that had made the label.
+        """
+        return self.verdict is Verdict.OPINION or (self.verdict is Verdict.KEEP and self.source == "judge")
+
+    @property
+    def given(self) -> int | None:
+        """The grade that its author gives the pair; null where they gave none."""
+        return self.label if self.verdict is Verdict.KEEP else self.grade
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What was decided, and whether a judge did; not when, nor by which way it came."""
+        return self.verdict, self.grade, self.label, self.reason, self.source == "judge"
+
+    @model_validator(mode="after")
+    def _grade_follows_verdict(self) -> "Decision":
+        if self.verdict is not Verdict.OPINION and (self.grade is not None) != (self.verdict is Verdict.CHANGE):
+            raise ValueError(f"a decision to {self.verdict} has grade {self.grade}")
+        return self
+
+
+def counting(decisions: Iterable[Decision]) -> dict[tuple[str, str], Decision]:
+    """The decision that counts, by (query_id, candidate_id): the last one that is no opinion."""
+    return {decision.pair: decision for decision in decisions if not decision.is_opinion}
+
+
+class Decisions:
+    """The decisions of a run.
+
+    Args:
+        run: The run's directory.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / "decisions.jsonl"
+
+    def unknown(self, decisions: list[Decision]) -> list[Decision]:
+        """Those of `decisions` that say something new: another thing than their author's last word on the pair.
+
+        Nor does an earlier word of theirs that is here with its time: it was taken back since.
+        """
+        last: dict[tuple[str, str, str], Decision] = {}
+        there = set()
+        for decision in self:
+            last[decision.whose] = decision
+            there.add((decision.whose, decision.said, decision.time))
+        found = []
+        for decision in decisions:
+            before = last.get(decision.whose)
+            earlier = (decision.whose, decision.said, decision.time) in there
+            if before and (before.said == decision.said or (earlier and decision.time < before.time)):
+                continue
+            last[decision.whose] = decision
+            found.append(decision)
+        return found
+
+    def append(self, decisions: list[Decision]) -> None:
+        """Add decisions; they are on disk when this returns.
+
+        Raises:
+            RunError: The file cannot be written.
+        """
+        lines = "".join(decision.model_dump_json() + "\n" for decision in decisions)
+        try:
+            append_lines(self.path, lines, self.path.with_name(".decisions.lock"))
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written ({error.strerror})", "make room, or mend its rights"
+            ) from None
+
+    def __iter__(self) -> Iterator[Decision]:
+        """All whole decisions in the order in which they came."""
+        return self.parsed(self.read() or b"")
+
+    def read(self) -> bytes | None:
+        """The file as it stands now; null where there is none."""
+        return self.path.read_bytes() if self.path.is_file() else None
+
+    def parsed(self, raw: bytes) -> Iterator[Decision]:
+        """All whole decisions of what was read."""
+        for number, line in enumerate(raw.split(b"\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                yield Decision.model_validate_json(line)
+            except ValidationError:
+                try:
+                    json.loads(line)
+                except ValueError:
+                    continue  # cut short by a crash
+                raise RunError(
+                    f"{self.path}, line {number}: is no decision of this version", "mend or remove the line"
+                ) from None
+
+    def latest(self) -> dict[tuple[str, str], Decision]:
+        """The decision that counts, by (query_id, candidate_id)."""
+        return counting(self)
+
+    def opinions(self) -> dict[tuple[str, str], Decision]:
+        """The last opinion of a judge on each pair that has one, by (query_id, candidate_id)."""
+        return {decision.pair: decision for decision in self if decision.is_opinion}
+
+    def settled(self) -> dict[tuple[str, str], Decision]:
+        """Those of `latest` that settle their pair."""
+        return {key: decision for key, decision in self.latest().items() if decision.verdict is not Verdict.UNSURE}

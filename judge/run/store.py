@@ -1,0 +1,256 @@
+"""A run directory: the manifest, the input as normalised, and the labels in parts.
+
+    RUN/run.json                what made the labels, from what input; written whole or not at all
+    RUN/pairs.parquet           the input as normalised, in judging order
+    RUN/labels/part-*.parquet   the labels of consecutive pairs; a part is whole or absent
+
+The parts cover the pairs from the first on without a gap, so the number of labels is the place to go on from.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from judge.errors import RunError
+from judge.files import check_here, keep, now, write_whole
+from judge.fingerprint import Fingerprint
+from judge.records import Status
+from judge.run.labels import label_table
+from judge.run.manifest import Manifest, Tally
+from judge.run.parts import in_queries, part_name, rows_of, tally_of
+
+MEMORY = "500MB"
+"""DuckDB's share of memory where a scratch folder takes what is beyond it."""
+THREADS = 2
+"""DuckDB's threads there: what each reads comes on top of that share."""
+
+# What may lie in a directory that has no manifest yet, because the process that began it was killed.
+_OURS = re.compile(r"^(pairs\.parquet|\.lock|staging-.*|.*\.partial)$")
+
+
+class Run:
+    """A run directory, opened. Reading needs nothing else; writing needs the lock."""
+
+    def __init__(self, path: Path) -> None:
+        if signs := sorted(set(str(path)) & set("*?[")):
+            # DuckDB takes such a path for a pattern: another run's files would be read in place of these.
+            raise RunError(f"{path}: a run's path cannot have {' or '.join(signs)} in it", "choose another name")
+        check_here(path)
+        self.path = path
+        self.manifest_path = path / "run.json"
+        self.pairs_path = path / "pairs.parquet"
+        self.labels_path = path / "labels"
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """A run that exists.
+
+        Raises:
+            RunError: There is none at this path.
+        """
+        run = cls(path)
+        if not run.manifest_path.is_file() or not run.pairs_path.is_file():
+            what = "is not a run directory" if path.exists() else "does not exist"
+            raise RunError(
+                f"{path}: {what} (it lacks run.json or pairs.parquet)",
+                "name a directory that `judge label` or `judge import` wrote",
+            )
+        return run
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the directory: made if absent, refused if another process holds it or something else lies there."""
+        from filelock import FileLock, Timeout
+
+        made = self._make()
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"{self.path}: another process is writing this run", "wait for it, or stop it") from None
+        try:
+            self._clean()
+            yield
+        finally:
+            if not self.manifest_path.is_file():
+                # Input that was refused leaves behind nothing that was not there before: the name stays free.
+                self.pairs_path.unlink(missing_ok=True)
+                (self.path / ".lock").unlink(missing_ok=True)
+                with suppress(OSError):
+                    for folder in made:
+                        folder.rmdir()
+            lock.release()
+
+    def _make(self) -> list[Path]:
+        """Make the directory; returns the folders that were not there before, the innermost first."""
+        where = "choose a directory you may write to with --out"
+        absent = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            found = {path.name for path in self.path.iterdir()}
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written ({error.strerror})", where) from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise RunError(f"{self.path}: cannot be written", where)
+        # Without a manifest, our lock is the sign that what lies there is a beginning of ours that was killed.
+        strange = sorted(name for name in found if not (_OURS.match(name) and ".lock" in found))
+        if strange and not self.manifest_path.is_file():
+            raise RunError(f"{self.path}: is taken by something else ({strange[0]})", "choose a new one with --out")
+        return absent
+
+    def _clean(self) -> None:
+        """Remove what a killed process left half written; the lock says that nobody is writing it."""
+        for left in [*self.path.glob("*.partial"), *self.labels_path.glob("*.partial")]:
+            left.unlink(missing_ok=True)
+        for left in self.path.glob("staging-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest on disk."""
+        try:
+            return Manifest.model_validate_json(self.manifest_path.read_bytes())
+        except ValidationError as error:
+            where = "".join(f", field {part!r}" for part in error.errors()[0]["loc"][:1])
+            raise RunError(f"{self.manifest_path}{where}: is damaged", "label into a new directory") from None
+
+    def begin(self, manifest: Manifest) -> None:
+        """Write the manifest. `pairs.parquet` must already lie in the directory."""
+        write_whole(self.manifest_path, manifest.model_dump_json(indent=2).encode())
+
+    def check_same(self, fingerprint: Fingerprint, inputs: Mapping[str, str | int | None]) -> None:
+        """Refuse to go on with a run that something else made; the message names what differs."""
+        manifest = self.manifest
+        made = Fingerprint(parts=manifest.parts).differences(fingerprint)
+        read = Fingerprint.of(manifest.inputs).differences(Fingerprint.of(inputs))
+        if made or read:
+            lines = "".join(f"\n  {line}" for line in made + read)
+            other = " and ".join(["another fingerprint"] * bool(made) + ["other input"] * bool(read))
+            raise RunError(
+                f"{self.path}: holds a run of {other}; what differs:{lines}",
+                "choose another --out, or give what the run was begun with",
+            )
+
+    # labels
+
+    def parts(self) -> list[Path]:
+        """The label parts, in judging order."""
+        return sorted(self.labels_path.glob("part-*.parquet"))
+
+    def labelled(self) -> int:
+        """How many rows have a label: the position to go on from.
+
+        Raises:
+            RunError: A part is damaged or missing: the labels after the gap do not belong where they seem to.
+        """
+        position = 0
+        for part in self.parts():
+            if part.name != part_name(position):
+                hint = f"delete {part.name} and the parts after it, and run the same command again"
+                raise RunError(f"{self.path}: labels/{part_name(position)} is missing", hint)
+            position += rows_of(part)
+        return position
+
+    def append(self, start: int, labels: Any, tally: Tally) -> None:
+        """Write the labels of the positions from `start` on as one part: an Arrow table of `label_schema()`."""
+        import pyarrow.parquet as pq
+
+        table = labels.replace_schema_metadata({"tally": tally.model_dump_json()})
+        target = self.labels_path / part_name(start)
+        self.labels_path.mkdir(exist_ok=True)
+        partial = self.labels_path / f"{target.name}.partial"
+        pq.write_table(table, partial, compression="zstd")
+        keep(partial, target)
+
+    def tally(self) -> Tally:
+        """The tallies of all parts together: of all sittings, also of those that were killed."""
+        total = Tally()
+        for part in self.parts():
+            total += tally_of(part)
+        return total
+
+    def finish(self, usage: Mapping[str, int | float | None] | None = None) -> None:
+        """Check that the run is whole, and write its counts and times, and what its answers took, into the manifest.
+
+        Raises:
+            RunError: The run is unfinished, or does not add up.
+        """
+        self.check_whole()
+        manifest, tally = self.manifest, self.tally()
+        if manifest.finished is None:
+            found = dict(self.query("SELECT status, count(*) FROM labels GROUP BY status"))
+            counts = {status: found.get(status, 0) for status in Status}
+            seconds = round(tally.seconds, 3)
+            done = {
+                "counts": counts,
+                "judged": tally.judged,
+                "judge_seconds": seconds,
+                "finished": now(),
+                "usage": usage,
+            }
+            write_whole(self.manifest_path, manifest.model_copy(update=done).model_dump_json(indent=2).encode())
+
+    def query(self, sql: str, **tables: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query over the views `labels` and `pairs` (and any Arrow tables given by name)."""
+        with self.database(**tables) as db:
+            return list(db.execute(sql).fetchall())
+
+    @contextmanager
+    def database(self, scratch: Path | None = None, **tables: Any) -> Iterator[Any]:
+        """A DuckDB connection with the views `labels` (empty where there are none yet) and `pairs`.
+
+        Tables made in it lie in the folder `scratch` where one is given, and memory is limited to `MEMORY`.
+        """
+        import duckdb
+
+        limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
+        where, parts = str(scratch / "scratch.duckdb") if scratch else ":memory:", self.parts()
+        with in_queries(parts), duckdb.connect(where, config=limits) as db:
+            db.execute("SET enable_progress_bar = false")
+            labels = db.read_parquet([str(part) for part in parts]) if parts else db.from_arrow(label_table([]))
+            labels.create_view("labels")
+            db.read_parquet(str(self.pairs_path)).create_view("pairs")
+            for name, table in tables.items():
+                db.register(name, table)
+            yield db
+
+    def check_finished(self) -> tuple[int, int]:
+        """Refuse a run in which rows have no label yet, without reading them; returns how many rows and labels.
+
+        Raises:
+            RunError: It is unfinished, or damaged.
+        """
+        rows, labelled = self.manifest.rows, self.labelled()
+        if labelled < rows:
+            raise RunError(
+                f"{self.path}: {labelled:,} of {rows:,} rows are labelled",
+                "run the same `judge label` command again; it goes on where it stopped",
+            )
+        return rows, labelled
+
+    def check_whole(self) -> None:
+        """Refuse a run whose rows do not each have exactly one label.
+
+        Raises:
+            RunError: The run is unfinished, or its counts do not add up.
+        """
+        rows, labelled = self.check_finished()
+        with tempfile.TemporaryDirectory(prefix="whole-") as scratch, self.database(Path(scratch)) as db:
+            distinct, known, own = db.execute(
+                """SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),
+                       count(*) FILTER (l.fingerprint = ?)
+                FROM labels l LEFT JOIN pairs p USING (row)""",
+                [self.manifest.fingerprint],
+            ).fetchone()
+        if not labelled == rows == distinct == known == own:
+            counts = (
+                f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"
+            )
+            raise RunError(f"{self.path}: does not add up: {counts}", "label into a new directory")

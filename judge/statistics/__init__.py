@@ -1,0 +1,1 @@
+"""Measures, intervals and estimates that agreement, calibration and audits share."""

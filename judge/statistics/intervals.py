@@ -1,0 +1,210 @@
+"""Confidence intervals that resample queries.
+
+Pairs of one query share its difficulty and its rater, so they are not independent: resampling pairs makes
+an interval too narrow. Both functions draw whole queries with replacement and read the interval off the
+percentiles of the replicates (Efron 1979, "Bootstrap Methods"; for clusters, Field and Welsh 2007,
+"Bootstrapping clustered data"). Percentiles of few queries are too near each other; they are taken further out
+by what Student's t has over the normal (the expanded percentiles of Hesterberg 2015, "What Teachers Should Know
+About the Bootstrap"). The same seed gives the same interval.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_CELLS = 2_000_000  # replicates x queries held at a time: 16 MB an array, at 100,000 queries 20 replicates
+
+
+ROUNDING = 1e-12
+FEWEST = 5
+"""Queries below which there is no interval: resamples of four cover 0.89 where they should cover 0.95, of two 0.50."""
+ALIKE = "all queries are alike in it, so resampling them says nothing of chance"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its interval. None stands for undefined; `reason` then says why, of value or interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    reason: str | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """(low, high), or None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def because(self, reason: str | None) -> "Estimate":
+        """The same estimate with a sharper reason for an undefined value; unchanged if it is defined."""
+        return self if self.value is not None or reason is None else replace(self, reason=reason)
+
+    def as_json(self) -> dict[str, float | str | None]:
+        """A dict of JSON values under the fields' names; undefined is null, never NaN."""
+        return asdict(self)
+
+
+def confusion_by_query(
+    query_index: npt.ArrayLike, reference: npt.ArrayLike, judged: npt.ArrayLike, grades: npt.ArrayLike
+) -> Ints:
+    """One confusion matrix per distinct query: counts of shape (Q, K, K), queries in sorted order.
+
+    `query_index`, `reference` and `judged` have shape (N,), a row per pair; `grades` holds the K grade
+    values, ascending. Raises ValueError for a grade off the scale, missing ones included: an unscored pair
+    is the caller's to leave out, and to report as coverage.
+    """
+    scale = np.asarray(grades, dtype=np.float64)
+    queries, query = np.unique(np.asarray(query_index), return_inverse=True)
+    rows, columns = _positions(reference, scale), _positions(judged, scale)
+    if not query.shape == rows.shape == columns.shape:
+        raise ValueError(f"lengths differ: {query.shape}, {rows.shape}, {columns.shape}")
+    shape = (len(queries), len(scale), len(scale))
+    cells = np.ravel_multi_index((query, rows, columns), shape) if query.size else query
+    return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
+
+
+def by_query(
+    confusions: npt.ArrayLike,
+    measure: Callable[[Floats], npt.ArrayLike],
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """`measure` of all pairs, with a percentile interval over resampled queries.
+
+    `confusions` has shape (Q, K, K); queries without pairs carry no evidence and are left out. `measure`
+    takes (..., K, K) and returns (...), as `judge.statistics.measures` does; pick one grade of a measure per grade
+    with `lambda c: recall(c)[..., k]`. Replicates where it is NaN are dropped; where more than half are, or
+    with fewer than `FEWEST` queries, the interval is None and `reason` says so.
+    """
+    return each_by_query(confusions, {"": measure}, resamples=resamples, level=level, seed=seed)[""]
+
+
+def each_by_query(
+    confusions: npt.ArrayLike,
+    measures: Mapping[str, Callable[[Floats], npt.ArrayLike]],
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Several measures over the same draws of queries, by name: each as `by_query` alone would give it."""
+    matrices = np.asarray(confusions, dtype=np.float64)
+    matrices = matrices[matrices.sum(axis=(1, 2)) > 0]
+    count, *shape = matrices.shape
+    if not count:
+        return dict.fromkeys(measures, Estimate(None, None, None, "there are no pairs to compare"))
+    flat = matrices.reshape(count, -1)
+
+    def replicates() -> Iterator[Floats]:
+        rng, step = np.random.default_rng(seed), max(1, _CELLS // count)
+        for start in range(0, resamples, step):
+            size = min(step, resamples - start)
+            drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+            times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+            yield (times.astype(np.float64) @ flat).reshape(size, *shape)
+
+    total = matrices.sum(axis=0)
+    drawn = np.concatenate([np.empty((0, *shape)), *replicates()]) if count > 1 else np.empty((0, *shape))
+    return {
+        name: _estimate(float(np.asarray(measure(total))), count, iter([np.asarray(measure(drawn))]), level)
+        for name, measure in measures.items()
+    }
+
+
+def share_by_query(query_index: npt.ArrayLike, hits: npt.ArrayLike) -> Estimate:
+    """The mean of `hits`, with an interval over resampled queries. Both have shape (N,); hits lie in [0, 1].
+
+    Where all are 0, or all 1, resampling says nothing: then the interval is Clopper and Pearson's (1934), each query
+    counted as one trial, since its pairs are not independent.
+    """
+    queries, query = np.unique(np.asarray(query_index), return_inverse=True)
+    table = hits_by_query(query, np.asarray(hits, dtype=np.float64), len(queries))
+    found = by_query(table[:, None], lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
+    if found.value in (0.0, 1.0) and found.interval is None and len(queries) > 1:
+        reach = 1 - 0.025 ** (1 / len(queries))
+        return Estimate(found.value, 0.0, reach) if found.value == 0 else Estimate(found.value, 1 - reach, 1.0)
+    return found
+
+
+def hits_by_query(query: Ints, hits: Floats, count: int) -> Floats:
+    """Hits and misses of each query, shape (count, 2); `query` holds positions in 0..count-1."""
+    columns = [np.bincount(query, amount, minlength=count) for amount in (hits, 1 - hits)]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def by_query_index(
+    query_index: npt.ArrayLike,
+    statistic: Callable[[Ints], float],
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """`statistic` of all rows, with a percentile interval over resampled queries.
+
+    For what is no function of a confusion matrix: rank correlations, calibration, alpha. `query_index` has
+    shape (N,); `statistic` takes row positions, shape (M,), repeated as often as their query was drawn, and
+    returns a float. It runs once per replicate. NaN, few queries and the seed are treated as by `by_query`.
+    """
+    queries, query = np.unique(np.asarray(query_index), return_inverse=True)
+    count = len(queries)
+    if not count:
+        return Estimate(None, None, None, "there are no pairs to compare")
+    order, sizes = np.argsort(query, kind="stable"), np.bincount(query)
+    starts = np.cumsum(sizes) - sizes
+
+    def replicates() -> Iterator[Floats]:
+        rng = np.random.default_rng(seed)
+        for _ in range(resamples):
+            drawn = rng.integers(count, size=count)
+            lengths = sizes[drawn]
+            # A position in the concatenation, shifted so that each drawn query's run begins at its own start.
+            shift = np.repeat(starts[drawn] - (np.cumsum(lengths) - lengths), lengths)
+            yield np.array([statistic(order[shift + np.arange(len(shift))])])
+
+    return _estimate(float(statistic(np.arange(len(query)))), count, replicates(), level)
+
+
+def _estimate(value: float, queries: int, replicates: Iterator[Floats], level: float) -> Estimate:
+    """The reasons in order of severity; `replicates` is not touched where it could not help."""
+    if not 0 < level < 1:
+        raise ValueError(f"level is a share between 0 and 1, got {level}")
+    if np.isnan(value):
+        return Estimate(None, None, None, "the measure is undefined for these pairs")
+    if queries < FEWEST:
+        some = "a single query cannot" if queries == 1 else f"{queries} queries are too few to"
+        return Estimate(value, None, None, f"{some} be resampled, so there is no interval")
+    drawn = np.concatenate([np.empty(0), *replicates])
+    kept = drawn[~np.isnan(drawn)]
+    if not len(kept) or 2 * len(kept) < len(drawn):
+        missing = f"{len(drawn) - len(kept)} of {len(drawn)}"
+        return Estimate(value, None, None, f"the measure is undefined in {missing} resamples, so no interval")
+    tail = _expanded((1 - level) / 2, queries)
+    low, high = np.quantile(kept, [tail, 1 - tail])
+    if high - low < ROUNDING:
+        return Estimate(value, None, None, ALIKE)
+    return Estimate(value, float(low), float(high))
+
+
+def _expanded(tail: float, queries: int) -> float:
+    """The percentile to read for `tail`: the normal's share beyond Student's t, and for the variance of a sample."""
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
+    return float(stats.norm.cdf(stats.t.ppf(tail, queries - 1) * np.sqrt(queries / (queries - 1))))
+
+
+def _positions(labels: npt.ArrayLike, scale: Floats) -> Ints:
+    """Each label's position on the scale, shape (N,)."""
+    given = np.asarray(labels, dtype=np.float64)
+    found = np.minimum(np.searchsorted(scale, given), len(scale) - 1)
+    stray = scale[found] != given
+    if stray.any():
+        raise ValueError(f"grades off the scale {scale.tolist()}: {np.unique(given[stray]).tolist()[:5]}")
+    return found

@@ -1,0 +1,73 @@
+"""The user's column names fitted to ours: `--map NAME=COLUMN`."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+
+from judge.errors import InputError
+from judge.tables.rows import Table
+
+
+class Columns:
+    """The user's column names fitted to ours."""
+
+    def __init__(self, mapping: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> None:
+        unknown = sorted(set(mapping) - set(wanted))
+        if unknown:
+            near = get_close_matches(unknown[0], wanted, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise InputError(
+                f"--map {unknown[0]}=…: there is no {unknown[0]!r} to map", f"{hint}names: {', '.join(wanted)}"
+            )
+        self._sources = {name: tuple(mapping.get(name, (name,))) for name in wanted}
+        self._mapped = {column: name for name, columns in mapping.items() for column in columns}
+        self.seen: set[str] = set()
+        self.passed_over: dict[str, str] = {}
+        """Names that rows had several of the user's columns for, and which was read."""
+        self.find = lru_cache(maxsize=4096)(self._find)
+
+    def _find(self, available: tuple[str, ...]) -> dict[str, str]:
+        """Our names to the columns that a row with these columns has."""
+        self.seen.update(available)
+        found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in self._sources.items()}
+        for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
+            self.passed_over[name] = f"{first}, not {', '.join(others)}"
+        return {name: columns[0] for name, columns in found.items() if columns}
+
+    def require(self, table: Table, names: Sequence[str]) -> None:
+        """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
+        if table.columns is None:
+            return
+        found = self.find(table.columns)
+        for name in names:
+            if name not in found:
+                wanted = " or ".join(repr(c) for c in self._sources[name])
+                near = get_close_matches(self._sources[name][0], table.columns, 1, 0.5)
+                fix = f"--map {name}={near[0] if near else 'COLUMN'}"
+                raise InputError(
+                    f"{table.name}, row 1, field {name!r}: missing column {wanted}; it has {', '.join(table.columns)}",
+                    f"add the column, or name the one to use with {fix}",
+                )
+
+    def check_used(self, names: Sequence[str] | None = None) -> None:
+        """Refuse a mapping (of these names, of all unless given) of which no file has any column: a typing error."""
+        for column in sorted(self._mapped.keys() - self.seen):
+            if names is not None and self._mapped[column] not in names:
+                continue
+            if self.seen & set(self._sources[self._mapped[column]]):
+                continue
+            near = get_close_matches(column, sorted(self.seen), 1, 0.5)
+            hint = f"did you mean {near[0]}? " if near else ""
+            columns = ", ".join(sorted(self.seen)[:20])
+            raise InputError(
+                f"--map {self._mapped[column]}={column}: no file has a column {column!r}", f"{hint}columns: {columns}"
+            )
+
+    def sources(self, names: Sequence[str]) -> set[str]:
+        """All columns that any of these names may be read from."""
+        return {column for name in names for column in self._sources[name]}
+
+    @property
+    def unused(self) -> list[str]:
+        """Columns seen in the files that no name of ours reads."""
+        return sorted(self.seen - {column for columns in self._sources.values() for column in columns})

@@ -1,0 +1,1 @@
+"""What is said: guidelines, prompts, and when two texts are the same."""

@@ -1,0 +1,199 @@
+"""Guidelines: what relevance means, in words that people and the judge both read.
+
+A guideline is a YAML file of `guidelines/`, or any file of the same shape. Nothing here assumes three grades.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from judge.errors import InputError
+from judge.fingerprint import digest
+from judge.records import Record
+from judge.settings import read_yaml
+
+DEFAULT = "three-level"
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Words = Annotated[str, Field(min_length=1)]
+
+
+class CandidateField(Record):
+    """One field of a candidate that the judge reads."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    tokens: Annotated[int, Field(ge=1)]
+    """Its budget: a longer text is cut here."""
+    keep: Literal["start", "end"] = "start"
+    """Which part of a longer text is kept; a category path says most at its end."""
+    join: str = ", "
+    """What stands between the parts when the value is a list."""
+
+
+class Example(Record):
+    """An illustration of a clause."""
+
+    query: Words
+    candidate: Words
+
+
+class GradeExample(Example):
+    """An illustration of a grade."""
+
+    why: Words
+
+
+class Grade(Record):
+    """One level of relevance."""
+
+    value: Annotated[int, Field(ge=0)]
+    name: Words
+    definition: Words
+    label: str = ""
+    """What the judge answers; one token of its vocabulary. The value's digits unless given."""
+    examples: tuple[GradeExample, ...] = ()
+
+    @property
+    def token(self) -> str:
+        """The text of the label token."""
+        return self.label or str(self.value)
+
+
+class Clause(Record):
+    """One rule of the policy."""
+
+    id: Name
+    rule: Words
+    highest: int
+    """The best grade that a pair can get once the clause applies."""
+    example: Example | None = None
+
+
+class Guideline(Record):
+    """A versioned policy: fields, grades and clauses. Grades are held in ascending order of value."""
+
+    name: Name
+    version: Annotated[str, Field(min_length=1)]
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$")]
+    title: Words
+    task: Words
+    query_tokens: Annotated[int, Field(ge=1)]
+    candidate_tokens: Annotated[int, Field(ge=1)]
+    """The budget over all candidate fields together, spent in their order."""
+    fields: Annotated[tuple[CandidateField, ...], Field(min_length=1)]
+    grades: Annotated[tuple[Grade, ...], Field(min_length=2)]
+    clauses: tuple[Clause, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ascending(cls, data: Any) -> Any:
+        grades = data.get("grades") if isinstance(data, dict) else None
+        if isinstance(grades, list) and all(isinstance(g, dict) and isinstance(g.get("value"), int) for g in grades):
+            data = {**data, "grades": sorted(grades, key=lambda grade: int(grade["value"]))}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Guideline":
+        for what, names in (
+            ("field", [f.name for f in self.fields]),
+            ("grade value", [g.value for g in self.grades]),
+            ("grade label", [g.token for g in self.grades]),
+            ("clause id", [c.id for c in self.clauses]),
+        ):
+            repeated = sorted({str(n) for n in names if names.count(n) > 1})  # type: ignore[arg-type]
+            if repeated:
+                raise ValueError(f"{what} {repeated[0]!r} occurs twice")
+        taken = {"row", "query", "query_id", "candidate_id", "locale", "grade"} & {f.name for f in self.fields}
+        if taken:
+            raise ValueError(f"field name {sorted(taken)[0]!r} is reserved")
+        for clause in self.clauses:
+            if clause.highest not in self.values:
+                raise ValueError(
+                    f"clause {clause.id!r} has highest {clause.highest}, which is no grade of this guideline"
+                )
+        return self
+
+    @cached_property
+    def values(self) -> tuple[int, ...]:
+        """The grades' values, ascending."""
+        return tuple(grade.value for grade in self.grades)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over everything the guideline says."""
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def budgets(self) -> dict[str, int]:
+        """Token budgets by name, for the fingerprint."""
+        return {"query": self.query_tokens, "candidate": self.candidate_tokens} | {
+            f.name: f.tokens for f in self.fields
+        }
+
+
+def names() -> list[str]:
+    """Names of the guidelines that ship with the package, the default first."""
+    found = sorted(f.name.removesuffix(".yaml") for f in files("guidelines").iterdir() if f.name.endswith(".yaml"))
+    return sorted(found, key=lambda name: name != DEFAULT)
+
+
+def load_guideline(name: str = DEFAULT) -> Guideline:
+    """Open a guideline that ships with the package, by name, or any YAML file, by path.
+
+    Raises:
+        InputError: There is no such guideline, or it does not say what a guideline must; names the file and the field.
+    """
+    where = f"guidelines/{name}.yaml" if name in names() else name
+    text = source(name)
+    try:
+        data = read_yaml(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{where}: is not valid YAML: {error}", "fix the file at that line") from None
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{where}: holds no guideline", "start from `judge guideline --source`, which prints the default as YAML"
+        )
+    try:
+        return Guideline.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "guideline"
+        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise InputError(
+            f"{where}, field {field!r}: {first['msg'].removeprefix('Value error, ')}{more}",
+            "`judge guideline --source` prints the default as YAML, to compare with",
+        ) from None
+
+
+def source(name: str = DEFAULT) -> str:
+    """The YAML text of a guideline, by name or path."""
+    if name in names():
+        return files("guidelines").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: is not UTF-8 text", "save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(
+            f"no guideline {name!r} ({error.strerror})", f"name one of {', '.join(names())}, or a YAML file that exists"
+        ) from None
+
+
+def known_grades(grades: Mapping[str, int] | None, guideline: Guideline) -> Mapping[str, int]:
+    """What a file of ratings writes to the guideline's grades: as the user said, or the values themselves.
+
+    Raises:
+        InputError: The user's leads to a grade that the guideline does not have.
+    """
+    for theirs, ours in (grades or {}).items():
+        if ours not in guideline.values:
+            known = ", ".join(map(str, guideline.values))
+            raise InputError(
+                f"--grades {theirs}={ours}: the guideline {guideline.name!r} has no grade {ours}", f"map to {known}"
+            )
+    return grades or {str(value): value for value in guideline.values}

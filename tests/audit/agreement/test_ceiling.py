@@ -1,0 +1,212 @@
+"""Whether a judge may take a rater's place, and what is true of all pairs when only some are rated."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from audit.agreement.ceiling import alternative_annotator_test, ceilings
+from audit.agreement.comparison import Side
+from judge.statistics.prediction_powered import Sums, powered_mean
+
+quick = settings(max_examples=30, database=None, derandomize=True)
+NONE = float("nan")
+
+
+def panel(units=200, seed=0, careful=0.85):
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 3, units)
+    guess = random.integers(0, 3, (4, units))
+    table = np.where(random.random((4, units)) < careful, truth, guess).astype(float)
+    return table[:3], table[3], np.repeat([f"q{i}" for i in range(units // 10)], 10)
+
+
+def published(ratings, judged, epsilon):
+    """The test as the paper's pseudo-code has it, pair by pair."""
+    p_values, advantages = [], []
+    for rater, own in enumerate(ratings):
+        lead, wins = [], []
+        for unit in range(ratings.shape[1]):
+            others = [r[unit] for k, r in enumerate(ratings) if k != rater and not np.isnan(r[unit])]
+            if not others or np.isnan(own[unit]) or np.isnan(judged[unit]):
+                continue
+            human = np.mean([own[unit] == other for other in others])
+            model = np.mean([judged[unit] == other for other in others])
+            wins.append(model >= human)
+            lead.append((human >= model) * 1 - (model >= human) * 1)
+        p_values.append(stats.ttest_1samp(lead, epsilon, alternative="less").pvalue)
+        advantages.append(np.mean(wins))
+    order, m = np.argsort(p_values), len(p_values)
+    harmonic = sum(1 / i for i in range(1, m + 1))
+    passing = [k for k in range(m) if p_values[order[k]] <= (k + 1) / (m * harmonic) * 0.05]
+    rejected = max(passing) + 1 if passing else 0
+    return rejected / m, float(np.mean(advantages)), p_values
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.2])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_alternative_annotator_test_is_the_published_one(epsilon, seed):
+    ratings, judged, queries = panel(seed=seed)
+    ratings[1, ::7] = NONE
+    judged[::11] = NONE
+    found = alternative_annotator_test(ratings, judged, queries, "abc", epsilon)
+    winning, advantage, p_values = published(ratings, judged, epsilon)
+    assert found.winning_rate == pytest.approx(winning)
+    assert found.advantage.value == pytest.approx(advantage)
+    assert [r.p for r in found.raters] == pytest.approx(p_values)
+    assert found.advantage.low < advantage < found.advantage.high
+
+
+def test_a_judge_as_good_as_people_passes_and_a_guessing_one_does_not():
+    ratings, judged, queries = panel()
+    assert alternative_annotator_test(ratings, judged, queries, "abc").passed
+    guess = np.random.default_rng(5).integers(0, 3, judged.shape).astype(float)
+    found = alternative_annotator_test(ratings, guess, queries, "abc")
+    assert found.passed is False
+    assert found.winning_rate == 0
+
+
+def test_a_copy_of_the_majority_never_loses():
+    ratings, _, queries = panel()
+    ratings[2] = ratings[1]  # so that two of the three are always of one mind
+    found = alternative_annotator_test(ratings, ratings[1], queries, "abc")
+    assert found.raters[1].advantage == found.raters[2].advantage == 1
+
+
+@pytest.mark.parametrize("ratings", [np.ones((1, 90)), np.ones((3, 20)), np.full((3, 90), NONE)])
+def test_without_enough_pairs_there_is_no_verdict_but_a_reason(ratings):
+    queries = np.repeat(["a", "b"], ratings.shape[1] // 2)
+    found = alternative_annotator_test(ratings, np.ones(ratings.shape[1]), queries, "abc"[: len(ratings)])
+    assert found.passed is None
+    assert "two raters" in found.reason
+
+
+def test_the_ceiling_compares_like_with_like():
+    # Four pairs; two raters agree on three. The judge is with the first on two and with the second on three.
+    ann, ben, judge = [0, 1, 2, 2], [0, 1, 2, 0], [0, 1, 1, 0]
+    people = [Side("ann", np.array(ann, float)), Side("ben", np.array(ben, float))]
+    queries = np.array(["a", "a", "b", "b"])
+    found = {c.measure: c for c in ceilings(people, Side("judge", np.array(judge, float)), queries, (0, 1, 2))}
+    assert found["accuracy"].people.value == 3 / 4
+    assert found["accuracy"].judge.value == 5 / 8
+    assert found["accuracy"].difference.value == pytest.approx(-1 / 8)
+    alone = ceilings(people, None, queries, (0, 1, 2))[0]
+    assert alone.people.value == 3 / 4
+    assert alone.judge.value is None
+    assert alone.judge.reason
+
+
+def sums(y, f, rated, queries):
+    """Plain pairs, each at weight 1, as sums by query; y counts where `rated` only."""
+    _, query = np.unique(queries, return_inverse=True)
+    total = [
+        np.bincount(query, w, minlength=query.max() + 1) for w in (np.ones(len(f)), rated, f, f * rated, y * rated)
+    ]
+    return Sums(*total, n=len(f), n_rated=rated.sum())
+
+
+def test_a_prediction_powered_mean_by_hand():
+    # Rated: the first two. Judge's mean 0.5 everywhere and 1 on these, people's 0.5: 0.5 + 1 * (0.5 - 1) = 0.
+    y, f, rated = np.array([1, 0, 0, 0.0]), np.array([1, 1, 0, 0.0]), np.array([1, 1, 0, 0.0])
+    found = powered_mean(sums(y, f, rated, list("abcd")), power=1)
+    assert found.judge_only == 0.5
+    assert found.rated_only.value == 0.5
+    assert found.powered.value == 0
+    # Influences: direct (1/4, -1/4, 0, 0); added f/4 - 1/8 less 0 for the rated: (1/8, 1/8, -1/8, -1/8).
+    errors = np.array([3 / 8, -1 / 8, -1 / 8, -1 / 8])
+    # Two queries are rated: one degree of freedom, at which 95% of Student's t lie within tan(.475 pi) = 12.7062.
+    assert found.powered.high == pytest.approx(min(1, 12.7062 * np.sqrt(2 * (errors**2).sum())), abs=1e-4)
+    assert found.powered.low == 0
+    mild = powered_mean(sums(y, f, rated, list("abcd")), power=1, level=0.2)  # tan(.1 pi) = .32492
+    assert mild.powered.high == pytest.approx(0.32492 * np.sqrt(2 * (errors**2).sum()), abs=1e-4)
+
+
+def test_an_estimate_beyond_the_scale_keeps_its_interval_in_order():
+    # People say 1 of both rated pairs, the judge 0 of them and 1 of all others: 1 + (0.75 - 0) is beyond a share.
+    y, f, rated = np.array([1, 1, *[0] * 6]), np.array([0, 0, *[1] * 6]), np.array([1, 1, *[0] * 6])
+    found = powered_mean(sums(y, f, rated, list("abcdefgh")), power=1)
+    assert found.powered.low <= found.powered.value == found.powered.high == 1
+
+
+@pytest.mark.parametrize("queries", [5, 10])
+def test_few_rated_queries_are_covered_as_often_as_many(queries):
+    # Rates of queries spread around 2/3; 20 pairs of each, of 200 queries.
+    random, covered, trials = np.random.default_rng(4), 0, 400
+    for _ in range(trials):
+        y = random.binomial(1, np.repeat(random.beta(4, 2, 200), 20)).astype(float)
+        f = np.where(random.random(4000) < 0.7, y, random.integers(0, 2, 4000)).astype(float)
+        rated = (np.arange(4000) < 20 * queries).astype(float)
+        found = powered_mean(sums(y, f, rated, np.repeat(np.arange(200), 20)))
+        covered += found.powered.low <= 2 / 3 <= found.powered.high
+    assert covered / trials > 0.9
+
+
+def test_all_rated_is_the_plain_mean_whatever_the_judge_says():
+    y, f = np.array([1, 0, 1, 1.0]), np.array([0.2, 0.9, 0.1, 0.4])
+    found = powered_mean(sums(y, f, np.ones(4), list("aabb")))
+    assert found.powered.value == pytest.approx(0.75)
+    assert found.powered.interval == pytest.approx(found.rated_only.interval)
+
+
+def test_none_rated_is_null_with_a_reason():
+    found = powered_mean(sums(np.zeros(2), np.ones(2), np.zeros(2), list("ab")))
+    assert found.judge_only == 1
+    assert found.powered.value is None
+    assert "rated" in found.powered.reason
+
+
+@quick
+@given(arrays(np.float64, 60, elements=st.floats(0, 1)), st.integers(0, 99))
+def test_the_chosen_power_never_widens_the_interval(f, seed):
+    random = np.random.default_rng(seed)
+    y, rated = (random.random(60) < f).astype(float), (np.arange(60) % 3 == 0).astype(float)
+    found = powered_mean(sums(y, f, rated, np.repeat(np.arange(20), 3)))
+    assume(found.rated_only.interval and found.powered.interval)
+    wide = found.rated_only.high - found.rated_only.low
+    if found.powered.low > 0 and found.powered.high < 1 and found.rated_only.low > 0 and found.rated_only.high < 1:
+        assert found.powered.high - found.powered.low <= wide + 1e-9
+
+
+def test_intervals_cover_the_truth_where_pairs_of_a_query_are_alike():
+    random, hits = np.random.default_rng(0), {"rated_only": 0, "powered": 0}
+    queries = np.repeat(np.arange(120), 5)
+    for _ in range(300):
+        ease = random.beta(2, 2, 120)[queries]  # truth: mean 1/2
+        y = (random.random(600) < ease).astype(float)
+        f = np.clip(0.25 + 0.6 * y + 0.1 * random.standard_normal(600), 0, 1)  # biased, but informed
+        rated = (random.permutation(120) < 40).astype(float)[queries]
+        found = powered_mean(sums(y, f, rated, queries))
+        for name in hits:
+            estimate = getattr(found, name)
+            hits[name] += estimate.low <= 0.5 <= estimate.high
+    assert min(hits.values()) > 0.91 * 300
+
+
+def test_a_share_that_no_rated_query_contradicts_has_no_interval_of_no_width():
+    found = powered_mean(sums(np.zeros(4), np.array([0, 0, 1, 0]), np.ones(4), list("abcd")))
+    for estimate in (found.rated_only, found.powered):
+        assert (estimate.value, estimate.interval) == (0, None)
+        assert "says nothing of chance" in estimate.reason
+
+
+def test_a_judge_drawn_from_the_raters_stands_level_with_them_however_many_rated():
+    # Half the pairs are clear and have two ratings; half are contested, 60 to 40, and have six.
+    random = np.random.default_rng(5)
+    contested = np.arange(600) % 2 == 1
+    chance = np.where(contested, 0.6, 0.98)
+    drawn = np.where(random.random((7, 600)) < chance, 2.0, 1.0)
+    people = np.where(contested | (np.arange(6)[:, None] < 2), drawn[:6], NONE)
+    sides = [Side(f"rater {i}", grades) for i, grades in enumerate(people)]
+    for found in ceilings(sides, Side("judge", drawn[6]), np.arange(600).astype(str), (0, 1, 2)):
+        assert found.n == 600
+        assert found.difference.low < 0 < found.difference.high
+
+
+def test_a_pair_weighs_its_ratings_among_people_and_beside_the_judge():
+    # Pair a: grades 2, 2 and the judge's 2. Pair b: grades 2, 1, 1 and the judge's 1.
+    sides = [Side("ann", np.array([2, 2.0])), Side("ben", np.array([2, 1.0])), Side("cem", np.array([NONE, 1.0]))]
+    accuracy = ceilings(sides, Side("judge", np.array([2, 1.0])), np.array(["a", "b"]), (0, 1, 2))[0]
+    assert accuracy.people.value == pytest.approx((2 * 1 + 3 * (2 / 6)) / 5)
+    assert accuracy.judge.value == pytest.approx((2 * 1 + 3 * (2 / 3)) / 5)

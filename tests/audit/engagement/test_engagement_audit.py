@@ -1,0 +1,331 @@
+"""The audit from the command line, on the example shop: flags, queue, decisions, export; and hostile words."""
+
+import csv
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, in_process
+
+from audit.review.adjudicate import Vote, category_fit, category_path, reason
+from audit.review.queue import Item, read_queue
+from judge.export import export
+from judge.run.decisions import Decision, Decisions, Verdict
+from judge.run.store import Run
+from judge.tables.values import inert, restored
+
+SHOP = ROOT / "examples" / "shop"
+EVIL = '=HYPERLINK("x")<script>alert(1)</script>\x1b[31m'
+
+
+def judge(*args, code=0):
+    found = in_process(*args)
+    assert found.code == code, found.err
+    return found
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    """The shop's grades with planted errors, audited; (run directory, audit directory, what was printed)."""
+    folder = tmp_path_factory.mktemp("audit")
+    run, out = folder / "run", folder / "audit"
+    judge("import", SHOP / "grades_with_errors.csv", "--catalogue", SHOP / "catalogue.csv", "--out", run)
+    found = judge("audit", run, SHOP / "engagement.csv", "--out", out)
+    return run, out, found.out
+
+
+def planted():
+    with (SHOP / "grades_with_errors.csv").open(encoding="utf-8") as stream:
+        return {(row["query_id"], row["candidate_id"]) for row in csv.DictReader(stream) if row["planted"]}
+
+
+def test_it_finds_the_planted_errors(audited):
+    _, out, printed = audited
+    flags = pq.read_table(out / "flags.parquet").to_pylist()
+    found = {(flag["query_id"], flag["candidate_id"]) for flag in flags}
+    assert len(found & planted()) >= 12
+    assert len(found - planted()) <= 3
+    assert "pairs flagged" in printed
+    strengths = [flag["strength"] for flag in flags]
+    assert strengths == sorted(strengths, reverse=True)
+    for flag in flags:
+        assert flag["q_value"] <= 0.1
+        assert flag["suggested_grade"] != flag["grade"]
+
+
+def test_evidence_has_every_graded_pair_and_adds_up(audited):
+    _, out, _ = audited
+    evidence = pq.read_table(out / "evidence.parquet").to_pylist()
+    assert len(evidence) == 429
+    with (SHOP / "engagement.csv").open(encoding="utf-8") as stream:
+        clicks = sum(int(row["clicks"]) for row in csv.DictReader(stream))
+    assert sum(row["clicks"] for row in evidence) == clicks
+    for row in evidence:
+        assert sum(row["posterior"]) == pytest.approx(1)
+        assert row["p_wrong"] == pytest.approx(1 - row["posterior"][row["grade"]])
+        assert 0 < row["examined_impressions"] <= row["impressions"]
+    summary = json.loads((out / "audit.json").read_text())
+    assert summary["input"]["rows"] == summary["input"]["used"] + sum(summary["input"]["set_aside"].values())
+    assert summary["zero_click"]["popular"]["share"] is None
+    assert "single searches" in summary["zero_click"]["reason"]
+
+
+def test_the_report_needs_nothing_from_outside(audited):
+    html = (audited[1] / "report.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in html
+    for word in ("<script", "http://", "https://", " src=", "nan"):
+        assert word not in html.lower()
+
+
+def test_queue_decide_export(audited, tmp_path):
+    run = audited[0]
+    before = [part.read_bytes() for part in Run(run).parts()]
+    sheet = tmp_path / "queue.csv"
+    judge("queue", run, "--to", "csv", "--out", sheet)
+    with sheet.open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    changed, kept, unsure = rows[:3]
+    changed |= {"decision": changed["suggested_grade"], "reason": "-1 for spelling", "author": "Ana"}
+    kept |= {"decision": "keep"}
+    unsure |= {"decision": "unsure"}
+    with sheet.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert json.loads(judge("decide", run, sheet, "--author", "Ben", "--json").out)["decisions"] == 3
+    out = tmp_path / "out.parquet"
+    judge("export", run, "--to", "parquet", "--out", out)
+    exported = {(r["query_id"], r["candidate_id"]): r for r in pq.read_table(out).to_pylist()}
+    row = exported[changed["query_id"], changed["candidate_id"]]
+    assert (row["grade"], row["label_grade"]) == (int(changed["suggested_grade"]), int(changed["grade"]))
+    assert (row["decided_by"], row["decision_reason"]) == ("Ana", "-1 for spelling")
+    assert sum(r["grade"] != r["label_grade"] for r in exported.values()) == 1
+    assert [part.read_bytes() for part in Run(run).parts()] == before, "a decision never edits a label"
+    judge("queue", run, "--to", "argilla", "--out", tmp_path / "again.jsonl")
+    left = (tmp_path / "again.jsonl").read_text().splitlines()
+    assert len(left) == len(rows) - 2, "what is unsure stays in the queue"
+    judge("queue", run, "--to", "label-studio", "--out", tmp_path / "tasks.json")
+    assert json.loads((tmp_path / "tasks.json").read_text())[0]["data"]["query"]
+
+
+def test_adjudicate_appends_an_opinion_of_every_open_flag_and_leaves_it_open(audited):
+    run = audited[0]
+    open_ = len(pq.read_table(run / "flags.parquet").group_by("row").aggregate([]))
+    settled = len(Decisions(run).settled())
+    found = json.loads(judge("adjudicate", run, "--with", "fake", "--engine", "fake", "--json").out)
+    assert found.pop("opinions") == open_ - settled == sum(found.values()) > 5
+    assert {d.author for d in Decisions(run) if d.source == "judge"} == {"judge fake"}
+    assert len(Decisions(run).settled()) == settled
+    assert len(read_queue(Run(run))) == open_ - settled
+
+
+@pytest.mark.parametrize(("cell", "message"), [("7", "'7' is no decision"), ("perhaps", "'perhaps' is no decision")])
+def test_a_wrong_decision_names_row_field_and_fix(audited, tmp_path, cell, message):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"query_id,candidate_id,decision,author\nQ01,P001,,\nQ01,P001,{cell},Ana\n")
+    error = judge("decide", audited[0], sheet, code=2).err
+    assert "row 2, field 'decision'" in error
+    assert message in error
+    assert "fix: write 0, 1, 2, keep or unsure" in error
+
+
+def test_events_of_other_queries_are_refused(audited, tmp_path):
+    events = tmp_path / "counts.csv"
+    events.write_text("query,candidate_id,position,impressions,clicks\nsnow tyres,X,1,10,1\n")
+    assert "none of its 1 queries is in" in judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).err
+
+
+def test_events_of_other_candidates_are_refused_and_leave_the_flags(audited, tmp_path):
+    before = (audited[0] / "flags.parquet").read_bytes()
+    events = tmp_path / "counts.csv"
+    events.write_text("query,candidate_id,position,impressions,clicks\nhiking boots,X,1,10,1\nsnow tyres,X,1,9,1\n")
+    error = judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).err
+    assert "none of its 2 rows is about a graded pair of" in error
+    assert "--map candidate_id=COLUMN" in error
+    assert (audited[0] / "flags.parquet").read_bytes() == before
+
+
+SHOWN = """search_id,query,candidate_id,position,action
+s1,lamp,A,1,impression
+s1,lamp,A,1,click
+s1,lamp,A,1,click
+s1,lamp,B,2,impression
+s1,Lamp,A,1,impression
+s1,tent,C,1,impression
+s1,,C,1,impression
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        # Of 7 rows one is a duplicate and one names no query; B and the tent are not in the run.
+        (SHOWN, 2),
+        ("query,candidate_id,position,impressions,clicks\nlamp,A,1,9,1\nlamp,A,2,9,1\nlamp,B,1,9,0\n", 1),
+        ("query,candidate_id,position,impressions,clicks\nlamp,A,1,9,1\n", 0),
+    ],
+)
+def test_rows_about_pairs_that_are_not_in_the_run_are_counted(main, tmp_path, text, others):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\nlamp,A,2\nlamp,D,0\n")
+    (tmp_path / "events.csv").write_text(text)
+    main("import", "grades.csv", "--out", "run")
+    said = main("audit", "run", "events.csv", "--out", "audit").out
+    read = json.loads((tmp_path / "audit" / "audit.json").read_text())["input"]
+    assert read["of_other_pairs"] == others
+    assert (f"({others} of them about pairs that have no grade in the run)" in said) is (others > 0)
+    assert ("have no grade in the run" in (tmp_path / "audit" / "report.html").read_text()) is (others > 0)
+
+
+def test_another_audit_or_something_else_is_not_written_over(main, tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\nlamp,A,2\nlamp,D,0\n")
+    for name in ("events", "more"):
+        (tmp_path / f"{name}.csv").write_text("query,candidate_id,position,impressions,clicks\nlamp,A,1,9,1\n")
+    for name in ("run", "other"):
+        main("import", "grades.csv", "--out", name)
+    main("audit", "run", "events.csv", "--out", "audit")
+    main("audit", tmp_path / "run", tmp_path / "events.csv", "--out", "audit")
+    said = (tmp_path / "audit" / "audit.json").read_bytes()
+    for run, events in (("run", "more.csv"), ("other", "events.csv")):
+        error = main("audit", run, events, "--out", "audit", code=2).err
+        assert "audit: holds the audit of" in error
+        assert "--overwrite" in error
+    assert (
+        "holds something that is no audit's (labels, pairs"
+        in main("audit", "run", "events.csv", "--out", "other", code=2).err
+    )
+    assert (tmp_path / "audit" / "audit.json").read_bytes() == said
+    assert not (tmp_path / "other" / "flags.parquet").exists()
+    main("audit", "run", "more.csv", "--out", "audit", "--overwrite")
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_flags_are_replaced_only_when_asked_and_by_enough_evidence(audited, main, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "audit"
+    shutil.copytree(audited[0], run)
+    decided = Decision(**DECIDED, label=0, author="Ana", reason="", time="t", source="file")
+    Decisions(run).append([decided])
+    flags = {(flag["query_id"], flag["candidate_id"]) for flag in pq.read_table(run / "flags.parquet").to_pylist()}
+    before = everything(run)
+    # Without --overwrite the events are not even read.
+    (tmp_path / "nothing.csv").write_text("")
+    assert "--overwrite" in main("audit", run, "nothing.csv", "--out", out, code=2).err
+    head, again = "query_id,candidate_id,position,impressions,clicks\n", ("--out", out, "--overwrite")
+    flagged = [f"{query},{candidate},1,90,9\n" for query, candidate in sorted(flags)]
+    few = (len(flags) - 1) // 2
+    for rows in (
+        # One of three rows can be used.
+        [flagged[0], "Q01,P001,0.5,9,1\n", "Q01,P001,1,1,9\n"],
+        # Of ten flagged pairs at most four are shown, and every row can be used.
+        flagged[:few],
+    ):
+        (tmp_path / "events.csv").write_text(head + "".join(rows))
+        error = main("audit", run, "events.csv", *again, code=2).err
+        assert "the flags are kept" in error
+        assert everything(run) == before
+        assert not out.exists()
+    # Half of the rows, and of the flagged pairs.
+    (tmp_path / "events.csv").write_text(head + "".join(flagged[: few + 1]) + "Q01,P001,1,1,9\n" * (few + 1))
+    main("audit", run, "events.csv", *again)
+    found = everything(run)
+    assert found[run / "flags.parquet"] == (out / "flags.parquet").read_bytes() != before[run / "flags.parquet"]
+    assert found[run / "decisions.jsonl"] == before[run / "decisions.jsonl"]
+
+
+def test_rows_that_are_no_evidence_by_nature_are_not_missed(audited, main, tmp_path):
+    run = shutil.copytree(audited[0], tmp_path / "run")
+    pq.write_table(pq.read_table(run / "flags.parquet").slice(0, 1), run / "flags.parquet")
+    flag = pq.read_table(run / "flags.parquet").to_pylist()[0]
+    pair = f"{flag['query_id']},{flag['candidate_id']},1"
+    # One impression, thrice; a click that is one; and five actions that are of no interest: 2 of 2 rows.
+    rows = [f"s,{pair},impression\n"] * 3 + [f"s,{pair},click\n"] + [f"s,{pair},scroll\n"] * 5
+    (tmp_path / "events.csv").write_text("search_id,query_id,candidate_id,position,action\n" + "".join(rows))
+    read = main("audit", run, "events.csv", "--out", "audit", "--overwrite", "--json").json["input"]
+    assert (read["used"], read["set_aside"]) == (2, {"other_action": 5, "duplicate": 2})
+
+
+DECIDED = {"query_id": "Q01", "candidate_id": "P001", "verdict": Verdict.UNSURE}
+
+
+def test_hostile_words_stay_words(tmp_path):
+    with (
+        (tmp_path / "pairs.csv").open("w", newline="") as pairs,
+        (tmp_path / "counts.csv").open("w", newline="") as counts,
+    ):
+        labels, events = csv.writer(pairs), csv.writer(counts)
+        labels.writerow(["query", "candidate_id", "title", "grade"])
+        events.writerow(["query", "candidate_id", "position", "impressions", "clicks", "add_to_carts", "purchases"])
+        for i in range(120):
+            wrong = i % 40 == 0
+            labels.writerow([f"query {i // 15} {EVIL}", f"={i}", f"@{i} {EVIL}", 0 if i % 2 or wrong else 2])
+            for place in (1, 2):
+                events.writerow(
+                    [f"query {i // 15} {EVIL}", f"={i}", place, 2000, *((20, 0, 0) if i % 2 else (600, 200, 90))]
+                )
+    judge("import", tmp_path / "pairs.csv", "--out", tmp_path / "run")
+    found = judge("audit", tmp_path / "run", tmp_path / "counts.csv", "--out", tmp_path / "audit")
+    assert "\x1b" not in found.out
+    assert pq.read_table(tmp_path / "audit" / "flags.parquet").num_rows > 0
+    html = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    judge("queue", tmp_path / "run", "--to", "csv", "--out", tmp_path / "queue.csv")
+    with (tmp_path / "queue.csv").open(encoding="utf-8", newline="") as stream:
+        cells = [cell for row in csv.reader(stream) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t")]
+    assert "'=0" in cells
+    # The sheet's ids find their pairs again.
+    text = (tmp_path / "queue.csv").read_text(encoding="utf-8").replace(",,,\n", ",keep,Ana,\n")
+    (tmp_path / "queue.csv").write_text(text, encoding="utf-8")
+    judge("decide", tmp_path / "run", tmp_path / "queue.csv", "--author", "Ana")
+
+
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "\tx", "'quoted'", "'=1", "''=1", "'", "plain", ""])
+def test_cells_come_back_from_a_sheet(cell):
+    assert inert(cell)[:1] not in ("=", "+", "-", "@", "\t")
+    assert restored(inert(cell)) == cell
+
+
+def decision(grade, verdict=Verdict.CHANGE):
+    return Decision(
+        query_id="q", candidate_id="c", verdict=verdict, grade=grade, author="A", reason="", time="", source="file"
+    )
+
+
+def test_the_last_decision_counts_and_a_torn_line_costs_only_itself(tmp_path):
+    decisions = Decisions(tmp_path)
+    decisions.append([decision(1)])
+    with decisions.path.open("ab") as stream:
+        stream.write(b'{"query_id": "q", "cand')
+    decisions.append([decision(2)])
+    assert [d.grade for d in decisions] == [1, 2]
+    assert decisions.settled()["q", "c"].grade == 2
+    decisions.append([decision(None, Verdict.UNSURE)])
+    assert decisions.settled() == {}
+
+
+def test_export_without_decisions_is_the_labels(audited, tmp_path):
+    judge("import", SHOP / "grades.csv", "--out", tmp_path / "run")
+    assert export(Run(tmp_path / "run"), "jsonl", tmp_path / "x.jsonl").used == 429
+    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    assert all(row["grade"] == row["label_grade"] and row["decided_by"] is None for row in rows)
+
+
+def item(grade, category):
+    return Item("q", "tent", "c", {"category": category}, grade, 2, ("likely_label_error",), 0.9, None, {})
+
+
+def test_the_category_that_an_opinion_tells_by_hand():
+    assert category_path("Outdoor > Tents >  Family tents") == ("outdoor", "tents", "family tents")
+    votes = [Vote("a", ("outdoor", "tents"), 1.0), Vote("b", ("outdoor", "stoves"), 0.5), Vote("d", ("toys",), 0.0)]
+    # Tents: wholly with the first, half with the second: (1 x 1 + 0.5 x 0.5) / 1.5.
+    assert category_fit(("outdoor", "tents"), votes) == pytest.approx(1.25 / 1.5)
+    assert category_fit(("toys",), votes) == 0
+    assert category_fit((), votes) is None
+    assert "fits 83%" in reason(item(0, "Outdoor > Tents"), 2, votes)  # 1.25 / 1.5
+    assert "fits 0%" in reason(item(2, "Toys"), 0, votes)
+    assert "no category" in reason(item(2, ""), 0, votes)
+    assert reason(item(0, "Toys"), 0, votes) == "gives 0 again"
+    assert "no grade" in reason(item(0, "Toys"), None, votes)

@@ -1,0 +1,247 @@
+"""Engagement files in: every shape, every rule, every row accounted for."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.engagement.aggregate import Rules, aggregate
+from audit.engagement.source import EngagementFile, connect, within_memory
+from judge.errors import InputError
+
+EVENTS = """search_id,query,candidate_id,position,action
+s1,red shoes,A,1,impression
+s1,red shoes,B,2,impression
+s1,red shoes,B,2,impression
+s1,red shoes,B,,click
+s1,red shoes,C,3,impression
+s1,red shoes,D,3,click
+s1,red shoes,D,0,impression
+s1,red shoes,D,x,click
+s1,red shoes,D,x
+s1,,D,1,click
+s1,red shoes,A,1,search
+"""
+
+
+def read(tmp_path, name, text, rules=None, mapping=None):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    db = connect(tmp_path / "spill", "5GB")
+    return db, aggregate(db, EngagementFile(path, mapping or {}), rules)
+
+
+def cells(db):
+    return db.execute("""SELECT candidate_id, position, last, impressions, clicks, carts, purchases, live
+        FROM cells JOIN candidate_keys USING (c) ORDER BY ALL""").fetchall()
+
+
+def test_events_by_hand(tmp_path):
+    db, found = read(tmp_path, "events.csv", EVENTS, Rules(first_position=1))
+    # A was shown above the click on B, C below it; the second impression of B is a duplicate; D was never shown.
+    assert cells(db) == [("A", 1, 0, 1, 0, 0, 0, 1), ("B", 2, 0, 1, 1, 0, 0, 1), ("C", 3, 2, 1, 0, 0, 0, 1)]
+    assert found.rows == 11
+    assert found.used == 4
+    assert found.set_aside == {
+        "unreadable": 1,
+        "no_query": 1,
+        "other_action": 1,
+        "bad_position": 2,
+        "duplicate": 1,
+        "not_shown": 1,
+    }
+
+
+def test_ubi_events(tmp_path):
+    def event(action, thing, place):
+        attributes = {"object": {"object_id": thing}, "position": {"ordinal": place}}
+        return {
+            "action_name": action,
+            "query_id": "u-1",
+            "client_id": "c",
+            "timestamp": "2026-01-01T00:00:00Z",
+            "user_query": "red shoes",
+            "event_attributes": attributes,
+        }
+
+    lines = [
+        event("impression", "A", 1),
+        event("impression", "B", 2),
+        event("click", "B", 2),
+        event("purchase", "B", 2),
+    ]
+    text = "\n".join(map(json.dumps, lines)) + '\n{"action_name": "cl\n[1]\n'
+    db, found = read(tmp_path, "events.jsonl", text)
+    assert cells(db) == [("A", 1, 0, 1, 0, 0, 0, 1), ("B", 2, 0, 1, 1, 0, 1, 1)]
+    assert (found.shape, found.rows, found.used, found.set_aside) == ("ubi", 6, 4, {"invalid_json": 2})
+
+
+def test_impressions_by_hand(tmp_path):
+    text = "session,query_id,candidate_id,rank,clicked\n7,q,A,1,1\n7,q,B,2,0\n7,q,B,2,0\n8,q,A,1,0\n"
+    db, found = read(tmp_path, "shown.csv", text, mapping={"search_id": ["session"], "position": ["rank"]})
+    assert cells(db) == [("A", 1, 0, 2, 1, 0, 0, 1), ("B", 2, 1, 1, 0, 0, 0, 1)]
+    assert found.set_aside == {"duplicate": 1}
+    assert db.execute("SELECT searches, clicked, clicks FROM queries").fetchall() == [(2, 1, 1)]
+
+
+def test_counts_by_hand(tmp_path):
+    text = (
+        "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\nr,A,1,10,5\nr,A,2,10,11\nr,A,2,-1,0\nr,A,0,9,1\n"
+    )
+    db, found = read(tmp_path, "counts.csv", text, Rules(first_position=1))
+    assert cells(db) == [("A", 1, None, 20, 10, None, None, None)]
+    assert found.set_aside == {"bad_count": 1, "clicks_above_impressions": 1, "bad_position": 1}
+
+
+@pytest.mark.parametrize("name", ["counts[1].csv", "counts*.csv", "counts?.csv", "events[1].jsonl"])
+def test_a_name_like_a_pattern_names_one_file(tmp_path, name):
+    text = "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\n"
+    if name.endswith("jsonl"):
+        text = '{"query": "r", "candidate_id": "A", "position": 1, "impressions": 10, "clicks": 5}\n'
+    (tmp_path / re.sub(r"\[1\]|[*?]", "1", name)).write_text("another file that the pattern fits\n")
+    _, found = read(tmp_path, name, text)
+    assert (found.rows, found.used) == (1, 1)
+
+
+def test_bots_are_set_aside(tmp_path):
+    head = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
+    person = [f"p{i},q,A,1,impression,person,2026-01-01\n" for i in range(5)]
+    # The robot clicks all it sees; the scraper sees too much in a day.
+    robot = [f"r{i},q,A,1,{a},robot,2026-01-0{1 + i % 2}\n" for i in range(10) for a in ("impression", "click")]
+    scraper = [f"s{i},q,A,1,impression,scraper,2026-01-01\n" for i in range(31)]
+    rules = Rules(events_a_day=30, impressions=10, click_share=0.8)
+    db, found = read(tmp_path, "e.csv", head + "".join(person + robot + scraper), rules)
+    assert (found.bots, found.set_aside) == (2, {"bot": 51})
+    assert cells(db) == [("A", 1, 0, 5, 0, 0, 0, 0)]
+
+
+def test_without_days_nobody_has_too_many_events_in_one(tmp_path):
+    text = "search_id,query,candidate_id,position,action,client_id\n"
+    text += "".join(f"s{i},q,A,1,impression,regular\n" for i in range(31))
+    _, found = read(tmp_path, "e.csv", text, Rules(events_a_day=30))
+    assert (found.bots, found.used) == (0, 31)
+
+
+def test_a_flag_is_0_or_1_however_it_is_written(tmp_path):
+    cells_ = ["1.0", "0.0", "Yes", "n", "TRUE", "", "2", "perhaps"]
+    text = "search_id,query,candidate_id,position,clicked\n"
+    text += "".join(f"s{i},q,A,1,{cell}\n" for i, cell in enumerate(cells_))
+    db, found = read(tmp_path, "shown.csv", text)
+    assert cells(db) == [("A", 1, 0, 6, 3, 0, 0, 3)]
+    assert found.set_aside == {"bad_flag": 2}
+
+
+def test_numbers_that_are_not_whole_are_not_rounded(tmp_path):
+    text = "query,candidate_id,position,impressions,clicks\n"
+    text += "r,A,1.0,10,1\nr,A,1.5,10,1\nr,A,1,10.6,1\nr,A,1,10,-0.4\n"
+    db, found = read(tmp_path, "counts.csv", text)
+    assert cells(db) == [("A", 1, None, 10, 1, None, None, None)]
+    assert found.set_aside == {"bad_position": 1, "bad_count": 2}
+
+
+def test_an_empty_id_is_no_id(tmp_path):
+    # In JSON an empty text is not null: as an id, it would make one search, or one client, of all that have none.
+    shown = {"query": "q", "candidate_id": "A", "position": 1, "action": "impression", "client_id": ""}
+    lines = [shown | {"search_id": "", "timestamp": "2026-01-01"} for _ in range(2)]
+    lines += [shown | {"search_id": f"s{i}", "timestamp": "2026-01-01"} for i in range(31)]
+    _, found = read(tmp_path, "e.jsonl", "\n".join(map(json.dumps, lines)), Rules(events_a_day=30))
+    assert (found.bots, found.used, found.set_aside) == (0, 31, {"no_search": 2})
+    text = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
+    text += "".join(f"s{i},q,A,1,impression,,2026-01-01\n" for i in range(31))
+    assert read(tmp_path, "e.csv", text, Rules(events_a_day=30))[1].used == 31
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["s1", "s2", ""]),
+            st.sampled_from(["q", " Q ", ""]),
+            st.sampled_from(["A", "B", ""]),
+            st.sampled_from(["1", "2", "0", "-1", "x", ""]),
+            st.sampled_from(["impression", "click", "purchase", "hover", ""]),
+        ),
+        max_size=40,
+    )
+)
+def test_every_row_is_accounted_for(tmp_path_factory, rows):
+    text = "search_id,query,candidate_id,position,action\n" + "".join(",".join(row) + "\n" for row in rows)
+    db, found = read(tmp_path_factory.mktemp("rows"), "events.csv", text)
+    assert found.rows == len(rows) == found.used + sum(found.set_aside.values())
+    used = db.execute("SELECT coalesce(sum(impressions + clicks + carts + purchases), 0) FROM cells").fetchone()[0]
+    assert used == found.used
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("query,candidate_id,position\n", "neither `action`"),
+        ("query,candidate_id,clicked,search_id\n", "field 'position': missing column"),
+        ("candidate_id,position,impressions,clicks\n", "field 'query': missing column"),
+    ],
+)
+def test_a_missing_column_is_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=re.escape(message)) as error:
+        read(tmp_path, "events.csv", text)
+    assert "--map" in error.value.hint
+
+
+def test_a_mapped_column_that_the_file_lacks_is_named(tmp_path):
+    text = "query,candidate_id,position,impressions,clicks\nr,A,1,10,5\n"
+    with pytest.raises(InputError, match="--map position=rang: no file has a column 'rang'"):
+        read(tmp_path, "counts.csv", text, mapping={"position": ["rang"]})
+
+
+def test_a_file_that_ends_early_is_an_input_error(tmp_path):
+    import gzip
+
+    path = tmp_path / "events.csv.gz"
+    path.write_bytes(gzip.compress((EVENTS * 500).encode())[:-400])
+    with pytest.raises(InputError, match=r"events\.csv\.gz"):
+        aggregate(connect(tmp_path / "spill", "5GB"), EngagementFile(path))
+
+
+def test_memory_that_cannot_be_or_does_not_suffice_is_said_to_the_user(tmp_path):
+    with pytest.raises(InputError, match="memory_limit '99999999999999999TB': is refused"):
+        connect(tmp_path, "99999999999999999TB")
+    much = "SELECT count(*) FROM (SELECT DISTINCT i::VARCHAR || 'some more text' FROM range(3000000) t(i))"
+    with connect(tmp_path, "8MB", threads=1) as db:
+        db.execute("SET max_temp_directory_size = '1MB'")
+        with pytest.raises(InputError, match="do not suffice") as caught, within_memory():
+            db.execute(much)
+    assert "--memory" in caught.value.hint
+
+
+def shown(**more):
+    return {"search_id": "s", "query": "lampe", "candidate_id": "A", "position": 1, **more}
+
+
+def lines(*objects):
+    return "\n".join(json.dumps(each, ensure_ascii=False) for each in objects)
+
+
+def test_a_key_that_no_other_line_has_is_read_all_the_same(tmp_path):
+    text = lines(shown(clicked=0), shown(candidate_id="B", position=2, clicked=1, purchase=1))
+    db, _ = read(tmp_path, "shown.jsonl", text)
+    assert [cell[3:7] for cell in cells(db)] == [(1, 0, 0, 0), (1, 1, 0, 1)]
+    mapped = read(tmp_path, "shown.jsonl", text.replace("purchase", "paid"), mapping={"purchase": ["paid", "bought"]})
+    assert [cell[6] for cell in cells(mapped[0])] == [0, 1]
+
+
+def test_an_event_without_a_position_may_come_first(tmp_path):
+    click = {"search_id": "s", "query": "lampe", "candidate_id": "A", "action": "click"}
+    db, _ = read(tmp_path, "events.jsonl", lines(click, shown(action="impression")))
+    assert [cell[3:5] for cell in cells(db)] == [(1, 1)]
+
+
+def test_keys_of_any_language_are_read(tmp_path):
+    keys = {"clicked": ["cliqué"], "purchase": ['pay"é', "payé"], "query": ["запрос"]}
+    rows = [
+        {**shown(), "запрос": "lampe", "cliqué": 1, 'pay"é': 1},
+        {**shown(candidate_id="B"), "запрос": "x", "payé": 1},
+    ]
+    db, found = read(tmp_path, "shown.jsonl", lines(*rows), mapping=keys)
+    assert found.set_aside == {}
+    assert [cell[3:7] for cell in cells(db)] == [(1, 1, 0, 1), (1, 0, 0, 1)]

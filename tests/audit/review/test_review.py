@@ -1,0 +1,127 @@
+"""The review page over HTTP, from the real command, also killed; and in a browser."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+from browser_fixtures import in_browser, overflow
+from conftest import ROOT, in_process
+
+from judge.run.decisions import Decisions
+
+SHOP = ROOT / "examples" / "shop"
+
+
+def start(*args):
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "cli.main", *map(str, args)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("review") / "run"
+    catalogue = ("--catalogue", SHOP / "catalogue.csv")
+    for args in (
+        ("import", SHOP / "grades_with_errors.csv", *catalogue, "--out", path),
+        ("audit", path, SHOP / "engagement.csv", "--out", path.parent / "audit"),
+    ):
+        assert in_process(*args).code == 0
+    return path
+
+
+@pytest.fixture
+def page(run):
+    process = start("review", run, "--author", "Ana")
+    address = re.search(r"http://\S+", process.stdout.readline()).group()
+    yield process, address
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def get(address, body=None, **headers):
+    data = None if body is None else json.dumps(body).encode()
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    request = urllib.request.Request(address, data, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.headers, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read().decode()
+
+
+def test_only_the_token_on_this_machine_opens_it(page):
+    _, address = page
+    assert address.startswith("http://127.0.0.1:")
+    status, headers, html = get(address)
+    assert status == 200
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert "Product search relevance" in html
+    base = re.match(r"http://[^/]+", address).group()
+    assert get(base + "/")[0] == 404
+    assert get(base + "/guess/state")[0] == 404
+    assert get(address + "state", Host="evil.example")[0] == 404
+    assert get(address + "../decisions.jsonl")[0] == 404
+
+
+def test_a_decision_is_on_disk_before_the_answer_even_if_the_server_is_killed(page, run):
+    process, address = page
+    before = len(list(Decisions(run)))
+    state = json.loads(get(address + "state")[2])
+    item = state["item"]
+    body = {key: item[key] for key in ("query_id", "candidate_id")} | {"decision": "1", "reason": "looks like it"}
+    status, _, answer = get(address + "decide", body)
+    process.send_signal(signal.SIGKILL)
+    assert status == 200
+    after = json.loads(answer)
+    assert after["settled"] == state["settled"] + 1
+    assert after["item"]["query_id"], "the next one follows"
+    last = list(Decisions(run))[-1]
+    assert len(list(Decisions(run))) == before + 1
+    assert (last.grade, last.author, last.reason, last.source) == (1, "Ana", "looks like it", "review")
+    assert last.label == item["grade"]
+
+
+def test_what_is_no_decision_is_refused_and_nothing_is_written(page, run):
+    _, address = page
+    before = len(list(Decisions(run)))
+    item = json.loads(get(address + "state")[2])["item"]
+    pair = {key: item[key] for key in ("query_id", "candidate_id")}
+    assert get(address + "decide", pair | {"decision": "9"})[0] == 400
+    assert get(address + "decide", {"query_id": "x", "candidate_id": "y", "decision": "1"})[0] == 400
+    assert get(address + "decide", [1])[0] == 400
+    assert get(address + "decide", pair | {"decision": "1"}, **{"Content-Type": "text/plain"})[0] == 404
+    assert len(list(Decisions(run))) == before
+
+
+@pytest.fixture
+def audit_report(run):
+    return (run.parent / "audit" / "report.html").as_uri()
+
+
+@in_browser
+def test_the_pages_work_in_a_browser(browser, page, audit_report):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(page[1])
+    progress = browser.find_element("id", "progress")
+    WebDriverWait(browser, 10).until(lambda _: re.fullmatch(r"\d+ of \d+ settled, looking at \d+", progress.text))
+    assert "examined" in browser.find_element("id", "evidence").text
+    browser.get(audit_report)
+    assert "Where people looked" in browser.find_element("tag name", "body").text
+    assert len(browser.find_elements("tag name", "svg")) >= 2
+
+
+@in_browser
+@pytest.mark.parametrize("width", [390, 320])
+def test_the_pages_fit_a_phone_with_any_font(browser, page, audit_report, width):
+    assert overflow(browser, page[1], width) == {}
+    assert overflow(browser, audit_report, width) == {}

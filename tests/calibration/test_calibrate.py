@@ -1,0 +1,268 @@
+"""Calibration: the numbers that are fitted, what they promise, and what happens with ratings that are too few."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from conftest import ROOT, write_tuned
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from finetune.held_out import join
+from judge.calibration.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
+from judge.errors import InputError
+from judge.fingerprint import Fingerprint
+from judge.labelling.config import read_tuned
+from judge.models.model import find_model
+from judge.pairs.stage import Source
+from judge.ratings.rated import Ratings, read_rated
+from judge.run.store import Run
+from judge.statistics import reliability
+from judge.words.guideline import known_grades, load_guideline
+
+
+def softmax(scores):
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def overconfident(n=4000, seed=0, temperature=2.5, bias=(0.4, -0.6, 0.2)):
+    """Scores whose truth follows softmax(scores / temperature + bias)."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(0, 3, (n, 3))
+    chances = softmax(scores / temperature + np.array(bias))
+    truth = (rng.random(n)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+    return scores, np.eye(3)[truth]
+
+
+def test_fitting_finds_the_temperature_and_biases_that_made_the_grades():
+    scores, shares = overconfident(40_000)
+    temperature, bias = fit(scores, shares)
+    assert temperature == pytest.approx(2.5, rel=0.05)
+    assert bias == pytest.approx((0.4, -0.6, 0.2), abs=0.05)
+    assert bias.sum() == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("gains", "taken"),
+    # Four queries of a pair each: mean .25, standard error .1155 / 4 = .029; mean .075, standard error .9 / 4 = .225.
+    [((0.2, 0.3, 0.2, 0.3), 1), ((0.3, 0.3, 0.3, -0.6), 0), ((0.0,) * 4, 0)],
+)
+def test_a_form_has_to_be_better_by_more_than_a_standard_error(gains, taken):
+    simple = np.full(4, 1.0)
+    assert choose_form([simple, simple - np.array(gains)], np.arange(4)) == taken
+    # The same gains in pairs of one query weigh as one: twice the pairs are no more evidence.
+    twice = np.repeat(np.arange(4), 2)
+    assert choose_form([np.full(8, 1.0), 1.0 - np.repeat(gains, 2)], twice) == taken
+
+
+def test_two_grades_are_a_logistic_regression():
+    scores, shares = overconfident(2000)
+    scores, truth = scores[:, :2], shares[:, :2].argmax(axis=1)
+    temperature, bias = fit(scores, np.eye(2)[truth])
+    # With two grades, softmax(z/T + b) is the logistic of (z1 - z0)/T + (b1 - b0).
+    oracle = LogisticRegression(C=1e9).fit(scores[:, 1:] - scores[:, :1], truth)
+    assert 1 / temperature == pytest.approx(oracle.coef_[0, 0], abs=0.01)
+    assert bias[1] - bias[0] == pytest.approx(oracle.intercept_[0], abs=0.01)
+
+
+def test_figures_get_better_and_equal_those_of_the_audit():
+    scores, shares = overconfident()
+    found = calibrate(scores, shares, [f"q{i % 50}" for i in range(len(scores))], "digest")
+    assert found.after.calibration_error < 0.03 < 0.1 < found.before.calibration_error
+    assert found.after.log_loss < found.before.log_loss
+    assert found.after.brier < found.before.brier
+    truth = shares.argmax(axis=1)
+    chances = softmax(scores)
+    confidence, right = reliability.top_label(chances, truth)
+    assert found.before.calibration_error == pytest.approx(reliability.expected_calibration_error(confidence, right))
+    assert found.before.brier == pytest.approx(reliability.brier_score(chances, truth))
+    assert found.before.log_loss == pytest.approx(log_loss(truth, chances))
+
+
+def test_soft_shares_are_worked_by_hand():
+    # One pair, probabilities .5 .5, people's shares 1 and 0: log loss ln 2, Brier .25 + .25, confidence .5 and right.
+    found = trust(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]), ["q"])
+    assert found.log_loss == pytest.approx(math.log(2))
+    assert (found.brier, found.accuracy, found.calibration_error) == (0.5, 1.0, 0.5)
+    # Shares as the probabilities are: nothing is left of Brier, and of the log loss the entropy.
+    assert trust(np.array([[0.5, 0.5]]), np.array([[0.5, 0.5]]), ["q"]).brier == 0
+
+
+def test_figures_after_come_from_queries_that_the_fit_did_not_see():
+    # Every query has its own grade, always given with certainty by the wrong score: only a fit on the very pairs helps.
+    queries = np.repeat(np.arange(6), 10)
+    scores = np.random.default_rng(0).normal(0, 1, (60, 3))
+    shares = np.eye(3)[queries % 3]
+    found = calibrate(scores, shares, queries.tolist(), "digest")
+    temperature, bias = fit(scores, shares)
+    inside = trust(softmax(scores / temperature + bias), shares, queries)
+    assert found.after.log_loss > inside.log_loss
+    assert len(found.held_out.confidence) == 60
+    assert sorted(set(found.held_out.query)) == list(range(6))
+
+
+@pytest.mark.parametrize(("n", "queries"), [(29, 10), (100, 4)])
+def test_too_few_ratings_or_queries_are_refused(n, queries):
+    scores, shares = overconfident(n)
+    with pytest.raises(InputError, match="too few to calibrate"):
+        calibrate(scores, shares, [i % queries for i in range(n)], "digest")
+
+
+def test_ratings_that_the_scores_part_perfectly_give_finite_numbers():
+    shares = np.eye(3)[np.arange(60) % 3]
+    temperature, bias = fit(shares * 9, shares)
+    assert 0 < temperature < np.inf
+    assert np.isfinite(bias).all()
+
+
+@given(st.lists(st.floats(-30, 0), min_size=3, max_size=3), st.floats(0.1, 10))
+def test_probabilities_are_probabilities_and_temperature_alone_keeps_the_order(logprobs, temperature):
+    figures = trust(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]), ["q"]).model_dump()
+    found = Calibration.model_validate(
+        {
+            "temperature": temperature,
+            "bias": (0, 0, 0),
+            "before": figures,
+            "after": figures,
+            "held_out": {"confidence": (), "wrong": (), "query": ()},
+            "ratings": "",
+        }
+    )
+    chances = found.apply(logprobs)
+    assert chances.sum() == pytest.approx(1)
+    assert chances[np.argmax(logprobs)] == pytest.approx(chances.max())
+
+
+def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    found = main("calibrate", "plain", rated_file, "--report", "chart.svg", "--json").json
+    assert found["after"]["log_loss"] <= found["before"]["log_loss"] + 0.1
+    with rated_file.open(encoding="utf-8") as stream:
+        grades = [row["grade"] for row in csv.DictReader(stream)]
+    assert found["majority_baseline"] == max(map(grades.count, "012")) / len(grades)
+    assert "majority baseline" in main("calibrate", "plain", rated_file, "--out", "again.json").out
+    chart = (tmp_path / "chart.svg").read_text()
+    assert chart.startswith("<svg")
+    assert "<script" not in chart
+    unknown = main("calibrate", "plain", rated_file, "--map", "raters=who", "--out", "other.json", code=2)
+    assert "there is no 'raters' to map" in unknown.err
+    again = main("calibrate", "plain", rated_file, code=2)
+    assert "already there" in again.err
+    main("calibrate", "plain", rated_file, "--overwrite")
+    lost = main("export", "plain", "--to", "opensearch", "--out", "plain/calibration.json", "--overwrite", code=2)
+    assert "belongs to the run" in lost.err
+    file = tmp_path / "plain" / "calibration.json"
+    main("label", rated_file, "--engine", "fake", "--calibration", file, "--out", "fitted")
+    parts = json.loads((tmp_path / "fitted" / "run.json").read_text())["parts"]
+    assert parts["calibration"] == Calibration.model_validate_json(file.read_bytes()).digest
+    text = (ROOT / "guidelines" / "three-level.yaml").read_text("utf-8")
+    (tmp_path / "stricter.yaml").write_text(text.replace("moderately relevant", "relevant in part"), "utf-8")
+    other = ["--guideline", tmp_path / "stricter.yaml", "--calibration", file, "--out", "other"]
+    refused = main("label", rated_file, "--engine", "fake", *other, code=2)
+    assert "another judge's probabilities" in refused.err
+    assert "guideline_digest: " in refused.err
+    assert "weights" not in refused.err
+    assert not (tmp_path / "other").exists()
+    refused = main("calibrate", "fitted", rated_file, code=2)
+    assert "calibrated already" in refused.err
+    assert "--calibration none" in refused.err
+
+
+def test_a_merged_judge_gets_no_calibration_of_another_ones_labels(main, rated_file, directory, tuned, tmp_path):
+    for name, text in (("config.json", "{}"), ("model.safetensors", "weights")):
+        (directory / name).write_text(text)
+    for file in directory.glob("adapter_*"):
+        file.unlink()
+    write_tuned(directory, tuned)  # no adapter of its own: merged
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    refused = main("calibrate", "plain", rated_file, "--adapter", directory, code=2)
+    assert "did not make the labels" in refused.err
+    manifest = tmp_path / "plain" / "run.json"
+    said = json.loads(manifest.read_text())
+    said["parts"]["weights"] = find_model(str(directory)).weights
+    said["fingerprint"] = Fingerprint(parts=said["parts"]).value
+    manifest.write_text(json.dumps(said))
+    main("calibrate", "plain", rated_file, "--adapter", directory)
+    assert read_tuned(directory).calibration != tuned.calibration
+
+
+def test_rated_pairs_that_the_run_lacks_are_counted(main, rated_file):
+    main("label", rated_file, "--engine", "fake", "--limit", 60, "--out", "plain")
+    assert "left out: 12 rated pairs that the run has no probabilities" in main("calibrate", "plain", rated_file).out
+
+
+def test_a_judge_that_says_nothing_of_the_grades_is_doubted():
+    # Nine of ten pairs are of grade 0, and what the judge says is drawn without a look at them.
+    shares = np.eye(3)[[0] * 9 + [1]][np.arange(200) % 10]
+    queries = [f"q{i % 20}" for i in range(200)]
+    drawn = np.log(np.random.default_rng(0).dirichlet((1, 1, 1), 200))
+    found = calibrate(drawn, shares, queries, "digest")
+    assert any("gives one grade to 100.0%" in doubt for doubt in doubts(found, drawn))
+    assert majority_baseline(shares) == 0.9
+    flat = found.model_copy(update={"temperature": 50.0, "bias": (0.0, 0.0, 0.0)})
+    assert "the temperature is at the end of its range" in " ".join(doubts(flat, drawn))
+    calm = found.model_copy(update={"temperature": 2.0, "bias": (0.0, 0.0, 0.0)})
+    assert doubts(calm, drawn) == []
+
+
+def test_a_file_that_is_no_calibration_is_refused(main, rated_file):
+    refused = main("label", rated_file, "--engine", "fake", "--calibration", rated_file, "--out", "run", code=2)
+    assert "is no calibration" in refused.err
+
+
+def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_file, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    plain = main("calibrate", "plain", rated_file, "--json").json
+    with rated_file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with (tmp_path / "elsewhere.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [*rows[0], "query_id"])
+        writer.writeheader()
+        # Two ids for every query, as where a tool counts locales or sessions apart.
+        writer.writerows({**row, "query_id": f"tool-{row['query']}-{n % 2}"} for n, row in enumerate(rows))
+    found = main("calibrate", "plain", "elsewhere.csv", "--out", "other.json", "--json").json
+    assert found["before"] == pytest.approx(plain["before"]), "as many queries"
+    assert found["after"] == pytest.approx(plain["after"], abs=1e-4), "no query is on both sides of a split"
+
+
+def test_an_id_that_is_another_querys_in_the_run_is_none_of_it(main, rated_file, tmp_path):
+    with rated_file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    queries = list(dict.fromkeys(row["query"] for row in rows))
+
+    def write(name, order):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, [*rows[0], "query_id"])
+            writer.writeheader()
+            # Every product stands under every query's number, so that a wrong number finds a wrong pair.
+            writer.writerows({**row, "candidate_id": "x", "query_id": order.index(row["query"])} for row in firsts)
+
+    firsts = [next(row for row in rows if row["query"] == query) for query in queries]
+    write("run.csv", queries)
+    write("ratings.csv", queries[::-1])
+    main("label", "run.csv", "--engine", "fake", "--out", "run")
+    run, policy = Run.open(tmp_path / "run"), load_guideline()
+    grades = known_grades(None, policy)
+    source = Source(tmp_path / "ratings.csv", grades=grades, need_text=False)
+    joined = join(run, read_rated(Ratings(source, []), policy, tmp_path).rated)
+    chances = dict(run.query("SELECT p.query, l.probabilities FROM labels l JOIN pairs p USING (row)"))
+    assert joined.missing == 0
+    assert np.exp(joined.logprobs) == pytest.approx(np.array([chances[query] for query in queries]))
+
+
+def test_wrong_ratings_are_refused_or_left_out_and_counted(main, rated_file, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    plain = main("calibrate", "plain", rated_file, "--json").json
+    (tmp_path / "bad.csv").write_text(rated_file.read_text().rstrip("\n") + "\nlamp,x1,Lamp,?\n,x2,Lamp,1\n")
+    refused = main("calibrate", "plain", "bad.csv", "--out", "other.json", code=2)
+    assert "unknown grade '?'" in refused.err
+    found = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "other.json", "--json").json
+    assert (plain["left_out"], found["left_out"]) == ({}, {"unknown grade": 1, "empty query": 1})
+    assert found["after"] == plain["after"]
+    said = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "third.json").out
+    assert "left out: 1 row × unknown grade" in said

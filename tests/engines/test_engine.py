@@ -1,0 +1,105 @@
+"""The embedded engine on the real model: sharing what prompts share changes nothing but the time."""
+
+import numpy as np
+import pytest
+
+from judge.engines.transformers import TransformersEngine
+from judge.errors import ModelError
+from judge.labelling.label import labelled_pair
+from judge.records import Failure, Scores, Status
+from judge.words.guideline import Guideline, load_guideline
+from judge.words.prompt import PromptBuilder
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def builder(embedded, guideline):
+    return PromptBuilder(guideline, embedded.tokenizer, context=embedded.model.context)
+
+
+@pytest.fixture(scope="module")
+def prompts(builder, dozen):
+    return builder.build(dozen)
+
+
+def probabilities(scores):
+    return np.exp([score.logprobs for score in scores])
+
+
+@pytest.fixture(scope="module")
+def unshared(embedded, prompts):
+    """Each prompt on its own, from its first token to its last, by the plainest use of the model."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(embedded.model.directory, dtype=torch.float32).eval()
+    rows = []
+    with torch.inference_mode():
+        for prompt in prompts:
+            logits = model(input_ids=torch.tensor([prompt.ids])).logits[0, -1]
+            rows.append(logits.double().softmax(-1))
+    return torch.stack(rows)
+
+
+def test_shared_and_unshared_computation_agree(engine, prompts, unshared):
+    scores = engine.score(prompts)
+    expected = unshared[:, list(prompts[0].labels)].numpy()
+    assert abs(probabilities(scores) - expected).max() < 1e-4
+    outside = 1 - expected.sum(1)
+    assert abs(np.array([score.outside_mass for score in scores]) - outside).max() < 1e-4
+
+
+def test_the_order_and_company_of_prompts_do_not_matter(engine, prompts):
+    whole = probabilities(engine.score(prompts))
+    order = np.random.default_rng(0).permutation(len(prompts))
+    shuffled = probabilities(engine.score([prompts[i] for i in order]))
+    assert abs(shuffled - whole[order]).max() < 1e-4
+    alone = np.concatenate([probabilities(engine.score([prompt])) for prompt in prompts])
+    assert abs(alone - whole).max() < 1e-4
+
+
+def test_two_guidelines_in_turn_do_not_mix(engine, embedded, prompts, dozen):
+    other = PromptBuilder(load_guideline("esci-four-level"), embedded.tokenizer).build(dozen[:3])
+    before = engine.score(prompts[:3])
+    assert len(engine.score(other)[0].logprobs) == 4
+    assert engine.score(prompts[:3]) == before
+
+
+def test_the_same_prompts_give_the_same_bits(engine, prompts):
+    assert engine.score(prompts) == engine.score(prompts)
+
+
+def test_a_label_that_the_tokenizer_splits_is_refused_at_load(embedded, guideline):
+    grades = [
+        {**grade.model_dump(), "label": label}
+        for grade, label in zip(guideline.grades, ("no", "10", "yes"), strict=True)
+    ]
+    words = Guideline.model_validate({**guideline.model_dump(), "grades": grades})
+    with pytest.raises(ModelError, match="label '10' is 2 tokens"):
+        PromptBuilder(words, embedded.tokenizer)
+
+
+def test_a_model_that_cannot_be_loaded_is_one_clear_error(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        TransformersEngine(tmp_path)
+
+
+@pytest.mark.parametrize("logprobs", [(float("nan"), -1.0, -1.0), (-float("inf"),) * 3])
+def test_a_score_that_is_no_number_fails_the_pair_and_grades_nothing(logprobs, dozen):
+    label = labelled_pair(dozen[0], Scores(logprobs, 0.0), (0, 1, 2), "f")
+    assert (label.status, label.grade, label.probabilities) == (Status.FAILED, None, None)
+    assert labelled_pair(dozen[0], Failure("down"), (0, 1, 2), "f").reason == "down"
+
+
+def test_a_label_is_the_most_probable_grade_with_its_expectation(dozen):
+    scores = Scores(tuple(np.log([0.1, 0.3, 0.4])), 0.2)
+    label = labelled_pair(dozen[0], scores, (0, 1, 2), "f")
+    assert label.grade == 2
+    assert label.probabilities == pytest.approx((0.125, 0.375, 0.5))
+    assert label.expected_grade == pytest.approx(0.375 + 2 * 0.5)
+    assert label.outside_mass == 0.2
+    tie = Scores(tuple(np.log([0.4, 0.2, 0.4])), 0.0)
+    assert labelled_pair(dozen[0], tie, (0, 1, 2), "f").grade == 0

@@ -1,0 +1,324 @@
+"""Teaching, end to end on a tiny base: files in, an adapter out that judges as it was taught, also after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import COMMAND, ROOT
+
+from finetune.checkpoint import load
+from finetune.config import load_config
+from finetune.job import Lesson, prepare
+from finetune.network import Network
+from judge.engines import Judge
+from judge.engines.transformers import TransformersEngine
+from judge.errors import EngineError
+from judge.files import write_whole
+from judge.labelling.config import read_tuned
+from judge.labelling.label import read_pairs
+from judge.pairs.stage import Source, stage
+from judge.ratings.rated import Ratings
+from judge.words.prompt import PromptBuilder
+
+pytestmark = pytest.mark.slow
+SURE = {"epochs": 12, "patience": 12, "dropout": 0.0, "learning_rate": 0.003}
+VALUES = {"0": 0, "1": 1, "2": 2}
+
+
+@pytest.fixture
+def prepared(tiny_base, rated_file, guideline):
+    config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, hostile=0, respelt=0)
+    return prepare(Lesson(Ratings(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
+
+
+def taught(main, tiny_base, rated_file, quick, *more, out="ours"):
+    config = quick(**SURE)
+    return main("finetune", rated_file, "--base", tiny_base, "--out", out, "--config", config, *more, "--json").json
+
+
+def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_file, quick, tmp_path):
+    told = taught(main, tiny_base, rated_file, quick, "--merge", "merged")
+    looks = told["training"]["looks"]
+    assert looks[-1]["training_loss"] < 0.5 < looks[0]["training_loss"]
+    assert told["training"]["queries"] == {"train": 9, "validation": 1, "calibration": 2}
+    assert "too few" in told["training"]["without_calibration"]
+    left = {path.name for path in (tmp_path / "ours").iterdir()}
+    assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+    main("label", rated_file, "--judge", "ours", "--out", "run")
+    found = main("agree", rated_file, "--run", "run", "--json").json
+    assert found["accuracy"]["value"] > 0.8
+    parts = json.loads((tmp_path / "run" / "run.json").read_text())["parts"]
+    assert parts["adapter"] == read_tuned(tmp_path / "ours").adapter
+    # The merged model says the same without peft.
+    main("label", rated_file, "--judge", "merged", "--out", "run-merged")
+    both = [probabilities(tmp_path / name) for name in ("run", "run-merged")]
+    assert np.abs(both[0] - both[1]).max() < 1e-4
+    again = taught(main, tiny_base, rated_file, quick)
+    assert again["created"] == told["created"], "what is done is not done twice"
+    config = quick(**SURE, rank=4)
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=2)
+    assert "rank: 8 → 4" in refused.err
+    # As one of before the split was noted, and when the batch was: a judge that is done stays, a training begins anew.
+    key = tmp_path / "ours" / "training.json"
+    older = {name: part for name, part in json.loads(key.read_text()).items() if "held" not in name}
+    key.write_text(json.dumps({**older, "batch_tokens": "4096", "checkpoint_every": "2"}))
+    assert taught(main, tiny_base, rated_file, quick)["created"] == told["created"]
+    held = json.loads((tmp_path / "ours" / "judge.json").read_text())
+    counted = held["training"].pop("held_out")
+    (tmp_path / "ours" / "judge.json").write_text(json.dumps(held))
+    shown = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE)).out
+    assert counted["pairs"] > 0
+    assert "queries of each" in shown
+    assert "product was taught" not in shown
+    (tmp_path / "ours" / "judge.json").unlink()
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE), code=2)
+    assert "held_out_digest: None → " in refused.err
+
+
+def probabilities(run):
+    from judge.run.store import Run
+
+    return np.array([row[0] for row in Run.open(run).query("SELECT probabilities FROM labels ORDER BY row")])
+
+
+def test_another_guideline_is_refused_unless_forced(main, tiny_base, rated_file, quick, guideline, tmp_path):
+    taught(main, tiny_base, rated_file, quick)
+    other = tmp_path / "other.yaml"
+    other.write_text(json.dumps({**guideline.model_dump(mode="json"), "task": "Grade as you like."}))
+    given = ["label", rated_file, "--judge", "ours", "--out", "run"]
+    refused = main(*given, "--guideline", other, code=2)
+    assert "was taught the guideline three-level 1" in refused.err
+    assert "--force-guideline" in refused.err
+    main(*given, "--guideline", "three-level")
+    main("label", rated_file, "--judge", "ours", "--guideline", other, "--force-guideline", "--out", "forced")
+    damaged = tmp_path / "ours" / "adapter_config.json"
+    damaged.write_text(damaged.read_text() + " ")
+    assert "are not those" in main(*given[:-1], "damaged", code=2).err
+
+
+def test_a_killed_training_ends_as_one_that_was_not(main, tiny_base, rated_file, quick, tmp_path):
+    config = quick(epochs=15, patience=15, dropout=0.1, checkpoint_every=3)
+    given = ["finetune", rated_file, "--base", tiny_base, "--config", config, "--out"]
+    main(*given, "whole")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [*COMMAND, *map(str, given), "killed"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
+    while process.poll() is None and not checkpoint.is_file():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < load(checkpoint)[0].step < 100, "it was killed on its way"
+    main(*given, "killed")
+    whole, killed = ((tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert whole == killed
+    assert not checkpoint.exists()
+
+
+def test_a_kill_at_the_start_or_the_end_leaves_nothing_in_the_way(
+    main, tiny_base, rated_file, quick, tmp_path, monkeypatch
+):
+    out = tmp_path / "ours"
+    given = ["finetune", rated_file, "--base", tiny_base, "--config", quick(epochs=1), "--out", out]
+    out.mkdir()
+    (out / "training.json.7.partial").touch()
+
+    def killed(path, data):
+        write_whole(path, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("finetune.job.write_whole", killed)
+        main(*given, code=130)
+    main(*given)
+    for name in ("checkpoint.safetensors", "checkpoint.safetensors.7.partial", "judge.json.7.partial"):
+        (out / name).touch()
+    with monkeypatch.context() as patched:
+        patched.setattr("finetune.merge.shutil.copyfile", lambda *_: 1 / 0)
+        main(*given, "--merge", "merged", code=1)
+    assert not (tmp_path / "merged").exists(), "whole or absent"
+    main(*given, "--merge", "merged")
+    left = {path.name for path in out.iterdir()}
+    assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+
+
+def test_the_seed_decides_and_nothing_else(main, tiny_base, rated_file, quick, tmp_path):
+    weights = []
+    for out, seed in (("one", 0), ("two", 0), ("three", 1)):
+        main("finetune", rated_file, "--base", tiny_base, "--out", out, "--config", quick(epochs=1, seed=seed))
+        weights.append((tmp_path / out / "adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_what_is_shared_is_computed_once_and_changes_neither_loss_nor_gradient(prepared):
+    import torch
+
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    batch = prepared.lessons.train[:5]
+    network.model.eval()  # no dropout: its masks would differ in shape
+    for weight in network.taught.values():
+        torch.nn.init.normal_(weight, std=0.05)
+    found = network.logprobs(batch)
+    found.sum().backward()
+    shared = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    network.model.zero_grad()
+    whole = []
+    for example in batch:
+        logits = network.model(input_ids=torch.tensor([[*network.shared, *example.tokens]])).logits[0, -1]
+        whole.append(logits.log_softmax(-1)[network.labels])
+    torch.stack(whole).sum().backward()
+    assert torch.allclose(found, torch.stack(whole), atol=1e-4)
+    assert any(gradient.abs().max() > 0.1 for gradient in shared.values())
+    for name, weight in network.taught.items():
+        assert torch.allclose(shared[name], weight.grad, atol=1e-3), name
+    assert all("lm_head" not in name for name in network.taught)
+
+
+def test_pieces_of_a_step_add_up_to_the_step(prepared):
+    import torch
+
+    network = Network(prepared.base, prepared.config.changed(dropout=0.0), prepared.lessons)
+    batch = prepared.lessons.train[:7]
+    loss = network.learn(batch, 10_000)
+    whole = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    network.model.zero_grad()
+    assert network.learn(batch, 70) == pytest.approx(loss, rel=1e-5)
+    assert all(torch.allclose(whole[name], weight.grad, atol=1e-4) for name, weight in network.taught.items())
+
+
+def test_a_pair_that_weighs_more_counts_more_in_whatever_step_it_is(prepared):
+    import torch
+
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    one, other = prepared.lessons.train[:2]
+    losses = [network.learn([example], 4096) for example in (one, other)]
+    network.model.zero_grad()
+    network.learn([one], 4096)
+    plain = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    network.model.zero_grad()
+    heavy = replace(one, weight=3.0)
+    # Alone it has three times its loss and gradient; beside another, of (3a + b) / 2.
+    assert network.learn([heavy], 4096) == pytest.approx(3 * losses[0], rel=1e-5)
+    assert all(torch.allclose(3 * plain[name], weight.grad, atol=1e-4) for name, weight in network.taught.items())
+    assert network.learn([heavy, other], 4096) == pytest.approx((3 * losses[0] + losses[1]) / 2, rel=1e-5)
+
+
+def test_training_reads_the_very_tokens_that_judging_reads(prepared, rated_file, tmp_path):
+    judge = Judge(str(prepared.base.directory))
+    builder = PromptBuilder(prepared.guideline, judge.tokenizer, prepared.config.template)
+    staged = stage(Source(rated_file), prepared.guideline, tmp_path)
+    pairs = [pair for block in read_pairs(staged.path) for pair, _ in block]
+    asked = {tuple(prompt.ids) for prompt in builder.build(pairs)}
+    lessons = prepared.lessons
+    learnt = {(*lessons.shared, *e.tokens) for e in [*lessons.train, *lessons.validation, *lessons.calibration]}
+    assert learnt == asked
+
+
+def test_an_adapter_in_the_engine_scores_as_in_training(main, tiny_base, rated_file, quick, tmp_path, prepared):
+    taught(main, tiny_base, rated_file, quick)
+    tuned = read_tuned(tmp_path / "ours")
+    engine = TransformersEngine(tiny_base, device="cpu", dtype="float32", adapter=tmp_path / "ours")
+    builder = PromptBuilder(tuned.policy, Judge(str(tiny_base)).tokenizer, tuned.template)
+    staged = stage(Source(rated_file), tuned.policy, tmp_path)
+    pairs = [pair for block in read_pairs(staged.path) for pair, _ in block]
+    found = np.array([score.logprobs for score in engine.score(builder.build(pairs))])
+    from peft import PeftModel
+
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    network.model = PeftModel.from_pretrained(network.model.unload(), str(tmp_path / "ours"))
+    examples = [e for part in ("train", "validation", "calibration") for e in getattr(prepared.lessons, part)]
+    own = {e.tokens: row for e, row in zip(examples, network.predict(examples, 4096), strict=True)}
+    asked = [(*prompt.query, *prompt.candidate) for prompt in builder.build(pairs)]
+    assert np.abs(found - np.array([own[tokens] for tokens in asked])).max() < 1e-3
+
+
+def test_a_training_that_runs_away_is_no_judge(main, tiny_base, rated_file, quick, tmp_path):
+    config = quick(epochs=3, learning_rate=1e20, warmup=0, clip=1e30)
+    refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=1)
+    assert "the training ran away: at step" in refused.err
+    assert "learning_rate" in refused.err
+    assert not (tmp_path / "ours" / "judge.json").exists()
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """Makes every piece of more than 1,000 tokens end with this error."""
+    learn = Network.learn
+
+    def say(words):
+        def small(self, examples, tokens):
+            if tokens > 1000:
+                raise RuntimeError(words)
+            return learn(self, examples, tokens)
+
+        monkeypatch.setattr(Network, "learn", small)
+
+    return say
+
+
+def test_out_of_memory_names_the_batch_that_fits(prepared, no_room):
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    no_room("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
+    with pytest.raises(EngineError, match="one of 512 does") as refused:
+        network.fit_memory(prepared.lessons.train, 1000, 4096)
+    assert "batch_tokens: 512" in refused.value.hint
+    network.fit_memory(prepared.lessons.train, 1000, 512)
+    # Less than one pair has: it runs alone, and whether that fits is tried.
+    network.fit_memory(prepared.lessons.train, 1000, 1)
+
+
+def test_a_training_goes_on_with_the_batch_that_fits(main, tiny_base, rated_file, quick, tmp_path, no_room):
+    no_room("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+    given = ["finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config"]
+    refused = main(*given, quick(epochs=1), code=1)
+    assert "set batch_tokens: 512" in refused.err
+    main(*given, quick(epochs=1, batch_tokens=512, checkpoint_every=3))
+    assert read_tuned(tmp_path / "ours").training["config"]["batch_tokens"] == 512
+    main(*given, quick(epochs=1, batch_tokens=256))
+    assert "batch_tokens: 512\n" in (tmp_path / "ours" / "lora.yaml").read_text(), "what is done is not said anew"
+
+
+def test_memory_that_runs_out_on_the_way_is_told_as_such(main, tiny_base, rated_file, quick, monkeypatch):
+    import torch
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    given = ["finetune", rated_file, "--base", tiny_base, "--config", quick(epochs=1), "--out", "ours"]
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.nn.Module, "to", full)
+        assert f"{tiny_base}: does not fit into memory" in main(*given, code=2).err
+    monkeypatch.setattr("finetune.loop.examine", full)
+    refused = main(*given, code=1).err
+    assert "memory ran out at a batch of 4,096 tokens" in refused
+    assert "set batch_tokens: 2048" in refused
+
+
+def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkeypatch):
+    monkeypatch.setattr("finetune.network._place", lambda _: ("cpu", "bfloat16"))
+    network = Network(prepared.base, prepared.config, prepared.lessons)
+    network.model.eval()
+    head, rows = network.model.get_base_model().lm_head, []
+    head.register_forward_hook(lambda _, given, __: rows.append(given[0][:, -1].double()))
+    found = network.logprobs(prepared.lessons.train[:5])
+    expected = (rows[-1] @ head.weight.double().T).log_softmax(-1)[:, network.labels]
+    assert abs(found - expected).max() < 1e-4
+    found.sum().backward()
+    assert any(weight.grad.abs().max() > 0 for weight in network.taught.values())
+
+
+def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
+    config = quick(epochs=12, evaluate_every=6, learning_rate=0.001, dropout=0.0, calibration=0)
+    short = rated_file.with_name("short.csv")
+    short.write_text("".join(rated_file.read_text().splitlines(keepends=True)[:13]))  # two queries
+    told = main("finetune", short, "--out", "ours", "--config", config, "--json").json
+    assert told["base"]["name"] == "smollm2-135m"
+    looks = told["training"]["looks"]
+    assert looks[-1]["training_loss"] < 0.75 * looks[0]["training_loss"]
+    labelled = main("label", short, "--judge", "ours", "--out", "run", "--json").json
+    assert labelled["status"]["graded"] == 12

@@ -1,0 +1,55 @@
+"""The judge that ships with the package: found by name, whole, free of the data it learned from, and of use."""
+
+import re
+
+import pytest
+from conftest import ROOT, shared_data
+
+from judge.errors import InputError
+from judge.labelling.config import Wishes, find_manner, read_tuned
+from judge.models.shipped import SHIPPED, shipped_directory, shipped_judges
+from judge.words.guideline import load_guideline
+
+SHOP = ROOT / "examples" / "shop"
+FOLDER = shipped_directory(SHIPPED)
+
+
+@pytest.mark.parametrize("name", shipped_judges())
+def test_each_is_named_taught_our_guideline_and_small(name):
+    folder = shipped_directory(name)
+    tuned = read_tuned(folder)  # checks the weights against what judge.json says of them
+    guideline = load_guideline()
+    assert tuned.guideline_digest == guideline.digest, "a changed guideline needs a judge that was taught it"
+    assert [label.grade for label in tuned.labels] == list(guideline.values)
+    assert tuned.calibration is not None
+    assert {path.suffix for path in folder.iterdir()} <= {".safetensors", ".json", ".yaml", ".md"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 12_000_000
+    assert next(iter(shipped_judges())) == SHIPPED
+
+
+def test_it_is_the_default_where_an_engine_can_apply_it(main):
+    manner = find_manner(Wishes(SHIPPED))[1]
+    assert (manner.model, manner.adapter) == ("smollm2-135m", FOLDER)
+    with pytest.raises(InputError) as caught:
+        find_manner(Wishes(SHIPPED, "esci-four-level"))
+    assert "--judge smollm2-135m" in caught.value.hint
+
+
+def test_nothing_of_the_data_is_in_them():
+    """Not a query, not a title: weights and figures alone."""
+    inside = [path for folder in shipped_judges().values() for path in folder.iterdir()]
+    words = "".join(path.read_text("utf-8") for path in inside if path.suffix != ".safetensors")
+    for line in (shared_data("esci") / "judgments.csv").read_text("utf-8").splitlines()[1::97]:
+        query = line.split(",")[0].strip('"')
+        assert not re.search(rf"\b{re.escape(query)}\b", words) or len(query) < 12
+
+
+@pytest.mark.slow
+def test_its_labels_on_the_example_shop_are_clear_of_chance(judge):
+    """A shop that it has never seen: who orders by its grades orders better than at random, by the intervals."""
+    judge("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
+    found = judge("agree", SHOP / "grades.csv", "--run", "run", "--json").json
+    assert (found["n"], found["coverage"]) == (429, 1.0)
+    assert found["weighted_kappa"]["low"] > 0.2
+    assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
+    assert found["spearman"]["low"] > 0.1

@@ -1,0 +1,265 @@
+"""Several raters, rank correlation, calibration: published examples, second libraries, values by hand."""
+
+import math
+
+import krippendorff
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn import metrics
+
+from judge.statistics import measures
+from judge.statistics import multi_rater as several
+from judge.statistics import reliability as rel
+
+pytestmark = pytest.mark.filterwarnings("error")
+quick = settings(max_examples=80, database=None, derandomize=True)
+NAN = math.nan
+
+# Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability": 4 observers, 12 units, 5 values.
+OBSERVERS = np.array(
+    [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, NAN, NAN, NAN],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, NAN, 3],
+        [NAN, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, NAN],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NAN],
+    ]
+)
+SCALE = [1, 2, 3, 4, 5]
+METRICS = ("nominal", "ordinal", "interval")
+WEIGHTS = ("identity", "linear", "quadratic", "ordinal")
+
+ratings = st.tuples(st.integers(2, 4), st.integers(1, 8)).flatmap(
+    lambda shape: arrays(np.float64, shape, elements=st.sampled_from([0.0, 1.0, 2.0, 4.0, NAN]))
+)
+
+
+@st.composite
+def judged(draw, low=1):
+    """Probabilities (N, 3) with rows that sum to 1, and outcomes (N,)."""
+    n = draw(st.integers(low, 30))
+    mass = draw(arrays(np.float64, (n, 3), elements=st.integers(0, 6).map(float)))
+    mass[mass.sum(axis=1) == 0] = 1.0
+    return mass / mass.sum(axis=1, keepdims=True), draw(arrays(np.int64, n, elements=st.integers(0, 2)))
+
+
+# Several raters
+
+
+@pytest.mark.parametrize(("metric", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_alpha_of_krippendorffs_own_example(metric, published):
+    assert several.krippendorff_alpha(OBSERVERS, SCALE, metric) == pytest.approx(published, abs=5e-4)
+
+
+def test_gwets_own_example():
+    # The same ratings are on page 120 of Gwet 2014; his R package irrCAC prints AC1 = .77544.
+    assert several.gwet_ac(OBSERVERS, SCALE) == pytest.approx(0.77544, abs=5e-6)
+
+
+@quick
+@given(ratings, st.sampled_from(METRICS))
+def test_alpha_equals_the_krippendorff_package(table, metric):
+    paired = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
+    assume(len(np.unique(paired[~np.isnan(paired)])) > 1)
+    oracle = krippendorff.alpha(table, value_domain=[0.0, 1.0, 2.0, 4.0], level_of_measurement=metric)
+    assert several.krippendorff_alpha(table, [0, 1, 2, 4], metric) == pytest.approx(oracle, abs=1e-9)
+
+
+@quick
+@given(arrays(np.float64, st.tuples(st.just(2), st.integers(1, 12)), elements=st.sampled_from([0.0, 1.0, 3.0])))
+def test_gwet_for_two_raters_equals_the_measure_of_their_confusion(table):
+    confusion = np.zeros((3, 3))
+    np.add.at(confusion, tuple(np.searchsorted([0, 1, 3], table)), 1)
+    assert several.gwet_ac(table, [0, 1, 3]) == pytest.approx(float(measures.gwet_ac1(confusion)))
+    for weights in WEIGHTS:
+        expected = float(measures.gwet_ac2(confusion, [0, 1, 3], weights))
+        assert several.gwet_ac(table, [0, 1, 3], weights) == pytest.approx(expected)
+
+
+def test_gwet_counts_a_single_rating_towards_prevalence_only():
+    table = [[0, 0, 1, 0], [0, 0, NAN, 1]]
+    # Agreement over the three units with two ratings: 2/3. Prevalence over all four: (1 + 1 + 0 + .5)/4 =
+    # .625 and .375, so chance is 2 * .625 * .375 = .46875.
+    assert several.gwet_ac(table, [0, 1]) == pytest.approx((2 / 3 - 0.46875) / (1 - 0.46875))
+
+
+def test_alpha_ignores_units_with_a_single_rating_and_the_order_of_raters():
+    extra = np.column_stack([OBSERVERS, [NAN, 4, NAN, NAN], [NAN] * 4])
+    for metric in METRICS:
+        expected = pytest.approx(several.krippendorff_alpha(OBSERVERS, SCALE, metric))
+        assert several.krippendorff_alpha(extra[::-1], SCALE, metric) == expected
+
+
+def test_agreement_of_several_raters_can_be_undefined():
+    single, alone, constant = [[1, NAN], [NAN, 2]], [[1, 2]], [[2, 2], [2, 2]]
+    for metric in METRICS:
+        for table in (single, alone, constant, np.empty((3, 0))):
+            assert math.isnan(several.krippendorff_alpha(table, SCALE, metric))
+    for table in (single, alone, np.empty((3, 0))):
+        assert math.isnan(several.gwet_ac(table, SCALE))
+    assert math.isnan(several.gwet_ac([[2, 2], [2, 2]], [2]))
+    assert several.gwet_ac(constant, SCALE) == 1
+
+
+# Rank correlation
+
+
+def test_rank_correlations_worked_by_hand():
+    # One neighbouring swap of four: rho = 1 - 6 * 2 / (4 * 15); 5 pairs concordant, 1 discordant.
+    assert rel.spearman([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
+    assert rel.kendall_tau_b([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(4 / 6)
+    # 2 concordant of 6 pairs, 2 tied in the first, 3 in the second: 2 / sqrt((6 - 2) * (6 - 3)).
+    assert rel.kendall_tau_b([0, 0, 1, 1], [0, 1, 1, 1]) == pytest.approx(2 / math.sqrt(12))
+
+
+@pytest.mark.parametrize("correlation", [rel.spearman, rel.kendall_tau_b])
+def test_rank_correlation_is_undefined_for_a_constant_side(correlation):
+    for first, second in (([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [2, 2, 2]), ([1], [1]), ([], [])):
+        assert math.isnan(correlation(first, second))
+
+
+# Proper scores
+
+
+def test_brier_and_log_loss_worked_by_hand():
+    shares, outcomes = [[0.7, 0.2, 0.1], [0.5, 0.5, 0.0]], [0, 1]
+    # .3^2 + .2^2 + .1^2 = .14 and .5^2 + .5^2 = .5
+    assert rel.brier_score(shares, outcomes) == pytest.approx((0.14 + 0.5) / 2)
+    assert rel.log_loss(shares, outcomes) == pytest.approx(-(math.log(0.7) + math.log(0.5)) / 2)
+    assert rel.brier_score([[1.0, 0.0]], [1]) == pytest.approx(2)
+    assert rel.log_loss([[1.0, 0.0]], [1]) == pytest.approx(52 * math.log(2))  # eps is 2^-52
+
+
+@quick
+@given(judged())
+def test_proper_scores_equal_scikit_learn(data):
+    shares, outcomes = data
+    theirs = metrics.brier_score_loss(outcomes, shares, labels=[0, 1, 2], scale_by_half=False)
+    assert rel.brier_score(shares, outcomes) == pytest.approx(theirs)
+    assert rel.log_loss(shares, outcomes) == pytest.approx(metrics.log_loss(outcomes, shares, labels=[0, 1, 2]))
+
+
+# Confidence
+
+
+def test_top_label_is_the_likeliest_grade_and_the_lower_one_in_a_tie():
+    confidence, correct = rel.top_label([[0.2, 0.7, 0.1], [0.4, 0.2, 0.4], [0.4, 0.2, 0.4]], [1, 0, 2])
+    assert confidence.tolist() == [0.7, 0.4, 0.4]
+    assert correct.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("equal_mass", [False, True])
+def test_calibration_error_worked_by_hand(equal_mass):
+    confidence, correct = [0.95, 0.55, 0.99, 0.58], [1, 1, 1, 0]
+    bins = 2 if equal_mass else 10
+    # Two bins hold two pairs each: |.5 - .565| = .065 and |1 - .97| = .03.
+    ece = rel.expected_calibration_error(confidence, correct, bins=bins, equal_mass=equal_mass)
+    assert ece == pytest.approx((0.065 + 0.03) / 2)
+    # A stated 75% that is right three times of four is perfect, wherever the bins lie.
+    assert rel.expected_calibration_error([0.75] * 4, [1, 1, 1, 0], equal_mass=equal_mass) == pytest.approx(0)
+
+
+def test_bins_for_the_chart():
+    chart = rel.reliability_bins([0.0, 0.5, 0.6, 1.0], [0, 1, 0, 1], bins=4)
+    np.testing.assert_allclose(chart.low, [0, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(chart.high, [0.25, 0.5, 0.75, 1])
+    assert chart.n.tolist() == [
+        1,
+        1,
+        1,
+        1,
+    ]  # an upper edge belongs to its bin: .5 to the second, 0 to the first
+    np.testing.assert_allclose(chart.accuracy, [0, 1, 0, 1])
+    sparse = rel.reliability_bins([0.9, 0.8], [1, 0], bins=2)
+    np.testing.assert_equal(sparse.accuracy, [NAN, 0.5])
+    np.testing.assert_allclose(sparse.confidence, [NAN, 0.85])
+
+
+def test_bins_of_equal_mass_report_their_span_and_keep_ties_together():
+    chart = rel.reliability_bins([0.9, 0.5, 0.5, 0.5, 0.6, 0.7], [1] * 6, bins=3, equal_mass=True)
+    # Ranks 0-1, 2-3 and 4-5 are the three bins; the third .5 joins the other two, which leaves .6 alone.
+    assert chart.n.tolist() == [3, 1, 2]
+    np.testing.assert_equal((chart.low, chart.high), ([0.5, 0.6, 0.7], [0.5, 0.6, 0.9]))
+    tied = rel.reliability_bins([0.5] * 4, [1, 0, 1, 0], bins=2, equal_mass=True)
+    assert tied.n.tolist() == [4, 0]
+    np.testing.assert_equal((tied.low, tied.accuracy), ([0.5, NAN], [0.5, NAN]))
+
+
+@quick
+@given(judged(), st.booleans(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(data, equal_mass, random):
+    confidence, correct = rel.top_label(*data)
+    order = random.sample(range(len(correct)), len(correct))
+    for figure in (
+        lambda c, r: rel.expected_calibration_error(c, r, bins=4, equal_mass=equal_mass),
+        lambda c, r: rel.risk_coverage(c, r).area,
+    ):
+        assert figure(confidence[order], correct[order]) == pytest.approx(figure(confidence, correct))
+
+
+def test_risk_coverage_worked_by_hand():
+    curve = rel.risk_coverage([0.7, 0.9, 0.6, 0.8], [1, 1, 0, 0])
+    assert curve.threshold.tolist() == [0.9, 0.8, 0.7, 0.6]
+    np.testing.assert_allclose(curve.coverage, [0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(curve.error_rate, [0, 1 / 2, 1 / 3, 2 / 4])
+    assert curve.area == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
+    assert rel.risk_coverage([0.9, 0.8], [0, 1]).area == pytest.approx((1 + 1 / 2) / 2)
+
+
+def test_risk_coverage_keeps_ties_together():
+    curve = rel.risk_coverage([0.5, 0.9, 0.5], [1, 1, 0])
+    np.testing.assert_allclose(curve.coverage, [1 / 3, 1])
+    np.testing.assert_allclose(curve.error_rate, [0, 1 / 3])
+    assert curve.area == pytest.approx(2 / 9)  # 1/3 of the way at 0, 2/3 at 1/3
+
+
+@quick
+@given(judged())
+def test_the_curve_ends_at_the_error_rate_of_all(data):
+    confidence, correct = rel.top_label(*data)
+    curve = rel.risk_coverage(confidence, correct)
+    assert curve.coverage[-1] == pytest.approx(1)
+    assert curve.error_rate[-1] == pytest.approx(1 - correct.mean())
+
+
+def test_no_pairs_is_undefined_and_never_0():
+    nobody, nothing = np.empty((0, 3)), np.empty(0)
+    assert math.isnan(rel.brier_score(nobody, nothing))
+    assert math.isnan(rel.log_loss(nobody, nothing))
+    assert math.isnan(rel.risk_coverage(nothing, nothing).area)
+    for equal_mass in (False, True):
+        assert math.isnan(rel.expected_calibration_error(nothing, nothing, equal_mass=equal_mass))
+        assert rel.reliability_bins(nothing, nothing, bins=3, equal_mass=equal_mass).n.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: several.krippendorff_alpha([[1, 7], [1, 2]], SCALE),
+        lambda: several.krippendorff_alpha(OBSERVERS, SCALE, "ratio"),
+        lambda: several.gwet_ac([1, 2, 3], SCALE),
+        lambda: several.gwet_ac(OBSERVERS, SCALE[::-1]),
+        lambda: rel.brier_score([[0.9, 0.3]], [0]),
+        lambda: rel.brier_score([[1.2, -0.2]], [0]),
+        lambda: rel.log_loss([[0.5, 0.5]], [2]),
+        lambda: rel.log_loss([[0.5, 0.5]], [0.5]),
+        lambda: rel.top_label([[0.5, 0.5]], [0, 1]),
+        lambda: rel.risk_coverage([0.5, NAN], [1, 0]),
+        lambda: rel.reliability_bins([0.5, 70], [1, 0]),
+    ],
+)
+def test_wrong_input_is_refused(call):
+    with pytest.raises(ValueError):
+        call()
+
+
+def test_the_calibration_error_that_chance_brings_is_that_of_judges_who_mean_what_they_say():
+    # Four answers at .5: heads less 2 is 0, 1 or 2 with chances 6, 8 and 2 of 16, a mean distance of .75 / 4.
+    assert rel.calibration_error_by_chance([0.5] * 4) == pytest.approx(0.75 / 4, abs=0.02)
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.34, 1, 400)
+    drawn = [rel.expected_calibration_error(sure, rng.random(400) < sure) for _ in range(400)]
+    assert rel.calibration_error_by_chance(sure) == pytest.approx(np.mean(drawn), rel=0.04)
+    assert math.isnan(rel.calibration_error_by_chance([]))

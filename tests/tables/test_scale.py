@@ -1,0 +1,337 @@
+"""Files of ratings on another scale than the guideline's: refused by every verb that reads them, with the way out."""
+
+import csv
+import re
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+
+from cli.pushing import Pushing, agreement
+from judge.errors import InputError
+from judge.pairs.stage import Source, stage
+from judge.ratings.reader import Layout, read_ratings
+from judge.run.store import Run
+from judge.tables.rows import Row, Table
+from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
+
+PLAIN = {"0": 0, "1": 1, "2": 2}
+VALUES = (0, 1, 2)
+quick = settings(max_examples=60, database=None, derandomize=True, deadline=None)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scale") / "r.csv"
+    path.write_text("grade\n")
+    return Table(path, "r.csv")
+
+
+def scale_of(table, cells, grades=PLAIN, values=VALUES, column="grade"):
+    scale = Scale(grades, values)
+    for number, cell in enumerate(cells, 1):
+        scale.read(table, Row(number, number + 1, {column: cell}), column)
+    return scale
+
+
+def fix_of(table, cells, grades=PLAIN, values=VALUES, **how):
+    error = scale_of(table, cells, grades, values).error(**how)
+    return None if error is None else re.findall(r"--grades '?([^\s';)]+(?: [^\s';)]+)*?)'?(?=$|[;) ,])", error.hint)
+
+
+def write(path, rows, head="query,candidate_id,grade"):
+    path.write_text("\n".join([head, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cells", "suggested"),
+    [
+        ("112233", "1=0,2=1,3=2"),
+        ("-1 0 1 -1", "-1=0,0=1,1=2"),
+        ("0 0.5 1 0.50", "0=0,0.5=1,1=2"),
+        ("0011223333", "0=0,1=1,2=1,3=2"),
+        ("1122334455", "1=0,2=1,3=1,4=1,5=2"),  # 2 and 4 lie half-way between two grades: to the middle
+        # Half-way steps of 7 levels on 3 grades: 0, 1/3, 2/3, 1, 4/3, 5/3, 2.
+        ("1 1.33 1.67 2 2.33 2.67 3 3", "1=0,1.33=0,1.67=1,2=1,2.33=1,2.67=2,3=2"),
+        ("3344", "0=0,1=1,2=2,3=GRADE,4=GRADE"),  # two levels on three grades: which two is not known
+        ("-1 -1 0 1 2", "0=0,1=1,2=2,-1=GRADE"),  # usually "not rated"
+        ("E S C I I E", "E=2,S=1,C=1,I=0"),
+        ("Exact Substitute Complement Irrelevant", "Exact=2,Substitute=1,Complement=1,Irrelevant=0"),
+        ("E S E S", "0=0,1=1,2=2,E=GRADE,S=GRADE"),
+    ],
+)
+def test_the_fix_maps_all_values_that_occur(table, cells, suggested):
+    cells = cells.split() if " " in cells else list(cells)
+    assert fix_of(table, cells) == [suggested]
+
+
+def test_what_fits_a_guideline_of_four_grades(table):
+    four = {str(value): value for value in range(4)}
+    assert fix_of(table, "ESCI", four, range(4)) == ["E=3,S=2,C=1,I=0"]
+    assert fix_of(table, "1234", four, range(4)) == ["1=0,2=1,3=2,4=3"]
+    # Four levels for five grades cannot be placed; the grades keep their meaning.
+    assert scale_of(table, "0123", four, range(4)).error() is None
+
+
+def test_a_stray_number_is_refused_and_not_guessed(table):
+    cells = [*("0", "1", "2") * 100, "22"]
+    scale = scale_of(table, cells)
+    for skip in (False, True):
+        error = scale.error(skip_bad_rows=skip)
+        assert "row 301 (line 302), field 'grade'" in error.message
+        assert "--grades 0=0,1=1,2=2,22=GRADE" in error.hint
+        assert "row 301" in error.hint
+    # 4 of 304 numbers are more than a hundredth.
+    assert "22=2" in scale_of(table, [*cells, "22", "22", "22"]).error().hint
+
+
+@pytest.mark.parametrize("same", ["2", " 2 ", "2.0", "2.", "02", "+2", "2e0", "20e-1", "\uff12", 2, 2.0, Decimal(2)])
+def test_one_number_is_one_value_however_it_is_written(table, same):
+    scale = scale_of(table, [same, "0"])
+    assert scale.error() is None
+    assert scale.seen == {"grade": {"0": 1, "2": 1}}
+    assert scale_of(table, [same], {"E": 2}).seen == {"grade": {"2": 1}}
+
+
+@pytest.mark.parametrize("number", ["3", "-1", "2.33", "1,5", "2,0", "1e9", "1e-9", "9" * 500, "0." + "3" * 99, 3, 1.5])
+def test_any_other_number_means_another_scale(table, number):
+    assert scale_of(table, ["0", "1", "2", number]).error(skip_bad_rows=True) is not None
+
+
+@pytest.mark.parametrize("word", ["E", "unrateable", "?", "N/A", "nan", "3 stars", "1/2", "1;2", {"a": 1}, [1, 2]])
+def test_a_word_is_one_bad_row(table, word):
+    scale = scale_of(table, ["0", word, "1", word])
+    assert scale.error(skip_bad_rows=True) is None
+    assert "(2 times)" in scale.error().message
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", float("nan")])
+def test_an_empty_cell_is_no_grade_given(table, empty):
+    scale = scale_of(table, ["0", empty])
+    assert scale.error() is None
+    assert scale.seen == {"grade": {"0": 1}}
+
+
+def test_a_given_map_must_hold_all_values(table):
+    error = scale_of(table, [*"112344", "x"], {"1": 0, "2": 1, "3": 2}).error()
+    assert "'4' (2 times)" in error.message
+    assert "'x' (1 time)" in error.message
+    assert "--grades 1=0,2=1,3=2,4=GRADE" in error.hint
+    words = scale_of(table, "EESSSQRR", {"E": 2, "S": 1}).error()
+    assert "'Q' (1 time), 'R' (2 times)" in words.message
+    assert "--grades E=2,S=1,Q=GRADE,R=GRADE" in words.hint
+
+
+def test_values_that_no_option_can_hold_are_not_put_into_one(table):
+    error = scale_of(table, ["1,5", "a=b", "x y", "w" * 100]).error()
+    assert fix_of(table, ["1,5", "1,5", "0", "2"]) == ["0=0,1=1,2=2"]
+    assert "w" * 50 not in error.message + error.hint
+    assert "--grades '0=0,1=1,2=2,x y=GRADE'" in scale_of(table, ["a=b", "x y"]).error().hint
+
+
+def test_a_million_values_fit_a_line_and_the_memory(table):
+    scale = scale_of(table, [f"w{i}" for i in range(2 * KEPT)] + [f"0.{i:05}1" for i in range(3 * KEPT)])
+    error = scale.error()
+    assert len(scale.seen["grade"]) == 2 * KEPT
+    # All 5,000 cells are told: SHOWN values once each, the others together.
+    assert error.message.count("(1 time)") == 2 * SHOWN
+    assert f"and {5 * KEPT - SHOWN:,} cells with other values" in error.message
+    assert "--grades " not in error.hint.replace("for --grades", "")
+
+
+exact = st.sampled_from(["0", "1", "2", "2.0", " 1", "", "0.00"])
+outside = st.one_of(
+    st.integers().filter(lambda n: n not in VALUES).map(str),
+    st.decimals(allow_nan=False, allow_infinity=False, places=2).filter(lambda n: n not in VALUES).map(str),
+)
+
+
+@quick
+@given(cells=st.lists(exact, min_size=1), words=st.lists(st.sampled_from(["E", "?", "n/a"])), odd=st.lists(outside))
+def test_numbers_outside_the_guideline_are_refused_and_nothing_else_is(table, cells, words, odd):
+    scale = scale_of(table, [*words, *cells, *odd])
+    assert (scale.error(skip_bad_rows=True) is not None) == bool(odd)
+    assert (scale.error() is not None) == bool(odd or words)
+    assert sum(scale.seen.get("grade", {}).values()) == len(words) + sum(c != "" for c in cells) + len(odd)
+
+
+@quick
+@given(levels=st.sets(st.integers(-50, 50), min_size=2, max_size=12), top=st.integers(2, 5))
+def test_a_suggestion_keeps_the_order_and_the_ends(table, levels, top):
+    values = tuple(range(top))
+    cells = [str(level) for level in levels] * 2
+    fixes = fix_of(table, cells, {str(value): value for value in values}, values)
+    if fixes is None:
+        assert levels <= set(values)
+        return
+    pairs = [item.split("=") for item in fixes[0].split(",")]
+    if any(ours == "GRADE" for _, ours in pairs):
+        return
+    assert [int(theirs) for theirs, _ in pairs] == sorted(levels)
+    ours = [int(grade) for _, grade in pairs]
+    assert ours == sorted(ours)
+    assert set(ours) == set(values), "ends at the ends, and no grade left out"
+
+
+def test_a_note_says_that_an_end_of_the_scale_never_occurs():
+    assert "1, 2" in ends_note([1, 2, 2], VALUES)
+    assert ends_note([0, 2], VALUES) is None
+    assert ends_note([], VALUES) is None
+
+
+# Every verb
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Ten pairs rated 1 to 3."""
+    rated = [1, 1, 1, 2, 2, 2, 3, 3, 3, 3]
+    rows = [(f"q{i % 5}", f"c{i}", grade) for i, grade in enumerate(rated)]
+    return write(tmp_path / "r.csv", rows)
+
+
+def imported(main, tmp_path, grades):
+    """A run of these grades of the ten pairs."""
+    write(tmp_path / "mine.csv", [(f"q{i % 5}", f"c{i}", grade) for i, grade in enumerate(grades)])
+    main("import", "mine.csv", "--out", "run")
+
+
+VERBS = [
+    ("import", "r.csv", "--out", "out"),
+    ("aggregate", "r.csv", "--out", "out.csv"),
+    ("agree", "r.csv", "--run", "run", "--report", "out.html"),
+    ("finetune", "r.csv", "--out", "out", "--base", "no/such-base"),
+    ("calibrate", "run", "r.csv", "--out", "out.json"),
+    ("audit", "run", "events.csv", "--people", "r.csv", "--out", "out"),
+    ("trace", "run", "q0", "c0", "--ratings", "r.csv"),
+]
+
+
+@pytest.mark.parametrize(
+    ("verb", "skip"), [(v, s) for v in VERBS for s in (False, True) if not s or v[0] not in ("audit", "trace")]
+)
+def test_every_verb_refuses_another_scale_before_it_writes(verb, skip, main, three, tmp_path):
+    imported(main, tmp_path, [0, 0, 1, 1, 1, 2, 2, 2, 2, 0])
+    if verb[0] == "audit":
+        seen = [(f"q{i % 5}", f"c{i}", 1, 100, 10) for i in range(10)]
+        write(tmp_path / "events.csv", seen, "query,candidate_id,position,impressions,clicks")
+    before = sorted(tmp_path.rglob("*"))
+    told = main(*verb, *(["--skip-bad-rows"] if skip else []), code=2).err
+    assert "'1' (3 times), '2' (3 times), '3' (4 times)" in told
+    assert "--grades 1=0,2=1,3=2" in told
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_card_has_no_figures_of_another_scale(main, three, tmp_path):
+    imported(main, tmp_path, [0, 0, 1, 1, 1, 2, 2, 2, 2, 0])
+    asked = Pushing("owner/name", None, True, None, None, three, Layout())
+    with pytest.raises(InputError, match="another scale"):
+        agreement(Run.open(tmp_path / "run"), asked)
+
+
+def test_validate_lists_the_values_and_the_fix(main, three):
+    found = main("validate", "r.csv", "--rating", "grade", "--json", code=2).json
+    assert found["scale"]["values"] == {"grade": {"1": 3, "2": 3, "3": 4}}
+    assert "--grades 1=0,2=1,3=2" in found["scale"]["fix"]
+    assert found["problems"] == {"unknown_grade": 4}
+    fine = main("validate", "r.csv", "--rating", "grade", "--grades", "1=0,2=1,3=2", "--json").json
+    assert (fine["problems"], fine["scale"]["fix"]) == ({}, None)
+    assert "--grades 1=0,2=1,3=2" in main("validate", "r.csv", "--rating", "grade", code=2).out
+
+
+def test_the_map_that_is_named_gives_the_right_kappa(main, three, tmp_path):
+    mine = [0, 0, 1, 1, 1, 2, 2, 2, 2, 0]
+    imported(main, tmp_path, mine)
+    people = [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]  # 1 to 3 as 0 to 2
+    grades = re.search(r"--grades (\S+)", main("agree", "r.csv", "--run", "run", code=2).err)[1]
+    found = main("agree", "r.csv", "--run", "run", "--grades", grades, "--json").json
+    # By hand: squared distances are 0 but for three pairs, 1 + 1 + 4 = 6 of 10. Expected: of the people 3, 3, 4 and of
+    # the run 3, 3, 4 in 0, 1, 2: (3*3 + 3*4*4 + 3*3 + 3*4 + 4*3*4 + 4*3) / 10 = 13.8; kappa 1 - 6 / 13.8.
+    assert found["weighted_kappa"]["value"] == pytest.approx(1 - 6 / 13.8)
+    assert found["weighted_kappa"]["value"] == pytest.approx(cohen_kappa_score(people, mine, weights="quadratic"))
+    assert found["within_1"]["value"] == 0.9
+    assert found["n"] == 10
+
+
+def test_all_raters_columns_are_told_at_once(main, tmp_path):
+    """Ann counts from 1, Ben from 0, and gold has one 4: none of them is read first and told alone."""
+    head = "query,candidate_id,ann,ben,gold"
+    write(tmp_path / "w.csv", [("q", f"c{i}", 1 + i % 3, i % 3, 4 if i == 8 else "") for i in range(9)], head)
+    for verb in (
+        ("aggregate", "w.csv", "--out", "out.csv", "--gold", "gold"),
+        ("agree", "w.csv", "--gold", "gold"),
+    ):
+        told = main(*verb, "--raters", "ann,ben", "--skip-bad-rows", code=2).err
+        assert "'3' (3 times), '4' (1 time)" in told
+        assert "ann: '1' (3 times), '2' (3 times), '3' (3 times); ben: '0' (3 times)" in told
+    told = main("finetune", "w.csv", "--raters", "ann,ben,gold", "--out", "out", "--base", "no/such-base", code=2).err
+    assert "ann: '1' (3 times), '2' (3 times), '3' (3 times); ben: '0' (3 times)" in told
+    assert "gold: '4' (1 time)" in told
+    found = main("validate", "w.csv", "--raters", "ann,ben", "--gold", "gold", "--json", code=2).json
+    assert found["scale"]["values"]["gold"] == {"4": 1}
+
+
+def test_a_long_file_of_several_raters_is_one_scale(main, tmp_path):
+    rows = [("q", f"c{i % 4}", "ann" if i < 4 else "ben", i % 4) for i in range(8)]
+    write(tmp_path / "l.csv", rows, "query,candidate_id,rater,grade")
+    for verb in (("aggregate", "l.csv", "--out", "out.csv"), ("agree", "l.csv")):
+        told = main(*verb, "--skip-bad-rows", code=2).err
+        assert "'0' (2 times), '1' (2 times), '2' (2 times), '3' (2 times)" in told
+        assert "--grades 0=0,1=1,2=1,3=2" in told
+
+
+def test_a_row_that_is_bad_otherwise_tells_the_scale_as_well(main, tmp_path, guideline):
+    """The only 3 is in a row without a product: it tells what the other rows' grades mean."""
+    path = write(tmp_path / "r.csv", [("q", "c1", 1), ("q", "c2", 2), ("q", "", 3)])
+    for verb in ("import", "aggregate"):
+        assert "'3' (1 time)" in main(verb, "r.csv", "--out", f"{verb}.csv", "--skip-bad-rows", code=2).err
+    with pytest.raises(InputError, match="another scale"):
+        read_ratings(path, Layout(grades=PLAIN, skip_bad_rows=True), VALUES)
+    staged = stage(Source(path, grades=PLAIN, need_text=False), guideline, tmp_path)
+    with pytest.raises(InputError, match="another scale"):
+        staged.refuse(skip_bad_rows=True)
+
+
+def test_words_are_all_named_or_left_out_and_counted(main, tmp_path):
+    cells = [0, "unrateable", "E", "E", "", 2]
+    write(tmp_path / "r.csv", [("q", f"c{number}", cell) for number, cell in enumerate(cells, 1)])
+    for verb in (("import", "--out", "run"), ("aggregate", "--out", "o.csv")):
+        told = main(verb[0], "r.csv", *verb[1:], code=2).err
+        assert "'E' (2 times), 'unrateable' (1 time)" in told
+    found = main("aggregate", "r.csv", "--out", "o.csv", "--skip-bad-rows", "--json").json
+    assert (found["pairs"], found["skipped_rows"]) == (2, {"unknown grade": 3})
+    with (tmp_path / "o.csv").open() as stream:
+        assert [(row["candidate_id"], row["grade"]) for row in csv.DictReader(stream)] == [("c1", "0"), ("c6", "2")]
+    kept = main("import", "r.csv", "--out", "run", "--skip-bad-rows", "--json").json
+    assert (kept["status"]["graded"], kept["status"]["skipped"]) == (2, 4)
+
+
+def test_an_unused_end_is_noted_and_nothing_is_refused(main, tmp_path):
+    write(tmp_path / "r.csv", [("q", f"c{i}", 1 + i % 2) for i in range(6)])
+    assert "no rating is 0" in main("import", "r.csv", "--out", "run").out
+    assert "no rating is 0" in main("aggregate", "r.csv", "--out", "o.csv").out
+    assert "no rating is 0" in main("validate", "r.csv", "--rating", "grade").out
+    found = main("agree", "r.csv", "--run", "run", "--json").json
+    assert "1, 2" in found["scale_note"]
+    assert found["n"] == 6
+    assert "no rating is 0" in main("agree", "r.csv", "--run", "run").out
+
+
+def test_a_step_is_a_step_where_values_are_uneven(main, tmp_path):
+    """On a guideline of 0, 10 and 20, 10 and 20 are neighbours."""
+    plain = main("guideline", "--source").out
+    wide = plain.replace("value: 2", "value: 20").replace("value: 1", "value: 10").replace("value: 0", "value: 0")
+    wide = re.sub(r"(highest|max_grade|grade): 2\b", r"\1: 20", wide)
+    wide = re.sub(r"(highest|max_grade|grade): 1\b", r"\1: 10", wide)
+    (tmp_path / "wide.yaml").write_text(wide)
+    mine, people = [0, 10, 20, 20, 0, 20], [0, 20, 20, 10, 20, 10]
+    for name, grades in (("mine", mine), ("people", people)):
+        write(tmp_path / f"{name}.csv", [("q", f"c{i}", grade) for i, grade in enumerate(grades)])
+    main("import", "mine.csv", "--out", "run", "--guideline", "wide.yaml")
+    found = main("agree", "people.csv", "--run", "run", "--json").json
+    assert found["within_1"]["value"] == pytest.approx(5 / 6)  # 0 for 20 alone is two steps off
+    assert np.isclose(found["weighted_kappa"]["value"], cohen_kappa_score(people, mine, weights="quadratic"))

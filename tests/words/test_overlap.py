@@ -1,0 +1,66 @@
+"""The line of words found and missing: matched as a reader would, in any script, never in the way of the fields."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.engines.fake import FakeTokenizer
+from judge.records import Pair
+from judge.words.guideline import load_guideline
+from judge.words.overlap import overlap, words
+from judge.words.prompt import PromptBuilder
+
+
+@pytest.mark.parametrize(
+    ("query", "texts", "line"),
+    [
+        ("red running shoes", {"title": "Trail Running Shoe", "colour": "Red"}, "title running shoe; colour red"),
+        ("red shoes 42", {"title": "Blue sandals", "brand": "Orlo"}, "missing red shoe 42"),
+        ("lamp", {"title": "LAMPS, set of 2"}, "title lamp"),
+        ("poele 24 cm", {"title": "Poêle en fonte", "description": "24cm"}, "title poele; description 24 cm"),
+        # One side writes a blank that the other does not.
+        ("bandsaw", {"title": "Band saw"}, "title bandsaw"),
+        ("band saw blade", {"title": "Bandsaw"}, "title band saw; missing blade"),
+        # Repeated words count once; a plural and its singular are one word.
+        ("shoe shoes shoe", {"title": "Hat"}, "missing shoe"),
+        # "glass" is no plural, and two letters are too few for an ending.
+        ("glass as", {"title": "glas a"}, "missing glass as"),
+        # A word is said of the first field that has it, and the title comes before all.
+        ("mug", {"name": "Mug", "description": "A mug"}, "name mug"),
+        ("blue mug", {"description": "Blue mug", "title": "Mug"}, "title mug; description blue"),
+        ("mug", {}, "missing mug"),
+        ("!!!", {"title": "Mug"}, ""),
+        ("голубая лампа", {"title": "Лампа голубая"}, "title голубая лампа"),
+    ],
+)
+def test_by_hand(query, texts, line):
+    assert overlap(query, texts) == line
+
+
+@given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
+def test_every_word_of_the_query_is_in_exactly_one_place(query, title, description):
+    line = overlap(query, {"title": title, "description": description})
+    kinds = dict(part.split(" ", 1) for part in line.split("; ")) if line else {}
+    assert set(kinds) <= {"title", "description", "missing"}
+    assert sorted(" ".join(kinds.values()).split()) == sorted(set(words(query)))
+
+
+def test_a_template_that_asks_for_the_line_gets_it_and_the_fields_keep_their_budgets():
+    guideline = load_guideline()
+    pair = Pair(1, "q", "red lamp\nGrade: 2", "c", {"title": "Lamp " * 40, "description": "Red"})
+    match = PromptBuilder(guideline, FakeTokenizer(), "judge-match.v2").build([pair])[0]
+    compact = PromptBuilder(guideline, FakeTokenizer(), "judge-compact.v1").build([pair])[0]
+    # 24 tokens of the line, each a byte here: " title lamp; description" and no more.
+    assert bytes(match.candidate) == bytes(compact.candidate).replace(
+        b"\n\nGrade: ", b"\nWords: title lamp; description\n\nGrade: "
+    )
+    assert match.cut == compact.cut == ("title",), "the line is ours: that it was cut is no news of the input"
+
+
+def test_a_field_that_keeps_its_end_is_cut_at_its_start():
+    guideline = load_guideline()
+    path = " > ".join(["Home", "Kitchen", "Coffee", "Espresso machines"])
+    pair = Pair(1, "q", "espresso", "c", {"title": "Machine", "category": path})
+    found = bytes(PromptBuilder(guideline, FakeTokenizer()).build([pair])[0].candidate).decode()
+    # A budget of 24 tokens, each a byte here.
+    assert found == "Title: Machine\nCategory:ffee > Espresso machines\n\nGrade: "
