@@ -125,7 +125,7 @@ class Judge:
         self.options = self.serving.options or default_options()
         if self.serving.engine == "chat":
             # What computes there only its operator knows: a name is all there is of it.
-            self.model = JudgeModel(model, Path(), None, None, "as served")
+            self.model = JudgeModel(model, Path(), None, None, f"served as {model}")
         else:
             self.model = FAKE_MODEL if self.serving.engine == "fake" else find_model(model)
 

@@ -5,7 +5,7 @@ Input first, then the judge's files, then its weights: a wrong row never costs t
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +15,8 @@ from pathlib import Path
 from judge import __version__
 from judge.calibration.calibrate import Calibration
 from judge.engines import Builder, Judge, Serving
-from judge.engines.chat.engine import estimated
+from judge.engines.chat.bill import estimated
 from judge.engines.chat.journal import Journal
-from judge.engines.chat.prompt import ChatPrompt
 from judge.errors import EngineError, InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
@@ -82,7 +81,8 @@ class Labelling:
             if not run.manifest_path.is_file():
                 # A guideline that this judge cannot be asked by must not take the directory.
                 assert self.builder
-            self._check_told()
+            if self.judge.chat and (self.manner.calibration or self.manner.threshold):
+                self.judge.chat.check_tells()
             return {**self.judge.parts, **self.manner.parts}
 
         begin_run(run, self.source, self.guideline, judge, self.manner.calibration)
@@ -91,15 +91,6 @@ class Labelling:
         """Label what has no label yet; see `judge.label.label_run`."""
         with self._noting(run):
             return label_run(run, self.builder, self.judge.open(), progress, self.manner)
-
-    def _check_told(self) -> None:
-        """Refuse what needs probabilities where the endpoint tells none."""
-        chat = self.judge.chat
-        if chat and not chat.tells and (self.manner.calibration or self.manner.threshold):
-            raise InputError(
-                f"{self.model}: its endpoint tells no probabilities, so there is nothing to calibrate",
-                "draw some with --samples, or leave --calibration and --max-noise out",
-            )
 
     def _noting(self, run: Run) -> AbstractContextManager[None]:
         """Have an endpoint that is paid for its answers keep them in the run."""
@@ -122,6 +113,7 @@ class Labelling:
         if chat is None:
             engine.score(builder.build(sample[:4]))  # the guideline's pass is paid once a run, not by the sample
         before = chat.usage if chat else Usage()
+        every = ([pair for pair, _ in items if pair] for items in blocks(staged.path, 0, engine.block))
         timed = time.monotonic()
         prompts = builder.build(sample)
         answers = engine.score(prompts)
@@ -139,15 +131,10 @@ class Labelling:
             load_seconds=loaded - read,
             pairs_per_second=1 / seconds,
             judge_seconds=pairs * seconds,
-            usage=estimated(chat, before, prompts, self._batches(staged, chat.block)) if chat else None,
+            usage=estimated(chat, before, prompts, map(builder.build, every)) if chat else None,
             missing_fields=tuple(staged.missing),
             passed_over=staged.passed_over,
         )
-
-    def _batches(self, staged: Staged, size: int) -> Iterator[Sequence[ChatPrompt]]:
-        """The prompts of all pairs, a block at a time, as labelling would have them."""
-        for items in blocks(staged.path, 0, size):
-            yield self.builder.build([pair for pair, _ in items if pair is not None])
 
     @cached_property
     def builder(self) -> Builder:

@@ -305,7 +305,8 @@ def test_the_example_shop_is_labelled_audited_adjudicated_and_probed(main, serve
     flagged = main("audit", "run", SHOP / "engagement.csv", "--out", "audit", "--json").json
     assert "NaN" not in json.dumps(flagged)
     server.answer = lambda body: {"grade": "1" if is_probe(body) else "2"}
-    done = main("adjudicate", "run", "--with", "acme/large", *chat[:4], "--json").json
+    assert "repeat itself" in main("adjudicate", "run", "--with", "acme/large", *chat[:4], code=2).err
+    done = main("adjudicate", "run", "--with", "acme/larger", *chat[:4], "--json").json
     assert done["decisions"] > 5
     assert Run(tmp_path / "run").query("SELECT count(*) FROM labels WHERE probabilities IS NOT NULL") == [(0,)]
     server.answer = lambda body: {"grade": str(len(str(body)) % 3 if not is_probe(body) else 1)}

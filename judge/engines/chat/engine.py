@@ -8,7 +8,7 @@ where that can help: an ill-formed one, and one about several candidates, each o
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from judge.engines.chat.prompt import KEY, ChatPrompt
 from judge.engines.chat.terms import Terms, negotiate
 from judge.engines.endpoint import NO_ANSWER, Endpoint, RefusedError, UnreachableError, patiently
 from judge.engines.options import ChatOptions
-from judge.errors import EngineError
+from judge.errors import EngineError, InputError
 from judge.records import Failure, Outcome
 from judge.run.usage import Usage
 
@@ -118,23 +118,25 @@ class ChatEngine:
             self._check_there()
         return [self._outcome([found[prompt.row, sample] for sample in samples], prompt) for prompt in prompts]
 
-    @property
-    def tells(self) -> bool:
-        """Whether grades come with probabilities."""
-        return self.terms.top > 0 or self.samples > 1
+    def check_tells(self) -> None:
+        """Refuse an endpoint whose grades come without probabilities, where probabilities are needed.
+
+        Raises:
+            InputError: They do.
+        """
+        if not self.terms.top and self.samples == 1:
+            raise InputError(
+                f"{self._model}: its endpoint tells no probabilities, so there is nothing to calibrate",
+                "draw some with --samples, or leave --calibration and --max-noise out",
+            )
 
     @property
     def samples(self) -> int:
         """How many answers are drawn for each pair."""
         return self._options.samples
 
-    def sent(self, prompts: Sequence[ChatPrompt]) -> tuple[int, int]:
-        """Requests that ask about some prompts once, and the characters of their messages."""
-        groups = self.groups(prompts)
-        messages = (group[0].script.messages(group, self._names(group)) for group in groups)
-        return len(groups), sum(len(message["content"]) for asked in messages for message in asked)
-
-    def _names(self, prompts: Sequence[ChatPrompt]) -> list[str]:
+    def names(self, prompts: Sequence[ChatPrompt]) -> list[str]:
+        """The keys under which candidates are asked about together."""
         return self._keys[: len(prompts)] if prompts[0].script.many else [KEY]
 
     def _check_there(self) -> None:
@@ -183,7 +185,7 @@ class ChatEngine:
         prompts, script = list(request.prompts), request.prompts[0].script
         draw = Random(f"{self._options.seed} {prompts[0].query_id} {prompts[0].row} {request.sample}")  # noqa: S311
         order = draw.sample(range(len(prompts)), len(prompts))
-        keys = self._names(prompts)
+        keys = self.names(prompts)
         # Another seed where an ill-formed answer would otherwise come again.
         seed = self._options.seed + request.sample + request.attempt * self._options.samples
         settings = self.terms.settings(self._options, script.schema(keys), seed)
@@ -238,34 +240,6 @@ class ChatEngine:
         hint = "see to the endpoint, or lower --concurrency; the same command then goes on"
         self._ended = EngineError(f"{self._endpoint.url}: {error}", hint, retryable=True)
         return self._ended
-
-
-def estimated(
-    engine: ChatEngine, before: Usage, sample: Sequence[ChatPrompt], batches: Iterable[Sequence[ChatPrompt]]
-) -> Usage:
-    """What asking about all pairs would take, from what a sample took.
-
-    Tokens in grow with the characters that are sent, and tokens out with the pairs; both are known of all pairs.
-
-    Args:
-        engine: That has answered the sample.
-        before: What it had taken before.
-        sample: The sample's prompts.
-        batches: The prompts of all pairs, in the batches that `score` would get.
-    """
-    samples, took, sent = engine.samples, engine.usage, engine.sent(sample)
-    requests = pairs = chars = 0
-    for batch in batches:
-        more = engine.sent(batch)
-        requests, chars, pairs = requests + more[0], chars + more[1], pairs + len(batch)
-    measured = (took.unmetered - before.unmetered) < (took.requests - before.requests)
-    prompt, completion = took.prompt_tokens - before.prompt_tokens, took.completion_tokens - before.completion_tokens
-    return Usage(
-        requests=requests * samples,
-        unmetered=0 if measured else requests * samples,
-        prompt_tokens=round(prompt * chars / sent[1]),
-        completion_tokens=round(completion * pairs / len(sample)),
-    )
 
 
 def _of_one(error: RefusedError) -> str | None:
