@@ -188,14 +188,9 @@ class Run:
             found = dict(self.query("SELECT status, count(*) FROM labels GROUP BY status"))
             counts = {status: found.get(status, 0) for status in Status}
             seconds = round(tally.seconds, 3)
-            done = {
-                "counts": counts,
-                "judged": tally.judged,
-                "judge_seconds": seconds,
-                "finished": now(),
-                "usage": usage,
-            }
-            write_whole(self.manifest_path, manifest.model_copy(update=done).model_dump_json(indent=2).encode())
+            done = {"counts": counts, "judged": tally.judged, "judge_seconds": seconds, "finished": now()}
+            whole = manifest.model_copy(update={**done, "usage": usage})
+            write_whole(self.manifest_path, whole.model_dump_json(indent=2).encode())
 
     def query(self, sql: str, **tables: Any) -> list[tuple[Any, ...]]:
         """Rows of a query over the views `labels` and `pairs` (and any Arrow tables given by name)."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from judge.engines.chat.answers import Reply, Unusable, replies_of, shares_of
 from judge.engines.chat.journal import Journal
-from judge.engines.chat.prompt import KEY, ChatPrompt
+from judge.engines.chat.prompt import KEY, ChatPrompt, opaque_keys
 from judge.engines.chat.terms import Terms, negotiate
 from judge.engines.endpoint import NO_ANSWER, Endpoint, RefusedError, UnreachableError, patiently
 from judge.engines.options import ChatOptions
@@ -33,8 +33,6 @@ TOO_LONG = ("context_length_exceeded", "string_above_max_length")
 SILENCE = 4
 """So many requests in a row without an answer, each tried as often as the options say, end the run."""
 UNANSWERED = "the endpoint did not answer"
-LETTERS = "bcdfghjkmnpqrtvwxz"
-"""Of keys: they spell no word, and no grade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class ChatEngine:
         self._options, self._model, self._sleep = options, model, sleep
         key = os.environ.get(options.key_variable, "")
         self._endpoint = Endpoint(url, key, options.timeout, options.largest)
-        self._keys = _keys(options.per_request, options.seed)
+        self._keys = opaque_keys(options.per_request, options.seed)
         self._lock, self._silent = threading.Lock(), 0
         self._ended: EngineError | None = None
         self._journal: Journal | None = None
@@ -247,11 +245,3 @@ def _of_one(error: RefusedError) -> str | None:
     if error.code in FILTERS:
         return f"the endpoint's content filter refused the text ({error})"
     return str(error) if error.code in TOO_LONG or error.status in (NO_ANSWER, 413) else None
-
-
-def _keys(count: int, seed: int) -> list[str]:
-    """Keys for the candidates of a request: opaque, and the same for all requests, so that their schema is."""
-    draw, found = Random(f"keys {seed}"), dict[str, None]()  # noqa: S311
-    while len(found) < count:
-        found["".join(draw.choices(LETTERS, k=4))] = None
-    return list(found)

@@ -6,6 +6,7 @@ Another model's tokens cannot be counted here, so that a budget of tokens is one
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError
@@ -21,6 +22,8 @@ BLOCKS = ("system", "user")
 CHARS_PER_TOKEN = 4
 """Characters that a token of a budget stands for: about what English takes; other scripts take more tokens."""
 LOCALE_TOKENS = 8
+LETTERS = "bcdfghjkmnpqrtvwxz"
+"""Of keys: they spell no word, and no grade."""
 KEY = "grade"
 """The answer's key where a request has one candidate."""
 
@@ -157,3 +160,11 @@ class ChatBuilder:
             return text
         cut.append(name)
         return (text[len(text) - room :] if end else text[:room]).strip()
+
+
+def opaque_keys(count: int, seed: int) -> list[str]:
+    """Keys for the candidates of a request: opaque, and the same for all requests, so that their schema is."""
+    draw, found = Random(f"keys {seed}"), dict[str, None]()  # noqa: S311
+    while len(found) < count:
+        found["".join(draw.choices(LETTERS, k=4))] = None
+    return list(found)
