@@ -91,7 +91,18 @@ def make_run(folder: Path, labels: int) -> None:
 
 def measure(run: Path, out: Path, form: str, *options: str) -> dict[str, Any]:
     """One export: seconds, peak memory in MiB, records, MB written."""
-    command = [sys.executable, "-m", "cli.main", "export", str(run), "--to", form, "--out", str(out), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "relevance_judge.cli.main",
+        "export",
+        str(run),
+        "--to",
+        form,
+        "--out",
+        str(out),
+        "--json",
+    ]
     begun = time.perf_counter()
     child = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None

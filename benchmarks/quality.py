@@ -122,7 +122,7 @@ def _label(fold: Fold, judge: str, name: str) -> list[int | None]:
 
 
 def _judge(*arguments: object) -> None:
-    subprocess.run([sys.executable, "-m", "cli.main", *map(str, arguments)], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-m", "relevance_judge.cli.main", *map(str, arguments)], check=True, cwd=ROOT)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ pytest_plugins = ["browser_fixtures", "hub_fixtures"]
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
 SHARED = ROOT.parent / "shared" / "data"
-COMMAND = [sys.executable, "-m", "cli.main"]
+COMMAND = [sys.executable, "-m", "relevance_judge.cli.main"]
 
 
 @dataclass
@@ -65,7 +65,7 @@ def in_process(*arguments):
     import io
     from unittest.mock import patch
 
-    from cli.main import main as command
+    from relevance_judge.cli.main import main as command
 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in "oe")
     argv = patch.object(sys, "argv", ["judge", *map(str, arguments)])
@@ -81,7 +81,7 @@ def in_process(*arguments):
 @pytest.fixture
 def main(tmp_path, monkeypatch, capsys):
     """Run the command line in this process, in an empty folder: a second faster than in a process of its own."""
-    from cli.main import main as command
+    from relevance_judge.cli.main import main as command
 
     def run(*arguments, code=0):
         monkeypatch.chdir(tmp_path)

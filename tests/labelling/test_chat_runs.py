@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from chat_server import Server, is_probe
+from conftest import COMMAND
 
 from judge.errors import InputError
 from judge.run.store import Run
@@ -158,7 +159,15 @@ def test_a_run_that_is_killed_asks_nothing_twice_that_was_answered(pairs, tmp_pa
             while not (port.is_file() and port.read_text()):
                 time.sleep(0.05)
             url = f"http://127.0.0.1:{port.read_text()}/v1"
-            label = [sys.executable, "-m", "cli.main", "label", str(pairs), "--out", str(tmp_path / "run")]
+            label = [
+                sys.executable,
+                "-m",
+                "relevance_judge.cli.main",
+                "label",
+                str(pairs),
+                "--out",
+                str(tmp_path / "run"),
+            ]
             label += ["--engine", "chat", "--url", url, "--judge", "m", "--concurrency", "2"]
             journal = tmp_path / "run" / "answers.jsonl"
             paid = []

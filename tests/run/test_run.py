@@ -209,7 +209,17 @@ def test_a_run_that_does_not_add_up_is_refused(tmp_path, main):
 
 def test_interrupted_by_the_keyboard_it_says_how_to_go_on(tmp_path):
     pairs = many(tmp_path / "p.csv", 40_000)
-    command = [sys.executable, "-m", "cli.main", "label", str(pairs), "--engine", "fake", "--out", "run"]
+    command = [
+        sys.executable,
+        "-m",
+        "relevance_judge.cli.main",
+        "label",
+        str(pairs),
+        "--engine",
+        "fake",
+        "--out",
+        "run",
+    ]
     process = subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
     )

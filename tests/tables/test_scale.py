@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from cli.pushing import Pushing, agreement
 from judge.errors import InputError
 from judge.pairs.stage import Source, stage
 from judge.ratings.reader import Layout, read_ratings
 from judge.run.store import Run
 from judge.tables.rows import Row, Table
 from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
+from relevance_judge.cli.pushing import Pushing, agreement
 
 PLAIN = {"0": 0, "1": 1, "2": 2}
 VALUES = (0, 1, 2)

@@ -153,7 +153,7 @@ def command(*words):
     base = [
         sys.executable,
         "-m",
-        "cli.main",
+        "relevance_judge.cli.main",
         "probe",
         SHOP / "pairs.csv",
         "--catalogue",

@@ -19,7 +19,10 @@ SHOP = ROOT / "examples" / "shop"
 
 def start(*args):
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "cli.main", *map(str, args)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-u", "-m", "relevance_judge.cli.main", *map(str, args)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
 
 

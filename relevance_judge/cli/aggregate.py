@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.agree import Gold, Raters, read_layout
-from cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
-from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge.records import counted
 from judge.tables.scale import ends_note
 from judge.words import guideline as guidelines
+from relevance_judge.cli.agree import Gold, Raters, read_layout
+from relevance_judge.cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
+from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
 
 
 def aggregate(

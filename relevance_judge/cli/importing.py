@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.options import (
+from judge.words import guideline as guidelines
+from relevance_judge.cli.options import (
     Catalogue,
     Grades,
     GuidelineName,
@@ -17,8 +18,7 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import show, show_ends, show_json, show_summary
-from judge.words import guideline as guidelines
+from relevance_judge.cli.output import show, show_ends, show_json, show_summary
 
 
 def import_(

@@ -6,28 +6,28 @@ import sys
 
 import typer
 
-from cli.adjudicate import adjudicate
-from cli.aggregate import aggregate
-from cli.agree import agree
-from cli.audit import audit
-from cli.calibrate import calibrate
-from cli.decide import decide
-from cli.diff import diff
-from cli.doctor import doctor
-from cli.ends import stopped, without_room
-from cli.export import export
-from cli.finetune import finetune
-from cli.guideline import guideline
-from cli.importing import import_
-from cli.label import label
-from cli.output import show
-from cli.probe import probe
-from cli.queue import queue
-from cli.review import review
-from cli.status import status
-from cli.trace import trace
-from cli.validate import validate
 from judge.errors import JudgeError, RunError
+from relevance_judge.cli.adjudicate import adjudicate
+from relevance_judge.cli.aggregate import aggregate
+from relevance_judge.cli.agree import agree
+from relevance_judge.cli.audit import audit
+from relevance_judge.cli.calibrate import calibrate
+from relevance_judge.cli.decide import decide
+from relevance_judge.cli.diff import diff
+from relevance_judge.cli.doctor import doctor
+from relevance_judge.cli.ends import stopped, without_room
+from relevance_judge.cli.export import export
+from relevance_judge.cli.finetune import finetune
+from relevance_judge.cli.guideline import guideline
+from relevance_judge.cli.importing import import_
+from relevance_judge.cli.label import label
+from relevance_judge.cli.output import show
+from relevance_judge.cli.probe import probe
+from relevance_judge.cli.queue import queue
+from relevance_judge.cli.review import review
+from relevance_judge.cli.status import status
+from relevance_judge.cli.trace import trace
+from relevance_judge.cli.validate import validate
 
 app = typer.Typer(
     name="judge",

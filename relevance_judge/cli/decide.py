@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json, input_file
-from cli.output import show, show_json
 from judge.records import counted
+from relevance_judge.cli.options import Json, input_file
+from relevance_judge.cli.output import show, show_json
 
 
 def decide(

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
-from cli.output import say, show, show_json, show_table
 from judge.records import counted
+from relevance_judge.cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
+from relevance_judge.cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
     from audit.engagement.auditing import Audit

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
-from cli.output import show, show_ends, show_json, show_left_out, show_table
 from judge.records import counted
 from judge.tables.scale import ends_note
+from relevance_judge.cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
+from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
 
 if TYPE_CHECKING:
     from finetune.held_out import Joined

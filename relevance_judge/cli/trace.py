@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.agree import Gold, Raters, read_layout
-from cli.options import Grades, Json, Map, Rating, input_file
-from cli.output import show, show_json, show_table
+from relevance_judge.cli.agree import Gold, Raters, read_layout
+from relevance_judge.cli.options import Grades, Json, Map, Rating, input_file
+from relevance_judge.cli.output import show, show_json, show_table
 
 if TYPE_CHECKING:
     from judge.export.row_exports import Whereabouts

@@ -5,11 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.ends import stoppable
-from cli.options import Catalogue, Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file, read_grades
-from cli.options import read_map as read_mapping
-from cli.output import progress, say, show, show_json, show_left_out, show_table
 from judge.words import guideline as guidelines
+from relevance_judge.cli.ends import stoppable
+from relevance_judge.cli.options import (
+    Catalogue,
+    Grades,
+    GuidelineName,
+    Json,
+    Map,
+    Rating,
+    SkipRatings,
+    input_file,
+    read_grades,
+)
+from relevance_judge.cli.options import read_map as read_mapping
+from relevance_judge.cli.output import progress, say, show, show_json, show_left_out, show_table
 
 if TYPE_CHECKING:
     from finetune.checkpoint import Look
@@ -119,7 +129,7 @@ def _show(tuned: "Tuned") -> None:
     if tuned.calibration is None:
         show("", f"not calibrated: {training['without_calibration']}")
         return
-    from cli.calibrate import show_calibration
+    from relevance_judge.cli.calibrate import show_calibration
 
     show()
     show_calibration(tuned.calibration)

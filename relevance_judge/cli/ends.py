@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import typer
 
-from cli.output import show
+from relevance_judge.cli.output import show
 
 
 def stopped(error: BaseException) -> bool:

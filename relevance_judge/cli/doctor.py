@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Json
-from cli.output import show, show_json, show_table
-from cli.serving import Adapter, EngineConfig, Url, default_judge, read_serving
 from judge.errors import InputError
+from relevance_judge.cli.options import Json
+from relevance_judge.cli.output import show, show_json, show_table
+from relevance_judge.cli.serving import Adapter, EngineConfig, Url, default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.engines import Serving

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.agree import Gold, Raters, read_layout
-from cli.options import Grades, Json, Map, Rating
-from cli.output import show, show_json, show_table
-from cli.pushing import Licence, Private, Push, Pushing, Ratings, Revision, Tag, publish
 from judge.errors import InputError
 from judge.records import counted
+from relevance_judge.cli.agree import Gold, Raters, read_layout
+from relevance_judge.cli.options import Grades, Json, Map, Rating
+from relevance_judge.cli.output import show, show_json, show_table
+from relevance_judge.cli.pushing import Licence, Private, Push, Pushing, Ratings, Revision, Tag, publish
 
 # What is taken of the run.
 MinConfidence = Annotated[

@@ -7,10 +7,19 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Catalogue, Json, Map, input_file, read_map
-from cli.output import progress, say, show, show_json, show_table
-from cli.serving import Adapter, EngineConfig, EngineName, JudgeGuideline, JudgeName, Url, default_judge, read_serving
 from judge.records import counted
+from relevance_judge.cli.options import Catalogue, Json, Map, input_file, read_map
+from relevance_judge.cli.output import progress, say, show, show_json, show_table
+from relevance_judge.cli.serving import (
+    Adapter,
+    EngineConfig,
+    EngineName,
+    JudgeGuideline,
+    JudgeName,
+    Url,
+    default_judge,
+    read_serving,
+)
 
 
 def probe(

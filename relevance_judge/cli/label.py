@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.ends import stoppable
-from cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table, usage_rows
-from cli.serving import (
+from relevance_judge.cli.ends import stoppable
+from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
+from relevance_judge.cli.output import (
+    progress,
+    reading_notes,
+    say,
+    show,
+    show_json,
+    show_summary,
+    show_table,
+    usage_rows,
+)
+from relevance_judge.cli.serving import (
     Adapter,
     Concurrency,
     EngineConfig,

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
-from cli.output import show, show_json, show_source
 from judge.errors import InputError
 from judge.words import guideline as guidelines
+from relevance_judge.cli.options import Json
+from relevance_judge.cli.output import show, show_json, show_source
 
 
 def guideline(

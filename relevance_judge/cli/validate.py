@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cli.agree import Gold, Raters, read_layout
-from cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_map
-from cli.output import reading_notes, show, show_json, show_table
-from cli.rated import check_ratings
-from cli.serving import JudgeGuideline, JudgeName, default_judge
 from judge.records import counted
 from judge.words import guideline as guidelines
+from relevance_judge.cli.agree import Gold, Raters, read_layout
+from relevance_judge.cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_map
+from relevance_judge.cli.output import reading_notes, show, show_json, show_table
+from relevance_judge.cli.rated import check_ratings
+from relevance_judge.cli.serving import JudgeGuideline, JudgeName, default_judge
 
 SHOWN = 12
 """Unused columns that are named."""

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
-from cli.output import show, show_json
+from relevance_judge.cli.options import Json
+from relevance_judge.cli.output import show, show_json
 
 
 def queue(

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
-from cli.output import progress, show, show_json
-from cli.serving import EngineConfig, EngineName, Url, read_serving
 from judge.records import counted
+from relevance_judge.cli.options import Json
+from relevance_judge.cli.output import progress, show, show_json
+from relevance_judge.cli.serving import EngineConfig, EngineName, Url, read_serving
 
 MEANING = {
     "suggested_change": "against the label, as the evidence is",

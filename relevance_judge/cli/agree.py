@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import (
+from judge.errors import InputError
+from judge.records import counted
+from judge.words import guideline as guidelines
+from relevance_judge.cli.options import (
     Catalogue,
     Grades,
     GuidelineName,
@@ -20,10 +23,7 @@ from cli.options import (
     read_grades,
     read_map,
 )
-from cli.output import show, show_ends, show_json, show_left_out, show_table
-from judge.errors import InputError
-from judge.records import counted
-from judge.words import guideline as guidelines
+from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
 
 if TYPE_CHECKING:
     from audit.agreement.agree import Report

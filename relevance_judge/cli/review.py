@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import show
+from relevance_judge.cli.output import show
 
 
 def review(

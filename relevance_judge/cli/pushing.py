@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import say, show, show_json, show_table
+from relevance_judge.cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
     from judge.export import Selection
@@ -87,7 +87,7 @@ def agreement(run: "Run", asked: Pushing) -> "Agreement | None":
 
 
 def _names() -> dict[str, str]:
-    from cli.agree import NAMES
+    from relevance_judge.cli.agree import NAMES
 
     return {key: NAMES[key] for key in FIGURES}
 

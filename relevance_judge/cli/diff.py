@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Json, read_grades
-from cli.output import show, show_json, show_table
+from relevance_judge.cli.options import Json, read_grades
+from relevance_judge.cli.output import show, show_json, show_table
 
 if TYPE_CHECKING:
     from audit.diff.diff import Diff
