@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from chat_server import Server, is_probe
-from conftest import COMMAND
 
 from judge.errors import InputError
 from judge.run.store import Run
