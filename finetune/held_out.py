@@ -59,6 +59,11 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
         or by_id.get((pair.query_id, pair.candidate_id))
         for pair in (item.pair for item in rated)
     ]
+    if not rows and run.query("SELECT 1 FROM labels WHERE grade IS NOT NULL LIMIT 1"):
+        raise InputError(
+            f"{run.path}: its grades came without probabilities, so there is nothing to calibrate",
+            "label with a judge that tells them: an endpoint with log-probabilities, or --samples",
+        )
     there = [item for item, chances in zip(rated, beside, strict=True) if chances]
     if not there:
         raise InputError(

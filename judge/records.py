@@ -50,9 +50,10 @@ class Label(Record):
     grade: int | None = None
     """A grade of the guideline. Null unless the status is `graded`; never 0 for want of an answer."""
     probabilities: tuple[float, ...] | None = None
-    """One for each grade, in the guideline's ascending grade order. Null where nothing was scored."""
+    """One for each grade, in the guideline's ascending grade order. Null where nothing was scored, and where the grade
+    came alone: from people, and from endpoints that tell no probabilities."""
     expected_grade: float | None = None
-    """The mean of the grades under `probabilities`."""
+    """The mean of the grades under `probabilities`; null without them: then the grade is all that is known."""
     outside_mass: float | None = None
     """Probability that the judge put on tokens that are no label: near 1 means that the prompt went wrong."""
     reason: str | None = None
@@ -135,10 +136,22 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A judge's grade alone: it told no probabilities, and none are made up for it."""
+
+    place: int
+    """The grade's place among the guideline's grades, ascending, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """An engine's answer for a pair that it could not score."""
 
     reason: str
+
+
+Outcome = Scores | Choice | Failure
+"""What an engine says of one pair."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,11 @@ class Charts:
 
 def charts(reference: Side, judged: Side, values: Sequence[int]) -> Charts | None:
     """What to draw of a judge's confidence; null where its labels carry no probabilities, or nothing is compared."""
-    both = ~np.isnan(reference.grades) & ~np.isnan(judged.grades)
-    if judged.probabilities is None or not both.any():
+    if judged.probabilities is None:
+        return None
+    told = ~np.isnan(judged.probabilities).any(axis=1)
+    both = ~np.isnan(reference.grades) & ~np.isnan(judged.grades) & told
+    if not both.any():
         return None
     shares = judged.probabilities[both]
     truth = np.searchsorted(values, reference.grades[both])

@@ -179,11 +179,14 @@ def _ranks(query: npt.NDArray[np.str_], truth: Floats, expected: Floats) -> dict
 
 def _calibration(truth: Floats, shares: Floats | None, values: Sequence[int]) -> dict[str, Estimate]:
     name = "calibration_error"
-    if shares is None or not len(truth):
+    told = None if shares is None else ~np.isnan(shares).any(axis=1)
+    if shares is None or told is None or not told.any():
         reason = "the labels carry no probabilities" if len(truth) else "there are no pairs to compare"
         return {name: Estimate(None, None, None, reason)}
-    sure, right = reliability.top_label(shares, np.searchsorted(values, truth))
+    sure, right = reliability.top_label(shares[told], np.searchsorted(values, truth[told]))
     error, chance = reliability.expected_calibration_error(sure, right), reliability.calibration_error_by_chance(sure)
     # It is a mean of distances: chance adds to it, and resampling adds the same again.
     reason = f"no interval covers it; by chance a calibrated judge would show {chance:.3f}"
+    if not told.all():
+        reason += f"; {(~told).sum():,} grades came without probabilities"
     return {name: Estimate(error, None, None, reason)}

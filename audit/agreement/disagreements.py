@@ -52,7 +52,8 @@ def instructive(panel: Panel, reference: Side | None, judged: Side | None, most:
         gap = np.abs(judged.grades - reference.grades)
         with_reference = (panel.grades == reference.grades).sum(axis=0)
         united = np.where(votes > 0, with_reference / np.maximum(votes, 1), 1.0)
-        sure = 1.0 if judged.probabilities is None else judged.probabilities.max(axis=1)
+        # Of a grade that came without probabilities, nobody knows that the judge was not sure.
+        sure = 1.0 if judged.probabilities is None else np.nan_to_num(judged.probabilities.max(axis=1), nan=1.0)
         weight = np.nan_to_num(gap * (0.25 + united) * sure)
     else:
         spread = np.nanmax(np.where(votes > 0, panel.grades, 0), axis=0) - np.nanmin(
@@ -84,7 +85,8 @@ def _shown(panel: Panel, unit: int, reference: Side | None, judged: Side | None)
         if not np.isnan(panel.grades[index, unit])
     ]
     named = Counter(vote.clause for vote in votes if vote.clause)
-    sure = None if judged is None or judged.probabilities is None else float(judged.probabilities[unit].max())
+    shares = None if judged is None or judged.probabilities is None else judged.probabilities[unit]
+    sure = None if shares is None or np.isnan(shares).any() else float(shares.max())
     return Disagreement(
         query_id=shown.query_id,
         query=shown.query,

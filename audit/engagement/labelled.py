@@ -19,7 +19,8 @@ from judge.sql import quoted
 from judge.words.guideline import Guideline, known_grades
 
 TRUST = 0.9
-"""How far an imported grade is believed before engagement is looked at; what is left goes to its neighbours first."""
+"""How far a grade without probabilities is believed before engagement is looked at; the rest goes to its neighbours
+first."""
 
 
 @dataclass(frozen=True)

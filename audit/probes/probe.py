@@ -1,19 +1,19 @@
 """Probes: real pairs changed in ways that must not move the grade, and how often the judge moves it all the same."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
 from audit.probes.perturbations import PERTURBATIONS, Perturbation, reordered
-from judge.engines import Judge
+from judge.engines import Builder, Judge
 from judge.labelling.config import Manner
 from judge.labelling.label import PLAIN, Block, Judged, table
-from judge.records import Label, Pair, Prompt, Status
+from judge.records import Label, Pair, Status
 from judge.statistics.intervals import Estimate, share_by_query
 from judge.words.guideline import Guideline
-from judge.words.prompt import PromptBuilder
 
 WORST = 5
 """Examples kept for a probe."""
@@ -76,10 +76,10 @@ def probe(
         ModelError: The judge cannot be loaded or asked, or is not what was taught.
     """
 
-    def builder(policy: Guideline) -> PromptBuilder:
-        return PromptBuilder(policy, judge.tokenizer, manner.template, judge.model.context)
+    def builder(policy: Guideline) -> Builder:
+        return judge.builder(policy, manner.template)
 
-    def grade(some: Sequence[Pair], prompts: Sequence[Prompt]) -> list[Label]:
+    def grade(some: Sequence[Pair], prompts: Sequence[Any]) -> list[Label]:
         labels: list[Label] = []
         for start in range(0, len(some), engine.block):
             answers = engine.score(prompts[start : start + engine.block])
@@ -101,7 +101,7 @@ def probe(
         changed = [each.change(pair, guideline) or pair for pair in pairs]
         prompts = (builder(reordered(guideline)) if each.reorder else plain).build(changed)
         # What the change left as it was, or what its token budget cut off again, tells nothing of the judge.
-        kept = [i for i, prompt in enumerate(prompts) if prompt.ids != asked[i].ids]
+        kept = [i for i, prompt in enumerate(prompts) if replace(prompt, cut=()) != replace(asked[i], cut=())]
         progress(len(pairs) - len(kept))
         after = grade([changed[i] for i in kept], [prompts[i] for i in kept])
         found.append(_report(each, [pairs[i] for i in kept], [before[i] for i in kept], after, len(pairs)))
@@ -117,7 +117,7 @@ def _report(
         if old.status is Status.GRADED and new.status is Status.GRADED
     ]
     moves = np.array([_grade(new) - _grade(old) for _, old, new in rows], dtype=np.int64)
-    shifts = [(new.expected_grade or 0.0) - (old.expected_grade or 0.0) for _, old, new in rows]
+    shifts = [_expected(new) - _expected(old) for _, old, new in rows]
     queries = [pair.query_id for pair, *_ in rows]
     flips = [
         Flip(pair.query, pair.candidate_id, next(iter(pair.candidate.values()), ""), _grade(old), _grade(new), shift)
@@ -143,6 +143,11 @@ def _report(
 def _grade(label: Label) -> int:
     assert label.grade is not None
     return label.grade
+
+
+def _expected(label: Label) -> float:
+    # Of a grade that came alone, the grade is all that is expected.
+    return _grade(label) if label.expected_grade is None else label.expected_grade
 
 
 def sample(pairs: Sequence[Pair], most: int) -> list[Pair]:

@@ -80,15 +80,17 @@ class Second:
     serving: Serving
 
 
-def second_manner(run: Run, judge: str) -> tuple[Guideline, Manner]:
+def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, Manner]:
     """By which guideline, and how, a judge is asked about a run: a taught one as it was taught, else by the run's.
+
+    `chat` says that it is a name at a chat endpoint.
 
     Raises:
         InputError: The judge was taught another policy than the run's: their grades do not mean the same.
         ModelError: Its `judge.json`, or the adapter beside it, cannot be used.
     """
     own = Guideline.model_validate(run.manifest.guideline)
-    taught, manner = find_manner(Wishes(judge))
+    taught, manner = find_manner(Wishes(judge, chat=chat))
     if manner.tuned is None:
         return own, manner
     if _policy(taught) != _policy(own):

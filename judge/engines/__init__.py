@@ -1,20 +1,36 @@
-"""Engines: prompts in, scores out. One file each; all take the same prompts and must give the same probabilities."""
+"""Engines: prompts in, what the judge says of each out. Those that take token ids get the same ones, and must give the
+same probabilities; `chat` asks in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from judge.engines.chat.engine import ChatEngine
+from judge.engines.chat.prompt import ChatBuilder
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.engines.options import EngineOptions, default_options
 from judge.engines.weights import check_whole
 from judge.errors import InputError, ModelError, install
 from judge.fingerprint import adapter_digest
-from judge.models.model import find_model
-from judge.records import Failure, Prompt, Scores
+from judge.models.model import JudgeModel, find_model
+from judge.records import Outcome, Pair
+from judge.words.guideline import Guideline
+from judge.words.prompt import PromptBuilder
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
+
+
+class Builder(Protocol):
+    """What makes the prompts that an engine takes: token ids, or messages."""
+
+    labels: tuple[int, ...]
+    """The label tokens, in grade order; empty where the judge is asked in words."""
+
+    def build(self, pairs: Sequence[Pair]) -> Sequence[Any]:
+        """The prompts of some pairs, in their order."""
+        ...
 
 
 class Engine(Protocol):
@@ -23,8 +39,8 @@ class Engine(Protocol):
     block: int
     """How many prompts it likes to get at once."""
 
-    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
-        """Scores of some prompts, in their order. Prompts of one query come together.
+    def score(self, prompts: Sequence[Any]) -> Sequence[Outcome]:
+        """What is said of some prompts of its builder, in their order. Prompts of one query come together.
 
         Raises:
             EngineError: The engine cannot go on at all. What concerns one prompt is a `Failure` in its place.
@@ -48,6 +64,8 @@ class Kind:
 
 
 DEFAULT = "transformers"
+ENDPOINTS = ("server", "chat")
+"""Engines that are an address."""
 KINDS = {
     kind.name: kind
     for kind in (
@@ -69,6 +87,12 @@ KINDS = {
             install("local"),
             "an OpenAI-compatible completions endpoint (--url), `vllm serve` first",
         ),
+        Kind(
+            "chat",
+            (),
+            "",
+            "any OpenAI-compatible chat endpoint (--url): hosted, vLLM, SGLang, Ollama, llama.cpp, LM Studio",
+        ),
         Kind("fake", (), "", "no model: grades drawn from the text's digest, to try out everything else"),
     )
 }
@@ -82,7 +106,7 @@ class Serving:
     options: EngineOptions | None = None
     """`engines.yaml` unless given."""
     url: str | None = None
-    """The endpoint of `server`."""
+    """The endpoint of `server` or `chat`."""
     adapter: Path | None = None
     """A peft LoRA adapter's directory."""
 
@@ -98,7 +122,30 @@ class Judge:
     def __init__(self, model: str, serving: Serving | None = None) -> None:
         self.serving = serving or Serving()
         check_engine(self.serving.engine, self.serving.url)
-        self.model = FAKE_MODEL if self.serving.engine == "fake" else find_model(model)
+        self.options = self.serving.options or default_options()
+        if self.serving.engine == "chat":
+            # What computes there only its operator knows: a name is all there is of it.
+            self.model = JudgeModel(model, Path(), None, None, f"served as {model}")
+        else:
+            self.model = FAKE_MODEL if self.serving.engine == "fake" else find_model(model)
+
+    def builder(self, guideline: Guideline, template: str) -> Builder:
+        """What makes this judge's prompts.
+
+        Raises:
+            InputError: The template is none for this engine.
+            ModelError: The guideline does not suit the judge.
+        """
+        if self.serving.engine == "chat":
+            return ChatBuilder(guideline, template, many=self.options.chat.per_request > 1)
+        return PromptBuilder(guideline, self.tokenizer, template, self.model.context)
+
+    @cached_property
+    def chat(self) -> ChatEngine | None:
+        """The endpoint, where it is one that is asked in words; it has not been reached."""
+        if self.serving.engine != "chat":
+            return None
+        return ChatEngine(self.serving.url or "", self.model.name, self.options.chat)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -113,14 +160,16 @@ class Judge:
         parts = {"judge": model.name, "revision": model.revision, "weights": model.weights, "adapter": adapter}
         if self.serving.engine == "fake":
             return parts
+        if self.chat:
+            return {**parts, "endpoint": "chat completions", **self.chat.terms.parts(self.options.chat)}
         from judge.engines.transformers import best_device
 
         check_whole(model.directory)
         parts["tokenizer"] = model.tokenizer
         if self.serving.engine != "server":
             return {**parts, "dtype": best_device()[1]}
-        options = self.serving.options or default_options()
-        return {**parts, "dtype": "as served", **({"served": options.server.model} if options.server.model else {})}
+        served = self.options.server.model
+        return {**parts, "dtype": "as served", **({"served": served} if served else {})}
 
     @cached_property
     def _adapter_digest(self) -> str | None:
@@ -137,8 +186,9 @@ class Judge:
 
     def open(self) -> Engine:
         """Load the weights, or reach the endpoint."""
-        serving, directory = self.serving, self.model.directory
-        options = serving.options or default_options()
+        serving, directory, options = self.serving, self.model.directory, self.options
+        if self.chat:
+            return self.chat
         if serving.engine == "fake":
             return FakeEngine()
         if serving.engine == "server":
@@ -164,8 +214,9 @@ def check_engine(name: str, url: str | None = None) -> None:
     kind = KINDS.get(name)
     if kind is None:
         raise InputError(f"--engine {name}: there is no such engine", f"name one of {', '.join(KINDS)}")
-    if (name == "server") != (url is not None):
+    if (name in ENDPOINTS) != (url is not None):
         what = "needs the endpoint's address" if url is None else "does not use --url"
-        raise InputError(f"--engine {name} {what}", "give both: --engine server --url http://127.0.0.1:8000/v1")
+        which = name if name in ENDPOINTS else "chat"
+        raise InputError(f"--engine {name} {what}", f"give both: --engine {which} --url http://127.0.0.1:8000/v1")
     if kind.missing:
         raise ModelError(f"--engine {name} needs {', '.join(kind.missing)}", kind.install)

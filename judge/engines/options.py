@@ -50,12 +50,42 @@ class ServerOptions(Record):
     top: Count
 
 
+class ChatOptions(Record):
+    """For `--engine chat`."""
+
+    answers: Literal["auto", "json_schema", "json_object", "plain"]
+    logprobs: Literal["auto", "never"]
+    top: Annotated[int, Field(ge=1, le=20)]
+    samples: Annotated[int, Field(ge=1, le=1000)]
+    per_request: Annotated[int, Field(ge=1, le=100)]
+    temperature: Annotated[float, Field(ge=0, le=2)] | None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    max_tokens: CountOrAuto
+    concurrency: Count
+    timeout: Seconds
+    attempts: Count
+    pause: Seconds
+    largest: Count
+    key_variable: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+    @property
+    def wanted_temperature(self) -> float:
+        """The temperature to ask for: where samples are drawn, answers must be able to differ."""
+        return self.temperature if self.temperature is not None else 1.0 if self.samples > 1 else 0.0
+
+    @property
+    def wanted_tokens(self) -> int:
+        """The most tokens that an answer may have."""
+        return self.max_tokens or 32 + 24 * self.per_request
+
+
 class EngineOptions(Record):
     """All of `engines.yaml`."""
 
     transformers: TransformersOptions
     vllm: VllmOptions
     server: ServerOptions
+    chat: ChatOptions
 
     def changed(self, **sections: Mapping[str, Any]) -> "EngineOptions":
         """These options with some keys of some sections replaced, checked."""

@@ -8,19 +8,17 @@ that is gone: what it did not answer is asked again when it is back, or when the
 
 import math
 import os
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from judge.engines.endpoint import Endpoint, RefusedError, UnreachableError
+from judge.engines.endpoint import Endpoint, RefusedError, UnreachableError, patiently
 from judge.engines.options import ServerOptions, default_options
 from judge.errors import EngineError, InputError
 from judge.records import Failure, Prompt, Scores
 
-LONGEST_PAUSE = 60.0
 FATAL = (401, 403, 404, 405)
 """Refusals that concern every request: nothing is gained by asking with other prompts."""
 DIVISIBLE = (400, 413, 422)
@@ -125,16 +123,7 @@ class ServerEngine:
         return {"logprobs": self._options.top}
 
     def _patiently(self, ask: Callable[[], Any], attempts: int) -> Any:
-        for attempt in range(1, attempts + 1):
-            try:
-                return ask()
-            except UnreachableError as error:
-                if attempt == attempts:
-                    raise
-                pause = max(error.wait or 0.0, self._options.pause * 2 ** (attempt - 1))
-                # Jitter, so that requests that failed together do not come back together.
-                self._sleep(min(LONGEST_PAUSE, pause * random.uniform(0.75, 1.25)))  # noqa: S311
-        raise AssertionError("attempts is at least 1")
+        return patiently(ask, attempts, self._options.pause, self._sleep)
 
     def _list(self) -> Any:
         """What the endpoint says it serves."""

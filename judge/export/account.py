@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from judge.errors import InputError, RunError
-from judge.export.chosen import TEXTLESS, UNSURE, Chosen
+from judge.export.chosen import TEXTLESS, UNKNOWN, UNSURE, Chosen
 from judge.export.mining import DOUBTFUL, FEW, LONELY
 from judge.export.written import WrittenView
 from judge.sql import quoted
 
 FIXES = {
+    UNKNOWN: "leave --min-confidence out, or label through an endpoint that tells probabilities",
     UNSURE: "ask for less certainty, or label more",
     DOUBTFUL: "ask for less certainty, or label more",
     TEXTLESS: "choose other --fields, or make the run with --catalogue: its pairs have no texts to write",

@@ -16,9 +16,12 @@ def _words(candidate: Mapping[str, str | None] | None, fields: tuple[str, ...], 
     return "\n".join(f"{name}: {found[name]}" for name in fields if found.get(name)) or key
 
 
-def _who(chosen: Chosen, confidence: float) -> str:
-    """Whose grade it is. What people gave or decided has no confidence."""
-    return f"judge {chosen.run.manifest.fingerprint}" if confidence == confidence else "people"
+def _who(chosen: Chosen, confidence: float, pair: tuple[str, str]) -> str:
+    """Whose grade it is. What people gave or decided has no confidence, nor has a judge's grade that came alone."""
+    decided = chosen.decisions.settled.get(pair)
+    own = decided is None or decided.grade is None or decided.source == "judge"
+    judge = confidence == confidence or (own and not chosen.run.manifest.by_people)
+    return f"judge {chosen.run.manifest.fingerprint}" if judge else "people"
 
 
 _READ = ("query_id", "query", "candidate_id", "candidate")
@@ -29,7 +32,7 @@ def _label_studio(window: Window, chosen: Chosen) -> Iterator[Line]:
     sure = window.confidence.tolist()
     for at, (query_id, query, key, candidate, grade, split) in enumerate(columns(window, *_READ)):
         prediction: dict[str, Any] = {
-            "model_version": _who(chosen, sure[at]),
+            "model_version": _who(chosen, sure[at], (query_id, key)),
             "result": [
                 {"from_name": "grade", "to_name": "query", "type": "choices", "value": {"choices": [str(grade)]}}
             ],
@@ -52,7 +55,7 @@ def _argilla(window: Window, chosen: Chosen) -> Iterator[Line]:
     """Records as `Dataset.records.from_json` reads them, with a suggestion for the question `grade`."""
     sure = window.confidence.tolist()
     for at, (query_id, query, key, candidate, grade, split) in enumerate(columns(window, *_READ)):
-        suggestion: dict[str, Any] = {"value": str(grade), "agent": _who(chosen, sure[at])}
+        suggestion: dict[str, Any] = {"value": str(grade), "agent": _who(chosen, sure[at], (query_id, key))}
         if sure[at] == sure[at]:
             suggestion["score"] = sure[at]
         record = {

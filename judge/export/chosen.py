@@ -20,6 +20,7 @@ from judge.run.store import Run
 from judge.sql import quoted
 
 UNSURE = "below the least confidence"
+UNKNOWN = "graded without a confidence"
 FLAGGED = "flagged and undecided"
 TEXTLESS = "no text in the chosen fields"
 BEYOND = "beyond the number for a query"
@@ -85,14 +86,17 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
     db.execute(f"""CREATE OR REPLACE VIEW pairs AS
         SELECT * RENAME (file_row_number AS position)
         FROM read_parquet({quoted(run.pairs_path)}, file_row_number = true)""")
-    grades = ", ".join(map(str, run.manifest.values))
+    manifest = run.manifest
+    grades = ", ".join(map(str, manifest.values))
     least, negative = float(selection.min_confidence), float(selection.negatives.min_confidence)
-    # What people graded (no probabilities) or decided is certain; what a judge changed has the label's own probability
-    # of the new grade. It is set against others all the same: the label was contradicted by that judge and by evidence.
+    # What people graded or decided is certain. A judge's grade that came alone has no confidence, and fails what asks
+    # for one; but by default it may be set against others, as if it were as likely right as wrong. What a judge changed
+    # has the label's own probability of the new grade, and is set against others all the same: the label was
+    # contradicted by that judge and by evidence.
     db.execute(f"""CREATE TABLE rows AS
         WITH known AS (
             SELECT p.position, l.row, l.query_id, l.candidate_id, l.status, coalesce(d.grade, l.grade) AS grade,
-                   coalesce(d.by_people, false) OR (l.probabilities IS NULL AND d.grade IS NULL) AS certain,
+                   coalesce(d.by_people, false) OR ({manifest.by_people} AND d.grade IS NULL) AS certain,
                    CASE WHEN NOT coalesce(d.by_people, false) THEN
                        l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
                    f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged, d.grade IS NOT NULL AS changed,
@@ -101,11 +105,12 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
             LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
             LEFT JOIN {flagged(run)} f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
-               certain OR changed OR coalesce(confidence, 0) >= {negative} AS sure, 0::TINYINT AS split, false AS first,
-               false AS bettered,
+               certain OR changed OR coalesce(confidence, 0.5) >= {negative} AS sure, 0::TINYINT AS split,
+               false AS first, false AS bettered,
                CASE WHEN grade IS NULL THEN status
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
-                    WHEN NOT certain AND coalesce(confidence, 0) < {least} THEN '{UNSURE}'
+                    WHEN NOT certain AND confidence IS NULL AND {least} > 0 THEN '{UNKNOWN}'
+                    WHEN NOT certain AND confidence < {least} THEN '{UNSURE}'
                     WHEN NOT has_text THEN '{TEXTLESS}' END AS left_out
         FROM known""")
 

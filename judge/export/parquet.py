@@ -47,7 +47,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
                 # A split without records gets a file with columns and no rows.
                 file.add(table.filter(splits == number) if len(names) > 1 else table)
     records = {name: file.rows for name, file in zip(names, files, strict=True)}
-    if view.name in IDS:
+    if view.name in IDS and any(records.values()):
         check_ids(chosen, [file.path for file in files], IDS[view.name])
     return account(chosen, records, work.unused, by_row=view.rows, opposes=view.opposes)
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from judge.calibration.abstain import Threshold, check_budget, choose
 from judge.calibration.calibrate import Calibration, Floats
+from judge.engines.chat.prompt import TEMPLATE as CHAT
 from judge.errors import InputError, ModelError
 from judge.fingerprint import adapter_digest
 from judge.models.embedded import EMBEDDED
@@ -155,6 +156,8 @@ class Wishes:
     calibration: Path | None = None
     """A file that `judge calibrate` wrote; the taught judge's own unless given, none where it is `none`."""
     max_noise: float | None = None
+    chat: bool = False
+    """Whether the judge is a name at a chat endpoint, and nothing on this machine."""
 
 
 def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
@@ -165,10 +168,10 @@ def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
         ModelError: The judge's `judge.json`, or the adapter beside it, cannot be used.
     """
     directory = shipped_directory(wishes.judge) or Path(wishes.judge).expanduser()
-    tuned = read_tuned(directory) if (directory / FILE).is_file() else None
+    tuned = read_tuned(directory) if not wishes.chat and (directory / FILE).is_file() else None
     if tuned is None:
         guideline = load_guideline(wishes.guideline or DEFAULT)
-        manner = Manner(wishes.judge)
+        manner = Manner(wishes.judge, template=CHAT if wishes.chat else TEMPLATE)
     else:
         guideline = _agreed(tuned, wishes, directory)
         adapter = directory if tuned.adapter else None

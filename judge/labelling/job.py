@@ -6,7 +6,7 @@ Input first, then the judge's files, then its weights: a wrong row never costs t
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -14,18 +14,20 @@ from pathlib import Path
 
 from judge import __version__
 from judge.calibration.calibrate import Calibration
-from judge.engines import Judge, Serving
+from judge.engines import Builder, Judge, Serving
+from judge.engines.chat.bill import estimated
+from judge.engines.chat.journal import Journal
 from judge.errors import EngineError, InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.labelling.config import Manner
-from judge.labelling.label import PLAIN, label_run, read_pairs
+from judge.labelling.label import PLAIN, blocks, label_run, read_pairs
 from judge.pairs.stage import Source, Staged, stage
-from judge.records import Failure, Pair, Record, Scores
+from judge.records import Failure, Pair, Record
 from judge.run.manifest import Manifest, Tally
 from judge.run.store import Run
+from judge.run.usage import FILE, Usage
 from judge.words.guideline import Guideline
-from judge.words.prompt import PromptBuilder
 
 
 class Estimate(Record):
@@ -37,13 +39,15 @@ class Estimate(Record):
     """Pairs that would be judged."""
     sample: int
     """Pairs that were."""
-    mean_tokens: float
-    """Tokens a pair that are not shared with the whole run."""
+    mean_tokens: float | None
+    """Tokens a pair that are not shared with the whole run; null where the judge is asked in words."""
     read_seconds: float
     load_seconds: float
     pairs_per_second: float
     judge_seconds: float
     """How long judging all pairs would take."""
+    usage: Usage | None = None
+    """What a paid endpoint's answers to all pairs would take; null where there is none."""
     missing_fields: tuple[str, ...] = ()
     """Fields of the guideline that no file has a column for."""
     passed_over: Mapping[str, str] = {}
@@ -77,13 +81,23 @@ class Labelling:
             if not run.manifest_path.is_file():
                 # A guideline that this judge cannot be asked by must not take the directory.
                 assert self.builder
+            if self.judge.chat and (self.manner.calibration or self.manner.threshold):
+                self.judge.chat.check_tells()
             return {**self.judge.parts, **self.manner.parts}
 
         begin_run(run, self.source, self.guideline, judge, self.manner.calibration)
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
-        """Label what has no label yet; see `judge.labelling.label.label_run`."""
-        return label_run(run, self.builder, self.judge.open(), progress, self.manner)
+        """Label what has no label yet; see `judge.label.label_run`."""
+        with self._noting(run):
+            return label_run(run, self.builder, self.judge.open(), progress, self.manner)
+
+    def _noting(self, run: Run) -> AbstractContextManager[None]:
+        """Have an endpoint that is paid for its answers keep them in the run."""
+        if not self.judge.chat:
+            return nullcontext()
+        done = {row for (row,) in run.query("SELECT row FROM labels")}
+        return self.judge.chat.noting(Journal(run.path / FILE, run.manifest.fingerprint, done))
 
     def estimate(self, directory: Path, size: int) -> Estimate:
         """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
@@ -95,35 +109,38 @@ class Labelling:
         sample = _stretches(staged, size)
         if not sample:
             raise InputError(f"{self.source.pairs}: holds no pair to judge", "`judge validate` says why")
-        engine.score(builder.build(sample[:4]))  # the guideline's pass is paid once a run, not by the sample
+        chat = self.judge.chat
+        if chat is None:
+            engine.score(builder.build(sample[:4]))  # the guideline's pass is paid once a run, not by the sample
+        before = chat.usage if chat else Usage()
+        every = ([pair for pair, _ in items if pair] for items in blocks(staged.path, 0, engine.block))
         timed = time.monotonic()
         prompts = builder.build(sample)
         answers = engine.score(prompts)
         seconds = (time.monotonic() - timed) / len(sample)
-        if not any(isinstance(answer, Scores) for answer in answers):
+        if all(isinstance(answer, Failure) for answer in answers):
             first = next(answer.reason for answer in answers if isinstance(answer, Failure))
             raise EngineError(f"none of {len(answers)} pairs got an answer: {first}", "see to what judges first")
-        tokens = sum(len(prompt.query) + len(prompt.candidate) for prompt in prompts) / len(prompts)
         pairs = staged.rows - staged.skipped
         return Estimate(
             rows=staged.rows,
             pairs=pairs,
             sample=len(sample),
-            mean_tokens=tokens,
+            mean_tokens=None if chat else sum(len(p.query) + len(p.candidate) for p in prompts) / len(prompts),
             read_seconds=read - begun,
             load_seconds=loaded - read,
             pairs_per_second=1 / seconds,
             judge_seconds=pairs * seconds,
+            usage=estimated(chat, before, prompts, map(builder.build, every)) if chat else None,
             missing_fields=tuple(staged.missing),
             passed_over=staged.passed_over,
         )
 
     @cached_property
-    def builder(self) -> PromptBuilder:
+    def builder(self) -> Builder:
         """Makes the prompts. Raises `ModelError` where the guideline does not suit the judge."""
-        model = self.judge.model
-        builder = PromptBuilder(self.guideline, self.judge.tokenizer, self.manner.template, model.context)
-        self.manner.check(model, builder.labels)
+        builder = self.judge.builder(self.guideline, self.manner.template)
+        self.manner.check(self.judge.model, builder.labels)
         return builder
 
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.engines import Engine
+from judge.engines import Builder, Engine
 from judge.labelling.config import Manner
 from judge.labelling.prefetch import ahead, behind
-from judge.records import Failure, Label, Pair, Prompt, Scores, Status
+from judge.records import Choice, Failure, Label, Outcome, Pair, Scores, Status
 from judge.run.labels import label_schema
 from judge.run.manifest import Tally
 from judge.run.store import Run
-from judge.words.prompt import PromptBuilder
 
 PART_SECONDS = 5.0
 """A part is written after so long: what a kill can cost."""
@@ -27,6 +26,7 @@ PART_LABELS = 50_000
 """A part is written after so many labels: what memory has to hold."""
 
 NOT_FINITE = "the judge gave no finite score"
+UNKNOWN = "not sure enough: the judge told no confidence"
 PLAIN = Manner()
 """Answers are taken as they come."""
 
@@ -36,7 +36,7 @@ Item = tuple[Pair | None, dict[str, Any]]
 
 def label_run(
     run: Run,
-    builder: PromptBuilder,
+    builder: Builder,
     engine: Engine,
     progress: Callable[[int], None] = lambda rows: None,
     manner: Manner = PLAIN,
@@ -46,7 +46,7 @@ def label_run(
     Args:
         run: A run whose manifest and pairs are on disk; the caller holds `run.writing()`.
         builder: Makes the prompts.
-        engine: Scores them.
+        engine: Answers them.
         progress: Called with the number of rows that have been labelled since the last call.
         manner: How answers are calibrated, and from which confidence on they are taken.
     """
@@ -69,7 +69,7 @@ class Block:
     """Neighbouring rows, and the prompts of those that are judged."""
 
     items: list[Item]
-    prompts: list[Prompt]
+    prompts: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Judged:
     """A block with an answer for each prompt."""
 
     block: Block
-    answers: Sequence[Scores | Failure]
+    answers: Sequence[Outcome]
 
 
 class _Writer:
@@ -170,7 +170,8 @@ def _items(batch: Any) -> list[Item]:
 
 def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN) -> Any:
     """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade, the lower on a tie;
-    none where the judge is not sure enough.
+    none where the judge is not sure enough. A grade that came alone stays, without probabilities; where a threshold
+    asks for confidence, there is none to hold against it, and the pair is left to people.
 
     Computed column by column: as records, a million labels would take longer than everything else around the judge.
     """
@@ -190,15 +191,19 @@ def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manne
     best[scored] = probabilities[scored].argmax(axis=1)
     graded = scored.copy()
     graded[scored] = probabilities[scored].max(axis=1) >= manner.least
+    alone = asked.copy()
+    alone[asked] = [isinstance(answer, Choice) for answer in answers]
+    best[alone] = [answer.place for answer in answers if isinstance(answer, Choice)]
+    graded |= alone & (manner.least == 0)
     unsure = f"not sure enough: confidence below {manner.least:.3f}"
     grades = np.array(values)
     outside = iter(score.outside_mass for score in given)
     masses = [next(outside) if is_asked else None for is_asked in asked]
-    without = iter(answer.reason if isinstance(answer, Failure) else NOT_FINITE for answer in answers)
+    without = iter(_reason(answer) for answer in answers)
     reasons = [next(without) if pair is not None else row["skip"] for pair, row in items]
     reasons = [unsure if known else reason for reason, known in zip(reasons, scored, strict=True)]
     ends = [Status.GRADED.value, Status.ABSTAINED.value, Status.FAILED.value]
-    status = np.select([graded, scored, asked], ends, Status.SKIPPED.value)
+    status = np.select([graded, scored | alone, asked], ends, Status.SKIPPED.value)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), len(values)).cast(pa.list_(pa.float64()))
     columns: dict[str, Any] = {
         "row": [row["row"] for _, row in items],
@@ -215,8 +220,15 @@ def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manne
     return pa.table(columns, schema=label_schema())
 
 
+def _reason(answer: Outcome) -> str:
+    """Why there is no grade, if there is none."""
+    if isinstance(answer, Failure):
+        return answer.reason
+    return UNKNOWN if isinstance(answer, Choice) else NOT_FINITE
+
+
 def labelled_pair(
-    pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN
+    pair: Pair, answer: Outcome, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN
 ) -> Label:
     """One pair's label as a record; see `table`."""
     row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}

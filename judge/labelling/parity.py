@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from judge.engines import Judge, Serving
 from judge.labelling.config import Manner
 from judge.labelling.label import PLAIN
-from judge.records import Failure, Pair, Record, Scores
+from judge.records import Failure, Outcome, Pair, Record, Scores
 from judge.words.guideline import Example, Guideline
-from judge.words.prompt import PromptBuilder
 
 BOUNDS = {"float32": 1e-3, "bfloat16": 5e-2}
 """By number type. Two engines in fp32 that do the same arithmetic in another order stay far below theirs. Computing in
@@ -55,10 +54,10 @@ def compare(guideline: Guideline, manner: Manner, servings: tuple[Serving, Servi
     Raises:
         InputError, ModelError, EngineError: As the engines do.
     """
-    given: list[Sequence[Scores | Failure]] = []
+    given: list[Sequence[Outcome]] = []
     for serving in servings:
         judge = Judge(manner.model, serving)
-        builder = PromptBuilder(guideline, judge.tokenizer, manner.template, judge.model.context)
+        builder = judge.builder(guideline, manner.template)
         manner.check(judge.model, builder.labels)
         given.append(judge.open().score(builder.build(examples(guideline))))
     names = (servings[0].engine, servings[1].engine)
@@ -76,8 +75,8 @@ def _dtype(engines: tuple[str, str]) -> str:
 
 def difference(
     names: tuple[str, str],
-    one: Sequence[Scores | Failure],
-    two: Sequence[Scores | Failure],
+    one: Sequence[Outcome],
+    two: Sequence[Outcome],
     manner: Manner = PLAIN,
     bound: float = BOUNDS["float32"],
 ) -> Parity:

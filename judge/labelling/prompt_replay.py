@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from judge.engines.chat.prompt import KEY, ChatBuilder
 from judge.engines.fake import FAKE_MODEL, FakeTokenizer
 from judge.errors import JudgeError
 from judge.labelling.config import FILE, read_tuned
@@ -26,13 +27,24 @@ class Asked:
     template: str | None = None
     prompt: Prompt | None = None
     segments: Sequence[str] = ()
-    """What the prompt's three segments say: guideline, query, candidate with the place of the answer."""
+    """What the prompt's three segments say: guideline, query, candidate with the place of the answer; or, of a judge
+    that is asked in words and has no `prompt` of tokens, the system prompt and the user's turn."""
     spent: Sequence[Spent] = field(default=())
+    cut: Sequence[str] = ()
+    """Texts that were cut to their budgets, where there is no `prompt`."""
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON values, with the tokens of each segment."""
-        if self.prompt is None:
+        if self.missing is not None:
             return {"missing": self.missing}
+        if self.prompt is None:
+            said = zip(("system", "user"), self.segments, strict=True)
+            return {
+                "missing": None,
+                "template": self.template,
+                "segments": [{"name": name, "text": text} for name, text in said],
+                "cut": list(self.cut),
+            }
         names = ("shared", "query", "candidate")
         return {
             "missing": None,
@@ -61,6 +73,8 @@ def ask_again(manifest: Manifest, pair: Pair, judge: str | None = None) -> Asked
         return Asked(
             "no template in prompts/ has the text that this run was asked by; get the version that labelled it"
         )
+    if manifest.parts.get("endpoint"):
+        return _in_words(manifest, pair, template)
     found = _tokenizer(manifest, judge)
     if isinstance(found, str):
         return Asked(found, template)
@@ -72,6 +86,17 @@ def ask_again(manifest: Manifest, pair: Pair, judge: str | None = None) -> Asked
         return Asked(f"{error.message}; {error.hint}", template)
     segments = [found.text(ids) for ids in (prompt.shared, prompt.query, prompt.candidate)]
     return Asked(None, template, prompt, segments, spent)
+
+
+def _in_words(manifest: Manifest, pair: Pair, template: str) -> Asked:
+    """The messages that ask about this pair alone: its neighbours in a request, and the order, are not shown."""
+    try:
+        builder = ChatBuilder(Guideline.model_validate(manifest.guideline), template)
+    except JudgeError as error:
+        return Asked(f"{error.message}; {error.hint}", template)
+    [prompt] = builder.build([pair])
+    messages = prompt.script.messages([prompt], [KEY])
+    return Asked(None, template, segments=[message["content"] for message in messages], cut=prompt.cut)
 
 
 def find_template(wanted: str | None) -> str | None:

@@ -101,7 +101,7 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     candidate = {name: text for name, text in (pair["candidate"] or {}).items() if text is not None}
     given = Pair(pair["row"], pair["query_id"], pair["query"], candidate_id, candidate, pair["locale"])
     asked = None
-    if pair["skip"] is None and manifest.parts.get("judge") != "imported":
+    if pair["skip"] is None and not manifest.by_people:
         asked = ask_again(manifest, given, judge)
     key = (pair["query_id"], candidate_id)
     decisions = [d for d in Decisions(run.path) if d.pair == key]

@@ -43,6 +43,9 @@ class Manifest(Record):
     judge_seconds: float | None = None
     """Time spent judging, all sittings together, once finished."""
 
+    usage: Mapping[str, int | float | None] | None = None
+    """Requests, tokens and, where a price was given, the cost of a paid endpoint's answers, once finished."""
+
     @field_validator("guideline")
     @classmethod
     def _is_one(cls, words: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -55,6 +58,11 @@ class Manifest(Record):
         return tuple(int(grade["value"]) for grade in self.guideline["grades"])
 
     @property
+    def by_people(self) -> bool:
+        """Whether people gave the grades: they were imported."""
+        return self.parts.get("judge") == "imported" and not self.parts.get("endpoint")
+
+    @property
     def calibrated(self) -> bool:
         """Whether the probabilities went through a calibration that changes anything."""
         numbers = self.calibration or {"temperature": None}
@@ -64,7 +72,8 @@ class Manifest(Record):
     def judge(self) -> str:
         """Who judged, for people: not where it lies, and not as its base alone where it was taught."""
         name, adapter = self.parts.get("judge") or "unknown", self.parts.get("adapter")
-        if re.match(r"[/~.]|[A-Za-z]:\\", name) or ("/" in name and not self.parts.get("revision")):
+        here = not self.parts.get("endpoint")
+        if here and (re.match(r"[/~.]|[A-Za-z]:\\", name) or ("/" in name and not self.parts.get("revision"))):
             name = PurePath(name).name
         return f"{name}, taught (adapter {adapter[:8]})" if adapter else name
 

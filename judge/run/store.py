@@ -176,8 +176,8 @@ class Run:
             total += tally_of(part)
         return total
 
-    def finish(self) -> None:
-        """Check that the run is whole, and write its counts and times into the manifest.
+    def finish(self, usage: Mapping[str, int | float | None] | None = None) -> None:
+        """Check that the run is whole, and write its counts and times, and what its answers took, into the manifest.
 
         Raises:
             RunError: The run is unfinished, or does not add up.
@@ -189,7 +189,8 @@ class Run:
             counts = {status: found.get(status, 0) for status in Status}
             seconds = round(tally.seconds, 3)
             done = {"counts": counts, "judged": tally.judged, "judge_seconds": seconds, "finished": now()}
-            write_whole(self.manifest_path, manifest.model_copy(update=done).model_dump_json(indent=2).encode())
+            whole = manifest.model_copy(update={**done, "usage": usage})
+            write_whole(self.manifest_path, whole.model_dump_json(indent=2).encode())
 
     def query(self, sql: str, **tables: Any) -> list[tuple[Any, ...]]:
         """Rows of a query over the views `labels` and `pairs` (and any Arrow tables given by name)."""

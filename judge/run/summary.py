@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from judge.records import Record, Status
 from judge.run.store import Run
+from judge.run.usage import FILE, Price, journal_usage
 
 
 class Summary(Record):
@@ -21,6 +22,8 @@ class Summary(Record):
     grade_names: Mapping[str, str]
     mean_confidence: float | None
     """Mean probability of the grade given. Null where labels carry no probabilities."""
+    without_probabilities: int
+    """Graded rows whose grade came alone."""
     mean_outside_mass: float | None
     reasons: Mapping[str, int]
     """Rows without a grade by reason, the most frequent ten."""
@@ -30,6 +33,8 @@ class Summary(Record):
     """Fields of the guideline that no input file has a column for."""
     passed_over: Mapping[str, str]
     """Names that an input file has several mapped columns for, and which of them was read."""
+    usage: Mapping[str, int | float | None] | None
+    """What the answers of a chat endpoint took so far; the cost is null unless a price was given."""
     judge_seconds: float
     """Time spent judging, all sittings together."""
     pairs_per_second: float | None
@@ -40,14 +45,21 @@ class Summary(Record):
         return self.labelled == self.rows == sum(self.status.values())
 
 
+def usage_of(run: Run, price: Price | None = None) -> Mapping[str, int | float | None] | None:
+    """What all answers of a run took, and their cost at a price; null where no chat endpoint labelled it."""
+    usage = journal_usage(run.path / FILE, run.manifest.fingerprint)
+    return None if usage is None else {**usage.model_dump(), "cost": price.cost(usage) if price else None}
+
+
 def summarise(run: Run) -> Summary:
     """Count a run, finished or not."""
     manifest, tally, labelled = run.manifest, run.tally(), run.labelled()
     with run.database() as db:
         status = dict(db.execute("SELECT status, count(*) FROM labels GROUP BY 1").fetchall())
         grades = dict(db.execute("SELECT grade, count(*) FROM labels WHERE grade IS NOT NULL GROUP BY 1").fetchall())
-        confidence, outside = db.execute(
-            "SELECT avg(list_max(probabilities)) FILTER (grade IS NOT NULL), avg(outside_mass) FROM labels"
+        confidence, alone, outside = db.execute(
+            """SELECT avg(list_max(probabilities)) FILTER (grade IS NOT NULL),
+                      count(*) FILTER (grade IS NOT NULL AND probabilities IS NULL), avg(outside_mass) FROM labels"""
         ).fetchone()
         # A repeat names its row, and a bad row its cell: the words before say what they have in common.
         reasons = db.execute(r"""
@@ -65,11 +77,13 @@ def summarise(run: Run) -> Summary:
         grades={str(level["value"]): grades.get(level["value"], 0) for level in levels},
         grade_names={str(level["value"]): level["name"] for level in levels},
         mean_confidence=confidence,
+        without_probabilities=alone,
         mean_outside_mass=outside,
         reasons=dict(reasons),
         cut=tally.cut,
         missing_fields=manifest.missing_fields,
         passed_over=manifest.passed_over,
+        usage=manifest.usage or usage_of(run),
         judge_seconds=round(tally.seconds, 3),
         pairs_per_second=round(tally.judged / tally.seconds, 2) if tally.judged and tally.seconds > 0 else None,
     )

@@ -44,7 +44,7 @@ def adjudicate(
     from judge.run.store import Run
 
     opened = Run.open(run)
-    guideline, manner = second_manner(opened, judge)
+    guideline, manner = second_manner(opened, judge, chat=engine == "chat")
     second = Second(guideline, manner, read_serving(engine, url, engine_config, None, manner.adapter))
     with progress("judging again", len(read_queue(opened))) as advance:
         found = decide(opened, second, advance)

@@ -61,6 +61,8 @@ def doctor(
         names = tuple(engine or ("transformers", "vllm"))
         if len(names) != 2:
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
+        if "chat" in names:
+            raise InputError("--parity compares engines that take the same tokens, and chat takes none", "name others")
         from judge.labelling.config import Wishes, find_manner
         from judge.models.embedded import EMBEDDED
 

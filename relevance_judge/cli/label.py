@@ -8,13 +8,25 @@ import typer
 
 from relevance_judge.cli.ends import stoppable
 from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from relevance_judge.cli.output import progress, reading_notes, say, show, show_json, show_summary, show_table
+from relevance_judge.cli.output import (
+    progress,
+    reading_notes,
+    say,
+    show,
+    show_json,
+    show_summary,
+    show_table,
+    usage_rows,
+)
 from relevance_judge.cli.serving import (
     Adapter,
+    Concurrency,
     EngineConfig,
     EngineName,
     JudgeGuideline,
     JudgeName,
+    PerRequest,
+    Samples,
     Url,
     default_judge,
     read_serving,
@@ -23,6 +35,7 @@ from relevance_judge.cli.serving import (
 if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
     from judge.labelling.job import Labelling
+    from judge.run.usage import Price
 
 SAMPLE = 48
 """Pairs that a dry run scores."""
@@ -45,11 +58,18 @@ def label(
     url: Url = None,
     engine_config: EngineConfig = None,
     adapter: Adapter = None,
+    samples: Samples = None,
+    per_request: PerRequest = None,
+    concurrency: Concurrency = None,
+    price: Annotated[
+        str | None,
+        typer.Option("--price", metavar="in=X,out=Y", help="chat: what a million tokens cost, to tell the run's cost."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Label the first N rows only.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: score a small sample and estimate the time.")
+        bool, typer.Option("--dry-run", help="Write nothing: judge a small sample and estimate time, tokens and cost.")
     ] = False,
     max_noise: Annotated[
         float | None,
@@ -84,18 +104,23 @@ def label(
     from judge.labelling.job import Labelling
     from judge.pairs.stage import Source
     from judge.run.store import Run
-    from judge.run.summary import summarise
+    from judge.run.summary import summarise, usage_of
+    from judge.run.usage import read_price
 
     if out is None and not dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     who = judge or default_judge(engine)
-    policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise))
-    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge)
+    rate = read_price(price) if price else None
+    if rate and engine != "chat":
+        raise InputError(f"--engine {engine} does not use --price", "leave it out")
+    policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise, engine == "chat"))
+    chat = {"samples": samples, "per_request": per_request, "concurrency": concurrency}
+    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge, **chat)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
         work = Labelling(source, policy, manner.model, serving, manner)
         if dry_run:
-            _estimate(work, json)
+            _estimate(work, json, rate)
             return
         assert out is not None
         run = Run(out)
@@ -109,7 +134,7 @@ def label(
                 say(f"loading {who}{base}")
                 with progress("judging", rows, done) as advance:
                     work.go_on(run, advance)
-            run.finish()
+            run.finish(usage_of(run, rate))
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())
@@ -133,21 +158,29 @@ def promise(threshold: "Threshold") -> str:
     )
 
 
-def _estimate(work: "Labelling", json: bool) -> None:
+def _estimate(work: "Labelling", json: bool, price: "Price | None") -> None:
     with tempfile.TemporaryDirectory(prefix="dry-run-") as folder:
         estimate = work.estimate(Path(folder), SAMPLE)
+    bill = None
+    if estimate.usage:
+        bill = {**estimate.usage.model_dump(), "cost": price.cost(estimate.usage) if price else None}
     if json:
-        show_json(estimate.model_dump())
+        show_json({**estimate.model_dump(), "usage": bill})
         return
     show_table(
         [
             ("input rows", f"{estimate.rows:,}"),
             ("pairs to judge", f"{estimate.pairs:,}"),
-            ("tokens a pair, on average", f"{estimate.mean_tokens:,.0f}"),
+            *(
+                [("tokens a pair, on average", f"{estimate.mean_tokens:,.0f}")]
+                if estimate.mean_tokens is not None
+                else []
+            ),
             ("reading took", _duration(estimate.read_seconds)),
             ("loading the judge took", _duration(estimate.load_seconds)),
             (f"pairs per second, in a sample of {estimate.sample}", f"{estimate.pairs_per_second:,.1f}"),
             ("judging would take", _duration(estimate.judge_seconds)),
+            *((f"{what}, estimated", count) for what, count, _ in usage_rows(bill)),
         ],
         right=(1,),
     )

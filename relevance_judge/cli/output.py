@@ -71,6 +71,9 @@ def show_summary(summary: Summary) -> None:
         rows.append((f"grade {grade} {summary.grade_names[grade]}", f"{count:,}", _share(count, graded)))
     if summary.mean_confidence is not None:
         rows.append(("mean confidence", f"{summary.mean_confidence:.3f}", ""))
+    if summary.without_probabilities:
+        rows.append(("graded without probabilities", f"{summary.without_probabilities:,}", ""))
+    rows += usage_rows(summary.usage)
     if summary.judge_seconds and summary.pairs_per_second:
         rows.append(("judging", f"{summary.judge_seconds:,.1f} s", ""))
         rows.append(("pairs per second", f"{summary.pairs_per_second:,.1f}", ""))
@@ -80,6 +83,17 @@ def show_summary(summary: Summary) -> None:
         show(f"  {outside:.0%} of the judge's probability is on other words than grades: is it the right model?")
     for reason, count in summary.reasons.items():
         show(f"  without a grade: {count:,} × {reason}")
+
+
+def usage_rows(usage: Mapping[str, int | float | None] | None) -> list[tuple[str, str, str]]:
+    """What a paid endpoint's answers took, as rows of a table."""
+    if not usage:
+        return []
+    names = {"requests": "requests", "prompt_tokens": "tokens in", "completion_tokens": "tokens out"}
+    rows = [(what, f"{usage[name] or 0:,.0f}", "") for name, what in names.items()]
+    if usage["unmetered"]:
+        rows.append(("requests whose tokens were not told", f"{usage['unmetered']:,.0f}", ""))
+    return rows + ([] if usage["cost"] is None else [("cost", f"{usage['cost']:,.4f}", "")])
 
 
 def show_left_out(kinds: Mapping[str, int]) -> None:

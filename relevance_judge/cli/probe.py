@@ -54,7 +54,7 @@ def probe(
     from judge.labelling.label import read_pairs
     from judge.pairs.stage import Source, stage
 
-    policy, manner = find_manner(Wishes(judge or default_judge(engine), guideline))
+    policy, manner = find_manner(Wishes(judge or default_judge(engine), guideline, chat=engine == "chat"))
     serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))

@@ -173,6 +173,12 @@ def _show_probabilities(found: "Trace") -> None:
 
 
 def _show_asked(asked: "Asked") -> None:
+    if asked.missing is None and asked.prompt is None:
+        cut = f"; cut to its budget: {', '.join(asked.cut)}" if asked.cut else ""
+        show(f"in words, by template {asked.template}{cut}; as it is asked about alone:", "")
+        for line in "\n\n".join(asked.segments).split("\n"):
+            show(f"  | {line}")
+        return
     if asked.prompt is None:
         show(f"the prompt cannot be shown: {asked.missing}")
         return

@@ -115,7 +115,7 @@ def gather(decisions: Decided, written: Written, folder: Path, agreement: Agreem
         audit=_audit(decisions),
         calibration=_calibration(run),
         agreement=agreement,
-        people=manifest.parts.get("judge") == "imported",
+        people=manifest.by_people,
     )
 
 

@@ -19,6 +19,7 @@ from judge.labelling.config import Manner
 from judge.models.model import JudgeModel
 from judge.records import Failure, Pair, Scores
 from judge.words.guideline import load_guideline
+from judge.words.prompt import PromptBuilder
 
 SHOP = ROOT / "examples" / "shop"
 GUIDELINE = load_guideline()
@@ -52,7 +53,10 @@ class Gullible:
 
 
 def judge_of(engine):
-    return SimpleNamespace(open=lambda: engine, tokenizer=FakeTokenizer(), model=FAKE_MODEL)
+    def builder(policy, template):
+        return PromptBuilder(policy, FakeTokenizer(), template)
+
+    return SimpleNamespace(open=lambda: engine, builder=builder, model=FAKE_MODEL)
 
 
 def test_an_obedient_judge_is_caught_by_the_instruction_alone():
