@@ -215,15 +215,6 @@ def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manne
     return pa.table(columns, schema=label_schema())
 
 
-def labelled_pair(
-    pair: Pair, answer: Scores | Failure, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN
-) -> Label:
-    """One pair's label as a record; see `table`."""
-    row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
-    judged = Judged(Block([(pair, row)], []), [answer])
-    return Label(**table(judged, values, fingerprint, manner).to_pylist()[0])
-
-
 def skipped(row: Mapping[str, Any], fingerprint: str) -> Label:
     """The label of a row that is not judged."""
     return Label(
