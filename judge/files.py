@@ -89,10 +89,11 @@ def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Itera
 
 
 @contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder next to one the user asked for; it takes the folder's name when all went well.
+def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder beside one the user asked for; it takes the folder's name when all went well.
 
-    An empty folder of that name is replaced. What killed processes left next to it is cleared first.
+    An empty folder of that name is replaced; what else is there only where `overwrite` says so. What killed processes
+    left beside it is cleared first.
 
     Raises:
         InputError: Something is already there, the folder is a run or of one, cannot be written, or is being written.
@@ -111,8 +112,8 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise _unwritable(out, error) from None
     try:
         _clear(out)
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            raise InputError(f"{out}: is already there", "choose another folder")
+        if out.exists() and not (out.is_dir() and (overwrite or not any(out.iterdir()))):
+            raise InputError(f"{out}: is already there", "choose another folder, or replace it with --overwrite")
         try:
             # A name of its own: in containers every process has the same number.
             scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
@@ -123,18 +124,32 @@ def new_folder(out: Path) -> Iterator[Path]:
         yield partial
         for path in (partial, *sorted(partial.rglob("*"))):
             sync(path)
+        before = _before(scratch, out)
+        if out.exists():
+            # Two names change places: what was there is gone only once the new one stands.
+            out.replace(before)
         partial.replace(out)
         sync(out.parent)
+        if before.exists():
+            before.replace(partial)
     finally:
         _clear(out)
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
+def _before(scratch: Path, out: Path) -> Path:
+    """Where a folder lies that is being replaced."""
+    return scratch / f"{out.name}.before"
+
+
 def _clear(out: Path) -> None:
-    """Remove what was left next to a folder by processes that are no more; the caller holds the lock."""
+    """Remove what was left beside a folder by processes that are no more; the caller holds the lock. A folder that was
+    about to be replaced is put back."""
     name = re.compile(rf"\.{re.escape(out.name)}\.[^.]+\.partial")
     for scratch in [path for path in out.parent.iterdir() if name.fullmatch(path.name) and path.is_dir()]:
+        if _before(scratch, out).is_dir() and not out.exists():
+            _before(scratch, out).replace(out)
         shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ import os, sys
 from pathlib import Path
 from judge import files
 
-rename = Path.replace
+rename, remove = Path.replace, files.shutil.rmtree
 os.getpid = lambda: 1  # as in a container
 
 def replace(path, target):
@@ -22,34 +22,38 @@ def replace(path, target):
         os._exit(9)
     return rename(path, target)
 
-Path.replace = replace
-with files.new_folder(Path("out")) as folder:
+def rmtree(path, **more):
+    if sys.argv[1] == "removing":
+        os._exit(9)
+    remove(path, **more)
+
+Path.replace, files.shutil.rmtree = replace, rmtree
+with files.new_folder(Path("out"), overwrite=True) as folder:
     (folder / "a").write_text("new")
     if sys.argv[1] == "writing":
         os._exit(9)
 """
 
 
-def put(out, text):
-    with new_folder(out) as folder:
+def put(out, text, **more):
+    with new_folder(out, **more) as folder:
         (folder / "a").write_text(text)
 
 
-@pytest.mark.parametrize("empty", [False, True])
-@pytest.mark.parametrize("moment", ["writing", "between"])
-def test_a_kill_leaves_nothing_in_the_way_and_nothing_half(tmp_path, monkeypatch, moment, empty):
+@pytest.mark.parametrize(("moment", "there"), [("writing", "old"), ("between", "old"), ("removing", "new")])
+def test_a_kill_leaves_nothing_in_the_way_and_nothing_is_lost(tmp_path, monkeypatch, moment, there):
     out = tmp_path / "out"
-    if empty:
-        out.mkdir()
+    put(out, "old")
     for other in (".out.b.c.partial", ".output.b.partial"):
         (tmp_path / other).mkdir()
     command = [sys.executable, "-c", KILLED, moment]
     assert subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}).returncode == 9
-    assert not out.exists() or (empty and not any(out.iterdir()))
-    monkeypatch.setattr("os.getpid", lambda: 1)
-    put(out, "next")
     with pytest.raises(InputError, match="is already there"):
         put(out, "refused")
+    assert (out / "a").read_text() == there
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.b.c.partial", ".output.b.partial", "out"]
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    put(out, "next", overwrite=True)
     assert (out / "a").read_text() == "next"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".out.b.c.partial", ".output.b.partial", "out"]
 
