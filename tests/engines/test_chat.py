@@ -291,7 +291,6 @@ def test_a_refusal_of_every_request_ends_the_run_at_once(server, engine, guideli
     server.mood = refuse(code, {"error": {"message": "no"}}, headers)
     with pytest.raises(EngineError, match=str(code)) as caught:
         ask(engine(concurrency=1), guideline, GRADED)
-    assert not caught.value.retryable
     assert len(server.asked) == 1
     server.mood = lambda handler, body, turn: handler.reply(code, {"error": {"message": "no"}}, headers) or True
     with pytest.raises(EngineError):
@@ -326,7 +325,6 @@ def test_a_rate_limit_that_stays_ends_the_run_to_be_gone_on_with(server, engine,
     asking = engine(concurrency=1)
     with pytest.raises(EngineError, match="slow down") as caught:
         ask(asking, guideline, [pair(1)])
-    assert caught.value.retryable
     assert len(asking.pauses) == 2
     server.mood = refuse(429, {"error": {"message": "no money", "code": "insufficient_quota"}})
     asking = engine(concurrency=1)
@@ -347,7 +345,6 @@ def test_an_endpoint_that_is_gone_ends_the_run(server, engine, guideline):
     server.lists = lambda handler, body, turn: handler.reply(500, {}) or True
     with pytest.raises(EngineError) as caught:
         ask(engine(), guideline, GRADED[:2])
-    assert caught.value.retryable
 
 
 def test_an_answer_that_drips_is_given_up_at_the_deadline(server, engine, guideline):

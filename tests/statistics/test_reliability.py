@@ -5,6 +5,7 @@ import math
 import krippendorff
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -48,9 +49,13 @@ def judged(draw, low=1):
 # Several raters
 
 
+def alpha(table, values, metric="ordinal"):
+    return float(several.alpha_of(several.coincidences(table, values).sum(axis=0), values, metric))
+
+
 @pytest.mark.parametrize(("metric", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_of_krippendorffs_own_example(metric, published):
-    assert several.krippendorff_alpha(OBSERVERS, SCALE, metric) == pytest.approx(published, abs=5e-4)
+    assert alpha(OBSERVERS, SCALE, metric) == pytest.approx(published, abs=5e-4)
 
 
 def test_gwets_own_example():
@@ -64,7 +69,7 @@ def test_alpha_equals_the_krippendorff_package(table, metric):
     paired = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
     assume(len(np.unique(paired[~np.isnan(paired)])) > 1)
     oracle = krippendorff.alpha(table, value_domain=[0.0, 1.0, 2.0, 4.0], level_of_measurement=metric)
-    assert several.krippendorff_alpha(table, [0, 1, 2, 4], metric) == pytest.approx(oracle, abs=1e-9)
+    assert alpha(table, [0, 1, 2, 4], metric) == pytest.approx(oracle, abs=1e-9)
 
 
 @quick
@@ -88,15 +93,15 @@ def test_gwet_counts_a_single_rating_towards_prevalence_only():
 def test_alpha_ignores_units_with_a_single_rating_and_the_order_of_raters():
     extra = np.column_stack([OBSERVERS, [NAN, 4, NAN, NAN], [NAN] * 4])
     for metric in METRICS:
-        expected = pytest.approx(several.krippendorff_alpha(OBSERVERS, SCALE, metric))
-        assert several.krippendorff_alpha(extra[::-1], SCALE, metric) == expected
+        expected = pytest.approx(alpha(OBSERVERS, SCALE, metric))
+        assert alpha(extra[::-1], SCALE, metric) == expected
 
 
 def test_agreement_of_several_raters_can_be_undefined():
     single, alone, constant = [[1, NAN], [NAN, 2]], [[1, 2]], [[2, 2], [2, 2]]
     for metric in METRICS:
         for table in (single, alone, constant, np.empty((3, 0))):
-            assert math.isnan(several.krippendorff_alpha(table, SCALE, metric))
+            assert math.isnan(alpha(table, SCALE, metric))
     for table in (single, alone, np.empty((3, 0))):
         assert math.isnan(several.gwet_ac(table, SCALE))
     assert math.isnan(several.gwet_ac([[2, 2], [2, 2]], [2]))
@@ -123,6 +128,18 @@ def test_rank_correlation_is_undefined_for_a_constant_side(correlation):
 # Proper scores
 
 
+@quick
+@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 5)), elements=st.floats(-700, 700)))
+def test_softmax_equals_scipy(scores):
+    assert rel.softmax(scores) == pytest.approx(scipy.special.softmax(scores, axis=-1), abs=1e-15)
+    assert rel.softmax(scores[0]).shape == scores[0].shape
+
+
+def test_softmax_by_hand():
+    # Odds of 1 to 3, whatever is added to both; a label without any probability has none.
+    assert rel.softmax([5.0, 5 + math.log(3), -math.inf]) == pytest.approx([0.25, 0.75, 0.0])
+
+
 def test_brier_and_log_loss_worked_by_hand():
     shares, outcomes = [[0.7, 0.2, 0.1], [0.5, 0.5, 0.0]], [0, 1]
     # .3^2 + .2^2 + .1^2 = .14 and .5^2 + .5^2 = .5
@@ -130,6 +147,24 @@ def test_brier_and_log_loss_worked_by_hand():
     assert rel.log_loss(shares, outcomes) == pytest.approx(-(math.log(0.7) + math.log(0.5)) / 2)
     assert rel.brier_score([[1.0, 0.0]], [1]) == pytest.approx(2)
     assert rel.log_loss([[1.0, 0.0]], [1]) == pytest.approx(52 * math.log(2))  # eps is 2^-52
+
+
+def test_proper_scores_of_several_peoples_grades_worked_by_hand():
+    # Three of four people gave grade 0, one gave 1. Brier .25^2 + .15^2 + .1^2; log loss .75 of ln 2, .25 of -ln .4.
+    chances, shares = [[0.5, 0.4, 0.1]], [[0.75, 0.25, 0.0]]
+    assert rel.brier_score(chances, shares) == pytest.approx(0.0625 + 0.0225 + 0.01)
+    assert rel.log_loss(chances, shares) == pytest.approx(0.75 * math.log(2) - 0.25 * math.log(0.4))
+    assert [part.tolist() for part in rel.top_label(chances, shares)] == [[0.5], [True]]
+    with pytest.raises(ValueError, match="sum to 1"):
+        rel.brier_score(chances, [[0.75, 0.75, 0.0]])
+
+
+@quick
+@given(judged())
+def test_people_who_all_agree_are_an_outcome(data):
+    shares, outcomes = data
+    for score in (rel.brier_score, rel.log_loss):
+        assert score(shares, np.eye(3)[outcomes]) == score(shares, outcomes)
 
 
 @quick
@@ -237,8 +272,8 @@ def test_no_pairs_is_undefined_and_never_0():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: several.krippendorff_alpha([[1, 7], [1, 2]], SCALE),
-        lambda: several.krippendorff_alpha(OBSERVERS, SCALE, "ratio"),
+        lambda: alpha([[1, 7], [1, 2]], SCALE),
+        lambda: alpha(OBSERVERS, SCALE, "ratio"),
         lambda: several.gwet_ac([1, 2, 3], SCALE),
         lambda: several.gwet_ac(OBSERVERS, SCALE[::-1]),
         lambda: rel.brier_score([[0.9, 0.3]], [0]),
