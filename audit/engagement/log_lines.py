@@ -79,7 +79,8 @@ class LogLines:
                 continue
             if self._parted(lines[above]) is None:
                 message = f"{self._table.name}, line {number + above}: is not a header of {self._width} cells"
-                raise InputError(message, "write the column names on one line")
+                lone = _has_lone_cr(lines[above])
+                raise self._several(number + above) if lone else InputError(message, "write the header on one line")
             yield number + above + 1, b"\n".join(lines[above + 1 :])
             break
         yield from blocks

@@ -165,6 +165,8 @@ def test_a_lone_cr_breaks_its_line(tmp_path):
         text = data.replace(b",", b"\t") if name == "log.tsv" else data
         with pytest.raises(InputError, match=r"line 6: .*CR"):
             read(tmp_path, name, text)
+        with pytest.raises(InputError, match=r"line 1: .*CR"):
+            read(tmp_path, name, text.replace(b"\n", b"\r"))
 
 
 def objects(rows):
@@ -341,11 +343,16 @@ def test_the_option_settles_where_ranks_begin(tmp_path):
 def test_few_zeros_are_asked_about(tmp_path):
     ones = "".join(f"t{i},q,A,1,impression\n" for i in range(21))
     zeros = "".join(f"z{i},q,A,0,impression\n" for i in range(2))
-    with pytest.raises(InputError, match="2 rows are at position 0 and 21 at") as caught:
+    with pytest.raises(InputError, match="2 impressions are at position 0 and 21 at") as caught:
         ranks(tmp_path, EVENT_HEAD + ones + zeros)
     assert "--first-position" in caught.value.hint
     assert account(ranks(tmp_path, EVENT_HEAD + ones + zeros, 1)[0]) == (23, 21, {"bad_position": 2})
     assert account(ranks(tmp_path, EVENT_HEAD + ones + zeros, 0)[0]) == (23, 23, {})
+    # Clicks whose rank was not logged do not move the impressions'.
+    clicks = "".join(f"t{i},q,A,0,click\n" for i in range(21))
+    with pytest.raises(InputError, match="0 impressions are at position 0 and 21 at"):
+        ranks(tmp_path, EVENT_HEAD + ones + clicks)
+    assert account(ranks(tmp_path, EVENT_HEAD + ones + clicks, 1)[0]) == (42, 21, {"bad_position": 21})
     # A tenth is enough; zeros of other actions say nothing.
     assert ranks(tmp_path, EVENT_HEAD + ones[: len(ones) * 20 // 21 + 1] + zeros)[0].first_position == 0
     assert ranks(tmp_path, EVENT_HEAD + ones + "s,q,A,0,hover\n" * 90)[0].first_position == 1
