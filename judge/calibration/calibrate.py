@@ -62,16 +62,8 @@ class HeldOut(Record):
     """Which query each pair belongs to, counted from 0."""
 
 
-DECIDING: tuple[str, ...] = (
-    "weights",
-    "adapter",
-    "declared_adapter",
-    "served",
-    "guideline_digest",
-    "template_digest",
-    "fields",
-)
-DECIDING += ("budgets",)
+DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
+DECIDING += ("guideline_digest", "template_digest", "fields", "budgets")
 """Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
 
 

@@ -17,6 +17,7 @@ from audit.engagement import log_lines
 from audit.engagement.aggregate import Rules, aggregate
 from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
+from judge.tables.rows import Table
 
 HEAD = ["search_id", "query", "candidate_id", "position", "clicked"]
 COUNTS = ["query", "candidate_id", "position", "impressions", "clicks"]
@@ -114,6 +115,35 @@ def test_quoted_cells_are_read(tmp_path):
     # The third and the last are empty; after the sixth's closing quote goes on what cannot; the seventh's is open.
     assert account(found) == (8, 4, {"unreadable": 2, "no_query": 2})
     assert sums == (4, 4)
+
+
+@pytest.mark.parametrize("block", [16, 2**21])
+def test_quoted_cells_hold_what_csv_says(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(log_lines, "BLOCK", block)
+    texts = [
+        '"red, shoe"',
+        '"12"" tv"',
+        '""',
+        '"a"',
+        '12 inch" tv',
+        '"""a"""',
+        ' "a"',
+        '"naïve, \u3000"',
+        "plain",
+        '"a',
+    ]
+    lines = [f'"s{i}",{text},A,1,1' for i, text in enumerate([*texts, *texts[:9]])]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join([",".join(HEAD), *lines, ""]), "utf-8", newline="\r\n")
+    table = Table(path)
+    found = log_lines.LogLines(table, [(name, index) for index, name in enumerate(HEAD)])
+    rows = [tuple(row.values()) for batch in found.reader() for row in batch.to_pylist()]
+    # By Python's csv, a line at a time: an empty cell is null, and the open quote breaks its own line.
+    cells = [next(csv.reader([line])) for line in lines if not line.endswith('"a,A,1,1')]
+    expected = [(*(cell or None for cell in row), None) for row in cells]
+    broken = (*[None] * len(HEAD), "unreadable")
+    assert sorted(rows, key=repr) == sorted([*expected, broken], key=repr)
+    assert (len(rows), found.counted()) == (19, 19)
 
 
 @small
