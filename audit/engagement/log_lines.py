@@ -22,6 +22,8 @@ from judge.tables.rows import Table
 
 BLOCK = 2**21
 """Bytes read at once: as much as one broken line sends through the slower path."""
+QUOTED = re.compile(rb'^[^"\n]*"[^\n]*', re.MULTILINE)
+"""A line that holds a quote."""
 ONE_LINE = "write each row on one line, double the quotes inside quoted cells, or give the log as JSONL or Parquet"
 
 
@@ -122,8 +124,11 @@ class LogLines:
         import pyarrow as pa
 
         quotes, lone = self._separator == "," and b'"' in data, _has_lone_cr(data)
-        if not quotes and not lone and (table := self._parsed(data, schema)) is not None:
-            return table
+        enclosing = quotes and not self._open and all(map(self._well_quoted.fullmatch, QUOTED.findall(data)))
+        if not lone and (enclosing or not quotes):
+            table = self._parsed(data, schema, '"' if quotes else False)
+            if table is not None:
+                return table
         lines = data.split(b"\n")
         odd = [(index, line) for index, line in enumerate(lines, number) if b'"' in line]
         plain = [line for line in lines[:-1] if b'"' not in line]
