@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 import pytest
 
-from cli.serving import note_other_base
 from judge.engines import Judge, Serving
 from judge.engines.applying import check_lora
 from judge.engines.transformers import TransformersEngine
 from judge.engines.vllm import Adapter
 from judge.errors import ModelError
 from judge.records import Prompt
+from relevance_judge.cli.serving import note_other_base
 
 PROMPTS = [Prompt((3, 4), (5, 6 + i % 3), (20 + i, 9), (30, 31, 32)) for i in range(6)]
 ALL = ["q_proj", "v_proj", "down_proj"]
