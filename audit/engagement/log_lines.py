@@ -4,15 +4,17 @@ In a log a row is one physical line, ended by LF or CRLF in any mixture: a quote
 and no other. Where a later line closes it as a cell, a cell of several lines and rows between two stray quotes look the
 same: refused. In TSV a quote is a letter. A CR inside a line makes it unreadable; if it parts rows, refused.
 
-Arrow parses blocks without quotes, believed where it finds as many rows as line ends; the lines that are not plain go
-through Python's `csv`, one at a time. `LineCounter` counts the same bytes, and knows of no cells.
+Arrow parses lines without quotes, and lines whose quotes enclose whole cells, believed where it finds as many rows as
+line ends; what is neither goes through Python's `csv`, a line at a time. `LineCounter` counts the same bytes, and knows
+of no cells.
 """
 
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from audit.engagement.json_lines import is_text, json_lines
 from judge.errors import InputError
 from judge.tables.line_count import BOM, CHUNK, LineCounter, open_bytes
 from judge.tables.lines import LIMIT
@@ -20,6 +22,8 @@ from judge.tables.rows import Table
 
 BLOCK = 2**21
 """Bytes read at once: as much as one broken line sends through the slower path."""
+QUOTED = re.compile(rb'^[^"\n]*"[^\n]*', re.MULTILINE)
+"""A line that holds a quote."""
 ONE_LINE = "write each row on one line, double the quotes inside quoted cells, or give the log as JSONL or Parquet"
 
 
@@ -37,6 +41,8 @@ class LogLines:
         self._separator = "\t" if table.format == ".tsv" else ","
         self._blank = b" \v\f\r" if self._separator == "\t" else b" \t\v\f\r"
         self._width = len(table.columns or ())
+        cell = rb'(?:[^",\r]*|"[^"\r]*(?:""[^"\r]*)*")'
+        self._well_quoted = re.compile(rb"(%b(?:,%b){%d})\r*" % (cell, cell, max(self._width - 1, 0)))
         self._counter = LineCounter()
         self._open: tuple[int, str] | None = None
         """The number and text of the last line with an open quote that no line has closed or contradicted yet."""
@@ -63,7 +69,7 @@ class LogLines:
         try:
             blocks = self._blocks()
             if self._table.columns is None:
-                yield from (_json_lines(self._with_ends(number, data), schema) for number, data in blocks)
+                yield from (json_lines(self._with_ends(number, data), schema) for number, data in blocks)
             else:
                 for number, data in self._below_header(blocks):
                     yield from self._cells(number, data, schema).to_batches()
@@ -79,7 +85,8 @@ class LogLines:
                 continue
             if self._parted(lines[above]) is None:
                 message = f"{self._table.name}, line {number + above}: is not a header of {self._width} cells"
-                raise InputError(message, "write the column names on one line")
+                lone = _has_lone_cr(lines[above])
+                raise self._several(number + above) if lone else InputError(message, "write the header on one line")
             yield number + above + 1, b"\n".join(lines[above + 1 :])
             break
         yield from blocks
@@ -117,8 +124,11 @@ class LogLines:
         import pyarrow as pa
 
         quotes, lone = self._separator == "," and b'"' in data, _has_lone_cr(data)
-        if not quotes and not lone and (table := self._parsed(data, schema)) is not None:
-            return table
+        enclosing = quotes and not self._open and all(map(self._well_quoted.fullmatch, QUOTED.findall(data)))
+        if not lone and (enclosing or not quotes):
+            table = self._parsed(data, schema, '"' if quotes else False)
+            if table is not None:
+                return table
         lines = data.split(b"\n")
         odd = [(index, line) for index, line in enumerate(lines, number) if b'"' in line]
         plain = [line for line in lines[:-1] if b'"' not in line]
@@ -135,13 +145,19 @@ class LogLines:
         if table is None:
             odd = list(enumerate(lines, number))  # some line is not UTF-8
         odd = [(index, line) for index, line in odd if line.strip(self._blank)]
-        rows = [self._row(index, line) for index, line in odd]
+        rows, well, text = [], [b""], quotes and is_text(data)
+        for index, line in odd:
+            if text and not self._open and (found := self._well_quoted.fullmatch(line)):
+                well.insert(-1, found[1])
+            else:
+                rows.append(self._row(index, line))
         columns = list(zip(*rows, strict=True)) or [()] * len(schema)
         own = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
-        return own if table is None else pa.concat_tables([table, own])
+        between = self._parsed(b"\n".join(well), schema, '"') if well[1:] else None
+        return pa.concat_tables([part for part in (table, between, own) if part is not None])
 
-    def _parsed(self, data: bytes, schema: Any) -> Any:
-        """Lines without quotes and lone CRs as Arrow parts them, or null if any of them is no row."""
+    def _parsed(self, data: bytes, schema: Any, quote: str | Literal[False] = False) -> Any:
+        """Lines without lone CRs, and without quotes but `quote`, as Arrow parts them, or null if any is no row."""
         import pyarrow as pa
         from pyarrow import csv as arrow
 
@@ -150,7 +166,7 @@ class LogLines:
             table = arrow.read_csv(
                 pa.BufferReader(data),
                 arrow.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-                arrow.ParseOptions(delimiter=self._separator, quote_char=False),
+                arrow.ParseOptions(delimiter=self._separator, quote_char=quote),
                 arrow.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()),
                     include_columns=list(dict.fromkeys(str(index) for _, index in self._wanted)),
@@ -224,26 +240,6 @@ def _read_csv(*lines: str) -> tuple[list[str] | None, bool]:
         return next(reader), reader.line_num <= len(lines)
     except csv.Error:
         return None, reader.line_num <= len(lines)
-
-
-def _json_lines(data: bytes, schema: Any) -> Any:
-    """A block of lines as one Arrow column; one that is not UTF-8 is null."""
-    import numpy as np
-    import pyarrow as pa
-
-    if not _is_text(data):
-        lines = [line if _is_text(line) else None for line in data.split(b"\n")[:-1]]
-        return pa.record_batch([pa.array(lines, pa.binary()).cast(pa.string())], schema=schema)
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")).astype(np.int32) + 1
-    offsets = pa.py_buffer(np.concatenate([np.zeros(1, np.int32), ends]))
-    return pa.record_batch([pa.StringArray.from_buffers(len(ends), offsets, pa.py_buffer(data))], schema=schema)
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        return data.isascii() or bool(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
 
 
 def _has_lone_cr(data: bytes) -> bool:

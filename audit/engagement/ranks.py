@@ -9,6 +9,7 @@ from typing import Any
 
 from audit.engagement.source import Opened
 from judge.errors import InputError
+from judge.records import counted
 
 FEW = 0.1
 
@@ -16,7 +17,8 @@ FEW = 0.1
 def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int | None) -> int:
     """The rank of the first result, 0 or 1: as `given`, or by what the view `raw` has at either.
 
-    Rows of the known actions count one each; those of counts as many as their impressions. Needs the macro `whole`.
+    Impressions count one each, rows of counts as many as their impressions: other events have their impression's rank,
+    and often 0 where it was not logged. Needs the macro `whole`.
 
     Raises:
         InputError: So few results stand at 0 that it cannot be told.
@@ -27,16 +29,16 @@ def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int
     if opened.shape == "counts":
         weight = "greatest(coalesce(whole(impressions), 0), 0)"
     elif opened.shape != "impressions":
-        where = f"action IN {actions}"
+        weight, where = "(action = 'impression')::INTEGER", f"action IN {actions}"
     zeros, ones, any_zero = db.execute(f"""SELECT coalesce(sum({weight}) FILTER (rank = 0), 0),
         coalesce(sum({weight}) FILTER (rank = 1), 0), count(*) FILTER (rank = 0)
         FROM (SELECT *, whole(position) AS rank FROM raw) WHERE {where}""").fetchone()
     if not any_zero:
         return 1
     if zeros < FEW * ones:
-        what = "impressions" if opened.shape == "counts" else "rows"
+        others = f", with {counted(any_zero, 'row')} at 0 in all" if any_zero != zeros else ""
         raise InputError(
-            f"{opened.name}: {int(zeros):,} {what} are at position 0 and {int(ones):,} at position 1: "
+            f"{opened.name}: {int(zeros):,} impressions are at position 0 and {int(ones):,} at position 1{others}: "
             "do its ranks count from 0?",
             "if they do, give --first-position 0; --first-position 1 sets the rows at 0 aside as bad_position",
         )

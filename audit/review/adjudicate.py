@@ -134,7 +134,7 @@ def check_independent(run: Run, parts: Mapping[str, str | None], manner: Manner)
 def _origins(parts: Mapping[str, str | None], tuned: Tuned | None) -> set[tuple[str, str | None]]:
     """What a judge is made of: the weights and the adapter that are loaded, and those that were merged into one."""
     weights = parts.get("weights")
-    found = {(weights, parts.get("adapter"))} if weights else set()
+    found = {(weights, parts.get("adapter") or parts.get("declared_adapter"))} if weights else set()
     return found | ({(tuned.base.weights, tuned.merged)} if tuned and tuned.merged else set())
 
 

@@ -18,8 +18,8 @@ READ = frozenset(
 )
 
 
-def read_decisions(run: Run, path: Path, author: str | None, name: str | None = None) -> list[Decision]:
-    """People's decisions out of a filled-in sheet (CSV, TSV, JSONL or Parquet); rows without a decision are left out.
+def read_decisions(run: Run, path: Path, author: str | None, name: str | None = None) -> tuple[list[Decision], int]:
+    """People's decisions out of a filled-in sheet (CSV, TSV, JSONL or Parquet), and how many rows decide nothing.
 
     A row may also be a line of a `decisions.jsonl`: the agreement report's, or another run's. Where a row's query has
     another id than in the run, and one of the two is made of the query's words, its words name it.
@@ -74,7 +74,7 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
                 source=given["source"],
             )
         )
-    return found
+    return found, read - len(found)
 
 
 def _given(table: Table, row: Row) -> dict[str, str]:

@@ -60,7 +60,8 @@ class HeldOut(Record):
     """Which query each pair belongs to, counted from 0."""
 
 
-DECIDING = ("weights", "adapter", "served", "guideline_digest", "template_digest", "fields", "budgets")
+DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
+DECIDING += ("guideline_digest", "template_digest", "fields", "budgets")
 """Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
 
 
@@ -88,7 +89,8 @@ class Calibration(Record):
 
     def differences(self, parts: Mapping[str, str | None]) -> list[str]:
         """One line for each part in which the judge of a fingerprint differs from the one that this was fitted for."""
-        return Fingerprint(parts=self.parts).differences(Fingerprint(parts={n: parts.get(n) for n in self.parts}))
+        own, other = ({name: held.get(name) for name in DECIDING} for held in (self.parts, parts))
+        return Fingerprint(parts=own).differences(Fingerprint(parts=other)) if self.parts else []
 
     def apply(self, logprobs: npt.ArrayLike) -> Floats:
         """Calibrated probabilities, shape (..., K), of log-probabilities of that shape."""

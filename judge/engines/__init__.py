@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from judge.engines.chat.engine import ChatEngine
@@ -15,6 +15,7 @@ from judge.engines.options import EngineOptions, default_options
 from judge.engines.weights import check_whole
 from judge.errors import InputError, ModelError, install
 from judge.fingerprint import adapter_digest
+from judge.models.embedded import EMBEDDED, HUB_NAME
 from judge.models.model import JudgeModel, find_model
 from judge.records import Outcome, Pair
 from judge.words.guideline import Guideline
@@ -155,7 +156,8 @@ class Judge:
     @property
     def parts(self) -> dict[str, str | None]:
         """What the judge adds to a fingerprint. Engines are not in it: they give the same labels; but for an endpoint,
-        whose computing only its operator knows, and of whose models one is named."""
+        whose computing only its operator knows, and of whose models one is named. That it applies the adapter it is
+        asked as, nobody here can prove: that adapter is `declared_adapter`, and `adapter` is one that took effect."""
         model, adapter = self.model, self._adapter_digest
         parts = {"judge": model.name, "revision": model.revision, "weights": model.weights, "adapter": adapter}
         if self.serving.engine == "fake":
@@ -168,8 +170,9 @@ class Judge:
         parts["tokenizer"] = model.tokenizer
         if self.serving.engine != "server":
             return {**parts, "dtype": best_device()[1]}
-        served = self.options.server.model
-        return {**parts, "dtype": "as served", **({"served": served} if served else {})}
+        declared = {"adapter": None, "declared_adapter": adapter} if adapter else {}
+        served = {"served": self.options.server.model} if self.options.server.model else {}
+        return {**parts, "dtype": "as served", **declared, **served}
 
     @cached_property
     def _adapter_digest(self) -> str | None:
@@ -183,6 +186,20 @@ class Judge:
 
             check_lora(self.serving.adapter, self.model.directory)
         return found
+
+    @property
+    def other_base(self) -> str | None:
+        """The base that the adapter says it was trained on, where its name is not this model's: shapes may be the same.
+
+        Folders differ from machine to machine, so that only the last part of a name counts.
+        """
+        if self.serving.adapter is None or self.serving.engine not in ("transformers", "vllm"):
+            return None
+        from judge.engines.lora import read_lora
+
+        named = read_lora(self.serving.adapter).config.base_model_name_or_path or ""
+        same = {_last(self.model.name), *([_last(HUB_NAME)] if self.model.name == EMBEDDED else [])}
+        return named if _last(named) and _last(named) not in same else None
 
     def open(self) -> Engine:
         """Load the weights, or reach the endpoint."""
@@ -202,6 +219,10 @@ class Judge:
         from judge.engines.transformers import TransformersEngine
 
         return TransformersEngine(directory, options.transformers, serving.adapter)
+
+
+def _last(name: str) -> str:
+    return PurePath(name).name.partition("@")[0].casefold()
 
 
 def check_engine(name: str, url: str | None = None) -> None:

@@ -244,10 +244,13 @@ def read_calibration(path: Path) -> Calibration:
     """A file that `judge calibrate` wrote.
 
     Raises:
-        InputError: It cannot be read, or is none.
+        InputError: It cannot be read, is none, or does not say whose probabilities it is for.
     """
     try:
-        return Calibration.model_validate_json(path.read_bytes())
+        found = Calibration.model_validate_json(path.read_bytes())
+        wrong = "" if found.parts else "does not say which judge it was fitted for"
     except (OSError, ValidationError) as error:
-        what = error.strerror if isinstance(error, OSError) else "is no calibration"
-        raise InputError(f"{path}: {what}", "make one with `judge calibrate RUN RATINGS --out FILE`") from None
+        wrong = error.strerror or "cannot be read" if isinstance(error, OSError) else "is no calibration"
+    if wrong:
+        raise InputError(f"{path}: {wrong}", "make one with `judge calibrate RUN RATINGS --out FILE`")
+    return found

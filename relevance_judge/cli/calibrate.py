@@ -100,7 +100,7 @@ def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
 
     parts = run.manifest.parts
     merged = tuned.adapter is None
-    return parts.get("adapter") == tuned.adapter and (
+    return (parts.get("adapter") or parts.get("declared_adapter")) == tuned.adapter and (
         not merged or parts.get("weights") == find_model(str(adapter)).weights
     )
 

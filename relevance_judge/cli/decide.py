@@ -39,13 +39,13 @@ def decide(
 
     opened = Run.open(run)
     with input_file(file) as (path, name):
-        found = read_decisions(opened, path, author, name)
+        found, undecided = read_decisions(opened, path, author, name)
     decisions = Decisions(opened.path)
     new = decisions.unknown(found)
     decisions.append(new)
     counts, there = Counter(str(decision.verdict) for decision in new), len(found) - len(new)
     if json:
-        show_json({"decisions": len(new), **counts, "already_there": there})
+        show_json({"decisions": len(new), **counts, "already_there": there, "undecided": undecided})
         return
     listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
     # A sheet may give the label's own grade: whoever counts the changes would miss it.
@@ -54,4 +54,5 @@ def decide(
         f"{counted(len(new), 'decision')} appended"
         + (f": {listed}" if listed else "")
         + (f"; {there:,} were already there" if there else "")
+        + (f"; {counted(undecided, 'row')} without a decision" if undecided else "")
     )

@@ -29,6 +29,7 @@ from relevance_judge.cli.serving import (
     Samples,
     Url,
     default_judge,
+    note_other_base,
     read_serving,
 )
 
@@ -132,6 +133,7 @@ def label(
                     say(note)
                 base = f" on {work.judge.model.name}" if manner.adapter else ""
                 say(f"loading {who}{base}")
+                note_other_base(work.judge)
                 with progress("judging", rows, done) as advance:
                     work.go_on(run, advance)
             run.finish(usage_of(run, rate))

@@ -18,6 +18,7 @@ from relevance_judge.cli.serving import (
     JudgeName,
     Url,
     default_judge,
+    note_other_base,
     read_serving,
 )
 
@@ -65,6 +66,7 @@ def probe(
         raise InputError(f"{name}: holds no pair to judge", "`judge validate` says why")
     asked = Judge(manner.model, serving)
     say(f"loading {asked.model.name}")
+    note_other_base(asked)
     with progress("probing", len(chosen) * (1 + len(PERTURBATIONS))) as advance:
         found = ask(chosen, asked, policy, manner=manner, progress=advance)
     if json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from judge.engines import Serving
+    from judge.engines import Judge, Serving
     from judge.engines.options import EngineOptions
 
 JudgeName = Annotated[
@@ -71,6 +71,15 @@ def default_judge(engine: str) -> str:
     return SHIPPED if engine in ("transformers", "vllm") and shipped_directory(SHIPPED) else EMBEDDED
 
 
+def note_other_base(judge: "Judge") -> None:
+    """A note on standard error where an adapter names another base than the one it is put on."""
+    from relevance_judge.cli.output import show
+
+    if named := judge.other_base:
+        fix = "if these are other weights, its labels mean nothing"
+        show(f"note: the adapter names {named[:80]!r} as its base, and is put on {judge.model.name!r}: {fix}", err=True)
+
+
 def read_serving(
     engine: str,
     url: str | None,
@@ -107,7 +116,13 @@ def read_serving(
         raise InputError(
             f"--adapter {adapter}: {judge or 'the default judge'} is an adapter already", "name its base with --judge"
         )
-    return Serving(engine, _changed(load_options(config), engine, chat), url, adapter or taught)
+    options = _changed(load_options(config), engine, chat)
+    if engine == "server" and taught is not None and not options.server.model:
+        raise InputError(
+            f"--judge {judge or taught}: is an adapter, and only its endpoint knows which of its models applies it",
+            "name the model that does: server.model in --engine-config",
+        )
+    return Serving(engine, options, url, adapter or taught)
 
 
 def _changed(options: "EngineOptions", engine: str, given: Mapping[str, int | None]) -> "EngineOptions":

@@ -168,6 +168,13 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     assert "guideline_digest: " in refused.err
     assert "weights" not in refused.err
     assert not (tmp_path / "other").exists()
+    # One that leaves out whose it is would fit every judge.
+    said = json.loads(file.read_text())
+    for parts, why in (({}, "does not say which judge"), ({"fields": said["parts"]["fields"]}, "weights: None")):
+        (tmp_path / "anyone.json").write_text(json.dumps(said | {"parts": parts}))
+        given = ("--calibration", "anyone.json", "--out", "other")
+        assert why in main("label", rated_file, "--engine", "fake", *given, code=2).err
+        assert not (tmp_path / "other").exists()
     refused = main("calibrate", "fitted", rated_file, code=2)
     assert "calibrated already" in refused.err
     assert "--calibration none" in refused.err

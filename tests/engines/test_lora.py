@@ -7,11 +7,13 @@ import warnings
 import numpy as np
 import pytest
 
+from judge.engines import Judge, Serving
 from judge.engines.applying import check_lora
 from judge.engines.transformers import TransformersEngine
 from judge.engines.vllm import Adapter
 from judge.errors import ModelError
 from judge.records import Prompt
+from relevance_judge.cli.serving import note_other_base
 
 PROMPTS = [Prompt((3, 4), (5, 6 + i % 3), (20 + i, 9), (30, 31, 32)) for i in range(6)]
 ALL = ["q_proj", "v_proj", "down_proj"]
@@ -228,3 +230,21 @@ def test_own_copies_of_the_vocabulary_must_be_those_of_the_base(tied_base, tmp_p
     rewrite(adapter, lambda t: {name: v + ("base_layer" in name) for name, v in t.items()})
     with pytest.raises(ModelError, match="brings weights of its own for 'lm_head'"):
         logprobs(tied_base, adapter)
+
+
+def test_an_adapter_that_names_another_base_is_noted(tiny_base, tmp_path, capsys):
+    adapter = peft_adapter(tiny_base, tmp_path / "adapter", ["q_proj"])
+    path = adapter / "adapter_config.json"
+    config = json.loads(path.read_text())
+    judge = Judge(str(tiny_base), Serving(adapter=adapter))
+    # Its own base, elsewhere, by another case, or unnamed; then another one of the same shapes.
+    same = [str(tiny_base), f"/elsewhere/{tiny_base.name.upper()}", f"owner/{tiny_base.name}@main", None, ""]
+    for named, noted in [(name, None) for name in same] + [("owner/Other-0.1B", "owner/Other-0.1B")]:
+        path.write_text(json.dumps(config | {"base_model_name_or_path": named}))
+        assert judge.other_base == noted
+        note_other_base(judge)
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert ("owner/Other-0.1B" in said.err) == bool(noted)
+    assert judge.parts["adapter"], "it is a note, and no refusal"
+    assert Judge("-", Serving("fake", adapter=adapter)).other_base is None

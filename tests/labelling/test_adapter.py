@@ -12,6 +12,8 @@ from conftest import write_tuned as write
 from finetune.config import load_config
 from finetune.job import _writing as writing
 from finetune.outcome import base_of, store
+from judge.engines import Judge, Serving
+from judge.engines.options import default_options
 from judge.errors import InputError, ModelError
 from judge.fingerprint import Fingerprint, adapter_digest
 from judge.labelling.config import Base, Manner, Wishes, find_manner, read_tuned
@@ -57,7 +59,8 @@ def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, tun
     assert (len(policy.values), manner.calibration) == (4, None)
     with pytest.raises(InputError, match="this judge has no calibration"):
         find_manner(replace(forced, max_noise=0.9))
-    (directory / "calibration.json").write_text(tuned.calibration.model_dump_json())
+    whose = tuned.calibration.model_copy(update={"parts": {"weights": "w"}})
+    (directory / "calibration.json").write_text(whose.model_dump_json())
     with pytest.raises(InputError, match="calibration is for 3 grades, 'esci-four-level' has 4"):
         find_manner(replace(forced, calibration=directory / "calibration.json"))
     # Insisting, as on a changed template, is no wish for fields and budgets other than those of the training.
@@ -95,6 +98,18 @@ def test_another_base_or_other_label_tokens_are_refused(tuned):
         manner.check(JudgeModel("owner/name", Path("base"), None, None, "v"), ids)
     with pytest.raises(ModelError, match="labels have other tokens"):
         manner.check(JudgeModel("owner/name", Path("base"), None, None, "w"), (48, 49, 51))
+
+
+def test_a_served_adapter_is_declared_and_its_model_named(main, directory, tiny_base, rated_file, tmp_path):
+    options = default_options().changed(server={"model": "shop-judge"})
+    parts = Judge(str(tiny_base), Serving("server", options, "http://127.0.0.1:9/v1", directory)).parts
+    # What the endpoint applies, nobody here has seen.
+    assert (parts["adapter"], parts["declared_adapter"]) == (None, adapter_digest(directory))
+    assert (parts["served"], parts["dtype"]) == ("shop-judge", "as served")
+    url = ("--engine", "server", "--url", "http://127.0.0.1:9/v1")
+    refused = main("label", rated_file, "--judge", directory, *url, "--out", "run", code=2)
+    assert "server.model" in refused.err, "of its models, one applies the adapter"
+    assert not (tmp_path / "run").exists()
 
 
 def test_labels_name_the_adapter_and_the_calibration_in_their_fingerprint(main, directory, rated_file, tmp_path):

@@ -17,6 +17,7 @@ from audit.engagement import log_lines
 from audit.engagement.aggregate import Rules, aggregate
 from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
+from judge.tables.rows import Table
 
 HEAD = ["search_id", "query", "candidate_id", "position", "clicked"]
 COUNTS = ["query", "candidate_id", "position", "impressions", "clicks"]
@@ -116,6 +117,35 @@ def test_quoted_cells_are_read(tmp_path):
     assert sums == (4, 4)
 
 
+@pytest.mark.parametrize("block", [16, 2**21])
+def test_quoted_cells_hold_what_csv_says(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(log_lines, "BLOCK", block)
+    texts = [
+        '"red, shoe"',
+        '"12"" tv"',
+        '""',
+        '"a"',
+        '12 inch" tv',
+        '"""a"""',
+        ' "a"',
+        '"naïve, \u3000"',
+        "plain",
+        '"a',
+    ]
+    lines = [f'"s{i}",{text},A,1,1' for i, text in enumerate([*texts, *texts[:9]])]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join([",".join(HEAD), *lines, ""]), "utf-8", newline="\r\n")
+    table = Table(path)
+    found = log_lines.LogLines(table, [(name, index) for index, name in enumerate(HEAD)])
+    rows = [tuple(row.values()) for batch in found.reader() for row in batch.to_pylist()]
+    # By Python's csv, a line at a time: an empty cell is null, and the open quote breaks its own line.
+    cells = [next(csv.reader([line])) for line in lines if not line.endswith('"a,A,1,1')]
+    expected = [(*(cell or None for cell in row), None) for row in cells]
+    broken = (*[None] * len(HEAD), "unreadable")
+    assert sorted(rows, key=repr) == sorted([*expected, broken], key=repr)
+    assert (len(rows), found.counted()) == (19, 19)
+
+
 @small
 @pytest.mark.parametrize("name", ["log.tsv", "log.tsv.gz"])
 def test_a_quote_is_a_letter_in_tsv(tmp_path, name):
@@ -165,6 +195,8 @@ def test_a_lone_cr_breaks_its_line(tmp_path):
         text = data.replace(b",", b"\t") if name == "log.tsv" else data
         with pytest.raises(InputError, match=r"line 6: .*CR"):
             read(tmp_path, name, text)
+        with pytest.raises(InputError, match=r"line 1: .*CR"):
+            read(tmp_path, name, text.replace(b"\n", b"\r"))
 
 
 def objects(rows):
@@ -341,11 +373,16 @@ def test_the_option_settles_where_ranks_begin(tmp_path):
 def test_few_zeros_are_asked_about(tmp_path):
     ones = "".join(f"t{i},q,A,1,impression\n" for i in range(21))
     zeros = "".join(f"z{i},q,A,0,impression\n" for i in range(2))
-    with pytest.raises(InputError, match="2 rows are at position 0 and 21 at") as caught:
+    with pytest.raises(InputError, match="2 impressions are at position 0 and 21 at") as caught:
         ranks(tmp_path, EVENT_HEAD + ones + zeros)
     assert "--first-position" in caught.value.hint
     assert account(ranks(tmp_path, EVENT_HEAD + ones + zeros, 1)[0]) == (23, 21, {"bad_position": 2})
     assert account(ranks(tmp_path, EVENT_HEAD + ones + zeros, 0)[0]) == (23, 23, {})
+    # Clicks whose rank was not logged do not move the impressions'.
+    clicks = "".join(f"t{i},q,A,0,click\n" for i in range(21))
+    with pytest.raises(InputError, match="0 impressions are at position 0 and 21 at"):
+        ranks(tmp_path, EVENT_HEAD + ones + clicks)
+    assert account(ranks(tmp_path, EVENT_HEAD + ones + clicks, 1)[0]) == (42, 21, {"bad_position": 21})
     # A tenth is enough; zeros of other actions say nothing.
     assert ranks(tmp_path, EVENT_HEAD + ones[: len(ones) * 20 // 21 + 1] + zeros)[0].first_position == 0
     assert ranks(tmp_path, EVENT_HEAD + ones + "s,q,A,0,hover\n" * 90)[0].first_position == 1

@@ -72,7 +72,7 @@ def test_a_sheet_that_comes_twice_is_appended_once(main, tmp_path):
     # Ana changes her mind on p1, Ben says of p2 what she said, and p3 stands twice in the sheet.
     sheet.write_text(head + "q,p1,0,Ana,2026-09-08\nq,p2,0,Ben,\nq,p3,keep,Ana,\nq,p3,keep,Ana,\n")
     found = main("decide", "run", sheet, "--json").json
-    assert found == {"decisions": 3, "change": 1, "keep": 2, "already_there": 1}
+    assert found == {"decisions": 3, "change": 1, "keep": 2, "already_there": 1, "undecided": 0}
     sheet.write_text(head + "q,p1,2,Ana,2026-09-09\n")
     assert main("decide", "run", sheet).out == "1 decision appended: 1 change\n", "she said it, but not last"
     # The whole history once more: her earlier words are there, too.
@@ -126,7 +126,11 @@ def test_a_file_that_decides_nothing_or_is_no_utf_8_is_refused(main, tmp_path):
     assert "row 1, field 'reason': is not UTF-8 text" in error
     assert "save the file as UTF-8" in error
     sheet.write_text("query_id,candidate_id,decision,author\nq,p1,,\n")
-    assert main("decide", "run", sheet).out == "0 decisions appended\n"
+    assert main("decide", "run", sheet).out == "0 decisions appended; 1 row without a decision\n"
+    # 4 rows: 1 is appended, 1 said before, 2 say nothing.
+    sheet.write_text("query_id,candidate_id,decision,author\nq,p1,2,Ana\nq,p1,,Ana\nq,p1,2,Ana\n\nq,p1, ,\n")
+    found = main("decide", "run", sheet, "--json").json
+    assert (found["decisions"], found["already_there"], found["undecided"]) == (1, 1, 2)
 
 
 def test_a_line_break_in_a_product_stays_within_its_cell_of_the_sheet(tmp_path):
