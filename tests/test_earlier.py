@@ -82,7 +82,11 @@ def test_rows_are_counted_by_status_and_grade(main):
 def test_every_row_is_exported_with_its_query_id_label_and_latest_decision(main, earlier):
     main("export", "labelled", "--to", "jsonl", "--out", "again.jsonl")
     before, after = lines(earlier / "exports" / "all.jsonl"), lines(earlier / "again.jsonl")
-    assert [{name: row[name] for name in old} for old, row in zip(before, after, strict=True)] == before
+    # A judge that only repeated the label settles nothing any more: of its two decisions the label is what stays.
+    kept = [name for name in before[0] if not name.startswith(("decided", "decision"))]
+    for old, row in zip(before, after, strict=True):
+        names = kept if (old["query_id"], old["candidate_id"]) in REPEATED else old
+        assert {name: row[name] for name in names} == {name: old[name] for name in names}
     # An id that a query did not bring is the digest of its text, letter by letter, without the space around it: of one
     # text in two normal forms, with another space, or in capitals, each has its own.
     given = {row["query"].strip() for row in rows(earlier / "pairs.csv")} - {""}
@@ -247,7 +251,7 @@ def test_the_review_page_shows_the_flags(earlier):
 
 def test_another_judge_adjudicates_what_people_graded(main, earlier):
     found = main("adjudicate", "imported", "--with", "smollm2-135m", "--engine", "fake", "--json").json
-    assert found["decisions"] == 3
+    assert found["opinions"] == 3
     decided = lines(earlier / "imported" / "decisions.jsonl")
     assert pairs_of(decided) == pairs_of(pq.read_table(earlier / "imported" / "flags.parquet").to_pylist())
     assert {line["author"] for line in decided} == {"judge fake"}

@@ -94,7 +94,7 @@ def test_a_file_is_unpacked_once_with_its_own_weights_and_tokens(cache, tmp_path
     assert local_directory(str(path)) == found.directory
 
 
-UNPACK = "import sys; from judge.model import find_model; print(find_model(sys.argv[1]).directory)"
+UNPACK = "import sys; from judge.models.model import find_model; print(find_model(sys.argv[1]).directory)"
 
 
 def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(cache, tmp_path):

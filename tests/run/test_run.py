@@ -1,5 +1,6 @@
 """A run directory: nothing is lost, nothing is judged twice, two fingerprints never mix."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -37,14 +38,14 @@ from judge.words.prompt import PromptBuilder
 SLOW = """
 import sys
 from pathlib import Path
-import judge.label as labelling
+import judge.labelling.label as labelling
 from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
-from judge.guideline import load_guideline
-from judge.job import Labelling
-from judge.pairs import Source
-from judge.prompt import PromptBuilder
-from judge.store import Run
+from judge.words.guideline import load_guideline
+from judge.labelling.job import Labelling
+from judge.pairs.stage import Source
+from judge.words.prompt import PromptBuilder
+from judge.run.store import Run
 
 labelling.PART_SECONDS = 0.02
 engine = FakeEngine(delay=0.002)
@@ -226,8 +227,12 @@ def test_interrupted_by_the_keyboard_it_says_how_to_go_on(tmp_path):
     manifest = tmp_path / "run" / "run.json"
     while not manifest.exists() and process.poll() is None:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate()
+    # Python loses an interruption that falls into a destructor: people press again.
+    error = None
+    while error is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            _, error = process.communicate(timeout=20)
     assert process.returncode == 130, error.decode()
     assert "the same command goes on" in error.decode()
 
