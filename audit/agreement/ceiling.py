@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from audit.agreement.comparison import Measure, Side, coincidences_by_query, pooled
 from judge.statistics import measures
+from judge.statistics.discoveries import corrected
 from judge.statistics.intervals import Estimate, by_query_index, each_by_query
 
 Floats = npt.NDArray[np.float64]
@@ -142,8 +143,8 @@ def alternative_annotator_test(
     if len(found) < 2:
         reason = f"it needs two raters who share {LEAST_PAIRS} pairs or more with others and the judge"
         return AlternativeAnnotator(epsilon, level, [], None, Estimate(None, None, None, reason), reason)
-    adjusted = stats.false_discovery_control([row[-1] for row in found], method="by")
-    raters = [Replaced(*row, won=bool(q <= level)) for row, q in zip(found, adjusted, strict=True)]
+    adjusted = corrected([row[-1] for row in found], any_dependence=True)
+    raters = [Replaced(*row, won=q is not None and q <= level) for row, q in zip(found, adjusted, strict=True)]
     table = np.array(wins)
     advantage = by_query_index(queries, lambda rows: _mean_of_means(table[:, rows]), resamples=500)
     return AlternativeAnnotator(epsilon, level, raters, float(np.mean([r.won for r in raters])), advantage)

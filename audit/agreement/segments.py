@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.ratings.panel import Panel, Unit
+from judge.statistics.discoveries import corrected
 from judge.statistics.intervals import Estimate, hits_by_query, share_by_query
 
 Floats = npt.NDArray[np.float64]
@@ -44,8 +45,6 @@ def report_segments(panel: Panel, hits: Floats) -> list[Segment]:
     `hits` has shape (units,): 1 where the two sides agree, 0 where not, NaN where they cannot be compared; shares in
     between stand for several raters.
     """
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
-
     usable = np.flatnonzero(~np.isnan(hits))
     found = []
     for facet, labels in facets(panel.units).items():
@@ -54,9 +53,7 @@ def report_segments(panel: Panel, hits: Floats) -> list[Segment]:
             if LEAST <= n < len(usable):
                 inside = np.array([label == value for label in here])
                 found.append(_segment(facet, value, panel.queries[usable], hits[usable], inside))
-    tested = [segment.p for segment in found if segment.p is not None]
-    corrected = iter(stats.false_discovery_control(tested, method="bh") if tested else [])
-    final = [segment if segment.p is None else replace(segment, q=float(next(corrected))) for segment in found]
+    final = [replace(s, q=q) for s, q in zip(found, corrected([s.p for s in found]), strict=True)]
     return sorted(final, key=lambda s: (s.q is None or s.q > 0.05, -(s.lost or 0.0)))
 
 
@@ -83,7 +80,7 @@ def clustered_difference(table: Floats) -> tuple[float, float | None]:
     hits, or nearly, shows no spread of its own: none is taken to have less than the pooled share gives it by chance.
     The p-value is null with one query in a group, where nothing can be said of chance.
     """
-    from scipy import stats
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
     counts = table.sum(axis=2)
     size = counts.sum(axis=0)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from audit.agreement.segments import LEAST, MOST, clustered_difference
+from judge.statistics.discoveries import corrected
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,11 @@ class Moved:
 
 def by_segment(db: Any) -> list[Moved]:
     """Every segment of `LEAST` pairs or more, as segments of an agreement; those sure to differ first."""
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
-
     db.execute(
         "CREATE TABLE by_query AS SELECT key, count(*) AS n, count(*) FILTER (same) AS hits FROM paired GROUP BY 1"
     )
     found = [segment for facet, label in facets(db).items() for segment in _facet(db, facet, label)]
-    tested = [segment.p for segment in found if segment.p is not None]
-    corrected = iter(stats.false_discovery_control(tested, method="bh") if tested else [])
-    final = [segment if segment.p is None else replace(segment, q=float(next(corrected))) for segment in found]
+    final = [replace(s, q=q) for s, q in zip(found, corrected([s.p for s in found]), strict=True)]
     return sorted(final, key=lambda s: (s.q is None or s.q > 0.05, -abs(s.difference) * s.n))
 
 

@@ -1,8 +1,7 @@
 """Typed flags: labels that the evidence contradicts, with the false discovery rate of each type held down.
 
-A pair's chance that the label is right is its local false discovery rate; flags of one type, strongest first, are
-taken as long as their mean stays at or below the level (Newton et al. 2004, "Detecting differential gene expression
-with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far as the model fits.
+A pair's chance that the label is right is its local false discovery rate (Efron 2007); flags of one type, strongest
+first, are taken as long as its mean stays at or below the level. It holds as far as the model fits.
 """
 
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import Counts, Rates, Verdict, update
 from audit.engagement.labelled import Labelled
+from judge.statistics.discoveries import posterior_q_values
 
 IGNORED = 20.0
 """Examined impressions in searches with clicks, below which going unclicked says nothing."""
@@ -112,15 +112,6 @@ def find_flags(labelled: Labelled, weighed: Weighed, level: float) -> list[FlagR
     return sorted(flags, key=lambda flag: (-flag.chance, flag.pair, flag.type))
 
 
-def q_values(chance: Floats) -> Floats:
-    """Of chances to be wrong, the mean chance to be right of all that are at least as strong; shape kept."""
-    order = np.argsort(-chance, kind="stable")
-    mean = np.cumsum(1 - chance[order]) / np.arange(1, len(chance) + 1)
-    out = np.empty_like(mean)
-    out[order] = mean
-    return out
-
-
 def _of_type(
     kind: FlagType,
     eligible: npt.NDArray[np.bool_],
@@ -131,7 +122,7 @@ def _of_type(
     rows = np.flatnonzero(eligible)
     toward = np.where(way[rows], weighed.posterior[rows], 0.0)
     chance = np.minimum(toward.sum(axis=1), 1.0)
-    q = q_values(chance)
+    q = posterior_q_values(chance)
     # Half a chance is the least: below, the label is likelier right than wrong, whatever its neighbours are.
     kept = np.flatnonzero((q <= level) & (chance > 0.5))
     return [

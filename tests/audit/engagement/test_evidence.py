@@ -1,9 +1,7 @@
-"""Grades from engagement: gradients, hand-worked posteriors, confident learning beside cleanlab, false discoveries."""
+"""Grades from engagement: gradients, hand-worked posteriors, confident learning vs cleanlab."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from scipy.stats import betabinom
 
@@ -17,7 +15,6 @@ from audit.engagement.evidence import (
     _likelihood,
     update,
 )
-from audit.engagement.flags import q_values
 
 
 def made(seed=0, queries=40, size=12):
@@ -107,16 +104,3 @@ def test_confident_learning_agrees_with_cleanlab():
     assert thresholds(labels, shares) == pytest.approx(get_confident_thresholds(labels, shares))
     _, theirs = compute_confident_joint(labels, shares, return_indices_of_off_diagonals=True)
     assert np.flatnonzero(suspects(labels, shares)[0]).tolist() == sorted(theirs)
-
-
-def test_q_values_by_hand():
-    # Strongest first 0.9, 0.8, 0.5: chances to be right .1, .2, .5; their running means .1, .15, .8/3.
-    assert q_values(np.array([0.5, 0.9, 0.8])) == pytest.approx([0.8 / 3, 0.1, 0.15])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_q_values_rise_as_strength_falls(chances):
-    chance = np.array(chances)
-    ordered = q_values(chance)[np.argsort(-chance, kind="stable")]
-    assert np.all(np.diff(ordered) >= -1e-12)
-    assert np.all((ordered >= -1e-12) & (ordered <= 1))
