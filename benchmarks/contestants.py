@@ -17,6 +17,7 @@ from typing import Any
 from judge.engines import Judge, Serving
 from judge.engines.options import default_options
 from judge.records import Pair, Scores
+from judge.statistics.reliability import softmax
 from judge.words.guideline import load_guideline
 from judge.words.prompt import PromptBuilder
 
@@ -50,10 +51,7 @@ class Contestant:
 
 def shares(logprobs: Sequence[float]) -> list[float]:
     """Probabilities, renormalised over the labels."""
-    import numpy as np
-
-    weights = np.exp(np.array(logprobs) - max(logprobs))
-    return [float(w) for w in weights / weights.sum()]
+    return [float(share) for share in softmax(logprobs)]
 
 
 class Ours(Contestant):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from judge.statistics.reliability import softmax
+
 SHAPES = ("uniform", "adjacent", "confusions", "whole queries")
 
 
@@ -38,5 +40,4 @@ def judge_says(label: np.ndarray, grade: np.ndarray, rng: np.random.Generator, g
     )
     top = np.where(np.arange(grades) == label[..., None], -np.inf, logits).max(axis=-1)
     np.put_along_axis(logits, label[..., None], (top + sure)[..., None], axis=-1)
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
+    return softmax(logits)

@@ -21,6 +21,7 @@ from judge.fingerprint import Fingerprint, adapter_digest
 from judge.labelling.config import Base, LabelToken, Tuned
 from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel
+from judge.statistics.reliability import softmax
 from judge.words.guideline import Guideline
 from judge.words.prompt import template_digest
 
@@ -131,8 +132,7 @@ def _validation(prepared: Prepared, network: Network, calibration: Calibration |
     """Figures on the queries that stopped the training: close to honest, since they chose its length alone."""
     held = prepared.lessons.validation
     found, truth = examine(network, held, prepared.config.batch_tokens)
-    plain = np.exp(found - np.logaddexp.reduce(found, axis=1, keepdims=True))
-    likely = calibration.apply(found) if calibration else plain
+    likely = calibration.apply(found) if calibration else softmax(found)
     size = len(prepared.guideline.values)
     cells = truth.argmax(axis=1) * size + likely.argmax(axis=1)
     return {

@@ -16,12 +16,11 @@ from pydantic import Field
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint, digest
 from judge.records import Record
+from judge.statistics import measures, reliability
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-BINS = 15
-"""Bins of equal width of the calibration error and the reliability chart, as in Guo et al."""
 LEAST = (30, 5)
 """Ratings and queries below which nothing is fitted."""
 PULL = 1e-3
@@ -33,7 +32,6 @@ SLOPES = (0.02, 50.0)
 """The range of the inverse temperature."""
 NEARLY_ALL = 0.95
 """The share of pairs of one grade from which a judge is doubted."""
-FLOOR = float(np.finfo(np.float64).eps)
 
 
 class Trust(Record):
@@ -48,7 +46,7 @@ class Trust(Record):
     brier: float
     """Mean squared distance to the people's shares, summed over grades; in [0, 2]."""
     calibration_error: float
-    """Expected calibration error of the likeliest grade's probability, in `BINS` bins of equal width; in [0, 1]."""
+    """Expected calibration error of the likeliest grade's probability, in bins of equal width; in [0, 1]."""
 
 
 class HeldOut(Record):
@@ -94,7 +92,7 @@ class Calibration(Record):
 
     def apply(self, logprobs: npt.ArrayLike) -> Floats:
         """Calibrated probabilities, shape (..., K), of log-probabilities of that shape."""
-        return _softmax(np.asarray(logprobs, dtype=np.float64) / self.temperature + np.array(self.bias))
+        return reliability.softmax(np.asarray(logprobs, dtype=np.float64) / self.temperature + np.array(self.bias))
 
 
 def calibrate(
@@ -123,13 +121,13 @@ def calibrate(
     dealt = np.empty(len(names), dtype=np.int64)
     dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(folds, len(names))
     tried = [_crossed(scores, truth, dealt[query], form) for form in FORMS]
-    form = choose_form([_losses(chances, truth) for chances in tried], query)
+    form = choose_form([reliability.cross_entropy(chances, truth) for chances in tried], query)
     crossed = tried[form]
     temperature, bias = fit(scores, truth, FORMS[form])
     return Calibration(
         temperature=temperature,
         bias=tuple(bias.tolist()),
-        before=trust(_softmax(scores), truth, query),
+        before=trust(reliability.softmax(scores), truth, query),
         after=trust(crossed, truth, query),
         # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
         held_out=HeldOut(
@@ -164,7 +162,7 @@ def _crossed(scores: Floats, shares: Floats, fold: Ints, form: str) -> Floats:
     for number in range(int(fold.max()) + 1):
         inside = fold == number
         temperature, bias = fit(scores[~inside], shares[~inside], form)
-        found[inside] = _softmax(scores[inside] / temperature + bias)
+        found[inside] = reliability.softmax(scores[inside] / temperature + bias)
     return found
 
 
@@ -179,10 +177,10 @@ def fit(scores: Floats, shares: Floats, form: str = "biases") -> tuple[float, Fl
 
     def loss(point: Floats) -> tuple[float, Floats]:
         # In the inverse temperature and the biases the likelihood is concave: there is one maximum.
-        chances = _softmax(centred * point[0] + point[1:])
+        chances = reliability.softmax(centred * point[0] + point[1:])
         gap = (chances - shares) / len(shares)
         pull = PULL * np.array([point[0] - 1, *point[1:]])
-        value = _cross_entropy(chances, shares) + float(pull @ pull) / PULL / 2
+        value = float(reliability.cross_entropy(chances, shares).mean()) + float(pull @ pull) / PULL / 2
         return value, np.array([(gap * centred).sum(), *gap.sum(axis=0)]) + pull
 
     start = np.zeros(1 + scores.shape[1])
@@ -196,21 +194,20 @@ def fit(scores: Floats, shares: Floats, form: str = "biases") -> tuple[float, Fl
 
 def trust(chances: Floats, shares: Floats, query: npt.ArrayLike) -> Trust:
     """How far probabilities (N, K) can be trusted, beside people's shares (N, K)."""
-    confidence, right = chances.max(axis=1), chances.argmax(axis=1) == shares.argmax(axis=1)
-    sure, hits, n = bins(confidence, right)
+    confidence, right = reliability.top_label(chances, shares)
     return Trust(
         n=len(chances),
         queries=len(np.unique(np.asarray(query))),
         accuracy=float(right.mean()),
-        log_loss=_cross_entropy(chances, shares),
-        brier=float(((chances - shares) ** 2).sum(axis=1).mean()),
-        calibration_error=float(np.abs(hits - sure).sum() / n.sum()),
+        log_loss=reliability.log_loss(chances, shares),
+        brier=reliability.brier_score(chances, shares),
+        calibration_error=reliability.expected_calibration_error(confidence, right),
     )
 
 
 def majority_baseline(shares: Floats) -> float:
     """The accuracy, as `Trust` has it, of one grade for all: people's commonest. Shares of shape (N, K)."""
-    return float(np.bincount(shares.argmax(axis=1)).max() / len(shares))
+    return float(measures.majority_baseline(np.diag(np.bincount(shares.argmax(axis=1)))))
 
 
 def doubts(found: Calibration, logprobs: Floats) -> list[str]:
@@ -225,25 +222,3 @@ def doubts(found: Calibration, logprobs: Floats) -> list[str]:
     if not 1.01 / SLOPES[1] < found.temperature < 0.99 / SLOPES[0]:
         said.append("the temperature is at the end of its range: the judge's probabilities do not go with the ratings")
     return said
-
-
-def bins(confidence: npt.ArrayLike, right: npt.ArrayLike) -> tuple[Floats, Floats, Ints]:
-    """A reliability chart's bins of equal width, each an array of `BINS`: summed confidence, pairs right, pairs."""
-    sure = np.asarray(confidence, dtype=np.float64)
-    index = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    summed = np.bincount(index, sure, minlength=BINS).astype(np.float64)
-    hits = np.bincount(index, np.asarray(right, dtype=np.float64), minlength=BINS).astype(np.float64)
-    return summed, hits, np.bincount(index, minlength=BINS).astype(np.int64)
-
-
-def _softmax(scores: Floats) -> Floats:
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
-
-
-def _cross_entropy(chances: Floats, shares: Floats) -> float:
-    return float(_losses(chances, shares).mean())
-
-
-def _losses(chances: Floats, shares: Floats) -> Floats:
-    return np.asarray(-(shares * np.log(np.maximum(chances, FLOOR))).sum(axis=1))

@@ -1,17 +1,18 @@
 """A reliability chart as SVG: how often a judge is right, by how sure it says it is."""
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
 import numpy.typing as npt
 
-from judge.calibration.calibrate import BINS, bins
+from judge.statistics.reliability import BINS, reliability_bins
 
 SIZE, EDGE = 300, 44
 SERIES = ("#b3541e", "#1e5fb3")
 
 
-def reliability_svg(title: str, series: dict[str, tuple[npt.ArrayLike, npt.ArrayLike]]) -> str:
+def reliability_svg(title: str, series: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]) -> str:
     """One chart without scripts or outside references.
 
     Args:
@@ -34,12 +35,14 @@ def reliability_svg(title: str, series: dict[str, tuple[npt.ArrayLike, npt.Array
         parts.append(f'<text x="{EDGE - 6}" y="{_y(tick) + 4}" text-anchor="end">{tick:g}</text>')
     for index, (name, (confidence, right)) in enumerate(series.items()):
         colour = SERIES[index % len(SERIES)]
-        summed, hits, n = bins(confidence, right)
-        for at in np.flatnonzero(n):
-            radius = 2 + 14 * float(np.sqrt(n[at] / n.sum()))
-            note = f"{name}: {n[at]} pairs, confidence {summed[at] / n[at]:.3f}, right {hits[at] / n[at]:.3f}"
+        bins = reliability_bins(confidence, right)
+        for sure, hits, n in zip(bins.confidence, bins.accuracy, bins.n, strict=True):
+            if not n:
+                continue
+            radius = 2 + 14 * float(np.sqrt(n / bins.n.sum()))
+            note = f"{name}: {n} pairs, confidence {sure:.3f}, right {hits:.3f}"
             parts.append(
-                f'<circle cx="{_x(summed[at] / n[at])}" cy="{_y(hits[at] / n[at])}" r="{radius:.1f}" fill="{colour}"'
+                f'<circle cx="{_x(sure)}" cy="{_y(hits)}" r="{radius:.1f}" fill="{colour}"'
                 f' fill-opacity="0.6"><title>{escape(note)}</title></circle>'
             )
         place = EDGE + 16 + 20 * index

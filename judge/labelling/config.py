@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from judge.calibration.abstain import Threshold, check_budget, choose
@@ -21,6 +20,7 @@ from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel
 from judge.models.shipped import shipped_directory
 from judge.records import Record
+from judge.statistics.reliability import softmax
 from judge.words.guideline import DEFAULT, Guideline, load_guideline
 from judge.words.prompt import TEMPLATE, template_digest
 
@@ -115,8 +115,7 @@ class Manner:
         """Probabilities of grades, shape (N, K), from their labels' log-probabilities of that shape."""
         if self.calibration is not None:
             return self.calibration.apply(logprobs)
-        weights = np.exp(logprobs - logprobs.max(axis=1, keepdims=True))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+        return softmax(logprobs)
 
     @property
     def least(self) -> float:

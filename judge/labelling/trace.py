@@ -12,6 +12,7 @@ from judge.labelling.prompt_replay import Asked, ask_again
 from judge.records import Pair, Status
 from judge.run.decisions import Decision, Decisions, Verdict, counting
 from judge.run.store import Run
+from judge.statistics.reliability import softmax
 
 UNLABELLED = "not labelled yet"
 NEAR = 3
@@ -152,8 +153,7 @@ def before_calibration(probabilities: Sequence[float], calibration: Mapping[str,
     with np.errstate(divide="ignore"):
         logs = np.log(np.asarray(probabilities, dtype=np.float64))
     scores = float(calibration["temperature"]) * (logs - np.asarray(calibration["bias"], dtype=np.float64))
-    weights = np.exp(scores - scores.max())
-    return [float(weight) for weight in weights / weights.sum()]
+    return [float(chance) for chance in softmax(scores)]
 
 
 def _find(run: Run, query: str, candidate_id: str) -> list[dict[str, Any]]:

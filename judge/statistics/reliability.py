@@ -1,13 +1,25 @@
-"""Rank correlation, and whether a judge's confidence can be trusted. Undefined is NaN, never 0."""
+"""Probabilities and how far they can be trusted, and rank correlation. Undefined is NaN, never 0."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+BINS = 15
+"""Bins of a calibration error unless told otherwise, as in Guo et al."""
+
+
+def softmax(scores: npt.ArrayLike) -> Floats:
+    """Probabilities that sum to 1 over the last axis, of log-probabilities or logits of the same shape, (..., K).
+
+    They need not be normalised. Equals scipy.special.softmax, which labelling would wait for: scipy is slow to import.
+    """
+    logits = np.asarray(scores, dtype=np.float64)
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def spearman(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -15,6 +27,8 @@ def spearman(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 
     NaN where a side is constant or holds a NaN, or N < 2. Source: scipy.stats.spearmanr.
     """
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
     if _constant(first) or _constant(second):
         return float("nan")
     return float(stats.spearmanr(first, second).statistic)
@@ -25,19 +39,22 @@ def kendall_tau_b(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 
     NaN where a side is constant or holds a NaN, or N < 2. Source: scipy.stats.kendalltau.
     """
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
     if _constant(first) or _constant(second):
         return float("nan")
     return float(stats.kendalltau(first, second, variant="b").statistic)
 
 
 def top_label(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """(confidence, correct), both (N,): the likeliest grade's probability, and whether it is the outcome.
+    """(confidence, correct), both (N,): the likeliest grade's probability, and whether it is the commonest outcome.
 
-    `probabilities` has shape (N, K) and rows that sum to 1; `outcomes` holds N grade positions in 0..K-1.
+    `probabilities` has shape (N, K) and rows that sum to 1; `outcomes` holds N grade positions in 0..K-1, or has the
+    shape of `probabilities` and says how several people's grades of each pair are spread.
     The lower grade wins a tie. Raises ValueError for other shapes, sums or positions.
     """
-    shares, truth = _distribution(probabilities, outcomes)
-    return shares.max(axis=1), shares.argmax(axis=1) == truth
+    chances, shares = _distributions(probabilities, outcomes)
+    return chances.max(axis=1), chances.argmax(axis=1) == shares.argmax(axis=1)
 
 
 def brier_score(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> float:
@@ -46,19 +63,24 @@ def brier_score(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> float:
     Arguments as for `top_label`. NaN without pairs. Source: Brier 1950, "Verification of Forecasts
     Expressed in Terms of Probability" (his multi-class form, twice the common two-class one).
     """
-    shares, truth = _distribution(probabilities, outcomes)
-    return _mean(((shares - np.eye(shares.shape[1])[truth]) ** 2).sum(axis=1))
+    chances, shares = _distributions(probabilities, outcomes)
+    return _mean(((chances - shares) ** 2).sum(axis=1))
 
 
 def log_loss(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> float:
-    """Mean of -ln(probability of the outcome), in nats; lower is better. NaN without pairs.
+    """Mean of `cross_entropy`: of -ln(probability of the outcome); lower is better. NaN without pairs.
 
-    Arguments as for `top_label`. A probability of 0 counts as 2.2e-16 (36 nats), as in scikit-learn, so
-    that a single pair cannot make the figure infinite.
+    Arguments as for `top_label`.
     """
-    shares, truth = _distribution(probabilities, outcomes)
-    given = shares[np.arange(len(truth)), truth]
-    return _mean(-np.log(np.maximum(given, np.finfo(np.float64).eps)))
+    return _mean(cross_entropy(*_distributions(probabilities, outcomes)))
+
+
+def cross_entropy(probabilities: Floats, shares: Floats) -> Floats:
+    """Each pair's cross-entropy with people's shares, in nats: shapes (N, K), (N, K) to (N,).
+
+    A probability of 0 counts as 2.2e-16 (36 nats), as in scikit-learn, so that no pair makes a mean infinite.
+    """
+    return np.asarray(-(shares * np.log(np.maximum(probabilities, np.finfo(np.float64).eps))).sum(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +99,7 @@ class ReliabilityBins:
 
 
 def reliability_bins(
-    confidence: npt.ArrayLike, correct: npt.ArrayLike, *, bins: int = 15, equal_mass: bool = False
+    confidence: npt.ArrayLike, correct: npt.ArrayLike, *, bins: int = BINS, equal_mass: bool = False
 ) -> ReliabilityBins:
     """Confidence against accuracy, from `top_label`'s two (N,) arrays.
 
@@ -106,7 +128,7 @@ def reliability_bins(
 
 
 def expected_calibration_error(
-    confidence: npt.ArrayLike, correct: npt.ArrayLike, *, bins: int = 15, equal_mass: bool = False
+    confidence: npt.ArrayLike, correct: npt.ArrayLike, *, bins: int = BINS, equal_mass: bool = False
 ) -> float:
     """Mean over pairs of their bin's |accuracy - confidence|; in [0, 1], lower is better.
 
@@ -117,7 +139,7 @@ def expected_calibration_error(
     return _mean(np.repeat(np.abs(chart.accuracy - chart.confidence), chart.n))
 
 
-def calibration_error_by_chance(confidence: npt.ArrayLike, *, bins: int = 15) -> float:
+def calibration_error_by_chance(confidence: npt.ArrayLike, *, bins: int = BINS) -> float:
     """About the expected calibration error of a judge that is right exactly as often as it says, pairs independent.
 
     `confidence` has shape (N,); bins are of equal width. A bin's distance is that of a normal variable from its mean.
@@ -163,16 +185,20 @@ def risk_coverage(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> RiskCove
     return RiskCoverage(rising[::-1], kept / max(len(sure), 1), wrong / kept)
 
 
-def _distribution(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> tuple[Floats, Ints]:
-    shares, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(outcomes)
-    if shares.ndim != 2 or truth.shape != shares.shape[:1]:
-        raise ValueError(f"need shapes (N, K) and (N,), got {shares.shape} and {truth.shape}")
-    # Probabilities come rounded from files or as float32, so the sum is only near 1.
-    if not (np.abs(shares.sum(axis=1) - 1) < 1e-3).all() or (shares < 0).any():
-        raise ValueError("a row of probabilities is negative somewhere or does not sum to 1")
-    if not ((truth >= 0) & (truth < shares.shape[1]) & (truth % 1 == 0)).all():
-        raise ValueError(f"an outcome is no grade position in 0..{shares.shape[1] - 1}")
-    return shares, truth.astype(np.int64)
+def _distributions(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Probabilities and outcomes, both as checked shares of shape (N, K)."""
+    chances, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(outcomes)
+    if chances.ndim != 2 or truth.shape not in (chances.shape, chances.shape[:1]):
+        raise ValueError(f"need shapes (N, K) and (N,) or (N, K), got {chances.shape} and {truth.shape}")
+    if truth.ndim == 1:
+        if not ((truth >= 0) & (truth < chances.shape[1]) & (truth % 1 == 0)).all():
+            raise ValueError(f"an outcome is no grade position in 0..{chances.shape[1] - 1}")
+        truth = np.eye(chances.shape[1])[truth.astype(np.int64)]
+    for shares in (chances, truth):
+        # They come rounded from files or as float32, so the sum is only near 1.
+        if not (np.abs(shares.sum(axis=1) - 1) < 1e-3).all() or (shares < 0).any():
+            raise ValueError("a row of probabilities is negative somewhere or does not sum to 1")
+    return chances, truth.astype(np.float64)
 
 
 def _confidences(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Floats, Floats]:

@@ -148,7 +148,7 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
         rows.insert(1, ("majority baseline", f"{baseline:.3f}", f"{baseline:.3f}"))
     show_table(
         rows,
-        head=("", "as it comes", "calibrated"),
+        head=("", "uncalibrated", "calibrated"),
         right=(1, 2),
     )
     biases = ", ".join(f"{value:+.2f}" for value in found.bias)
@@ -167,12 +167,11 @@ def _chart(found: "Calibration", joined: "Joined") -> str:
     import numpy as np
 
     from judge.calibration.chart import reliability_svg
+    from judge.statistics.reliability import softmax, top_label
 
-    plain = np.exp(joined.logprobs - np.logaddexp.reduce(joined.logprobs, axis=1, keepdims=True))
-    right = plain.argmax(axis=1) == joined.shares.argmax(axis=1)
     held = found.held_out
     series = {
-        "as it comes": (plain.max(axis=1), right),
+        "uncalibrated": top_label(softmax(joined.logprobs), joined.shares),
         "calibrated": (np.array(held.confidence), ~np.array(held.wrong)),
     }
     return reliability_svg("Reliability on held-out ratings", series)

@@ -159,7 +159,7 @@ def _label(found: "Trace") -> list[tuple[str, str]]:
 def _show_probabilities(found: "Trace") -> None:
     shares = found.probabilities or ()
     columns: list[Sequence[float]] = [shares] if found.uncalibrated is None else [found.uncalibrated, shares]
-    head = ("as it comes", "calibrated")[: len(columns)] if found.uncalibrated else ("probability",)
+    head = ("uncalibrated", "calibrated")[: len(columns)] if found.uncalibrated else ("probability",)
     rows = [
         (f"{grade} {name}", *(f"{column[index]:.4f}" for column in columns))
         for index, (grade, name) in enumerate(found.grades.items())

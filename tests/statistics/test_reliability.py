@@ -5,6 +5,7 @@ import math
 import krippendorff
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -123,6 +124,18 @@ def test_rank_correlation_is_undefined_for_a_constant_side(correlation):
 # Proper scores
 
 
+@quick
+@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 5)), elements=st.floats(-700, 700)))
+def test_softmax_equals_scipy(scores):
+    assert rel.softmax(scores) == pytest.approx(scipy.special.softmax(scores, axis=-1), abs=1e-15)
+    assert rel.softmax(scores[0]).shape == scores[0].shape
+
+
+def test_softmax_by_hand():
+    # Odds of 1 to 3, whatever is added to both; a label without any probability has none.
+    assert rel.softmax([5.0, 5 + math.log(3), -math.inf]) == pytest.approx([0.25, 0.75, 0.0])
+
+
 def test_brier_and_log_loss_worked_by_hand():
     shares, outcomes = [[0.7, 0.2, 0.1], [0.5, 0.5, 0.0]], [0, 1]
     # .3^2 + .2^2 + .1^2 = .14 and .5^2 + .5^2 = .5
@@ -130,6 +143,24 @@ def test_brier_and_log_loss_worked_by_hand():
     assert rel.log_loss(shares, outcomes) == pytest.approx(-(math.log(0.7) + math.log(0.5)) / 2)
     assert rel.brier_score([[1.0, 0.0]], [1]) == pytest.approx(2)
     assert rel.log_loss([[1.0, 0.0]], [1]) == pytest.approx(52 * math.log(2))  # eps is 2^-52
+
+
+def test_proper_scores_of_several_peoples_grades_worked_by_hand():
+    # Three of four people gave grade 0, one gave 1. Brier .25^2 + .15^2 + .1^2; log loss .75 of ln 2, .25 of -ln .4.
+    chances, shares = [[0.5, 0.4, 0.1]], [[0.75, 0.25, 0.0]]
+    assert rel.brier_score(chances, shares) == pytest.approx(0.0625 + 0.0225 + 0.01)
+    assert rel.log_loss(chances, shares) == pytest.approx(0.75 * math.log(2) - 0.25 * math.log(0.4))
+    assert [part.tolist() for part in rel.top_label(chances, shares)] == [[0.5], [True]]
+    with pytest.raises(ValueError, match="sum to 1"):
+        rel.brier_score(chances, [[0.75, 0.75, 0.0]])
+
+
+@quick
+@given(judged())
+def test_people_who_all_agree_are_an_outcome(data):
+    shares, outcomes = data
+    for score in (rel.brier_score, rel.log_loss):
+        assert score(shares, np.eye(3)[outcomes]) == score(shares, outcomes)
 
 
 @quick
