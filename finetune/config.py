@@ -1,15 +1,14 @@
 """How a judge is taught: `lora.yaml` beside this file says what each key means and what it is unless given."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from judge.errors import InputError
 from judge.records import Record
-from judge.settings import read_yaml, why_unreadable
+from judge.settings import load_settings
 from judge.words.guideline import Guideline
 
 Count = Annotated[int, Field(ge=1)]
@@ -83,26 +82,7 @@ def load_config(path: Path | None = None) -> LoraConfig:
     Raises:
         InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
     """
-    import yaml
-
-    keys = read_yaml(files("finetune").joinpath("lora.yaml").read_text(encoding="utf-8"))
-    if path is None:
-        return LoraConfig.model_validate(keys)
-    try:
-        given = read_yaml(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({why_unreadable(error)})", "name a YAML file like finetune/lora.yaml"
-        ) from None
-    if not isinstance(given, dict):
-        raise InputError(f"{path}: holds no keys", "write lines of `key: value`, as finetune/lora.yaml does")
-    try:
-        return LoraConfig.model_validate({**keys, **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InputError(f"{path}, {where}: {what}", "finetune/lora.yaml lists the keys and values") from None
+    return load_settings(LoraConfig, "finetune", "lora.yaml", path)
 
 
 def as_yaml(config: LoraConfig) -> str:

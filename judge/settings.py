@@ -1,8 +1,16 @@
 """YAML as people write it by hand: guidelines, settings, a card's metadata."""
 
-from typing import Any
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
+
+from judge.errors import InputError
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,7 +45,39 @@ def read_yaml(text: str) -> Any:
         raise yaml.YAMLError("a day that no calendar has, or a number too long") from None
 
 
-def why_unreadable(error: Exception) -> str:
+def load_settings(kind: type[Settings], package: str, file: str, path: Path | None = None) -> Settings:
+    """Settings as the commented YAML `file` of a package has them, with a user's file over it, section by section.
+
+    Raises:
+        InputError: The user's file cannot be read, has a key that does not exist, or a value that cannot be.
+    """
+    shipped = f"{package.replace('.', '/')}/{file}"
+    defaults = read_yaml(files(package).joinpath(file).read_text(encoding="utf-8"))
+    if path is None:
+        return kind.model_validate(defaults)
+    try:
+        given = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read ({_why(error)})", f"name a YAML file like {shipped}") from None
+    if not isinstance(given, dict | None):
+        raise InputError(f"{path}: holds no keys", f"write lines of `key: value`, as {shipped} does")
+    try:
+        return kind.model_validate(over(defaults, given or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InputError(f"{path}, {where}: {what}", f"{shipped} lists the keys and values") from None
+
+
+def over(below: Any, above: Any) -> Any:
+    """Values with others over them: of two mappings key by key, else the others alone."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    return {**below, **{name: over(below.get(name), value) for name, value in above.items()}}
+
+
+def _why(error: Exception) -> str:
     """Why a file of settings cannot be read, of what opening it or `read_yaml` raised."""
     if isinstance(error, OSError):
         return error.strerror or "the disk does not give it"

@@ -1,15 +1,13 @@
 """What engines can be told: `engines.yaml` beside this file says what each key means and what it is unless given."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from judge.errors import InputError
 from judge.records import Record
-from judge.settings import read_yaml, why_unreadable
+from judge.settings import load_settings, over
 
 Count = Annotated[int, Field(ge=1)]
 CountOrAuto = Annotated[int, Field(ge=0)]
@@ -89,12 +87,12 @@ class EngineOptions(Record):
 
     def changed(self, **sections: Mapping[str, Any]) -> "EngineOptions":
         """These options with some keys of some sections replaced, checked."""
-        return EngineOptions.model_validate(_over(self.model_dump(), sections))
+        return EngineOptions.model_validate(over(self.model_dump(), sections))
 
 
 def default_options() -> EngineOptions:
     """What holds unless the user says otherwise."""
-    return EngineOptions.model_validate(_defaults())
+    return load_options()
 
 
 def load_options(path: Path | None = None) -> EngineOptions:
@@ -103,31 +101,4 @@ def load_options(path: Path | None = None) -> EngineOptions:
     Raises:
         InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
     """
-    import yaml
-
-    if path is None:
-        return default_options()
-    try:
-        given = read_yaml(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({why_unreadable(error)})", "name a YAML file like judge/engines/engines.yaml"
-        ) from None
-    try:
-        return EngineOptions.model_validate(_over(_defaults(), given))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        known = first["type"] != "extra_forbidden"
-        what = first["msg"] if known else "there is no such key"
-        raise InputError(f"{path}, {where}: {what}", "judge/engines/engines.yaml lists the keys and values") from None
-
-
-def _defaults() -> Any:
-    return read_yaml(files("judge.engines").joinpath("engines.yaml").read_text(encoding="utf-8"))
-
-
-def _over(below: Any, above: Any) -> Any:
-    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
-        return above
-    return {**below, **{name: _over(below.get(name), value) for name, value in above.items()}}
+    return load_settings(EngineOptions, "judge.engines", "engines.yaml", path)
