@@ -2,8 +2,8 @@
 
 First the same words: case, accents, punctuation, order and repeats of words do not count. Then nearly the same letters:
 letter trigrams of the words, MinHash (Broder 1997, "On the resemblance and containment of documents") with locality
-sensitive hashing to find candidates, their true Jaccard similarity to accept them, union-find to join them. A cluster
-is named after its member with the smallest hash, so neither the order of the input nor copies of a text matter.
+sensitive hashing to find candidates, their true Jaccard similarity to accept them, connected components to join them. A
+cluster is named after its member with the smallest hash, so neither the order of the input nor copies of a text matter.
 
 A chain of small steps can join texts that have little in common: a cluster with more than a `GIANT` share of all texts
 is taken apart and joined again under stricter similarity, at last by the same words alone.
@@ -11,7 +11,7 @@ is taken apart and joined again under stricter similarity, at last by the same w
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,8 +79,7 @@ def query_groups(queries: Sequence[str]) -> list[str]:
     texts = sorted(keys, key=lambda text: (keys[text], text))
     first: dict[str, int] = {}
     pairs = [(first.setdefault(name, at), at) for at, text in enumerate(texts) for name in _names(text)]
-    roots = np.arange(len(texts), dtype=np.int64)
-    _union(roots, *np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+    roots = _smallest(len(texts), *np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
     named = {text: keys[texts[root]] for text, root in zip(texts, roots.tolist(), strict=True)}
     return [named[text] for text in queries]
 
@@ -192,9 +191,8 @@ def joined(size: int, a: Ints, b: Ints, similarity: npt.NDArray[np.float64]) -> 
     roots = np.arange(size, dtype=np.int64)
     loose = np.ones(size, dtype=bool)
     for least in ALIKE:
-        use = (similarity >= least) & loose[a] & loose[b] if len(a) else np.zeros(0, dtype=bool)
-        roots[loose] = np.arange(size)[loose]
-        _union(roots, a[use], b[use])
+        use = (similarity >= least) & loose[a] & loose[b]
+        roots[loose] = _smallest(size, a[use], b[use])[loose]
         counts = np.bincount(roots, minlength=size)
         loose = (counts >= max(GIANT_LEAST, GIANT * size))[roots]
         if not loose.any():
@@ -203,22 +201,14 @@ def joined(size: int, a: Ints, b: Ints, similarity: npt.NDArray[np.float64]) -> 
     return roots
 
 
-def _union(roots: Ints, a: Ints, b: Ints) -> None:
-    def root(x: int) -> int:
-        while roots[x] != x:
-            roots[x] = roots[roots[x]]
-            x = int(roots[x])
-        return x
+def _smallest(size: int, a: Ints, b: Ints) -> Ints:
+    """For each of `size` numbers the smallest that edges of `a` to `b` join it to, shape (size,)."""
+    from scipy.sparse import coo_array  # type: ignore[import-untyped, unused-ignore]
+    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped, unused-ignore]
 
-    for x, y in zip(a.tolist(), b.tolist(), strict=True):
-        low, high = sorted((root(x), root(y)))
-        roots[high] = low
-    for x in _touched(a, b):
-        roots[x] = root(x)
-
-
-def _touched(a: Ints, b: Ints) -> Iterator[int]:
-    yield from np.unique(np.concatenate([a, b])).tolist()
+    _, part = connected_components(coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(size, size)), directed=False)
+    _, first = np.unique(part, return_index=True)
+    return np.asarray(first[part], dtype=np.int64)
 
 
 def _insert(db: Any, table: str | None, rows: Any, new: str = "") -> None:
