@@ -8,12 +8,13 @@ whose label a judge contradicts as the evidence does come first. What a judge sa
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from judge.errors import RunError
+from judge.export.annotation import BETWEEN, FOOT, HEAD, Suggestion, shown
 from judge.run.decisions import Decision, Decisions
 from judge.run.store import Run
 from judge.sql import quoted
@@ -153,7 +154,7 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
     return [item for item in items if item.key not in settled]
 
 
-def as_csv(items: Iterable[Item], values: Sequence[int]) -> str:
+def as_csv(items: Iterable[Item]) -> str:
     """A sheet to fill in: `decision` takes a grade, `keep` or `unsure`. No cell begins a formula."""
     stream = io.StringIO()
     # Cells are quoted for the letters of the terminator: both, so that no line break stands bare.
@@ -166,57 +167,31 @@ def as_csv(items: Iterable[Item], values: Sequence[int]) -> str:
     return stream.getvalue()
 
 
-def as_label_studio(items: Iterable[Item], values: Sequence[int]) -> str:
-    """Tasks for Label Studio's JSON import, the suggestion as a prediction of a choice named `grade`."""
-    tasks = [
-        {
-            "data": _flat(item),
-            "predictions": [
-                {
-                    "model_version": "judge audit",
-                    "score": item.p_wrong,
-                    "result": [
-                        {
-                            "from_name": "grade",
-                            "to_name": "query",
-                            "type": "choices",
-                            "value": {"choices": [str(item.suggestion)]},
-                        }
-                    ],
-                }
-            ],
-        }
+def as_label_studio(items: Iterable[Item]) -> str:
+    """Tasks for Label Studio's JSON import, see `judge.export.annotation`."""
+    return _array(
+        _suggestion(item).as_task({"label": item.grade, "types": list(item.types), "evidence": item.evidence})
         for item in items
-    ]
-    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+    )
 
 
-def as_argilla(items: Iterable[Item], values: Sequence[int]) -> str:
-    """Records for Argilla's `rg.Record(**line)`, one a line, with a suggestion for the question `grade`."""
-    lines = [
-        {
-            "id": json.dumps(item.key, ensure_ascii=False),
-            "fields": {"query": item.query, "candidate": _words(item), "evidence": item.evidence},
-            "metadata": {"query_id": item.query_id, "candidate_id": item.candidate_id, "label": item.grade},
-            "suggestions": [{"question_name": "grade", "value": str(item.suggestion), "score": item.p_wrong}],
-        }
-        for item in items
-    ]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+def as_argilla(items: Iterable[Item]) -> str:
+    """Records for Argilla, see `judge.export.annotation`."""
+    return _array(_suggestion(item).as_record({"evidence": item.evidence}, {"label": item.grade}) for item in items)
 
 
 FORMS = {"csv": as_csv, "label-studio": as_label_studio, "argilla": as_argilla}
 
 
 def _words(item: Item) -> str:
-    return "\n".join(f"{name}: {text}" for name, text in item.candidate.items()) or item.candidate_id
+    return shown(item.candidate, item.candidate, item.candidate_id)
 
 
-def _flat(item: Item) -> dict[str, Any]:
-    plain = {"query_id": item.query_id, "query": item.query, "candidate_id": item.candidate_id}
-    return plain | {
-        "candidate": _words(item),
-        "label": item.grade,
-        "types": list(item.types),
-        "evidence": item.evidence,
-    }
+def _suggestion(item: Item) -> Suggestion:
+    """The grade to look at first, of an audit; its score is the chance that the label is wrong."""
+    pair = (item.query_id, item.query, item.candidate_id, _words(item))
+    return Suggestion(*pair, item.suggestion, "judge audit", item.p_wrong)
+
+
+def _array(lines: Iterable[str]) -> str:
+    return HEAD + BETWEEN.join(lines) + FOOT

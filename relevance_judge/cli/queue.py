@@ -30,10 +30,9 @@ def queue(
 
     if to not in FORMS:
         raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(FORMS)}")
-    opened = Run.open(run)
-    items = read_queue(opened)[:limit]
+    items = read_queue(Run.open(run))[:limit]
     with new_file(out, overwrite=overwrite) as partial:
-        partial.write_text(FORMS[to](items, opened.manifest.values), encoding="utf-8", newline="\n")
+        partial.write_text(FORMS[to](items), encoding="utf-8", newline="\n")
     if json:
         show_json({"file": str(out), "format": to, "pairs": len(items)})
         return

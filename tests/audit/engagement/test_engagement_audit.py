@@ -102,8 +102,8 @@ def test_queue_decide_export(audited, tmp_path):
     assert (row["decided_by"], row["decision_reason"]) == ("Ana", "-1 for spelling")
     assert sum(r["grade"] != r["label_grade"] for r in exported.values()) == 1
     assert [part.read_bytes() for part in Run(run).parts()] == before, "a decision never edits a label"
-    judge("queue", run, "--to", "argilla", "--out", tmp_path / "again.jsonl")
-    left = (tmp_path / "again.jsonl").read_text().splitlines()
+    judge("queue", run, "--to", "argilla", "--out", tmp_path / "again.json")
+    left = json.loads((tmp_path / "again.json").read_text())
     assert len(left) == len(rows) - 2, "what is unsure stays in the queue"
     judge("queue", run, "--to", "label-studio", "--out", tmp_path / "tasks.json")
     assert json.loads((tmp_path / "tasks.json").read_text())[0]["data"]["query"]

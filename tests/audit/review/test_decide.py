@@ -132,7 +132,7 @@ def test_a_file_that_decides_nothing_or_is_no_utf_8_is_refused(main, tmp_path):
 def test_a_line_break_in_a_product_stays_within_its_cell_of_the_sheet(tmp_path):
     item = Item("q", "lamp", "p1", {"title": "Red\rlamp"}, 0, 2, (), 0.9, None, dict.fromkeys(NUMBERS, 0))
     sheet = tmp_path / "queue.csv"
-    sheet.write_text(as_csv([item], (0, 1, 2)), encoding="utf-8", newline="\n")
+    sheet.write_text(as_csv([item]), encoding="utf-8", newline="\n")
     (row,) = Table(sheet).rows()
     assert row.values["candidate"] == "title: Red\rlamp"
 
@@ -186,8 +186,14 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
     assert (first["candidate_id"], first["suggested_grade"], first["decision"] or "") == ("raised", "1", "")
     assert "judge fake: gives 1 where the label has 0" in first["evidence"]
     assert "judge fake: gives 0 again" in last["evidence"]
-    for form, grade in ((as_label_studio, '"choices": [\n      "1"'), (as_argilla, '"value": "1"')):
-        assert "".join(grade.split()) in "".join(form(queue[:1], (0, 1, 2)).split())
+    [task] = json.loads(as_label_studio(queue[:1]))
+    assert task["predictions"][0]["result"][0]["value"] == {"choices": ["1"]}
+    assert (task["data"]["label"], task["data"]["evidence"]) == (0, queue[0].evidence)
+    # What Argilla's `Record.from_dict` takes: suggestions by question, each a mapping of `value`, `score`, `agent`.
+    [record] = json.loads(as_argilla(queue[:1]))
+    assert record["suggestions"] == {"grade": {"value": "1", "score": queue[0].p_wrong, "agent": "judge audit"}}
+    assert (record["fields"]["evidence"], record["metadata"]["label"]) == (queue[0].evidence, 0)
+    assert as_argilla([]).split() == as_label_studio([]).split() == ["[", "]"]
     shown = Review(flagged, "Ana").state()["item"]
     assert (shown["candidate_id"], shown["suggested"], shown["likeliest"]) == ("raised", 1, 2)
     assert shown["seconded"] is True
