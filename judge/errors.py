@@ -4,11 +4,12 @@
     ├── InputError      a file, row, field or option the user gave cannot be used
     ├── RunError        a run directory is taken, locked, of another fingerprint, or does not add up
     ├── ModelError      a judge cannot be found, loaded or asked (its labels, its context, its weights)
-    ├── EngineError     an engine broke at work; `retryable` tells whether trying again can help
-    └── HubError        the Hub refuses, breaks off or cannot be reached; `retryable` as above
+    ├── EngineError     an engine failed while scoring
+    └── HubError        the Hub refuses, breaks off or cannot be reached
 
-The message says what happened and where; `hint` says how to mend it. Every class but the last two is for the
-user to mend before work starts, and ends the command with exit code 2; `EngineError` and `HubError` end it with 1.
+The message says what happened and where; `hint` says how to fix it, or that the same command can be run again. Every
+class but the last two is for the user to fix before work starts, and ends the command with exit code 2; `EngineError`
+and `HubError` end it with 1.
 """
 
 import re
@@ -35,7 +36,6 @@ class JudgeError(Exception):
     """
 
     exit_code = 2
-    retryable = False
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -59,13 +59,9 @@ class ModelError(JudgeError):
 
 
 class EngineError(JudgeError):
-    """An engine broke at work."""
+    """An engine failed while scoring."""
 
     exit_code = 1
-
-    def __init__(self, message: str, hint: str = "", *, retryable: bool = False) -> None:
-        super().__init__(message, hint)
-        self.retryable = retryable
 
 
 class HubError(JudgeError):
@@ -73,6 +69,5 @@ class HubError(JudgeError):
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "", *, retryable: bool = False) -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(" ".join(message.split()), " ".join(hint.split()))
-        self.retryable = retryable

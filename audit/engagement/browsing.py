@@ -69,7 +69,7 @@ def fit_browsing(searches: Searches, pairs: int, rounds: int = ROUNDS) -> Browsi
     for _ in range(rounds):
         seen, alpha, onward = model._forward(searches)
         ahead = _backward(model, searches, alpha, onward)
-        examined = _posterior(model, searches, seen, alpha, ahead)
+        examined = _posterior(searches, seen, ahead)
         drawn = np.bincount(hits, minlength=pairs)
         looked = np.bincount(index, examined[shown], minlength=pairs)
         # P(satisfied | clicked, nothing clicked below): the search ended there for that reason or another.
@@ -112,7 +112,7 @@ def _backward(model: Browsing, searches: Searches, alpha: Floats, onward: Floats
     return ahead
 
 
-def _posterior(model: Browsing, searches: Searches, seen: Floats, alpha: Floats, ahead: Floats) -> Floats:
+def _posterior(searches: Searches, seen: Floats, ahead: Floats) -> Floats:
     """P(examined | all clicks of the search), shape (S, D)."""
     yes, no = seen * ahead[:, :-1, 1], (1 - seen) * ahead[:, :-1, 0]
     return np.where(searches.clicked, 1.0, yes / np.maximum(yes + no, TINY))

@@ -84,7 +84,6 @@ class ServerEngine:
             raise EngineError(
                 f"{first}; so ended all of {self._barren:,} prompts",
                 "see to the endpoint, server.model and labels_by in --engine-config; the same command then goes on",
-                retryable=silent,
             )
 
     def _answers(self, prompts: Sequence[Prompt], size: int, attempts: int) -> list[Scores | Failure]:
@@ -133,7 +132,6 @@ class ServerEngine:
             raise EngineError(
                 f"{self._endpoint.url}: {error}",
                 "start the endpoint, or correct --url; the same command then goes on",
-                retryable=True,
             ) from None
 
     def _only_model(self) -> str:

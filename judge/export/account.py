@@ -61,25 +61,24 @@ def account(
     )
 
 
-def check_ids(chosen: Chosen, files: Sequence[Path], columns: Sequence[str], source: str = "read_parquet") -> None:
+def check_ids(chosen: Chosen, files: Sequence[Path], columns: Sequence[str]) -> None:
     """Read written rows back, and compare their ids and grades with the run's.
 
     Args:
         chosen: The rows that were to be exported.
-        files: The files, all splits together.
+        files: The Parquet files, all splits together.
         columns: SQL of the query's id, the candidate's id and the grade in them.
-        source: DuckDB's function that reads them, with `{files}` for their list unless it takes nothing else.
 
     Raises:
         RunError: They differ, or a grade is not the guideline's.
     """
     names = ", ".join(map(quoted, files))
-    read = source.format(files=f"[{names}]") if "{files}" in source else f"{source}([{names}])"
     query, candidate, grade = columns
     known = ", ".join(map(str, chosen.values))
     sums = "count(*), sum(hash({}, {}, {}::INTEGER)::HUGEINT)"
     there = chosen.db.execute(
-        f"SELECT {sums.format(query, candidate, grade)}, count(*) FILTER ({grade} NOT IN ({known})) FROM {read}"
+        f"SELECT {sums.format(query, candidate, grade)}, count(*) FILTER ({grade} NOT IN ({known})) "
+        f"FROM read_parquet([{names}])"
     ).fetchone()
     ours = chosen.db.execute(
         f"SELECT {sums.format('query_id', 'candidate_id', 'grade')}, 0 FROM rows WHERE left_out IS NULL"

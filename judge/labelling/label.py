@@ -227,15 +227,6 @@ def _reason(answer: Outcome) -> str:
     return UNKNOWN if isinstance(answer, Choice) else NOT_FINITE
 
 
-def labelled_pair(
-    pair: Pair, answer: Outcome, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN
-) -> Label:
-    """One pair's label as a record; see `table`."""
-    row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
-    judged = Judged(Block([(pair, row)], []), [answer])
-    return Label(**table(judged, values, fingerprint, manner).to_pylist()[0])
-
-
 def skipped(row: Mapping[str, Any], fingerprint: str) -> Label:
     """The label of a row that is not judged."""
     return Label(

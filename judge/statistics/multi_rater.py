@@ -15,21 +15,12 @@ Floats = npt.NDArray[np.float64]
 Metric = Literal["nominal", "ordinal", "interval"]
 
 
-def krippendorff_alpha(ratings: npt.ArrayLike, values: npt.ArrayLike, metric: Metric = "ordinal") -> float:
-    """1 - observed / expected disagreement among any number of raters; at most 1, 0 at chance.
-
-    `ratings` has shape (raters, units), NaN for missing; `values` holds the K grade values, ascending.
-    Units with fewer than two ratings are not used. NaN where no unit has two ratings, or all of them are
-    one grade. Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability".
-    """
-    return float(alpha_of(coincidences(ratings, values).sum(axis=0), values, metric))
-
-
 def coincidences(ratings: npt.ArrayLike, values: npt.ArrayLike) -> Floats:
     """Krippendorff's coincidences of each unit, shape (units, K, K): the ordered pairs of grades given to it.
 
-    A unit of m ratings weighs m over all its cells, one of fewer than two nothing. Sums over units are what
-    `alpha_of` takes, so that a bootstrap can resample them.
+    `ratings` has shape (raters, units), NaN for missing; `values` holds the K grade values, ascending. A unit of m
+    ratings weighs m over all its cells, one of fewer than two nothing. Sums over units are what `alpha_of` takes, so
+    that a bootstrap can resample them.
     """
     counts = _unit_counts(ratings, np.asarray(values, dtype=np.float64))
     raters = counts.sum(axis=1)
@@ -39,7 +30,11 @@ def coincidences(ratings: npt.ArrayLike, values: npt.ArrayLike) -> Floats:
 
 
 def alpha_of(coincidence: npt.ArrayLike, values: npt.ArrayLike, metric: Metric = "ordinal") -> Floats:
-    """Alpha of summed coincidences (..., K, K), shape (...). NaN and source as for `krippendorff_alpha`."""
+    """Krippendorff's alpha of summed coincidences (..., K, K), shape (...); at most 1, 0 at chance.
+
+    It is 1 - observed / expected disagreement among any number of raters. NaN where no unit has two ratings, or all of
+    them are one grade. Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability".
+    """
     scale, observed = np.asarray(values, dtype=np.float64), np.asarray(coincidence, dtype=np.float64)
     margin = observed.sum(axis=-1)
     if metric == "nominal":
@@ -58,10 +53,9 @@ def alpha_of(coincidence: npt.ArrayLike, values: npt.ArrayLike, metric: Metric =
 def gwet_ac(ratings: npt.ArrayLike, values: npt.ArrayLike, weights: Weights = "identity") -> float:
     """Gwet's AC1 (identity weights) or AC2 (any other) for several raters; at most 1, 0 at chance.
 
-    `ratings` and `values` as for `krippendorff_alpha`; for the weights see
-    `judge.statistics.measures.agreement_weights`. Units with one rating count towards how common a grade is but not
-    towards agreement. NaN where no unit has two ratings, or for K = 1. Source: Gwet 2014, Handbook of
-    Inter-Rater Reliability, 4th ed.
+    `ratings` and `values` as for `coincidences`; for the weights see `judge.statistics.measures.agreement_weights`.
+    Units with one rating count towards how common a grade is but not towards agreement. NaN where no unit has two
+    ratings, or for K = 1. Source: Gwet 2014, Handbook of Inter-Rater Reliability, 4th ed.
     """
     scale = np.asarray(values, dtype=np.float64)
     counts = _unit_counts(ratings, scale)

@@ -22,17 +22,13 @@ class Lines:
     """Lines without any byte; a byte order mark is not one."""
     filled: int
     """Lines that hold a byte that is not in `SPACE`: rows, headers and parts of cells, but not blank lines."""
-    lf: int
-    crlf: int
-    cr: int
-    """Lines that end with CR alone."""
 
 
 class LineCounter:
     """Counts the lines of bytes that come in pieces of any size, in memory of one piece."""
 
     def __init__(self) -> None:
-        self._total = self._empty = self._filled = self._lf = self._crlf = self._cr = 0
+        self._total = self._empty = self._filled = 0
         self._head: bytes | None = b""
         self._tail = b""
         """Of the line that is still open: nothing, a space, or `x` for any text; and a CR that an LF may follow."""
@@ -59,8 +55,7 @@ class LineCounter:
         self._head, self._tail = None, b""
         if last:
             self._count(last if last.endswith((b"\r", b"\n")) else last + b"\n")
-            self._lf -= not last.endswith((b"\r", b"\n"))
-        return Lines(self._total, self._empty, self._filled, self._lf, self._crlf, self._cr)
+        return Lines(self._total, self._empty, self._filled)
 
     def _count(self, data: bytes) -> None:
         """Count whole lines."""
@@ -87,9 +82,6 @@ class LineCounter:
         self._total += total
         self._empty += empty
         self._filled += filled
-        self._lf += feeds - crlf
-        self._crlf += crlf
-        self._cr += returns - crlf
 
 
 class CountedBytes(io.RawIOBase):
@@ -125,16 +117,3 @@ class CountedBytes(io.RawIOBase):
 def open_bytes(path: Path, zipped: bool) -> IO[bytes]:
     """A file's bytes, unpacked where it is gzip."""
     return cast("IO[bytes]", gzip.open(path, "rb")) if zipped else path.open("rb", buffering=0)
-
-
-def count_lines(path: Path, zipped: bool) -> Lines:
-    """The lines of a file, gzip where `zipped`.
-
-    Raises:
-        OSError, EOFError, zlib.error: The file cannot be read, or is not whole gzip.
-    """
-    counter = LineCounter()
-    with open_bytes(path, zipped) as stream:
-        while data := stream.read(CHUNK):
-            counter.update(data)
-    return counter.finish()

@@ -138,9 +138,8 @@ def test_the_endpoint_says_how_long_to_wait(server, engine):
 @pytest.mark.parametrize("code", [401, 403, 404])
 def test_what_can_never_succeed_is_not_tried_again_and_ends_the_run(server, engine, code):
     server.mood = status(code)
-    with pytest.raises(EngineError, match=str(code)) as caught:
+    with pytest.raises(EngineError, match=str(code)):
         engine(concurrency=1).score([prompt(1)])
-    assert not caught.value.retryable
     assert len(server.requests) == 1
 
 
@@ -205,9 +204,8 @@ def test_an_endpoint_that_answers_nothing_more_ends_the_run_to_be_gone_on_with(s
     server.mood = status(500)
     # A few can be what breaks it, and a run that ends with them must end.
     assert not any(graded(asking.score([prompt(1), prompt(2)])))
-    with pytest.raises(EngineError, match=f"all of {ENOUGH + 2} prompts") as caught:
+    with pytest.raises(EngineError, match=f"all of {ENOUGH + 2} prompts"):
         asking.score([prompt(i) for i in range(ENOUGH)])
-    assert caught.value.retryable
 
 
 def test_one_prompt_that_breaks_the_endpoint_costs_no_other(server, engine):
@@ -224,9 +222,8 @@ def test_an_endpoint_that_goes_away_amid_a_block_costs_no_row_of_it(server, engi
     asking = engine(concurrency=1)
     server.mood = lambda handler, body, turn: turn > 1 and status(503)(handler, body, turn)
     server.lists = status(503)
-    with pytest.raises(EngineError, match="503") as caught:
+    with pytest.raises(EngineError, match="503"):
         asking.score([prompt(i) for i in range(12)])
-    assert caught.value.retryable
 
 
 def test_what_was_not_answered_is_asked_again_when_the_endpoint_is_back(server, engine):
@@ -242,9 +239,8 @@ def test_an_endpoint_that_can_answer_nothing_ends_the_run(server, engine, mood):
     server.mood = mood or server.mood
     asking = engine(prompts=32)
     assert not any(graded(asking.score([prompt(1)]))), "a few may be refused for what they say"
-    with pytest.raises(EngineError, match=f"so ended all of {ENOUGH + 1} prompts") as caught:
+    with pytest.raises(EngineError, match=f"so ended all of {ENOUGH + 1} prompts"):
         asking.score([prompt(i) for i in range(ENOUGH)])
-    assert not caught.value.retryable
 
 
 def test_an_endpoint_that_is_not_there_is_said_before_anything_is_labelled():

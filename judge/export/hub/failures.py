@@ -50,12 +50,12 @@ def explain(error: BaseException, repo: str, state: str) -> JudgeError | None:
         kinds = {kind.__name__ for kind in type(one).__mro__}
         if kinds & {"ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol"}:
             reach = f"see that this machine can reach it (HF_ENDPOINT, HTTPS_PROXY); then {AGAIN}"
-            return HubError(f"{constants.ENDPOINT}: cannot be reached; {state}", reach, retryable=True)
+            return HubError(f"{constants.ENDPOINT}: cannot be reached; {state}", reach)
         if kinds & {"TransportError", "ConnectionError", "IncompleteRead"}:
-            return HubError(f"the connection to the Hub broke off; {state}", AGAIN, retryable=True)
+            return HubError(f"the connection to the Hub broke off; {state}", AGAIN)
     if _theirs(error):
         what = safe(str(error).strip().split("\n")[0] or type(error).__name__)
-        return HubError(f"publishing to {repo} failed ({what}); {state}", AGAIN, retryable=True)
+        return HubError(f"publishing to {repo} failed ({what}); {state}", AGAIN)
     return None
 
 
@@ -78,11 +78,11 @@ def _refused(status: int, said: str, repo: str, state: str) -> JudgeError:
         return InputError(f"{repo}: is not there, or the token may not see it (404: {said}); {state}", "mend the name")
     if status in (409, 412):
         fix = "run the same command again: it merges with what stands there now, and sends no file twice"
-        return HubError(f"{repo} was changed meanwhile ({status}); {state}", fix, retryable=True)
+        return HubError(f"{repo} was changed meanwhile ({status}); {state}", fix)
     if status == 429:
-        return HubError(f"the Hub asks to slow down (429); {state}", f"wait some minutes, then {AGAIN}", retryable=True)
+        return HubError(f"the Hub asks to slow down (429); {state}", f"wait some minutes, then {AGAIN}")
     if status >= 500:
-        return HubError(f"the Hub is out of order ({status}); {state}", f"wait, then {AGAIN}", retryable=True)
+        return HubError(f"the Hub is out of order ({status}); {state}", f"wait, then {AGAIN}")
     return HubError(f"the Hub refuses to publish to {repo} ({status}: {said}); {state}", "mend what it says")
 
 

@@ -44,11 +44,11 @@ class Remote:
                 f"{self.repo}: is public, and --private was asked for", f"make it private at {self.url}/settings"
             )
 
-    def _info(self, revision: str | None = None) -> Any:
+    def _info(self) -> Any:
         from huggingface_hub.errors import RepositoryNotFoundError
 
         try:
-            return self._api.repo_info(**self._at, revision=revision)
+            return self._api.repo_info(**self._at)
         except RepositoryNotFoundError:
             return None
 
