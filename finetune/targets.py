@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.errors import InputError
-from judge.statistics import dawid_skene as consensus
+from judge.statistics.dawid_skene import Ratings, dawid_skene, shares
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,23 +22,15 @@ def targets(votes: Sequence[Mapping[str, int]], values: Sequence[int], how: str)
     Raises:
         InputError: Dawid-Skene is asked for and no pair has two raters.
     """
-    counts = np.array([[list(pair.values()).count(value) for value in values] for pair in votes], dtype=np.float64)
+    ratings = Ratings.of_votes(votes, values)
+    counts = ratings.votes()
     if how == "majority":
         counts = (counts == counts.max(axis=1, keepdims=True)).astype(np.float64)
     if how != "dawid-skene":
-        return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+        return shares(counts)
     if counts.sum(axis=1).max() < 2:
         raise InputError(
             "targets: dawid-skene needs pairs with several raters, and these have one each",
             "name the raters' columns with --raters A,B,C, or choose targets: distribution",
         )
-    return dawid_skene(votes, values)
-
-
-def dawid_skene(votes: Sequence[Mapping[str, int]], values: Sequence[int]) -> Floats:
-    """Posteriors of the true grades, raters' confusions learnt along the way; see `judge.statistics`."""
-    raters = {name: place for place, name in enumerate(sorted({rater for pair in votes for rater in pair}))}
-    given = [(index, raters[rater], grade) for index, pair in enumerate(votes) for rater, grade in pair.items()]
-    pair, rater, grade = np.array(given, dtype=np.int64).reshape(-1, 3).T
-    ratings = consensus.Ratings(pair, rater, np.searchsorted(values, grade), len(votes), len(raters), len(values))
-    return consensus.dawid_skene(ratings).posterior
+    return dawid_skene(ratings).posterior

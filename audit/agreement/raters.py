@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from judge.ratings.aggregate import dawid_skene
 from judge.ratings.panel import Panel, majority
 from judge.statistics import measures
+from judge.statistics.dawid_skene import Ratings, dawid_skene
 from judge.statistics.intervals import Estimate, by_query, by_query_index, confusion_by_query, each_by_query
 
 Floats = npt.NDArray[np.float64]
@@ -67,7 +67,7 @@ class RaterReport:
 def report_raters(panel: Panel) -> list[RaterReport]:
     """One report a rater, those who agree least with the others first."""
     several = len(panel.raters) >= 2
-    errors = dawid_skene(panel.grades, panel.values).confusion if several else None
+    errors = dawid_skene(Ratings.of_table(panel.grades, panel.values)).confusion if several else None
     found = [_report(panel, index, None if errors is None else errors[index]) for index in range(len(panel.raters))]
     return sorted(found, key=lambda r: -1.0 if r.with_others.value is None else r.with_others.value)
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from judge.errors import InputError
 from judge.files import new_file
 from judge.ratings.panel import Panel
-from judge.statistics import dawid_skene as consensus
+from judge.statistics.dawid_skene import Ratings, dawid_skene, shares
 from judge.tables.values import inert
 
 Floats = npt.NDArray[np.float64]
@@ -25,20 +25,9 @@ SAME = 1e-9
 COLUMNS = ("query_id", "query", "candidate_id", "grade", "tied", "posterior", "expected_grade", "ratings", "method")
 
 
-def dawid_skene(
-    ratings: Floats, values: Sequence[int], *, steps: int = 100, tolerance: float = 1e-6
-) -> consensus.DawidSkene:
-    """True grades and raters' confusions together; see `judge.statistics.dawid_skene.dawid_skene`."""
-    rater, unit = np.nonzero(~np.isnan(ratings))
-    given = consensus.Ratings(
-        unit, rater, np.searchsorted(values, ratings[rater, unit]), ratings.shape[1], ratings.shape[0], len(values)
-    )
-    return consensus.dawid_skene(given, steps=steps, tolerance=tolerance)
-
-
 def vote(ratings: Floats, values: Sequence[int]) -> Floats:
     """Each grade's share of a unit's ratings."""
-    return consensus.shares(_votes(ratings, values).sum(axis=0))
+    return shares(_votes(ratings, values).sum(axis=0))
 
 
 def weighted_vote(ratings: Floats, values: Sequence[int]) -> Floats:
@@ -47,17 +36,17 @@ def weighted_vote(ratings: Floats, values: Sequence[int]) -> Floats:
     Source: the "worker agreement with aggregate" of Appen's platform, as crowd-kit's `Wawa` has it.
     """
     votes = _votes(ratings, values)
-    shares = consensus.shares(votes.sum(axis=0))
-    top = np.isclose(shares, np.nanmax(np.nan_to_num(shares), axis=1, keepdims=True)) & (shares > 0)
+    plain = shares(votes.sum(axis=0))
+    top = np.isclose(plain, np.nanmax(np.nan_to_num(plain), axis=1, keepdims=True)) & (plain > 0)
     hits = np.einsum("ruk,uk->r", votes, top / np.maximum(top.sum(axis=1, keepdims=True), 1))
     weights = hits / np.maximum(votes.sum(axis=(1, 2)), 1)
-    return consensus.shares(np.einsum("r,ruk->uk", weights, votes))
+    return shares(np.einsum("r,ruk->uk", weights, votes))
 
 
 METHODS: dict[str, Callable[[Floats, Sequence[int]], Floats]] = {
     "majority": vote,
     "weighted": weighted_vote,
-    "dawid-skene": lambda ratings, values: dawid_skene(ratings, values).posterior,
+    "dawid-skene": lambda ratings, values: dawid_skene(Ratings.of_table(ratings, values)).posterior,
 }
 
 
@@ -122,15 +111,15 @@ def rows(panel: Panel, found: Aggregate) -> Iterator[dict[str, Any]]:
     for index, unit in enumerate(panel.units):
         if not found.ratings[index]:
             continue
-        shares = found.posterior[index]
+        likely = found.posterior[index]
         yield {
             "query_id": unit.query_id,
             "query": unit.query,
             "candidate_id": unit.candidate_id,
             "grade": None if tied[index] else int(grades[index]),
             "tied": [value for value, top in zip(found.values, best[index], strict=True) if top] if tied[index] else [],
-            "posterior": [float(share) for share in shares],
-            "expected_grade": float(shares @ np.array(found.values)),
+            "posterior": [float(share) for share in likely],
+            "expected_grade": float(likely @ np.array(found.values)),
             "ratings": int(found.ratings[index]),
             "method": found.method,
         }

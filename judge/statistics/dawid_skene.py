@@ -4,6 +4,7 @@ Ratings come as three arrays of one length, an entry a rating: which pair, which
 number of ratings, not that of all pairs times all raters.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,21 @@ class Ratings:
     """How many pairs there are, rated or not."""
     raters: int
     grades: int
+
+    @classmethod
+    def of_table(cls, table: Floats, values: Sequence[int]) -> "Ratings":
+        """Of grades of shape (raters, pairs), NaN where a rater gave none, and the K grades ascending."""
+        rater, pair = np.nonzero(~np.isnan(table))
+        grade = np.searchsorted(values, table[rater, pair])
+        return cls(pair, rater, grade, table.shape[1], table.shape[0], len(values))
+
+    @classmethod
+    def of_votes(cls, votes: Sequence[Mapping[str, int]], values: Sequence[int]) -> "Ratings":
+        """Of each pair's grades by rater, and the K grades ascending; raters in the order of their names."""
+        place = {name: at for at, name in enumerate(sorted({rater for pair in votes for rater in pair}))}
+        given = [(at, place[rater], grade) for at, pair in enumerate(votes) for rater, grade in pair.items()]
+        pair, rater, grade = np.array(given, dtype=np.int64).reshape(-1, 3).T
+        return cls(pair, rater, np.searchsorted(values, grade), len(votes), len(place), len(values))
 
     def votes(self) -> Floats:
         """How many raters gave each pair each grade, shape (pairs, K)."""

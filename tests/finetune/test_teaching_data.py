@@ -15,7 +15,7 @@ from finetune.config import as_yaml, load_config
 from finetune.hostile import ORDERS, PRAISE, hostile, respelt
 from finetune.lessons import Example, batches, build_lessons, check_grades, deal, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
-from finetune.targets import dawid_skene, targets
+from finetune.targets import targets
 from finetune.warm import warm_pairs
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
@@ -132,7 +132,7 @@ def test_dawid_skene_trusts_who_agrees_with_the_others():
     votes = [{"ann": int(t), "ben": int(t), "cleo": int(rng.integers(0, 3))} for t in truth]
     # One honest rater against one who guesses: a vote would be a tie.
     votes[0] = {"ann": 2, "cleo": 0}
-    posterior = dawid_skene(votes, (0, 1, 2))
+    posterior = targets(votes, (0, 1, 2), "dawid-skene")
     assert posterior.sum(axis=1) == pytest.approx(1)
     assert posterior[0, 2] > 0.95
     assert (posterior.argmax(axis=1)[1:] == truth[1:]).all()

@@ -1,4 +1,4 @@
-"""One model of raters' errors behind two doors: a step by hand, crowd-kit as oracle, and both doors the same."""
+"""One model of raters' errors: a step by hand, crowd-kit as oracle, and the same of a table and of votes."""
 
 import warnings
 
@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.targets import dawid_skene as of_votes
-from judge.ratings.aggregate import dawid_skene as of_table
 from judge.statistics.dawid_skene import Ratings, dawid_skene
 
 VALUES = (0, 1, 3)
@@ -57,7 +55,7 @@ def test_crowd_kit_finds_the_same():
 
 @settings(max_examples=15)
 @given(st.integers(0, 1000))
-def test_both_doors_lead_to_it(seed):
+def test_a_table_and_votes_are_the_same_ratings(seed):
     ratings = simulated(pairs=25, raters=4, seed=seed)
     table = np.full((ratings.raters, ratings.pairs), np.nan)
     table[ratings.rater, ratings.pair] = np.array(VALUES)[ratings.grade]
@@ -65,8 +63,8 @@ def test_both_doors_lead_to_it(seed):
     for pair, rater, grade in zip(ratings.pair, ratings.rater, ratings.grade, strict=True):
         votes[pair][f"rater {rater}"] = VALUES[grade]
     found = dawid_skene(ratings)
-    np.testing.assert_allclose(of_table(table, VALUES).posterior, found.posterior)
-    np.testing.assert_allclose(of_votes(votes, VALUES), found.posterior)
+    for same in (Ratings.of_table(table, VALUES), Ratings.of_votes(votes, VALUES)):
+        np.testing.assert_allclose(dawid_skene(same).posterior, found.posterior)
 
 
 def test_who_is_not_rated_or_rates_nothing_has_no_share_in_it():
