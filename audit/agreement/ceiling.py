@@ -46,7 +46,7 @@ def ceilings(
     if len(people) < 2 or not shared.any():
         return []
     on = [_only(side, shared) for side in people]
-    among = coincidences_by_query(on, queries, values)
+    among = coincidences_by_query([side.grades for side in on], queries, values)
     against = pooled([(a, _only(judge, shared)) for a in on], queries, values) if judge else among
     both = np.concatenate([among, against], axis=1)
     size = len(values)

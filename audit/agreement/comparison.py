@@ -76,7 +76,7 @@ def compare_people(people: Sequence[Side], queries: npt.NDArray[np.str_], values
     `n` is the number of pairs with two ratings or more, and the confusion counts every two of them. The figures weigh a
     pair by its ratings, as alpha does: by their couples, pairs that many were asked about would decide alone.
     """
-    matrices = coincidences_by_query(people, queries, values)
+    matrices = coincidences_by_query([side.grades for side in people], queries, values)
     used = sum((~np.isnan(side.grades)).astype(np.int64) for side in people) >= 2
     figures = _of_confusions(matrices, values)
     wanted = {f"alpha_{m}": partial(several.alpha_of, values=values, metric=m) for m in METRICS}
@@ -87,12 +87,13 @@ def compare_people(people: Sequence[Side], queries: npt.NDArray[np.str_], values
     return Comparison("another rater", "a rater", int(np.sum(used)), len(np.unique(queries[used])), figures, shown)
 
 
-def coincidences_by_query(people: Sequence[Side], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Floats:
+def coincidences_by_query(ratings: npt.ArrayLike, queries: npt.NDArray[np.str_], values: Sequence[int]) -> Floats:
     """Krippendorff's coincidences, shape (Q, K, K) over the distinct queries in sorted order.
 
-    A pair of m ratings, where m is two or more, weighs m.
+    `ratings` has shape (raters, pairs), NaN where a rater gave nothing. A pair of m ratings, where m
+    is two or more, weighs m.
     """
-    units = several.coincidences([side.grades for side in people], values)
+    units = several.coincidences(ratings, values)
     every, query = np.unique(queries, return_inverse=True)
     matrices = np.zeros((len(every), len(values), len(values)))
     np.add.at(matrices, query, units)

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from audit.agreement.advice import advise
+from judge.words.pages import page
 
 MEASURES = {
     "weighted_kappa": "quadratic kappa",
@@ -41,41 +42,23 @@ SEGMENTS = 16
 
 def render(report: Mapping[str, Any]) -> str:
     """The page as HTML, from what `audit.agreement.agree.Report.as_json` gives."""
-    from jinja2 import FunctionLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
     from markupsafe import Markup
 
-    environment = ImmutableSandboxedEnvironment(
-        loader=FunctionLoader(_part), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(
-        count=lambda n: f"{int(n):,}",
-        number=number,
-        percent=percent,
-        interval=lambda e: _between(e, number),
-        interval_percent=lambda e: _between(e, lambda value, digits: percent(value)),
-        signed=lambda value, digits=2: number(value, digits, "+"),
-        p_value=_p_value,
-        grade=lambda value: f"{value:g}" if value is not None else "–",
-        clip=lambda value, low, high: min(max((value - low) / (high - low), 0.0), 1.0),
-        below_zero=lambda rows: any(row["low"] is not None and row["low"] < -0.05 for row in rows),
-        spoken=lambda bins: "; ".join(f"{percent(b['confidence'])} sure, {percent(b['accuracy'])} right" for b in bins),
-        spoken_rows=lambda rows: "; ".join(f"{row['label']} {row['note']}" for row in rows),
-        corners=_corners,
-    )
-    style, script = _part("style.css"), _part("behaviour.js")
-    return environment.get_template("report.html.j2").render(
-        r=report,
-        advice=advise(report),
-        measures=[_row(label, report[name]) for name, label in DRAWN.items() if name in report],
-        every=[{"label": label, "estimate": report[name]} for name, label in _labels(report) if name in report],
-        segment_rows=[_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
+    folder = files("audit.agreement").joinpath("report")
+    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "behaviour.js"))
+    values = {
+        "r": report,
+        "advice": advise(report),
+        "measures": [_row(label, report[name]) for name, label in DRAWN.items() if name in report],
+        "every": [{"label": label, "estimate": report[name]} for name, label in _labels(report) if name in report],
+        "segment_rows": [_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
         # Our own files, and the only text that is not escaped.
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-    )
+        "style": Markup(style),  # noqa: S704
+        "script": Markup(script),  # noqa: S704
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+    }
+    return page(folder, "report.html.j2", values, FUNCTIONS)
 
 
 def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
@@ -86,10 +69,6 @@ def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
 def percent(value: float | None) -> str:
     """A share in percent, or a dash."""
     return "–" if value is None else f"{value:.1%}"
-
-
-def _part(name: str) -> str:
-    return files("audit.agreement").joinpath("report", name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
@@ -135,3 +114,21 @@ def _corners(points: Sequence[tuple[float, float]]) -> str:
         near = min(points, key=lambda point: abs(point[0] - wanted))
         found.append(f"{percent(near[0])} kept: {percent(near[1])} wrong")
     return "; ".join(found)
+
+
+FUNCTIONS: Mapping[str, Any] = {
+    "count": lambda n: f"{int(n):,}",
+    "number": number,
+    "percent": percent,
+    "interval": lambda e: _between(e, number),
+    "interval_percent": lambda e: _between(e, lambda value, digits: percent(value)),
+    "signed": lambda value, digits=2: number(value, digits, "+"),
+    "p_value": _p_value,
+    "grade": lambda value: f"{value:g}" if value is not None else "–",
+    "clip": lambda value, low, high: min(max((value - low) / (high - low), 0.0), 1.0),
+    "below_zero": lambda rows: any(row["low"] is not None and row["low"] < -0.05 for row in rows),
+    "spoken": lambda bins: "; ".join(f"{percent(b['confidence'])} sure, {percent(b['accuracy'])} right" for b in bins),
+    "spoken_rows": lambda rows: "; ".join(f"{row['label']} {row['note']}" for row in rows),
+    "corners": _corners,
+}
+"""What the template and its macros call."""

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from audit.agreement.comparison import METRICS, coincidences_by_query
 from judge.ratings.panel import Panel, majority
 from judge.statistics import multi_rater as several
-from judge.statistics.intervals import Estimate, by_query, by_query_index
+from judge.statistics.intervals import Estimate, by_query_index, each_by_query
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,15 +35,10 @@ def report_people(panel: Panel) -> People:
     count = (~np.isnan(panel.grades)).sum(axis=0)
     shared = count >= 2
     reason = "no pair has two ratings" if not shared.any() else "all ratings are one single grade"
-    figures: dict[str, Estimate] = {}
     queries, grades = panel.queries[shared], panel.grades[:, shared]
-    units = several.coincidences(grades, panel.values)
-    _, query = np.unique(queries, return_inverse=True)
-    matrices = np.zeros((len(np.unique(queries)), len(panel.values), len(panel.values)))
-    np.add.at(matrices, query, units)
-    for metric in ("nominal", "ordinal", "interval"):
-        found = by_query(matrices, lambda c, m=metric: several.alpha_of(c, panel.values, m))  # type: ignore[misc]
-        figures[f"alpha_{metric}"] = found.because(reason)
+    matrices = coincidences_by_query(grades, queries, panel.values)
+    alphas = {f"alpha_{m}": partial(several.alpha_of, values=panel.values, metric=m) for m in METRICS}
+    figures = {name: found.because(reason) for name, found in each_by_query(matrices, alphas).items()}
     for name, weights in (("gwet_ac1", "identity"), ("gwet_ac2", "quadratic")):
         figures[name] = by_query_index(
             queries,

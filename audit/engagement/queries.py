@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.engagement.labelled import Labelled
+from judge.words.overlap import stem
 
 KINDS = ("category", "product_name", "one_attribute", "several_attributes", "unknown")
 ZERO_CLICK = 0.5
@@ -15,29 +16,10 @@ THIN_CLICKS = 10
 """Clicks below which a query's engagement says too little to audit its labels."""
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "by",
-        "de",
-        "der",
-        "die",
-        "for",
-        "from",
-        "in",
-        "la",
-        "le",
-        "of",
-        "on",
-        "the",
-        "to",
-        "with",
-        "für",
-        "mit",
-        "pour",
-        "und",
-    ]
+    (
+        *("a", "an", "and", "by", "for", "from", "in", "of", "on", "the", "to", "with"),
+        *("de", "der", "die", "für", "mit", "und", "la", "le", "pour"),
+    )
 )
 
 
@@ -114,7 +96,7 @@ def query_kinds(labelled: Labelled) -> dict[str, str]:
 
 
 def _kind(text: str, brands: set[str], categories: set[str]) -> str:
-    words = [_stem(word) for word in _WORD.findall(text.lower()) if word not in _SMALL]
+    words = [stem(word) for word in _WORD.findall(text.lower()) if word not in _SMALL]
     if not categories or not words:
         return "unknown"
     if any(word in brands or any(c.isdigit() for c in word) for word in words):
@@ -124,11 +106,7 @@ def _kind(text: str, brands: set[str], categories: set[str]) -> str:
 
 
 def _words(labelled: Labelled, field: str) -> set[str]:
-    return {_stem(w) for text in {c.get(field, "") for c in labelled.candidate} for w in _WORD.findall(text.lower())}
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") else word
+    return {stem(w) for text in {c.get(field, "") for c in labelled.candidate} for w in _WORD.findall(text.lower())}
 
 
 def zero_click_summary(rows: Sequence[QueryRow]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from audit.engagement.auditing import Audit
 from audit.engagement.flags import FlagType
 from judge.words.guideline import Guideline
+from judge.words.pages import page
 
 TOP = 60
 """Flagged pairs shown with their texts; all of them are in flags.parquet."""
@@ -24,25 +25,19 @@ MEANING = {
 
 def as_html(found: Audit, flags: Sequence[Mapping[str, Any]]) -> str:
     """The report. `flags` are the rows of `flags.parquet`, strongest first."""
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    text = files("audit.engagement").joinpath("report.html.j2").read_text(encoding="utf-8")
     summary = found.as_json()
-    return environment.from_string(text).render(
-        audit=summary,
-        guideline=Guideline.model_validate(found.run.manifest.guideline),
-        meaning=MEANING,
-        flags=by_pair(flags)[:TOP],
-        flagged=len(by_pair(flags)),
-        curve=curve_points(summary["examination"]["curve"]),
-        bars=type_bars(summary["flags"]),
-        zero=zero_bars(summary["zero_click"]["by_kind"]),
-        frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "bottom": HEIGHT - BOTTOM},
-    )
+    values = {
+        "audit": summary,
+        "guideline": Guideline.model_validate(found.run.manifest.guideline),
+        "meaning": MEANING,
+        "flags": by_pair(flags)[:TOP],
+        "flagged": len(by_pair(flags)),
+        "curve": curve_points(summary["examination"]["curve"]),
+        "bars": type_bars(summary["flags"]),
+        "zero": zero_bars(summary["zero_click"]["by_kind"]),
+        "frame": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "bottom": HEIGHT - BOTTOM},
+    }
+    return page(files("audit.engagement"), "report.html.j2", values)
 
 
 def by_pair(flags: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from judge.files import now
 from judge.run.decisions import Decision, Decisions
 from judge.run.store import Run
 from judge.words.guideline import Guideline
+from judge.words.pages import page
 
 LONGEST = 100_000
 """Bytes of a request's body, at most."""
@@ -188,11 +189,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _page(review: Review) -> str:
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    text = files("audit.review").joinpath("page.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(text).render(guideline=review.guideline, author=review.author)
+    values = {"guideline": review.guideline, "author": review.author}
+    return page(files("audit.review"), "page.html.j2", values)

@@ -6,6 +6,7 @@ from textwrap import fill
 
 from judge.files import new_file
 from judge.words.guideline import Guideline
+from judge.words.pages import page
 
 WIDTH = 100
 
@@ -31,14 +32,7 @@ def as_text(guideline: Guideline) -> str:
 
 def as_html(guideline: Guideline) -> str:
     """The annotators' handbook: one page without scripts, everything in it escaped."""
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    text = files("guidelines").joinpath("handbook.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(text).render(guideline=guideline)
+    return page(files("guidelines"), "handbook.html.j2", {"guideline": guideline})
 
 
 def write_html(guideline: Guideline, out: Path, *, overwrite: bool = False) -> None:

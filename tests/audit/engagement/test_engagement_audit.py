@@ -133,14 +133,15 @@ def test_a_wrong_decision_names_row_field_and_fix(audited, tmp_path, cell, messa
 def test_events_of_other_queries_are_refused(audited, tmp_path):
     events = tmp_path / "counts.csv"
     events.write_text("query,candidate_id,position,impressions,clicks\nsnow tyres,X,1,10,1\n")
-    assert "none of its 1 queries is in" in judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).err
+    error = judge("audit", audited[0], events, "--out", tmp_path / "a", "--overwrite", code=2).err
+    assert "none of its 1 queries is in" in error
 
 
 def test_events_of_other_candidates_are_refused_and_leave_the_flags(audited, tmp_path):
     before = (audited[0] / "flags.parquet").read_bytes()
     events = tmp_path / "counts.csv"
     events.write_text("query,candidate_id,position,impressions,clicks\nhiking boots,X,1,10,1\nsnow tyres,X,1,9,1\n")
-    error = judge("audit", audited[0], events, "--out", tmp_path / "a", code=2).err
+    error = judge("audit", audited[0], events, "--out", tmp_path / "a", "--overwrite", code=2).err
     assert "none of its 2 rows is about a graded pair of" in error
     assert "--map candidate_id=COLUMN" in error
     assert (audited[0] / "flags.parquet").read_bytes() == before

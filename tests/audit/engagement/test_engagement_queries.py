@@ -237,6 +237,11 @@ def test_kinds_of_queries(text, kind):
     assert _kind(text, {"norvane"}, {"tent"}) == kind
 
 
+def test_a_word_that_ends_in_ss_is_no_plural():
+    # "glass" is not the plural of the category "glas": it is one attribute more.
+    assert _kind("glass tents", set(), {"tent", "glas"}) == "one_attribute"
+
+
 def test_people_who_disagree_with_the_label_are_heard(tmp_path):
     run = make_run(tmp_path / "run", SHOP / "grades_with_errors.csv", SHOP / "catalogue.csv")
     settings = Settings(ratings=Ratings(SHOP / "grades.csv", {}))
