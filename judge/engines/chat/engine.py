@@ -236,7 +236,7 @@ class ChatEngine:
 
     def _gone(self, error: UnreachableError) -> EngineError:
         hint = "see to the endpoint, or lower --concurrency; the same command then goes on"
-        self._ended = EngineError(f"{self._endpoint.url}: {error}", hint, retryable=True)
+        self._ended = EngineError(f"{self._endpoint.url}: {error}", hint)
         return self._ended
 
 
