@@ -108,6 +108,17 @@ def dozen(guideline, tmp_path_factory):
     return [pair for batch in read_pairs(staged.path) for pair, _ in batch if pair]
 
 
+def labelled_pair(pair, answer, values=(0, 1, 2), fingerprint="f", **manner):
+    """One pair's label as a record, under a `Manner` of these."""
+    from judge.labelling.config import Manner
+    from judge.labelling.label import Block, Judged, table
+    from judge.records import Label
+
+    row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
+    judged = Judged(Block([(pair, row)], []), [answer])
+    return Label(**table(judged, values, fingerprint, Manner(**manner)).to_pylist()[0])
+
+
 @pytest.fixture(scope="session")
 def dozen_rows():
     with DOZEN.open(encoding="utf-8", newline="") as stream:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import labelled_pair
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
@@ -11,8 +12,6 @@ from scipy.stats import binomtest
 from judge.calibration.abstain import Threshold, choose, upper_bound
 from judge.calibration.calibrate import HeldOut, calibrate
 from judge.errors import InputError
-from judge.labelling.config import Manner
-from judge.labelling.label import labelled_pair
 from judge.records import Failure, Pair, Scores, Status
 from judge.run.store import Run
 
@@ -201,7 +200,7 @@ def test_a_failure_is_not_abstained_and_an_unsure_answer_no_failure():
     sure, unsure = (Scores(tuple(np.log(chances)), 0.0) for chances in ((0.2, 0.1, 0.7), (0.2, 0.3, 0.5)))
     answers = (sure, unsure, Failure("gone"))
     pair = Pair(1, "q", "lamp", "p", {"title": "A lamp"}, None)
-    made = [labelled_pair(pair, answer, (0, 1, 2), "f", Manner(threshold=threshold)) for answer in answers]
+    made = [labelled_pair(pair, answer, threshold=threshold) for answer in answers]
     assert [label.status for label in made] == [Status.GRADED, Status.ABSTAINED, Status.FAILED]
     assert [label.grade for label in made] == [2, None, None]
     assert [label.expected_grade for label in made[:2]] == pytest.approx([1.5, 1.3])

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from conftest import labelled_pair
 
 from judge.engines.transformers import TransformersEngine
 from judge.errors import ModelError
-from judge.labelling.label import Block, Judged, table
-from judge.records import Failure, Label, Scores, Status
+from judge.records import Failure, Scores, Status
 from judge.words.guideline import Guideline, load_guideline
 from judge.words.prompt import PromptBuilder
 
@@ -87,25 +87,19 @@ def test_a_model_that_cannot_be_loaded_is_one_clear_error(tmp_path):
         TransformersEngine(tmp_path)
 
 
-def labelled(pair, answer):
-    """One pair's label as a record."""
-    row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
-    return Label(**table(Judged(Block([(pair, row)], []), [answer]), (0, 1, 2), "f").to_pylist()[0])
-
-
 @pytest.mark.parametrize("logprobs", [(float("nan"), -1.0, -1.0), (-float("inf"),) * 3])
 def test_a_score_that_is_no_number_fails_the_pair_and_grades_nothing(logprobs, dozen):
-    label = labelled(dozen[0], Scores(logprobs, 0.0))
+    label = labelled_pair(dozen[0], Scores(logprobs, 0.0))
     assert (label.status, label.grade, label.probabilities) == (Status.FAILED, None, None)
-    assert labelled(dozen[0], Failure("down")).reason == "down"
+    assert labelled_pair(dozen[0], Failure("down")).reason == "down"
 
 
 def test_a_label_is_the_most_probable_grade_with_its_expectation(dozen):
     scores = Scores(tuple(np.log([0.1, 0.3, 0.4])), 0.2)
-    label = labelled(dozen[0], scores)
+    label = labelled_pair(dozen[0], scores)
     assert label.grade == 2
     assert label.probabilities == pytest.approx((0.125, 0.375, 0.5))
     assert label.expected_grade == pytest.approx(0.375 + 2 * 0.5)
     assert label.outside_mass == 0.2
     tie = Scores(tuple(np.log([0.4, 0.2, 0.4])), 0.0)
-    assert labelled(dozen[0], tie).grade == 0
+    assert labelled_pair(dozen[0], tie).grade == 0

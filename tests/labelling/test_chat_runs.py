@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from chat_server import Server, is_probe
+from conftest import labelled_pair
 
 from judge.errors import InputError
 from judge.run.store import Run
@@ -244,18 +245,14 @@ def test_a_calibration_is_refused_where_the_endpoint_tells_no_probabilities(main
 
 def test_a_threshold_leaves_grades_without_confidence_to_people(guideline):
     from judge.calibration.abstain import Threshold
-    from judge.labelling.config import Manner
-    from judge.labelling.label import Block, Judged, table
     from judge.records import Choice, Pair
 
     threshold = Threshold(budget=0.1, confidence=0.9, least=0.4, coverage=1, error=0, bound=0.1, pairs=9)
     pair = Pair(1, "q", "q", "c", {"title": "t"})
-    row = {"row": 1, "query_id": "q", "candidate_id": "c", "skip": None}
-    judged = Judged(Block([(pair, row)], []), [Choice(2)])
-    label = table(judged, guideline.values, "f", Manner(threshold=threshold)).to_pylist()[0]
-    assert (label["status"], label["grade"]) == ("abstained", None)
-    assert "confidence" in label["reason"]
-    assert table(judged, guideline.values, "f").to_pylist()[0]["grade"] == 2
+    label = labelled_pair(pair, Choice(2), guideline.values, threshold=threshold)
+    assert (label.status, label.grade) == ("abstained", None)
+    assert "confidence" in label.reason
+    assert labelled_pair(pair, Choice(2), guideline.values).grade == 2
 
 
 def test_confidence_filters_leave_out_what_has_no_confidence(main, alone, mixed, tmp_path):
