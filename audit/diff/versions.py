@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.pairs.joins import MEMORY
-from judge.run.decisions import Decisions
+from judge.run.decided import Decided
 from judge.run.parts import in_queries
 from judge.run.store import Run
 from judge.sql import identifier, quoted
@@ -44,7 +44,7 @@ def open_sides(scratch: Path, sides: Sequence[Side]) -> Any:
     db.execute("SET enable_progress_bar = false")
     for side in sides:
         db.read_parquet(str(side.run.pairs_path)).create_view(f"pairs_{side.name}")
-        db.register(f"decided_{side.name}", _decided(side))
+        db.register(f"decided_{side.name}", Decided.of(side.run).table())
     fields = [_fields(db, side) for side in sides]
     shared = [name for name in fields[0] if name in fields[1]]
     key = "query_id" if ids_meet(db) else "query"
@@ -84,23 +84,6 @@ def ids_meet(db: Any) -> bool:
     return bool(found)
 
 
-def _decided(side: Side) -> Any:
-    """The decisions that change a grade, in the common scale, as an Arrow table."""
-    import pyarrow as pa
-
-    found = [d for d in Decisions(side.run.path).settled().values() if d.grade in side.scale]
-    text = pa.string()
-    return pa.table(
-        {
-            "query_id": pa.array([d.query_id for d in found], text),
-            "candidate_id": pa.array([d.candidate_id for d in found], text),
-            "grade": pa.array([side.scale[d.grade] for d in found if d.grade is not None], pa.int32()),
-            "decided_by": pa.array([d.author for d in found], text),
-            "decision_reason": pa.array([d.reason for d in found], text),
-        }
-    )
-
-
 def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence[str]) -> None:
     values = sorted(side.scale)
     own = " ".join(f"WHEN {value} THEN {side.scale[value]}" for value in values)
@@ -119,8 +102,8 @@ def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence
         labels AS ({_labels(side.run)})
         SELECT c.key, p.query_id, c.candidate_id, c.row,
                CASE WHEN d.grade IS NULL THEN coalesce(l.status, '{UNLABELLED}') ELSE 'graded' END AS status,
-               coalesce(d.grade, CASE l.grade {own} END)::INTEGER AS grade,
-               coalesce(d.grade, {mean},
+               coalesce(CASE d.grade {own} END, CASE l.grade {own} END)::INTEGER AS grade,
+               coalesce(CASE d.grade {own} END, {mean},
                         CASE l.grade {own} END)::DOUBLE AS expected,
                list_max(l.probabilities) AS confidence, CASE WHEN d.grade IS NULL THEN l.reason END AS reason,
                CASE l.grade {own} END AS label_grade, d.decided_by, d.decision_reason,
@@ -129,7 +112,7 @@ def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence
                nullif(trim(split_part({category}, '>', 1)), '') AS category, {length} AS length
         FROM chosen c JOIN pairs_{name} p USING (row) LEFT JOIN labels l USING (row)
         LEFT JOIN decided_{name} d ON d.query_id = p.query_id AND d.candidate_id = c.candidate_id
-                                  AND coalesce(l.status, '') <> 'skipped'""")
+                                  AND coalesce(l.status, '') <> 'skipped' AND d.grade IS NOT NULL""")
 
 
 def _labels(run: Run) -> str:

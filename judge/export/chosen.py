@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
-from judge.export.decided import Decided, flagged
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
+from judge.run.decided import Decided, flagged
 from judge.run.store import Run
 from judge.sql import quoted
 

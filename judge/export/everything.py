@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from judge.errors import RunError
-from judge.export.decided import Decided, flagged
 from judge.export.written import WrittenView
+from judge.run.decided import Decided, flagged
 from judge.sql import quoted
 from judge.tables.values import inert_sql
 

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError, RunError
-from judge.export import VIEWS, Decided, Exports, Negatives, Selection, chosen, export, write_views
+from judge.export import VIEWS, Exports, Negatives, Selection, chosen, export, write_views
 from judge.export.mining import Rows, mine, why_unused
 from judge.export.texts import candidate_text
 from judge.fingerprint import file_digest
 from judge.records import query_key
+from judge.run.decided import Decided
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.words.guideline import load_guideline
 from judge.words.similar import spelling

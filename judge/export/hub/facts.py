@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from judge.calibration.calibrate import Calibration
 from judge.errors import RunError
-from judge.export import Decided, Written
+from judge.export import Written
 from judge.records import Record
+from judge.run.decided import Decided
 from judge.run.decisions import Verdict
 from judge.run.manifest import Manifest
 from judge.run.store import Run
