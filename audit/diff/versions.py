@@ -12,6 +12,7 @@ from typing import Any
 from judge.pairs.joins import MEMORY
 from judge.run.decided import Decided
 from judge.run.parts import in_queries
+from judge.run.shape import check_pairs
 from judge.run.store import Run
 from judge.sql import identifier, quoted
 
@@ -43,6 +44,7 @@ def open_sides(scratch: Path, sides: Sequence[Side]) -> Any:
     db = duckdb.connect(str(scratch / "versions.duckdb"), config=limits)
     db.execute("SET enable_progress_bar = false")
     for side in sides:
+        check_pairs(side.run.pairs_path)
         db.read_parquet(str(side.run.pairs_path)).create_view(f"pairs_{side.name}")
         db.register(f"decided_{side.name}", Decided.of(side.run).table())
     fields = [_fields(db, side) for side in sides]

@@ -25,6 +25,7 @@ from judge.records import Status
 from judge.run.labels import label_table
 from judge.run.manifest import Manifest, Tally
 from judge.run.parts import in_queries, part_name, rows_of, tally_of
+from judge.run.shape import check_pairs
 
 MEMORY = "500MB"
 """DuckDB's share of memory where a scratch folder takes what is beyond it."""
@@ -150,6 +151,7 @@ class Run:
         Raises:
             RunError: A part is damaged or missing: the labels after the gap do not belong where they seem to.
         """
+        check_pairs(self.pairs_path)
         position = 0
         for part in self.parts():
             if part.name != part_name(position):
@@ -207,6 +209,7 @@ class Run:
 
         limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
         where, parts = str(scratch / "scratch.duckdb") if scratch else ":memory:", self.parts()
+        check_pairs(self.pairs_path)
         with in_queries(parts), duckdb.connect(where, config=limits) as db:
             db.execute("SET enable_progress_bar = false")
             labels = db.read_parquet([str(part) for part in parts]) if parts else db.from_arrow(label_table([]))
