@@ -6,7 +6,6 @@ with a semiparametric hierarchical mixture method"; Efron 2007). It holds as far
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +15,13 @@ from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import Counts, Rates, Verdict, update
 from audit.engagement.labelled import Labelled
+from judge.records import FlagType
 
 IGNORED = 20.0
 """Examined impressions in searches with clicks, below which going unclicked says nothing."""
 RATER = 0.8
 """How often a person's grade is taken to be right; what is left goes to the neighbours first."""
 SURE = 0.8
-
-
-class FlagType(StrEnum):
-    """What contradicts a label."""
-
-    ENGAGED_BUT_IRRELEVANT = "engaged_but_irrelevant"
-    PURCHASED_BUT_LOW = "purchased_but_low"
-    IGNORED_BUT_RELEVANT = "ignored_but_relevant"
-    JUDGE_AGAINST_PEOPLE = "judge_against_people"
-    LIKELY_LABEL_ERROR = "likely_label_error"
 
 
 @dataclass(frozen=True, slots=True)

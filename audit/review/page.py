@@ -13,8 +13,6 @@ from importlib.resources import files
 from threading import Lock
 from typing import Any
 
-from audit.engagement.flags import FlagType
-from audit.engagement.report import MEANING
 from audit.review.queue import Item, Stance, read_queue
 from audit.review.sheet import parse_decision
 from judge.errors import InputError, JudgeError
@@ -89,7 +87,7 @@ class Review:
             "likeliest": item.suggested_grade,
             "suggested": item.suggestion,
             "seconded": item.stance is Stance.SUGGESTED_CHANGE,
-            "types": [{"name": kind.replace("_", " "), "meaning": MEANING[FlagType(kind)]} for kind in item.types],
+            "types": [{"name": kind.replace("_", " "), "meaning": kind.meaning} for kind in item.types],
             "p_wrong": item.p_wrong,
             "probabilities": item.probabilities,
             "evidence": item.evidence,

@@ -11,12 +11,15 @@ from judge.errors import InputError
 from judge.labelling.prompt_replay import Asked, ask_again
 from judge.records import Pair, Status
 from judge.run.decisions import Decision, Decisions, Verdict, counting
+from judge.run.flags import Flags
 from judge.run.store import Run
 
 UNLABELLED = "not labelled yet"
 NEAR = 3
 """Queries, or candidates, that an error suggests."""
 
+TOLD = {"row", "query_id", "query", "candidate_id", "candidate", "grade"}
+"""What of a flag the trace says elsewhere."""
 ALIKE = 0.8
 """The Jaro-Winkler similarity above which a further query is suggested."""
 
@@ -65,7 +68,7 @@ class Trace:
     """The confidence below which the judge abstains; null where it never does."""
     reason: str | None
     flags: Sequence[Mapping[str, Any]]
-    """Rows of `flags.parquet`: type, strength, suggestion, and the evidence."""
+    """Type, strength, suggestion and evidence of each `Flag`, strongest first, without what is said above."""
     decisions: Sequence[Decision]
     """In the order in which they came; the last one that is no judge's opinion counts."""
     final_grade: int | None
@@ -137,7 +140,7 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
         confidence=max(probabilities) if probabilities else None,
         threshold=float(threshold) if threshold is not None else None,
         reason=label["reason"],
-        flags=_flags(run, key),
+        flags=[flag.model_dump(mode="json", exclude=TOLD) for flag in Flags(run.path).of(*key)],
         decisions=decisions,
         final_grade=label["grade"] if changed is None else changed,
         final_status=label["status"] if changed is None else Status.GRADED.value,
@@ -207,20 +210,3 @@ def _label(run: Run, row: int) -> dict[str, Any]:
     with run.database() as db:
         found = db.execute(f"SELECT {', '.join(names)} FROM labels WHERE row = ?", [row]).fetchall()
     return dict(zip(names, found[0] if found else (UNLABELLED, *[None] * 5), strict=True))
-
-
-def _flags(run: Run, key: tuple[str, str]) -> list[dict[str, Any]]:
-    """The pair's rows of `flags.parquet`, strongest first, without what the trace says elsewhere."""
-    path = run.path / "flags.parquet"
-    if not path.is_file():
-        return []
-    with run.database() as db:
-        found = db.execute(
-            "SELECT * FROM read_parquet($file) WHERE query_id = $query AND candidate_id = $candidate",
-            {"file": str(path), "query": key[0], "candidate": key[1]},
-        )
-        names = [column[0] for column in found.description]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    told = ("row", "query_id", "query", "candidate_id", "candidate", "grade")
-    rows.sort(key=lambda row: -(row.get("strength") or 0.0))
-    return [{name: value for name, value in row.items() if name not in told} for row in rows]

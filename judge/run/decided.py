@@ -9,9 +9,6 @@ from typing import Any
 from judge.errors import RunError
 from judge.run.decisions import Decision, Decisions, counting, settling
 from judge.run.store import Run
-from judge.sql import quoted
-
-NO_FLAGS = "(SELECT NULL::VARCHAR AS query_id, NULL::VARCHAR AS candidate_id WHERE false)"
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,3 @@ class Decided:
                 "decision_reason": pa.array([d.reason for d in found], text),
             }
         )
-
-
-def flagged(run: Run) -> str:
-    """The flagged pairs as SQL: `query_id, candidate_id`, each pair once."""
-    path = run.path / "flags.parquet"
-    if not path.is_file():
-        return NO_FLAGS
-    return f"(SELECT DISTINCT query_id, candidate_id FROM read_parquet({quoted(path)}))"

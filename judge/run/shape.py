@@ -4,6 +4,7 @@ A run may come from somebody else, or from another version. Numbers may be wider
 further columns are no harm; a column that is missing, or of another kind, is one clear error.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,34 @@ def check_shape(path: Path, wanted: Any, fix: str, given: Any = None) -> Any:
         if _kind(found) != _kind(field.type) and not (field.nullable and _kind(found) == "null"):
             raise RunError(f"{path}, column {field.name!r}: has type {found} where {field.type} is meant", fix)
     return given
+
+
+def read_columns(path: Path, schema: Any, fix: str, needed: Sequence[str]) -> Any:
+    """The columns of a Parquet file that a schema names, as an Arrow table of that schema.
+
+    Args:
+        path: The file.
+        schema: The Arrow schema.
+        fix: What to do where the file has another.
+        needed: Columns that must be there; of the others, those that are not are null.
+
+    Raises:
+        RunError: The file is damaged or of another shape.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    there = check_shape(path, pa.schema([schema.field(name) for name in needed]), fix).names
+    present = pa.schema([field for field in schema if field.name in there])
+    check_shape(path, present, fix)
+    try:
+        table = pq.read_table(path, columns=present.names).select(present.names).cast(present)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise RunError(f"{path}: is damaged", fix) from None
+    absent = {field.name: pa.nulls(len(table), field.type) for field in schema if field.name not in there}
+    return pa.table({name: table[name] if name in there else absent[name] for name in schema.names}, schema=schema)
 
 
 def check_pairs(path: Path) -> None:
