@@ -13,11 +13,11 @@ from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.errors import InputError
 from judge.pairs.stage import Source, stage
+from judge.run.lookup import find_pairs, match_queries
 from judge.run.store import Run
 from judge.sql import quoted
 from judge.tables.ids import whole_id_sql
 from judge.words.guideline import Guideline, known_grades
-from judge.words.normalise import keyed
 
 TRUST = 0.9
 """How far a grade without probabilities is believed before engagement is looked at; the rest goes to its neighbours
@@ -78,7 +78,7 @@ class Labelled:
 def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     """Make the tables `labelled` (a run's graded pairs) and `matched` (their queries beside those of the events).
 
-    A query of the events is the run's if its `query_id` is, else if both are the same words.
+    Which query of the run one of the events means, `judge.run.lookup` says.
     """
     values = run.manifest.values
     people = _people(run, ratings) if ratings else {}
@@ -93,27 +93,20 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     table = table.append_column("people", pa.array([place.get(people.get(k), -1) for k in keys], pa.int32()))  # type: ignore[arg-type]
     order = pa.array([place[g] for g in table["grade"].to_pylist()], pa.int32())
     db.register("labelled_rows", table.append_column("level", order))
-    keyed(db, "SELECT query FROM labelled_rows UNION SELECT unnest([text, words]) FROM query_keys", "forms")
-    db.execute("""CREATE TABLE labelled AS SELECT l.*, f.key AS form, dense_rank() OVER (ORDER BY query_id) - 1 AS index
-        FROM labelled_rows l LEFT JOIN forms f ON f.text = l.query""")
-    _match_queries(db)
+    db.execute("""CREATE TABLE labelled AS
+        SELECT *, dense_rank() OVER (ORDER BY query_id) - 1 AS index FROM labelled_rows""")
+    # Shoppers' words are the words of every query of the run that has them, in any spelling.
+    db.execute("""CREATE TABLE named_queries AS SELECT q, CASE WHEN given THEN text END AS query_id,
+        CASE WHEN given THEN words ELSE text END AS query FROM query_keys""")
+    match_queries(db, "SELECT query_id, query FROM named_queries", "SELECT query_id, query FROM labelled")
+    db.execute("""CREATE TABLE matched AS SELECT DISTINCT n.q, m.query_id FROM named_queries n
+        JOIN meant m ON m.asked_id = coalesce(n.query_id, '') AND m.asked_text = coalesce(n.query, '')""")
     # A run from before `101.0` was read as 101 has it still.
     db.execute("""CREATE TABLE matched_candidates AS SELECT k.c, l.candidate_id
         FROM candidate_keys k JOIN (SELECT DISTINCT candidate_id FROM labelled) l USING (candidate_id)""")
     db.execute(f"""INSERT INTO matched_candidates SELECT k.c, l.candidate_id
         FROM candidate_keys k JOIN (SELECT DISTINCT candidate_id FROM labelled) l
         ON k.candidate_id = {whole_id_sql("l.candidate_id")} WHERE k.c NOT IN (SELECT c FROM matched_candidates)""")
-
-
-def _match_queries(db: Any) -> None:
-    db.execute(f"""CREATE TABLE matched AS SELECT DISTINCT k.q, l.query_id
-        FROM query_keys k JOIN forms f ON f.text = k.text JOIN (SELECT DISTINCT query_id, form FROM labelled) l
-        ON CASE WHEN k.given THEN k.text IN (l.query_id, {whole_id_sql("l.query_id")}) ELSE f.key = l.form END""")
-    # Where the ids are not the run's, the text counts; and event tables may put the text into the id's column.
-    db.execute("""INSERT INTO matched SELECT DISTINCT k.q, l.query_id
-        FROM query_keys k JOIN forms f ON f.text = coalesce(k.words, k.text)
-        JOIN (SELECT DISTINCT query_id, form FROM labelled) l ON f.key = l.form
-        WHERE k.given AND k.q NOT IN (SELECT q FROM matched)""")
 
 
 def count_used(db: Any) -> int:
@@ -184,12 +177,12 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
         source = Source(ratings.path, mapping=narrow, grades=known, need_text=False, name=ratings.name)
         staged = stage(source, guideline, Path(scratch))
         staged.refuse()
-        rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade
-            FROM read_parquet({quoted(staged.path)}) r JOIN pairs p
-            ON r.candidate_id IN (p.candidate_id, {whole_id_sql("p.candidate_id")})
-             AND (p.query_id = r.query_id
-                  OR (p.query = r.query AND left(sha256(r.query), 16) IN (r.query_id, p.query_id)))
-            WHERE r.skip IS NULL""")
+        with run.database(Path(scratch)) as db:
+            db.execute(f"""CREATE TABLE keys AS SELECT row AS place, query_id, query, candidate_id, grade
+                FROM read_parquet({quoted(staged.path)}) WHERE skip IS NULL""")
+            find_pairs(db)
+            rows = db.execute("""SELECT DISTINCT p.query_id, p.candidate_id, k.grade
+                FROM found f JOIN keys k USING (place) JOIN pairs p ON p.row = f.row""").fetchall()
     if not rows:
         raise InputError(
             f"{ratings.name or ratings.path}: none of its rated pairs is in {run.path}",

@@ -12,6 +12,7 @@ from judge.labelling.prompt_replay import Asked, ask_again
 from judge.records import Pair, Status
 from judge.run.decisions import Decision, Decisions, Verdict, counting
 from judge.run.flags import Flags
+from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
 
 UNLABELLED = "not labelled yet"
@@ -100,6 +101,7 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     """
     rows = _find(run, query, candidate_id)
     pair, label = rows[0], _label(run, rows[0]["row"])
+    candidate_id = pair["candidate_id"]
     manifest = run.manifest
     candidate = {name: text for name, text in (pair["candidate"] or {}).items() if text is not None}
     given = Pair(pair["row"], pair["query_id"], pair["query"], candidate_id, candidate, pair["locale"])
@@ -160,33 +162,33 @@ def before_calibration(probabilities: Sequence[float], calibration: Mapping[str,
 
 
 def _find(run: Run, query: str, candidate_id: str) -> list[dict[str, Any]]:
-    """The rows of a pair: the one that was judged first, if there is one."""
+    """The rows of a pair: the one that was judged first, if there is one. `query` is an id or words."""
     names = ("row", "query_id", "query", "candidate_id", "locale", "candidate", "grade", "skip")
-    with run.database() as db:
-        found = db.execute(
-            f"""SELECT {", ".join(names)} FROM pairs WHERE candidate_id = $candidate AND (query_id = $query
-                OR trim(query) = trim($query)) ORDER BY query_id <> $query, skip IS NOT NULL, row""",
-            {"query": query, "candidate": candidate_id},
-        ).fetchall()
-        rows = [dict(zip(names, row, strict=True)) for row in found]
-        if not rows:
+    with run.database(keys=key_table([(query, None, candidate_id)])) as db:
+        find_pairs(db)
+        row, pairs = db.execute("SELECT row, pairs FROM found").fetchall()[0]
+        if pairs > 1:
+            sql = "SELECT DISTINCT query_id FROM meant JOIN pairs USING (query_id) WHERE candidate_id = ? ORDER BY 1"
+            ids = [query_id for (query_id,) in db.execute(sql, [candidate_id]).fetchall()]
+            raise InputError(
+                f"{run.path}: the words {query!r} belong to the query ids {', '.join(ids)}",
+                f"name one, such as {ids[0]}",
+            )
+        if row is None:
             raise _absent(db, run.path, query, candidate_id)
-    rows = [row for row in rows if row["query_id"] == query] or rows
-    ids = sorted({str(row["query_id"]) for row in rows})
-    if len(ids) > 1:
-        raise InputError(
-            f"{run.path}: the words {query!r} belong to the query ids {', '.join(ids)}", f"name one, such as {ids[0]}"
-        )
-    return rows
+        found = db.execute(
+            f"""SELECT {", ".join(f"p.{name}" for name in names)}
+                FROM pairs p JOIN pairs found USING (query_id, candidate_id)
+                WHERE found.row = ? ORDER BY p.skip IS NOT NULL, p.row""",
+            [row],
+        ).fetchall()
+    return [dict(zip(names, each, strict=True)) for each in found]
 
 
 def _absent(db: Any, path: Path, query: str, candidate_id: str) -> InputError:
     """What to say of a pair that is not there: near queries, near candidates of the query, or who else has it."""
     near = f"ORDER BY jaro_winkler_similarity(lower({{0}}), lower($text)) DESC, {{0}} LIMIT {NEAR}"
-    known = db.execute(
-        "SELECT DISTINCT query_id, query FROM pairs WHERE query_id = $query OR trim(query) = trim($query)",
-        {"query": query},
-    ).fetchall()
+    known = db.execute("SELECT query_id, text FROM meant ORDER BY ALL").fetchall()
     if not known:
         like = "jaro_winkler_similarity(lower(query), lower($text))"
         sql = f"SELECT query, any_value(query_id), {like} FROM pairs WHERE query IS NOT NULL GROUP BY 1 "

@@ -7,9 +7,10 @@ A row names a pair by a candidate's id, and its query by an id, by words, or by 
 3. else, where one of the two sides has no words, the one that has its id;
 4. else, where it has no words, those whose words stand in the place of its id, or whose words its id was made of.
 
-So an id that stands for other words is no match. Words are the same as `judge.words.normalise.same_words` has them; an id
-of a run from before `101.0` was read as 101 is found by both. Of several queries with those words, the pair spelt exactly
-so is meant; where that leaves several, none is: nobody can tell which. A row that repeats a pair is never the one.
+So an id that stands for other words is no match. Words are the same as `judge.words.normalise.same_words` has them;
+an id of a run from before `101.0` was read as 101 is found by both. Of several queries with those words, the pair spelt
+exactly so is meant; where that leaves several, none is: nobody can tell which. A row that repeats a pair is never the
+one.
 """
 
 from collections.abc import Sequence
@@ -49,8 +50,8 @@ def match_queries(db: Any, asked: str, known: str) -> None:
             WHERE asked_id <> '' AND (a.words = '' OR k.words = '')
             UNION ALL SELECT asked_id, asked_text, query_id, text, 4 FROM a JOIN k ON id_words = k.words
             WHERE a.words = '' AND id_words <> ''
-            UNION ALL SELECT asked_id, asked_text, query_id, text, 4 FROM a JOIN k ON asked_id = left(sha256(trim(text)), 16)
-            WHERE a.words = '' AND text <> '')
+            UNION ALL SELECT asked_id, asked_text, query_id, text, 4
+            FROM a JOIN k ON asked_id = left(sha256(trim(text)), 16) WHERE a.words = '' AND text <> '')
         SELECT DISTINCT asked_id, asked_text, query_id, text
         FROM (FROM tiers QUALIFY tier = min(tier) OVER (PARTITION BY asked_id, asked_text))""")
 

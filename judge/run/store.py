@@ -248,7 +248,5 @@ class Run:
                 [self.manifest.fingerprint],
             ).fetchone()
         if not labelled == rows == distinct == known == own:
-            counts = (
-                f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"
-            )
-            raise RunError(f"{self.path}: does not add up: {counts}", "label into a new directory")
+            counts = f"{labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"
+            raise RunError(f"{self.path}: does not add up: {rows:,} input rows, {counts}", "label into a new directory")
