@@ -227,10 +227,8 @@ class Run:
         """
         rows, labelled = self.manifest.rows, self.labelled()
         if labelled < rows:
-            raise RunError(
-                f"{self.path}: {labelled:,} of {rows:,} rows are labelled",
-                "run the same `judge label` command again; it goes on where it stopped",
-            )
+            hint = "run the same `judge label` command again; it goes on where it stopped"
+            raise RunError(f"{self.path}: {labelled:,} of {rows:,} rows are labelled", hint)
         return rows, labelled
 
     def check_whole(self) -> None:
