@@ -9,9 +9,9 @@ import numpy.typing as npt
 from finetune.targets import targets
 from judge.errors import InputError, RunError
 from judge.ratings.rated import Rated
-from judge.records import query_key
+from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
-from judge.words.similar import canonical, query_groups
+from judge.words.similar import query_groups
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,10 +31,7 @@ class Joined:
 
 
 def join(run: Run, rated: Sequence[Rated]) -> Joined:
-    """Find the run's probabilities for rated pairs: by `query_id` and `candidate_id`, else by the query's text.
-
-    Where an id stands for other words in the run, the pair whose query is the same goes before it: two files can number
-    their queries each for itself.
+    """Find the run's probabilities for rated pairs, as `judge.run.lookup` finds pairs.
 
     Raises:
         RunError: The run's probabilities were calibrated already.
@@ -46,24 +43,20 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
             f"{run.path}: its probabilities were calibrated already",
             "label the rated pairs with --calibration none, and calibrate with that run",
         )
-    rows = run.query(
-        """SELECT p.query_id, p.query, p.candidate_id, l.probabilities FROM labels l JOIN pairs p USING (row)
-           WHERE l.probabilities IS NOT NULL ORDER BY l.row DESC"""
-    )
-    by_text = {(query_key(query), candidate): chances for _, query, candidate, chances in rows}
-    by_id = {(query_id, candidate): chances for query_id, _, candidate, chances in rows}
-    by_both = {(query_id, candidate, canonical(query)): chances for query_id, query, candidate, chances in rows}
-    beside = [
-        by_both.get((pair.query_id, pair.candidate_id, canonical(pair.query)))
-        or by_text.get((query_key(pair.query), pair.candidate_id))
-        or by_id.get((pair.query_id, pair.candidate_id))
-        for pair in (item.pair for item in rated)
-    ]
-    if not rows and run.query("SELECT 1 FROM labels WHERE grade IS NOT NULL LIMIT 1"):
+    if run.query("SELECT count(probabilities) = 0 AND count(grade) > 0 FROM labels")[0][0]:
         raise InputError(
             f"{run.path}: its grades came without probabilities, so there is nothing to calibrate",
             "label with a judge that tells them: an endpoint with log-probabilities, or --samples",
         )
+    keys = [(item.pair.query_id, item.pair.query, item.pair.candidate_id) for item in rated]
+    with run.database(keys=key_table(keys)) as db:
+        find_pairs(db)
+        beside = [
+            chances
+            for (chances,) in db.execute(
+                "SELECT l.probabilities FROM found f LEFT JOIN labels l ON l.row = f.row ORDER BY f.place"
+            ).fetchall()
+        ]
     there = [item for item, chances in zip(rated, beside, strict=True) if chances]
     if not there:
         raise InputError(

@@ -70,6 +70,79 @@ class Label(Record):
         return self
 
 
+class FlagType(StrEnum):
+    """What contradicts a label; `meaning` says it in words."""
+
+    meaning: str
+
+    PURCHASED_BUT_LOW = "purchased_but_low", "put into carts or bought more than its grade explains"
+    ENGAGED_BUT_IRRELEVANT = (
+        "engaged_but_irrelevant",
+        "labelled with the lowest grade, yet clicked as better results are",
+    )
+    IGNORED_BUT_RELEVANT = "ignored_but_relevant", "seen often in searches with clicks, and passed over"
+    JUDGE_AGAINST_PEOPLE = (
+        "judge_against_people",
+        "people gave another grade, and engagement does not side with the label",
+    )
+    LIKELY_LABEL_ERROR = "likely_label_error", "engagement alone, without the label, puts it in another grade"
+
+    def __new__(cls, name: str, meaning: str) -> "FlagType":
+        """A type whose value is its name."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning = meaning
+        return member
+
+
+class Flag(Record):
+    """A label that the evidence contradicts in one way, with the evidence. What an audit cannot tell is null."""
+
+    row: int
+    """The input row of the label, counted from 1."""
+    query_id: str
+    query: str
+    candidate_id: str
+    grade: int
+    """The label's."""
+    posterior: tuple[float, ...] | None = None
+    """One chance for each grade, in ascending grade order: label and evidence together."""
+    p_wrong: float
+    """The chance that the label is wrong."""
+    impressions: int
+    examined_impressions: float
+    """Impressions weighed by the chance that they were looked at."""
+    unused_impressions: int | None = None
+    """Impressions at positions whose examination is not known."""
+    clicks: int
+    examined_clicks: float | None = None
+    """Clicks less those that trust in the position explains; of `clicks`, those that were weighed."""
+    expected_clicks: float | None = None
+    """Clicks that pairs of the label's grade would get."""
+    carts: int
+    purchases: int
+    expected_low: int | None = None
+    """From here to `expected_high`, 90% of pairs of the label's grade lie."""
+    expected_high: int | None = None
+    live_examined: float | None = None
+    """Examined impressions in searches where something was clicked."""
+    people_grade: int | None = None
+    type: FlagType
+    strength: float
+    """Log10 odds that the label is wrong in the direction of the flag."""
+    q_value: float
+    """The share of false flags that the model expects among those of the type that are as strong."""
+    suggested_grade: int
+    suggested_action: str
+    candidate: Mapping[str, str]
+    """Field name to text."""
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """(query_id, candidate_id)."""
+        return self.query_id, self.candidate_id
+
+
 # The records below never leave the process and are made once per pair in the hot path, so they are plain dataclasses:
 # pydantic would copy and check thousands of token ids a pair.
 

@@ -279,26 +279,29 @@ def directory(tuned, tmp_path):
     return write_tuned(folder, tuned.model_copy(update={"adapter": adapter_digest(folder)}))
 
 
-def write_flags(run, rows):
+def write_flags(run, rows, **more):
     """Flags, and the evidence behind them, as an audit leaves them in a run.
 
-    Rows are `(row, query_id, query, candidate_id, grade, suggested_grade)`, with p_wrong .9, the later the more seen.
+    Rows are `(row, query_id, query, candidate_id, grade, suggested_grade)`, with p_wrong .9, the later the more seen;
+    `more` is the same of all.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from judge.records import Flag
+    from judge.run.flags import Flags
 
     names = ("row", "query_id", "query", "candidate_id", "grade", "suggested_grade")
     counts = ("examined_impressions", "clicks", "examined_clicks", "carts", "purchases")
-    found = [
-        {**dict(zip(names, row, strict=True)), **dict.fromkeys(counts, 1), "impressions": 100 * number}
-        | {"candidate": '{"title": "Lamp"}', "type": "likely_label_error", "strength": 1.0, "p_wrong": 0.9}
-        | {"expected_clicks": None, "people_grade": None, "posterior": [0.1, 0.2, 0.7]}
-        for number, row in enumerate(rows, 1)
-    ]
-    table = pa.Table.from_pylist(found)
-    for name in ("people_grade", "expected_clicks"):
-        table = table.set_column(table.schema.get_field_index(name), name, pa.nulls(len(found), pa.float64()))
-    pq.write_table(table.drop_columns("posterior"), run.path / "flags.parquet")
+    said = {"candidate": {"title": "Lamp"}, "suggested_action": "ask people", "posterior": (0.1, 0.2, 0.7)}
+    said |= (
+        {"type": "likely_label_error", "strength": 1.0, "p_wrong": 0.9, "q_value": 0.1}
+        | dict.fromkeys(counts, 1)
+        | more
+    )
+    flags = Flags(run.path)
+    found = [dict(zip(names, row, strict=True), impressions=100 * number) for number, row in enumerate(rows, 1)]
+    flags.write([Flag(**{**said, **flag}) for flag in found])
+    table = pq.read_table(flags.path)
     pq.write_table(table.select(["row", "query_id", "candidate_id", "posterior"]), run.path / "evidence.parquet")
 
 

@@ -21,7 +21,6 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGES = tuple(sorted({room.partition(".")[0] for room in FLOOR}))
 WINGS = {
     ("audit.diff", "audit.agreement"),  # segments of the pairs
-    ("audit.review", "audit.engagement"),  # what a flag means, and charts of evidence
 }
 """Which wing of the audit may import which other."""
 HEAVY = {

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from audit.agreement.comparison import Side
 from judge.errors import InputError
 from judge.ratings.panel import Panel
+from judge.run.lookup import REPEATS, find_pairs, key_table
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered, Sums, powered_mean
 
@@ -18,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 DEPTHS = (1, 3, 5, 10)
 """The k of precision at k."""
+SEVERAL = "its words are several queries of the run"
+"""The status of a rated pair of which nobody can tell which pair of the run it is."""
 TEXT = 400
 """Characters of a candidate's description that a report shows."""
 
@@ -31,39 +34,36 @@ class Judged:
     rows: npt.NDArray[np.int64]
     """The run's input row of each unit, shape (units,); -1 where the run does not have the pair."""
     statuses: Sequence[str | None]
-    """What the run says of each unit that it has without a grade; null for all others."""
+    """Why each unit has no grade that the run could have one of; null for all others."""
     facets: Sequence[Mapping[str, Any]]
     """What the run says of each unit beside the grade: locale, category, title, description."""
 
     def lacking(self, wanted: npt.NDArray[np.bool_]) -> tuple[int, dict[str, int]]:
         """How many of the wanted units the run does not have, and how many without a grade, by status."""
         found = Counter(status for status, here in zip(self.statuses, wanted, strict=True) if here and status)
-        return int((wanted & (self.rows < 0)).sum()), dict(sorted(found.items()))
+        absent = [row < 0 and status is None for row, status in zip(self.rows, self.statuses, strict=True)]
+        return int((wanted & np.array(absent)).sum()), dict(sorted(found.items()))
 
 
 def find_labels(run: Run, panel: Panel, name: str) -> Judged:
-    """Find each unit's label in a run: by `query_id` and `candidate_id`, or by the query's text where the ratings or
-    the run came without a `query_id`. The run need not be finished: what has no label yet counts as not graded.
+    """Find each unit's label in a run, as `judge.run.lookup` finds pairs. The run need not be finished: what has no
+    label yet counts as not graded.
 
     Raises:
         InputError: The run has none of the pairs: the files name queries or candidates differently.
     """
-    import pyarrow as pa
-
     units = panel.units
-    table = pa.table(
-        {
-            "unit": pa.array(range(len(units)), pa.int64()),
-            **{key: [getattr(unit, key) for unit in units] for key in ("query_id", "query", "candidate_id")},
-        }
-    )
     grades, expected = np.full((2, len(units)), np.nan)
     shares = np.full((len(units), len(panel.values)), np.nan)
     rows = np.full(len(units), -1, dtype=np.int64)
     facets: list[Mapping[str, Any]] = [{}] * len(units)
     statuses: list[str | None] = [None] * len(units)
-    for unit, row, status, grade, mean, probabilities, locale, candidate in run.query(_JOIN, ratings=table):
+    with run.database(keys=key_table([(unit.query_id, unit.query, unit.candidate_id) for unit in units])) as db:
+        find_pairs(db)
+        labels = db.execute(_LABELS).fetchall()
+    for unit, row, status, grade, mean, probabilities, locale, candidate in labels:
         if row is None:
+            statuses[unit] = status
             continue
         rows[unit] = row
         facets[unit] = _facets(locale, candidate or {})
@@ -158,18 +158,8 @@ def precision_at(judged: Judged, reference: Floats, values: Sequence[int]) -> di
     return {k: powered_mean(sums_by_query(judged, reference, values, top=k)[values[-1]]) for k in DEPTHS}
 
 
-_ASKED = "(skip IS NULL OR skip NOT LIKE 'repeats row %')"
-# A `query_id` that is the digest of its text was made by us, because the file had none: then the text is what counts.
-_JOIN = f"""
-    WITH asked AS (
-        SELECT row, query_id, query, candidate_id, locale, candidate FROM pairs WHERE {_ASKED}),
-    matched AS (
-        SELECT r.unit, coalesce(a.row, b.row) AS row
-        FROM ratings r
-        LEFT JOIN asked a ON a.query_id = r.query_id AND a.candidate_id = r.candidate_id
-        LEFT JOIN asked b ON a.row IS NULL AND b.query = r.query AND b.candidate_id = r.candidate_id
-                          AND left(sha256(r.query), 16) IN (r.query_id, b.query_id)
-        QUALIFY row_number() OVER (PARTITION BY r.unit ORDER BY coalesce(a.row, b.row)) = 1)
-    SELECT m.unit, m.row, coalesce(l.status, 'not labelled yet'), l.grade, l.expected_grade, l.probabilities,
-           p.locale, p.candidate
-    FROM matched m LEFT JOIN labels l ON l.row = m.row LEFT JOIN asked p ON p.row = m.row ORDER BY m.unit"""
+_ASKED = f"(skip IS NULL OR skip NOT LIKE '{REPEATS}')"
+_LABELS = f"""
+    SELECT f.place, f.row, CASE WHEN f.pairs > 1 THEN '{SEVERAL}' WHEN f.pairs = 1 THEN
+           coalesce(l.status, 'not labelled yet') END, l.grade, l.expected_grade, l.probabilities, p.locale, p.candidate
+    FROM found f LEFT JOIN labels l ON l.row = f.row LEFT JOIN pairs p ON p.row = f.row ORDER BY f.place"""

@@ -9,7 +9,7 @@ from typing import Any
 from audit.diff.effects import Effect, effects
 from audit.diff.moved import Move, largest, write_moves
 from audit.diff.shifted import Moved, by_segment
-from audit.diff.versions import Side, ids_meet, open_sides
+from audit.diff.versions import Side, matched_by, open_sides
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
 from judge.run.manifest import Manifest
@@ -25,7 +25,7 @@ class Diff:
     parts: Sequence[Mapping[str, str | None]]
     """Parts of the fingerprint, and inputs, that differ: `name, a, b`."""
     matched_by: str
-    """`query_id`, or `query` where no id is in both."""
+    """What names the queries that both have: `query_id`, `query` (its words), or `query_id and query`."""
     only_a: int
     only_b: int
     both: int
@@ -125,7 +125,7 @@ def _compare(db: Any, sides: tuple[Side, Side], most: int) -> Diff:
         a=first,
         b=second,
         parts=differing(sides[0].run.manifest, sides[1].run.manifest),
-        matched_by="query_id" if ids_meet(db) else "query",
+        matched_by=matched_by(db),
         only_a=first["pairs"] - both,
         only_b=second["pairs"] - both,
         both=both,

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from judge.pairs.joins import MEMORY
-from judge.run.decisions import Decisions
+from judge.run.decided import Decided
+from judge.run.lookup import match_queries
 from judge.run.parts import in_queries
+from judge.run.shape import check_pairs
 from judge.run.store import Run
 from judge.sql import identifier, quoted
 
@@ -43,14 +45,15 @@ def open_sides(scratch: Path, sides: Sequence[Side]) -> Any:
     db = duckdb.connect(str(scratch / "versions.duckdb"), config=limits)
     db.execute("SET enable_progress_bar = false")
     for side in sides:
+        check_pairs(side.run.pairs_path)
         db.read_parquet(str(side.run.pairs_path)).create_view(f"pairs_{side.name}")
-        db.register(f"decided_{side.name}", _decided(side))
+        db.register(f"decided_{side.name}", Decided.of(side.run).table())
     fields = [_fields(db, side) for side in sides]
     shared = [name for name in fields[0] if name in fields[1]]
-    key = "query_id" if ids_meet(db) else "query"
+    _match(db)
     for side, own in zip(sides, fields, strict=True):
         with in_queries(side.run.parts()):
-            _load(db, side, key, own, shared)
+            _load(db, side, own, shared)
     columns = ("row", "query_id", "status", "grade", "expected", "confidence", "reason", "label_grade")
     beside = ", ".join(
         f"{side}.{name} AS {side}_{name}" for name in (*columns, "decided_by", "decision_reason") for side in "ab"
@@ -78,30 +81,38 @@ def _fields(db: Any, side: Side) -> list[str]:
     return [name for name, _ in kind.children]
 
 
-def ids_meet(db: Any) -> bool:
-    """Whether a query goes by the same id in both; if none does, its words name it."""
-    found = db.execute("SELECT 1 FROM pairs_a WHERE query_id IN (SELECT query_id FROM pairs_b) LIMIT 1").fetchall()
-    return bool(found)
+def matched_by(db: Any) -> str:
+    """What names the queries that both have: `query_id`, `query` (its words), or `query_id and query`."""
+    by_id, both = db.execute(
+        "SELECT count(*) FILTER (a.query_id = b.query_id), count(*) FROM keys_a a JOIN keys_b b USING (key)"
+    ).fetchall()[0]
+    return "query" if not by_id else "query_id" if by_id == both else "query_id and query"
 
 
-def _decided(side: Side) -> Any:
-    """The decisions that change a grade, in the common scale, as an Arrow table."""
-    import pyarrow as pa
+def _match(db: Any) -> None:
+    """Make the tables `keys_a` and `keys_b` (`query_id, key`): a query that both have goes by the same key.
 
-    found = [d for d in Decisions(side.run.path).settled().values() if d.grade in side.scale]
-    text = pa.string()
-    return pa.table(
-        {
-            "query_id": pa.array([d.query_id for d in found], text),
-            "candidate_id": pa.array([d.candidate_id for d in found], text),
-            "grade": pa.array([side.scale[d.grade] for d in found if d.grade is not None], pa.int32()),
-            "decided_by": pa.array([d.author for d in found], text),
-            "decision_reason": pa.array([d.reason for d in found], text),
-        }
-    )
+    `judge.run.lookup` says which query of A each of B's is. Where B has two that A has as one, that of the same id is
+    it, or of the same spelling; if that leaves several, none of them is.
+    """
+    for side in "ab":
+        # Of an id that stands for several texts, the first row's is the one that was judged.
+        db.execute(f"""CREATE TABLE queries_{side} AS SELECT query_id, arg_min(query, row) AS query FROM pairs_{side}
+            WHERE query_id IS NOT NULL AND query IS NOT NULL AND candidate_id IS NOT NULL GROUP BY query_id""")
+    match_queries(db, "FROM queries_b", "FROM queries_a")
+    db.execute("""CREATE TABLE ties AS SELECT query_id AS a, asked_id AS b,
+        2 * (query_id = asked_id)::INT + (text = asked_text)::INT AS close FROM meant""")
+    for side in "ba":
+        db.execute(f"""CREATE OR REPLACE TABLE ties AS
+            FROM (FROM ties QUALIFY close = max(close) OVER (PARTITION BY {side}))
+            QUALIFY count(*) OVER (PARTITION BY {side}) = 1""")
+    db.execute("CREATE TABLE keys_a AS SELECT query_id, query_id AS key FROM queries_a")
+    # What A has not gets a key that is no id of A.
+    db.execute("""CREATE TABLE keys_b AS SELECT query_id, coalesce(t.a, chr(31) || query_id) AS key
+        FROM queries_b LEFT JOIN ties t ON t.b = query_id""")
 
 
-def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence[str]) -> None:
+def _load(db: Any, side: Side, fields: Sequence[str], shared: Sequence[str]) -> None:
     values = sorted(side.scale)
     own = " ".join(f"WHEN {value} THEN {side.scale[value]}" for value in values)
     # Not `list_dot_product`: over a stored column it fails at rows without probabilities, such as skipped ones.
@@ -113,14 +124,14 @@ def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence
     db.execute(f"""CREATE TABLE {name} AS
         WITH chosen AS (
             -- A pair's row is the one that was judged, or the first where none was: repeats follow it.
-            SELECT {key} AS key, candidate_id, coalesce(min(row) FILTER (skip IS NULL), min(row)) AS row
-            FROM pairs_{name} WHERE query_id IS NOT NULL AND query IS NOT NULL AND candidate_id IS NOT NULL
-            GROUP BY ALL),
+            SELECT key, candidate_id, coalesce(min(row) FILTER (skip IS NULL), min(row)) AS row
+            FROM pairs_{name} JOIN keys_{name} USING (query_id)
+            WHERE query IS NOT NULL AND candidate_id IS NOT NULL GROUP BY ALL),
         labels AS ({_labels(side.run)})
         SELECT c.key, p.query_id, c.candidate_id, c.row,
                CASE WHEN d.grade IS NULL THEN coalesce(l.status, '{UNLABELLED}') ELSE 'graded' END AS status,
-               coalesce(d.grade, CASE l.grade {own} END)::INTEGER AS grade,
-               coalesce(d.grade, {mean},
+               coalesce(CASE d.grade {own} END, CASE l.grade {own} END)::INTEGER AS grade,
+               coalesce(CASE d.grade {own} END, {mean},
                         CASE l.grade {own} END)::DOUBLE AS expected,
                list_max(l.probabilities) AS confidence, CASE WHEN d.grade IS NULL THEN l.reason END AS reason,
                CASE l.grade {own} END AS label_grade, d.decided_by, d.decision_reason,
@@ -129,7 +140,7 @@ def _load(db: Any, side: Side, key: str, fields: Sequence[str], shared: Sequence
                nullif(trim(split_part({category}, '>', 1)), '') AS category, {length} AS length
         FROM chosen c JOIN pairs_{name} p USING (row) LEFT JOIN labels l USING (row)
         LEFT JOIN decided_{name} d ON d.query_id = p.query_id AND d.candidate_id = c.candidate_id
-                                  AND coalesce(l.status, '') <> 'skipped'""")
+                                  AND coalesce(l.status, '') <> 'skipped' AND d.grade IS NOT NULL""")
 
 
 def _labels(run: Run) -> str:

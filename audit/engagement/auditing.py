@@ -9,12 +9,13 @@ from audit.engagement.aggregate import Aggregated, Rules, aggregate
 from audit.engagement.counts import read_cells, read_searches
 from audit.engagement.evidence import Verdict
 from audit.engagement.examination import Examination, examine
-from audit.engagement.flags import FlagRow, FlagType, Weighed, find_flags, weigh
+from audit.engagement.flags import FlagRow, Weighed, find_flags, weigh
 from audit.engagement.labelled import Labelled, Ratings, count_used, gather, match
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
 from judge.files import now
+from judge.records import FlagType
 from judge.run.store import Run
 
 

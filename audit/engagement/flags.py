@@ -5,7 +5,6 @@ first, are taken as long as its mean stays at or below the level. It holds as fa
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import Counts, Rates, Verdict, update
 from audit.engagement.labelled import Labelled
+from judge.records import FlagType
 from judge.statistics.discoveries import posterior_q_values
 
 IGNORED = 20.0
@@ -22,16 +22,6 @@ IGNORED = 20.0
 RATER = 0.8
 """How often a person's grade is taken to be right; what is left goes to the neighbours first."""
 SURE = 0.8
-
-
-class FlagType(StrEnum):
-    """What contradicts a label."""
-
-    ENGAGED_BUT_IRRELEVANT = "engaged_but_irrelevant"
-    PURCHASED_BUT_LOW = "purchased_but_low"
-    IGNORED_BUT_RELEVANT = "ignored_but_relevant"
-    JUDGE_AGAINST_PEOPLE = "judge_against_people"
-    LIKELY_LABEL_ERROR = "likely_label_error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from audit.engagement.aggregate import folded
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.errors import InputError
 from judge.pairs.stage import Source, stage
+from judge.run.lookup import find_pairs, match_queries
 from judge.run.store import Run
 from judge.sql import quoted
+from judge.tables.ids import whole_id_sql
 from judge.words.guideline import Guideline, known_grades
 
 TRUST = 0.9
@@ -77,7 +78,7 @@ class Labelled:
 def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     """Make the tables `labelled` (a run's graded pairs) and `matched` (their queries beside those of the events).
 
-    A query of the events is the run's if its `query_id` is, else if the texts are equal but for case and white space.
+    Which query of the run one of the events means, `judge.run.lookup` says.
     """
     values = run.manifest.values
     people = _people(run, ratings) if ratings else {}
@@ -92,15 +93,20 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     table = table.append_column("people", pa.array([place.get(people.get(k), -1) for k in keys], pa.int32()))  # type: ignore[arg-type]
     order = pa.array([place[g] for g in table["grade"].to_pylist()], pa.int32())
     db.register("labelled_rows", table.append_column("level", order))
-    db.execute(f"""CREATE TABLE labelled AS SELECT *, {folded("query")} AS folded,
-        dense_rank() OVER (ORDER BY query_id) - 1 AS index FROM labelled_rows""")
-    db.execute(f"""CREATE TABLE matched AS SELECT DISTINCT k.q, l.query_id
-        FROM query_keys k JOIN (SELECT DISTINCT query_id, folded FROM labelled) l
-        ON CASE WHEN k.given THEN k.text = l.query_id ELSE {folded("k.text")} = l.folded END""")
-    # Where the ids are not the run's, the text counts; and event tables may put the text into the id's column.
-    db.execute(f"""INSERT INTO matched SELECT DISTINCT k.q, l.query_id FROM query_keys k
-        JOIN (SELECT DISTINCT query_id, folded FROM labelled) l ON {folded("coalesce(k.words, k.text)")} = l.folded
-        WHERE k.given AND k.q NOT IN (SELECT q FROM matched)""")
+    db.execute("""CREATE TABLE labelled AS
+        SELECT *, dense_rank() OVER (ORDER BY query_id) - 1 AS index FROM labelled_rows""")
+    # Shoppers' words are the words of every query of the run that has them, in any spelling.
+    db.execute("""CREATE TABLE named_queries AS SELECT q, CASE WHEN given THEN text END AS query_id,
+        CASE WHEN given THEN words ELSE text END AS query FROM query_keys""")
+    match_queries(db, "SELECT query_id, query FROM named_queries", "SELECT query_id, query FROM labelled")
+    db.execute("""CREATE TABLE matched AS SELECT DISTINCT n.q, m.query_id FROM named_queries n
+        JOIN meant m ON m.asked_id = coalesce(n.query_id, '') AND m.asked_text = coalesce(n.query, '')""")
+    # A run from before `101.0` was read as 101 has it still.
+    db.execute("""CREATE TABLE matched_candidates AS SELECT k.c, l.candidate_id
+        FROM candidate_keys k JOIN (SELECT DISTINCT candidate_id FROM labelled) l USING (candidate_id)""")
+    db.execute(f"""INSERT INTO matched_candidates SELECT k.c, l.candidate_id
+        FROM candidate_keys k JOIN (SELECT DISTINCT candidate_id FROM labelled) l
+        ON k.candidate_id = {whole_id_sql("l.candidate_id")} WHERE k.c NOT IN (SELECT c FROM matched_candidates)""")
 
 
 def count_used(db: Any) -> int:
@@ -108,7 +114,7 @@ def count_used(db: Any) -> int:
     return int(
         db.execute("""SELECT coalesce(sum(used), 0) FROM cells JOIN (
             SELECT DISTINCT m.q, k.c FROM labelled l JOIN matched m USING (query_id)
-            JOIN candidate_keys k ON k.candidate_id = l.candidate_id) USING (q, c)""").fetchone()[0]
+            JOIN matched_candidates k ON k.candidate_id = l.candidate_id) USING (q, c)""").fetchone()[0]
     )
 
 
@@ -130,7 +136,7 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
                     AS true_clicks,
                 coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
                 sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused
-            FROM cells JOIN matched m USING (q) JOIN candidate_keys k USING (c)
+            FROM cells JOIN matched m USING (q) JOIN matched_candidates k USING (c)
             JOIN pairs ON pairs.query_id = m.query_id AND pairs.candidate_id = k.candidate_id
             LEFT JOIN contexts x ON x.position = cells.position AND x.last = coalesce(cells.last, 0)
             GROUP BY ALL)
@@ -171,11 +177,12 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
         source = Source(ratings.path, mapping=narrow, grades=known, need_text=False, name=ratings.name)
         staged = stage(source, guideline, Path(scratch))
         staged.refuse()
-        rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade
-            FROM read_parquet({quoted(staged.path)}) r JOIN pairs p ON p.candidate_id = r.candidate_id
-             AND (p.query_id = r.query_id
-                  OR (p.query = r.query AND left(sha256(r.query), 16) IN (r.query_id, p.query_id)))
-            WHERE r.skip IS NULL""")
+        with run.database(Path(scratch)) as db:
+            db.execute(f"""CREATE TABLE keys AS SELECT row AS place, query_id, query, candidate_id, grade
+                FROM read_parquet({quoted(staged.path)}) WHERE skip IS NULL""")
+            find_pairs(db)
+            rows = db.execute("""SELECT DISTINCT p.query_id, p.candidate_id, k.grade
+                FROM found f JOIN keys k USING (place) JOIN pairs p ON p.row = f.row""").fetchall()
     if not rows:
         raise InputError(
             f"{ratings.name or ratings.path}: none of its rated pairs is in {run.path}",

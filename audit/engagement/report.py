@@ -1,12 +1,11 @@
 """The audit as one self-contained page: no scripts, nothing from outside, everything escaped; charts are inline SVG."""
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from audit.engagement.auditing import Audit
-from audit.engagement.flags import FlagType
+from judge.records import Flag, FlagType
 from judge.words.guideline import Guideline
 from judge.words.pages import page
 
@@ -14,22 +13,14 @@ TOP = 60
 """Flagged pairs shown with their texts; all of them are in flags.parquet."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 44, 34
 
-MEANING = {
-    FlagType.PURCHASED_BUT_LOW: "put into carts or bought more than its grade explains",
-    FlagType.ENGAGED_BUT_IRRELEVANT: "labelled with the lowest grade, yet clicked as better results are",
-    FlagType.IGNORED_BUT_RELEVANT: "seen often in searches with clicks, and passed over",
-    FlagType.JUDGE_AGAINST_PEOPLE: "people gave another grade, and engagement does not side with the label",
-    FlagType.LIKELY_LABEL_ERROR: "engagement alone, without the label, puts it in another grade",
-}
 
-
-def as_html(found: Audit, flags: Sequence[Mapping[str, Any]]) -> str:
-    """The report. `flags` are the rows of `flags.parquet`, strongest first."""
+def as_html(found: Audit, flags: Sequence[Flag]) -> str:
+    """The report. `flags` are all of them, strongest first."""
     summary = found.as_json()
     values = {
         "audit": summary,
         "guideline": Guideline.model_validate(found.run.manifest.guideline),
-        "meaning": MEANING,
+        "meaning": {kind: kind.meaning for kind in FlagType},
         "flags": by_pair(flags)[:TOP],
         "flagged": len(by_pair(flags)),
         "curve": curve_points(summary["examination"]["curve"]),
@@ -40,12 +31,11 @@ def as_html(found: Audit, flags: Sequence[Mapping[str, Any]]) -> str:
     return page(files("audit.engagement"), "report.html.j2", values)
 
 
-def by_pair(flags: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One entry for each flagged pair: its strongest flag, with `types` of them all, and the candidate's texts."""
+def by_pair(flags: Sequence[Flag]) -> list[dict[str, Any]]:
+    """One entry for each flagged pair: its strongest flag, with `types` of them all."""
     found: dict[int, dict[str, Any]] = {}
     for flag in flags:
-        entry = found.setdefault(flag["row"], {**flag, "candidate": json.loads(flag["candidate"]), "types": []})
-        entry["types"].append(flag["type"])
+        found.setdefault(flag.row, {**dict(flag), "types": []})["types"].append(flag.type)
     return list(found.values())
 
 

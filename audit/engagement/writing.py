@@ -11,9 +11,11 @@ from audit.engagement.flags import expected_clicks
 from audit.engagement.queries import QueryRow
 from audit.engagement.report import as_html
 from judge.errors import InputError
-from judge.files import dump_json, keep, write_whole
-from judge.records import counted
+from judge.files import dump_json, write_whole
+from judge.records import Flag, counted
+from judge.run.flags import Flags
 from judge.run.store import Run
+from judge.tables.parquet import write_table
 
 FILES = ("evidence.parquet", "flags.parquet", "queries.parquet", "audit.json", "report.html")
 """What an audit writes into its directory."""
@@ -35,7 +37,7 @@ def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) ->
     """
     if overwrite:
         return
-    if flags := flags_held(run):
+    if flags := len(Flags(run.path)):
         raise InputError(
             f"{run.path}: holds {counted(flags, 'flag')} of an earlier audit, and another one would replace them",
             "do so with --overwrite; what was decided stays",
@@ -56,14 +58,6 @@ def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) ->
         raise InputError(f"{out}: holds something that is no audit's ({', '.join(others[:3])})", fix)
 
 
-def flags_held(run: Run) -> int:
-    """How many flags an earlier audit left in the run: another one takes their place."""
-    import pyarrow.parquet as pq
-
-    path = run.path / "flags.parquet"
-    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
-
-
 def check_evidence(found: Audit) -> None:
     """Refuse to replace a run's flags by what hardly any evidence was left for: their absence would say nothing.
 
@@ -73,9 +67,8 @@ def check_evidence(found: Audit) -> None:
     Raises:
         InputError: It is so; the run and its flags are as they were.
     """
-    import pyarrow.parquet as pq
-
-    if not flags_held(found.run):
+    flagged = Flags(found.run.path).rows()
+    if not flagged:
         return
     fix = "the flags are kept: see why with a copy of the run, or give all the events in one file"
     read = found.aggregated
@@ -83,7 +76,6 @@ def check_evidence(found: Audit) -> None:
     if read.used < LEAST * rows:
         aside = ", ".join(f"{count:,} {name}" for name, count in read.set_aside.items() if name not in IRRELEVANT)
         raise InputError(f"{found.events}: only {read.used:,} of {rows:,} rows can be used ({aside})", fix)
-    flagged = set(pq.read_table(found.run.path / "flags.parquet", columns=["row"])["row"].to_pylist())
     shown = flagged & set(found.labelled.row[found.labelled.impressions > 0].tolist())
     if len(shown) < LEAST * len(flagged):
         raise InputError(
@@ -104,15 +96,15 @@ def write_audit(found: Audit, out: Path) -> None:
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror})", "choose a place with --out") from None
     evidence = evidence_table(found)
-    flags = flags_table(found, evidence)
-    _parquet(evidence, out / "evidence.parquet")
-    _parquet(flags, out / "flags.parquet")
-    _parquet(queries_table(found), out / "queries.parquet")
-    write_whole(out / "report.html", as_html(found, flags.to_pylist()).encode())
+    flags = list_flags(found, evidence)
+    write_table(evidence, out / "evidence.parquet")
+    Flags(out).write(flags)
+    write_table(queries_table(found), out / "queries.parquet")
+    write_whole(out / "report.html", as_html(found, flags).encode())
     write_whole(out / "audit.json", dump_json(found.as_json()).encode())
     # Where adjudication, the queue and the review find them.
-    _parquet(evidence, found.run.path / "evidence.parquet")
-    _parquet(flags, found.run.path / "flags.parquet")
+    write_table(evidence, found.run.path / "evidence.parquet")
+    Flags(found.run.path).write(flags)
 
 
 def evidence_table(found: Audit) -> Any:
@@ -144,31 +136,30 @@ def evidence_table(found: Audit) -> Any:
     return pa.table(columns)
 
 
-def flags_table(found: Audit, evidence: Any) -> Any:
-    """Arrow table with a row for every flag, strongest first: the evidence, and what the flag says."""
+def list_flags(found: Audit, evidence: Any) -> list[Flag]:
+    """The flags, strongest first: the rows of `evidence`, and what each flag says."""
     import pyarrow as pa
 
     rows = np.array([flag.pair for flag in found.flags], dtype=np.int64)
-    values = found.run.manifest.values
-    table = evidence.take(pa.array(rows))
-    ranges = expected_clicks(found.labelled, found.weighed, rows)
-    people = found.labelled.people[rows]
-    live = found.labelled.live[rows]
-    more = {
-        "expected_low": pa.array([r and r[1] for r in ranges], pa.int64()),
-        "expected_high": pa.array([r and r[2] for r in ranges], pa.int64()),
-        "live_examined": pa.array([None if np.isnan(value) else float(value) for value in live], pa.float64()),
-        "people_grade": pa.array([None if p < 0 else values[p] for p in people], pa.int64()),
-        "type": pa.array([str(flag.type) for flag in found.flags], pa.string()),
-        "strength": pa.array([flag.strength for flag in found.flags], pa.float64()),
-        "q_value": pa.array([flag.q_value for flag in found.flags], pa.float64()),
-        "suggested_grade": pa.array([values[flag.suggested] for flag in found.flags], pa.int64()),
-        "suggested_action": pa.array([flag.action for flag in found.flags], pa.string()),
-        "candidate": pa.array([dump_json(dict(found.labelled.candidate[i])) for i in rows], pa.string()),
-    }
-    for name, column in more.items():
-        table = table.append_column(name, column)
-    return table
+    values, labelled = found.run.manifest.values, found.labelled
+    ranges = expected_clicks(labelled, found.weighed, rows)
+    flags = []
+    for flag, known, clicks in zip(found.flags, evidence.take(pa.array(rows)).to_pylist(), ranges, strict=True):
+        people, live = labelled.people[flag.pair], labelled.live[flag.pair]
+        more: dict[str, Any] = {
+            "expected_low": clicks and clicks[1],
+            "expected_high": clicks and clicks[2],
+            "live_examined": None if np.isnan(live) else float(live),
+            "people_grade": None if people < 0 else values[people],
+            "type": flag.type,
+            "strength": flag.strength,
+            "q_value": flag.q_value,
+            "suggested_grade": values[flag.suggested],
+            "suggested_action": flag.action,
+            "candidate": dict(labelled.candidate[flag.pair]),
+        }
+        flags.append(Flag(**known, **more))
+    return flags
 
 
 def queries_table(found: Audit) -> Any:
@@ -180,11 +171,3 @@ def queries_table(found: Audit) -> Any:
     kinds |= {"zero_click": pa.float64(), "weight": pa.float64(), "promoted": pa.bool_(), "thin": pa.bool_()}
     fields = [(name, kinds.get(name, pa.string())) for name in names]
     return pa.table({n: [getattr(row, n) for row in found.queries] for n in names}, schema=pa.schema(fields))
-
-
-def _parquet(table: Any, path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd")
-    keep(partial, path)

@@ -24,8 +24,8 @@ from judge.labelling.job import Labelling
 from judge.models.model import find_model
 from judge.pairs.stage import Source
 from judge.run.decisions import Decision, Decisions, Verdict
+from judge.run.flags import Flags, read_evidence
 from judge.run.store import Run
-from judge.sql import quoted
 from judge.words.guideline import Guideline
 
 
@@ -196,14 +196,10 @@ def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambd
 
 def read_votes(run: Run) -> dict[str, list[Vote]]:
     """What every audited pair says of its query's categories, by query."""
-    path = run.path / "evidence.parquet"
-    if not path.is_file():
-        raise RunError(f"{run.path}: has no evidence", "run `judge audit RUN EVENTS --out DIR` first")
-    values = run.manifest.values
+    evidence, values = read_evidence(run.path), run.manifest.values
     votes: dict[str, list[Vote]] = {}
-    for query_id, candidate_id, candidate, posterior in run.query(f"""
-            SELECT e.query_id, e.candidate_id, p.candidate, e.posterior
-            FROM read_parquet({quoted(path)}) e JOIN pairs p USING (row)"""):
+    sql = "SELECT e.query_id, e.candidate_id, p.candidate, e.posterior FROM evidence e JOIN pairs p USING (row)"
+    for query_id, candidate_id, candidate, posterior in run.query(sql, evidence=evidence):
         expected = sum(p * (value - values[0]) for p, value in zip(posterior, values, strict=True))
         text = (candidate or {}).get("category") or ""
         vote = Vote(candidate_id, category_path(text), expected / (values[-1] - values[0]))
@@ -215,15 +211,16 @@ def _rejudge(
     run: Run, wanted: Set[tuple[str, str]], work: Labelling, again: Run, progress: Callable[[int], None]
 ) -> Mapping[tuple[str, str], int]:
     """The grades that the second judge gives some pairs, by pair; `again` is the run that it labels them in."""
-    flags = quoted(run.path / "flags.parquet")
+    import pyarrow as pa
+
+    rows = {flag.row for flag in Flags(run.path).read() if flag.pair in wanted}
+    flagged = pa.table({"row": pa.array(sorted(rows), pa.int64())})
     with work.source.pairs.open("w", encoding="utf-8") as stream:
-        for query_id, query, candidate_id, locale, candidate in run.query(f"""
-                SELECT query_id, query, candidate_id, locale, candidate FROM pairs
-                WHERE row IN (SELECT row FROM read_parquet({flags})) ORDER BY row"""):
-            if (query_id, candidate_id) in wanted:
-                row: dict[str, Any] = {name: text for name, text in candidate.items() if text is not None}
-                row |= {"query_id": query_id, "query": query, "candidate_id": candidate_id, "locale": locale}
-                stream.write(json.dumps(row) + "\n")
+        sql = "SELECT query_id, query, candidate_id, locale, candidate FROM pairs SEMI JOIN flagged USING (row)"
+        for query_id, query, candidate_id, locale, candidate in run.query(f"{sql} ORDER BY row", flagged=flagged):
+            row: dict[str, Any] = {name: text for name, text in candidate.items() if text is not None}
+            row |= {"query_id": query_id, "query": query, "candidate_id": candidate_id, "locale": locale}
+            stream.write(json.dumps(row) + "\n")
     with again.writing():
         work.begin(again)
         work.go_on(again, progress)

@@ -13,13 +13,11 @@ from importlib.resources import files
 from threading import Lock
 from typing import Any
 
-from audit.engagement.flags import FlagType
-from audit.engagement.report import MEANING
 from audit.review.queue import Item, Stance, read_queue
 from audit.review.sheet import parse_decision
 from judge.errors import InputError, JudgeError
 from judge.files import now
-from judge.run.decisions import Decision, Decisions
+from judge.run.decisions import Decision, Decisions, settling
 from judge.run.store import Run
 from judge.words.guideline import Guideline
 from judge.words.pages import page
@@ -46,7 +44,8 @@ class Review:
 
     def state(self, wanted: int | None = None) -> dict[str, Any]:
         """The item at a place of the queue, or the first that nobody has settled; `item` is null when all are."""
-        latest, settled = self._decisions.latest(), self._decisions.settled()
+        latest = self._decisions.latest()
+        settled = settling(latest)
         left = [i for i, item in enumerate(self.items) if item.key not in settled]
         fresh = [i for i in left if self.items[i].key not in latest]
         place = wanted if wanted is not None and 0 <= wanted < len(self.items) else next(iter(fresh or left), None)
@@ -89,7 +88,7 @@ class Review:
             "likeliest": item.suggested_grade,
             "suggested": item.suggestion,
             "seconded": item.stance is Stance.SUGGESTED_CHANGE,
-            "types": [{"name": kind.replace("_", " "), "meaning": MEANING[FlagType(kind)]} for kind in item.types],
+            "types": [{"name": kind.replace("_", " "), "meaning": kind.meaning} for kind in item.types],
             "p_wrong": item.p_wrong,
             "probabilities": item.probabilities,
             "evidence": item.evidence,

@@ -7,17 +7,18 @@ whose label a judge contradicts as the evidence does come first. What a judge sa
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from judge.errors import RunError
 from judge.export.annotation import BETWEEN, FOOT, HEAD, Suggestion, shown
+from judge.records import Flag, FlagType
 from judge.run.decisions import Decision, Decisions
+from judge.run.flags import FIX, Flags
 from judge.run.store import Run
-from judge.sql import quoted
 from judge.tables.values import inert
 
 COLUMNS = (
@@ -62,7 +63,7 @@ class Item:
     candidate: Mapping[str, str]
     grade: int
     suggested_grade: int
-    types: tuple[str, ...]
+    types: tuple[FlagType, ...]
     p_wrong: float
     probabilities: tuple[float, ...] | None
     """What the judge said, in grade order; null where the label brought none."""
@@ -118,40 +119,53 @@ def read_queue(run: Run, *, everything: bool = False) -> list[Item]:
     Raises:
         RunError: The run has not been audited.
     """
-    path = run.path / "flags.parquet"
-    if not path.is_file():
-        raise RunError(f"{run.path}: has no flags", "run `judge audit RUN EVENTS --out DIR` first")
-    decisions = Decisions(run.path)
+    flags, decisions = Flags(run.path), Decisions(run.path)
+    flags.require()
     settled, opinions = {} if everything else decisions.settled(), decisions.opinions()
-    rows = run.query(f"""
-        SELECT f.query_id, f.query, f.candidate_id, any_value(f.candidate), any_value(f.grade),
-            arg_max(f.suggested_grade, f.strength), list(f.type ORDER BY f.strength DESC), any_value(f.p_wrong),
-            any_value(l.probabilities), any_value(f.impressions), any_value(f.examined_impressions),
-            any_value(f.clicks), any_value(f.examined_clicks), any_value(f.expected_clicks), any_value(f.carts),
-            any_value(f.purchases), any_value(f.people_grade)
-        FROM (FROM read_parquet({quoted(path)})
-            -- An older audit has not written the clicks that were weighed.
-            UNION ALL BY NAME SELECT NULL::DOUBLE AS examined_clicks WHERE false) f JOIN labels l ON l.row = f.row
-        GROUP BY ALL ORDER BY any_value(f.p_wrong) * sqrt(1 + any_value(f.impressions)) DESC, f.query_id, f.candidate_id
-        """)
-    items = [
-        Item(
-            query_id=row[0],
-            query=row[1],
-            candidate_id=row[2],
-            candidate=json.loads(row[3]),
-            grade=row[4],
-            suggested_grade=row[5],
-            types=tuple(row[6]),
-            p_wrong=row[7],
-            probabilities=None if row[8] is None else tuple(row[8]),
-            numbers=dict(zip(NUMBERS, row[9:], strict=True)),
-            opinion=opinions.get((row[0], row[2])),
+    found: dict[tuple[str, str], list[Flag]] = {}
+    for flag in flags.read():
+        found.setdefault(flag.pair, []).append(flag)
+    items, probabilities = [], _probabilities(run, found)
+    for pair, several in found.items():
+        several.sort(key=lambda flag: -flag.strength)
+        first = several[0]
+        items.append(
+            Item(
+                query_id=first.query_id,
+                query=first.query,
+                candidate_id=first.candidate_id,
+                candidate=first.candidate,
+                grade=first.grade,
+                suggested_grade=first.suggested_grade,
+                types=tuple(flag.type for flag in several),
+                p_wrong=first.p_wrong,
+                probabilities=probabilities[pair],
+                numbers={name: getattr(first, name) for name in NUMBERS},
+                opinion=opinions.get(pair),
+            )
         )
-        for row in rows
-    ]
+    items.sort(key=lambda item: (-item.p_wrong * math.sqrt(1 + item.numbers["impressions"]), item.key))
     items.sort(key=lambda item: item.stance is not Stance.SUGGESTED_CHANGE)
     return [item for item in items if item.key not in settled]
+
+
+def _probabilities(run: Run, flags: Mapping[tuple[str, str], Sequence[Flag]]) -> dict[tuple[str, str], Any]:
+    """What the judge said of each flagged pair; null where the label brought none.
+
+    Raises:
+        RunError: The flags are another run's.
+    """
+    import pyarrow as pa
+
+    rows = {pair: several[0].row for pair, several in flags.items()}
+    wanted = pa.table({"row": pa.array(rows.values(), pa.int64())})
+    labels = run.query(
+        "SELECT row, query_id, candidate_id, probabilities FROM labels SEMI JOIN wanted USING (row)", wanted=wanted
+    )
+    found = {(query_id, candidate_id): said and tuple(said) for _, query_id, candidate_id, said in labels}
+    if other := next((pair for pair in rows if pair not in found), None):
+        raise RunError(f"{Flags(run.path).path}: flags the pair {other}, which is not in the run at that row", FIX)
+    return found
 
 
 def as_csv(items: Iterable[Item]) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.files import now
 from judge.run.decisions import Decision, Verdict
+from judge.run.lookup import Key, find_pairs, key_table
 from judge.run.store import Run
+from judge.tables.ids import IDS, as_id, whole_ids
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text, restored
 
@@ -21,8 +23,8 @@ READ = frozenset(
 def read_decisions(run: Run, path: Path, author: str | None, name: str | None = None) -> tuple[list[Decision], int]:
     """People's decisions out of a filled-in sheet (CSV, TSV, JSONL or Parquet), and how many rows decide nothing.
 
-    A row may also be a line of a `decisions.jsonl`: the agreement report's, or another run's. Where a row's query has
-    another id than in the run, and one of the two is made of the query's words, its words name it.
+    A row may also be a line of a `decisions.jsonl`: the agreement report's, or another run's. `judge.run.lookup` says
+    which pair a row means.
 
     Raises:
         InputError: A row names no pair of the run, or decides something that cannot be; names the row and the field.
@@ -42,6 +44,9 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
         raise InputError(
             f"{table.name}, row 1, field 'decision': missing{there}", "fill in the sheet that `judge queue` writes"
         )
+    for name in IDS:
+        for (_, given), text in zip(rows, whole_ids([given.get(name) for _, given in rows]), strict=True):
+            given |= {} if text is None else {name: text}
     # Only a sheet went through `inert`; a line of JSON has its ids as they are.
     labels = _labels(run, [given for _, given in rows], table.format in (".csv", ".tsv"))
     values = run.manifest.values
@@ -50,7 +55,8 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
         where = f"{table.name}, row {number}"
         if index not in labels:
             raise InputError(
-                f"{where}, field 'candidate_id': is no pair of {run.path}", "keep the sheet's ids as they were"
+                f"{where}, field 'candidate_id': is no pair of {run.path}",
+                "keep the sheet's ids and queries as they were",
             )
         query_id, candidate_id, label = labels[index]
         who = restored(given.get("author", "")) or author
@@ -87,7 +93,7 @@ def _given(table: Table, row: Row) -> dict[str, str]:
     given = {}
     for field in READ & row.values.keys():
         try:
-            given[field] = (as_text(row.values[field]) or "").strip()
+            given[field] = ((as_id if field in IDS else as_text)(row.values[field]) or "").strip()
         except ValueError as error:
             fix = "save the file as UTF-8" if "UTF-8" in str(error) else "give text or a number"
             raise InputError(f"{table.name}, row {row.number}, field {field!r}: {error}", fix) from None
@@ -101,36 +107,21 @@ def _given(table: Table, row: Row) -> dict[str, str]:
     return given | {"source": source}
 
 
-_KEY = ("query_id", "candidate_id", "query")
-# A `query_id` that is the digest of its text was made by us, because a file had none: then the text is what counts.
-_PAIRS = """
-    WITH asked AS (
-        SELECT p.query_id, p.query, p.candidate_id, l.grade FROM pairs p JOIN labels l USING (row)
-        WHERE l.status <> 'skipped')
-    SELECT DISTINCT s.place, s.turn, a.query_id <> s.query_id AS other_id, a.query_id, a.candidate_id, a.grade
-    FROM sheet s JOIN asked a ON a.candidate_id = s.candidate_id AND (a.query_id = s.query_id
-        OR a.query = s.query AND left(sha256(a.query), 16) IN (a.query_id, s.query_id))
-    ORDER BY ALL"""
+_KEY = ("query_id", "query", "candidate_id")
 
 
 def _labels(run: Run, rows: Sequence[Mapping[str, str]], inert: bool) -> dict[int, tuple[str, str, int | None]]:
     """Each row's pair as the run has it, and its label's grade; rows of no pair are left out."""
-    import pyarrow as pa
-
-    sheet = [(place, turn, *key) for place, given in enumerate(rows) for turn, key in enumerate(_keys(given, inert))]
-    columns = [list(column) for column in zip(*sheet, strict=True)] or [[], [], [], [], []]
-    kinds = {"place": pa.int64(), "turn": pa.int64()} | dict.fromkeys(_KEY, pa.string())
-    table = pa.table({name: pa.array(column, kinds[name]) for name, column in zip(kinds, columns, strict=True)})
-    by_id: dict[tuple[int, int], tuple[str, str, int | None]] = {}
-    by_words: dict[tuple[int, int], list[tuple[str, str, int | None]]] = {}
-    for place, turn, other_id, *pair in run.query(_PAIRS, sheet=table):
-        if other_id:
-            by_words.setdefault((place, turn), []).append((pair[0], pair[1], pair[2]))
-        else:
-            by_id.setdefault((place, turn), (pair[0], pair[1], pair[2]))
-    # Words that belong to several queries of the run name none of them.
-    found = {key: pairs[0] for key, pairs in by_words.items() if len(pairs) == 1} | by_id
-    return {place: found[place, turn] for place, turn in sorted(found, reverse=True)}
+    places = [(place, key) for place, given in enumerate(rows) for key in _keys(given, inert)]
+    with run.database(keys=key_table([key for _, key in places])) as db:
+        find_pairs(db)
+        labels = db.execute("""
+            SELECT f.place, p.query_id, p.candidate_id, l.grade FROM found f JOIN pairs p USING (row)
+            JOIN labels l USING (row) WHERE l.status <> 'skipped' ORDER BY f.place""").fetchall()
+    found: dict[int, tuple[str, str, int | None]] = {}
+    for place, *pair in labels:
+        found.setdefault(places[place][0], (pair[0], pair[1], pair[2]))
+    return found
 
 
 def _time(text: str, where: str) -> str:
@@ -162,8 +153,9 @@ def parse_decision(text: str, values: Sequence[int], where: str, label: int | No
     return (Verdict.KEEP, None) if grade == label else (Verdict.CHANGE, grade)
 
 
-def _keys(given: Mapping[str, str], inert: bool) -> list[tuple[str, ...]]:
+def _keys(given: Mapping[str, str], inert: bool) -> list[Key]:
     """The ids and the query as they were before `inert` and as written, once each; what is likelier meant first."""
-    written = tuple(given.get(name, "") for name in _KEY)
-    keys = [tuple(map(restored, written)), written]
+    query_id, query, candidate_id = (given.get(name, "") for name in _KEY)
+    written = (query_id, query, candidate_id)
+    keys: list[Key] = [(restored(query_id), restored(query), restored(candidate_id)), written]
     return list(dict.fromkeys(keys if inert else reversed(keys)))

@@ -7,7 +7,6 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.export.account import NothingError
 from judge.export.chosen import choose
-from judge.export.decided import Decided
 from judge.export.formats import FORMATS, check_used, export
 from judge.export.ledger import Exported, Exports
 from judge.export.parquet import write_parquet
@@ -15,11 +14,11 @@ from judge.export.selection import Negatives, Selection, read_selection, read_sp
 from judge.export.views import VIEWS
 from judge.export.written import Written, WrittenView
 from judge.files import new_folder
+from judge.run.decided import Decided
 
 __all__ = [
     "FORMATS",
     "VIEWS",
-    "Decided",
     "Exported",
     "Exports",
     "Negatives",

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
-from judge.export.decided import Decided, flagged
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
+from judge.run.decided import Decided
+from judge.run.flags import Flags
 from judge.run.store import Run
 from judge.sql import quoted
 
@@ -65,10 +66,10 @@ def choose(decisions: Decided, selection: Selection, *, need_text: bool) -> Iter
     selection.check(field_names(manifest), manifest.values)
     with (
         tempfile.TemporaryDirectory(prefix="export-") as scratch,
-        run.database(Path(scratch), decided=decisions.table()) as db,
+        run.database(Path(scratch), decided=decisions.table(), flagged=Flags(run.path).pairs()) as db,
     ):
         _make_rows(db, run, selection, fields if need_text else ())
-        assign(db, selection, fields)
+        assign(db, selection, fields, manifest.normalisation)
         _cap(db, selection)
         counts = dict(db.execute("SELECT left_out, count(*) FROM rows GROUP BY 1 ORDER BY 1").fetchall())
         kept = counts.pop(None, 0)
@@ -103,7 +104,7 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
                    {has_text(need) if need else "true"} AS has_text
             FROM labels l JOIN pairs p USING (row)
             LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
-            LEFT JOIN {flagged(run)} f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
+            LEFT JOIN flagged f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
                certain OR changed OR coalesce(confidence, 0.5) >= {negative} AS sure, 0::TINYINT AS split,
                false AS first, false AS bettered,

@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 from judge.errors import RunError
-from judge.export.decided import Decided, flagged
 from judge.export.written import WrittenView
+from judge.run.decided import Decided
+from judge.run.flags import Flags
 from judge.sql import quoted
 from judge.tables.values import inert_sql
 
@@ -68,13 +69,11 @@ def write_everything(decisions: Decided, form: str, path: Path) -> WrittenView:
     wanted = _ROWS.format(", ".join(cells.get(name, name) for name in COLUMNS))
     with (
         tempfile.TemporaryDirectory(prefix="export-") as scratch,
-        run.database(Path(scratch), decided=decisions.table()) as db,
+        run.database(Path(scratch), decided=decisions.table(), flagged=Flags(run.path).pairs()) as db,
     ):
         rows = int(db.execute(f"COPY ({wanted}) TO {target} ({options})").fetchone()[0])
-        undecided, *_ = (
-            db.execute(f"""SELECT count(*) FROM labels l JOIN {flagged(run)} f USING (query_id, candidate_id)
+        undecided, *_ = db.execute("""SELECT count(*) FROM labels l JOIN flagged f USING (query_id, candidate_id)
             ANTI JOIN decided d USING (query_id, candidate_id) WHERE l.grade IS NOT NULL""").fetchone()
-        )
         found = db.execute(
             f"SELECT count(*), count(grade), sum(grade)::HUGEINT, count(query_id) FROM {reading.format(target)}"
         ).fetchone()

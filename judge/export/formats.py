@@ -7,7 +7,6 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.export.annotation import ARGILLA, LABEL_STUDIO
 from judge.export.chosen import Chosen, choose
-from judge.export.decided import Decided
 from judge.export.everything import write_everything
 from judge.export.ledger import Exported, Exports, digests, entry
 from judge.export.lines import write_lines
@@ -18,6 +17,7 @@ from judge.export.views import VIEWS
 from judge.export.workbench import QUEPID, check_queries, opensearch
 from judge.export.written import WrittenView
 from judge.files import new_file, new_folder, spare_runs
+from judge.run.decided import Decided
 from judge.run.store import Run
 
 PathOf = Callable[[str], Path]

@@ -7,12 +7,12 @@ from pydantic import ValidationError
 
 from judge import __version__
 from judge.errors import RunError
-from judge.export.decided import Decided
 from judge.export.selection import Selection
 from judge.export.written import WrittenView
 from judge.files import append_lines, now, write_whole
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
+from judge.run.decided import Decided
 
 
 class Exported(Record):

@@ -2,10 +2,10 @@
 
 from judge.errors import InputError
 from judge.export.chosen import choose
-from judge.export.decided import Decided
 from judge.export.formats import BEIR, EVERYTHING, SELECTED
 from judge.export.ledger import Exported, Exports
 from judge.records import Record
+from judge.run.decided import Decided
 from judge.run.store import Run
 
 

@@ -11,6 +11,8 @@ from judge.errors import InputError
 from judge.labelling.prompt_replay import Asked, ask_again
 from judge.records import Pair, Status
 from judge.run.decisions import Decision, Decisions, Verdict, counting
+from judge.run.flags import Flags
+from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
 from judge.statistics.reliability import softmax
 
@@ -18,6 +20,8 @@ UNLABELLED = "not labelled yet"
 NEAR = 3
 """Queries, or candidates, that an error suggests."""
 
+TOLD = {"row", "query_id", "query", "candidate_id", "candidate", "grade"}
+"""What of a flag the trace says elsewhere."""
 ALIKE = 0.8
 """The Jaro-Winkler similarity above which a further query is suggested."""
 
@@ -66,7 +70,7 @@ class Trace:
     """The confidence below which the judge abstains; null where it never does."""
     reason: str | None
     flags: Sequence[Mapping[str, Any]]
-    """Rows of `flags.parquet`: type, strength, suggestion, and the evidence."""
+    """Type, strength, suggestion and evidence of each `Flag`, strongest first, without what is said above."""
     decisions: Sequence[Decision]
     """In the order in which they came; the last one that is no judge's opinion counts."""
     final_grade: int | None
@@ -98,6 +102,7 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     """
     rows = _find(run, query, candidate_id)
     pair, label = rows[0], _label(run, rows[0]["row"])
+    candidate_id = pair["candidate_id"]
     manifest = run.manifest
     candidate = {name: text for name, text in (pair["candidate"] or {}).items() if text is not None}
     given = Pair(pair["row"], pair["query_id"], pair["query"], candidate_id, candidate, pair["locale"])
@@ -138,7 +143,7 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
         confidence=max(probabilities) if probabilities else None,
         threshold=float(threshold) if threshold is not None else None,
         reason=label["reason"],
-        flags=_flags(run, key),
+        flags=[flag.model_dump(mode="json", exclude=TOLD) for flag in Flags(run.path).of(*key)],
         decisions=decisions,
         final_grade=label["grade"] if changed is None else changed,
         final_status=label["status"] if changed is None else Status.GRADED.value,
@@ -157,33 +162,33 @@ def before_calibration(probabilities: Sequence[float], calibration: Mapping[str,
 
 
 def _find(run: Run, query: str, candidate_id: str) -> list[dict[str, Any]]:
-    """The rows of a pair: the one that was judged first, if there is one."""
+    """The rows of a pair: the one that was judged first, if there is one. `query` is an id or words."""
     names = ("row", "query_id", "query", "candidate_id", "locale", "candidate", "grade", "skip")
-    with run.database() as db:
-        found = db.execute(
-            f"""SELECT {", ".join(names)} FROM pairs WHERE candidate_id = $candidate AND (query_id = $query
-                OR trim(query) = trim($query)) ORDER BY query_id <> $query, skip IS NOT NULL, row""",
-            {"query": query, "candidate": candidate_id},
-        ).fetchall()
-        rows = [dict(zip(names, row, strict=True)) for row in found]
-        if not rows:
+    with run.database(keys=key_table([(query, None, candidate_id)])) as db:
+        find_pairs(db)
+        row, pairs = db.execute("SELECT row, pairs FROM found").fetchall()[0]
+        if pairs > 1:
+            sql = "SELECT DISTINCT query_id FROM meant JOIN pairs USING (query_id) WHERE candidate_id = ? ORDER BY 1"
+            ids = [query_id for (query_id,) in db.execute(sql, [candidate_id]).fetchall()]
+            raise InputError(
+                f"{run.path}: the words {query!r} belong to the query ids {', '.join(ids)}",
+                f"name one, such as {ids[0]}",
+            )
+        if row is None:
             raise _absent(db, run.path, query, candidate_id)
-    rows = [row for row in rows if row["query_id"] == query] or rows
-    ids = sorted({str(row["query_id"]) for row in rows})
-    if len(ids) > 1:
-        raise InputError(
-            f"{run.path}: the words {query!r} belong to the query ids {', '.join(ids)}", f"name one, such as {ids[0]}"
-        )
-    return rows
+        found = db.execute(
+            f"""SELECT {", ".join(f"p.{name}" for name in names)}
+                FROM pairs p JOIN pairs found USING (query_id, candidate_id)
+                WHERE found.row = ? ORDER BY p.skip IS NOT NULL, p.row""",
+            [row],
+        ).fetchall()
+    return [dict(zip(names, each, strict=True)) for each in found]
 
 
 def _absent(db: Any, path: Path, query: str, candidate_id: str) -> InputError:
     """What to say of a pair that is not there: near queries, near candidates of the query, or who else has it."""
     near = f"ORDER BY jaro_winkler_similarity(lower({{0}}), lower($text)) DESC, {{0}} LIMIT {NEAR}"
-    known = db.execute(
-        "SELECT DISTINCT query_id, query FROM pairs WHERE query_id = $query OR trim(query) = trim($query)",
-        {"query": query},
-    ).fetchall()
+    known = db.execute("SELECT query_id, text FROM meant ORDER BY ALL").fetchall()
     if not known:
         like = "jaro_winkler_similarity(lower(query), lower($text))"
         sql = f"SELECT query, any_value(query_id), {like} FROM pairs WHERE query IS NOT NULL GROUP BY 1 "
@@ -207,20 +212,3 @@ def _label(run: Run, row: int) -> dict[str, Any]:
     with run.database() as db:
         found = db.execute(f"SELECT {', '.join(names)} FROM labels WHERE row = ?", [row]).fetchall()
     return dict(zip(names, found[0] if found else (UNLABELLED, *[None] * 5), strict=True))
-
-
-def _flags(run: Run, key: tuple[str, str]) -> list[dict[str, Any]]:
-    """The pair's rows of `flags.parquet`, strongest first, without what the trace says elsewhere."""
-    path = run.path / "flags.parquet"
-    if not path.is_file():
-        return []
-    with run.database() as db:
-        found = db.execute(
-            "SELECT * FROM read_parquet($file) WHERE query_id = $query AND candidate_id = $candidate",
-            {"file": str(path), "query": key[0], "candidate": key[1]},
-        )
-        names = [column[0] for column in found.description]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    told = ("row", "query_id", "query", "candidate_id", "candidate", "grade")
-    rows.sort(key=lambda row: -(row.get("strength") or 0.0))
-    return [{name: value for name, value in row.items() if name not in told} for row in rows]

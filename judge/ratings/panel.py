@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from judge.records import query_key
+from judge.run.lookup import find_one
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,19 +49,10 @@ class Panel:
     def of(self, query_id: str, query: str, candidate_id: str) -> list[dict[str, Any]]:
         """Who gave what to a pair: `rater, grade, clause, time` (seconds since 1970), the adjudicated grade last.
 
-        Where the file has no query ids, or the run had none, the query's words name it.
+        The pair is found as `judge.run.lookup` finds pairs.
         """
-        unit = next(
-            (
-                index
-                for index, unit in enumerate(self.units)
-                if unit.candidate_id == candidate_id
-                and (
-                    unit.query_id == query_id or (unit.query == query and query_key(query) in (unit.query_id, query_id))
-                )
-            ),
-            None,
-        )
+        pairs = [(unit.query_id, unit.query, unit.candidate_id) for unit in self.units]
+        unit = find_one((query_id, query, candidate_id), pairs)
         if unit is None:
             return []
         rows = [(index, rater, self.grades[index, unit]) for index, rater in enumerate(self.raters)]

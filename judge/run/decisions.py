@@ -7,7 +7,8 @@ among them, and settles nothing: people see it where they decide.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -68,6 +69,11 @@ class Decision(Record):
         return self.verdict is Verdict.OPINION or (self.verdict is Verdict.KEEP and self.source == "judge")
 
     @property
+    def settles(self) -> bool:
+        """Whether nobody needs to look at the pair again while this is the decision that counts."""
+        return not self.is_opinion and self.verdict is not Verdict.UNSURE
+
+    @property
     def given(self) -> int | None:
         """The grade that its author gives the pair; null where they gave none."""
         return self.label if self.verdict is Verdict.KEEP else self.grade
@@ -87,6 +93,11 @@ class Decision(Record):
 def counting(decisions: Iterable[Decision]) -> dict[tuple[str, str], Decision]:
     """The decision that counts, by (query_id, candidate_id): the last one that is no opinion."""
     return {decision.pair: decision for decision in decisions if not decision.is_opinion}
+
+
+def settling(counted: Mapping[tuple[str, str], Decision]) -> dict[tuple[str, str], Decision]:
+    """Those of the decisions that count which settle their pair."""
+    return {pair: decision for pair, decision in counted.items() if decision.settles}
 
 
 class Decisions:
@@ -130,7 +141,7 @@ class Decisions:
             append_lines(self.path, lines, self.path.with_name(".decisions.lock"))
         except OSError as error:
             raise RunError(
-                f"{self.path}: cannot be written ({error.strerror})", "make room, or mend its rights"
+                f"{self.path}: cannot be written ({error.strerror})", "make room, or fix its permissions"
             ) from None
 
     def __iter__(self) -> Iterator[Decision]:
@@ -142,20 +153,21 @@ class Decisions:
         return self.path.read_bytes() if self.path.is_file() else None
 
     def parsed(self, raw: bytes) -> Iterator[Decision]:
-        """All whole decisions of what was read."""
+        """All whole decisions of what was read.
+
+        Raises:
+            RunError: A line is neither a decision nor the beginning of one, which a crash leaves behind.
+        """
         for number, line in enumerate(raw.split(b"\n"), 1):
             if not line.strip():
                 continue
             try:
                 yield Decision.model_validate_json(line)
             except ValidationError:
-                try:
-                    json.loads(line)
-                except ValueError:
-                    continue  # cut short by a crash
-                raise RunError(
-                    f"{self.path}, line {number}: is no decision of this version", "mend or remove the line"
-                ) from None
+                if not _is_cut_short(line):
+                    raise RunError(
+                        f"{self.path}, line {number}: is not a decision of this version", "fix or remove the line"
+                    ) from None
 
     def latest(self) -> dict[tuple[str, str], Decision]:
         """The decision that counts, by (query_id, candidate_id)."""
@@ -167,4 +179,19 @@ class Decisions:
 
     def settled(self) -> dict[tuple[str, str], Decision]:
         """Those of `latest` that settle their pair."""
-        return {key: decision for key, decision in self.latest().items() if decision.verdict is not Verdict.UNSURE}
+        return settling(self.latest())
+
+
+def _is_cut_short(line: bytes) -> bool:
+    """Whether a line is the beginning of a JSON object, and not all of it: what is wrong with it is its end."""
+    try:
+        # A character that is cut is left out; bytes that are no text raise.
+        text = getincrementaldecoder("utf-8")().decode(line)
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        rest = text[error.pos :]
+        inside = error.msg.startswith("Unterminated string") or (error.msg.startswith("Invalid \\u") and len(rest) < 6)
+        return text.startswith("{") and (inside or any(word.startswith(rest) for word in ("true", "false", "null")))
+    except (UnicodeDecodeError, RecursionError):
+        pass
+    return False

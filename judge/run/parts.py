@@ -5,7 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from judge.errors import RunError
+from judge.run.labels import label_schema
 from judge.run.manifest import Tally
+from judge.run.shape import check_shape
+
+FIX = "delete it and the parts after it, and run the `judge label` or `judge import` that made the run again"
 
 
 def part_name(start: int) -> str:
@@ -14,11 +18,17 @@ def part_name(start: int) -> str:
 
 
 def rows_of(part: Path) -> int:
-    """How many labels a part holds."""
+    """How many labels a part holds.
+
+    Raises:
+        RunError: It is damaged, or holds something else.
+    """
     import pyarrow.parquet as pq
 
     with _whole(part):
-        return int(pq.read_metadata(part).num_rows)
+        found = pq.read_metadata(part)
+    check_shape(part, label_schema(), FIX, found.schema.to_arrow_schema())
+    return int(found.num_rows)
 
 
 def tally_of(part: Path) -> Tally:
@@ -31,14 +41,16 @@ def tally_of(part: Path) -> Tally:
 
 @contextmanager
 def in_queries(parts: Sequence[Path]) -> Iterator[None]:
-    """Where a query fails, look which of the parts that it read is damaged.
+    """See that the parts have the columns of labels; where a query fails, look which of them is damaged.
 
     Raises:
-        RunError: One is.
+        RunError: One is, or has other columns.
     """
     import duckdb
     import pyarrow.parquet as pq
 
+    for part in parts:
+        check_shape(part, label_schema(), FIX)
     try:
         yield
     except duckdb.Error:
@@ -56,5 +68,4 @@ def _whole(part: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own words: the file may be whole
-        fix = "delete it and the parts after it, and run the `judge label` or `judge import` that made the run again"
-        raise RunError(f"{part}: is damaged", fix) from None
+        raise RunError(f"{part}: is damaged", FIX) from None

@@ -25,6 +25,7 @@ from judge.records import Status
 from judge.run.labels import label_table
 from judge.run.manifest import Manifest, Tally
 from judge.run.parts import in_queries, part_name, rows_of, tally_of
+from judge.run.shape import check_pairs
 
 MEMORY = "500MB"
 """DuckDB's share of memory where a scratch folder takes what is beyond it."""
@@ -150,6 +151,7 @@ class Run:
         Raises:
             RunError: A part is damaged or missing: the labels after the gap do not belong where they seem to.
         """
+        check_pairs(self.pairs_path)
         position = 0
         for part in self.parts():
             if part.name != part_name(position):
@@ -207,6 +209,7 @@ class Run:
 
         limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
         where, parts = str(scratch / "scratch.duckdb") if scratch else ":memory:", self.parts()
+        check_pairs(self.pairs_path)
         with in_queries(parts), duckdb.connect(where, config=limits) as db:
             db.execute("SET enable_progress_bar = false")
             labels = db.read_parquet([str(part) for part in parts]) if parts else db.from_arrow(label_table([]))
@@ -224,10 +227,8 @@ class Run:
         """
         rows, labelled = self.manifest.rows, self.labelled()
         if labelled < rows:
-            raise RunError(
-                f"{self.path}: {labelled:,} of {rows:,} rows are labelled",
-                "run the same `judge label` command again; it goes on where it stopped",
-            )
+            hint = "run the same `judge label` command again; it goes on where it stopped"
+            raise RunError(f"{self.path}: {labelled:,} of {rows:,} rows are labelled", hint)
         return rows, labelled
 
     def check_whole(self) -> None:
@@ -245,7 +246,5 @@ class Run:
                 [self.manifest.fingerprint],
             ).fetchone()
         if not labelled == rows == distinct == known == own:
-            counts = (
-                f"{rows:,} input rows, {labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"
-            )
-            raise RunError(f"{self.path}: does not add up: {counts}", "label into a new directory")
+            counts = f"{labelled:,} labels for {distinct:,} rows, {known:,} known, {own:,} by this run"
+            raise RunError(f"{self.path}: does not add up: {rows:,} input rows, {counts}", "label into a new directory")

@@ -1,7 +1,10 @@
-"""Parquet: rows of anybody's file as Python values, whatever types it uses."""
+"""Parquet: rows of anybody's file as Python values, whatever types it uses; and tables of ours, written whole."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from judge.files import keep
 
 SLICE = 256
 """Rows read at once: a page of a few kilobytes can unfold to a long text in every row."""
@@ -16,6 +19,15 @@ def read_rows(file: Any, columns: list[str]) -> Iterator[dict[str, Any] | None]:
         except (ValueError, OverflowError):
             # Some value cannot be read: find its row, and keep the others.
             yield from (_row_of(piece.slice(at, 1)) for at in range(piece.num_rows))
+
+
+def write_table(table: Any, path: Path) -> None:
+    """Write an Arrow table in place of what is there: whole or not at all."""
+    import pyarrow.parquet as pq
+
+    partial = path.with_name(f".{path.name}.partial")
+    pq.write_table(table, partial, compression="zstd")
+    keep(partial, path)
 
 
 def _readable(batch: Any) -> Any:

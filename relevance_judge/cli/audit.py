@@ -55,6 +55,8 @@ def audit(
 ) -> None:
     """Flag labels that clicks, carts and purchases contradict. No label is changed.
 
+    The run keeps its flags in `RUN/flags.parquet`, for `judge queue` and the verbs after it.
+
     Columns: `query` or `query_id`, `candidate_id`, `position`, and either `action` and `search_id` (events), `clicked`
     and `search_id` (impressions), or `impressions`, `clicks`, `add_to_carts`, `purchases` (counts). UBI needs no map.
 
@@ -69,8 +71,9 @@ def audit(
     from audit.engagement.auditing import audit as compare
     from audit.engagement.labelled import Ratings
     from audit.engagement.source import EngagementFile, keys
-    from audit.engagement.writing import check_evidence, check_place, flags_held, write_audit
+    from audit.engagement.writing import check_evidence, check_place, write_audit
     from judge.errors import InputError
+    from judge.run.flags import Flags
     from judge.run.store import Run
 
     if not re.fullmatch(r"\d+(\.\d+)?[KMGT]B", memory):
@@ -86,7 +89,7 @@ def audit(
     with input_file(events) as (path, name):
         opened = Run.open(run)
         check_place(opened, name, out, overwrite=overwrite)
-        before = flags_held(opened)
+        before = len(Flags(opened.path))
         if before:
             say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
         say("reading events")
@@ -103,6 +106,8 @@ def audit(
 
 
 def _show(found: "Audit", out: Path) -> None:
+    from judge.run.flags import Flags
+
     summary = found.as_json()
     read, pairs = summary["input"], summary["pairs"]
     aside = ", ".join(f"{count:,} {name}" for name, count in read["set_aside"].items())
@@ -129,7 +134,7 @@ def _show(found: "Audit", out: Path) -> None:
         show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), right=(3, 4, 5))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
     show("", f"{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
-    show(f"report in {out / 'report.html'}")
+    show(f"report in {out / 'report.html'}; the run has the flags too, in {Flags(found.run.path).path}")
 
 
 def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 """Examples, and segments, that the terminal shows; `--json` has more, `--out` all pairs."""
+WORDS = {"query": ", by the query's words", "query_id and query": ", some by the query's words"}
 LONGEST = 60
 """Characters of a text that the terminal shows."""
 
@@ -128,7 +129,7 @@ def _counts(found: "Diff") -> list[tuple[str, str, str]]:
     rows = [
         ("pairs only in A", f"{found.only_a:,}", ""),
         ("pairs only in B", f"{found.only_b:,}", ""),
-        ("pairs in both" + (", by the query's words" if found.matched_by == "query" else ""), f"{found.both:,}", ""),
+        (f"pairs in both{WORDS.get(found.matched_by, '')}", f"{found.both:,}", ""),
         ("  that stayed", f"{found.same:,}", share(found.same)),
         ("  that moved", f"{found.moved:,}", share(found.moved)),
     ]
@@ -190,7 +191,7 @@ def _short(value: str | None) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    from judge.words.prompt import clean
+    from judge.words.normalise import clean
 
     text = clean(text)
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -6,14 +6,14 @@ import subprocess
 import sys
 import warnings
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from conftest import write_flags
 from hub_fixtures import GRADES, REPO, VIEWS, commit_card, environment
 
 from judge.export import hub
 from judge.export.hub.merging import read_card
 from judge.run.decisions import Decision, Decisions, Verdict
+from judge.run.store import Run
 
 
 def load(hub, view, revision="main"):
@@ -155,8 +155,7 @@ def test_the_card_tells_what_is_known_and_a_seller_writes_no_markup(online, main
     lines = [f"{q},{p},0,2,{g}" for q, p, g in other]
     (tmp_path / "r.csv").write_text("query,sku,ann,ben,agreed\n" + "\n".join(lines))
     (pair,) = main_rows(tmp_path / "run", "p2")
-    flag = {"query_id": [pair], "candidate_id": ["p2"], "type": ["purchased_but_low"]}
-    pq.write_table(pa.table(flag), tmp_path / "run" / "flags.parquet")
+    write_flags(Run(tmp_path / "run"), [(2, pair, "q", "p2", 0, 2)], type="purchased_but_low")
     (tmp_path / "d.csv").write_text(f"query_id,candidate_id,decision,reason\n{pair},p2,2,fits\n")
     main("decide", "run", "d.csv", "--author", "ben")
     layout = ("--raters", "ann,ben", "--gold", "agreed", "--map", "candidate_id=sku")

@@ -8,15 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from conftest import write_flags
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError, RunError
-from judge.export import VIEWS, Decided, Exports, Negatives, Selection, chosen, export, write_views
+from judge.export import VIEWS, Exports, Negatives, Selection, chosen, export, write_views
 from judge.export.mining import Rows, mine, why_unused
 from judge.export.texts import candidate_text
 from judge.fingerprint import file_digest
 from judge.records import query_key
+from judge.run.decided import Decided
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.words.guideline import load_guideline
 from judge.words.similar import spelling
@@ -87,8 +89,7 @@ def test_uncertain_pairs_never_become_negatives(run_of, tmp_path):
     run = run_of(rows)
     ids = {r["candidate_id"]: r["query_id"] for r in pq.read_table(run.pairs_path).to_pylist()}
     order = pq.read_table(run.pairs_path).column("candidate_id").to_pylist()
-    flags = pq.read_table(run.pairs_path).select(["query_id", "candidate_id"])
-    pq.write_table(flags.filter([key in ("flagged", "kept") for key in order]), run.path / "flags.parquet")
+    write_flags(run, [(1 + n, ids[key], "q", key, 0, 2) for n, key in enumerate(order) if key in ("flagged", "kept")])
     kept = {"query_id": ids["kept"], "candidate_id": "kept", "author": "ines", "reason": "", "time": "t"}
     Decisions(run.path).append([Decision(verdict=Verdict.KEEP, source="review", **kept)])
     done = export(run, "triplets", tmp_path / "t")
@@ -107,7 +108,8 @@ def test_uncertain_and_flagged_pairs_never_become_positives(run_of, tmp_path):
     rows += [row("r", "unsure", 2, 0.4), row("r", "bad", 0, 0.9)]
     run = run_of(rows)
     pairs = pq.read_table(run.pairs_path, columns=["query_id", "candidate_id"])
-    pq.write_table(pairs.filter(pc.field("candidate_id") == "flagged"), run.path / "flags.parquet")
+    (pair,) = pairs.filter(pc.field("candidate_id") == "flagged").to_pylist()
+    write_flags(run, [(1, pair["query_id"], "q", "flagged", 2, 0)])
     for form in ("triplets", "n-tuples"):
         done = export(run, form, tmp_path / form, Selection(negatives=Negatives(count=1)))
         assert texts(read(tmp_path / form)) == [("good", "bad")]
@@ -126,7 +128,8 @@ def test_uncertain_and_flagged_pairs_never_become_positives(run_of, tmp_path):
 def test_a_flagged_pair_still_keeps_its_copy_from_being_a_negative(run_of, tmp_path):
     run = run_of([row("q", "a", 2), row("q", "flagged", 2), row("q", "copy", 0) | {"title": "product flagged"}])
     pairs = pq.read_table(run.pairs_path, columns=["query_id", "candidate_id"])
-    pq.write_table(pairs.filter(pc.field("candidate_id") == "flagged"), run.path / "flags.parquet")
+    (pair,) = pairs.filter(pc.field("candidate_id") == "flagged").to_pylist()
+    write_flags(run, [(1, pair["query_id"], "q", "flagged", 2, 0)])
     with pytest.raises(InputError, match=f"3 × {DOUBTFUL}"):
         export(run, "triplets", tmp_path / "t")
 

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_flags
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -292,9 +292,8 @@ def test_an_export_that_would_be_refused_by_now_does_not_stop_the_trace(run_of, 
     run = run_of([*rows, *(row | {"candidate_id": row["candidate_id"] + "2", "grade": 0} for row in rows)])
     splits = {"train": 0.5, "test": 0.5}
     export(run, "judgments", tmp_path / "out", Selection(splits=splits, products="shared", flagged="leave_out"))
-    pq.write_table(
-        pq.read_table(run.pairs_path, columns=["query_id", "candidate_id"]).slice(1), run.path / "flags.parquet"
-    )
+    pairs = pq.read_table(run.pairs_path).slice(1).to_pylist()
+    write_flags(run, [(p["row"], p["query_id"], p["query"], p["candidate_id"], 2, 0) for p in pairs])
     (found,) = whereabouts(run, 2)
     assert found.split is None
     assert "cannot be chosen again (--splits:" in found.left_out

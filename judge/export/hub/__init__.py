@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from judge.errors import InputError, install
-from judge.export import Decided, Exports, Selection, write_views
+from judge.export import Exports, Selection, write_views
 from judge.export.hub.card import title, write_card
 from judge.export.hub.facts import Agreement, gather
 from judge.export.hub.failures import not_logged_in, told
@@ -27,6 +27,7 @@ from judge.export.ledger import entry
 from judge.files import now
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
+from judge.run.decided import Decided
 from judge.run.store import Run
 
 NEEDED = ("datasets", "huggingface_hub")

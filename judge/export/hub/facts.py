@@ -4,15 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from judge.calibration.calibrate import Calibration
 from judge.errors import RunError
-from judge.export import Decided, Written
+from judge.export import Written
 from judge.records import Record
+from judge.run.decided import Decided
 from judge.run.decisions import Verdict
+from judge.run.flags import Flags
 from judge.run.manifest import Manifest
 from judge.run.store import Run
 from judge.run.summary import Summary, summarise
@@ -142,21 +143,17 @@ def _name(candidate: Mapping[str, str | None] | None) -> str:
 
 
 def _audit(decisions: Decided) -> Audit | None:
-    run, latest, settled = decisions.run, decisions.latest, decisions.settled
-    path = run.path / "flags.parquet"
-    if not path.is_file():
-        return None if not latest else _verdicts(latest, {}, set(), settled)
-    source = f"read_parquet({quoted(path)})"
-    kinds = dict(run.query(f"SELECT type, count(*) FROM {source} GROUP BY 1 ORDER BY 2 DESC, 1"))
-    pairs = set(run.query(f"SELECT DISTINCT query_id, candidate_id FROM {source}"))
-    return _verdicts(latest, kinds, pairs, settled)
-
-
-def _verdicts(latest: Mapping[Any, Any], kinds: dict[str, int], pairs: set[Any], settled: Mapping[Any, Any]) -> Audit:
+    flags, latest, settled = Flags(decisions.run.path), decisions.latest, decisions.settled
+    if not flags.exist and not latest:
+        return None
     verdicts = Counter(decision.verdict for decision in latest.values())
-    decided = {str(verdict): verdicts.get(verdict, 0) for verdict in Verdict if verdict is not Verdict.OPINION}
-    undecided = len([pair for pair in pairs if pair not in settled])
-    return Audit(flags=kinds, flagged=len(pairs), decided=decided, undecided=undecided)
+    pairs = [(flag["query_id"], flag["candidate_id"]) for flag in flags.pairs().to_pylist()]
+    return Audit(
+        flags=flags.types(),
+        flagged=len(pairs),
+        decided={str(kind): verdicts.get(kind, 0) for kind in Verdict if kind is not Verdict.OPINION},
+        undecided=len([pair for pair in pairs if pair not in settled]),
+    )
 
 
 def _calibration(run: Run) -> Calibration | None:

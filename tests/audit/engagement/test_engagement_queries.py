@@ -4,10 +4,9 @@ import csv
 import json
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_flags
 
 from audit.engagement.aggregate import aggregate
 from audit.engagement.auditing import Settings, audit
@@ -148,8 +147,7 @@ def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
         main("audit", "run", "shown.csv", "--people", "plain.csv", *maps[2:], "--out", "b", "--json").out
     )
     assert found["pairs"]["with_people_grade"] == 1, "a map that is the events' alone"
-    flag = {"row": [1], "query_id": [query_key("tent")], "candidate_id": ["A"]}
-    pq.write_table(pa.table(flag), tmp_path / "run" / "flags.parquet")
+    write_flags(Run(tmp_path / "run"), [(1, query_key("tent"), "tent", "A", 0, 2)])
     main("audit", "run", "shown.csv", *maps[2:], "--out", "c", code=2)
     assert pq.read_table(tmp_path / "run" / "flags.parquet").num_rows == 1
     again = main("audit", "run", "shown.csv", *maps[2:], "--out", "c", "--overwrite").out

@@ -10,9 +10,9 @@ from audit.review import adjudicate
 from audit.review.page import Review
 from audit.review.queue import NUMBERS, Item, as_argilla, as_csv, as_label_studio, read_queue
 from judge.engines import Serving
-from judge.export.decided import Decided
 from judge.labelling.config import Manner
 from judge.records import query_key
+from judge.run.decided import Decided
 from judge.run.decisions import Decision, Decisions
 from judge.tables.rows import Table
 from judge.tables.values import inert

@@ -1,4 +1,4 @@
-"""What people and stronger judges decided of a run, as tables for its queries."""
+"""The decisions of a run as one reading found them, and as a table for its queries."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,11 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from judge.errors import RunError
-from judge.run.decisions import Decision, Decisions, Verdict, counting
+from judge.run.decisions import Decision, Decisions, counting, settling
 from judge.run.store import Run
-from judge.sql import quoted
-
-NO_FLAGS = "(SELECT NULL::VARCHAR AS query_id, NULL::VARCHAR AS candidate_id WHERE false)"
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Decided:
     @cached_property
     def settled(self) -> Mapping[tuple[str, str], Decision]:
         """Those of `latest` that settle their pair."""
-        return {key: decision for key, decision in self.latest.items() if decision.verdict is not Verdict.UNSURE}
+        return settling(self.latest)
 
     def table(self) -> Any:
         """The decisions that settle a pair, as an Arrow table.
@@ -67,11 +64,3 @@ class Decided:
                 "decision_reason": pa.array([d.reason for d in found], text),
             }
         )
-
-
-def flagged(run: Run) -> str:
-    """The flagged pairs as SQL: `query_id, candidate_id`, each pair once."""
-    path = run.path / "flags.parquet"
-    if not path.is_file():
-        return NO_FLAGS
-    return f"(SELECT DISTINCT query_id, candidate_id FROM read_parquet({quoted(path)}))"
