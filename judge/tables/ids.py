@@ -1,0 +1,65 @@
+"""Ids that went through a column of decimals: `101.0` is 101.
+
+A table with a gap in a column of whole numbers makes decimals of them all (pandas, spreadsheets), and so one product
+goes by 101 in one file and by 101.0 in the next. Whether that happened is said by the whole column: beside an id of
+7.5, or of 007.0, `101.0` is an id as somebody wrote it, such as a version, and stays.
+
+Python and DuckDB have the rule once each; a test holds them to the same answers.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, TypeVar, cast
+
+from judge.tables.values import as_text
+
+_WHOLE = r"-?(0|[1-9][0-9]{0,15})\.0+"
+_OTHER = r"[+-]?([0-9]*\.[0-9]*[1-9][0-9]*|0[0-9]+\.0+)"
+Id = TypeVar("Id", bound="str | None")
+EXACT = 2**53
+"""From here on a decimal may stand for the whole number next to it: its digits are left alone."""
+
+
+def as_id(value: Any) -> str | None:
+    """A cell that holds an id, as text without outer white space: a decimal keeps its `.0`, for its column to decide.
+
+    Raises:
+        ValueError: As `as_text` does.
+    """
+    text = as_text(value)
+    if text and isinstance(value, Decimal) and value.is_finite():
+        text = format(value, "f")
+    elif text and isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        text += ".0"
+    return (text or "").strip() or None
+
+
+def whole_id(text: str) -> str:
+    """The whole number that an id is written for: `101.0` and `101.00` are `101`; any other id is itself."""
+    if "." in text and re.fullmatch(_WHOLE, text) and abs(number := int(text.partition(".")[0])) < EXACT:
+        return str(number)
+    return text
+
+
+def has_fractions(ids: Iterable[str | None]) -> bool:
+    """Whether a column's ids are written with decimals for another reason."""
+    return any(text and "." in text and re.fullmatch(_OTHER, text) for text in ids)
+
+
+def whole_ids(ids: Iterable[Id]) -> list[Id]:
+    """A column's ids, `101.0` as `101` unless it has other decimals."""
+    given = list(ids)
+    return given if has_fractions(given) else [cast(Id, text and whole_id(str(text))) for text in given]
+
+
+def whole_id_sql(column: str) -> str:
+    """`whole_id` of a column of texts, as SQL."""
+    number = f"TRY_CAST(split_part({column}, '.', 1) AS BIGINT)"
+    is_whole = f"contains({column}, '.') AND regexp_full_match({column}, '{_WHOLE}') AND abs({number}) < {EXACT}"
+    return f"CASE WHEN {is_whole} THEN {number}::VARCHAR ELSE {column} END"
+
+
+def has_fractions_sql(column: str) -> str:
+    """`has_fractions` of a column of texts, as SQL of one row; false where the column is empty."""
+    return f"coalesce(bool_or(contains({column}, '.') AND regexp_full_match({column}, '{_OTHER}')), false)"
