@@ -16,7 +16,7 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 Texts are grouped by DuckDB's 64-bit hash: among 100 million different ones the chance of any clash is 1 in 3,700.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from audit.engagement.damage import not_readable
 from audit.engagement.ranks import first_position
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
+from judge.tables.ids import has_fractions_sql, id_sql, whole_id_sql
+from judge.words.normalise import keyed
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
 # A cast alone would round 1.5, and a flag that came as 1.0 or Y would count as no click.
@@ -75,11 +77,6 @@ class Aggregated:
         return self.shape != "counts"
 
 
-def folded(column: str) -> str:
-    """SQL of a text without regard to case and white space: what makes two queries the same."""
-    return rf"lower(trim(regexp_replace({column}, '\s+', ' ', 'g')))"
-
-
 def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Aggregated:
     """Read an engagement file into the tables that `Aggregated` describes.
 
@@ -109,15 +106,14 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     has = set(opened.columns)
     key = "query_id" if "query_id" in has and opened.shape != "ubi" else "query"
     # In JSON and Parquet an empty text is not null: without this, all who have no id would be one search or client.
-    texts = [name for name in (key, "candidate_id", "search_id", "client_id") if name in has]
-    trimmed = ", ".join(f"nullif(trim({name}::VARCHAR), '') AS {name}" for name in texts)
+    ids = [name for name in (key, "candidate_id", "search_id", "client_id") if name in has]
     db.execute(_MACROS)
     first = first_position(db, opened, ACTIONS, rules.first_position)
     # A sum of integers would overflow at the last of them.
     rank = f"TRY_CAST(TRY_CAST(whole(position) AS INTEGER)::BIGINT + {1 - first} AS INTEGER)"
     db.execute(f"""
         CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM (
-            SELECT * REPLACE ({trimmed}, {rank} AS position),
+            SELECT * REPLACE ({_cells_as_ids(db, ids)}, {rank} AS position),
                    {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
             FROM raw)""")
     found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
@@ -127,16 +123,34 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     return Aggregated(opened.shape, rows, rows - sum(set_aside.values()), set_aside, found["bots"], first), opened.rows
 
 
+def _cells_as_ids(db: Any, names: Sequence[str]) -> str:
+    """SQL of the columns as `judge.tables.ids` reads them; a query's text has no decimals to lose."""
+    cells = {name: id_sql(f"{name}::VARCHAR") for name in names}
+    asked = ", ".join(has_fractions_sql(cell) for cell in cells.values())
+    (stays,) = db.execute(f"SELECT {asked} FROM raw").fetchall()
+    return ", ".join(
+        f"{cell if stay or name == 'query' else whole_id_sql(cell)} AS {name}"
+        for (name, cell), stay in zip(cells.items(), stays, strict=True)
+    )
+
+
 def _keys(db: Any, key: str, has: set[str]) -> None:
     """What the hashes stand for, and what the file says of each query."""
     promoted = "bool_or(flag(promoted) = 1) FILTER (promoted IS NOT NULL)" if "promoted" in has else "NULL"
     kind = "any_value(kind::VARCHAR)" if "kind" in has else "NULL"
+    words = "SELECT DISTINCT q, query::VARCHAR AS words FROM rows"
+    if key != "query_id" or "query" not in has:
+        words = "SELECT NULL::UBIGINT AS q, NULL::VARCHAR AS words WHERE false"
+    db.execute(f"CREATE TABLE query_words AS {words}")
+    keyed(db, "SELECT words FROM query_words", "word_keys")
     # An id that stands for one text can be found by it; one that stands for several says too little.
-    words = "query::VARCHAR" if key == "query_id" and "query" in has else "NULL::VARCHAR"
     db.execute(f"""CREATE TABLE query_keys AS
-        SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted,
-               CASE WHEN min({folded(words)}) = max({folded(words)}) THEN any_value({words}) END AS words
-        FROM rows WHERE {key} IS NOT NULL GROUP BY q""")
+        SELECT * FROM (
+            SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted
+            FROM rows WHERE {key} IS NOT NULL GROUP BY q)
+        LEFT JOIN (
+            SELECT q, CASE WHEN min(k.key) = max(k.key) THEN any_value(w.words) END AS words
+            FROM query_words w JOIN word_keys k ON k.text = w.words GROUP BY q) USING (q)""")
     db.execute("""CREATE TABLE candidate_keys AS
         SELECT c, any_value(candidate_id) AS candidate_id FROM rows WHERE candidate_id IS NOT NULL GROUP BY c""")
 

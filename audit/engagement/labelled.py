@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from audit.engagement.aggregate import folded
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.errors import InputError
 from judge.pairs.stage import Source, stage
 from judge.run.store import Run
 from judge.sql import quoted
+from judge.tables.ids import whole_id_sql
 from judge.words.guideline import Guideline, known_grades
+from judge.words.normalise import keyed
 
 TRUST = 0.9
 """How far an imported grade is believed before engagement is looked at; what is left goes to its neighbours first."""
@@ -76,7 +77,7 @@ class Labelled:
 def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     """Make the tables `labelled` (a run's graded pairs) and `matched` (their queries beside those of the events).
 
-    A query of the events is the run's if its `query_id` is, else if the texts are equal but for case and white space.
+    A query of the events is the run's if its `query_id` is, else if both are the same words.
     """
     values = run.manifest.values
     people = _people(run, ratings) if ratings else {}
@@ -91,14 +92,26 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     table = table.append_column("people", pa.array([place.get(people.get(k), -1) for k in keys], pa.int32()))  # type: ignore[arg-type]
     order = pa.array([place[g] for g in table["grade"].to_pylist()], pa.int32())
     db.register("labelled_rows", table.append_column("level", order))
-    db.execute(f"""CREATE TABLE labelled AS SELECT *, {folded("query")} AS folded,
-        dense_rank() OVER (ORDER BY query_id) - 1 AS index FROM labelled_rows""")
+    keyed(db, "SELECT query FROM labelled_rows UNION SELECT unnest([text, words]) FROM query_keys", "forms")
+    db.execute("""CREATE TABLE labelled AS SELECT l.*, f.key AS form, dense_rank() OVER (ORDER BY query_id) - 1 AS index
+        FROM labelled_rows l LEFT JOIN forms f ON f.text = l.query""")
+    _match_queries(db)
+    # A run from before `101.0` was read as 101 has it still.
+    db.execute("""CREATE TABLE matched_candidates AS SELECT k.c, l.candidate_id
+        FROM candidate_keys k JOIN (SELECT DISTINCT candidate_id FROM labelled) l USING (candidate_id)""")
+    db.execute(f"""INSERT INTO matched_candidates SELECT k.c, l.candidate_id
+        FROM candidate_keys k JOIN (SELECT DISTINCT candidate_id FROM labelled) l
+        ON k.candidate_id = {whole_id_sql("l.candidate_id")} WHERE k.c NOT IN (SELECT c FROM matched_candidates)""")
+
+
+def _match_queries(db: Any) -> None:
     db.execute(f"""CREATE TABLE matched AS SELECT DISTINCT k.q, l.query_id
-        FROM query_keys k JOIN (SELECT DISTINCT query_id, folded FROM labelled) l
-        ON CASE WHEN k.given THEN k.text = l.query_id ELSE {folded("k.text")} = l.folded END""")
+        FROM query_keys k JOIN forms f ON f.text = k.text JOIN (SELECT DISTINCT query_id, form FROM labelled) l
+        ON CASE WHEN k.given THEN k.text IN (l.query_id, {whole_id_sql("l.query_id")}) ELSE f.key = l.form END""")
     # Where the ids are not the run's, the text counts; and event tables may put the text into the id's column.
-    db.execute(f"""INSERT INTO matched SELECT DISTINCT k.q, l.query_id FROM query_keys k
-        JOIN (SELECT DISTINCT query_id, folded FROM labelled) l ON {folded("coalesce(k.words, k.text)")} = l.folded
+    db.execute("""INSERT INTO matched SELECT DISTINCT k.q, l.query_id
+        FROM query_keys k JOIN forms f ON f.text = coalesce(k.words, k.text)
+        JOIN (SELECT DISTINCT query_id, form FROM labelled) l ON f.key = l.form
         WHERE k.given AND k.q NOT IN (SELECT q FROM matched)""")
 
 
@@ -107,7 +120,7 @@ def count_used(db: Any) -> int:
     return int(
         db.execute("""SELECT coalesce(sum(used), 0) FROM cells JOIN (
             SELECT DISTINCT m.q, k.c FROM labelled l JOIN matched m USING (query_id)
-            JOIN candidate_keys k ON k.candidate_id = l.candidate_id) USING (q, c)""").fetchone()[0]
+            JOIN matched_candidates k ON k.candidate_id = l.candidate_id) USING (q, c)""").fetchone()[0]
     )
 
 
@@ -129,7 +142,7 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
                     AS true_clicks,
                 coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
                 sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused
-            FROM cells JOIN matched m USING (q) JOIN candidate_keys k USING (c)
+            FROM cells JOIN matched m USING (q) JOIN matched_candidates k USING (c)
             JOIN pairs ON pairs.query_id = m.query_id AND pairs.candidate_id = k.candidate_id
             LEFT JOIN contexts x ON x.position = cells.position AND x.last = coalesce(cells.last, 0)
             GROUP BY ALL)

@@ -10,9 +10,12 @@ Python and DuckDB have the rule once each; a test holds them to the same answers
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
+from judge.sql import quoted
 from judge.tables.values import as_text
+from judge.text import UNSEEN
 
 _WHOLE = r"-?(0|[1-9][0-9]{0,15})\.0+"
 _OTHER = r"[+-]?([0-9]*\.[0-9]*[1-9][0-9]*|0[0-9]+\.0+)"
@@ -51,6 +54,24 @@ def whole_ids(ids: Iterable[Id]) -> list[Id]:
     """A column's ids, `101.0` as `101` unless it has other decimals."""
     given = list(ids)
     return given if has_fractions(given) else [cast(Id, text and whole_id(str(text))) for text in given]
+
+
+@lru_cache
+def _signs() -> tuple[str, str]:
+    """The characters that show nothing, and those of them that are white space."""
+    unseen = [c for c in map(chr, (*range(1, 0x10000), *range(0xE0000, 0xE0080))) if UNSEEN.match(c)]
+    return "".join(unseen), "".join(c for c in unseen if c.isspace())
+
+
+def id_sql(column: str) -> str:
+    """`as_id` of a column of texts, as SQL: without outer white space, null where it shows nothing."""
+    unseen, white = _signs()
+    some = {"unseen": unseen, "white": white}
+    of = {name: "[" + "".join(f"\\x{{{ord(c):X}}}" for c in signs) + "]+" for name, signs in some.items()}
+    # Nearly every cell begins and ends with something: only the others are worth a regular expression.
+    plain = f"NOT contains({quoted(unseen)}, left({column}, 1)) AND NOT contains({quoted(white)}, right({column}, 1))"
+    bare = f"regexp_replace({column}, '^{of['white']}|{of['white']}$', '', 'g')"
+    return f"CASE WHEN {plain} THEN {column} WHEN NOT regexp_full_match({column}, '|{of['unseen']}') THEN {bare} END"
 
 
 def whole_id_sql(column: str) -> str:

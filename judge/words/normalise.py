@@ -54,10 +54,12 @@ def keyed(db: Any, texts: str, name: str, key: Callable[[str], str] = same_words
     """
     import pyarrow as pa
 
+    # A cursor reads them while the connection writes; it would not see a table that is only registered.
+    db.execute(f"CREATE OR REPLACE TABLE _texts AS SELECT DISTINCT text FROM ({texts}) t(text) WHERE text IS NOT NULL")
     db.execute(f"CREATE OR REPLACE TABLE {name} (text VARCHAR, key VARCHAR)")
-    found = db.cursor().sql(f"SELECT DISTINCT text FROM ({texts}) texts(text) WHERE text IS NOT NULL")
-    for batch in found.to_arrow_reader(BATCH):
+    for batch in db.cursor().sql("FROM _texts").to_arrow_reader(BATCH):
         keys = [key(text) for text in batch.column(0).to_pylist()]
         db.register("_keyed", pa.table({"text": batch.column(0), "key": pa.array(keys, pa.string())}))
         db.execute(f"INSERT INTO {name} SELECT * FROM _keyed")
         db.unregister("_keyed")
+    db.execute("DROP TABLE _texts")

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from judge.tables.ids import as_id, has_fractions_sql, whole_id, whole_id_sql, whole_ids
+from judge.tables.ids import as_id, has_fractions_sql, id_sql, whole_id, whole_id_sql, whole_ids
 
 COLUMNS = [
     (["101.0", "102.0"], ["101", "102"]),
@@ -56,6 +56,16 @@ def test_python_and_duckdb_answer_the_same(db, written):
 )
 def test_a_cell_keeps_its_decimals_until_its_column_decides(value, text):
     assert as_id(value) == text
+
+
+@given(st.lists(st.text(st.sampled_from(" \t\n\x1c\u3000\xa0\u2028\u200b\ufeff\xad\u115f\x01aé靴'\\]"), max_size=5)))
+@example([""])
+def test_duckdb_reads_a_cell_as_python_does(db, written):
+    import pyarrow as pa
+
+    db.register("cells", pa.table({"place": range(len(written)), "id": pa.array(written, pa.string())}))
+    found = db.execute(f"SELECT {id_sql('id')} FROM cells ORDER BY place").fetchall()
+    assert [text for (text,) in found] == [as_id(text) for text in written]
 
 
 @pytest.fixture(scope="module")
