@@ -7,6 +7,7 @@ from typing import Any
 
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
+from judge.tables.ids import IDS, as_id
 from judge.tables.rows import Row, Table
 from judge.tables.scale import Scale
 from judge.tables.values import as_text
@@ -146,7 +147,8 @@ class Intake:
         for name in names:
             column = found.get(name)
             try:
-                texts[name] = as_text(row.values[column], self.joins.get(name, ", ")) if column else None
+                value = row.values[column] if column else None
+                texts[name] = as_id(value) if name in IDS else as_text(value, self.joins.get(name, ", "))
             except ValueError as error:
                 kind = "wrong_encoding" if "UTF-8" in str(error) else "not_text"
                 fix = "save the file as UTF-8" if kind == "wrong_encoding" else "give text, a number, or a list of them"

@@ -8,6 +8,8 @@ from typing import Any
 
 from judge.records import Problem
 from judge.sql import identifier, quoted
+from judge.tables.ids import has_fractions_sql, whole_id_sql
+from judge.words.normalise import keyed
 
 MEMORY = "2GB"
 """DuckDB's share; past it, it spills into the scratch directory."""
@@ -24,7 +26,9 @@ class Staging:
         )
         self._db.execute("SET enable_progress_bar = false")
         for name in ("rows", "catalogue"):
-            self._db.read_parquet(str(scratch / f"{name}.parquet")).create_view(name)
+            self._db.read_parquet(str(scratch / f"{name}.parquet")).create_view(f"{name}_written")
+        self._read_ids()
+        keyed(self._db, "SELECT query FROM rows", "forms")
         # `chr(31)` keeps neighbouring fields apart: "a","bc" is another text than "ab","c".
         parts = ", ".join(f"coalesce(candidate.{identifier(name)}, '')" for name in fields)
         self._text = f"concat_ws(chr(31), {parts}, '')"
@@ -49,6 +53,17 @@ class Staging:
         """Take candidates' texts from the catalogue."""
         self._mark(joined=True)
 
+    def _read_ids(self) -> None:
+        """Make the views `rows` and `catalogue`, in which an id is the same however its column is written."""
+        both = "SELECT candidate_id FROM rows_written UNION ALL SELECT candidate_id FROM catalogue_written"
+        ids = {}
+        for name, source in (("candidate_id", both), ("query_id", "FROM rows_written")):
+            ((stays,),) = self._rows(f"SELECT {has_fractions_sql(name)} FROM ({source})")
+            ids[name] = f"{name if stays else whole_id_sql(name)} AS {name}"
+        for table in ("rows", "catalogue"):
+            columns = f"* REPLACE ({', '.join(ids.values())})"
+            self._db.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM {table}_written")
+
     def _mark(self, *, joined: bool) -> None:
         """One small row for each input row: what it repeats or contradicts. Of texts it has digests alone."""
         self._source = f"""
@@ -60,9 +75,9 @@ class Staging:
             CREATE OR REPLACE TABLE marked AS
             WITH texts AS (
                 SELECT row, line, query_id, candidate_id, grade, skip, absent, contested, {self._length} AS chars,
-                       md5(query) AS query_text,
-                       md5(concat_ws(chr(30), query, coalesce(locale, ''), {self._text})) AS text
-                FROM ({self._source})),
+                       md5(f.key) AS query_text,
+                       md5(concat_ws(chr(30), f.key, coalesce(locale, ''), {self._text})) AS text
+                FROM ({self._source}) s LEFT JOIN forms f ON f.text = s.query),
             queries AS (
                 SELECT *, min(row) OVER query AS query_row, first_value(query_text) OVER query AS first_query
                 FROM texts WINDOW query AS (PARTITION BY skip IS NULL, query_id ORDER BY row)),

@@ -17,6 +17,8 @@ from judge.sql import quoted
 from judge.tables.values import as_text
 from judge.text import UNSEEN
 
+IDS = ("candidate_id", "query_id")
+"""Our names of columns that hold ids."""
 _WHOLE = r"-?(0|[1-9][0-9]{0,15})\.0+"
 _OTHER = r"[+-]?([0-9]*\.[0-9]*[1-9][0-9]*|0[0-9]+\.0+)"
 Id = TypeVar("Id", bound="str | None")
