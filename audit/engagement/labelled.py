@@ -184,7 +184,8 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
         staged = stage(source, guideline, Path(scratch))
         staged.refuse()
         rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade
-            FROM read_parquet({quoted(staged.path)}) r JOIN pairs p ON p.candidate_id = r.candidate_id
+            FROM read_parquet({quoted(staged.path)}) r JOIN pairs p
+            ON r.candidate_id IN (p.candidate_id, {whole_id_sql("p.candidate_id")})
              AND (p.query_id = r.query_id
                   OR (p.query = r.query AND left(sha256(r.query), 16) IN (r.query_id, p.query_id)))
             WHERE r.skip IS NULL""")

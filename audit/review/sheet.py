@@ -8,6 +8,7 @@ from judge.errors import InputError
 from judge.files import now
 from judge.run.decisions import Decision, Verdict
 from judge.run.store import Run
+from judge.tables.ids import IDS, as_id, whole_id_sql, whole_ids
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text, restored
 
@@ -42,6 +43,9 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
         raise InputError(
             f"{table.name}, row 1, field 'decision': missing{there}", "fill in the sheet that `judge queue` writes"
         )
+    for name in IDS:
+        for (_, given), text in zip(rows, whole_ids([given.get(name) for _, given in rows]), strict=True):
+            given |= {} if text is None else {name: text}
     # Only a sheet went through `inert`; a line of JSON has its ids as they are.
     labels = _labels(run, [given for _, given in rows], table.format in (".csv", ".tsv"))
     values = run.manifest.values
@@ -87,7 +91,7 @@ def _given(table: Table, row: Row) -> dict[str, str]:
     given = {}
     for field in READ & row.values.keys():
         try:
-            given[field] = (as_text(row.values[field]) or "").strip()
+            given[field] = ((as_id if field in IDS else as_text)(row.values[field]) or "").strip()
         except ValueError as error:
             fix = "save the file as UTF-8" if "UTF-8" in str(error) else "give text or a number"
             raise InputError(f"{table.name}, row {row.number}, field {field!r}: {error}", fix) from None
@@ -103,12 +107,12 @@ def _given(table: Table, row: Row) -> dict[str, str]:
 
 _KEY = ("query_id", "candidate_id", "query")
 # A `query_id` that is the digest of its text was made by us, because a file had none: then the text is what counts.
-_PAIRS = """
+_PAIRS = f"""
     WITH asked AS (
         SELECT p.query_id, p.query, p.candidate_id, l.grade FROM pairs p JOIN labels l USING (row)
         WHERE l.status <> 'skipped')
     SELECT DISTINCT s.place, s.turn, a.query_id <> s.query_id AS other_id, a.query_id, a.candidate_id, a.grade
-    FROM sheet s JOIN asked a ON a.candidate_id = s.candidate_id AND (a.query_id = s.query_id
+    FROM sheet s JOIN asked a ON s.candidate_id IN (a.candidate_id, {whole_id_sql("a.candidate_id")}) AND (a.query_id = s.query_id
         OR a.query = s.query AND left(sha256(a.query), 16) IN (a.query_id, s.query_id))
     ORDER BY ALL"""
 

@@ -67,7 +67,7 @@ def choose(decisions: Decided, selection: Selection, *, need_text: bool) -> Iter
         run.database(Path(scratch), decided=decisions.table()) as db,
     ):
         _make_rows(db, run, selection, fields if need_text else ())
-        assign(db, selection, fields)
+        assign(db, selection, fields, manifest.normalisation)
         _cap(db, selection)
         counts = dict(db.execute("SELECT left_out, count(*) FROM rows GROUP BY 1 ORDER BY 1").fetchall())
         kept = counts.pop(None, 0)

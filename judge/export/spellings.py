@@ -3,7 +3,8 @@
 from typing import Any
 
 from judge.export.texts import QUERIES
-from judge.words.similar import keyed, spelling
+from judge.words.normalise import keyed_by_id
+from judge.words.similar import spelling
 
 
 def mark_bettered(db: Any) -> None:
@@ -11,7 +12,7 @@ def mark_bettered(db: Any) -> None:
 
     Only of the same product. Rows that are left out count, too: what they say of a product is as true.
     """
-    keyed(db, QUERIES, "query_words", spelling)
+    keyed_by_id(db, QUERIES, "query_words", spelling)
     db.execute("""UPDATE rows SET bettered = true FROM (
             SELECT r.row, r.grade < max(r.grade) OVER (PARTITION BY s.key, r.candidate_id) AS lower
             FROM rows r JOIN (SELECT id, key FROM query_words QUALIFY count(*) OVER (PARTITION BY key) > 1) s

@@ -18,7 +18,8 @@ from judge.errors import InputError
 from judge.export.selection import Selection
 from judge.export.texts import QUERIES
 from judge.sql import identifier
-from judge.words.similar import BATCH, cluster
+from judge.words.normalise import BATCH
+from judge.words.similar import cluster
 
 ELSEWHERE = "its product is in a smaller split"
 
@@ -37,8 +38,10 @@ def side(key: str, splits: Mapping[str, float]) -> int:
     return len(splits) - 1
 
 
-def assign(db: Any, selection: Selection, fields: Sequence[str]) -> None:
+def assign(db: Any, selection: Selection, fields: Sequence[str], normalisation: int) -> None:
     """Fill `split` of the table `rows`, and leave out rows whose product is held out elsewhere.
+
+    `normalisation` is the run's: a split stays what it was when the rule for texts changes.
 
     Raises:
         InputError: A split is left without any row.
@@ -48,7 +51,7 @@ def assign(db: Any, selection: Selection, fields: Sequence[str]) -> None:
     if not selection.splits:
         return
     # Of queries without a row to export, too: one may stand for its cluster, whatever is selected.
-    cluster(db, QUERIES, "query_clusters")
+    cluster(db, QUERIES, "query_clusters", normalisation)
     db.execute("CREATE OR REPLACE TABLE sides (query_id VARCHAR, split TINYINT)")
     for batch in db.cursor().sql("SELECT id, key FROM query_clusters").to_arrow_reader(BATCH):
         sides = [side(key, selection.splits) for key in batch.column(1).to_pylist()]
@@ -57,7 +60,7 @@ def assign(db: Any, selection: Selection, fields: Sequence[str]) -> None:
         db.unregister("_incoming")
     db.execute("UPDATE rows SET split = s.split FROM sides s WHERE rows.query_id = s.query_id AND left_out IS NULL")
     if selection.products == "apart":
-        _part_products(db, selection, fields)
+        _part_products(db, selection, fields, normalisation)
     found = {number for (number,) in db.execute("SELECT DISTINCT split FROM rows WHERE left_out IS NULL").fetchall()}
     for number, name in enumerate(selection.names):
         if number not in found:
@@ -65,12 +68,12 @@ def assign(db: Any, selection: Selection, fields: Sequence[str]) -> None:
             raise InputError(f"--splits: {name!r} is left without any row", f"give it a larger share{kept}")
 
 
-def _part_products(db: Any, selection: Selection, fields: Sequence[str]) -> None:
+def _part_products(db: Any, selection: Selection, fields: Sequence[str], normalisation: int) -> None:
     text = ", ".join(f"p.candidate.{identifier(name)}" for name in fields)
     products = f"""SELECT r.candidate_id AS id, coalesce(nullif(concat_ws(' ', {text}), ''), r.candidate_id) AS text
         FROM pairs p JOIN (SELECT candidate_id, min(position) AS position FROM rows WHERE left_out IS NULL
         GROUP BY candidate_id) r USING (position)"""
-    cluster(db, products, "product_clusters")
+    cluster(db, products, "product_clusters", normalisation)
     # Smaller shares come first; of equal ones the one named later.
     order = sorted(range(len(selection.splits)), key=lambda n: (list(selection.splits.values())[n], -n))
     ranks = ", ".join(str(order.index(number)) for number in range(len(order)))

@@ -38,11 +38,6 @@ def candidate_text(candidates: Any, fields: Sequence[str]) -> Any:
     return pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(joined, len(SEPARATOR)))
 
 
-def plain(text: str) -> str:
-    """A text as copies are told by: case and white space do not count, as numbers and units do."""
-    return " ".join(text.casefold().split())
-
-
 def has_text(fields: Sequence[str]) -> str:
     """The same question as SQL over a column `candidate`: whether that text is more than empty.
 

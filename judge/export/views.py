@@ -15,7 +15,8 @@ import numpy.typing as npt
 from judge.export.chosen import Chosen
 from judge.export.mining import Rows, mine, why_unused
 from judge.export.query_batches import Window
-from judge.export.texts import candidate_text, plain
+from judge.export.texts import candidate_text
+from judge.words.normalise import same_words
 
 Ints = npt.NDArray[np.int64]
 
@@ -142,7 +143,7 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
 
     rules, values = work.chosen.selection.negatives, np.array(work.chosen.values)
     texts = candidate_text(window.table.column("candidate").combine_chunks(), work.chosen.fields)
-    said = [plain(text) for text in texts.to_pylist()]
+    said = [same_words(text) for text in texts.to_pylist()]
     sound = window.sure & ~window.flagged
     rows = Rows(
         query=np.repeat(np.arange(len(window.starts)), window.ends - window.starts),
@@ -180,7 +181,7 @@ def _bettered(window: Window, work: Work, said: Sequence[str]) -> npt.NDArray[np
     best: dict[tuple[int, str], int] = {}
     others = candidate_text(aside.candidate, work.chosen.fields).to_pylist()
     for query, text, grade in zip(aside.query.tolist(), others, aside.grade.tolist(), strict=True):
-        best[query, plain(text)] = max(grade, best.get((query, plain(text)), grade))
+        best[query, same_words(text)] = max(grade, best.get((query, same_words(text)), grade))
     query = np.repeat(np.arange(len(window.starts)), window.ends - window.starts)
     for place in np.flatnonzero(np.isin(query, aside.query)).tolist():
         worse[place] = best.get((int(query[place]), said[place]), -1) > window.grade[place]

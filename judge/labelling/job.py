@@ -26,6 +26,7 @@ from judge.run.manifest import Manifest, Tally
 from judge.run.store import Run
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
+from judge.words.similar import NORMALISATION
 
 
 class Estimate(Record):
@@ -172,6 +173,7 @@ def begin_run(
             inputs=inputs,
             files=files,
             guideline=words,
+            normalisation=NORMALISATION,
             calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
             missing_fields=tuple(staged.missing),
             passed_over=staged.passed_over,

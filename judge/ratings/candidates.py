@@ -7,6 +7,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.records import Problem
 from judge.tables.columns import Columns
+from judge.tables.ids import IdColumns
 from judge.tables.rows import Table
 from judge.tables.values import as_text
 
@@ -23,6 +24,7 @@ def read_texts(path: Path, mapping: Mapping[str, Sequence[str]]) -> dict[str, di
     table = Table(path)
     columns = Columns({name: column for name, column in mapping.items() if name in names}, names)
     columns.require(table, ["candidate_id"])
+    ids = IdColumns(table, columns, ["candidate_id"])
     found: dict[str, dict[str, str]] = {}
     for row in table.rows(columns.sources(names)):
         if isinstance(row, Problem):
@@ -30,8 +32,9 @@ def read_texts(path: Path, mapping: Mapping[str, Sequence[str]]) -> dict[str, di
         texts = {}
         for name, column in columns.find(tuple(row.values)).items():
             with suppress(ValueError):  # a text that cannot be shown is not shown
-                texts[name] = as_text(row.values[column], " > " if name == "category" else "; ") or ""
+                text = as_text(row.values[column], " > " if name == "category" else "; ")
+                texts[name] = (ids.read(name, row.values[column]) if name == "candidate_id" else text) or ""
         length = sum(len(text) for name, text in texts.items() if name != "candidate_id")
         if texts.get("candidate_id"):
-            found[texts["candidate_id"].strip()] = texts | {"text_length": str(length) if length else ""}
+            found[texts["candidate_id"]] = texts | {"text_length": str(length) if length else ""}
     return found

@@ -18,9 +18,11 @@ from judge.ratings.candidates import TEXTS
 from judge.ratings.panel import FACETS, Panel, Unit
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
+from judge.tables.ids import IDS, IdColumns
 from judge.tables.rows import Row, Table
 from judge.tables.scale import Scale
 from judge.tables.values import as_text, as_time
+from judge.words.normalise import same_words
 
 CORE = ("query", "candidate_id", "query_id", "rater", "grade", "clause", "time")
 NAMES = tuple(dict.fromkeys((*CORE, *FACETS, *TEXTS)))
@@ -99,6 +101,7 @@ class _Reader:
         first = next(rows, None)
         available = self.table.columns or (tuple(first.values) if isinstance(first, Row) else ())
         roles = self._roles(available)
+        self.ids = IdColumns(self.table, self.columns)
         for row in () if first is None else chain([first], rows):
             try:
                 self._row(row, roles)
@@ -177,6 +180,7 @@ class _Reader:
                 continue
             try:
                 text = as_text(row.values[column], " > " if name == "category" else ", ")
+                text = self.ids.read(name, row.values[column]) if name in IDS else text
             except ValueError as error:
                 fix = "give UTF-8 text, a number, or a list of them"
                 raise self._wrong(row, column, str(error), fix, "not text") from None
@@ -191,7 +195,7 @@ class _Reader:
                 fix = "fill it in, or leave the row out"
                 raise self._wrong(row, self._column(row, name), "is empty", fix, f"no {name.replace('_', ' ')}")
         query_id = texts.get("query_id") or query_key(texts["query"])
-        if self.texts.get(query_id, texts["query"]) != texts["query"]:
+        if same_words(self.texts.get(query_id, texts["query"])) != same_words(texts["query"]):
             what, fix = f"{query_id!r} had another query text before", "give each query text its own query_id"
             raise self._wrong(row, self._column(row, "query_id"), what, fix, "another query text before")
         return query_id, texts["candidate_id"]

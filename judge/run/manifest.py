@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from judge.records import Record, Status
 from judge.words.guideline import Guideline
+from judge.words.similar import NORMALISATION
 
 
 class Manifest(Record):
@@ -24,6 +25,8 @@ class Manifest(Record):
     """The input files as the user named them."""
     guideline: Mapping[str, Any]
     """The whole guideline, so that grades keep their meaning wherever the labels go."""
+    normalisation: Annotated[int, Field(ge=1, le=NORMALISATION)] = 1
+    """The version of the rule for the words of a text (`judge.words.similar.canonical`), by which splits are made."""
     calibration: Mapping[str, Any] | None = None
     """The temperature and biases that the probabilities went through; null where they are as they came."""
     missing_fields: tuple[str, ...] = ()

@@ -52,14 +52,21 @@ def keyed(db: Any, texts: str, name: str, key: Callable[[str], str] = same_words
         name: The table to make, or to make anew.
         key: The form that counts.
     """
+    # Of its own: a cursor does not see tables that are only registered.
+    db.execute(f"CREATE OR REPLACE TABLE _texts AS SELECT DISTINCT text FROM ({texts}) t(text) WHERE text IS NOT NULL")
+    keyed_by_id(db, "SELECT text, text FROM _texts", name, key)
+    db.execute(f"ALTER TABLE {name} RENAME id TO text")
+    db.execute("DROP TABLE _texts")
+
+
+def keyed_by_id(db: Any, source: str, name: str, key: Callable[[str], str]) -> None:
+    """Make the table `name` of columns `id, key`, from SQL of columns `id, text` over tables: long texts stay there."""
     import pyarrow as pa
 
-    # A cursor reads them while the connection writes; it would not see a table that is only registered.
-    db.execute(f"CREATE OR REPLACE TABLE _texts AS SELECT DISTINCT text FROM ({texts}) t(text) WHERE text IS NOT NULL")
-    db.execute(f"CREATE OR REPLACE TABLE {name} (text VARCHAR, key VARCHAR)")
-    for batch in db.cursor().sql("FROM _texts").to_arrow_reader(BATCH):
-        keys = [key(text) for text in batch.column(0).to_pylist()]
-        db.register("_keyed", pa.table({"text": batch.column(0), "key": pa.array(keys, pa.string())}))
+    db.execute(f"CREATE OR REPLACE TABLE {name} (id VARCHAR, key VARCHAR)")
+    # A cursor reads while the connection writes.
+    for batch in db.cursor().sql(source).to_arrow_reader(BATCH):
+        keys = [key(text or "") for text in batch.column(1).to_pylist()]
+        db.register("_keyed", pa.table({"id": batch.column(0), "key": pa.array(keys, pa.string())}))
         db.execute(f"INSERT INTO {name} SELECT * FROM _keyed")
         db.unregister("_keyed")
-    db.execute("DROP TABLE _texts")

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping
 from itertools import pairwise
 
+from judge.words.normalise import same_words
+
 _WORD = re.compile(r"\w+")
 HEAD = 2000
 """Characters of a text that are looked at."""
@@ -18,7 +20,7 @@ MISSING = "missing"
 
 def words(text: str) -> list[str]:
     """The words of a text in their order, without case, accents and plural endings."""
-    text = text[:HEAD].casefold()
+    text = same_words(text[:HEAD])
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return [stem(word) for word in _WORD.findall(text)]

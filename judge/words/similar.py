@@ -11,13 +11,15 @@ is taken apart and joined again under stricter similarity, at last by the same w
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from judge.records import query_key
+from judge.words.normalise import BATCH, keyed_by_id, same_words
 from judge.words.overlap import stem
 
 ALIKE = (0.8, 0.9)
@@ -27,7 +29,8 @@ GIANT_LEAST = 20
 """A cluster is a giant from this share of all texts on, and this many."""
 BANDS, ROWS = 8, 4
 """Two texts of similarity 0.8 share a band with probability 1 − (1 − 0.8⁴)⁸ = 0.985, of 0.3 with 0.06."""
-BATCH = 20_000
+NORMALISATION = 2
+"""The version of `canonical`; a run's manifest names it."""
 
 _MARKS = re.compile("[\u0300-\u036f]")
 _WORDS = re.compile(r"[a-z0-9]+")
@@ -40,8 +43,12 @@ _SHIFTS = _draw.integers(0, 2**32, BANDS * ROWS, dtype=np.uint32)
 Ints = npt.NDArray[np.int64]
 
 
-def canonical(text: str) -> str:
-    """A text's words, each once, in alphabetical order, without case and accents; itself where it has no words."""
+def canonical(text: str, version: int = NORMALISATION) -> str:
+    """A text's words, each once, in alphabetical order, without case and accents; itself where it has no words.
+
+    By the first version of the rule a soft hyphen parts two words, and the fillers of Hangul are letters.
+    """
+    text = same_words(text) if version > 1 else text
     return " ".join(sorted(set(_words(text)))) or text.strip()
 
 
@@ -50,7 +57,8 @@ def spelling(text: str) -> str:
 
     What stands within a word or says how much, is another word: 5.5 is not 5, c++ is not c, 5% is not 5.
     """
-    return " ".join(sorted(filter(None, (word.strip(_AROUND) for word in _plain(text).split())))) or text.strip()
+    text = same_words(text)
+    return " ".join(sorted(filter(None, (word.strip(_AROUND) for word in _plain(text).split())))) or text
 
 
 def _plain(text: str) -> str:
@@ -87,7 +95,7 @@ def query_groups(queries: Sequence[str]) -> list[str]:
 
 def _names(text: str) -> set[str]:
     """What a query's text shares with other texts of the same query."""
-    found = [stem(word) for word in _words(text)]
+    found = [stem(word) for word in _words(same_words(text))]
     return {canonical(text), " ".join(sorted(set(found))), "".join(found)} - {""}
 
 
@@ -124,27 +132,18 @@ def bands(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     return out
 
 
-def keyed(db: Any, source: str, name: str, key: Callable[[str], str]) -> None:
-    """Make the table `name` of columns `id, key`: each text's; of columns `id, text`, as for `cluster`."""
-    import pyarrow as pa
-
-    db.execute(f"CREATE OR REPLACE TABLE {name} (id VARCHAR, key VARCHAR)")
-    for batch in db.cursor().sql(source).to_arrow_reader(BATCH):
-        keys = [key(text or "") for text in batch.column(1).to_pylist()]
-        _insert(db, name, pa.table({"id": batch.column(0), "key": pa.array(keys, pa.string())}))
-
-
-def cluster(db: Any, source: str, name: str) -> None:
+def cluster(db: Any, source: str, name: str, version: int = NORMALISATION) -> None:
     """Make the table `name` of columns `id, key`: each text's cluster, named by the canonical text of one member.
 
     Args:
         db: A DuckDB connection.
         source: SQL of columns `id, text`; each id once.
         name: The table to make.
+        version: Of the rule that says what a text's words are; a split stays what it was under it.
     """
     import pyarrow as pa
 
-    keyed(db, source, "said", canonical)
+    keyed_by_id(db, source, "said", partial(canonical, version=version))
     # Numbered by hash: the smallest number of a cluster is its representative.
     db.execute("""CREATE OR REPLACE TABLE keys AS
         SELECT (row_number() OVER (ORDER BY md5(key), key) - 1)::INTEGER AS number, key
