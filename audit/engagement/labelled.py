@@ -17,7 +17,7 @@ from judge.run.store import Run
 from judge.sql import quoted
 from judge.tables.ids import whole_id_sql
 from judge.words.guideline import Guideline, known_grades
-from judge.words.normalise import keyed
+from judge.words.normalise import keyed, same_words, same_words_before
 
 TRUST = 0.9
 """How far an imported grade is believed before engagement is looked at; what is left goes to its neighbours first."""
@@ -92,7 +92,8 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     table = table.append_column("people", pa.array([place.get(people.get(k), -1) for k in keys], pa.int32()))  # type: ignore[arg-type]
     order = pa.array([place[g] for g in table["grade"].to_pylist()], pa.int32())
     db.register("labelled_rows", table.append_column("level", order))
-    keyed(db, "SELECT query FROM labelled_rows UNION SELECT unnest([text, words]) FROM query_keys", "forms")
+    texts = "SELECT query FROM labelled_rows UNION SELECT unnest([text, words]) FROM query_keys"
+    keyed(db, texts, "forms", same_words if run.manifest.normalisation > 1 else same_words_before)
     db.execute("""CREATE TABLE labelled AS SELECT l.*, f.key AS form, dense_rank() OVER (ORDER BY query_id) - 1 AS index
         FROM labelled_rows l LEFT JOIN forms f ON f.text = l.query""")
     _match_queries(db)

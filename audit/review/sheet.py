@@ -1,6 +1,6 @@
 """People's decisions out of a sheet that they filled in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from judge.errors import InputError
 from judge.files import now
 from judge.run.decisions import Decision, Verdict
 from judge.run.store import Run
-from judge.tables.ids import IDS, as_id, whole_id_sql, whole_ids
+from judge.tables.ids import IDS, as_id, as_written, whole_id, whole_id_sql
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text, restored
 
@@ -43,9 +43,6 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
         raise InputError(
             f"{table.name}, row 1, field 'decision': missing{there}", "fill in the sheet that `judge queue` writes"
         )
-    for name in IDS:
-        for (_, given), text in zip(rows, whole_ids([given.get(name) for _, given in rows]), strict=True):
-            given |= {} if text is None else {name: text}
     # Only a sheet went through `inert`; a line of JSON has its ids as they are.
     labels = _labels(run, [given for _, given in rows], table.format in (".csv", ".tsv"))
     values = run.manifest.values
@@ -112,7 +109,8 @@ _PAIRS = f"""
         SELECT p.query_id, p.query, p.candidate_id, l.grade FROM pairs p JOIN labels l USING (row)
         WHERE l.status <> 'skipped')
     SELECT DISTINCT s.place, s.turn, a.query_id <> s.query_id AS other_id, a.query_id, a.candidate_id, a.grade
-    FROM sheet s JOIN asked a ON s.candidate_id IN (a.candidate_id, {whole_id_sql("a.candidate_id")}) AND (a.query_id = s.query_id
+    FROM sheet s JOIN asked a ON s.candidate_id IN (a.candidate_id, {whole_id_sql("a.candidate_id")})
+        AND (a.query_id = s.query_id
         OR a.query = s.query AND left(sha256(a.query), 16) IN (a.query_id, s.query_id))
     ORDER BY ALL"""
 
@@ -121,7 +119,10 @@ def _labels(run: Run, rows: Sequence[Mapping[str, str]], inert: bool) -> dict[in
     """Each row's pair as the run has it, and its label's grade; rows of no pair are left out."""
     import pyarrow as pa
 
-    sheet = [(place, turn, *key) for place, given in enumerate(rows) for turn, key in enumerate(_keys(given, inert))]
+    whole = {name for name in IDS if not as_written(given.get(name) for given in rows)}
+    sheet = [
+        (place, turn, *key) for place, given in enumerate(rows) for turn, key in enumerate(_keys(given, inert, whole))
+    ]
     columns = [list(column) for column in zip(*sheet, strict=True)] or [[], [], [], [], []]
     kinds = {"place": pa.int64(), "turn": pa.int64()} | dict.fromkeys(_KEY, pa.string())
     table = pa.table({name: pa.array(column, kinds[name]) for name, column in zip(kinds, columns, strict=True)})
@@ -166,8 +167,13 @@ def parse_decision(text: str, values: Sequence[int], where: str, label: int | No
     return (Verdict.KEEP, None) if grade == label else (Verdict.CHANGE, grade)
 
 
-def _keys(given: Mapping[str, str], inert: bool) -> list[tuple[str, ...]]:
-    """The ids and the query as they were before `inert` and as written, once each; what is likelier meant first."""
+def _keys(given: Mapping[str, str], inert: bool, whole: Set[str]) -> list[tuple[str, ...]]:
+    """The ids and the query as they were before `inert` and as written, once each; what is likelier meant first.
+
+    Then the same with `101.0` as 101 in the columns `whole`: a run from before that rule can have both.
+    """
     written = tuple(given.get(name, "") for name in _KEY)
     keys = [tuple(map(restored, written)), written]
-    return list(dict.fromkeys(keys if inert else reversed(keys)))
+    keys = keys if inert else keys[::-1]
+    ids = [tuple(whole_id(text) if name in whole else text for name, text in zip(_KEY, k, strict=True)) for k in keys]
+    return list(dict.fromkeys(keys + ids))
