@@ -130,7 +130,7 @@ def test_runs_of_the_first_version_keep_their_rule():
     [
         ("Café-Tasse, rot", "cafe rot tasse", "cafe rot tasse"),
         ("cafe\u0301\xa0TASSE", "cafe tasse", "cafe tasse"),
-        ("Women's 5.5 ﬁne ℃", "c fine womens", "c fine womens"),
+        ("Women's 5.5 ﬁne ℃", "5 c fine womens", "5 c fine womens"),
         ("ＮＩＫＥ\u3000靴", "nike 靴", "nike 靴"),
         ("C++", "c", "c"),
         ("?!", "?!", "?!"),
