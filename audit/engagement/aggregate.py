@@ -24,7 +24,7 @@ from audit.engagement.damage import not_readable
 from audit.engagement.ranks import first_position
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
-from judge.tables.ids import has_fractions_sql, id_sql, whole_id_sql
+from judge.tables.ids import as_written_sql, id_sql, whole_id_sql
 from judge.words.normalise import keyed
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
@@ -126,12 +126,15 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
 def _cells_as_ids(db: Any, names: Sequence[str]) -> str:
     """SQL of the columns as `judge.tables.ids` reads them; a query's text has no decimals to lose."""
     cells = {name: id_sql(f"{name}::VARCHAR") for name in names}
-    asked = ", ".join(has_fractions_sql(cell) for cell in cells.values())
-    (stays,) = db.execute(f"SELECT {asked} FROM raw").fetchall()
-    return ", ".join(
-        f"{cell if stay or name == 'query' else whole_id_sql(cell)} AS {name}"
-        for (name, cell), stay in zip(cells.items(), stays, strict=True)
-    )
+    ids = [name for name in names if name != "query"]
+    # Most files have no decimals, and need no look at the form of every id.
+    points = ", ".join(f"bool_or(contains({cells[name]}, '.0'))" for name in ids)
+    (some,) = db.execute(f"SELECT {points} FROM raw").fetchall()
+    asked = [name for name, found in zip(ids, some, strict=True) if found]
+    if asked:
+        (stays,) = db.execute(f"SELECT {', '.join(as_written_sql(cells[n]) for n in asked)} FROM raw").fetchall()
+        cells |= {name: whole_id_sql(cells[name]) for name, kept in zip(asked, stays, strict=True) if not kept}
+    return ", ".join(f"{cell} AS {name}" for name, cell in cells.items())
 
 
 def _keys(db: Any, key: str, has: set[str]) -> None:

@@ -18,6 +18,7 @@ from judge.run.store import Run
 from judge.sql import quoted
 from judge.tables.ids import whole_id_sql
 from judge.words.guideline import Guideline, known_grades
+from judge.words.normalise import same_words, same_words_before
 
 TRUST = 0.9
 """How far a grade without probabilities is believed before engagement is looked at; the rest goes to its neighbours
@@ -98,7 +99,8 @@ def match(db: Any, run: Run, ratings: Ratings | None) -> None:
     # Shoppers' words are the words of every query of the run that has them, in any spelling.
     db.execute("""CREATE TABLE named_queries AS SELECT q, CASE WHEN given THEN text END AS query_id,
         CASE WHEN given THEN words ELSE text END AS query FROM query_keys""")
-    match_queries(db, "SELECT query_id, query FROM named_queries", "SELECT query_id, query FROM labelled")
+    words = same_words if run.manifest.normalisation > 1 else same_words_before
+    match_queries(db, "SELECT query_id, query FROM named_queries", "SELECT query_id, query FROM labelled", words)
     db.execute("""CREATE TABLE matched AS SELECT DISTINCT n.q, m.query_id FROM named_queries n
         JOIN meant m ON m.asked_id = coalesce(n.query_id, '') AND m.asked_text = coalesce(n.query, '')""")
     # A run from before `101.0` was read as 101 has it still.

@@ -8,7 +8,7 @@ from typing import Any
 
 from judge.records import Problem
 from judge.sql import identifier, quoted
-from judge.tables.ids import has_fractions_sql, whole_id_sql
+from judge.tables.ids import as_written_sql, whole_id_sql
 from judge.words.normalise import keyed
 
 MEMORY = "2GB"
@@ -58,7 +58,7 @@ class Staging:
         both = "SELECT candidate_id FROM rows_written UNION ALL SELECT candidate_id FROM catalogue_written"
         ids = {}
         for name, source in (("candidate_id", both), ("query_id", "FROM rows_written")):
-            ((stays,),) = self._rows(f"SELECT {has_fractions_sql(name)} FROM ({source})")
+            ((stays,),) = self._rows(f"SELECT {as_written_sql(name)} FROM ({source})")
             ids[name] = f"{name if stays else whole_id_sql(name)} AS {name}"
         for table in ("rows", "catalogue"):
             columns = f"* REPLACE ({', '.join(ids.values())})"

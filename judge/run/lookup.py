@@ -13,11 +13,11 @@ exactly so is meant; where that leaves several, none is: nobody can tell which. 
 one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from judge.tables.ids import whole_id_sql
-from judge.words.normalise import keyed
+from judge.words.normalise import keyed, same_words
 
 REPEATS = "repeats row %"
 """What is said, as SQL's LIKE has it, of a row that was skipped because an earlier one is the same pair."""
@@ -25,20 +25,21 @@ Key = tuple[str | None, str | None, str]
 """(query_id, query, candidate_id)."""
 
 
-def match_queries(db: Any, asked: str, known: str) -> None:
+def match_queries(db: Any, asked: str, known: str, words: Callable[[str], str] = same_words) -> None:
     """Make the table `meant` of which queries mean which: `asked_id, asked_text, query_id, text`.
 
     Args:
         db: A DuckDB connection.
         asked: SQL of `query_id, query`: how rows name their queries; either can be null or empty.
         known: SQL of `query_id, query`: the queries that there are.
+        words: The form under which two texts are the same words.
     """
     whole = whole_id_sql("query_id")
     db.execute(f"""CREATE OR REPLACE TABLE _asked AS
         SELECT DISTINCT coalesce(query_id, '') AS asked_id, coalesce(query, '') AS asked_text FROM ({asked})""")
     db.execute(f"""CREATE OR REPLACE TABLE _known AS SELECT DISTINCT unnest([query_id, {whole}]) AS named, query_id,
         coalesce(query, '') AS text FROM ({known}) WHERE query_id IS NOT NULL""")
-    keyed(db, "SELECT unnest([asked_id, asked_text]) FROM _asked UNION SELECT text FROM _known", "_words")
+    keyed(db, "SELECT unnest([asked_id, asked_text]) FROM _asked UNION SELECT text FROM _known", "_words", words)
     db.execute("""CREATE OR REPLACE TABLE meant AS
         WITH a AS (SELECT a.*, t.key AS words, i.key AS id_words FROM _asked a
                    JOIN _words t ON t.text = asked_text JOIN _words i ON i.text = asked_id),

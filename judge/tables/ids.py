@@ -1,8 +1,8 @@
 """Ids that went through a column of decimals: `101.0` is 101.
 
 A table with a gap in a column of whole numbers makes decimals of them all (pandas, spreadsheets), and so one product
-goes by 101 in one file and by 101.0 in the next. Whether that happened is said by the whole column: beside an id of
-7.5, or of 007.0, `101.0` is an id as somebody wrote it, such as a version, and stays.
+goes by 101 in one file and by 101.0 in the next. Whether that happened is said by the whole column: with an id of 7.5,
+007 or A-12 in it, it was no column of such decimals, and `101.0` is an id as somebody wrote it, such as a version.
 
 Python and DuckDB have the rule once each; a test holds them to the same answers.
 """
@@ -23,7 +23,8 @@ from judge.text import UNSEEN
 IDS = ("candidate_id", "query_id")
 """Our names of columns that hold ids."""
 _WHOLE = r"-?(0|[1-9][0-9]{0,15})\.0+"
-_OTHER = r"[+-]?([0-9]*\.[0-9]*[1-9][0-9]*|0[0-9]+\.0+)"
+_NUMBER = r"-?(0|[1-9][0-9]*)(\.0+|(\.[0-9]+)?[eE][+-]?[0-9]+)?"
+"""A whole number as columns of numbers write it."""
 Id = TypeVar("Id", bound="str | None")
 EXACT = 2**53
 """From here on a decimal may stand for the whole number next to it: its digits are left alone."""
@@ -50,9 +51,9 @@ def whole_id(text: str) -> str:
     return text
 
 
-def has_fractions(ids: Iterable[str | None]) -> bool:
-    """Whether a column's ids are written with decimals for another reason."""
-    return any(text and "." in text and re.fullmatch(_OTHER, text) for text in ids)
+def as_written(ids: Iterable[str | None]) -> bool:
+    """Whether a column's ids stay as they are: one of them is no whole number."""
+    return any(text and not re.fullmatch(_NUMBER, text) for text in ids)
 
 
 class IdColumns:
@@ -74,7 +75,7 @@ class IdColumns:
             found = columns.find(tuple(values)) if values else {}
             for name in names:
                 with suppress(ValueError, KeyError):  # what is no text is said where it is read
-                    self._written[name] |= has_fractions([as_id(values[found[name]])])
+                    self._written[name] |= as_written([as_id(values[found[name]])])
 
     def read(self, name: str, value: Any) -> str | None:
         """A cell of one of these columns as an id; null where it holds none.
@@ -87,9 +88,9 @@ class IdColumns:
 
 
 def whole_ids(ids: Iterable[Id]) -> list[Id]:
-    """A column's ids, `101.0` as `101` unless it has other decimals."""
+    """A column's ids, `101.0` as `101` if all are whole numbers."""
     given = list(ids)
-    return given if has_fractions(given) else [cast(Id, text and whole_id(str(text))) for text in given]
+    return given if as_written(given) else [cast(Id, text and whole_id(str(text))) for text in given]
 
 
 @lru_cache
@@ -117,6 +118,6 @@ def whole_id_sql(column: str) -> str:
     return f"CASE WHEN {is_whole} THEN {number}::VARCHAR ELSE {column} END"
 
 
-def has_fractions_sql(column: str) -> str:
-    """`has_fractions` of a column of texts, as SQL of one row; false where the column is empty."""
-    return f"coalesce(bool_or(contains({column}, '.') AND regexp_full_match({column}, '{_OTHER}')), false)"
+def as_written_sql(column: str) -> str:
+    """`as_written` of a column of texts, as SQL of one row; false where the column is empty."""
+    return f"coalesce(bool_or({column} <> '' AND NOT regexp_full_match({column}, '{_NUMBER}')), false)"

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judge.text import UNSEEN
-from judge.words.normalise import clean, keyed, same_words
+from judge.words.normalise import clean, keyed, same_words, same_words_before
+from judge.words.similar import canonical, spelling
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -115,3 +116,35 @@ def test_texts_of_a_table_get_their_form_once():
         joined = db.execute("SELECT count(*) FROM events e JOIN forms f ON e.q = f.text WHERE f.key = 'a b'")
         assert joined.fetchone() == (3,)
     assert sorted(asked) == ["", "", "A\u3000b", "A\u3000b", "a b", "a b"]
+
+
+def test_runs_of_the_first_version_keep_their_rule():
+    assert same_words_before(" Red \t shoe") == "red shoe"
+    assert same_words_before("ナイキ\u3000靴") == "ナイキ\u3000靴"
+    assert same_words_before("Cafe\u0301") == "cafe\u0301"
+
+
+# Worked out with the version before the rule was changed.
+@pytest.mark.parametrize(
+    ("text", "before", "now"),
+    [
+        ("Café-Tasse, rot", "cafe rot tasse", "cafe rot tasse"),
+        ("cafe\u0301\xa0TASSE", "cafe tasse", "cafe tasse"),
+        ("Women's 5.5 ﬁne ℃", "5 c fine womens", "5 c fine womens"),
+        ("ＮＩＫＥ\u3000靴", "nike 靴", "nike 靴"),
+        ("C++", "c", "c"),
+        ("?!", "?!", "?!"),
+        ("Wasch\xadmaschine", "maschine wasch", "waschmaschine"),
+        ("a\u3164b", "a\u1160b", "a b"),
+    ],
+)
+def test_the_words_that_splits_go_by(text, before, now):
+    assert canonical(text, version=1) == before
+    assert canonical(text) == now
+
+
+@given(ANY)
+def test_texts_of_the_same_words_have_the_coarser_forms_in_common(text):
+    form = same_words(text)
+    assert canonical(text) == canonical(form)
+    assert spelling(text) == spelling(form)

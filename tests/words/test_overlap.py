@@ -64,3 +64,11 @@ def test_a_field_that_keeps_its_end_is_cut_at_its_start():
     found = bytes(PromptBuilder(guideline, FakeTokenizer()).build([pair])[0].candidate).decode()
     # A budget of 24 tokens, each a byte here.
     assert found == "Title: Machine\nCategory:ffee > Espresso machines\n\nGrade: "
+
+
+def test_the_line_stays_what_judges_were_trained_on():
+    texts = {"title": "ＮＩＫＥ Café-Tassen ﬁne Straße ᾼ\u0308 ℃ İzmir", "colour": "cafe\u0301 한글 ナイキ\u3000靴"}
+    query = "nike CAFE\u0301 tasse STRASSE αι izmir c 한글 靴 ヌ"
+    line = "title nike cafe strasse \u03b1\u03b9 izmir; "
+    line += "colour \u1112\u1161\u11ab\u1100\u1173\u11af \u9774; missing tasse c \u30cc"
+    assert overlap(query, texts) == line
