@@ -18,8 +18,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError, ModelError
 from judge.records import Pair, Prompt, Spent
-from judge.text import UNSEEN
 from judge.words.guideline import Guideline
+from judge.words.normalise import clean
 from judge.words.overlap import overlap
 from judge.words.tokenizer import Tokenizer
 
@@ -53,13 +53,6 @@ def template_text(name: str = TEMPLATE) -> str:
 def template_digest(name: str = TEMPLATE) -> str:
     """SHA-256 (hex) of a template's text."""
     return sha256(template_text(name).encode()).hexdigest()
-
-
-def clean(text: str) -> str:
-    """A text on one line: runs of white space, control characters and what shows nothing become one space."""
-    if text.isascii() and text.isprintable() and "  " not in text:
-        return text.strip(" ")  # most texts: nothing in them to mend
-    return UNSEEN.sub(" ", text.replace("\xad", "")).strip()  # a soft hyphen stands within a word
 
 
 class PromptBuilder:

@@ -190,7 +190,7 @@ def _short(value: str | None) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    from judge.words.prompt import clean
+    from judge.words.normalise import clean
 
     text = clean(text)
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -8,7 +8,8 @@ from judge.engines.fake import FakeTokenizer
 from judge.errors import ModelError
 from judge.records import Pair
 from judge.words.guideline import Guideline, load_guideline
-from judge.words.prompt import PromptBuilder, clean
+from judge.words.normalise import clean
+from judge.words.prompt import PromptBuilder
 
 GUIDELINE = load_guideline()
 
