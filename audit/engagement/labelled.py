@@ -1,6 +1,5 @@
 """A run's labels with what engagement says of each pair: the evidence before it is weighed."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from audit.engagement.aggregate import folded
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.errors import InputError
-from judge.pairs.stage import Source, stage
+from judge.ratings.layout import Layout
+from judge.ratings.reader import read_ratings
 from judge.run.store import Run
-from judge.sql import quoted
 from judge.words.guideline import Guideline, known_grades
 
 TRUST = 0.9
@@ -165,17 +164,14 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
     """People's grade of each pair of the run; a file with two grades of a pair is refused, as is one of other pairs."""
     guideline = Guideline.model_validate(run.manifest.guideline)
     known = known_grades(ratings.grades, guideline)
-    names = ("query", "candidate_id", "query_id", "grade")
-    narrow = {name: columns for name, columns in ratings.mapping.items() if name in names}
-    with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        source = Source(ratings.path, mapping=narrow, grades=known, need_text=False, name=ratings.name)
-        staged = stage(source, guideline, Path(scratch))
-        staged.refuse()
-        rows = run.query(f"""SELECT DISTINCT p.query_id, p.candidate_id, r.grade
-            FROM read_parquet({quoted(staged.path)}) r JOIN pairs p ON p.candidate_id = r.candidate_id
+    layout = Layout(ratings.mapping, known, one_grade=True)
+    read = read_ratings(ratings.path, layout, guideline.values, ratings.name)
+    with run.database() as db:
+        db.register("ratings", read.table)
+        rows = db.execute("""SELECT DISTINCT p.query_id, p.candidate_id, r.grade
+            FROM ratings r JOIN pairs p ON p.candidate_id = r.candidate_id
              AND (p.query_id = r.query_id
-                  OR (p.query = r.query AND left(sha256(r.query), 16) IN (r.query_id, p.query_id)))
-            WHERE r.skip IS NULL""")
+                  OR (p.query = r.query AND left(sha256(r.query), 16) IN (r.query_id, p.query_id)))""").fetchall()
     if not rows:
         raise InputError(
             f"{ratings.name or ratings.path}: none of its rated pairs is in {run.path}",

@@ -41,7 +41,7 @@ def aggregate(
     """
     from judge.ratings.aggregate import aggregate as combine
     from judge.ratings.aggregate import check, write
-    from judge.ratings.reader import read_ratings
+    from judge.ratings.panel import read_panel
 
     policy = guidelines.load_guideline(guideline)
     check(method, out)
@@ -49,7 +49,7 @@ def aggregate(
     known = guidelines.known_grades(layout.grades or None, policy)
     layout = replace(layout, grades=known, skip_bad_rows=skip_bad_rows)
     with input_file(ratings) as (path, name):
-        panel = read_ratings(path, layout, policy.values, name)
+        panel = read_panel(path, layout, policy.values, name)
     found = combine(panel, method)
     written = write(panel, found, out, overwrite=overwrite)
     tied = int(found.tied[found.ratings > 0].sum())

@@ -20,7 +20,7 @@ from finetune.warm import warm_pairs
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.pairs.stage import Source
-from judge.ratings.rated import Ratings, read_rated
+from judge.ratings.rated import RatingsFile, read_rated
 from judge.records import query_key
 from judge.words.overlap import words
 from judge.words.prompt import PromptBuilder
@@ -31,7 +31,7 @@ GRADES = {"0": 0, "1": 1, "2": 2}
 
 def read(path, guideline, tmp_path, **more):
     raters = more.pop("raters", ())
-    return read_rated(Ratings(Source(path, grades=GRADES, **more), raters), guideline, tmp_path).rated
+    return read_rated(RatingsFile(Source(path, grades=GRADES, **more), raters), guideline, tmp_path).rated
 
 
 def write(path, text):
@@ -83,7 +83,7 @@ def test_a_rater_who_says_two_things_or_nobody_is_refused_or_left_out(
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message):
         read(path, guideline, tmp_path, raters=raters)
-    given = Ratings(Source(path, grades=GRADES, skip_bad_rows=True), raters)
+    given = RatingsFile(Source(path, grades=GRADES, skip_bad_rows=True), raters)
     if left_out is None:
         with pytest.raises(InputError, match=message):
             read_rated(given, guideline, tmp_path)
@@ -104,7 +104,7 @@ def test_a_candidate_that_the_catalogue_lacks_is_counted_once(tmp_path, guidelin
     path = write(tmp_path / "r.csv", "query,candidate_id,grade\nlamp,1,2\nlamp,9,1\n")
     catalogue = write(tmp_path / "c.csv", "candidate_id,title\n1,Lamp\n")
     source = Source(path, catalogue, grades=GRADES, skip_bad_rows=True)
-    assert read_rated(Ratings(source), guideline, tmp_path).left_out == {"not in catalogue": 1}
+    assert read_rated(RatingsFile(source), guideline, tmp_path).left_out == {"not in catalogue": 1}
 
 
 def test_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
@@ -113,7 +113,7 @@ def test_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, gui
         "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,?,?\nsofa,3,,0,1\n,4,Bed,1,1\nsofa,5,Bed,,\n",
     )
     source = Source(path, grades=GRADES, skip_bad_rows=True)
-    found = read_rated(Ratings(source, ["ann", "ben"]), guideline, tmp_path)
+    found = read_rated(RatingsFile(source, ["ann", "ben"]), guideline, tmp_path)
     assert [dict(r.votes) for r in found.rated] == [{"ann": 2, "ben": 1}]
     assert found.left_out == {"unknown grade": 1, "no text": 1, "empty query": 1}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from judge.errors import InputError
-from judge.ratings.panel import majority
-from judge.ratings.reader import Layout, read_ratings
+from judge.ratings.layout import Layout
+from judge.ratings.panel import majority, read_panel
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 LONG = """query,candidate_id,rater,grade,clause,time,kind
@@ -23,7 +23,7 @@ lamp,P3,,,,en
 def read(tmp_path, text, name="ratings.csv", **layout):
     path = tmp_path / name
     path.write_text(text)
-    return read_ratings(path, Layout(**({"grades": GRADES} | layout)), (0, 1, 2), name)
+    return read_panel(path, Layout(**({"grades": GRADES} | layout)), (0, 1, 2), name)
 
 
 def test_a_long_file(tmp_path):

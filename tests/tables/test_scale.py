@@ -12,7 +12,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from judge.errors import InputError
 from judge.pairs.stage import Source, stage
-from judge.ratings.reader import Layout, read_ratings
+from judge.ratings.layout import Layout
+from judge.ratings.panel import read_panel
 from judge.run.store import Run
 from judge.tables.rows import Row, Table
 from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
@@ -290,7 +291,7 @@ def test_a_row_that_is_bad_otherwise_tells_the_scale_as_well(main, tmp_path, gui
     for verb in ("import", "aggregate"):
         assert "'3' (1 time)" in main(verb, "r.csv", "--out", f"{verb}.csv", "--skip-bad-rows", code=2).err
     with pytest.raises(InputError, match="another scale"):
-        read_ratings(path, Layout(grades=PLAIN, skip_bad_rows=True), VALUES)
+        read_panel(path, Layout(grades=PLAIN, skip_bad_rows=True), VALUES)
     staged = stage(Source(path, grades=PLAIN, need_text=False), guideline, tmp_path)
     with pytest.raises(InputError, match="another scale"):
         staged.refuse(skip_bad_rows=True)
