@@ -91,7 +91,7 @@ class Report:
             "fingerprint": manifest.fingerprint if manifest else None,
             "judge": manifest.judge if manifest else None,
             "ratings": self.panel.file,
-            "skipped_rows": dict(self.panel.skipped),
+            "left_out": dict(self.panel.left_out),
             "scale_note": ends_note(self.panel.occurring, self.guideline.values),
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),

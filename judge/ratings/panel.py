@@ -43,7 +43,7 @@ class Panel:
     """(rater, unit) to the clause they invoked. The rater -1 is gold."""
     times: Floats
     """Shape (raters, units): when each rating was given, in seconds since 1970."""
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
     """Grades and rows of the file that could not be used, by what is wrong with them."""
 
     def of(self, query_id: str, query: str, candidate_id: str) -> list[Rating]:
@@ -138,7 +138,7 @@ def as_panel(ratings: Ratings) -> Panel:
         gold_name=gold_name,
         clauses=clauses,
         times=times,
-        skipped=ratings.left_out,
+        left_out=ratings.left_out,
     )
 
 

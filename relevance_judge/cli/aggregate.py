@@ -54,13 +54,13 @@ def aggregate(
     written = write(panel, found, out, overwrite=overwrite)
     tied = int(found.tied[found.ratings > 0].sum())
     counts = {str(value): int((found.grades == value).sum()) for value in policy.values}
-    skipped = {"skipped_rows": dict(panel.skipped), "scale_note": ends_note(panel.occurring, policy.values)}
+    skipped = {"left_out": dict(panel.left_out), "scale_note": ends_note(panel.occurring, policy.values)}
     if json:
         show_json({"out": str(out), "method": method, "pairs": written, "tied": tied, "grades": counts} | skipped)
         return
     names = {str(grade.value): grade.name for grade in policy.grades}
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
-    show_left_out(panel.skipped)
+    show_left_out(panel.left_out)
     show_ends(panel.occurring, policy.values)
     show("", f"{method} of {counted(len(panel.raters), 'rater')} in {out}")

@@ -159,7 +159,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
         + (f"; {tied:,} tied, without a majority, left out" if tied else ""),
     )
-    show_left_out(document["skipped_rows"])
+    show_left_out(document["left_out"])
     show_ends(found.panel.occurring, document["grades"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",

@@ -269,7 +269,7 @@ def test_wrong_ratings_are_refused_or_left_out_and_counted(main, rated_file, tmp
     refused = main("calibrate", "plain", "bad.csv", "--out", "other.json", code=2)
     assert "unknown grade '?'" in refused.err
     found = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "other.json", "--json").json
-    assert (plain["left_out"], found["left_out"]) == ({}, {"unknown grade": 1, "empty query": 1})
+    assert (plain["left_out"], found["left_out"]) == ({}, {"unknown_grade": 1, "empty_query": 1})
     assert found["after"] == plain["after"]
     said = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "third.json").out
-    assert "left out: 1 row × unknown grade" in said
+    assert "left out: 1 × unknown grade" in said
