@@ -1,10 +1,9 @@
 """Which pair a row is about: `query`, `candidate_id` and `query_id` of any row that names a pair."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from judge.records import Problem, query_key
-from judge.tables.columns import Columns
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
 
@@ -12,8 +11,7 @@ NAMES = ("query", "candidate_id", "query_id")
 PLAIN: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The pair of a row."""
 
     query_id: str
@@ -27,33 +25,36 @@ class Identity:
 
 
 def read_texts(
-    table: Table, row: Row, columns: Columns, names: Sequence[str], joins: Mapping[str, str] = PLAIN
+    table: Table, row: Row, found: Mapping[str, str], names: Sequence[str], joins: Mapping[str, str] = PLAIN
 ) -> dict[str, str | None] | Problem:
     """A row's texts by our names, null where there is none; a problem where one is no text. Those that identify a pair
-    are without the white space around them. `joins` says what stands between the parts of a list."""
-    found = columns.find(tuple(row.values))
-    texts: dict[str, str | None] = {}
+    are without the white space around them. `found` has the row's columns by our names, and `joins` says what stands
+    between the parts of a list."""
+    texts: dict[str, str | None] = dict.fromkeys(names)
     for name in names:
         column = found.get(name)
+        if column is None:
+            continue
         try:
-            texts[name] = as_text(row.values[column], joins.get(name, ", ")) if column else None
+            texts[name] = as_text(row.values[column], joins.get(name, ", "))
         except ValueError as error:
             kind = "wrong_encoding" if "UTF-8" in str(error) else "not_text"
             fix = "save the file as UTF-8" if kind == "wrong_encoding" else "give text, a number, or a list of them"
             return table.problem(kind, str(error), fix, row.number, row.line, column)
     for name in NAMES:
-        texts[name] = (texts.get(name) or "").strip() or None
+        if text := texts.get(name):
+            texts[name] = text.strip() or None
     return texts
 
 
 def missing(
-    table: Table, row: Row, columns: Columns, texts: Mapping[str, str | None], names: Sequence[str]
+    table: Table, row: Row, found: Mapping[str, str], texts: Mapping[str, str | None], names: Sequence[str]
 ) -> Problem | None:
     """The first of some names that a row has no text for."""
     for name in names:
         if texts[name] is not None:
             continue
-        column = columns.find(tuple(row.values)).get(name)
+        column = found.get(name)
         if column is None:
             message = f"missing; the row has {', '.join(map(str, list(row.values)[:12])) or 'nothing'}"
             fix = f"add it, or name the key to use with --map {name}=KEY"
@@ -63,11 +64,11 @@ def missing(
     return None
 
 
-def identify(table: Table, row: Row, columns: Columns, texts: Mapping[str, str | None]) -> Identity | Problem:
+def identify(table: Table, row: Row, found: Mapping[str, str], texts: Mapping[str, str | None]) -> Identity | Problem:
     """The pair that a row's texts name. A file with query ids must have them all: one query would else go by two
     names. Without them, the query's text makes the id."""
-    has_id = "query_id" in columns.find(tuple(row.values))
-    if problem := missing(table, row, columns, texts, NAMES if has_id else NAMES[:2]):
+    has_id = "query_id" in found
+    if problem := missing(table, row, found, texts, NAMES if has_id else NAMES[:2]):
         return problem
     query, candidate_id = str(texts["query"]), str(texts["candidate_id"])
     return Identity(texts["query_id"] or query_key(query), query, candidate_id)

@@ -84,16 +84,15 @@ class Intake:
             if isinstance(row, Problem):
                 self.problems.note(row)
                 continue
-            texts = self._texts(table, row, names)
-            problem = (
-                texts if isinstance(texts, Problem) else missing(table, row, self.columns, texts, ["candidate_id"])
-            )
+            found = self.columns.find(tuple(row.values))
+            texts = self._texts(table, row, found, names)
+            problem = texts if isinstance(texts, Problem) else missing(table, row, found, texts, ["candidate_id"])
             if problem:
                 self.problems.note(problem)
             elif isinstance(texts, dict):
                 candidate = {name: texts[name] for name in self.joins}
-                found = {"candidate_id": texts["candidate_id"], "candidate": candidate}
-                yield {"row": row.number, "line": row.line, **found}
+                identity = {"row": row.number, "line": row.line, "candidate_id": texts["candidate_id"]}
+                yield {**identity, "candidate": candidate}
 
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
@@ -106,12 +105,18 @@ class Intake:
                 yield {"row": row.row, "line": row.line, "skip": f"{row.kind}: {row.message}"}
                 continue
             out: dict[str, Any] = {"row": row.number, "line": row.line}
-            texts = self._texts(table, row, names)
+            found = self.columns.find(tuple(row.values))
+            texts = self._texts(table, row, found, names)
+            pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts)
             if isinstance(texts, dict):
                 out |= {name: texts[name] for name in names[:4]}
                 out["candidate"] = None if catalogue else {name: texts[name] for name in self.joins}
-                out["query_id"] = texts["query_id"] or (texts["query"] and query_key(texts["query"]))
-            pair = texts if isinstance(texts, Problem) else identify(table, row, self.columns, texts)
+                # A row that lacks its candidate is shown with its query.
+                out["query_id"] = (
+                    pair.query_id
+                    if isinstance(pair, Identity)
+                    else texts["query_id"] or (texts["query"] and query_key(texts["query"]))
+                )
             self._settle(row, pair)
             if isinstance(pair, Problem):
                 out["skip"] = f"{pair.kind}: {pair.message}"
@@ -124,6 +129,8 @@ class Intake:
         elif isinstance(pair, Problem):
             self.problems.note(pair)
 
-    def _texts(self, table: Table, row: Row, names: Sequence[str]) -> dict[str, str | None] | Problem:
-        self.text_columns.update(self.joins.keys() & self.columns.find(tuple(row.values)).keys() & set(names))
-        return read_texts(table, row, self.columns, names, self.joins)
+    def _texts(
+        self, table: Table, row: Row, found: dict[str, str], names: Sequence[str]
+    ) -> dict[str, str | None] | Problem:
+        self.text_columns.update(self.joins.keys() & found.keys() & set(names))
+        return read_texts(table, row, found, names, self.joins)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from judge.pairs.identity import NAMES as IDENTITY
 from judge.pairs.identity import Identity, identify, read_texts
 from judge.ratings.layout import CORE, DESCRIBED, Layout, Roles, find_roles
 from judge.ratings.settle import Settled, settle
@@ -74,25 +75,30 @@ class Cells:
         columns = dict.fromkeys([*([found.get("grade")] if roles.single else []), *roles.wide])
         grades = [(column, self.scale.read(self.table, row, column)) for column in columns]
         given = [(column, grade) for column, grade in grades if column is not None and grade is not None]
-        said = pair if isinstance(pair, Problem) or not given else self._said(row)
+        said = pair if isinstance(pair, Problem) else self._said(row, found) if given else None
         if isinstance(pair, Problem) or isinstance(said, Problem):
             assert isinstance(said, Problem)
             self._aside(said)
             return
         if not given:
             self._put(row, None, reason="no_grade", skip="no grade given")
-        rater, clause, time = said if isinstance(said, tuple) else (None, None, None)
-        described = self._describe(row, found)
+            return
+        assert said is not None
+        rater, clause, time = said
+        named = (pair.query_id, pair.query, pair.words, pair.candidate_id)
+        described = self._describe(row, found) if self._described else ()
         for column, grade in given:
             if isinstance(grade, Problem):
                 self._aside(grade)
                 continue
             whose = roles.wide.get(column, rater)
-            other = column not in roles.wide and bool(self.layout.raters) and whose is not None
-            passed_over = other and whose not in {*self.layout.raters, self.layout.gold}
-            reason, skip = ("other_rater", "a grade of another rater") if passed_over else (None, None)
-            names = (pair.query_id, pair.query, pair.words, pair.candidate_id, whose, grade, clause, time)
-            self._put(row, column, names, described, reason=reason, skip=skip)
+            reason = None if column in roles.wide or self._wanted(rater) else "other_rater"
+            skip = reason and "a grade of another rater"
+            self._put(row, column, (*named, whose, grade, clause, time), described, reason=reason, skip=skip)
+
+    def _wanted(self, rater: str | None) -> bool:
+        """Whether a rater whom a row names is one that was asked for; one whom nobody names is missed elsewhere."""
+        return rater is None or not self.layout.raters or rater in {*self.layout.raters, self.layout.gold}
 
     def read_all(self) -> None:
         """Take all rows of the table."""
@@ -100,8 +106,9 @@ class Cells:
             if isinstance(row, Problem):
                 self.add(row, row)
                 continue
-            texts = read_texts(self.table, row, self.fitted, ("query", "candidate_id", "query_id"))
-            self.add(row, texts if isinstance(texts, Problem) else identify(self.table, row, self.fitted, texts))
+            found = self.fitted.find(tuple(row.values))
+            texts = read_texts(self.table, row, found, IDENTITY)
+            self.add(row, texts if isinstance(texts, Problem) else identify(self.table, row, found, texts))
 
     def settle(self, scratch: Path, problems: Problems) -> Path:
         """Settle what no row can say alone, such as two grades by one rater; see `judge.ratings.settle`.
@@ -134,9 +141,9 @@ class Cells:
             self.long = "rater" in self.fitted.find(available)
         return self._roles
 
-    def _said(self, row: Row) -> tuple[str | None, str | None, float | None] | Problem:
+    def _said(self, row: Row, found: dict[str, str]) -> tuple[str | None, str | None, float | None] | Problem:
         """Who graded, by which clause and when."""
-        texts = read_texts(self.table, row, self.fitted, SAID)
+        texts = read_texts(self.table, row, found, SAID)
         if isinstance(texts, Problem):
             return texts
         rater, clause, time = ((texts[name] or "").strip() or None for name in SAID)
@@ -147,7 +154,7 @@ class Cells:
             return rater, clause, as_time(time)
         except (ValueError, OverflowError):
             fix = "write it like 2026-01-31T14:05:00Z, or as seconds since 1970"
-            column = self.fitted.find(tuple(row.values))["time"]
+            column = found["time"]
             return self.table.problem("not_a_time", f"{time!r} is no time", fix, row.number, row.line, column)
 
     def _describe(self, row: Row, found: dict[str, str]) -> tuple[str | None, ...]:
