@@ -15,7 +15,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from judge.errors import InputError
 from judge.records import Pair
 from judge.words.guideline import Guideline
-from judge.words.prompt import clean, template_text
+from judge.words.normalise import clean
+from judge.words.prompt import template_text
 
 TEMPLATE = "chat.v1"
 BLOCKS = ("system", "user")
