@@ -13,7 +13,7 @@ from typing import Any
 from judge.pairs.identity import NAMES as IDENTITY
 from judge.pairs.identity import Identity, identify, read_texts
 from judge.ratings.layout import CORE, DESCRIBED, Layout, Roles, find_roles
-from judge.ratings.settle import Settled, settle
+from judge.ratings.settle import Laid, Settled, settle
 from judge.records import Problem
 from judge.tables.problems import Problems
 from judge.tables.rows import Row, Table
@@ -119,7 +119,8 @@ class Cells:
         self._flush()
         self._writer.close()
         self.fitted.check_used(CORE)
-        self.settled = settle(self, scratch)
+        laid = Laid(self.path, self.table, self.layout, self.roles, self.fitted, self.long, self.read)
+        self.settled = settle(laid, scratch)
         self.problems.add(self.settled.problems)
         problems.merge(self.problems)
         return self.settled.by_row

@@ -8,15 +8,15 @@ reason.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judge.errors import InputError
+from judge.ratings.layout import Layout, Roles
 from judge.records import Problem
 from judge.sql import quoted
+from judge.tables.columns import Columns
 from judge.tables.problems import SHOWN
-
-if TYPE_CHECKING:
-    from judge.ratings.cells import Cells
+from judge.tables.rows import Table
 
 MEMORY = "2GB"
 """DuckDB's share; past it, it spills into the scratch directory."""
@@ -24,6 +24,22 @@ PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 HARMLESS = ("no_grade", "repeat", "other_rater")
 """Reasons why something does not count that are nothing wrong: no grade was given, it was given before in the same
 words, or it is of a rater who is not asked for."""
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Grades as a file's rows were read; see `judge.ratings.cells`."""
+
+    path: Path
+    """Parquet, in the order of the file."""
+    table: Table
+    layout: Layout
+    roles: Roles
+    fitted: Columns
+    long: bool
+    """Whether rows name raters."""
+    read: int
+    """How many rows there were."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +63,7 @@ class Settled:
     """The first problems that no row shows alone, each with the count of its kind."""
 
 
-def settle(cells: "Cells", scratch: Path) -> Settled:
+def settle(cells: Laid, scratch: Path) -> Settled:
     """Settle what a file's rows say together; works in `scratch`, and leaves `ratings.parquet` beside the cells.
 
     Raises:
@@ -55,7 +71,7 @@ def settle(cells: "Cells", scratch: Path) -> Settled:
     """
     import duckdb
 
-    path, by_row = cells.directory / "ratings.parquet", scratch / "by-row.parquet"
+    path, by_row = cells.path.with_name("ratings.parquet"), scratch / "by-row.parquet"
     config = {"memory_limit": MEMORY, "temp_directory": str(scratch)}
     with duckdb.connect(str(scratch / "ratings.duckdb"), config=config) as db:
         db.execute("SET enable_progress_bar = false")
@@ -84,7 +100,7 @@ def settle(cells: "Cells", scratch: Path) -> Settled:
     return Settled(path, by_row, rows, used, counts, 0 if wide else differ, problems)
 
 
-def _mark(db: Any, cells: "Cells") -> None:
+def _mark(db: Any, cells: Laid) -> None:
     """The table `marked`: every cell, and why it does not count."""
     alone = quoted(cells.roles.alone)
     unnamed = "reason IS NULL AND rater IS NULL" if cells.long else "false"
@@ -134,7 +150,7 @@ def _mark(db: Any, cells: "Cells") -> None:
         FROM final ORDER BY n""")
 
 
-def _problems(db: Any, cells: "Cells", counts: Mapping[str, int]) -> Iterator[tuple[Problem, int]]:
+def _problems(db: Any, cells: Laid, counts: Mapping[str, int]) -> Iterator[tuple[Problem, int]]:
     """The first problems of each kind that only several rows together show."""
     found = db.execute(f"""
         SELECT reason, row, any_value(line), field, any_value(query_id), any_value(rater), any_value(before)
