@@ -26,7 +26,7 @@ from judge.files import check_here, dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
 from judge.labelling.config import FILE, Tuned, read_tuned
 from judge.models.model import JudgeModel, find_model
-from judge.ratings.rated import Rated, Ratings, read_rated
+from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder, template_digest
 from judge.words.tokenizer import ModelTokenizer
@@ -40,7 +40,7 @@ FREE = ("batch_tokens", "checkpoint_every")
 class Lesson:
     """What to teach whom."""
 
-    ratings: Ratings
+    ratings: RatingsFile
     guideline: Guideline
     base: str
     config: LoraConfig

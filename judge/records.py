@@ -162,6 +162,21 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Rating:
+    """One person's grade of a pair."""
+
+    query_id: str
+    query: str
+    candidate_id: str
+    rater: str
+    grade: int
+    clause: str | None = None
+    """The guideline's clause that they invoked."""
+    time: float | None = None
+    """When it was given, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """Token ids of one question to the judge, in three segments that were tokenised apart."""
 

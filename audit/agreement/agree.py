@@ -18,11 +18,10 @@ from audit.agreement.people import People, people_agree, report_people
 from audit.agreement.raters import RaterReport, report_raters
 from audit.agreement.segments import Segment, report_segments
 from judge.errors import InputError
-from judge.ratings.panel import Panel, described, majority
-from judge.ratings.reader import NAMES, Layout, read_ratings
+from judge.ratings.layout import Layout
+from judge.ratings.panel import Panel, described, majority, read_panel
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered
-from judge.tables.columns import Columns
 from judge.tables.scale import ends_note
 from judge.words.guideline import Guideline, known_grades
 
@@ -92,7 +91,7 @@ class Report:
             "fingerprint": manifest.fingerprint if manifest else None,
             "judge": manifest.judge if manifest else None,
             "ratings": self.panel.file,
-            "skipped_rows": dict(self.panel.skipped),
+            "left_out": dict(self.panel.left_out),
             "scale_note": ends_note(self.panel.occurring, self.guideline.values),
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
@@ -194,10 +193,9 @@ def _read(question: Question) -> tuple[Panel, Guideline, list[Judged]]:
                 "compare runs of one scale",
             )
     layout = question.layout
-    # A pair's texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
-    Columns(layout.mapping, [*NAMES, *(name for name in (f.name for f in guideline.fields) if name not in NAMES)])
+    layout.check(guideline)
     known = replace(layout, grades=known_grades(layout.grades or None, guideline))
-    panel = read_ratings(question.ratings, known, guideline.values, question.name)
+    panel = read_panel(question.ratings, known, guideline.values, question.name)
     names = _names(question.runs)
     taken = {*panel.raters, panel.gold_name}
     judged = [

@@ -1,6 +1,5 @@
 """A run's labels with what engagement says of each pair: the evidence before it is weighed."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ import numpy as np
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.errors import InputError
-from judge.pairs.stage import Source, stage
+from judge.ratings.layout import Layout
+from judge.ratings.reader import read_ratings
 from judge.run.lookup import find_pairs, match_queries
 from judge.run.store import Run
-from judge.sql import quoted
 from judge.tables.ids import whole_id_sql
 from judge.words.guideline import Guideline, known_grades
 from judge.words.normalise import same_words, same_words_before
@@ -173,18 +172,15 @@ def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
     """People's grade of each pair of the run; a file with two grades of a pair is refused, as is one of other pairs."""
     guideline = Guideline.model_validate(run.manifest.guideline)
     known = known_grades(ratings.grades, guideline)
-    names = ("query", "candidate_id", "query_id", "grade")
-    narrow = {name: columns for name, columns in ratings.mapping.items() if name in names}
-    with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        source = Source(ratings.path, mapping=narrow, grades=known, need_text=False, name=ratings.name)
-        staged = stage(source, guideline, Path(scratch))
-        staged.refuse()
-        with run.database(Path(scratch)) as db:
-            db.execute(f"""CREATE TABLE keys AS SELECT row AS place, query_id, query, candidate_id, grade
-                FROM read_parquet({quoted(staged.path)}) WHERE skip IS NULL""")
-            find_pairs(db)
-            rows = db.execute("""SELECT DISTINCT p.query_id, p.candidate_id, k.grade
-                FROM found f JOIN keys k USING (place) JOIN pairs p ON p.row = f.row""").fetchall()
+    layout = Layout(ratings.mapping, known, one_grade=True)
+    read = read_ratings(ratings.path, layout, guideline.values, ratings.name)
+    with run.database() as db:
+        db.register("ratings", read.table)
+        db.execute("""CREATE TABLE keys AS SELECT row_number() OVER () AS place, query_id, query, candidate_id, grade
+            FROM ratings""")
+        find_pairs(db)
+        rows = db.execute("""SELECT DISTINCT p.query_id, p.candidate_id, k.grade
+            FROM found f JOIN keys k USING (place) JOIN pairs p ON p.row = f.row""").fetchall()
     if not rows:
         raise InputError(
             f"{ratings.name or ratings.path}: none of its rated pairs is in {run.path}",

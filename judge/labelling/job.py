@@ -4,6 +4,7 @@ Input first, then the judge's files, then its weights: a wrong row never costs t
 """
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,6 +24,8 @@ from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.labelling.config import Manner
 from judge.labelling.label import PLAIN, blocks, label_run, read_pairs
 from judge.pairs.stage import Source, Staged, stage
+from judge.ratings.layout import Layout
+from judge.ratings.reader import stage_ratings
 from judge.records import Failure, Pair, Record
 from judge.run.manifest import Manifest, Tally
 from judge.run.store import Run
@@ -202,7 +205,12 @@ def begin_run(
 
 
 def _stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
-    staged = stage(source, guideline, directory)
+    if source.grades is None:
+        staged = stage(source, guideline, directory)
+    else:
+        layout = Layout(source.mapping, source.grades, skip_bad_rows=source.skip_bad_rows, one_grade=True)
+        with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
+            staged, _ = stage_ratings(source, layout, guideline, directory, Path(scratch))
     staged.refuse(skip_bad_rows=source.skip_bad_rows)
     return staged
 

@@ -16,18 +16,28 @@ MEMORY = "2GB"
 
 
 class Staging:
-    """A scratch database over `rows.parquet` and `catalogue.parquet` of one directory. Use as a context manager."""
+    """A scratch database over `given.parquet` and `catalogue.parquet` of one directory. Use as a context manager.
 
-    def __init__(self, scratch: Path, fields: Sequence[str]) -> None:
+    `grades` is a Parquet file of `row, grade, skip`: what people's grades say of each row, or null.
+    """
+
+    def __init__(self, scratch: Path, fields: Sequence[str], grades: Path | None = None) -> None:
         import duckdb
 
         self._db = duckdb.connect(
             str(scratch / "staging.duckdb"), config={"memory_limit": MEMORY, "temp_directory": str(scratch)}
         )
         self._db.execute("SET enable_progress_bar = false")
-        for name in ("rows", "catalogue"):
+        for name in ("given", "catalogue"):
             self._db.read_parquet(str(scratch / f"{name}.parquet")).create_view(f"{name}_written")
         self._read_ids()
+        if grades is None:
+            self._db.execute("CREATE VIEW rows AS SELECT *, NULL::INTEGER AS grade FROM given")
+        else:
+            self._db.read_parquet(str(grades)).create_view("grades")
+            self._db.execute("""
+                CREATE VIEW rows AS SELECT r.* REPLACE (coalesce(r.skip, g.skip) AS skip), g.grade
+                FROM given r LEFT JOIN grades g USING (row)""")
         keyed(self._db, "SELECT query FROM rows", "forms")
         # `chr(31)` keeps neighbouring fields apart: "a","bc" is another text than "ab","c".
         parts = ", ".join(f"coalesce(candidate.{identifier(name)}, '')" for name in fields)
@@ -54,13 +64,13 @@ class Staging:
         self._mark(joined=True)
 
     def _read_ids(self) -> None:
-        """Make the views `rows` and `catalogue`, in which an id is the same however its column is written."""
-        both = "SELECT candidate_id FROM rows_written UNION ALL SELECT candidate_id FROM catalogue_written"
+        """Make the views `given` and `catalogue`, in which an id is the same however its column is written."""
+        both = "SELECT candidate_id FROM given_written UNION ALL SELECT candidate_id FROM catalogue_written"
         ids = {}
-        for name, source in (("candidate_id", both), ("query_id", "FROM rows_written")):
+        for name, source in (("candidate_id", both), ("query_id", "FROM given_written")):
             ((stays,),) = self._rows(f"SELECT {as_written_sql(name)} FROM ({source})")
             ids[name] = f"{name if stays else whole_id_sql(name)} AS {name}"
-        for table in ("rows", "catalogue"):
+        for table in ("given", "catalogue"):
             columns = f"* REPLACE ({', '.join(ids.values())})"
             self._db.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM {table}_written")
 
@@ -74,7 +84,7 @@ class Staging:
         self._db.execute(f"""
             CREATE OR REPLACE TABLE marked AS
             WITH texts AS (
-                SELECT row, line, query_id, candidate_id, grade, skip, absent, contested, {self._length} AS chars,
+                SELECT row, line, query_id, candidate_id, skip, absent, contested, {self._length} AS chars,
                        md5(f.key) AS query_text,
                        md5(concat_ws(chr(30), f.key, coalesce(locale, ''), {self._text})) AS text
                 FROM ({self._source}) s LEFT JOIN forms f ON f.text = s.query),
@@ -83,8 +93,7 @@ class Staging:
                 FROM texts WINDOW query AS (PARTITION BY skip IS NULL, query_id ORDER BY row)),
             -- A row that is refused for its query says nothing against another row of its pair.
             sound AS (SELECT *, skip IS NULL AND query_text = first_query AS is_sound FROM queries)
-            SELECT *, min(row) OVER pair AS pair_row, first_value(text) OVER pair AS first_text,
-                   first_value(grade) OVER pair AS first_grade
+            SELECT *, min(row) OVER pair AS pair_row, first_value(text) OVER pair AS first_text
             FROM sound WINDOW pair AS (PARTITION BY is_sound, query_id, candidate_id ORDER BY row)""")
 
     _KIND = """CASE
@@ -92,8 +101,7 @@ class Staging:
         WHEN absent THEN 'not_in_catalogue'
         WHEN contested THEN 'contested_candidate'
         WHEN query_text <> first_query THEN 'conflicting_query'
-        WHEN row <> pair_row AND text <> first_text THEN 'conflicting_pair'
-        WHEN row <> pair_row AND grade <> first_grade THEN 'conflicting_grade' END"""
+        WHEN row <> pair_row AND text <> first_text THEN 'conflicting_pair' END"""
 
     def problems(self, pairs: str, catalogue: str, shown: int) -> Iterator[tuple[Problem, int]]:
         """The first `shown` problems of each kind, each with the count of its kind."""
@@ -124,11 +132,6 @@ class Staging:
                     f"the pair of {query_id!r} and {candidate_id!r} had another text in row {pair_row}",
                     "keep the row whose text is right",
                 ),
-                "conflicting_grade": (
-                    "grade",
-                    f"the pair of {query_id!r} and {candidate_id!r} had another grade in row {pair_row}",
-                    "make one grade of several raters' with `judge aggregate`, or keep one grade for each pair",
-                ),
             }[kind]
             yield Problem(kind, pairs, message, fix, row, line, field), count
 
@@ -150,7 +153,6 @@ class Staging:
             "contested_candidate": "candidate has several texts in the catalogue",
             "conflicting_query": "query_id had another query text before",
             "conflicting_pair": "same pair as an earlier row, with another text",
-            "conflicting_grade": "same pair as an earlier row, with another grade",
         }
         wrong = " ".join(f"WHEN '{kind}' THEN '{kind}: {reason}'" for kind, reason in reasons.items())
         partial = path.with_suffix(".partial")

@@ -6,16 +6,16 @@ prefix and pad little. Each input row keeps its number, and ends either with a p
 is skipped.
 """
 
-import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from judge.errors import InputError
-from judge.pairs.intake import SHOWN, Intake
-from judge.records import Problem, counted
+from judge.pairs.intake import Grader, Intake
+from judge.records import Problem
 from judge.tables.columns import Columns
+from judge.tables.problems import SHOWN, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
 from judge.words.guideline import Guideline
@@ -30,7 +30,8 @@ class Source:
         catalogue: File of candidates, or null.
         mapping: Our names to the user's columns; of several, each file uses the first it has.
         limit: Read only so many rows.
-        grades: For rows that bring a grade: what the user writes to the guideline's value; null for rows without.
+        grades: For rows that bring a grade: what the user writes to the guideline's value; null for rows without. Such
+            files are staged by `judge.ratings.staged`.
         need_text: Whether a pair without any text is skipped.
         skip_bad_rows: Whether rows that are wrong are recorded as skipped, rather than refused.
         name: What to call the file of pairs in messages.
@@ -77,33 +78,26 @@ class Staged:
 
     def refuse(self, *, skip_bad_rows: bool = False) -> None:
         """Raise `InputError` for grades of another scale; and, unless bad rows are skipped, for the first problem."""
-        error = self.scale.error(skip_bad_rows=skip_bad_rows) if self.scale else None
-        others = sum(count for kind, count in self.kinds.items() if not (error and kind == "unknown_grade"))
-        if error is None and self.problems and not skip_bad_rows:
-            error, others = InputError(str(self.problems[0]), self.problems[0].fix), others - 1
-        if error:
-            more = f" (and {counted(others, 'more problem')}; `{self.check}` lists them)" if others else ""
-            raise InputError(f"{error}{more}", error.hint)
+        refuse(self.problems, self.kinds, self.scale, self.check, skip_bad_rows=skip_bad_rows)
 
 
-def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
-    """Read everything, check it, and write `pairs.parquet` into `directory`, which must exist.
+def stage(source: Source, guideline: Guideline, directory: Path, grades: Grader | None = None) -> Staged:
+    """Read everything, check it, and write `pairs.parquet` into `directory`, which must exist. `grades` reads what rows
+    bring of grades in the same pass.
 
     Raises:
         InputError: A file as a whole cannot be used. What is wrong with single rows is in the result.
     """
     fields = [f.name for f in guideline.fields]
-    rating = ["grade"] if source.grades is not None else []
-    columns = Columns(source.mapping, ["query", "candidate_id", "query_id", "locale", *rating, *fields])
-    scale = None if source.grades is None else Scale(source.grades, guideline.values)
-    reader = Intake(guideline, columns, scale, source.limit)
+    columns = Columns(source.mapping, ["query", "candidate_id", "query_id", "locale", *fields])
+    reader = Intake(guideline, columns, grades, source.limit)
     with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
-        rows, catalogue = Path(scratch) / "rows.parquet", Path(scratch) / "catalogue.parquet"
+        rows, catalogue = Path(scratch) / "given.parquet", Path(scratch) / "catalogue.parquet"
         catalogue_table = Table(source.catalogue) if source.catalogue else None
         if catalogue_table:
             columns.require(catalogue_table, ["candidate_id"])
         pairs_table = Table(source.pairs, source.name)
-        columns.require(pairs_table, ["query", "candidate_id", *rating])
+        columns.require(pairs_table, ["query", "candidate_id"])
         if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
             columns.check_used()
         if source.need_text:
@@ -111,7 +105,7 @@ def stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
         reader.write(reader.catalogue(catalogue_table), catalogue)
         reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
         columns.check_used()
-        staged = _settle(source, guideline, directory, Path(scratch), reader, pairs_table.name)
+        staged = _settle(source, directory, Path(scratch), reader, grades, pairs_table.name)
     if not staged.rows:
         where = "under its header" if pairs_table.columns else "a JSON object on each line"
         raise InputError(f"{pairs_table.name}: holds no rows", f"give a file with at least one row, {where}")
@@ -132,15 +126,14 @@ def _no_text(name: str, columns: Sequence[str], fields: Sequence[str]) -> InputE
     )
 
 
-def _settle(source: Source, guideline: Guideline, directory: Path, scratch: Path, reader: Intake, name: str) -> Staged:
+def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grades: Grader | None, name: str) -> Staged:
     from judge.pairs.joins import Staging
 
-    with Staging(scratch, [f.name for f in guideline.fields]) as staging:
+    by_row = grades.settle(scratch, reader.problems) if grades else None
+    with Staging(scratch, [*reader.joins], by_row) as staging:
         if source.catalogue:
             staging.join_catalogue()
-        for problem, count in staging.problems(name, str(source.catalogue), SHOWN):
-            reader.problems.append(problem)
-            reader.kinds[problem.kind] = count
+        reader.problems.add(staging.problems(name, str(source.catalogue), SHOWN))
         path = directory / "pairs.parquet"
         counts = staging.write(path, source.need_text)
     if counts["rows"] != reader.read:
@@ -148,24 +141,13 @@ def _settle(source: Source, guideline: Guideline, directory: Path, scratch: Path
             f"{name}: {reader.read:,} rows were read, and {counts['rows']:,} were kept",
             "see that the disk has room and can be read, and try again",
         )
-    order = sorted(reader.problems, key=lambda p: (p.file != name, p.row or 0))
+    order = sorted(reader.problems.first, key=lambda p: (p.file != name, p.row or 0))
     return Staged(
         path=path,
-        kinds=reader.kinds,
+        kinds=reader.problems.kinds,
         problems=order,
         unused=reader.columns.unused,
         missing=[name for name in reader.joins if name not in reader.text_columns],
         passed_over=reader.columns.passed_over,
-        check=_check(source, guideline),
-        scale=reader.scale,
         **counts,
     )
-
-
-def _check(source: Source, guideline: Guideline) -> str:
-    if source.grades is None:
-        return "judge validate"
-    plain = dict(source.grades) == {str(value): value for value in guideline.values}
-    grades = ",".join(f"{theirs}={ours}" for theirs, ours in source.grades.items())
-    rating = ["--rating", *source.mapping.get("grade", ["grade"])[:1]]
-    return shlex.join(["judge", "validate", *rating, *([] if plain else ["--grades", grades])])

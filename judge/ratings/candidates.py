@@ -5,13 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from judge.errors import InputError
+from judge.ratings.layout import TEXTS
 from judge.records import Problem
 from judge.tables.columns import Columns
 from judge.tables.ids import IdColumns
 from judge.tables.rows import Table
 from judge.tables.values import as_text
-
-TEXTS = ("title", "category", "description")
 
 
 def read_texts(path: Path, mapping: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:

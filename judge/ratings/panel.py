@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from judge.ratings.layout import DESCRIBED, Layout
+from judge.ratings.reader import Ratings, read_ratings
+from judge.records import Rating
 from judge.run.lookup import find_one
 
 Floats = npt.NDArray[np.float64]
-
-FACETS = ("kind", "category", "locale", "language", "traffic")
-"""What a file may say of a pair beside its grade: the segments of a report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,11 @@ class Panel:
     """(rater, unit) to the clause they invoked. The rater -1 is gold."""
     times: Floats
     """Shape (raters, units): when each rating was given, in seconds since 1970."""
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    """Rows of the file that could not be used, by what is wrong with them."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Grades and rows of the file that could not be used, by what is wrong with them."""
 
-    def of(self, query_id: str, query: str, candidate_id: str) -> list[dict[str, Any]]:
-        """Who gave what to a pair: `rater, grade, clause, time` (seconds since 1970), the adjudicated grade last.
+    def of(self, query_id: str, query: str, candidate_id: str) -> list[Rating]:
+        """Who gave what to a pair, the adjudicated grade last.
 
         The pair is found as `judge.run.lookup` finds pairs.
         """
@@ -57,13 +58,17 @@ class Panel:
             return []
         rows = [(index, rater, self.grades[index, unit]) for index, rater in enumerate(self.raters)]
         rows += [] if self.gold is None else [(-1, self.gold_name or "gold", self.gold[unit])]
+        pair = self.units[unit]
         return [
-            {
-                "rater": rater,
-                "grade": int(grade),
-                "clause": self.clauses.get((index, unit)),
-                "time": None if index < 0 or np.isnan(self.times[index, unit]) else float(self.times[index, unit]),
-            }
+            Rating(
+                pair.query_id,
+                pair.query,
+                pair.candidate_id,
+                rater,
+                int(grade),
+                self.clauses.get((index, unit)),
+                None if index < 0 or np.isnan(self.times[index, unit]) else float(self.times[index, unit]),
+            )
             for index, rater, grade in rows
             if not np.isnan(grade)
         ]
@@ -82,6 +87,55 @@ class Panel:
     def others(self, rater: int) -> Floats:
         """The ratings of everybody else, shape (raters - 1, units)."""
         return np.delete(self.grades, rater, axis=0)
+
+
+def read_panel(path: Path, layout: Layout, values: Sequence[int], name: str | None = None) -> Panel:
+    """Read a file of ratings as a panel.
+
+    Raises:
+        InputError: The file, a row or a grade cannot be used.
+    """
+    return as_panel(read_ratings(path, layout, values, name, described=True))
+
+
+def as_panel(ratings: Ratings) -> Panel:
+    """Ratings that were read with what the file says of their pairs; gold is no rater."""
+    table, gold_name = ratings.table, ratings.layout.gold
+    _, first, unit = np.unique(table["unit"].to_numpy(), return_index=True, return_inverse=True)
+    units = [
+        Unit(row["query_id"], row["query"], row["candidate_id"], _filled(row, DESCRIBED))
+        for row in table.select(["query_id", "query", "candidate_id", *DESCRIBED]).take(first).to_pylist()
+    ]
+    place = {name: index for index, name in enumerate(ratings.raters)}
+    whose = np.array([place.get(name, -1) for name in table["rater"].to_pylist()], dtype=np.int64)
+    given = table["grade"].to_numpy().astype(np.float64)
+    grades, times = np.full((2, len(place), len(units)), np.nan)
+    gold = np.full(len(units), np.nan)
+    people = whose >= 0
+    grades[whose[people], unit[people]] = given[people]
+    times[whose[people], unit[people]] = table["time"].to_numpy()[people]
+    gold[unit[~people]] = given[~people]
+    clauses = {
+        (int(whose[index]), int(unit[index])): clause
+        for index, clause in enumerate(table["clause"].to_pylist())
+        if clause
+    }
+    return Panel(
+        file=ratings.file,
+        values=ratings.scale.values,
+        units=units,
+        raters=ratings.raters,
+        grades=grades,
+        gold=None if gold_name is None else gold,
+        gold_name=gold_name,
+        clauses=clauses,
+        times=times,
+        left_out=ratings.left_out,
+    )
+
+
+def _filled(row: Mapping[str, str | None], names: Sequence[str]) -> dict[str, str]:
+    return {name: text for name in names if (text := row[name])}
 
 
 def majority(grades: Floats) -> Floats:

@@ -41,7 +41,7 @@ def aggregate(
     """
     from judge.ratings.aggregate import aggregate as combine
     from judge.ratings.aggregate import check, write
-    from judge.ratings.reader import read_ratings
+    from judge.ratings.panel import read_panel
 
     policy = guidelines.load_guideline(guideline)
     check(method, out)
@@ -49,18 +49,18 @@ def aggregate(
     known = guidelines.known_grades(layout.grades or None, policy)
     layout = replace(layout, grades=known, skip_bad_rows=skip_bad_rows)
     with input_file(ratings) as (path, name):
-        panel = read_ratings(path, layout, policy.values, name)
+        panel = read_panel(path, layout, policy.values, name)
     found = combine(panel, method)
     written = write(panel, found, out, overwrite=overwrite)
     tied = int(found.tied[found.ratings > 0].sum())
     counts = {str(value): int((found.grades == value).sum()) for value in policy.values}
-    skipped = {"skipped_rows": dict(panel.skipped), "scale_note": ends_note(panel.occurring, policy.values)}
+    skipped = {"left_out": dict(panel.left_out), "scale_note": ends_note(panel.occurring, policy.values)}
     if json:
         show_json({"out": str(out), "method": method, "pairs": written, "tied": tied, "grades": counts} | skipped)
         return
     names = {str(grade.value): grade.name for grade in policy.grades}
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
-    show_left_out(panel.skipped)
+    show_left_out(panel.left_out)
     show_ends(panel.occurring, policy.values)
     show("", f"{method} of {counted(len(panel.raters), 'rater')} in {out}")

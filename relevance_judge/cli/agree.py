@@ -27,7 +27,7 @@ from relevance_judge.cli.output import show, show_ends, show_json, show_left_out
 
 if TYPE_CHECKING:
     from audit.agreement.agree import Report
-    from judge.ratings.reader import Layout
+    from judge.ratings.layout import Layout
 
 NAMES = {
     "accuracy": "accuracy",
@@ -135,7 +135,7 @@ def read_layout(
     map_: list[str] | None, rating: str | None, grades: str | None, raters: str | None, gold: str | None
 ) -> "Layout":
     """The options that say what a file of ratings holds."""
-    from judge.ratings.reader import Layout
+    from judge.ratings.layout import Layout
 
     names = [name.strip() for name in (raters or "").split(",") if name.strip()]
     if len(set(names)) < len(names):
@@ -159,7 +159,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f"; {document['not_in_run']:,} are not in the run" if document["not_in_run"] else "")
         + (f"; {tied:,} tied, without a majority, left out" if tied else ""),
     )
-    show_left_out(document["skipped_rows"])
+    show_left_out(document["left_out"])
     show_ends(found.panel.occurring, document["grades"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from finetune.held_out import Joined
     from judge.calibration.calibrate import Calibration
     from judge.labelling.config import Tuned
-    from judge.ratings.rated import Ratings
+    from judge.ratings.layout import Layout
     from judge.run.store import Run
-
-RATING_COLUMNS = ("query", "candidate_id", "query_id", "grade", "rater")
 
 
 def calibrate(
@@ -56,8 +54,7 @@ def calibrate(
     from judge.errors import InputError
     from judge.files import write_whole
     from judge.labelling.config import FILE, read_tuned
-    from judge.pairs.stage import Source
-    from judge.ratings.rated import Ratings
+    from judge.ratings.layout import Layout
     from judge.run.store import Run
 
     opened, target = Run.open(run), out or run / "calibration.json"
@@ -68,8 +65,8 @@ def calibrate(
     if tuned and adapter and not _made(opened, tuned, adapter):
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
     names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
-    source = Source(ratings, None, read_map(map_, rating), need_text=False, skip_bad_rows=skip_bad_rows)
-    found, joined, left_out = _fit(opened, Ratings(source, names), read_grades(grades))
+    layout = Layout(read_map(map_, rating), read_grades(grades) or {}, names, skip_bad_rows=skip_bad_rows)
+    found, joined, left_out = _fit(opened, ratings, layout)
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
     occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
     kept = target.resolve() == (run / "calibration.json").resolve()
@@ -105,27 +102,21 @@ def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
     )
 
 
-def _fit(
-    run: "Run", ratings: "Ratings", grades: dict[str, int] | None
-) -> tuple["Calibration", "Joined", Mapping[str, int]]:
-    import tempfile
-
+def _fit(run: "Run", ratings: Path, layout: "Layout") -> tuple["Calibration", "Joined", Mapping[str, int]]:
     from finetune.held_out import join
     from judge.calibration.calibrate import DECIDING
     from judge.calibration.calibrate import calibrate as fit
     from judge.fingerprint import file_digest
-    from judge.ratings.rated import read_rated
-    from judge.tables.columns import Columns
+    from judge.ratings.rated import rated_pairs
+    from judge.ratings.reader import read_ratings
     from judge.words.guideline import Guideline, known_grades
 
-    policy, given = Guideline.model_validate(run.manifest.guideline), ratings.source
-    # Texts may be mapped as for labelling: the run brings them, so here they are known names and no more.
-    Columns(given.mapping, [*RATING_COLUMNS, "locale", *(field.name for field in policy.fields)])
-    narrow = {key: columns for key, columns in given.mapping.items() if key in RATING_COLUMNS}
-    with input_file(given.pairs) as (path, name), tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        source = replace(given, pairs=path, mapping=narrow, grades=known_grades(grades, policy), name=name)
-        read = read_rated(replace(ratings, source=source), policy, Path(scratch))
-        joined = join(run, read.rated)
+    policy = Guideline.model_validate(run.manifest.guideline)
+    layout.check(policy)
+    known = replace(layout, grades=known_grades(layout.grades or None, policy))
+    with input_file(ratings) as (path, name):
+        read = read_ratings(path, known, policy.values, name)
+        joined = join(run, rated_pairs(read))
         found = fit(joined.logprobs, joined.shares, joined.queries, file_digest(path))
     made = run.manifest.parts
     deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING

@@ -72,7 +72,7 @@ def finetune(
     from finetune.merge import check_free
     from finetune.merge import merge as write_merged
     from judge.pairs.stage import Source
-    from judge.ratings.rated import Ratings
+    from judge.ratings.rated import RatingsFile
 
     check()
     if merge:
@@ -87,7 +87,7 @@ def finetune(
             mapping = read_mapping(map_, rating)
             source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
             names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
-            prepared = prepare(Lesson(Ratings(source, names), policy, base, chosen))
+            prepared = prepare(Lesson(RatingsFile(source, names), policy, base, chosen))
         say(f"teaching {prepared.base.name} {len(prepared.lessons.train):,} pairs")
         with progress("teaching", prepared.steps) as advance:
             tuned = teach(prepared, out, Watch(advance, _show_look))

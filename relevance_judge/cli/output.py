@@ -9,7 +9,6 @@ from typing import Any
 import typer
 
 from judge.files import dump_json
-from judge.records import counted
 from judge.run.summary import Summary
 from judge.tables.scale import ends_note
 
@@ -97,9 +96,9 @@ def usage_rows(usage: Mapping[str, int | float | None] | None) -> list[tuple[str
 
 
 def show_left_out(kinds: Mapping[str, int]) -> None:
-    """Rows of ratings that were skipped, by what is wrong with them."""
+    """What is wrong with grades and rows of ratings that were skipped."""
     for what, count in kinds.items():
-        show(f"  left out: {counted(count, 'row')} × {what}")
+        show(f"  left out: {count:,} × {what.replace('_', ' ')}")
 
 
 def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:

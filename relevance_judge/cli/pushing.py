@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from judge.export import Selection
     from judge.export.hub import Published
     from judge.export.hub.facts import Agreement
-    from judge.ratings.reader import Layout
+    from judge.ratings.layout import Layout
     from judge.run.store import Run
 
 Push = Annotated[

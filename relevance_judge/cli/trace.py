@@ -67,14 +67,15 @@ def trace(
 def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str, Any]]:
     from dataclasses import replace
 
-    from judge.ratings.reader import read_ratings
+    from judge.ratings.panel import read_panel
     from judge.words.guideline import Guideline, known_grades
 
     guideline = Guideline.model_validate(run.manifest.guideline)
     known = replace(layout, grades=known_grades(layout.grades or None, guideline))
     with input_file(file) as (path, name):
-        panel = read_ratings(path, known, guideline.values, name)
-    return panel.of(found.query_id, found.query or "", found.candidate_id)
+        panel = read_panel(path, known, guideline.values, name)
+    given = panel.of(found.query_id, found.query or "", found.candidate_id)
+    return [{name: getattr(rating, name) for name in ("rater", "grade", "clause", "time")} for rating in given]
 
 
 def _show(found: "Trace") -> None:

@@ -1,6 +1,7 @@
 """`judge validate`: read everything, load no model."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,6 @@ from judge.words import guideline as guidelines
 from relevance_judge.cli.agree import Gold, Raters, read_layout
 from relevance_judge.cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_map
 from relevance_judge.cli.output import reading_notes, show, show_json, show_table
-from relevance_judge.cli.rated import check_ratings
 from relevance_judge.cli.serving import JudgeGuideline, JudgeName, default_judge
 
 SHOWN = 12
@@ -47,6 +47,7 @@ def validate(
     from judge.labelling.config import Wishes, find_manner
     from judge.models.model import check_name
     from judge.pairs.stage import Source, stage
+    from judge.ratings.reader import stage_ratings
 
     rated = any((rating, raters, gold, grades))
     if judge is None and (rated or guideline):
@@ -58,7 +59,10 @@ def validate(
         source, differ = Source(path, catalogue, read_map(map_, rating), name=name), 0
         if rated:
             layout = read_layout(map_, rating, grades, raters, gold)
-            staged, differ = check_ratings(source, layout, policy, Path(folder))
+            layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
+            source = replace(source, need_text=False)
+            staged, read = stage_ratings(source, layout, policy, Path(folder), Path(folder))
+            differ = read.settled.differ
         else:
             staged = stage(source, policy, Path(folder))
     error = staged.scale.error() if staged.scale else None

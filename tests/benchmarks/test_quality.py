@@ -13,7 +13,7 @@ import quality
 from rated_sets import RATERS, Item, folds, read, write_ratings
 
 from judge.pairs.stage import Source
-from judge.ratings.rated import Ratings, read_rated
+from judge.ratings.rated import RatingsFile, read_rated
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_benchmarks_ratings_are_read_by_finetune(items, guideline, tmp_path)
     rated = [Item(i.query, i.candidate_id, i.texts, 2, {RATERS[0]: 2, RATERS[2]: 1}) for i in items[:3]] + items[3:9]
     write_ratings(rated, tmp_path / "r.jsonl")
     found = read_rated(
-        Ratings(Source(tmp_path / "r.jsonl", grades={"0": 0, "1": 1, "2": 2}), RATERS[::2]), guideline, tmp_path
+        RatingsFile(Source(tmp_path / "r.jsonl", grades={"0": 0, "1": 1, "2": 2}), RATERS[::2]), guideline, tmp_path
     ).rated
     assert len(found) == 9
     assert sum(len(item.votes) for item in found) == 3 * 2 + 6

@@ -20,7 +20,7 @@ from judge.fingerprint import Fingerprint
 from judge.labelling.config import read_tuned
 from judge.models.model import find_model
 from judge.pairs.stage import Source
-from judge.ratings.rated import Ratings, read_rated
+from judge.ratings.rated import RatingsFile, read_rated
 from judge.run.store import Run
 from judge.statistics import reliability
 from judge.words.guideline import known_grades, load_guideline
@@ -256,7 +256,7 @@ def test_an_id_that_is_another_querys_in_the_run_is_none_of_it(main, rated_file,
     run, policy = Run.open(tmp_path / "run"), load_guideline()
     grades = known_grades(None, policy)
     source = Source(tmp_path / "ratings.csv", grades=grades, need_text=False)
-    joined = join(run, read_rated(Ratings(source, []), policy, tmp_path).rated)
+    joined = join(run, read_rated(RatingsFile(source, []), policy, tmp_path).rated)
     chances = dict(run.query("SELECT p.query, l.probabilities FROM labels l JOIN pairs p USING (row)"))
     assert joined.missing == 0
     assert np.exp(joined.logprobs) == pytest.approx(np.array([chances[query] for query in queries]))
@@ -269,7 +269,7 @@ def test_wrong_ratings_are_refused_or_left_out_and_counted(main, rated_file, tmp
     refused = main("calibrate", "plain", "bad.csv", "--out", "other.json", code=2)
     assert "unknown grade '?'" in refused.err
     found = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "other.json", "--json").json
-    assert (plain["left_out"], found["left_out"]) == ({}, {"unknown grade": 1, "empty query": 1})
+    assert (plain["left_out"], found["left_out"]) == ({}, {"unknown_grade": 1, "empty_query": 1})
     assert found["after"] == plain["after"]
     said = main("calibrate", "plain", "bad.csv", "--skip-bad-rows", "--out", "third.json").out
-    assert "left out: 1 row × unknown grade" in said
+    assert "left out: 1 × unknown grade" in said

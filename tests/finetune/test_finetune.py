@@ -22,7 +22,7 @@ from judge.files import write_whole
 from judge.labelling.config import read_tuned
 from judge.labelling.label import read_pairs
 from judge.pairs.stage import Source, stage
-from judge.ratings.rated import Ratings
+from judge.ratings.rated import RatingsFile
 from judge.words.prompt import PromptBuilder
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ VALUES = {"0": 0, "1": 1, "2": 2}
 @pytest.fixture
 def prepared(tiny_base, rated_file, guideline):
     config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, hostile=0, respelt=0)
-    return prepare(Lesson(Ratings(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
+    return prepare(Lesson(RatingsFile(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
 
 
 def taught(main, tiny_base, rated_file, quick, *more, out="ours"):

@@ -20,7 +20,7 @@ from finetune.warm import warm_pairs
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.pairs.stage import Source
-from judge.ratings.rated import Ratings, read_rated
+from judge.ratings.rated import RatingsFile, read_rated
 from judge.records import query_key
 from judge.words.overlap import words
 from judge.words.prompt import PromptBuilder
@@ -31,7 +31,7 @@ GRADES = {"0": 0, "1": 1, "2": 2}
 
 def read(path, guideline, tmp_path, **more):
     raters = more.pop("raters", ())
-    return read_rated(Ratings(Source(path, grades=GRADES, **more), raters), guideline, tmp_path).rated
+    return read_rated(RatingsFile(Source(path, grades=GRADES, **more), raters), guideline, tmp_path).rated
 
 
 def write(path, text):
@@ -69,9 +69,14 @@ LONG = "query,candidate_id,title,rater,grade\n"
 @pytest.mark.parametrize(
     ("text", "raters", "message", "left_out"),
     [
-        (LONG + "lamp,1,Lamp,ann,2\nlamp,1,Lamp,ann,0\n", (), "row 2: 'ann' gave this pair", "another grade before"),
-        (LONG + "lamp,1,Lamp,ann,2\nlamp,2,Bulb,,0\n", (), "row 2: has a grade and no rater", "no rater"),
-        (LONG.encode() + b"lamp,1,Lamp,ann,2\nlamp,2,Bulb,Andr\xe9,0\n", (), "row 2: has a grade and no", "no rater"),
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,1,Lamp,ann,0\n", (), "row 2 .*'ann' gave this pair", "conflicting_grade"),
+        (LONG + "lamp,1,Lamp,ann,2\nlamp,2,Bulb,,0\n", (), "row 2 .*'rater': is empty", "missing_rater"),
+        (
+            LONG.encode() + b"lamp,1,Lamp,ann,2\nlamp,2,Bulb,Andr\xe9,0\n",
+            (),
+            "row 2 .*'rater': is not UTF-8",
+            "wrong_encoding",
+        ),
         (LONG + "lamp,1,Lamp,ann,2\nlamp,2,Bulb,ben,0\n", ("ann", "bem"), "holds no grade of 'bem'", None),
         ("query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,\n", ("ann", "ben"), "holds no grade of 'ben'", None),
     ],
@@ -83,7 +88,7 @@ def test_a_rater_who_says_two_things_or_nobody_is_refused_or_left_out(
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message):
         read(path, guideline, tmp_path, raters=raters)
-    given = Ratings(Source(path, grades=GRADES, skip_bad_rows=True), raters)
+    given = RatingsFile(Source(path, grades=GRADES, skip_bad_rows=True), raters)
     if left_out is None:
         with pytest.raises(InputError, match=message):
             read_rated(given, guideline, tmp_path)
@@ -96,7 +101,7 @@ def test_a_rater_who_says_two_things_or_nobody_is_refused_or_left_out(
 def test_raters_that_are_no_names_are_not_one_rater(tmp_path, guideline):
     row = {"query": "lamp", "title": "Lamp", "grade": 1, "rater": {"id": 7}}
     path = write(tmp_path / "r.jsonl", "".join(json.dumps({**row, "candidate_id": n}) + "\n" for n in range(3)))
-    with pytest.raises(InputError, match="row 1: has a grade and no rater"):
+    with pytest.raises(InputError, match=r"row 1 .*'rater': is an object"):
         read(path, guideline, tmp_path)
 
 
@@ -104,18 +109,18 @@ def test_a_candidate_that_the_catalogue_lacks_is_counted_once(tmp_path, guidelin
     path = write(tmp_path / "r.csv", "query,candidate_id,grade\nlamp,1,2\nlamp,9,1\n")
     catalogue = write(tmp_path / "c.csv", "candidate_id,title\n1,Lamp\n")
     source = Source(path, catalogue, grades=GRADES, skip_bad_rows=True)
-    assert read_rated(Ratings(source), guideline, tmp_path).left_out == {"not in catalogue": 1}
+    assert read_rated(RatingsFile(source), guideline, tmp_path).left_out == {"not_in_catalogue": 1}
 
 
-def test_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
+def test_cells_and_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
     path = write(
         tmp_path / "r.csv",
         "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,?,?\nsofa,3,,0,1\n,4,Bed,1,1\nsofa,5,Bed,,\n",
     )
     source = Source(path, grades=GRADES, skip_bad_rows=True)
-    found = read_rated(Ratings(source, ["ann", "ben"]), guideline, tmp_path)
+    found = read_rated(RatingsFile(source, ["ann", "ben"]), guideline, tmp_path)
     assert [dict(r.votes) for r in found.rated] == [{"ann": 2, "ben": 1}]
-    assert found.left_out == {"unknown grade": 1, "no text": 1, "empty query": 1}
+    assert found.left_out == {"unknown_grade": 2, "no_text": 1, "empty_query": 1}
 
 
 def test_targets_by_hand():
@@ -433,7 +438,7 @@ HEAD = "query,candidate_id,title,grade\n"
         (HEAD + "lamp,1,Lamp,7\n", (), "unknown grade '7'"),
         (HEAD + "lamp,1,Lamp,E\n", ("--grades", "E=5"), "has no grade 5"),
         (HEAD + "lamp,1,Lamp,2\nlamp,2,,1\n", (), "r.csv, row 2: the candidate has no text"),
-        (HEAD + "lamp,1,Lamp,\n", (), "no pair has a grade"),
+        (HEAD + "lamp,1,Lamp,\n", (), "holds no grade"),
         (HEAD + "lamp,1,Lamp,2\n", ("--raters", "ann"), "missing column 'ann'"),
         (HEAD + "lamp,1,Lamp,2\n", ("--template", "judge.v9"), "no template"),
         (HEAD + "".join(f"q{i},{i},Lamp,{i % 3}\n" for i in range(40)), ("--base", "no-such"), "no judge 'no-such'"),

@@ -122,7 +122,7 @@ def test_the_command_writes_ties_without_a_grade(ratings, tmp_path):
         "pairs": 3,
         "tied": 1,
         "grades": {"0": 0, "1": 1, "2": 1},
-        "skipped_rows": {},
+        "left_out": {},
         "scale_note": None,
     }
     rows = pq.read_table(out).to_pylist()
@@ -173,9 +173,9 @@ def test_bad_rows_are_left_out_and_counted_where_that_is_asked(main, tmp_path):
     (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade\na,1,ann,2\na,1,ben,2\na,2,ann,?\n")
     assert "unknown grade '?'" in main("aggregate", "r.csv", "--out", "o.csv", code=2).err
     found = main("aggregate", "r.csv", "--out", "o.csv", "--skip-bad-rows", "--json").json
-    assert (found["pairs"], found["skipped_rows"]) == (1, {"unknown grade": 1})
+    assert (found["pairs"], found["left_out"]) == (1, {"unknown_grade": 1})
     said = main("aggregate", "r.csv", "--out", "p.csv", "--skip-bad-rows").out
-    assert "left out: 1 row × unknown grade" in said
+    assert "left out: 1 × unknown grade" in said
 
 
 def test_an_id_that_begins_with_a_quote_is_found_again_by_what_reads_the_csv(main, tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from judge.errors import InputError
-from judge.ratings.panel import majority
-from judge.ratings.reader import Layout, read_ratings
+from judge.ratings.layout import Layout
+from judge.ratings.panel import majority, read_panel
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 LONG = """query,candidate_id,rater,grade,clause,time,kind
@@ -23,7 +23,7 @@ lamp,P3,,,,en
 def read(tmp_path, text, name="ratings.csv", **layout):
     path = tmp_path / name
     path.write_text(text)
-    return read_ratings(path, Layout(**({"grades": GRADES} | layout)), (0, 1, 2), name)
+    return read_panel(path, Layout(**({"grades": GRADES} | layout)), (0, 1, 2), name)
 
 
 def test_a_long_file(tmp_path):
@@ -104,18 +104,27 @@ def test_bad_rows_are_refused_or_counted_and_left_out_whole(main, tmp_path):
     assert "row 5" in main("agree", "all.csv", code=2).err, "what is no grade is told first, all of it"
     found = main("agree", "all.csv", "--skip-bad-rows", "--json").json
     clean = main("agree", "good.csv", "--json").json
-    kinds = ("another grade before", "unknown grade", "no query", "no candidate id", "no rater", "no time")
-    assert found.pop("skipped_rows") == dict.fromkeys(kinds, 1)
-    assert clean.pop("skipped_rows") == {}
+    kinds = (
+        *("conflicting_grade", "unknown_grade", "empty_query", "missing_candidate_id", "missing_rater"),
+        "not_a_time",
+    )
+    assert found.pop("left_out") == dict.fromkeys(kinds, 1)
+    assert clean.pop("left_out") == {}
     assert {**found, "ratings": ""} == {**clean, "ratings": ""}
     shown = main("agree", "all.csv", "--skip-bad-rows", "--report", "r.html").out
-    assert "left out: 1 row × unknown grade" in shown
-    assert "1 rows with unknown grade" in (tmp_path / "r.html").read_text()
+    assert "left out: 1 × unknown grade" in shown
+    assert "1 × unknown grade" in (tmp_path / "r.html").read_text()
 
 
-def test_a_wide_row_with_one_bad_grade_gives_none(main, tmp_path):
-    rows = ["query,candidate_id,ann,ben", "lamp,p1,2,2", "lamp,p2,1,x", "lamp,p3,0,1", "lamp,p3,0,2", "sofa,p4,1,1"]
-    (tmp_path / "wide.csv").write_text("\n".join(rows) + "\n")
-    found = main("agree", "wide.csv", "--raters", "ann,ben", "--skip-bad-rows", "--json").json
-    assert found["n"] == 3
-    assert found["skipped_rows"] == {"unknown grade": 1, "another grade before": 1}
+def test_a_bad_cell_of_a_wide_row_costs_the_cell_alone(main, tmp_path):
+    rows = ["query,candidate_id,ann,ben", "lamp,p1,2,2", "lamp,p2,1,unrateable", "lamp,p3,0,1", "lamp,p3,0,2"]
+    (tmp_path / "wide.csv").write_text("\n".join([*rows, "sofa,,1,1", "sofa,p4,1,1"]) + "\n")
+    panel = read_panel(
+        tmp_path / "wide.csv", Layout(grades=GRADES, raters=("ann", "ben"), skip_bad_rows=True), (0, 1, 2)
+    )
+    # Ann's 1 of p2 stands although Ben wrote a word; of p3, Ann repeats herself and Ben contradicts himself; the row
+    # without a candidate is one bad row, whatever it holds.
+    np.testing.assert_array_equal(panel.grades, [[2, 1, 0, 1], [2, np.nan, 1, 1]])
+    assert panel.left_out == {"unknown_grade": 1, "conflicting_grade": 1, "missing_candidate_id": 1}
+    told = main("aggregate", "wide.csv", "--raters", "ann,ben", "--skip-bad-rows", "--out", "o.csv", "--json").json
+    assert (told["pairs"], told["left_out"]) == (4, dict(panel.left_out))

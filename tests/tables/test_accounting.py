@@ -255,7 +255,7 @@ def test_mixed_ends_and_quotes_in_ratings_and_decisions_keep_every_grade(main, t
     ends = ["\r\n", "\n", "\r", "\r\n\r\n", "\n", "\r", ""]
     (tmp_path / "r.tsv").write_bytes("".join(map("".join, zip(rows, ends, strict=True))).encode())
     found = main("agree", "r.tsv", "--json").json
-    assert (found["rated"], found["n"], found["skipped_rows"]) == (3, 3, {})
+    assert (found["rated"], found["n"], found["left_out"]) == (3, 3, {})
     # They give two of three pairs the same grade.
     assert found["accuracy"]["value"] == pytest.approx(2 / 3)
     main("aggregate", "r.tsv", "--out", "gold.csv")

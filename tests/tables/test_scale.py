@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from judge.errors import InputError
-from judge.pairs.stage import Source, stage
-from judge.ratings.reader import Layout, read_ratings
+from judge.pairs.stage import Source
+from judge.ratings.layout import Layout
+from judge.ratings.panel import read_panel
+from judge.ratings.reader import stage_ratings
 from judge.run.store import Run
 from judge.tables.rows import Row, Table
 from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
@@ -290,8 +292,9 @@ def test_a_row_that_is_bad_otherwise_tells_the_scale_as_well(main, tmp_path, gui
     for verb in ("import", "aggregate"):
         assert "'3' (1 time)" in main(verb, "r.csv", "--out", f"{verb}.csv", "--skip-bad-rows", code=2).err
     with pytest.raises(InputError, match="another scale"):
-        read_ratings(path, Layout(grades=PLAIN, skip_bad_rows=True), VALUES)
-    staged = stage(Source(path, grades=PLAIN, need_text=False), guideline, tmp_path)
+        read_panel(path, Layout(grades=PLAIN, skip_bad_rows=True), VALUES)
+    source = Source(path, need_text=False)
+    staged, _ = stage_ratings(source, Layout(grades=PLAIN), guideline, tmp_path, tmp_path)
     with pytest.raises(InputError, match="another scale"):
         staged.refuse(skip_bad_rows=True)
 
@@ -303,7 +306,7 @@ def test_words_are_all_named_or_left_out_and_counted(main, tmp_path):
         told = main(verb[0], "r.csv", *verb[1:], code=2).err
         assert "'E' (2 times), 'unrateable' (1 time)" in told
     found = main("aggregate", "r.csv", "--out", "o.csv", "--skip-bad-rows", "--json").json
-    assert (found["pairs"], found["skipped_rows"]) == (2, {"unknown grade": 3})
+    assert (found["pairs"], found["left_out"]) == (2, {"unknown_grade": 3})
     with (tmp_path / "o.csv").open() as stream:
         assert [(row["candidate_id"], row["grade"]) for row in csv.DictReader(stream)] == [("c1", "0"), ("c6", "2")]
     kept = main("import", "r.csv", "--out", "run", "--skip-bad-rows", "--json").json

@@ -1,0 +1,79 @@
+"""Which pair a row is about: `query`, `candidate_id` and `query_id` of any row that names a pair."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from judge.records import Problem, query_key
+from judge.tables.ids import IDS, as_id
+from judge.tables.rows import Row, Table
+from judge.tables.values import as_text
+from judge.words.normalise import same_words
+
+NAMES = ("query", "candidate_id", "query_id")
+PLAIN: Mapping[str, str] = {}
+_same_words = lru_cache(1024)(same_words)
+
+
+class Identity(NamedTuple):
+    """The pair of a row."""
+
+    query_id: str
+    query: str
+    candidate_id: str
+
+    @property
+    def words(self) -> str:
+        """What must be equal for two queries of one `query_id` to be the same query."""
+        return _same_words(self.query)
+
+
+def read_texts(
+    table: Table, row: Row, found: Mapping[str, str], names: Sequence[str], joins: Mapping[str, str] = PLAIN
+) -> dict[str, str | None] | Problem:
+    """A row's texts by our names, null where there is none; a problem where one is no text. Those that identify a pair
+    are without the white space around them. `found` has the row's columns by our names, and `joins` says what stands
+    between the parts of a list."""
+    texts: dict[str, str | None] = dict.fromkeys(names)
+    for name in names:
+        column = found.get(name)
+        if column is None:
+            continue
+        try:
+            value = row.values[column]
+            texts[name] = as_id(value) if name in IDS else as_text(value, joins.get(name, ", "))
+        except ValueError as error:
+            kind = "wrong_encoding" if "UTF-8" in str(error) else "not_text"
+            fix = "save the file as UTF-8" if kind == "wrong_encoding" else "give text, a number, or a list of them"
+            return table.problem(kind, str(error), fix, row.number, row.line, column)
+    for name in NAMES:
+        if text := texts.get(name):
+            texts[name] = text.strip() or None
+    return texts
+
+
+def missing(
+    table: Table, row: Row, found: Mapping[str, str], texts: Mapping[str, str | None], names: Sequence[str]
+) -> Problem | None:
+    """The first of some names that a row has no text for."""
+    for name in names:
+        if texts[name] is not None:
+            continue
+        column = found.get(name)
+        if column is None:
+            message = f"missing; the row has {', '.join(map(str, list(row.values)[:12])) or 'nothing'}"
+            fix = f"add it, or name the key to use with --map {name}=KEY"
+            return table.problem(f"missing_{name}", message, fix, row.number, row.line, name)
+        kind = "empty_query" if name == "query" else f"missing_{name}"
+        return table.problem(kind, "is empty", "fill it in, or leave the row out", row.number, row.line, column)
+    return None
+
+
+def identify(table: Table, row: Row, found: Mapping[str, str], texts: Mapping[str, str | None]) -> Identity | Problem:
+    """The pair that a row's texts name. A file with query ids must have them all: one query would else go by two
+    names. Without them, the query's text makes the id."""
+    has_id = "query_id" in found
+    if problem := missing(table, row, found, texts, NAMES if has_id else NAMES[:2]):
+        return problem
+    query, candidate_id = str(texts["query"]), str(texts["candidate_id"])
+    return Identity(texts["query_id"] or query_key(query), query, candidate_id)

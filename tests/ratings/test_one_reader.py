@@ -1,0 +1,268 @@
+"""One file of ratings, every verb: the same pairs, the same grades, and the same rows set aside."""
+
+import json
+from collections import Counter
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.engagement.labelled import Ratings as PeoplesGrades
+from audit.engagement.labelled import _people
+from judge.errors import InputError
+from judge.pairs.stage import Source
+from judge.ratings.layout import Layout
+from judge.ratings.panel import read_panel
+from judge.ratings.rated import RatingsFile, rated_pairs, read_rated
+from judge.ratings.reader import read_ratings, stage_ratings
+from judge.records import Rating, query_key
+from judge.run.store import Run
+
+GRADES = {"0": 0, "1": 1, "2": 2}
+VALUES = (0, 1, 2)
+
+SINGLE = (
+    "one.csv",
+    """query,candidate_id,grade,time,title
+lamp,p1,2,,Lamp
+ lamp ,p1 ,2.0,,Lamp
+lamp,p2,1,2026-09-07,Lamp
+lamp,p2,0,,Lamp
+lamp,p3,unrateable,,Lamp
+,p4,1,,Lamp
+lamp,,1,,Lamp
+lamp,p5,,,Lamp
+sofa,p1,0,1788771601,Lamp
+sofa,p6,1,noon,Lamp
+""",
+    # Row 2 repeats row 1: the space around it and the `.0` say nothing. Row 4 contradicts row 3, 8 has no grade.
+    {("lamp", "p1"): {2}, ("lamp", "p2"): {1}, ("sofa", "p1"): {0}},
+    {"conflicting_grade": 1, "unknown_grade": 1, "empty_query": 1, "missing_candidate_id": 1, "not_a_time": 1},
+    {"repeat": 1, "no_grade": 1},
+)
+WITH_IDS = (
+    "ids.csv",
+    """query_id,query,candidate_id,grade,title
+q1,sofa,p1,,Lamp
+q1,lamp,p1,2,Lamp
+q1,sofa,p2,1,Lamp
+,lamp,p3,1,Lamp
+q2,lamp,p1,0,Lamp
+""",
+    # The first row gives no grade, so it does not say what q1 is. Two ids of the same words are two queries.
+    {("lamp", "p1"): {2, 0}},
+    {"conflicting_query": 1, "missing_query_id": 1},
+    {"no_grade": 1},
+)
+LONG = (
+    "long.csv",
+    """query,candidate_id,rater,grade,title
+lamp,p1,ann,2,Lamp
+lamp,p1,ben,2,Lamp
+lamp,p2,ann,1,Lamp
+lamp,p2,,1,Lamp
+lamp,p2,ann,0,Lamp
+lamp,p1, ann ,2,Lamp
+lamp,p3,ben,0,Lamp
+lamp,p4,,,Lamp
+""",
+    {("lamp", "p1"): {2}, ("lamp", "p2"): {1}, ("lamp", "p3"): {0}},
+    {"missing_rater": 1, "conflicting_grade": 1},
+    {"repeat": 1, "no_grade": 1},
+)
+LINES = (
+    "lines.jsonl",
+    "\n".join(
+        [
+            *(json.dumps({"query": "lamp", "candidate_id": 7.0, "grade": 2, "title": "Lamp"}) for _ in range(2)),
+            json.dumps({"query": "lamp", "candidate_id": "p2", "grade": {"is": 1}, "title": "Lamp"}),
+            json.dumps({"query": {"text": "lamp"}, "candidate_id": "p2", "grade": 1, "title": "Lamp"}),
+            json.dumps({"query": "lamp", "grade": 1, "title": "Lamp"}),
+            "[1",
+            json.dumps({"query": "lamp", "candidate_id": "p3", "title": "Lamp"}),
+            json.dumps({"query": "lamp", "candidate_id": "p4", "grade": "1", "title": "Lamp"}),
+        ]
+    )
+    + "\n",
+    {("lamp", "7"): {2}, ("lamp", "p4"): {1}},
+    {"unknown_grade": 1, "not_text": 1, "missing_candidate_id": 1, "invalid_json": 1},
+    {"repeat": 1, "no_grade": 1},
+)
+FILES = {file[0]: file for file in (SINGLE, WITH_IDS, LONG, LINES)}
+
+
+def of(items):
+    """Grades by the query's words and the candidate."""
+    found = {}
+    for query, candidate_id, grade in items:
+        found.setdefault((query, candidate_id), set()).add(grade)
+    return found
+
+
+def by_validate(path, main, guideline, tmp_path):
+    told = main("validate", path.name, "--rating", "grade", "--json", code=2).json
+    staged, read = stage_ratings(Source(path, need_text=False), Layout(grades=GRADES), guideline, tmp_path, tmp_path)
+    assert told["problems"] == dict(staged.kinds)
+    return of((r.query, r.candidate_id, r.grade) for r in read), told["problems"]
+
+
+def by_import(path, main, guideline, tmp_path):
+    main("import", path.name, "--out", "run", "--skip-bad-rows")
+    rows = Run.open(tmp_path / "run").query(
+        "SELECT p.query, p.candidate_id, l.grade, l.reason FROM labels l JOIN pairs p USING (row)"
+    )
+    wrong = Counter(reason.partition(":")[0] for *_, reason in rows if reason and ": " in reason)
+    return of(row[:3] for row in rows if row[2] is not None), dict(wrong)
+
+
+def by_aggregate(path, main, guideline, tmp_path):
+    told = main("aggregate", path.name, "--out", "o.parquet", "--skip-bad-rows", "--json").json
+    rows = pq.read_table(tmp_path / "o.parquet").to_pylist()
+    return of((row["query"], row["candidate_id"], row["grade"]) for row in rows), told["left_out"]
+
+
+def by_agree(path, main, guideline, tmp_path):
+    main("import", path.name, "--out", "run", "--skip-bad-rows")
+    told = main("agree", path.name, "--run", "run", "--skip-bad-rows", "--json").json
+    assert (told["accuracy"]["value"], told["not_in_run"]) == (1, 0)
+    panel = read_panel(path, Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    assert told["rated"] == len(panel.units)
+    given = [
+        (unit.query, unit.candidate_id, grade)
+        for index, unit in enumerate(panel.units)
+        for grade in panel.grades[:, index]
+        if grade == grade
+    ]
+    return of(given), told["left_out"]
+
+
+def by_calibrate(path, main, guideline, tmp_path):
+    read = read_ratings(path, Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    pairs = [(r.pair.query, r.pair.candidate_id, vote) for r in rated_pairs(read) for vote in r.votes.values()]
+    return of(pairs), read.left_out
+
+
+def by_finetune(path, main, guideline, tmp_path):
+    source = Source(path, grades=GRADES, skip_bad_rows=True)
+    read = read_rated(RatingsFile(source), guideline, tmp_path)
+    pairs = [(r.pair.query, r.pair.candidate_id, vote) for r in read.rated for vote in r.votes.values()]
+    return of(pairs), read.left_out
+
+
+VERBS = (by_validate, by_import, by_aggregate, by_agree, by_calibrate, by_finetune)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("name", FILES)
+def test_every_verb_reads_a_file_alike(name, verb, main, guideline, tmp_path):
+    _, text, pairs, wrong, _ = FILES[name]
+    (tmp_path / name).write_text(text)
+    assert verb(tmp_path / name, main, guideline, tmp_path) == (pairs, wrong)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_row_is_used_or_set_aside_once(name, tmp_path):
+    _, text, _, wrong, harmless = FILES[name]
+    (tmp_path / name).write_text(text)
+    found = read_ratings(tmp_path / name, Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    assert found.set_aside == wrong | harmless
+    # One grade a row: the file's own lines, without its header.
+    lines = len(text.splitlines()) - name.endswith("csv")
+    assert found.used + sum(found.set_aside.values()) == found.rows == lines
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_audit_reads_peoples_grades_as_an_import_does(name, main, tmp_path):
+    """An audit skips no rows: it refuses what an import leaves out, and reads what is left alike."""
+    _, text, pairs, _, _ = FILES[name]
+    (tmp_path / name).write_text(text)
+    main("import", name, "--out", "run", "--skip-bad-rows")
+    run = Run.open(tmp_path / "run")
+    with pytest.raises(InputError):
+        _people(run, PeoplesGrades(tmp_path / name, {}))
+    kept = run.query(
+        "SELECT p.query_id, p.query, p.candidate_id, l.grade FROM labels l JOIN pairs p USING (row) "
+        "WHERE l.grade IS NOT NULL ORDER BY row"
+    )
+    rows = [dict(zip(("query_id", "query", "candidate_id", "grade"), row, strict=True)) for row in kept]
+    (tmp_path / "kept.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = _people(run, PeoplesGrades(tmp_path / "kept.jsonl", {}))
+    words = {row["query_id"]: row["query"] for row in rows}
+    assert of((words[query_id], candidate_id, grade) for (query_id, candidate_id), grade in found.items()) == pairs
+
+
+def test_raters_who_differ_are_wrong_only_where_a_pair_has_one_grade(main, tmp_path):
+    (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade\nlamp,p1,ann,2\nlamp,p1,ben,1\nlamp,p1,cleo,2\n")
+    assert main("validate", "r.csv", "--rating", "grade", "--json").json["raters_differ"] == 1
+    assert "another rater" in main("import", "r.csv", "--out", "run", code=2).err
+    kept = main("import", "r.csv", "--out", "run", "--skip-bad-rows", "--json").json
+    assert kept["grades"] == {"0": 0, "1": 0, "2": 1}
+    with pytest.raises(InputError, match=r"row 2 .*another rater"):
+        read_ratings(tmp_path / "r.csv", Layout(grades=GRADES, one_grade=True), VALUES)
+    assert read_panel(tmp_path / "r.csv", Layout(grades=GRADES), VALUES).grades.tolist() == [[2], [1], [2]]
+
+
+def test_a_rating_says_who_when_and_why(tmp_path):
+    (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade,clause,time\nlamp,p1,ann,2,full-match,60\n")
+    [rating] = read_ratings(tmp_path / "r.csv", Layout(grades=GRADES), VALUES)
+    assert rating == Rating(query_key("lamp"), "lamp", "p1", "ann", 2, "full-match", 60.0)
+
+
+def test_a_rater_whom_only_a_later_line_names_is_no_other_one(tmp_path):
+    """Lines of JSON have keys of their own: a rater's that begins in row 2 makes a nameless grade in row 1."""
+    lines = [{"grade": 1}, {"grade": 2, "rater": "ann"}]
+    text = "".join(json.dumps({"query": "lamp", "candidate_id": "p1"} | line) + "\n" for line in lines)
+    (tmp_path / "r.jsonl").write_text(text)
+    found = read_ratings(tmp_path / "r.jsonl", Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    assert (found.raters, found.left_out) == (("ann",), {"missing_rater": 1})
+
+
+def test_a_column_of_a_wide_file_of_lines_may_begin_late(tmp_path):
+    lines = [{"candidate_id": "p1", "ann": 1}, {"candidate_id": "p2", "ann": 0, "ben": 2}]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps({"query": "lamp"} | line) + "\n" for line in lines))
+    panel = read_panel(tmp_path / "r.jsonl", Layout(grades=GRADES, raters=("ann", "ben")), VALUES)
+    assert panel.raters == ("ann", "ben")
+    assert panel.grades[:, 1].tolist() == [0, 2]
+
+
+def test_what_describes_a_pair_and_cannot_be_shown_costs_no_grade(tmp_path):
+    line = {"query": "lamp", "candidate_id": "p1", "grade": 1, "title": {"en": "Lamp"}, "kind": "category"}
+    (tmp_path / "r.jsonl").write_text(json.dumps(line) + "\n")
+    panel = read_panel(tmp_path / "r.jsonl", Layout(grades=GRADES), VALUES)
+    assert (panel.grades.tolist(), panel.units[0].facets) == ([[1]], {"kind": "category"})
+
+
+cell = st.sampled_from(["0", "1", "2", "", "?", " 2 "])
+row = st.tuples(st.sampled_from(["lamp", "sofa", ""]), st.sampled_from(["p1", "p2"]), cell, cell)
+
+
+@settings(max_examples=25, database=None, derandomize=True)
+@given(st.lists(row, min_size=1, max_size=12))
+def test_cells_add_up_and_the_first_grade_counts(tmp_path_factory, rows):
+    """Against a reading by hand: ann's and ben's columns, cell by cell, in the order of the file."""
+    expected, aside = {}, Counter()
+    for query, candidate_id, *cells in rows:
+        graded = [(who, text.strip()) for who, text in zip(("ann", "ben"), cells, strict=True) if text.strip()]
+        if not query:
+            aside["empty_query"] += 1
+        elif not graded:
+            aside["no_grade"] += 1
+        for who, text in graded if query else ():
+            if text == "?":
+                aside["unknown_grade"] += 1
+            elif expected.setdefault((query, candidate_id, who), int(text)) != int(text):
+                aside["conflicting_grade"] += 1
+            else:
+                aside["used"] += 1
+    aside["repeat"] = aside.pop("used", 0) - len(expected)
+    path = tmp_path_factory.mktemp("cells") / "r.csv"
+    path.write_text("query,candidate_id,ann,ben\n" + "".join(",".join(each) + "\n" for each in rows))
+    raters = tuple(sorted({who for *_, who in expected}))
+    if not raters:
+        return
+    found = read_ratings(path, Layout(grades=GRADES, raters=raters, skip_bad_rows=True), VALUES)
+    if len(raters) == 2:
+        assert {(r.query, r.candidate_id, r.rater): r.grade for r in found} == expected
+        assert found.set_aside == {reason: count for reason, count in aside.items() if count}
+        assert found.rows == len(rows)
