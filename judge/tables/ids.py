@@ -1,8 +1,8 @@
 """Ids that went through a column of decimals: `101.0` is 101.
 
 A table with a gap in a column of whole numbers makes decimals of them all (pandas, spreadsheets), and so one product
-goes by 101 in one file and by 101.0 in the next. Whether that happened is said by the whole column: with an id of 7.5,
-007 or A-12 in it, it was no column of such decimals, and `101.0` is an id as somebody wrote it, such as a version.
+goes by 101 in one file and by 101.0 in the next. Whether that happened is said by the whole column: with an id of 7.5
+or 1.0.2 in it, points mean something, and `101.0` is an id as somebody wrote it, such as a version.
 
 Python and DuckDB have the rule once each; a test holds them to the same answers.
 """
@@ -52,8 +52,8 @@ def whole_id(text: str) -> str:
 
 
 def as_written(ids: Iterable[str | None]) -> bool:
-    """Whether a column's ids stay as they are: one of them is no whole number."""
-    return any(text and not re.fullmatch(_NUMBER, text) for text in ids)
+    """Whether a column's ids stay as they are: one of them has a point, and is no whole number."""
+    return any(text and "." in text and not re.fullmatch(_NUMBER, text) for text in ids)
 
 
 class IdColumns:
@@ -120,4 +120,4 @@ def whole_id_sql(column: str) -> str:
 
 def as_written_sql(column: str) -> str:
     """`as_written` of a column of texts, as SQL of one row; false where the column is empty."""
-    return f"coalesce(bool_or({column} <> '' AND NOT regexp_full_match({column}, '{_NUMBER}')), false)"
+    return f"coalesce(bool_or(contains({column}, '.') AND NOT regexp_full_match({column}, '{_NUMBER}')), false)"

@@ -18,7 +18,8 @@ from audit.engagement.aggregate import aggregate
 from audit.engagement.source import EngagementFile, connect
 from judge.pairs.stage import Source, stage
 from judge.ratings.candidates import read_texts
-from judge.ratings.reader import Layout, read_ratings
+from judge.ratings.layout import Layout
+from judge.ratings.reader import read_ratings
 from judge.tables.ids import whole_ids
 from judge.words.guideline import load_guideline
 from judge.words.normalise import same_words
@@ -63,7 +64,7 @@ def ids_of(folder, suffix, column):
     pairs = write(folder / f"given.{suffix}", rows)
     staged = pq.read_table(stage(Source(pairs), GUIDELINE, folder).path)
     yield set(staged["candidate_id"].to_pylist())
-    yield {unit.candidate_id for unit in read_ratings(pairs, Layout(grades={"1": 1}), GUIDELINE.values).units}
+    yield {rating.candidate_id for rating in read_ratings(pairs, Layout(grades={"1": 1}), GUIDELINE.values)}
     yield set(read_texts(pairs, {}))
     yield set(in_events(folder, suffix, rows)[1])
     asked = write(folder / "asked.csv", [{"query": "q", "candidate_id": text} for text in column])
@@ -119,8 +120,8 @@ def test_words_are_the_same_to_all(one, other, suffix):
         path = write(folder / f"rows.{suffix}", rows)
         staged = stage(Source(path, need_text=False), GUIDELINE, folder)
         assert staged.kinds == ({} if same else {"conflicting_query": 1})
-        panel = read_ratings(path, Layout(grades={"1": 1}, skip_bad_rows=True), GUIDELINE.values)
-        assert panel.skipped == ({} if same else {"another query text before": 1})
+        ratings = read_ratings(path, Layout(grades={"1": 1}, skip_bad_rows=True), GUIDELINE.values)
+        assert ratings.left_out == ({} if same else {"conflicting_query": 1})
         db = connect(folder / "spill", "1GB")
         shown = [{**row, "search_id": "s", "position": "1", "clicked": "0"} for row in rows]
         aggregate(db, EngagementFile(write(folder / f"events.{suffix}", shown)))
