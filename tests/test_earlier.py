@@ -179,7 +179,8 @@ def test_an_audit_finds_the_flags_of_then(main, earlier, run, people):
     names = ("row", "query_id", "query", "candidate_id", "grade", "type", "suggested_grade", "clicks", "purchases")
     for old, new in zip(before, after, strict=True):
         assert {name: new[name] for name in names} == {name: old[name] for name in names}
-        assert new["p_wrong"] == pytest.approx(old["p_wrong"], abs=1e-6)
+        # What is held out to compare click models goes by ids, and 101.0 is 101 now.
+        assert new["p_wrong"] == pytest.approx(old["p_wrong"], abs=1e-4)
         assert set(old) <= set(new)
     assert {kind: count for kind, count in found["flags"].items() if count} == Counter(flag["type"] for flag in before)
     assert found["input"]["of_other_pairs"] == {"labelled": 40, "imported": 98}[run]
