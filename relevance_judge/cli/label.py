@@ -9,7 +9,6 @@ import typer
 from relevance_judge.cli.ends import stoppable
 from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
 from relevance_judge.cli.output import (
-    progress,
     reading_notes,
     say,
     show,
@@ -28,10 +27,10 @@ from relevance_judge.cli.serving import (
     PerRequest,
     Samples,
     Url,
-    default_judge,
     note_other_base,
-    read_serving,
 )
+from relevance_judge.progress import progress
+from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
