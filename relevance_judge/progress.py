@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left on standard error; nothing where that is no terminal."""
+def progress(what: str, total: int, done: int = 0, *, shown: bool | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left on standard error; unless told otherwise, nothing where that is no terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -25,8 +25,7 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
             return Text(f"{task.speed:,.1f}/s" if task.speed else "–/s")
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), speed_estimate_period=120
-    ) as bar:
+    hidden = not (sys.stderr.isatty() if shown is None else shown)
+    with Progress(*columns, console=Console(stderr=True), disable=hidden, speed_estimate_period=120) as bar:
         task = bar.add_task(what, total=total, completed=done)
         yield lambda count: bar.advance(task, count)

@@ -69,7 +69,7 @@ def every_row(decisions: Decided) -> Any:
         tempfile.TemporaryDirectory(prefix="rows-") as scratch,
         run.database(Path(scratch), decided=decisions.table()) as db,
     ):
-        return db.execute(_ROWS.format(", ".join(COLUMNS))).to_arrow_table()
+        return db.sql(_ROWS.format(", ".join(COLUMNS))).to_arrow_table()
 
 
 def write_everything(decisions: Decided, form: str, path: Path) -> WrittenView:

@@ -67,13 +67,13 @@ class Labelling:
     model: str
     serving: Serving
     manner: Manner = PLAIN
-    found: Judge | None = None
-    """The judge, where an earlier job found and perhaps loaded it."""
+    find: Callable[[], Judge] | None = None
+    """Gives the judge where other jobs share it."""
 
     @cached_property
     def judge(self) -> Judge:
         """The judge, found but not loaded."""
-        return self.found or Judge(self.model, self.serving)
+        return self.find() if self.find else Judge(self.model, self.serving)
 
     @property
     def parts(self) -> dict[str, str | None]:
