@@ -22,33 +22,31 @@ if TYPE_CHECKING:
 
 
 class SelectionOptions(TypedDict, total=False):
-    """Which labels are exported, and how; unless given, all that have a grade.
-
-    splits: Shares of the queries, which sum to 1, such as `{"train": 0.9, "test": 0.1}`.
-    products: Whether a product may be on two sides of a split: `apart` or `shared`.
-    min_confidence: Leave out grades less probable than this; people's grades are certain.
-    per_query: At most so many rows of a query, its grades taken in turn.
-    balance: As many rows of each grade as of the rarest.
-    without_flagged: Leave out labels that are flagged and undecided.
-    fields: The candidate's fields that make its text; all of the guideline's, in order.
-    score: What a scored pair's score is: `grade` or `expected`, in [0, 1].
-    labelled: Pairs with the grade as a class, not a score.
-    negatives: Which lower grades are set against a positive: `count`, `mix` (`even`, `near`, `far`),
-        `min_confidence`, `positives`.
-    overwrite: Replace what is already there.
-    """
+    """Which labels are exported, and how; unless given, all that have a grade."""
 
     splits: Mapping[str, float]
+    """Shares of the queries, which sum to 1, such as `{"train": 0.9, "test": 0.1}`."""
     products: Literal["apart", "shared"]
+    """Whether a product may be on two sides of a split: `apart` or `shared`."""
     min_confidence: float
+    """Leave out grades less probable than this; people's grades are certain."""
     per_query: int
+    """At most so many rows of a query, its grades taken in turn."""
     balance: bool
+    """As many rows of each grade as of the rarest."""
     without_flagged: bool
+    """Leave out labels that are flagged and undecided."""
     fields: Sequence[str]
+    """The candidate's fields that make its text; all of the guideline's, in order."""
     score: Literal["grade", "expected"]
+    """What a scored pair's score is: `grade` or `expected`, in [0, 1]."""
     labelled: bool
+    """Pairs with the grade as a class, not a score."""
     negatives: Mapping[str, Any]
+    """Which lower grades are set against a positive: `count`, `mix` (`even`, `near`, `far`), `min_confidence`,
+    `positives`."""
     overwrite: bool
+    """Replace what is already there."""
 
 
 @dataclass(frozen=True)

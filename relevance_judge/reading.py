@@ -15,23 +15,20 @@ ColumnMap = Mapping[str, str | Sequence[str]]
 
 
 class RatingOptions(TypedDict, total=False):
-    """How a table of ratings is read.
-
-    map: Our names to the table's columns.
-    rating: The column that holds the grade, where it is not `grade`.
-    grades: What the table's grades mean, such as `{"E": 2, "S": 1, "C": 1, "I": 0}`; the guideline's values unless
-        given.
-    raters: The raters' columns of a wide table; or, of one with a column `rater`, the raters to take.
-    gold: The adjudicated grade: a column, or a rater.
-    skip_bad_rows: Count and leave out rows that cannot be used, rather than refuse the table.
-    """
+    """How a table of ratings is read."""
 
     map: ColumnMap
+    """Our names to the table's columns."""
     rating: str
+    """The column that holds the grade, where it is not `grade`."""
     grades: Mapping[str, int]
+    """What the table's grades mean, such as `{"E": 2, "S": 1, "C": 1, "I": 0}`; the guideline's values unless given."""
     raters: Sequence[str]
+    """The raters' columns of a wide table; or, of one with a column `rater`, the raters to take."""
     gold: str
+    """The adjudicated grade: a column, or a rater."""
     skip_bad_rows: bool
+    """Count and leave out rows that cannot be used, rather than refuse the table."""
 
 
 @dataclass(frozen=True)
