@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 
@@ -45,8 +46,7 @@ def test_it_needs_nothing_beyond_the_package():
 
 @pytest.mark.slow
 def test_it_runs_from_top_to_bottom(tmp_path):
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    environment |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", RUNNER],
         input=json.dumps(CODE),

@@ -60,6 +60,21 @@ def test_words_travel_as_data_of_the_package_that_reads_them(wheel, folder):
     assert brought == {path.name: path.read_bytes() for path in (ROOT / folder).iterdir()}
 
 
+SCORE = """
+import relevance_judge as rj
+pairs = [("lamp", {"title": f"Lamp {n}"}) for n in range(10)]
+judge = rj.Judge(engine="fake")
+rows = [{"query": query, "candidate_id": n, **texts} for n, (query, texts) in enumerate(pairs)]
+print(rj.__file__, len(judge.score(pairs)), rj.label(rows, judge=judge, out="run").summary.status["graded"])
+"""
+
+
+def test_python_labels_ten_pairs_from_an_empty_folder(installed, tmp_path):
+    where, scored, graded = run(installed / "python", "-c", SCORE, folder=tmp_path).split()
+    assert Path(where).is_relative_to(installed.parent)
+    assert (scored, graded) == ("10", "10")
+
+
 def test_the_command_works_from_an_empty_folder(installed, tmp_path):
     where = run(installed / "python", "-c", "import judge; print(judge.__file__)", folder=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parent)

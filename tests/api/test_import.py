@@ -57,7 +57,7 @@ def test_docs_are_current():
     assert done.stdout.decode() == (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), fix
 
 
-SCRIPT = '''
+SCRIPT = """
 import numpy as np
 import numpy.typing as npt
 
@@ -78,7 +78,7 @@ try:
     rj.finetune("ratings.csv", out="ours", raters=["ann", "ben"], config={"epochs": 2}).judge().score([("a", "b")])
 except rj.EngineError as error:
     print(error.message, error.hint, error.retryable)
-'''
+"""
 WRONG = {
     "rj.label('pairs.csv')": "call-arg",  # where to?
     "rj.agree('run', 'ratings.csv', ratting='label')": "call-arg",
