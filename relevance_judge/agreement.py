@@ -13,9 +13,8 @@ from judge.ratings.candidates import read_texts
 from judge.statistics.intervals import Estimate
 from judge.words.guideline import DEFAULT, load_guideline
 from relevance_judge import shown
-from relevance_judge.inputs import Rows, as_file, as_optional_file
+from relevance_judge.inputs import AnyRun, Rows, as_file, as_optional_file, as_run
 from relevance_judge.reading import RatingOptions, Reading
-from relevance_judge.runs import Run, as_run
 
 HEADLINES = ("accuracy", "majority_baseline", "within_1", "weighted_kappa", "alpha_ordinal", "gwet_ac2", "macro_f1")
 """The measures that a notebook shows first, as the first lines of `judge agree`."""
@@ -117,7 +116,7 @@ class Agreement(Mapping[str, Estimate]):
 
 
 def agree(
-    runs: Run | str | os.PathLike[str] | Sequence[Run] | None,
+    runs: AnyRun | Sequence[AnyRun] | None,
     ratings: Rows,
     *,
     catalogue: Rows | None = None,
@@ -142,7 +141,7 @@ def agree(
         RunError: There is no such run.
     """
     layout = Reading(**reading).layout
-    several = () if runs is None else (runs,) if isinstance(runs, Run | str | os.PathLike) else runs
+    several = () if runs is None else runs if isinstance(runs, list | tuple) else (runs,)
     opened = [as_run(run) for run in several]
     with as_file(ratings, "ratings") as (path, name), as_optional_file(catalogue, "catalogue") as (texts, texts_name):
         question = agreement.Question(

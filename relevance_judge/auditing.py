@@ -18,9 +18,8 @@ from judge.errors import InputError
 from judge.records import Flag
 from judge.run.flags import flag_table
 from relevance_judge import shown
-from relevance_judge.inputs import Rows, as_file
+from relevance_judge.inputs import AnyRun, Rows, as_file, as_run
 from relevance_judge.reading import ColumnMap, Reading, columns_of
-from relevance_judge.runs import Run, as_run
 
 PAIR = ("query", "query_id", "candidate_id")
 """What the events and people's grades name a pair by."""
@@ -108,7 +107,7 @@ class AuditRequest:
 
 
 def audit(
-    run: Run | str | os.PathLike[str],
+    run: AnyRun,
     events: Rows,
     *,
     people: Rows | None = None,

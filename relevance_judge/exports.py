@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from judge.errors import InputError, install
 from judge.export import check_used
@@ -16,9 +16,7 @@ from judge.export.selection import TRAIN, Negatives, make_selection
 from judge.fingerprint import digest
 from judge.run.store import Run
 from relevance_judge import shown
-
-if TYPE_CHECKING:
-    from relevance_judge.runs import Run as OpenedRun
+from relevance_judge.inputs import AnyRun, as_run
 
 
 class SelectionOptions(TypedDict, total=False):
@@ -106,7 +104,7 @@ class Exported:
 
 
 def export(
-    run: "OpenedRun | str | os.PathLike[str]",
+    run: AnyRun,
     format: str,
     out: str | os.PathLike[str] | None = None,
     **options: Unpack[SelectionOptions],
@@ -125,8 +123,6 @@ def export(
         InputError: There is no such format, an option is none that can be, or nothing is left to write.
         RunError: The run is unfinished.
     """
-    from relevance_judge.runs import as_run
-
     given: dict[str, Any] = dict(options)
     overwrite = bool(given.pop("overwrite", False))
     given["negatives"] = {**Negatives().model_dump(), **given.pop("negatives", {})}

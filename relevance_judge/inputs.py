@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from judge.errors import InputError
+from judge.run.store import Run
 
 GROUP = 50_000
 """Rows of a Parquet row group, and of memory beyond what the caller holds."""
@@ -35,6 +36,28 @@ class ArrowStream(Protocol):
 
 Rows = str | os.PathLike[str] | ArrowStream | Iterable[Mapping[str, Any]]
 """A path of CSV, TSV, JSONL or Parquet; a DataFrame of pandas, polars or Arrow; or dicts of columns to values."""
+
+
+class InDirectory(Protocol):
+    """A run that is open."""
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+        ...
+
+
+AnyRun = InDirectory | str | os.PathLike[str]
+"""A run, or its directory."""
+
+
+def as_run(run: AnyRun) -> Run:
+    """The directory behind a run or its path.
+
+    Raises:
+        RunError: There is none.
+    """
+    return Run.open(Path(run) if isinstance(run, str | os.PathLike) else run.path)
 
 
 @contextmanager

@@ -92,12 +92,3 @@ class Run:
             rows.append(("fields found nowhere", ", ".join(found.missing_fields)))
         rows += [(f"{name} is read from", columns) for name, columns in found.passed_over.items()]
         return shown.table(str(self.path), ("", ""), rows)
-
-
-def as_run(run: "Run | str | os.PathLike[str]") -> store.Run:
-    """The directory behind a run or its path.
-
-    Raises:
-        RunError: There is none.
-    """
-    return store.Run.open(run.path if isinstance(run, Run) else Path(run))
