@@ -47,6 +47,22 @@ def test_its_commands_run_in_their_order(main, tmp_path):
     assert len((tmp_path / "monday.qrels").read_text().splitlines()) == 3
 
 
+def test_its_python_runs_as_it_stands(tmp_path, monkeypatch):
+    import relevance_judge as rj
+
+    (code,) = re.findall(r"^```python\n(.*?)\n```$", README, re.M | re.S)
+    products = [{"sku": str(n), "title": f"Lamp {n}"} for n in range(12)]
+    (tmp_path / "products.jsonl").write_text("".join(json.dumps(row) + "\n" for row in products))
+    (tmp_path / "pairs.csv").write_text("query,sku\n" + "".join(f"lamp {n % 6},{n}\n" for n in range(12)))
+    rated = "".join(f"lamp {n % 6},{n},{'ESCI'[n % 4]}\n" for n in range(12))
+    (tmp_path / "ratings.csv").write_text("query,candidate_id,label\n" + rated)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(rj, "Judge", lambda name, judge=rj.Judge: judge(engine="fake"))
+    names: dict = {}
+    exec(code, names)
+    assert names["run"].summary.status["graded"] == 12
+
+
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
 def test_what_it_points_to_is_there(target):
     assert (ROOT / Path(target)).exists()

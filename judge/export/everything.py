@@ -6,6 +6,7 @@ A pair that was decided has the decided grade, `label_grade` keeps the label's o
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from judge.errors import RunError
 from judge.export.written import WrittenView
@@ -54,6 +55,21 @@ _OPTIONS = {
     "csv": ("FORMAT csv, HEADER", _CSV),
     "parquet": ("FORMAT parquet, COMPRESSION zstd", "read_parquet({})"),
 }
+
+
+def every_row(decisions: Decided) -> Any:
+    """Every row of a finished run as an Arrow table of `COLUMNS`.
+
+    Raises:
+        RunError: The run is unfinished or does not add up.
+    """
+    run = decisions.run
+    run.check_whole()
+    with (
+        tempfile.TemporaryDirectory(prefix="rows-") as scratch,
+        run.database(Path(scratch), decided=decisions.table()) as db,
+    ):
+        return db.sql(_ROWS.format(", ".join(COLUMNS))).to_arrow_table()
 
 
 def write_everything(decisions: Decided, form: str, path: Path) -> WrittenView:

@@ -127,9 +127,14 @@ def check_used(form: str, selection: Selection) -> None:
         raise InputError(f"--to {form}: --labelled and --score are for pairs", "leave them out")
 
 
+def suffix_of(form: str) -> str:
+    """How the name of a lone file of a format ends; empty for one that is always a folder."""
+    return f".{form}" if form in EVERYTHING else "" if form == BEIR else Path(f"all{SELECTED[form].suffix}").suffix
+
+
 def _check_suffix(form: str, out: Path) -> None:
     """Refuse a file whose name says that it holds something else."""
-    right = f".{form}" if form in EVERYTHING else Path(f"all{SELECTED[form].suffix}").suffix
+    right = suffix_of(form)
     if out.suffix.lower() in TELLING - {right}:
         raise InputError(
             f"--out {out}: --to {form} writes {right[1:]}, and the name says {out.suffix[1:]}",

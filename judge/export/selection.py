@@ -118,13 +118,18 @@ def read_selection(
         values = tuple(int(grade) for grade in grades.split(",")) if grades else None
     except ValueError:
         raise InputError(f"--positives {grades}: are no grades", "write them like --positives 1,2") from None
+    given = {**negatives, "positives": values}
+    return make_selection(splits=read_splits(splits), fields=names, negatives=given, **options)
+
+
+def make_selection(*, negatives: Mapping[str, Any], **options: Any) -> Selection:
+    """A selection out of its fields' values.
+
+    Raises:
+        InputError: There is no such field, or a value is none that can be; names the option.
+    """
     try:
-        return Selection(
-            splits=read_splits(splits),
-            fields=names,
-            negatives=Negatives(**{**negatives, "positives": values}),
-            **options,
-        )
+        return Selection(negatives=Negatives(**negatives), **options)
     except ValidationError as error:
         first = error.errors()[0]
         option = ".".join(map(str, first["loc"])).replace("_", "-") or "selection"

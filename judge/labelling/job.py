@@ -67,11 +67,24 @@ class Labelling:
     model: str
     serving: Serving
     manner: Manner = PLAIN
+    find: Callable[[], Judge] | None = None
+    """Gives the judge where other jobs share it."""
 
     @cached_property
     def judge(self) -> Judge:
         """The judge, found but not loaded."""
-        return Judge(self.model, self.serving)
+        return self.find() if self.find else Judge(self.model, self.serving)
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """What says who judges, in a fingerprint.
+
+        Raises:
+            InputError, ModelError: The judge cannot be found, or gives no probabilities where they are needed.
+        """
+        if self.judge.chat and (self.manner.calibration or self.manner.threshold):
+            self.judge.chat.check_tells()
+        return {**self.judge.parts, **self.manner.parts}
 
     def begin(self, run: Run) -> None:
         """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.
@@ -85,9 +98,7 @@ class Labelling:
             if not run.manifest_path.is_file():
                 # A guideline that this judge cannot be asked by must not take the directory.
                 assert self.builder
-            if self.judge.chat and (self.manner.calibration or self.manner.threshold):
-                self.judge.chat.check_tells()
-            return {**self.judge.parts, **self.manner.parts}
+            return self.parts
 
         begin_run(run, self.source, self.guideline, judge, self.manner.calibration)
 
@@ -106,7 +117,7 @@ class Labelling:
     def estimate(self, directory: Path, size: int) -> Estimate:
         """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
         begun = time.monotonic()
-        staged = _stage(self.source, self.guideline, directory)
+        staged = read_input(self.source, self.guideline, directory)
         read = time.monotonic()
         builder, engine = self.builder, self.judge.open()
         loaded = time.monotonic()
@@ -169,8 +180,8 @@ def begin_run(
         "limit": source.limit,
     }
     begun = run.manifest_path.is_file()
-    staged = None if begun else _stage(source, guideline, run.path)
-    maker = _fingerprint(guideline, judge())
+    staged = None if begun else read_input(source, guideline, run.path)
+    maker = fingerprint(guideline, judge())
     if calibration and (lines := calibration.differences(maker.parts)):
         raise InputError(
             f"the calibration was fitted to another judge's probabilities; what differs: {'; '.join(lines)}",
@@ -182,16 +193,13 @@ def begin_run(
     for path, state in zip(read, states, strict=True):
         if _state(path) != state:
             raise InputError(f"{path}: changed while it was read", "wait until it is whole, and run again")
-    files = {"pairs": source.name or str(source.pairs)} | (
-        {"catalogue": str(source.catalogue)} if source.catalogue else {}
-    )
     words = guideline.model_dump(mode="json")
     run.begin(
         Manifest(
             fingerprint=maker.value,
             parts=maker.parts,
             inputs=inputs,
-            files=files,
+            files=source.names,
             guideline=words,
             normalisation=NORMALISATION,
             calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
@@ -204,7 +212,12 @@ def begin_run(
     return maker
 
 
-def _stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
+def read_input(source: Source, guideline: Guideline, directory: Path) -> Staged:
+    """Stage the pairs into a directory, and refuse rows that are wrong.
+
+    Raises:
+        InputError: A file cannot be used, or rows are wrong and not to be skipped.
+    """
     if source.grades is None:
         staged = stage(source, guideline, directory)
     else:
@@ -215,7 +228,8 @@ def _stage(source: Source, guideline: Guideline, directory: Path) -> Staged:
     return staged
 
 
-def _fingerprint(guideline: Guideline, judge: Mapping[str, str | None]) -> Fingerprint:
+def fingerprint(guideline: Guideline, judge: Mapping[str, str | None]) -> Fingerprint:
+    """What a judge's parts and a guideline come to."""
     words = {
         "guideline": f"{guideline.name} {guideline.version}",
         "guideline_digest": guideline.digest,

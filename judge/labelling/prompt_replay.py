@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from judge.labelling.config import FILE, read_tuned
 from judge.models.model import JudgeModel, local_directory
 from judge.records import Pair, Prompt, Spent
 from judge.run.manifest import Manifest
+from judge.words.folders import shipped_names
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder, template_digest
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
@@ -101,8 +101,7 @@ def _in_words(manifest: Manifest, pair: Pair, template: str) -> Asked:
 
 def find_template(wanted: str | None) -> str | None:
     """The name of the template of the package that has this digest; null where none has."""
-    names = sorted(f.name.removesuffix(".j2") for f in files("prompts").iterdir() if f.name.endswith(".j2"))
-    return next((name for name in names if template_digest(name) == wanted), None)
+    return next((name for name in shipped_names("prompts", ".j2") if template_digest(name) == wanted), None)
 
 
 def _tokenizer(manifest: Manifest, judge: str | None) -> Tokenizer | str:

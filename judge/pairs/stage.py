@@ -35,6 +35,7 @@ class Source:
         need_text: Whether a pair without any text is skipped.
         skip_bad_rows: Whether rows that are wrong are recorded as skipped, rather than refused.
         name: What to call the file of pairs in messages.
+        catalogue_name: What to call the catalogue in messages.
     """
 
     pairs: Path
@@ -45,6 +46,13 @@ class Source:
     need_text: bool = True
     skip_bad_rows: bool = False
     name: str | None = None
+    catalogue_name: str | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the files are called, under `pairs` and, where there is one, `catalogue`."""
+        pairs = {"pairs": self.name or str(self.pairs)}
+        return pairs | ({"catalogue": self.catalogue_name or str(self.catalogue)} if self.catalogue else {})
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def stage(source: Source, guideline: Guideline, directory: Path, grades: Grader 
     reader = Intake(guideline, columns, grades, source.limit)
     with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
         rows, catalogue = Path(scratch) / "given.parquet", Path(scratch) / "catalogue.parquet"
-        catalogue_table = Table(source.catalogue) if source.catalogue else None
+        catalogue_table = Table(source.catalogue, source.catalogue_name) if source.catalogue else None
         if catalogue_table:
             columns.require(catalogue_table, ["candidate_id"])
         pairs_table = Table(source.pairs, source.name)
@@ -133,7 +141,7 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
     with Staging(scratch, [*reader.joins], by_row) as staging:
         if source.catalogue:
             staging.join_catalogue()
-        reader.problems.add(staging.problems(name, str(source.catalogue), SHOWN))
+        reader.problems.add(staging.problems(name, source.names.get("catalogue", ""), SHOWN))
         path = directory / "pairs.parquet"
         counts = staging.write(path, source.need_text)
     if counts["rows"] != reader.read:

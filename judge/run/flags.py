@@ -36,6 +36,14 @@ def flag_schema() -> Any:
     return pa.schema([(name, kinds.get(name, pa.int64())) for name in Flag.model_fields])
 
 
+def flag_table(flags: Iterable[Flag]) -> Any:
+    """Flags as an Arrow table of `flag_schema()`."""
+    import pyarrow as pa
+
+    rows = [{**dict(flag), "candidate": dump_json(dict(flag.candidate))} for flag in flags]
+    return pa.Table.from_pylist(rows, schema=flag_schema())
+
+
 class Flags:
     """The flags in a directory.
 
@@ -66,10 +74,7 @@ class Flags:
 
     def write(self, flags: Iterable[Flag]) -> None:
         """Write flags, strongest first, in place of those that are there: whole or not at all."""
-        import pyarrow as pa
-
-        rows = [{**dict(flag), "candidate": dump_json(dict(flag.candidate))} for flag in flags]
-        write_table(pa.Table.from_pylist(rows, schema=flag_schema()), self.path)
+        write_table(flag_table(flags), self.path)
 
     def read(self) -> list[Flag]:
         """All flags, strongest first; none where there is no file.

@@ -5,7 +5,6 @@ A guideline is a YAML file of `guidelines/`, or any file of the same shape. Noth
 
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from judge.errors import InputError
 from judge.fingerprint import digest
 from judge.records import Record
 from judge.settings import read_yaml
+from judge.words.folders import shipped_names, shipped_text
 
 DEFAULT = "three-level"
 
@@ -138,8 +138,7 @@ class Guideline(Record):
 
 def names() -> list[str]:
     """Names of the guidelines that ship with the package, the default first."""
-    found = sorted(f.name.removesuffix(".yaml") for f in files("guidelines").iterdir() if f.name.endswith(".yaml"))
-    return sorted(found, key=lambda name: name != DEFAULT)
+    return sorted(shipped_names("guidelines", ".yaml"), key=lambda name: name != DEFAULT)
 
 
 def load_guideline(name: str = DEFAULT) -> Guideline:
@@ -173,7 +172,7 @@ def load_guideline(name: str = DEFAULT) -> Guideline:
 def source(name: str = DEFAULT) -> str:
     """The YAML text of a guideline, by name or path."""
     if name in names():
-        return files("guidelines").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+        return shipped_text("guidelines", f"{name}.yaml")
     try:
         return Path(name).read_text(encoding="utf-8")
     except UnicodeDecodeError:

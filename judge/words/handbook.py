@@ -1,10 +1,10 @@
 """A guideline for people: as text in a terminal, and as the annotators' handbook in HTML."""
 
-from importlib.resources import files
 from pathlib import Path
 from textwrap import fill
 
 from judge.files import new_file
+from judge.words.folders import shipped_folder
 from judge.words.guideline import Guideline
 from judge.words.pages import page
 
@@ -32,7 +32,7 @@ def as_text(guideline: Guideline) -> str:
 
 def as_html(guideline: Guideline) -> str:
     """The annotators' handbook: one page without scripts, everything in it escaped."""
-    return page(files("guidelines"), "handbook.html.j2", {"guideline": guideline})
+    return page(shipped_folder("guidelines"), "handbook.html.j2", {"guideline": guideline})
 
 
 def write_html(guideline: Guideline, out: Path, *, overwrite: bool = False) -> None:

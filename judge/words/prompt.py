@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
-from importlib.resources import files
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError, ModelError
 from judge.records import Pair, Prompt, Spent
+from judge.words.folders import shipped_names, shipped_text
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
 from judge.words.overlap import overlap
@@ -44,10 +44,10 @@ def template_text(name: str = TEMPLATE) -> str:
     Raises:
         InputError: There is none of that name.
     """
-    known = sorted(f.name.removesuffix(".j2") for f in files("prompts").iterdir() if f.name.endswith(".j2"))
+    known = shipped_names("prompts", ".j2")
     if name not in known:
         raise InputError(f"no template {name!r}", f"name one of {', '.join(known)}")
-    return files("prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
+    return shipped_text("prompts", f"{name}.j2")
 
 
 def template_digest(name: str = TEMPLATE) -> str:

@@ -8,8 +8,10 @@ import typer
 
 from judge.records import counted
 from relevance_judge.cli.options import Json
-from relevance_judge.cli.output import progress, show, show_json
-from relevance_judge.cli.serving import EngineConfig, EngineName, Url, read_serving
+from relevance_judge.cli.output import show, show_json
+from relevance_judge.cli.serving import EngineConfig, EngineName, Url
+from relevance_judge.progress import progress
+from relevance_judge.serving import read_serving
 
 MEANING = {
     "suggested_change": "against the label, as the evidence is",

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from audit.engagement.auditing import Audit
     from audit.engagement.flags import FlagRow
 
-PAIR = ("query", "query_id", "candidate_id")
-"""What the events and people's grades name a pair by."""
-
 
 def audit(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
@@ -64,28 +61,17 @@ def audit(
     Example:
       judge audit runs/monday events.parquet --map search_id=session --out audits/monday
     """
-    import re
-
-    from audit.engagement.aggregate import Rules
-    from audit.engagement.auditing import Settings
     from audit.engagement.auditing import audit as compare
-    from audit.engagement.labelled import Ratings
-    from audit.engagement.source import EngagementFile, keys
+    from audit.engagement.source import EngagementFile
     from audit.engagement.writing import check_evidence, check_place, write_audit
-    from judge.errors import InputError
     from judge.run.flags import Flags
     from judge.run.store import Run
+    from relevance_judge.auditing import AuditRequest
+    from relevance_judge.reading import Reading
 
-    if not re.fullmatch(r"\d+(\.\d+)?[KMGT]B", memory):
-        raise InputError(f"--memory {memory}: is not a valid size", "write it like --memory 5GB")
-    mapping = read_map(map_)
-    ratings = None
-    if people:
-        theirs = keys(people)
-        # A map is theirs too where they have its column, and none of our name; then the events may have that instead.
-        shared = {n: c for n, c in mapping.items() if n in PAIR and n not in theirs and theirs & set(c)}
-        mapping |= {name: [*columns, name] for name, columns in shared.items()}
-        ratings = Ratings(people, shared | read_map(None, rating), read_grades(grades))
+    how = Reading(rating=rating, grades=read_grades(grades))
+    request = AuditRequest(read_map(map_), (people, str(people)) if people else None, how, level, first, memory)
+    mapping, settings = request.settle()
     with input_file(events) as (path, name):
         opened = Run.open(run)
         check_place(opened, name, out, overwrite=overwrite)
@@ -93,7 +79,6 @@ def audit(
         if before:
             say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
         say("reading events")
-        settings = Settings(level, ratings, Rules(first_position=first, memory=memory))
         found = compare(opened, EngagementFile(path, mapping, name), settings)
         check_evidence(found)
     write_audit(found, out)

@@ -11,7 +11,8 @@ import typer
 from judge.errors import InputError
 from relevance_judge.cli.options import Json
 from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.serving import Adapter, EngineConfig, Url, default_judge, read_serving
+from relevance_judge.cli.serving import Adapter, EngineConfig, Url
+from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.engines import Serving

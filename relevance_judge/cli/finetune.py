@@ -19,7 +19,8 @@ from relevance_judge.cli.options import (
     read_grades,
 )
 from relevance_judge.cli.options import read_map as read_mapping
-from relevance_judge.cli.output import progress, say, show, show_json, show_left_out, show_table
+from relevance_judge.cli.output import say, show, show_json, show_left_out, show_table
+from relevance_judge.progress import progress
 
 if TYPE_CHECKING:
     from finetune.checkpoint import Look

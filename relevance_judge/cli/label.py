@@ -1,6 +1,9 @@
 """`judge label`: grade every pair."""
 
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +12,6 @@ import typer
 from relevance_judge.cli.ends import stoppable
 from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
 from relevance_judge.cli.output import (
-    progress,
     reading_notes,
     say,
     show,
@@ -28,14 +30,15 @@ from relevance_judge.cli.serving import (
     PerRequest,
     Samples,
     Url,
-    default_judge,
     note_other_base,
-    read_serving,
 )
+from relevance_judge.progress import progress
+from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
     from judge.labelling.job import Labelling
+    from judge.run.manifest import Manifest
     from judge.run.usage import Price
 
 SAMPLE = 48
@@ -101,11 +104,12 @@ def label(
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
     from judge.errors import InputError
+    from judge.labelling.complete import complete
     from judge.labelling.config import Wishes, find_manner
     from judge.labelling.job import Labelling
     from judge.pairs.stage import Source
     from judge.run.store import Run
-    from judge.run.summary import summarise, usage_of
+    from judge.run.summary import summarise
     from judge.run.usage import read_price
 
     if out is None and not dry_run:
@@ -126,29 +130,30 @@ def label(
         assert out is not None
         run = Run(out)
         with stoppable("the same command goes on where it stopped"), run.writing():
-            work.begin(run)
-            done, rows = run.labelled(), run.manifest.rows
-            if done < rows:
-                for note in reading_notes(run.manifest.missing_fields, run.manifest.passed_over):
-                    say(note)
-                base = f" on {work.judge.model.name}" if manner.adapter else ""
-                say(f"loading {who}{base}")
-                note_other_base(work.judge)
-                with progress("judging", rows, done) as advance:
-                    work.go_on(run, advance)
-            run.finish(usage_of(run, rate))
+            done = complete(work, run, partial(_watch, work, who), rate)
     summary = summarise(run)
     if json:
         show_json(summary.model_dump())
         return
     if done:
-        show(f"{done:,} of {rows:,} rows had their label already")
+        show(f"{done:,} of {summary.rows:,} rows had their label already")
     show_summary(summary)
     if manner.threshold:
         show("", promise(manner.threshold))
     for note in reading_notes(summary.missing_fields, summary.passed_over):
         show("", note)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
+
+
+@contextmanager
+def _watch(work: "Labelling", who: str, manifest: "Manifest", done: int) -> Iterator[Callable[[int], None]]:
+    """Tell what is labelled, before the weights are loaded and while the judge works."""
+    for note in reading_notes(manifest.missing_fields, manifest.passed_over):
+        say(note)
+    say(f"loading {who}" + (f" on {work.judge.model.name}" if work.manner.adapter else ""))
+    note_other_base(work.judge)
+    with progress("judging", manifest.rows, done) as advance:
+        yield advance
 
 
 def promise(threshold: "Threshold") -> str:

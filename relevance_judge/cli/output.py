@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from judge.files import dump_json
 from judge.run.summary import Summary
 from judge.tables.scale import ends_note
+from judge.text import one_line
 
 STRANGE = 0.5
 """A judge that knows its grades puts far less than this share of its probability on other words."""
@@ -19,11 +19,6 @@ STRANGE = 0.5
 def show(*lines: str, err: bool = False) -> None:
     """Lines on standard output, or on standard error; each stays one line, whatever words of others are in it."""
     typer.echo("\n".join(map(one_line, lines)), err=err)
-
-
-def one_line(text: str) -> str:
-    """Text without control characters, which could move a terminal's cursor, change its title or begin a line."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def show_json(value: Any) -> None:
@@ -118,33 +113,6 @@ def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str])
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else ""
-
-
-@contextmanager
-def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left on standard error; nothing where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.1f}/s" if task.speed else "–/s")
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), speed_estimate_period=120
-    ) as bar:
-        task = bar.add_task(what, total=total, completed=done)
-        yield lambda count: bar.advance(task, count)
 
 
 def say(text: str) -> None:

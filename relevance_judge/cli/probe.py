@@ -9,7 +9,7 @@ import typer
 
 from judge.records import counted
 from relevance_judge.cli.options import Catalogue, Json, Map, input_file, read_map
-from relevance_judge.cli.output import progress, say, show, show_json, show_table
+from relevance_judge.cli.output import say, show, show_json, show_table
 from relevance_judge.cli.serving import (
     Adapter,
     EngineConfig,
@@ -17,10 +17,10 @@ from relevance_judge.cli.serving import (
     JudgeGuideline,
     JudgeName,
     Url,
-    default_judge,
     note_other_base,
-    read_serving,
 )
+from relevance_judge.progress import progress
+from relevance_judge.serving import default_judge, read_serving
 
 
 def probe(

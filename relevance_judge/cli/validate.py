@@ -12,7 +12,8 @@ from judge.words import guideline as guidelines
 from relevance_judge.cli.agree import Gold, Raters, read_layout
 from relevance_judge.cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_map
 from relevance_judge.cli.output import reading_notes, show, show_json, show_table
-from relevance_judge.cli.serving import JudgeGuideline, JudgeName, default_judge
+from relevance_judge.cli.serving import JudgeGuideline, JudgeName
+from relevance_judge.serving import default_judge
 
 SHOWN = 12
 """Unused columns that are named."""

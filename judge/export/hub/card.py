@@ -6,7 +6,6 @@ link, and never a mark of ours.
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from judge.export import PUBLISHED
@@ -14,6 +13,7 @@ from judge.export.chosen import FLAGGED
 from judge.export.hub.facts import Facts, Figure
 from judge.export.hub.merging import Card
 from judge.export.hub.staged import StagedView
+from judge.words.folders import shipped_text
 
 ABOUT = {
     "judgments": "a graded pair: texts, grade, probabilities, who decided",
@@ -87,7 +87,7 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         about=lambda name: Code(ABOUT.get(name, "–")),
         loading=lambda view: _loading(view, repo, tag),
     )
-    template = environment.from_string(files("guidelines").joinpath("dataset_card.md.j2").read_text(encoding="utf-8"))
+    template = environment.from_string(shipped_text("guidelines", "dataset_card.md.j2"))
     figures = facts.agreement.figures if facts.agreement else ()
     body = template.render(
         facts=facts,

@@ -1,0 +1,122 @@
+"""Runs out of pairs, or out of grades that people gave."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from judge.run import store
+from judge.words.guideline import DEFAULT, load_guideline
+from relevance_judge.inputs import Rows, as_file, as_optional_file
+from relevance_judge.judges import Judge, as_judge
+from relevance_judge.progress import progress as bar
+from relevance_judge.reading import ColumnMap, RatingOptions, Reading, columns_of
+from relevance_judge.runs import Run
+
+if TYPE_CHECKING:
+    from judge.run.manifest import Manifest
+
+
+def label(
+    pairs: Rows,
+    *,
+    out: str | os.PathLike[str],
+    catalogue: Rows | None = None,
+    judge: Judge | str | os.PathLike[str] | None = None,
+    map: ColumnMap | None = None,
+    limit: int | None = None,
+    skip_bad_rows: bool = False,
+    progress: bool = False,
+) -> Run:
+    """Grade every pair with an LLM judge, into a run directory.
+
+    Killed at any moment, the same call goes on where it stopped; on a finished run it returns at once.
+
+    Args:
+        pairs: Rows with `query, candidate_id` and, without a catalogue, the candidate's fields.
+        out: The run directory to write, or to go on with.
+        catalogue: Candidates with `candidate_id` and their texts.
+        judge: A `Judge`, or what it takes as its model; `shop-135m` unless given.
+        map: Our names to the tables' columns, such as `{"candidate_id": "sku"}`.
+        limit: Label the first rows only.
+        skip_bad_rows: Record rows that cannot be used as skipped, with the reason, and go on.
+        progress: Show a bar on standard error.
+
+    Raises:
+        InputError: A row or an option cannot be used; nothing was loaded.
+        ModelError: The judge cannot be found or loaded.
+        RunError: The directory holds a run of another judge, guideline or input.
+        EngineError: The engine cannot go on; what is labelled stays.
+    """
+    from judge.labelling.complete import complete
+    from judge.pairs.stage import Source
+
+    chosen, run = as_judge(judge), store.Run(Path(out))
+    with (
+        run.writing(),
+        as_file(pairs, "pairs", run.path) as (path, name),
+        as_optional_file(catalogue, "catalogue", run.path) as (texts, texts_name),
+    ):
+        source = Source(
+            path, texts, columns_of(map), limit, skip_bad_rows=skip_bad_rows, name=name, catalogue_name=texts_name
+        )
+        complete(chosen.job(source), run, partial(_watch, progress))
+    return Run(run.path)
+
+
+def import_ratings(
+    ratings: Rows,
+    *,
+    out: str | os.PathLike[str],
+    catalogue: Rows | None = None,
+    guideline: str | os.PathLike[str] = DEFAULT,
+    **reading: Unpack[RatingOptions],
+) -> Run:
+    """Make a run out of grades that people gave, one a pair, with or without texts.
+
+    Args:
+        ratings: Rows with `query, candidate_id` and a grade.
+        out: The run directory to write.
+        catalogue: Candidates with `candidate_id` and their texts.
+        guideline: What the grades mean: a name or a YAML file.
+        reading: See `RatingOptions`; `raters` and `gold` are for several raters' grades, which are no run.
+
+    Raises:
+        InputError: A row or an option cannot be used, or a pair has two grades.
+        RunError: The directory holds another run.
+    """
+    from judge.labelling.importing import import_run
+    from judge.pairs.stage import Source
+
+    how, policy, run = Reading(**reading), load_guideline(str(guideline)), store.Run(Path(out))
+    how.refuse("raters", "gold", fix="aggregate several raters' grades first: `judge aggregate`")
+    known = how.known(policy)
+    with (
+        run.writing(),
+        as_file(ratings, "ratings", run.path) as (path, name),
+        as_optional_file(catalogue, "catalogue", run.path) as (texts, texts_name),
+    ):
+        source = Source(
+            path,
+            texts,
+            how.mapping,
+            grades=known,
+            need_text=False,
+            skip_bad_rows=how.skip_bad_rows,
+            name=name,
+            catalogue_name=texts_name,
+        )
+        import_run(run, source, policy)
+    run.finish()
+    return Run(run.path)
+
+
+@contextmanager
+def _watch(shown: bool, manifest: "Manifest", done: int) -> Iterator[Callable[[int], None]]:
+    if not shown:
+        yield lambda count: None
+        return
+    with bar("judging", manifest.rows, done, shown=True) as advance:
+        yield advance

@@ -1,0 +1,87 @@
+"""How the columns of a caller's tables are read: the options that functions share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
+
+from judge.errors import InputError
+
+if TYPE_CHECKING:
+    from judge.ratings.layout import Layout
+    from judge.words.guideline import Guideline
+
+ColumnMap = Mapping[str, str | Sequence[str]]
+"""Our names to the tables' columns, such as `{"candidate_id": "sku"}`; of several, each table uses the first it has."""
+
+
+class RatingOptions(TypedDict, total=False):
+    """How a table of ratings is read."""
+
+    map: ColumnMap
+    """Our names to the table's columns."""
+    rating: str
+    """The column that holds the grade, where it is not `grade`."""
+    grades: Mapping[str, int]
+    """What the table's grades mean, such as `{"E": 2, "S": 1, "C": 1, "I": 0}`; the guideline's values unless given."""
+    raters: Sequence[str]
+    """The raters' columns of a wide table; or, of one with a column `rater`, the raters to take."""
+    gold: str
+    """The adjudicated grade: a column, or a rater."""
+    skip_bad_rows: bool
+    """Count and leave out rows that cannot be used, rather than refuse the table."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What `RatingOptions` come to."""
+
+    map: ColumnMap = field(default_factory=dict)
+    rating: str | None = None
+    grades: Mapping[str, int] | None = None
+    raters: Sequence[str] = ()
+    gold: str | None = None
+    skip_bad_rows: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.raters, str):
+            raise InputError(f"raters={self.raters!r}: is one text", f"give a list: raters=[{self.raters!r}]")
+        if len(set(self.raters)) < len(self.raters):
+            raise InputError(f"raters={list(self.raters)}: a name occurs twice", "name each rater once")
+
+    @property
+    def mapping(self) -> dict[str, list[str]]:
+        """Our names to the table's columns."""
+        return columns_of(self.map) | ({"grade": [self.rating]} if self.rating else {})
+
+    @property
+    def layout(self) -> "Layout":
+        """As the reader of ratings takes it."""
+        from judge.ratings.layout import Layout
+
+        grades = {str(theirs): ours for theirs, ours in (self.grades or {}).items()}
+        return Layout(self.mapping, grades, list(self.raters), self.gold, self.skip_bad_rows)
+
+    def refuse(self, *names: str, fix: str) -> None:
+        """Refuse options that would not be used.
+
+        Raises:
+            InputError: One of them was given.
+        """
+        for name in names:
+            if getattr(self, name):
+                raise InputError(f"{name}={getattr(self, name)!r}: is not used here", fix)
+
+    def known(self, guideline: "Guideline") -> Mapping[str, int]:
+        """What the table writes to the guideline's grades.
+
+        Raises:
+            InputError: It leads to a grade that the guideline does not have.
+        """
+        from judge.words.guideline import known_grades
+
+        return known_grades(self.layout.grades or None, guideline)
+
+
+def columns_of(given: ColumnMap | None) -> dict[str, list[str]]:
+    """Our names to lists of columns."""
+    return {name: [columns] if isinstance(columns, str) else list(columns) for name, columns in (given or {}).items()}

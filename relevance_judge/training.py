@@ -1,0 +1,118 @@
+"""A small judge fine-tuned on people's ratings."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from judge.errors import InputError
+from judge.words.guideline import DEFAULT, load_guideline
+from relevance_judge import shown
+from relevance_judge.inputs import Rows, as_file, as_optional_file
+from relevance_judge.judges import Judge
+from relevance_judge.progress import progress as bar
+from relevance_judge.reading import RatingOptions, Reading
+
+if TYPE_CHECKING:
+    from finetune.config import LoraConfig
+    from judge.labelling.config import Tuned
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A fine-tuned judge's directory, and what its `judge.json` says."""
+
+    path: Path
+    record: "Tuned"
+
+    def judge(self, **options: Any) -> Judge:
+        """The judge itself; `options` are those of `Judge`."""
+        return Judge(self.path, **options)
+
+    @property
+    def validation(self) -> Mapping[str, Any]:
+        """Figures on the queries that stopped the training."""
+        return self.record.validation
+
+    def _repr_html_(self) -> str:
+        pairs = self.record.training["pairs"]
+        rows = [("base", self.record.base.wanted)]
+        rows += [(f"pairs for {part}", f"{count:,}") for part, count in pairs.items()]
+        rows.append(("validation accuracy", shown.number(self.validation["accuracy"])))
+        rows.append(("calibrated", "no" if self.record.calibration is None else "yes"))
+        return shown.table(f"fine-tuned judge in {self.path}", ("", ""), rows)
+
+
+def finetune(
+    ratings: Rows,
+    *,
+    out: str | os.PathLike[str],
+    catalogue: Rows | None = None,
+    base: str = "smollm2-135m",
+    guideline: str | os.PathLike[str] = DEFAULT,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    progress: bool = False,
+    **reading: Unpack[RatingOptions],
+) -> FineTuned:
+    """Fine-tune a small judge on people's ratings, calibrate it, and write it as an adapter.
+
+    Killed at any moment, the same call goes on from its last checkpoint.
+
+    Args:
+        ratings: Rated pairs: a row a pair, or a row a grade (with `rater`).
+        out: The directory to write, or to go on with.
+        catalogue: Candidates with `candidate_id` and their texts.
+        base: What to fine-tune; as the model of `Judge`.
+        guideline: What relevance means: a name or a YAML file.
+        config: What to change of finetune/lora.yaml: a YAML file, or a dict of its keys.
+        progress: Show a bar on standard error.
+        reading: See `RatingOptions`; `gold` is not used.
+
+    Raises:
+        InputError: Ratings, guideline or configuration cannot be used.
+        ModelError: There is no such base, or what training needs is not installed.
+        RunError: The directory holds something else.
+        EngineError: Memory does not hold a batch.
+    """
+    from finetune.job import Lesson, check, prepare
+    from finetune.job import finetune as train
+    from finetune.loop import Watch
+    from judge.pairs.stage import Source
+    from judge.ratings.rated import RatingsFile
+
+    check()
+    how, policy, chosen = Reading(**reading), load_guideline(str(guideline)), _config(config)
+    how.refuse("gold", fix="leave it out, or rate with it alone: rating=COLUMN")
+    known = how.known(policy)
+    with as_file(ratings, "ratings") as (path, name), as_optional_file(catalogue, "catalogue") as (texts, texts_name):
+        source = Source(
+            path,
+            texts,
+            how.mapping,
+            grades=known,
+            skip_bad_rows=how.skip_bad_rows,
+            name=name,
+            catalogue_name=texts_name,
+        )
+        prepared = prepare(Lesson(RatingsFile(source, list(how.raters)), policy, base, chosen))
+    if not progress:
+        return FineTuned(Path(out), train(prepared, Path(out)))
+    with bar("training", prepared.steps, shown=True) as advance:
+        return FineTuned(Path(out), train(prepared, Path(out), Watch(advance)))
+
+
+def _config(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> "LoraConfig":
+    from pydantic import ValidationError
+
+    from finetune.config import load_config
+
+    if not isinstance(given, Mapping):
+        return load_config(None if given is None else Path(given))
+    try:
+        return load_config().changed(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InputError(f"config, {where}: {what}", "finetune/lora.yaml lists the keys and values") from None
