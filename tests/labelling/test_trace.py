@@ -91,8 +91,9 @@ def test_probabilities_before_and_after_a_calibration_and_the_threshold(main, tm
     logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
     shares = np.eye(3)[[int(rng.choice(3, p=np.exp(row) ** 2 / (np.exp(row) ** 2).sum())) for row in logprobs]]
     fitted = calibrate(logprobs, shares, [f"q{i % 12}" for i in range(60)], "data")
-    (tmp_path / "cal.json").write_text(fitted.model_dump_json())
     main(*LABEL, "--out", "plain")
+    fitted = fitted.model_copy(update={"parts": json.loads((tmp_path / "plain" / "run.json").read_text())["parts"]})
+    (tmp_path / "cal.json").write_text(fitted.model_dump_json())
     main(*LABEL, "--calibration", "cal.json", "--max-noise", "0.6", "--out", "run")
     before = main("trace", "plain", "Q01", "P003", "--json").json
     after = main("trace", "run", "Q01", "P003", "--json").json
