@@ -38,9 +38,7 @@ class Staging:
         grades: A Parquet file of `row, grade, skip`: what people's grades say of each row, or null.
     """
 
-    def __init__(
-        self, scratch: Path, fields: Sequence[str], kept: frozenset[str], grades: Path | None = None
-    ) -> None:
+    def __init__(self, scratch: Path, fields: Sequence[str], kept: frozenset[str], grades: Path | None = None) -> None:
         import duckdb
 
         self._db = duckdb.connect(

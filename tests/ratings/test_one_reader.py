@@ -192,6 +192,31 @@ def test_an_audit_reads_peoples_grades_as_an_import_does(name, main, tmp_path):
     assert of((words[query_id], candidate_id, grade) for (query_id, candidate_id), grade in found.items()) == pairs
 
 
+@pytest.fixture
+def rated_run(main, tmp_path):
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,p1,2\nsofa,p2,0\n")
+    main("import", "r.csv", "--out", "run")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("aggregate", "r.csv", "--out", "o.csv"),
+        ("agree", "r.csv", "--run", "run"),
+        ("calibrate", "run", "r.csv", "--out", "c.json"),
+        ("finetune", "r.csv", "--out", "adapter"),
+        ("import", "r.csv", "--out", "other"),
+        ("trace", "run", "lamp", "p1", "--ratings", "r.csv"),
+        ("validate", "r.csv", "--rating", "grade"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_verb_refuses_names_that_it_cannot_use(words, rated_run, main):
+    assert "'candidate'" in main(*words, "--map", "candidate=candidate_id", code=2).err
+    if words[0] != "import":
+        assert "twice" in main(*words, "--raters", "ann,ben,ann", code=2).err
+
+
 def test_a_row_without_a_grade_says_how_its_file_writes_ids(guideline, tmp_path):
     """Next to 7.5 the 101.0 is no whole number, for the reader of pairs and for that of grades."""
     (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,101.0,2\nlamp,7.5,\n")
