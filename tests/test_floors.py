@@ -101,7 +101,7 @@ def test_every_folder_of_the_judge_is_a_room_with_a_floor():
     [
         ("judge/records.py", "from judge.tables.rows import Table"),  # upward
         ("judge/words/prompt.py", "from judge.tables import values"),  # sideways, between rooms
-        ("judge/run/store.py", "from judge.labelling.job import begin_run"),
+        ("judge/run/store.py", "from judge.labelling.begin import begin_run"),
         ("judge/export/ledger.py", "import judge.labelling.trace"),
         ("audit/review/queue.py", "from finetune.job import finetune"),  # sideways, between siblings
         ("audit/probes/probe.py", "from audit.agreement import segments"),  # sideways, between wings

@@ -8,15 +8,12 @@ Python and DuckDB have the rule once each; a test holds them to the same answers
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from judge.sql import quoted
-from judge.tables.columns import Columns
-from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
 from judge.text import UNSEEN
 
@@ -54,37 +51,6 @@ def whole_id(text: str) -> str:
 def as_written(ids: Iterable[str | None]) -> bool:
     """Whether a column's ids stay as they are: one of them has a point, and is no whole number."""
     return any(text and "." in text and not re.fullmatch(_NUMBER, text) for text in ids)
-
-
-class IdColumns:
-    """The ids of a file that is read row by row: what its columns hold is looked at first.
-
-    Args:
-        table: The file; it is read once more.
-        columns: Where its ids are.
-        names: Our names of them.
-
-    Raises:
-        InputError: The file cannot be read to its end.
-    """
-
-    def __init__(self, table: Table, columns: Columns, names: Sequence[str] = IDS) -> None:
-        self._written = dict.fromkeys(names, False)
-        for row in table.rows(columns.sources(names)):
-            values = row.values if isinstance(row, Row) else {}
-            found = columns.find(tuple(values)) if values else {}
-            for name in names:
-                with suppress(ValueError, KeyError):  # what is no text is said where it is read
-                    self._written[name] |= as_written([as_id(values[found[name]])])
-
-    def read(self, name: str, value: Any) -> str | None:
-        """A cell of one of these columns as an id; null where it holds none.
-
-        Raises:
-            ValueError: As `as_text` does.
-        """
-        text = as_id(value)
-        return text if text is None or self._written[name] else whole_id(text)
 
 
 def whole_ids(ids: Iterable[Id]) -> list[Id]:
