@@ -77,7 +77,7 @@ records: int = exported.records["train"]
 try:
     rj.finetune("ratings.csv", out="ours", raters=["ann", "ben"], config={"epochs": 2}).judge().score([("a", "b")])
 except rj.EngineError as error:
-    print(error.message, error.hint, error.retryable)
+    print(error.message, error.hint)
 """
 WRONG = {
     "rj.label('pairs.csv')": "call-arg",  # where to?
