@@ -8,7 +8,7 @@ Python and DuckDB have the rule once each; a test holds them to the same answers
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -87,3 +87,20 @@ def whole_id_sql(column: str) -> str:
 def as_written_sql(column: str) -> str:
     """`as_written` of a column of texts, as SQL of one row; false where the column is empty."""
     return f"coalesce(bool_or(contains({column}, '.') AND NOT regexp_full_match({column}, '{_NUMBER}')), false)"
+
+
+def column_ids_sql(db: Any, source: str, names: Sequence[str]) -> dict[str, str]:
+    """SQL of columns of `source`, a table of a DuckDB connection, as ids: by name, and as each column as a whole has
+    them."""
+    cells = {name: id_sql(f"{name}::VARCHAR") for name in names}
+    if not cells:
+        return cells
+    # Most files have no decimals, and need no look at the form of every id.
+    points = ", ".join(f"bool_or(contains({cell}, '.0'))" for cell in cells.values())
+    (some,) = db.execute(f"SELECT {points} FROM {source}").fetchall()
+    asked = [name for name, found in zip(names, some, strict=True) if found]
+    if asked:
+        kept = ", ".join(as_written_sql(cells[name]) for name in asked)
+        (stays,) = db.execute(f"SELECT {kept} FROM {source}").fetchall()
+        cells |= {name: whole_id_sql(cells[name]) for name, written in zip(asked, stays, strict=True) if not written}
+    return cells
