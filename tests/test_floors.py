@@ -172,3 +172,5 @@ if __name__ == "__main__":
     for package in ("judge", "audit", "finetune"):
         rooms, found = arrows(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT, package)
         back = sum((b, a) in found for a, b in found) // 2
+        counts = f"{len(rooms)} rooms, {len(found)} arrows, {back} pairs of rooms that import each other"
+        sys.stdout.write(f"{package}: {counts}\n")
