@@ -198,22 +198,6 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What one text of a pair takes of its budget."""
-
-    name: str
-    """`query`, `locale`, a candidate field, or what a template adds of its own."""
-    tokens: int
-    """It has so many; of a text of many thousand characters, its head has."""
-    kept: int
-    """The prompt holds so many: the first ones, or the last where the field keeps its end."""
-    budget: int
-    """What was left for it when its turn came."""
-    lost: str
-    """What of it is not in the prompt; empty where nothing was cut."""
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
     """What the judge said at the label position."""
 

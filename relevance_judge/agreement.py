@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from audit.agreement import agree as agreement
 from audit.agreement.page import render
+from judge.errors import InputError
 from judge.files import new_file
 from judge.ratings.candidates import read_texts
 from judge.statistics.intervals import Estimate
@@ -140,6 +141,8 @@ def agree(
         InputError: The ratings cannot be used, or there is nothing to compare them with.
         RunError: There is no such run.
     """
+    if not 0 <= epsilon <= 1:
+        raise InputError(f"epsilon={epsilon}: is not between 0 and 1", "0.2 unless given")
     layout = Reading(**reading).layout
     several = () if runs is None else runs if isinstance(runs, list | tuple) else (runs,)
     opened = [as_run(run) for run in several]

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from judge.errors import InputError
 from judge.run import store
 from judge.words.guideline import DEFAULT, load_guideline
 from relevance_judge.inputs import Rows, as_file, as_optional_file
@@ -53,6 +54,8 @@ def label(
     from judge.labelling.complete import complete
     from judge.pairs.stage import Source
 
+    if limit is not None and limit < 1:
+        raise InputError(f"limit={limit}: is not a number of rows", "give 1 or more, or leave it out")
     chosen, run = as_judge(judge), store.Run(Path(out))
     with (
         run.writing(),

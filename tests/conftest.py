@@ -314,7 +314,7 @@ def write_tuned(folder, tuned):
 def run_of(tmp_path, guideline):
     """Make a finished run of rows `query, candidate_id, title` and what labels have; people's grades without
     probabilities."""
-    from judge.labelling.job import begin_run
+    from judge.labelling.begin import begin_run
     from judge.labelling.label import read_pairs, skipped
     from judge.records import Label
     from judge.run.labels import label_table

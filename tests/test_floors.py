@@ -101,7 +101,7 @@ def test_every_folder_of_the_judge_is_a_room_with_a_floor():
     [
         ("judge/records.py", "from judge.tables.rows import Table"),  # upward
         ("judge/words/prompt.py", "from judge.tables import values"),  # sideways, between rooms
-        ("judge/run/store.py", "from judge.labelling.job import begin_run"),
+        ("judge/run/store.py", "from judge.labelling.begin import begin_run"),
         ("judge/export/ledger.py", "import judge.labelling.trace"),
         ("audit/review/queue.py", "from finetune.job import finetune"),  # sideways, between siblings
         ("audit/probes/probe.py", "from audit.agreement import segments"),  # sideways, between wings
@@ -172,3 +172,5 @@ if __name__ == "__main__":
     for package in ("judge", "audit", "finetune"):
         rooms, found = arrows(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT, package)
         back = sum((b, a) in found for a, b in found) // 2
+        counts = f"{len(rooms)} rooms, {len(found)} arrows, {back} pairs of rooms that import each other"
+        sys.stdout.write(f"{package}: {counts}\n")

@@ -16,7 +16,7 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 Texts are grouped by DuckDB's 64-bit hash: among 100 million different ones the chance of any clash is 1 in 3,700.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from audit.engagement.damage import not_readable
 from audit.engagement.ranks import first_position
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
-from judge.tables.ids import as_written_sql, id_sql, whole_id_sql
+from judge.tables.ids import column_ids_sql, id_sql
 from judge.words.normalise import keyed
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
@@ -108,12 +108,15 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     # In JSON and Parquet an empty text is not null: without this, all who have no id would be one search or client.
     ids = [name for name in (key, "candidate_id", "search_id", "client_id") if name in has]
     db.execute(_MACROS)
+    # A query's text has no decimals to lose.
+    texts = {name: id_sql(f"{name}::VARCHAR") for name in ids if name == "query"}
+    cells = texts | column_ids_sql(db, "raw", [name for name in ids if name not in texts])
     first = first_position(db, opened, ACTIONS, rules.first_position)
     # A sum of integers would overflow at the last of them.
     rank = f"TRY_CAST(TRY_CAST(whole(position) AS INTEGER)::BIGINT + {1 - first} AS INTEGER)"
     db.execute(f"""
         CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM (
-            SELECT * REPLACE ({_cells_as_ids(db, ids)}, {rank} AS position),
+            SELECT * REPLACE ({", ".join(f"{cell} AS {name}" for name, cell in cells.items())}, {rank} AS position),
                    {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
             FROM raw)""")
     found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
@@ -121,20 +124,6 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     _keys(db, key, has)
     rows = found["rows"]
     return Aggregated(opened.shape, rows, rows - sum(set_aside.values()), set_aside, found["bots"], first), opened.rows
-
-
-def _cells_as_ids(db: Any, names: Sequence[str]) -> str:
-    """SQL of the columns as `judge.tables.ids` reads them; a query's text has no decimals to lose."""
-    cells = {name: id_sql(f"{name}::VARCHAR") for name in names}
-    ids = [name for name in names if name != "query"]
-    # Most files have no decimals, and need no look at the form of every id.
-    points = ", ".join(f"bool_or(contains({cells[name]}, '.0'))" for name in ids)
-    (some,) = db.execute(f"SELECT {points} FROM raw").fetchall()
-    asked = [name for name, found in zip(ids, some, strict=True) if found]
-    if asked:
-        (stays,) = db.execute(f"SELECT {', '.join(as_written_sql(cells[n]) for n in asked)} FROM raw").fetchall()
-        cells |= {name: whole_id_sql(cells[name]) for name, kept in zip(asked, stays, strict=True) if not kept}
-    return ", ".join(f"{cell} AS {name}" for name, cell in cells.items())
 
 
 def _keys(db: Any, key: str, has: set[str]) -> None:

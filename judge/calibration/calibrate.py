@@ -7,11 +7,12 @@ Hard-To-Beat at Label Shift Adaptation". Whoever fits must hold out whole querie
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint, digest
@@ -224,3 +225,19 @@ def doubts(found: Calibration, logprobs: Floats) -> list[str]:
     if not 1.01 / SLOPES[1] < found.temperature < 0.99 / SLOPES[0]:
         said.append("the temperature is at the end of its range: the judge's probabilities do not go with the ratings")
     return said
+
+
+def read_calibration(path: Path) -> Calibration:
+    """A file that `judge calibrate` wrote.
+
+    Raises:
+        InputError: It cannot be read, is none, or does not say whose probabilities it is for.
+    """
+    try:
+        found = Calibration.model_validate_json(path.read_bytes())
+        wrong = "" if found.parts else "does not say which judge it was fitted for"
+    except (OSError, ValidationError) as error:
+        wrong = error.strerror or "cannot be read" if isinstance(error, OSError) else "is no calibration"
+    if wrong:
+        raise InputError(f"{path}: {wrong}", "make one with `judge calibrate RUN RATINGS --out FILE`")
+    return found

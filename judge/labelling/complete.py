@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from judge.labelling.job import Labelling, fingerprint, read_input
+from judge.labelling.begin import fingerprint, read_input
+from judge.labelling.job import Labelling
 from judge.labelling.label import Block, Judged, blocks, table
 from judge.run.labels import label_table
 from judge.run.manifest import Manifest

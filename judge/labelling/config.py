@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from judge.calibration.abstain import Threshold, check_budget, choose
-from judge.calibration.calibrate import Calibration, Floats
+from judge.calibration.calibrate import Calibration, Floats, read_calibration
 from judge.engines.chat.prompt import TEMPLATE as CHAT
 from judge.errors import InputError, ModelError
 from judge.fingerprint import adapter_digest
@@ -238,19 +238,3 @@ def read_tuned(directory: Path) -> Tuned:
             f"{directory}: the adapter's files are not those that {FILE} speaks of", "copy the whole directory again"
         )
     return tuned
-
-
-def read_calibration(path: Path) -> Calibration:
-    """A file that `judge calibrate` wrote.
-
-    Raises:
-        InputError: It cannot be read, is none, or does not say whose probabilities it is for.
-    """
-    try:
-        found = Calibration.model_validate_json(path.read_bytes())
-        wrong = "" if found.parts else "does not say which judge it was fitted for"
-    except (OSError, ValidationError) as error:
-        wrong = error.strerror or "cannot be read" if isinstance(error, OSError) else "is no calibration"
-    if wrong:
-        raise InputError(f"{path}: {wrong}", "make one with `judge calibrate RUN RATINGS --out FILE`")
-    return found

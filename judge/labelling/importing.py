@@ -1,7 +1,7 @@
 """Grades that people already gave, as a run: they audit and export like a judge's."""
 
 from judge.fingerprint import file_digest
-from judge.labelling.job import begin_run
+from judge.labelling.begin import begin_run
 from judge.labelling.label import read_pairs, skipped
 from judge.pairs.stage import Source
 from judge.records import Label, Status

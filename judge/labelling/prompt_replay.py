@@ -10,11 +10,11 @@ from judge.engines.fake import FAKE_MODEL, FakeTokenizer
 from judge.errors import JudgeError
 from judge.labelling.config import FILE, read_tuned
 from judge.models.model import JudgeModel, local_directory
-from judge.records import Pair, Prompt, Spent
+from judge.records import Pair, Prompt
 from judge.run.manifest import Manifest
 from judge.words.folders import shipped_names
 from judge.words.guideline import Guideline
-from judge.words.prompt import PromptBuilder, template_digest
+from judge.words.prompt import PromptBuilder, Spent, template_digest
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
 
 

@@ -26,8 +26,11 @@ class Grader(Protocol):
     def add(self, row: Row | Problem, pair: Identity | Problem) -> None:
         """Take the grades of one row, and count what is wrong with the row."""
 
-    def settle(self, scratch: Path, problems: Problems) -> Path:
-        """Write `row, grade, skip` of each row as Parquet, and add to `problems` what is wrong with rows."""
+    def settle(self, scratch: Path, problems: Problems, kept: frozenset[str]) -> Path:
+        """Write `row, grade, skip` of each row as Parquet, and add to `problems` what is wrong with rows.
+
+        `kept` has our names of the columns whose ids stay as written.
+        """
 
 
 class Intake:

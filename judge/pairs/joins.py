@@ -8,29 +8,48 @@ from typing import Any
 
 from judge.records import Problem
 from judge.sql import identifier, quoted
-from judge.tables.ids import as_written_sql, whole_id_sql
+from judge.tables.ids import IDS, as_written_sql, whole_id_sql
 from judge.words.normalise import keyed
 
 MEMORY = "2GB"
 """DuckDB's share; past it, it spills into the scratch directory."""
 
 
+def kept_ids(scratch: Path) -> frozenset[str]:
+    """Our names of the columns whose ids stay as written: `given.parquet` and `catalogue.parquet` decide together."""
+    import duckdb
+
+    given, catalogue = (f"read_parquet({quoted(scratch / f'{name}.parquet')})" for name in ("given", "catalogue"))
+    candidates = f"SELECT candidate_id FROM {given} UNION ALL SELECT candidate_id FROM {catalogue}"
+    sources = {"candidate_id": candidates, "query_id": f"SELECT query_id FROM {given}"}
+    asked = ", ".join(f"(SELECT {as_written_sql(name)} FROM ({source})) AS {name}" for name, source in sources.items())
+    with duckdb.connect() as db:
+        found = db.execute(f"SELECT {asked}").fetchall()[0]
+    return frozenset(name for name, kept in zip(sources, found, strict=True) if kept)
+
+
 class Staging:
     """A scratch database over `given.parquet` and `catalogue.parquet` of one directory. Use as a context manager.
 
-    `grades` is a Parquet file of `row, grade, skip`: what people's grades say of each row, or null.
+    Args:
+        scratch: The directory.
+        fields: The candidate's fields.
+        kept: What `kept_ids` says of the directory.
+        grades: A Parquet file of `row, grade, skip`: what people's grades say of each row, or null.
     """
 
-    def __init__(self, scratch: Path, fields: Sequence[str], grades: Path | None = None) -> None:
+    def __init__(self, scratch: Path, fields: Sequence[str], kept: frozenset[str], grades: Path | None = None) -> None:
         import duckdb
 
         self._db = duckdb.connect(
             str(scratch / "staging.duckdb"), config={"memory_limit": MEMORY, "temp_directory": str(scratch)}
         )
         self._db.execute("SET enable_progress_bar = false")
+        ids = ", ".join(f"{whole_id_sql(name)} AS {name}" for name in IDS if name not in kept)
+        columns = f"* REPLACE ({ids})" if ids else "*"
         for name in ("given", "catalogue"):
-            self._db.read_parquet(str(scratch / f"{name}.parquet")).create_view(f"{name}_written")
-        self._read_ids()
+            path = quoted(scratch / f"{name}.parquet")
+            self._db.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM read_parquet({path})")
         if grades is None:
             self._db.execute("CREATE VIEW rows AS SELECT *, NULL::INTEGER AS grade FROM given")
         else:
@@ -62,17 +81,6 @@ class Staging:
     def join_catalogue(self) -> None:
         """Take candidates' texts from the catalogue."""
         self._mark(joined=True)
-
-    def _read_ids(self) -> None:
-        """Make the views `given` and `catalogue`, in which an id is the same however its column is written."""
-        both = "SELECT candidate_id FROM given_written UNION ALL SELECT candidate_id FROM catalogue_written"
-        ids = {}
-        for name, source in (("candidate_id", both), ("query_id", "FROM given_written")):
-            ((stays,),) = self._rows(f"SELECT {as_written_sql(name)} FROM ({source})")
-            ids[name] = f"{name if stays else whole_id_sql(name)} AS {name}"
-        for table in ("given", "catalogue"):
-            columns = f"* REPLACE ({', '.join(ids.values())})"
-            self._db.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM {table}_written")
 
     def _mark(self, *, joined: bool) -> None:
         """One small row for each input row: what it repeats or contradicts. Of texts it has digests alone."""

@@ -31,7 +31,7 @@ class Source:
         mapping: Our names to the user's columns; of several, each file uses the first it has.
         limit: Read only so many rows.
         grades: For rows that bring a grade: what the user writes to the guideline's value; null for rows without. Such
-            files are staged by `judge.ratings.staged`.
+            files are staged by `judge.ratings.reader`.
         need_text: Whether a pair without any text is skipped.
         skip_bad_rows: Whether rows that are wrong are recorded as skipped, rather than refused.
         name: What to call the file of pairs in messages.
@@ -135,10 +135,11 @@ def _no_text(name: str, columns: Sequence[str], fields: Sequence[str]) -> InputE
 
 
 def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grades: Grader | None, name: str) -> Staged:
-    from judge.pairs.joins import Staging
+    from judge.pairs.joins import Staging, kept_ids
 
-    by_row = grades.settle(scratch, reader.problems) if grades else None
-    with Staging(scratch, [*reader.joins], by_row) as staging:
+    kept = kept_ids(scratch)
+    by_row = grades.settle(scratch, reader.problems, kept) if grades else None
+    with Staging(scratch, [*reader.joins], kept, by_row) as staging:
         if source.catalogue:
             staging.join_catalogue()
         reader.problems.add(staging.problems(name, source.names.get("catalogue", ""), SHOWN))

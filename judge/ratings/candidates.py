@@ -8,7 +8,7 @@ from judge.errors import InputError
 from judge.ratings.layout import TEXTS
 from judge.records import Problem
 from judge.tables.columns import Columns
-from judge.tables.ids import IdColumns
+from judge.tables.ids import as_id, whole_ids
 from judge.tables.rows import Table
 from judge.tables.values import as_text
 
@@ -23,17 +23,18 @@ def read_texts(path: Path, mapping: Mapping[str, Sequence[str]], name: str | Non
     table = Table(path, name)
     columns = Columns({name: column for name, column in mapping.items() if name in names}, names)
     columns.require(table, ["candidate_id"])
-    ids = IdColumns(table, columns, ["candidate_id"])
-    found: dict[str, dict[str, str]] = {}
+    rows: list[dict[str, str]] = []
     for row in table.rows(columns.sources(names)):
         if isinstance(row, Problem):
             raise InputError(str(row), row.fix)
         texts = {}
         for name, column in columns.find(tuple(row.values)).items():
             with suppress(ValueError):  # a text that cannot be shown is not shown
-                text = as_text(row.values[column], " > " if name == "category" else "; ")
-                texts[name] = (ids.read(name, row.values[column]) if name == "candidate_id" else text) or ""
+                value = row.values[column]
+                text = as_id(value) if name == "candidate_id" else as_text(value, " > " if name == "category" else "; ")
+                texts[name] = text or ""
         length = sum(len(text) for name, text in texts.items() if name != "candidate_id")
         if texts.get("candidate_id"):
-            found[texts["candidate_id"]] = texts | {"text_length": str(length) if length else ""}
-    return found
+            rows.append(texts | {"text_length": str(length) if length else ""})
+    ids = whole_ids(texts["candidate_id"] for texts in rows)
+    return {id_: texts | {"candidate_id": id_} for id_, texts in zip(ids, rows, strict=True)}

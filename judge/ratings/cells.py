@@ -80,12 +80,12 @@ class Cells:
             assert isinstance(said, Problem)
             self._aside(said)
             return
-        if not given:
-            self._put(row, None, reason="no_grade", skip="no grade given")
+        named = (pair.query_id, pair.query, pair.words, pair.candidate_id)
+        if not given:  # its ids say all the same how the file writes ids
+            self._put(row, None, (*named, None, None, None, None), reason="no_grade", skip="no grade given")
             return
         assert said is not None
         rater, clause, time = said
-        named = (pair.query_id, pair.query, pair.words, pair.candidate_id)
         described = self._describe(row, found) if self._described else ()
         for column, grade in given:
             if isinstance(grade, Problem):
@@ -110,8 +110,10 @@ class Cells:
             texts = read_texts(self.table, row, found, IDENTITY)
             self.add(row, texts if isinstance(texts, Problem) else identify(self.table, row, found, texts))
 
-    def settle(self, scratch: Path, problems: Problems) -> Path:
+    def settle(self, scratch: Path, problems: Problems, kept: frozenset[str] | None = None) -> Path:
         """Settle what no row can say alone, such as two grades by one rater; see `judge.ratings.settle`.
+
+        `kept` has our names of the columns whose ids stay as written; unless given, the file's own ids say it.
 
         Raises:
             InputError: A mapped column is in no row, or rows were lost on the way.
@@ -120,7 +122,7 @@ class Cells:
         self._writer.close()
         self.fitted.check_used(CORE)
         laid = Laid(self.path, self.table, self.layout, self.roles, self.fitted, self.long, self.read)
-        self.settled = settle(laid, scratch)
+        self.settled = settle(laid, scratch, kept)
         self.problems.add(self.settled.problems)
         problems.merge(self.problems)
         return self.settled.by_row

@@ -64,8 +64,10 @@ class Settled:
     """The first problems that no row shows alone, each with the count of its kind."""
 
 
-def settle(cells: Laid, scratch: Path) -> Settled:
-    """Settle what a file's rows say together; works in `scratch`, and leaves `ratings.parquet` beside the cells.
+def settle(cells: Laid, scratch: Path, kept: frozenset[str] | None = None) -> Settled:
+    """Settle what a file's rows say together; works in `scratch`, and leaves `ratings.parquet` next to the cells.
+
+    `kept` has our names of the columns whose ids stay as written; unless given, the cells' own ids say it.
 
     Raises:
         InputError: Rows were lost on the way.
@@ -76,7 +78,7 @@ def settle(cells: Laid, scratch: Path) -> Settled:
     config = {"memory_limit": MEMORY, "temp_directory": str(scratch)}
     with duckdb.connect(str(scratch / "ratings.duckdb"), config=config) as db:
         db.execute("SET enable_progress_bar = false")
-        _mark(db, cells)
+        _mark(db, cells, kept)
         used = "* EXCLUDE (n, line, field, words, reason, skip, pair_grade, before)"
         query = f"SELECT {used} FROM marked WHERE reason IS NULL ORDER BY n"
         db.execute(f"COPY ({query}) TO {quoted(path)} {PARQUET}")
@@ -101,12 +103,14 @@ def settle(cells: Laid, scratch: Path) -> Settled:
     return Settled(path, by_row, rows, used, counts, 0 if wide else differ, problems)
 
 
-def _mark(db: Any, cells: Laid) -> None:
+def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
     """The table `marked`: every cell, and why it does not count."""
     alone = quoted(cells.roles.alone)
     source = f"read_parquet({quoted(cells.path)}, file_row_number = true)"
-    stays = db.execute(f"SELECT {', '.join(map(as_written_sql, IDS))} FROM {source}").fetchone()
-    ids = [f"{whole_id_sql(name)} AS {name}" for name, written in zip(IDS, stays, strict=True) if not written]
+    if kept is None:
+        stays = db.execute(f"SELECT {', '.join(map(as_written_sql, IDS))} FROM {source}").fetchone()
+        kept = frozenset(name for name, written in zip(IDS, stays, strict=True) if written)
+    ids = [f"{whole_id_sql(name)} AS {name}" for name in IDS if name not in kept]
     unnamed = "reason IS NULL AND rater IS NULL" if cells.long else "false"
     reasons = {
         "missing_rater": "nobody is named who gave the grade",

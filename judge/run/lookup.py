@@ -71,13 +71,14 @@ def find_pairs(db: Any) -> None:
     db.execute(f"""CREATE OR REPLACE TABLE found AS
         WITH whole AS (SELECT row, query_id, coalesce(query, '') AS text, candidate_id, skip FROM pairs
                        WHERE skip IS NULL OR skip NOT LIKE '{REPEATS}'),
-        p AS (FROM whole UNION ALL SELECT * REPLACE ({whole} AS candidate_id) FROM whole WHERE candidate_id <> {whole}),
+        p AS (SELECT *, false AS other FROM whole
+              UNION ALL SELECT * REPLACE ({whole} AS candidate_id), true FROM whole WHERE candidate_id <> {whole}),
         could AS (
             SELECT k.place, p.row, p.text = asked_text AS exact
             FROM keys k JOIN meant m ON asked_id = coalesce(k.query_id, '') AND asked_text = coalesce(k.query, '')
             JOIN p ON p.query_id = m.query_id AND p.text = m.text AND p.candidate_id = k.candidate_id
-            -- The row that was judged, or the first where none was.
-            QUALIFY row_number() OVER (PARTITION BY k.place, p.query_id ORDER BY p.skip IS NOT NULL, p.row) = 1),
+            -- The candidate of just that id; of its rows the one that was judged, or the first where none was.
+            QUALIFY row_number() OVER (PARTITION BY k.place, p.query_id ORDER BY other, p.skip IS NOT NULL, p.row) = 1),
         best AS (FROM could QUALIFY exact = max(exact) OVER (PARTITION BY place))
         SELECT k.place, CASE WHEN count(b.row) = 1 THEN min(b.row) END AS row, count(b.row) AS pairs
         FROM keys k LEFT JOIN best b USING (place) GROUP BY k.place""")

@@ -26,7 +26,8 @@ class Manifest(Record):
     guideline: Mapping[str, Any]
     """The whole guideline, so that grades keep their meaning wherever the labels go."""
     normalisation: Annotated[int, Field(ge=1, le=NORMALISATION)] = 1
-    """The version of the rule for the words of a text (`judge.words.similar.canonical`), by which splits are made."""
+    """The version of the rule for the words of a text, `judge.words.similar.NORMALISATION`: splits are made and events
+    are matched by it."""
     calibration: Mapping[str, Any] | None = None
     """The temperature and biases that the probabilities went through; null where they are as they came."""
     missing_fields: tuple[str, ...] = ()

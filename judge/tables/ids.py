@@ -9,14 +9,11 @@ Python and DuckDB have the rule once each; a test holds them to the same answers
 
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from judge.sql import quoted
-from judge.tables.columns import Columns
-from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
 from judge.text import UNSEEN
 
@@ -56,37 +53,6 @@ def as_written(ids: Iterable[str | None]) -> bool:
     return any(text and "." in text and not re.fullmatch(_NUMBER, text) for text in ids)
 
 
-class IdColumns:
-    """The ids of a file that is read row by row: what its columns hold is looked at first.
-
-    Args:
-        table: The file; it is read once more.
-        columns: Where its ids are.
-        names: Our names of them.
-
-    Raises:
-        InputError: The file cannot be read to its end.
-    """
-
-    def __init__(self, table: Table, columns: Columns, names: Sequence[str] = IDS) -> None:
-        self._written = dict.fromkeys(names, False)
-        for row in table.rows(columns.sources(names)):
-            values = row.values if isinstance(row, Row) else {}
-            found = columns.find(tuple(values)) if values else {}
-            for name in names:
-                with suppress(ValueError, KeyError):  # what is no text is said where it is read
-                    self._written[name] |= as_written([as_id(values[found[name]])])
-
-    def read(self, name: str, value: Any) -> str | None:
-        """A cell of one of these columns as an id; null where it holds none.
-
-        Raises:
-            ValueError: As `as_text` does.
-        """
-        text = as_id(value)
-        return text if text is None or self._written[name] else whole_id(text)
-
-
 def whole_ids(ids: Iterable[Id]) -> list[Id]:
     """A column's ids, `101.0` as `101` if all are whole numbers."""
     given = list(ids)
@@ -121,3 +87,20 @@ def whole_id_sql(column: str) -> str:
 def as_written_sql(column: str) -> str:
     """`as_written` of a column of texts, as SQL of one row; false where the column is empty."""
     return f"coalesce(bool_or(contains({column}, '.') AND NOT regexp_full_match({column}, '{_NUMBER}')), false)"
+
+
+def column_ids_sql(db: Any, source: str, names: Sequence[str]) -> dict[str, str]:
+    """SQL of columns of `source`, a table of a DuckDB connection, as ids: by name, and as each column as a whole has
+    them."""
+    cells = {name: id_sql(f"{name}::VARCHAR") for name in names}
+    if not cells:
+        return cells
+    # Most files have no decimals, and need no look at the form of every id.
+    points = ", ".join(f"bool_or(contains({cell}, '.0'))" for cell in cells.values())
+    (some,) = db.execute(f"SELECT {points} FROM {source}").fetchall()
+    asked = [name for name, found in zip(names, some, strict=True) if found]
+    if asked:
+        kept = ", ".join(as_written_sql(cells[name]) for name in asked)
+        (stays,) = db.execute(f"SELECT {kept} FROM {source}").fetchall()
+        cells |= {name: whole_id_sql(cells[name]) for name, written in zip(asked, stays, strict=True) if not written}
+    return cells

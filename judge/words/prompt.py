@@ -8,7 +8,7 @@ label; the shared segments are equal to the last id in every engine and in train
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 
@@ -16,7 +16,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError, ModelError
-from judge.records import Pair, Prompt, Spent
+from judge.records import Pair, Prompt
 from judge.words.folders import shipped_names, shipped_text
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
@@ -53,6 +53,22 @@ def template_text(name: str = TEMPLATE) -> str:
 def template_digest(name: str = TEMPLATE) -> str:
     """SHA-256 (hex) of a template's text."""
     return sha256(template_text(name).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one text of a pair takes of its budget."""
+
+    name: str
+    """`query`, `locale`, a candidate field, or what a template adds of its own."""
+    tokens: int
+    """It has so many; of a text of many thousand characters, its head has."""
+    kept: int
+    """The prompt holds so many: the first ones, or the last where the field keeps its end."""
+    budget: int
+    """What was left for it when its turn came."""
+    lost: str
+    """What of it is not in the prompt; empty where nothing was cut."""
 
 
 class PromptBuilder:

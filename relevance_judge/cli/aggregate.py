@@ -46,6 +46,7 @@ def aggregate(
     policy = guidelines.load_guideline(guideline)
     check(method, out)
     layout = read_layout(map_, rating, grades, raters, gold)
+    layout.check(policy)
     known = guidelines.known_grades(layout.grades or None, policy)
     layout = replace(layout, grades=known, skip_bad_rows=skip_bad_rows)
     with input_file(ratings) as (path, name):

@@ -22,6 +22,7 @@ from relevance_judge.cli.options import (
     input_file,
     read_grades,
     read_map,
+    read_raters,
 )
 from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
 
@@ -137,10 +138,7 @@ def read_layout(
     """The options that say what a file of ratings holds."""
     from judge.ratings.layout import Layout
 
-    names = [name.strip() for name in (raters or "").split(",") if name.strip()]
-    if len(set(names)) < len(names):
-        raise InputError(f"--raters {raters}: a name occurs twice", "name each rater once")
-    return Layout(read_map(map_, rating), read_grades(grades) or {}, names, gold)
+    return Layout(read_map(map_, rating), read_grades(grades) or {}, read_raters(raters), gold)
 
 
 def _show(found: "Report", document: Mapping[str, Any]) -> None:

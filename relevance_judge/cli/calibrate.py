@@ -9,7 +9,8 @@ import typer
 
 from judge.records import counted
 from judge.tables.scale import ends_note
-from relevance_judge.cli.options import Grades, Json, Map, Rating, SkipRatings, input_file, read_grades, read_map
+from relevance_judge.cli.agree import read_layout
+from relevance_judge.cli.options import Grades, Json, Map, Rating, SkipRatings, input_file
 from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ def calibrate(
     from judge.errors import InputError
     from judge.files import write_whole
     from judge.labelling.config import FILE, read_tuned
-    from judge.ratings.layout import Layout
     from judge.run.store import Run
 
     opened, target = Run.open(run), out or run / "calibration.json"
@@ -64,8 +64,7 @@ def calibrate(
     tuned = read_tuned(adapter) if adapter else None
     if tuned and adapter and not _made(opened, tuned, adapter):
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
-    names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
-    layout = Layout(read_map(map_, rating), read_grades(grades) or {}, names, skip_bad_rows=skip_bad_rows)
+    layout = replace(read_layout(map_, rating, grades, raters, None), skip_bad_rows=skip_bad_rows)
     found, joined, left_out = _fit(opened, ratings, layout)
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
     occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]

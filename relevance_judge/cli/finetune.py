@@ -17,6 +17,7 @@ from relevance_judge.cli.options import (
     SkipRatings,
     input_file,
     read_grades,
+    read_raters,
 )
 from relevance_judge.cli.options import read_map as read_mapping
 from relevance_judge.cli.output import say, show, show_json, show_left_out, show_table
@@ -79,7 +80,7 @@ def finetune(
     if merge:
         check_free(merge, out)
     policy = guidelines.load_guideline(guideline)
-    known = guidelines.known_grades(read_grades(grades), policy)
+    known, names = guidelines.known_grades(read_grades(grades), policy), read_raters(raters)
     chosen = load_config(config)
     if template:
         chosen = chosen.changed(template=template)
@@ -87,7 +88,6 @@ def finetune(
         with input_file(ratings) as (path, name):
             mapping = read_mapping(map_, rating)
             source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
-            names = [rater.strip() for rater in (raters or "").split(",") if rater.strip()]
             prepared = prepare(Lesson(RatingsFile(source, names), policy, base, chosen))
         say(f"teaching {prepared.base.name} {len(prepared.lessons.train):,} pairs")
         with progress("teaching", prepared.steps) as advance:

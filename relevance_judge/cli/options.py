@@ -73,6 +73,14 @@ def read_map(items: list[str] | None, rating: str | None = None) -> dict[str, li
     return mapping
 
 
+def read_raters(text: str | None) -> list[str]:
+    """`A,B,C` as names."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if len(set(names)) < len(names):
+        raise InputError(f"--raters {text}: a name occurs twice", "name each rater once")
+    return names
+
+
 def read_grades(text: str | None) -> dict[str, int] | None:
     """`E=2,S=1` as what the file writes to the guideline's grade."""
     if text is None:

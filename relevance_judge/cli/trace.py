@@ -71,6 +71,7 @@ def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str
     from judge.words.guideline import Guideline, known_grades
 
     guideline = Guideline.model_validate(run.manifest.guideline)
+    layout.check(guideline)
     known = replace(layout, grades=known_grades(layout.grades or None, guideline))
     with input_file(file) as (path, name):
         panel = read_panel(path, known, guideline.values, name)

@@ -260,6 +260,15 @@ def test_a_judge_is_fine_tuned_from_rows_and_grades(tiny_base, quick, tmp_path):
     assert "fine-tuned judge" in tuned._repr_html_()
 
 
+def test_numbers_out_of_range_are_input_errors(fake, tmp_path):
+    for limit in (0, -1):
+        with pytest.raises(rj.InputError, match="limit="):
+            rj.label(RATED, judge=fake, out=tmp_path / "run", limit=limit)
+    for epsilon in (-0.1, 5):
+        with pytest.raises(rj.InputError, match="epsilon="):
+            rj.agree(None, RATED, epsilon=epsilon)
+
+
 def test_what_notebooks_show_is_escaped(fake, tmp_path):
     rows = [{"query": f"{HOSTILE} {n}", "candidate_id": f"{HOSTILE}{n}", "title": HOSTILE} for n in range(6)]
     run = rj.label(rows, judge=fake, out=tmp_path / "run")

@@ -192,6 +192,53 @@ def test_an_audit_reads_peoples_grades_as_an_import_does(name, main, tmp_path):
     assert of((words[query_id], candidate_id, grade) for (query_id, candidate_id), grade in found.items()) == pairs
 
 
+@pytest.fixture
+def rated_run(main, tmp_path):
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,p1,2\nsofa,p2,0\n")
+    main("import", "r.csv", "--out", "run")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("aggregate", "r.csv", "--out", "o.csv"),
+        ("agree", "r.csv", "--run", "run"),
+        ("calibrate", "run", "r.csv", "--out", "c.json"),
+        ("finetune", "r.csv", "--out", "adapter"),
+        ("import", "r.csv", "--out", "other"),
+        ("trace", "run", "lamp", "p1", "--ratings", "r.csv"),
+        ("validate", "r.csv", "--rating", "grade"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_every_verb_refuses_names_that_it_cannot_use(words, rated_run, main):
+    assert "'candidate'" in main(*words, "--map", "candidate=candidate_id", code=2).err
+    if words[0] != "import":
+        assert "twice" in main(*words, "--raters", "ann,ben,ann", code=2).err
+
+
+def test_a_row_without_a_grade_says_how_its_file_writes_ids(guideline, tmp_path):
+    """Next to 7.5 the 101.0 is no whole number, for the reader of pairs and for that of grades."""
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,101.0,2\nlamp,7.5,\n")
+    alone = read_ratings(tmp_path / "r.csv", Layout(grades=GRADES), VALUES)
+    staged, read = stage_ratings(
+        Source(tmp_path / "r.csv", need_text=False), Layout(grades=GRADES), guideline, tmp_path, tmp_path
+    )
+    assert [r.candidate_id for r in alone] == [r.candidate_id for r in read] == ["101.0"]
+    assert sorted(pq.read_table(staged.path)["candidate_id"].to_pylist()) == ["101.0", "7.5"]
+
+
+def test_grades_go_by_the_ids_that_pairs_and_catalogue_have_together(guideline, tmp_path):
+    """The catalogue's 1.0.2 makes 101.0 and 101 two products: neither grade repeats or contradicts the other."""
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,101.0,2\nlamp,101,1\n")
+    (tmp_path / "c.csv").write_text("candidate_id,title\n101.0,Lamp\n101,Sofa\n1.0.2,Desk\n")
+    source = Source(tmp_path / "r.csv", tmp_path / "c.csv", need_text=False)
+    staged, read = stage_ratings(source, Layout(grades=GRADES, one_grade=True), guideline, tmp_path, tmp_path)
+    assert {r.candidate_id: r.grade for r in read} == {"101.0": 2, "101": 1}
+    pairs = pq.read_table(staged.path, columns=["candidate_id", "grade", "skip"]).to_pylist()
+    assert {row["candidate_id"]: (row["grade"], row["skip"]) for row in pairs} == {"101.0": (2, None), "101": (1, None)}
+
+
 def test_raters_who_differ_are_wrong_only_where_a_pair_has_one_grade(main, tmp_path):
     (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade\nlamp,p1,ann,2\nlamp,p1,ben,1\nlamp,p1,cleo,2\n")
     assert main("validate", "r.csv", "--rating", "grade", "--json").json["raters_differ"] == 1

@@ -28,6 +28,8 @@ RUN = [
     ("10", "desk", "a", "conflicting_pair: same pair as an earlier row, with another text"),
     ("10", "desk", "a", None),
     ("ナイキ 靴", "ナイキ 靴", "a", None),
+    ("11", "chair", "5.0", None),  # next to an id of 7.5, 5.0 and 5 were two products
+    ("11", "chair", "5", None),
 ]
 CASES = {
     "id and words": (("1", "red lamp", "a"), 1, 1),
@@ -59,6 +61,8 @@ CASES = {
     "an older run's ids with .0, by id alone": (("8", None, "9"), 12, 1),
     "an older file's ids with .0": (("8.0", None, "9.0"), 12, 1),
     "a row that was judged goes before one that was not": (("10", "desk", "a"), 14, 1),
+    "an id as written goes before one that it is the whole number of": (("11", "chair", "5"), 17, 1),
+    "an id as written, with .0": (("11", "chair", "5.0"), 16, 1),
     "nothing at all": ((None, None, "a"), None, 0),
 }
 

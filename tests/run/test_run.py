@@ -365,7 +365,7 @@ def test_a_file_that_grows_while_it_is_read_makes_no_run(main, tmp_path, monkeyp
         return stage(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"judge.{'labelling.job' if verb == 'label' else 'ratings.reader'}.stage", growing)
+        patched.setattr(f"judge.{'labelling.begin' if verb == 'label' else 'ratings.reader'}.stage", growing)
         error = main(*given, code=2).err
     assert f"{grown}: changed while it was read" in error
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,125 @@
+"""How a run begins: its input is read and checked, and its manifest says what made it."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from judge import __version__
+from judge.calibration.calibrate import Calibration
+from judge.errors import InputError
+from judge.files import now
+from judge.fingerprint import Fingerprint, digest, file_digest
+from judge.pairs.stage import Source, Staged, stage
+from judge.ratings.layout import Layout
+from judge.ratings.reader import stage_ratings
+from judge.run.manifest import Manifest
+from judge.run.store import Run
+from judge.words.guideline import Guideline
+from judge.words.similar import NORMALISATION
+
+
+def begin_run(
+    run: Run,
+    source: Source,
+    guideline: Guideline,
+    judge: Callable[[], Mapping[str, str | None]],
+    calibration: Calibration | None = None,
+) -> Fingerprint:
+    """Stage the input and write the manifest; or, where the run has begun before, check that it is the same.
+
+    `judge` gives the parts of the fingerprint that say who judges; it is called once the input has been read.
+    """
+    read = [source.pairs, *([source.catalogue] if source.catalogue else [])]
+    states = [_state(path) for path in read]
+    inputs: dict[str, str | int | None] = {
+        "pairs": _input_digest(source.pairs),
+        "catalogue": _input_digest(source.catalogue) if source.catalogue else None,
+        "map": json.dumps({name: list(columns) for name, columns in sorted(source.mapping.items())}),
+        "grades": json.dumps(dict(source.grades), sort_keys=True) if source.grades is not None else None,
+        "limit": source.limit,
+    }
+    begun = run.manifest_path.is_file()
+    staged = None if begun else read_input(source, guideline, run.path)
+    maker = fingerprint(guideline, judge())
+    if calibration and (lines := calibration.differences(maker.parts)):
+        raise InputError(
+            f"the calibration was fitted to another judge's probabilities; what differs: {'; '.join(lines)}",
+            "label rated pairs with this judge, and fit one to them with `judge calibrate`",
+        )
+    if staged is None:
+        run.check_same(maker, inputs)
+        return maker
+    for path, state in zip(read, states, strict=True):
+        if _state(path) != state:
+            raise InputError(f"{path}: changed while it was read", "wait until it is whole, and run again")
+    words = guideline.model_dump(mode="json")
+    run.begin(
+        Manifest(
+            fingerprint=maker.value,
+            parts=maker.parts,
+            inputs=inputs,
+            files=source.names,
+            guideline=words,
+            normalisation=NORMALISATION,
+            calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
+            missing_fields=tuple(staged.missing),
+            passed_over=staged.passed_over,
+            rows=staged.rows,
+            created=now(),
+        )
+    )
+    return maker
+
+
+def read_input(source: Source, guideline: Guideline, directory: Path) -> Staged:
+    """Stage the pairs into a directory, and refuse rows that are wrong.
+
+    Raises:
+        InputError: A file cannot be used, or rows are wrong and not to be skipped.
+    """
+    if source.grades is None:
+        staged = stage(source, guideline, directory)
+    else:
+        layout = Layout(source.mapping, source.grades, skip_bad_rows=source.skip_bad_rows, one_grade=True)
+        with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
+            staged, _ = stage_ratings(source, layout, guideline, directory, Path(scratch))
+    staged.refuse(skip_bad_rows=source.skip_bad_rows)
+    return staged
+
+
+def fingerprint(guideline: Guideline, judge: Mapping[str, str | None]) -> Fingerprint:
+    """What a judge's parts and a guideline come to."""
+    words = {
+        "guideline": f"{guideline.name} {guideline.version}",
+        "guideline_digest": guideline.digest,
+        "fields": ", ".join(f.name for f in guideline.fields),
+        "budgets": digest(guideline.budgets)[:16],
+    }
+    return Fingerprint(
+        parts={"template_digest": None, "calibration": None, "adapter": None, **judge, **words, "toolkit": __version__}
+    )
+
+
+def _input_digest(path: Path) -> str:
+    with _readable(path):
+        return file_digest(path)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What differs once a file was appended to, written over or replaced. A second digest would say the same, and of a
+    large file it takes as long as reading it once more."""
+    with _readable(path):
+        found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror})", "name a file that exists and can be read"
+        ) from None
