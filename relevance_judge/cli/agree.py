@@ -1,4 +1,4 @@
-"""`judge agree`: runs beside people, people beside each other, as a table, JSON or a page."""
+"""`judge agree`: runs vs people, people vs each other, as a table, JSON or a page."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -144,7 +144,7 @@ def read_layout(
 def _show(found: "Report", document: Mapping[str, Any]) -> None:
     primary = found.primary
     rows = [(name, *_figure(document[key])) for key, name in NAMES.items() if key in document]
-    show(f"{primary.judged} beside {primary.reference}", "")
+    show(f"{primary.judged} vs {primary.reference}", "")
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
     # Only the majority leaves a pair out for a tie: gold, or a single rater, has its grade.
     tied = found.people.tied if primary.reference == "majority" else 0

