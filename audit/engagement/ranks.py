@@ -38,8 +38,8 @@ def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int
     if zeros < FEW * ones:
         others = f", with {counted(any_zero, 'row')} at 0 in all" if any_zero != zeros else ""
         raise InputError(
-            f"{opened.name}: {int(zeros):,} impressions are at position 0 and {int(ones):,} at position 1{others}: "
-            "do its ranks count from 0?",
+            f"{opened.name}: {counted(int(zeros), 'impression')} at position 0 and {int(ones):,} at position 1{others}"
+            ": do its ranks count from 0?",
             "if they do, give --first-position 0; --first-position 1 sets the rows at 0 aside as bad_position",
         )
     return 0

@@ -154,6 +154,8 @@ def labels_of(path):
 
 def test_unsure_pairs_are_left_to_people_with_their_probabilities(main, rated_file, cautious, tmp_path):
     main("label", rated_file, "--engine", "fake", "--out", "plain")
+    made = json.loads((tmp_path / "plain" / "run.json").read_text())["parts"]
+    cautious.write_text(json.dumps({**json.loads(cautious.read_text()), "parts": made}))
     given = ("--engine", "fake", "--calibration", cautious, "--max-noise", 0.1)
     done = main("label", rated_file, *given, "--out", "run", "--json").json
     plain, labels = labels_of(tmp_path / "plain"), labels_of(tmp_path / "run")

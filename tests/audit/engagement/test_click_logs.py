@@ -373,14 +373,14 @@ def test_the_option_settles_where_ranks_begin(tmp_path):
 def test_few_zeros_are_asked_about(tmp_path):
     ones = "".join(f"t{i},q,A,1,impression\n" for i in range(21))
     zeros = "".join(f"z{i},q,A,0,impression\n" for i in range(2))
-    with pytest.raises(InputError, match="2 impressions are at position 0 and 21 at") as caught:
+    with pytest.raises(InputError, match="2 impressions at position 0 and 21 at") as caught:
         ranks(tmp_path, EVENT_HEAD + ones + zeros)
     assert "--first-position" in caught.value.hint
     assert account(ranks(tmp_path, EVENT_HEAD + ones + zeros, 1)[0]) == (23, 21, {"bad_position": 2})
     assert account(ranks(tmp_path, EVENT_HEAD + ones + zeros, 0)[0]) == (23, 23, {})
     # Clicks whose rank was not logged do not move the impressions'.
     clicks = "".join(f"t{i},q,A,0,click\n" for i in range(21))
-    with pytest.raises(InputError, match="0 impressions are at position 0 and 21 at"):
+    with pytest.raises(InputError, match="0 impressions at position 0 and 21 at"):
         ranks(tmp_path, EVENT_HEAD + ones + clicks)
     assert account(ranks(tmp_path, EVENT_HEAD + ones + clicks, 1)[0]) == (42, 21, {"bad_position": 21})
     # A tenth is enough; zeros of other actions say nothing.
@@ -392,7 +392,7 @@ def test_counts_from_0_are_weighed_by_impressions(tmp_path):
     head = ",".join(COUNTS) + "\n"
     found, cells = ranks(tmp_path, head + "q,A,0,50,9\n" + "".join(f"q,{c},1,10,1\n" for c in "BCDEFGHIJKLM"))
     assert (found.first_position, cells) == (0, [(1, None, 50, 9)] + [(2, None, 10, 1)] * 12)
-    with pytest.raises(InputError, match="9 impressions are at position 0 and 100 at"):
+    with pytest.raises(InputError, match="9 impressions at position 0 and 100 at"):
         ranks(tmp_path, head + "q,A,0,9,1\nq,A,1,100,5\n")
 
 
