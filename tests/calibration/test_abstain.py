@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from judge.calibration.abstain import Threshold, choose, upper_bound
-from judge.calibration.calibrate import HeldOut, calibrate
+from judge.calibration.calibrate import Calibration, HeldOut, calibrate
 from judge.errors import InputError
 from judge.records import Failure, Pair, Scores, Status
 from judge.run.store import Run
@@ -155,7 +155,8 @@ def labels_of(path):
 def test_unsure_pairs_are_left_to_people_with_their_probabilities(main, rated_file, cautious, tmp_path):
     main("label", rated_file, "--engine", "fake", "--out", "plain")
     made = json.loads((tmp_path / "plain" / "run.json").read_text())["parts"]
-    cautious.write_text(json.dumps({**json.loads(cautious.read_text()), "parts": made}))
+    whose = Calibration.model_validate_json(cautious.read_bytes()).model_copy(update={"parts": made})
+    cautious.write_text(whose.model_dump_json())
     given = ("--engine", "fake", "--calibration", cautious, "--max-noise", 0.1)
     done = main("label", rated_file, *given, "--out", "run", "--json").json
     plain, labels = labels_of(tmp_path / "plain"), labels_of(tmp_path / "run")
