@@ -30,6 +30,12 @@ SHARED = ROOT.parent / "shared" / "data"
 COMMAND = [sys.executable, "-m", "relevance_judge.cli.main"]
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests go first: what begins last should not be what takes longest."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @dataclass
 class Finished:
     """What a run of the command line left."""
