@@ -104,8 +104,10 @@ def _show(found: "Audit", out: Path) -> None:
     )
     if read["first_position"] == 0:
         show("note: ranks count from 0 in the events; here the first is 1")
+    seen = pairs["with_examined_impressions"]
+    weighed = f", {seen:,} of them where examination is known" if seen < pairs["with_impressions"] else ""
     show(
-        f"{pairs['graded']:,} graded pairs, {pairs['with_examined_impressions']:,} with engagement; "
+        f"{pairs['graded']:,} graded pairs, {pairs['with_impressions']:,} with engagement{weighed}; "
         f"click model: {summary['examination']['model']}"
     )
     if summary["examination"]["note"]:

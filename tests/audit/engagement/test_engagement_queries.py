@@ -247,3 +247,13 @@ def test_people_who_disagree_with_the_label_are_heard(tmp_path):
     against = [flag for flag in found.flags if flag.type is FlagType.JUDGE_AGAINST_PEOPLE]
     assert 12 <= len(against) <= 14
     assert all(flag.suggested == found.labelled.people[flag.pair] for flag in against)
+
+
+def test_pairs_with_engagement_are_told_from_those_whose_examination_is_known(main, tmp_path):
+    # A ranking that never moves: whether B is at 2 for want of relevance or of eyes, nobody can tell.
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\ntent,B,0\ntent,C,0\n")
+    make_run(tmp_path / "run", tmp_path / "grades.csv")
+    rows = [[f"s{n}", "tent", key, at, int(n % 3 == at)] for n in range(90) for at, key in ((1, "A"), (2, "B"))]
+    shown(tmp_path / "shown.csv", ["query"], rows)
+    told = main("audit", "run", "shown.csv", "--out", "audit").out
+    assert "3 graded pairs, 2 with engagement, 1 of them where examination is known" in told
