@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 SHOP := examples/shop
 RUN := runs/quickstart
-CORES := -n auto --maxprocesses 4 --dist loadfile
+CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-vllm bench setup quickstart test fast check
 

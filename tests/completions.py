@@ -56,11 +56,13 @@ class Handler(BaseHTTPRequestHandler):
             self.server.under_way += 1
             self.server.most = max(self.server.most, self.server.under_way)
         try:
-            if not self.server.mood(self, body, turn):
-                self.reply(200, self.good(body))
+            answered = self.server.mood(self, body, turn)
         finally:
+            # Before the answer goes out: whoever has it may ask again at once.
             with self.server.lock:
                 self.server.under_way -= 1
+        if not answered:
+            self.reply(200, self.good(body))
 
     def good(self, body):
         choices = [
