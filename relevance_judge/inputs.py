@@ -70,7 +70,7 @@ def as_file(rows: Rows, what: str, folder: Path | None = None) -> Iterator[tuple
         folder: Where a temporary file is made; that of the system unless given.
 
     Raises:
-        InputError: They are no rows, or a value in them cannot be written.
+        InputError: They are not rows, or a value in them cannot be written.
     """
     if isinstance(rows, str | os.PathLike):
         yield Path(rows), str(rows)

@@ -218,7 +218,7 @@ def _context(config: dict[str, Any]) -> int | None:
         found = inner.get("max_position_embeddings")
     if found is not None and (type(found) is not int or found < 1):
         raise ModelError(
-            f"its config.json has a max_position_embeddings of {str(found)[:40]!r}, which is no number of tokens",
+            f"its config.json has a max_position_embeddings of {str(found)[:40]!r}, which is not a number of tokens",
             "save the model again",
         )
     return found
