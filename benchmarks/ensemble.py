@@ -12,12 +12,12 @@ def predict(test: Sequence[Item], adapter: Path) -> list[int]:
     from tqdm import tqdm
 
     from judge.engines import Judge, Serving
-    from judge.labelling.config import Wishes, find_manner
+    from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.records import Pair, Scores
     from judge.words.prompt import PromptBuilder
 
-    guideline, manner = find_manner(Wishes(str(adapter)))
-    judge = Judge(manner.model, Serving(adapter=manner.adapter))
+    guideline, judge_config = resolve_judge(JudgeRequest(str(adapter)))
+    judge = Judge(judge_config.model, Serving(adapter=judge_config.adapter))
     fields = guideline.fields
     # Room for all of every field: reversed, the title would be what is cut.
     room = {"candidate_tokens": sum(field.tokens for field in fields)}
@@ -26,7 +26,7 @@ def predict(test: Sequence[Item], adapter: Path) -> list[int]:
         guideline.model_copy(update={"fields": tuple(reversed(fields)), **room}),
         guideline.model_copy(update={"fields": fields[:-1]}),
     ]
-    builders = [PromptBuilder(way, judge.tokenizer, manner.template, judge.model.context) for way in ways]
+    builders = [PromptBuilder(way, judge.tokenizer, judge_config.template, judge.model.context) for way in ways]
     engine = judge.open()
     pairs = [
         Pair(row=at, query_id=item.query, query=item.query, candidate_id=item.candidate_id, candidate=dict(item.texts))

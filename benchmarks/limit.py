@@ -74,7 +74,7 @@ def matrix_rate() -> tuple[float, float]:
     """
     import torch
 
-    from judge.engines.lean import Product
+    from judge.engines.packed_model import Product
 
     def work(_: int) -> tuple[float, float]:
         torch.set_num_threads(1)

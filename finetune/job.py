@@ -14,17 +14,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from finetune.config import LoraConfig, as_yaml
-from finetune.lessons import build_lessons, deal
 from finetune.loop import Training, Watch
 from finetune.network import Network, repeatable
 from finetune.outcome import Prepared, describe, store
 from finetune.targets import targets
+from finetune.training_set import build_lessons, deal
 from judge import __version__
 from judge.engines.memory import enough_memory
 from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import check_here, dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
-from judge.labelling.config import FILE, Tuned, read_tuned
+from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.model import JudgeModel, find_model
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.words.guideline import Guideline
@@ -37,7 +37,7 @@ FREE = ("batch_tokens", "checkpoint_every")
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingJob:
     """What to teach whom."""
 
     ratings: RatingsFile
@@ -57,7 +57,7 @@ def check() -> None:
         raise ModelError(f"teaching needs {', '.join(missing)}", install("train"))
 
 
-def prepare(lesson: Lesson) -> Prepared:
+def prepare(lesson: TrainingJob) -> Prepared:
     """Read and check everything but the weights.
 
     Raises:
@@ -73,13 +73,13 @@ def prepare(lesson: Lesson) -> Prepared:
     _, part = deal(rated, shares, guideline, lesson.config)
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
-    lessons = build_lessons(rated, shares, builder, lesson.config)
+    training_set = build_lessons(rated, shares, builder, lesson.config)
     # What is held out is not said by the seed alone: a training never goes on with another split than its own.
     key = Fingerprint(parts={**_key(lesson, words, base, rated).parts, "held_out_digest": digest(part.tolist())})
-    return Prepared(lesson.guideline, guideline, lesson.config, base, lessons, key, read.left_out)
+    return Prepared(lesson.guideline, guideline, lesson.config, base, training_set, key, read.left_out)
 
 
-def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned:
+def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> AdapterManifest:
     """Teach, calibrate and write the adapter directory; goes on where an earlier sitting stopped.
 
     Raises:
@@ -90,13 +90,13 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
     with _writing(prepared, out) as done:
         if done:
             return done
-        config, lessons = prepared.config, prepared.lessons
+        config, training_set = prepared.config, prepared.training_set
         less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it goes on where it stopped"
         too_large = EngineError(f"memory ran out at a batch of {config.batch_tokens:,} tokens", less)
         with enough_memory(too_large), repeatable(config.device):
-            network = Network(prepared.base, config, lessons)
-            network.fit_memory([*lessons.train, *lessons.validation], config.batch_pairs, config.batch_tokens)
-            training = Training(network, lessons, config, out / CHECKPOINT)
+            network = Network(prepared.base, config, training_set)
+            network.fit_memory([*training_set.train, *training_set.validation], config.batch_pairs, config.batch_tokens)
+            training = Training(network, training_set, config, out / CHECKPOINT)
             progress = training.run(watch or Watch())
             store(network, out)
             tuned = describe(prepared, network, progress, out)
@@ -106,7 +106,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Tuned
 
 
 @contextmanager
-def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
+def _writing(prepared: Prepared, out: Path) -> Iterator[AdapterManifest | None]:
     """Hold the directory, fresh or of the same lesson; what it is given is the taught judge where it is done."""
     from filelock import FileLock, Timeout
 
@@ -140,7 +140,7 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Tuned | None]:
     (out / ".lock").unlink(missing_ok=True)
 
 
-def _done(out: Path) -> Tuned | None:
+def _done(out: Path) -> AdapterManifest | None:
     """The taught judge where it is done. Where a machine stopped before the adapter's files were on its disk, they are
     written again from the checkpoint."""
     if not (out / FILE).is_file():
@@ -171,7 +171,7 @@ def _partial(out: Path) -> list[Path]:
     return [path for name in (KEY, CONFIG, CHECKPOINT, FILE) for path in out.glob(f"{name}.*.partial")]
 
 
-def _key(lesson: Lesson, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
+def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
     data = digest([[i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes)] for i in rated])
     return Fingerprint(
         parts={

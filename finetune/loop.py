@@ -15,8 +15,8 @@ import numpy as np
 
 from finetune.checkpoint import Look, Progress, load, save
 from finetune.config import LoraConfig
-from finetune.lessons import Example, Lessons, batches
 from finetune.network import Network
+from finetune.training_set import TrainingExample, TrainingSet, batches
 from judge.errors import EngineError
 
 LOWEST = 0.1
@@ -44,12 +44,12 @@ class Training:
         checkpoint: The file to keep, and to go on from where it is there.
     """
 
-    def __init__(self, network: Network, lessons: Lessons, config: LoraConfig, checkpoint: Path) -> None:
+    def __init__(self, network: Network, training_set: TrainingSet, config: LoraConfig, checkpoint: Path) -> None:
         import torch
 
-        self.network, self.lessons, self.config, self.path = network, lessons, config, checkpoint
-        self.epoch_steps = math.ceil(len(lessons.train) / config.batch_pairs)
-        self.warm_steps = math.ceil(len(lessons.warm) / config.batch_pairs)
+        self.network, self.training_set, self.config, self.path = network, training_set, config, checkpoint
+        self.epoch_steps = math.ceil(len(training_set.train) / config.batch_pairs)
+        self.warm_steps = math.ceil(len(training_set.warm) / config.batch_pairs)
         self.steps = self.warm_steps + self.epoch_steps * config.epochs
         self._optimizer = torch.optim.AdamW(
             list(network.taught.values()), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -63,13 +63,13 @@ class Training:
         """Take all steps that are left, or fewer where validation stops getting better; keeps the best weights."""
         watch.steps(self.progress.step)
         began, before = time.monotonic(), self.progress.seconds
-        epoch, plan = -2, list[list[Example]]()
+        epoch, plan = -2, list[list[TrainingExample]]()
         while self.progress.step < self.steps and not self._stale():
             step = self.progress.step
             # Epoch -1 is the warm start.
             now, place = divmod(step - self.warm_steps, self.epoch_steps) if step >= self.warm_steps else (-1, step)
             if now != epoch:
-                epoch, examples = now, self.lessons.warm if now < 0 else self.lessons.train
+                epoch, examples = now, self.training_set.warm if now < 0 else self.training_set.train
                 plan = batches(examples, self.config.batch_pairs, (self.config.seed, epoch + 1))
             loss = self._step(plan[place], step)
             self._move(step=step + 1, running=self.progress.running + loss, since=self.progress.since + 1)
@@ -87,7 +87,7 @@ class Training:
         past = step - self.warm_steps
         return past >= 0 and (past % (self.config.evaluate_every or self.epoch_steps) == 0 or step == self.steps)
 
-    def _step(self, batch: list[Example], step: int) -> float:
+    def _step(self, batch: list[TrainingExample], step: int) -> float:
         import torch
 
         torch.manual_seed(self.config.seed * 1_000_003 + step)  # the dropout of this step, whatever came before
@@ -100,7 +100,7 @@ class Training:
         return _finite(loss, step + 1)
 
     def _look(self) -> Look:
-        found, truth = examine(self.network, self.lessons.validation, self.config.batch_tokens)
+        found, truth = examine(self.network, self.training_set.validation, self.config.batch_tokens)
         look = Look(
             step=self.progress.step,
             training_loss=self.progress.running / self.progress.since,

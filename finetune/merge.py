@@ -9,7 +9,7 @@ from judge.engines.applying import apply_lora, check_lora
 from judge.engines.loading import load_model
 from judge.errors import RunError
 from judge.files import new_folder
-from judge.labelling.config import FILE, Tuned
+from judge.labelling.config import FILE, AdapterManifest
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
 
@@ -26,7 +26,7 @@ def check_free(out: Path, adapter: Path) -> None:
         raise RunError(f"{out}: is taken by something else", "choose a new directory with --merge")
 
 
-def merge(tuned: Tuned, adapter: Path, out: Path) -> None:
+def merge(tuned: AdapterManifest, adapter: Path, out: Path) -> None:
     """Write the merged model, its tokenizer and its `judge.json` into a new directory, in the base's number type.
 
     The directory is whole or absent, so that the same command merges again where it was killed.

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from finetune.config import LoraConfig
-from finetune.lessons import Example, Lessons, pieces
+from finetune.training_set import TrainingExample, TrainingSet, pieces
 from judge.engines.loading import load_model
 from judge.engines.memory import ran_out, room_for
 from judge.errors import EngineError, ModelError
@@ -34,13 +34,13 @@ class Network:
         ModelError: The base cannot be loaded, or has none of the layers that are to be taught.
     """
 
-    def __init__(self, base: JudgeModel, config: LoraConfig, lessons: Lessons) -> None:
+    def __init__(self, base: JudgeModel, config: LoraConfig, training_set: TrainingSet) -> None:
         import torch
         from peft import LoraConfig as Peft
         from peft import get_peft_model
 
         self.device, dtype = _place(config.device)
-        self.shared, self.labels = lessons.shared, list(lessons.labels)
+        self.shared, self.labels = training_set.shared, list(training_set.labels)
         torch.manual_seed(config.seed)
         model = load_model(base.directory, dtype, BASE)
         ends = {name.rpartition(".")[2] for name, _ in model.named_modules()}
@@ -66,7 +66,7 @@ class Network:
         """The adapter's parameters by name."""
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
 
-    def logprobs(self, examples: Sequence[Example], prefix: Any = None) -> Any:
+    def logprobs(self, examples: Sequence[TrainingExample], prefix: Any = None) -> Any:
         """Log-probabilities of the label tokens over the whole vocabulary, a tensor of shape (N, K).
 
         `prefix` is what `ready` returned; without it gradients flow through the shared segment as well.
@@ -99,7 +99,7 @@ class Network:
         with torch.inference_mode():
             return self._compute()
 
-    def predict(self, examples: Sequence[Example], tokens: int) -> list[list[float]]:
+    def predict(self, examples: Sequence[TrainingExample], tokens: int) -> list[list[float]]:
         """Log-probabilities of the label tokens, in the examples' order."""
         import torch
 
@@ -112,7 +112,7 @@ class Network:
         placed = dict(zip(order, found, strict=True))
         return [placed[i] for i in range(len(examples))]
 
-    def learn(self, examples: Sequence[Example], tokens: int) -> float:
+    def learn(self, examples: Sequence[TrainingExample], tokens: int) -> float:
         """Add the gradient of the examples' mean weighted loss, in pieces of at most `tokens`; returns that loss.
 
         Over their number, not their weights' sum: these have mean 1 over all pairs, and a rare grade alone in a step
@@ -141,7 +141,7 @@ class Network:
             for name, weight in self.taught.items():
                 weight.copy_(weights[name])
 
-    def fit_memory(self, examples: Sequence[Example], pairs: int, tokens: int) -> None:
+    def fit_memory(self, examples: Sequence[TrainingExample], pairs: int, tokens: int) -> None:
         """Try the heaviest piece that steps of so many pairs can have, and refuse where it does not fit.
 
         Raises:

@@ -10,15 +10,15 @@ import numpy as np
 
 from finetune.checkpoint import Progress
 from finetune.config import LoraConfig
-from finetune.lessons import Lessons
 from finetune.loop import examine
 from finetune.network import Network
+from finetune.training_set import TrainingSet
 from judge import __version__
 from judge.calibration.calibrate import Calibration, calibrate, trust
 from judge.errors import InputError
 from judge.files import now, sync
 from judge.fingerprint import Fingerprint, adapter_digest
-from judge.labelling.config import Base, LabelToken, Tuned
+from judge.labelling.config import AdapterManifest, Base, LabelToken
 from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel
 from judge.statistics.reliability import softmax
@@ -38,7 +38,7 @@ class Prepared:
     """With the fields and budgets of the training."""
     config: LoraConfig
     base: JudgeModel
-    lessons: Lessons
+    training_set: TrainingSet
     key: Fingerprint
     """What is taught, to whom and how: a directory that was begun goes on only with the same."""
     left_out: Mapping[str, int]
@@ -47,8 +47,8 @@ class Prepared:
     @property
     def steps(self) -> int:
         """Steps of the training, at most."""
-        size, lessons = self.config.batch_pairs, self.lessons
-        return math.ceil(len(lessons.warm) / size) + math.ceil(len(lessons.train) / size) * self.config.epochs
+        size, training_set = self.config.batch_pairs, self.training_set
+        return math.ceil(len(training_set.warm) / size) + math.ceil(len(training_set.train) / size) * self.config.epochs
 
 
 def store(network: Network, out: Path) -> None:
@@ -71,17 +71,17 @@ def store(network: Network, out: Path) -> None:
         sync(path)
 
 
-def describe(prepared: Prepared, network: Network, progress: Progress, out: Path) -> Tuned:
+def describe(prepared: Prepared, network: Network, progress: Progress, out: Path) -> AdapterManifest:
     """What `judge.json` says: measures the network on the queries that training did not see, and calibrates it."""
-    config, lessons, base = prepared.config, prepared.lessons, prepared.base
+    config, training_set, base = prepared.config, prepared.training_set, prepared.base
     calibration, reason = _calibration(prepared, network)
-    parts: dict[str, Any] = {name: getattr(lessons, name) for name in PARTS}
-    return Tuned(
+    parts: dict[str, Any] = {name: getattr(training_set, name) for name in PARTS}
+    return AdapterManifest(
         base=base_of(base),
         adapter=adapter_digest(out),
         labels=tuple(
             LabelToken(grade=grade.value, text=grade.token, id=label)
-            for grade, label in zip(prepared.guideline.grades, lessons.labels, strict=True)
+            for grade, label in zip(prepared.guideline.grades, training_set.labels, strict=True)
         ),
         guideline=prepared.guideline.model_dump(mode="json"),
         guideline_digest=prepared.given.digest,
@@ -92,9 +92,12 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
             "data": prepared.key.parts["ratings"],
             "pairs": {name: len(part) for name, part in parts.items()},
             "left_out": dict(prepared.left_out),
-            "warm_pairs": len(lessons.warm),
+            "warm_pairs": len(training_set.warm),
             "queries": {name: len({example.query for example in part}) for name, part in parts.items()},
-            "held_out": {"pairs": len(lessons.validation) + len(lessons.calibration), "product_taught": lessons.met},
+            "held_out": {
+                "pairs": len(training_set.validation) + len(training_set.calibration),
+                "product_taught": training_set.met,
+            },
             "config": config.model_dump(mode="json"),
             "steps": progress.step,
             "best_step": progress.best,
@@ -118,7 +121,7 @@ def base_of(model: JudgeModel) -> Base:
 
 def _calibration(prepared: Prepared, network: Network) -> tuple[Calibration | None, str | None]:
     """A calibration, or why there is none."""
-    held = prepared.lessons.calibration
+    held = prepared.training_set.calibration
     if not held:
         return None, "no queries were held out for it"
     found, truth = examine(network, held, prepared.config.batch_tokens)
@@ -130,7 +133,7 @@ def _calibration(prepared: Prepared, network: Network) -> tuple[Calibration | No
 
 def _validation(prepared: Prepared, network: Network, calibration: Calibration | None) -> Mapping[str, Any]:
     """Figures on the queries that stopped the training: close to honest, since they chose its length alone."""
-    held = prepared.lessons.validation
+    held = prepared.training_set.validation
     found, truth = examine(network, held, prepared.config.batch_tokens)
     likely = calibration.apply(found) if calibration else softmax(found)
     size = len(prepared.guideline.values)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.errors import InputError
-from judge.statistics.dawid_skene import Ratings, dawid_skene, shares
+from judge.statistics.dawid_skene import RatingMatrix, dawid_skene, shares
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,7 +22,7 @@ def targets(votes: Sequence[Mapping[str, int]], values: Sequence[int], how: str)
     Raises:
         InputError: Dawid-Skene is asked for and no pair has two raters.
     """
-    ratings = Ratings.of_votes(votes, values)
+    ratings = RatingMatrix.of_votes(votes, values)
     counts = ratings.votes()
     if how == "majority":
         counts = (counts == counts.max(axis=1, keepdims=True)).astype(np.float64)

@@ -11,7 +11,7 @@ from typing import Any
 
 from audit.engagement import auditing
 from audit.engagement.aggregate import Rules
-from audit.engagement.labelled import Ratings
+from audit.engagement.labelled import LabelledPairs
 from audit.engagement.source import EngagementFile, keys
 from audit.engagement.writing import check_evidence, check_place, evidence_table, list_flags, write_audit
 from judge.errors import InputError
@@ -100,7 +100,7 @@ class AuditRequest:
             shared = {n: c for n, c in mapping.items() if n in PAIR and n not in theirs and theirs & set(c)}
             mapping |= {name: [*columns, name] for name, columns in shared.items()}
             grades = self.reading.layout.grades or None
-            ratings = Ratings(path, shared | self.reading.mapping, grades, name)
+            ratings = LabelledPairs(path, shared | self.reading.mapping, grades, name)
         return mapping, auditing.Settings(
             self.level, ratings, Rules(first_position=self.first_position, memory=self.memory)
         )

@@ -11,7 +11,7 @@ from typing import Any
 from judge import engines
 from judge.errors import InputError
 from judge.labelling.complete import score
-from judge.labelling.config import Manner, Wishes, find_manner
+from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
 from judge.labelling.job import Labelling
 from judge.pairs.stage import Source
 from judge.words.guideline import Guideline
@@ -93,23 +93,28 @@ class Judge:
 
     def job(self, source: Source) -> Labelling:
         """The labelling of some pairs by this judge."""
-        _, policy, manner, serving = self._asked
-        return Labelling(source, policy, manner.model, serving, manner, lambda: self._found)
+        _, policy, judge_config, serving = self._asked
+        return Labelling(source, policy, judge_config.model, serving, judge_config, lambda: self._found)
 
     @cached_property
-    def _asked(self) -> tuple[str, Guideline, Manner, engines.Serving]:
+    def _asked(self) -> tuple[str, Guideline, JudgeConfig, engines.Serving]:
         named = None if self.model is None else str(self.model)
         who = named or default_judge(self.engine)
         guideline = None if self.guideline is None else str(self.guideline)
         asked = who, guideline, self.force_guideline, _path(self.calibration), self.max_noise
-        policy, manner = find_manner(Wishes(*asked, chat=self.engine == "chat"))
+        policy, judge_config = resolve_judge(JudgeRequest(*asked, chat=self.engine == "chat"))
         config, adapter = _path(self.engine_config), _path(self.adapter)
-        return who, policy, manner, read_serving(self.engine, self.url, config, adapter, manner.adapter, named)
+        return (
+            who,
+            policy,
+            judge_config,
+            read_serving(self.engine, self.url, config, adapter, judge_config.adapter, named),
+        )
 
     @cached_property
     def _found(self) -> "_LoadedOnce":
-        _, _, manner, serving = self._asked
-        return _LoadedOnce(manner.model, serving)
+        _, _, judge_config, serving = self._asked
+        return _LoadedOnce(judge_config.model, serving)
 
 
 class _LoadedOnce(engines.Judge):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 from judge.errors import InputError
 
 if TYPE_CHECKING:
-    from judge.ratings.layout import Layout
+    from judge.ratings.layout import RatingsLayout
     from judge.words.guideline import Guideline
 
 ColumnMap = Mapping[str, str | Sequence[str]]
@@ -54,12 +54,12 @@ class Reading:
         return columns_of(self.map) | ({"grade": [self.rating]} if self.rating else {})
 
     @property
-    def layout(self) -> "Layout":
+    def layout(self) -> "RatingsLayout":
         """As the reader of ratings takes it."""
-        from judge.ratings.layout import Layout
+        from judge.ratings.layout import RatingsLayout
 
         grades = {str(theirs): ours for theirs, ours in (self.grades or {}).items()}
-        return Layout(self.mapping, grades, list(self.raters), self.gold, self.skip_bad_rows)
+        return RatingsLayout(self.mapping, grades, list(self.raters), self.gold, self.skip_bad_rows)
 
     def refuse(self, *names: str, fix: str) -> None:
         """Refuse options that would not be used.

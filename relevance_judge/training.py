@@ -16,7 +16,7 @@ from relevance_judge.reading import RatingOptions, Reading
 
 if TYPE_CHECKING:
     from finetune.config import LoraConfig
-    from judge.labelling.config import Tuned
+    from judge.labelling.config import AdapterManifest
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FineTuned:
     """A fine-tuned judge's directory, and what its `judge.json` says."""
 
     path: Path
-    record: "Tuned"
+    record: "AdapterManifest"
 
     def judge(self, **options: Any) -> Judge:
         """The judge itself; `options` are those of `Judge`."""
@@ -75,7 +75,7 @@ def finetune(
         RunError: The directory holds something else.
         EngineError: Memory does not hold a batch.
     """
-    from finetune.job import Lesson, check, prepare
+    from finetune.job import TrainingJob, check, prepare
     from finetune.job import finetune as train
     from finetune.loop import Watch
     from judge.pairs.stage import Source
@@ -95,7 +95,7 @@ def finetune(
             name=name,
             catalogue_name=texts_name,
         )
-        prepared = prepare(Lesson(RatingsFile(source, list(how.raters)), policy, base, chosen))
+        prepared = prepare(TrainingJob(RatingsFile(source, list(how.raters)), policy, base, chosen))
     if not progress:
         return FineTuned(Path(out), train(prepared, Path(out)))
     with bar("training", prepared.steps, shown=True) as advance:

@@ -114,15 +114,15 @@ def dozen(guideline, tmp_path_factory):
     return [pair for batch in read_pairs(staged.path) for pair, _ in batch if pair]
 
 
-def labelled_pair(pair, answer, values=(0, 1, 2), fingerprint="f", **manner):
-    """One pair's label as a record, under a `Manner` of these."""
-    from judge.labelling.config import Manner
-    from judge.labelling.label import Block, Judged, table
+def labelled_pair(pair, answer, values=(0, 1, 2), fingerprint="f", **judge_config):
+    """One pair's label as a record, under a `JudgeConfig` of these."""
+    from judge.labelling.config import JudgeConfig
+    from judge.labelling.label import Block, ScoredBlock, table
     from judge.records import Label
 
     row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
-    judged = Judged(Block([(pair, row)], []), [answer])
-    return Label(**table(judged, values, fingerprint, Manner(**manner)).to_pylist()[0])
+    judged = ScoredBlock(Block([(pair, row)], []), [answer])
+    return Label(**table(judged, values, fingerprint, JudgeConfig(**judge_config)).to_pylist()[0])
 
 
 @pytest.fixture(scope="session")
@@ -249,7 +249,7 @@ def tuned(guideline):
 
     from judge.calibration.calibrate import calibrate
     from judge.files import now
-    from judge.labelling.config import Base, LabelToken, Tuned
+    from judge.labelling.config import AdapterManifest, Base, LabelToken
     from judge.words.prompt import template_digest
 
     rng = np.random.default_rng(0)
@@ -258,7 +258,7 @@ def tuned(guideline):
     lenient = np.exp(logprobs) * (8, 1, 1 / 8)
     shares = np.eye(3)[[int(rng.choice(3, p=row / row.sum())) for row in lenient]]
     fields = [{**guideline.fields[0].model_dump(), "tokens": 20}]
-    return Tuned(
+    return AdapterManifest(
         base=Base(name="smollm2-135m", revision=None, weights="w"),
         adapter=None,
         labels=tuple(LabelToken(grade=g.value, text=g.token, id=48 + g.value) for g in guideline.grades),

@@ -11,14 +11,14 @@ import numpy.typing as npt
 from audit.agreement.ceiling import AlternativeAnnotator, Ceiling, alternative_annotator_test, ceilings
 from audit.agreement.charts import Charts, charts
 from audit.agreement.clauses import ClauseReport, Confused, confused_clauses, report_clauses
-from audit.agreement.comparison import Comparison, Side, compare, compare_people
+from audit.agreement.comparison import Comparison, GradedSide, compare, compare_people
 from audit.agreement.disagreements import Disagreement, instructive
-from audit.agreement.judged import Judged, find_labels, grade_mix, precision_at
+from audit.agreement.judged import JudgedPairs, find_labels, grade_mix, precision_at
 from audit.agreement.people import People, people_agree, report_people
 from audit.agreement.raters import RaterReport, report_raters
 from audit.agreement.segments import Segment, report_segments
 from judge.errors import InputError
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, described, majority, read_panel
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered
@@ -36,7 +36,7 @@ class Question:
     """What to compare."""
 
     ratings: Path
-    layout: Layout
+    layout: RatingsLayout
     """Its `grades` need not be given: the guideline's values are meant then."""
     runs: Sequence[Run] = ()
     guideline: Guideline | None = None
@@ -59,7 +59,7 @@ class Report:
     guideline: Guideline
     primary: Comparison
     """The first run against the reference; without a run, people against people."""
-    judged: Judged | None
+    judged: JudgedPairs | None
     rated: int
     """Pairs with a reference."""
     lacking: tuple[int, Mapping[str, int]]
@@ -138,7 +138,7 @@ def agree(question: Question) -> Report:
         InputError: The ratings cannot be used, there is nothing to compare them with, or runs have different grades.
     """
     panel, guideline, judged = _read(question)
-    people = [Side(name, panel.grades[index]) for index, name in enumerate(panel.raters)]
+    people = [GradedSide(name, panel.grades[index]) for index, name in enumerate(panel.raters)]
     reference = _reference(panel, question.reference)
     first = judged[0] if judged else None
     queries, values = panel.queries, panel.values
@@ -147,7 +147,7 @@ def agree(question: Question) -> Report:
     elif len(people) > 1:
         primary = compare_people(people, queries, values)
     elif panel.gold is not None and people:
-        primary = compare(Side(_gold(panel), panel.gold), people[0], queries, values)
+        primary = compare(GradedSide(_gold(panel), panel.gold), people[0], queries, values)
     else:
         raise InputError(
             f"{panel.file}: one grade a pair and no run, so there is nothing to compare",
@@ -177,11 +177,11 @@ def agree(question: Question) -> Report:
     )
 
 
-def _alternative(panel: Panel, side: Side, epsilon: float) -> AlternativeAnnotator:
+def _alternative(panel: Panel, side: GradedSide, epsilon: float) -> AlternativeAnnotator:
     return alternative_annotator_test(panel.grades, side.grades, panel.queries, panel.raters, epsilon)
 
 
-def _read(question: Question) -> tuple[Panel, Guideline, list[Judged]]:
+def _read(question: Question) -> tuple[Panel, Guideline, list[JudgedPairs]]:
     policies = [Guideline.model_validate(run.manifest.guideline) for run in question.runs]
     guideline = policies[0] if policies else question.guideline
     if guideline is None:
@@ -216,19 +216,19 @@ def _gold(panel: Panel) -> str:
     return panel.gold_name or "gold"
 
 
-def _reference(panel: Panel, wanted: str | None) -> Side:
+def _reference(panel: Panel, wanted: str | None) -> GradedSide:
     if panel.gold is not None and wanted in (None, "gold", panel.gold_name):
-        return Side(_gold(panel), panel.gold)
+        return GradedSide(_gold(panel), panel.gold)
     if wanted in panel.raters:
-        return Side(str(wanted), panel.grades[panel.raters.index(str(wanted))])
+        return GradedSide(str(wanted), panel.grades[panel.raters.index(str(wanted))])
     if wanted in (None, "majority"):
         alone = len(panel.raters) == 1
-        return Side(panel.raters[0] if alone else "majority", majority(panel.grades))
+        return GradedSide(panel.raters[0] if alone else "majority", majority(panel.grades))
     known = ", ".join([*(["gold"] if panel.gold is not None else []), "majority", *panel.raters])
     raise InputError(f"--reference {wanted}: there is no such rater", f"name one of {known}")
 
 
-def _hits(panel: Panel, reference: Side, judged: Judged | None) -> Floats:
+def _hits(panel: Panel, reference: GradedSide, judged: JudgedPairs | None) -> Floats:
     """By unit: whether the run agrees with the reference; without a run, the share of rater pairs that agree."""
     if judged or len(panel.raters) == 1:
         given = judged.side.grades if judged else panel.grades[0]
@@ -237,10 +237,10 @@ def _hits(panel: Panel, reference: Side, judged: Judged | None) -> Floats:
     return people_agree(panel)
 
 
-def _comparisons(panel: Panel, people: Sequence[Side], runs: Sequence[Side]) -> list[Comparison]:
+def _comparisons(panel: Panel, people: Sequence[GradedSide], runs: Sequence[GradedSide]) -> list[Comparison]:
     """Each run against gold, majority, every rater and every other run; each rater against gold and each other."""
-    gold = [] if panel.gold is None else [Side(_gold(panel), panel.gold)]
-    vote = [Side("majority", majority(panel.grades))] if len(people) > 1 else []
+    gold = [] if panel.gold is None else [GradedSide(_gold(panel), panel.gold)]
+    vote = [GradedSide("majority", majority(panel.grades))] if len(people) > 1 else []
     some = people if len(people) <= MOST_RATERS else []
     sides = [(reference, run) for run in runs for reference in (*gold, *vote, *some)]
     sides += [(runs[i], runs[j]) for i in range(len(runs)) for j in range(i + 1, len(runs))]

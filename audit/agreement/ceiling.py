@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from audit.agreement.comparison import Measure, Side, coincidences_by_query, pooled
+from audit.agreement.comparison import GradedSide, Measure, coincidences_by_query, pooled
 from judge.statistics import measures
 from judge.statistics.discoveries import corrected
 from judge.statistics.intervals import Estimate, by_query_index, each_by_query
@@ -32,7 +32,7 @@ class Ceiling:
 
 
 def ceilings(
-    people: Sequence[Side], judge: Side | None, queries: npt.NDArray[np.str_], values: Sequence[int]
+    people: Sequence[GradedSide], judge: GradedSide | None, queries: npt.NDArray[np.str_], values: Sequence[int]
 ) -> list[Ceiling]:
     """Accuracy and quadratic kappa of people and of the judge against people; empty with fewer than two raters.
 
@@ -73,8 +73,8 @@ def ceilings(
     return found
 
 
-def _only(side: Side, units: npt.NDArray[np.bool_]) -> Side:
-    return Side(side.name, np.where(units, side.grades, np.nan))
+def _only(side: GradedSide, units: npt.NDArray[np.bool_]) -> GradedSide:
+    return GradedSide(side.name, np.where(units, side.grades, np.nan))
 
 
 @dataclass(frozen=True)

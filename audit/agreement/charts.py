@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.agreement.comparison import Side
+from audit.agreement.comparison import GradedSide
 from judge.statistics import reliability
 from judge.statistics.intervals import Estimate
 
@@ -39,7 +39,7 @@ class Charts:
     log_loss: Estimate
 
 
-def charts(reference: Side, judged: Side, values: Sequence[int]) -> Charts | None:
+def charts(reference: GradedSide, judged: GradedSide, values: Sequence[int]) -> Charts | None:
     """What to draw of a judge's confidence; null where its labels carry no probabilities, or nothing is compared."""
     if judged.probabilities is None:
         return None

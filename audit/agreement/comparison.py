@@ -44,7 +44,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Side:
+class GradedSide:
     """What somebody gave to the units of a panel. Arrays are NaN where they gave nothing."""
 
     name: str
@@ -56,7 +56,9 @@ class Side:
     """Shape (units, K)."""
 
 
-def compare(reference: Side, judged: Side, queries: npt.NDArray[np.str_], values: Sequence[int]) -> Comparison:
+def compare(
+    reference: GradedSide, judged: GradedSide, queries: npt.NDArray[np.str_], values: Sequence[int]
+) -> Comparison:
     """All measures over the pairs that both sides graded."""
     both = ~np.isnan(reference.grades) & ~np.isnan(judged.grades)
     query, truth, given = queries[both], reference.grades[both], judged.grades[both]
@@ -70,7 +72,7 @@ def compare(reference: Side, judged: Side, queries: npt.NDArray[np.str_], values
     return Comparison(*names, int(both.sum()), len(matrices), figures, matrices.sum(axis=0).tolist())
 
 
-def compare_people(people: Sequence[Side], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Comparison:
+def compare_people(people: Sequence[GradedSide], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Comparison:
     """A randomly drawn rater against another: every two raters of a pair count, both ways round.
 
     `n` is the number of pairs with two ratings or more, and the confusion counts every two of them. The figures weigh a
@@ -100,7 +102,9 @@ def coincidences_by_query(ratings: npt.ArrayLike, queries: npt.NDArray[np.str_],
     return matrices
 
 
-def pooled(sides: Sequence[tuple[Side, Side]], queries: npt.NDArray[np.str_], values: Sequence[int]) -> Floats:
+def pooled(
+    sides: Sequence[tuple[GradedSide, GradedSide]], queries: npt.NDArray[np.str_], values: Sequence[int]
+) -> Floats:
     """Confusions by query of many pairs of sides, added up: what a randomly drawn pair of them looks like.
 
     Returns shape (Q, K, K) over the distinct queries in sorted order, so that two poolings can be subtracted.

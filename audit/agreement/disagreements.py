@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from audit.agreement.comparison import Side
+from audit.agreement.comparison import GradedSide
 from judge.ratings.panel import Panel
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Vote:
+class RaterVote:
     """What one person gave."""
 
     rater: str
@@ -38,10 +38,12 @@ class Disagreement:
     """The judge's probability of its grade."""
     clause: str | None
     """Gold's clause, or else the one that most people name."""
-    votes: Sequence[Vote]
+    votes: Sequence[RaterVote]
 
 
-def instructive(panel: Panel, reference: Side | None, judged: Side | None, most: int = 20) -> list[Disagreement]:
+def instructive(
+    panel: Panel, reference: GradedSide | None, judged: GradedSide | None, most: int = 20
+) -> list[Disagreement]:
     """At most `most` disagreements, the most instructive first, at most two of one query while others are left.
 
     With a judge: the distance between the grades, times the share of people who stand with the reference, times the
@@ -77,10 +79,10 @@ def _spread_out(panel: Panel, order: Sequence[int], most: int, limit: int = 2) -
     return (first + rest)[:most]
 
 
-def _shown(panel: Panel, unit: int, reference: Side | None, judged: Side | None) -> Disagreement:
+def _shown(panel: Panel, unit: int, reference: GradedSide | None, judged: GradedSide | None) -> Disagreement:
     shown = panel.units[unit]
     votes = [
-        Vote(rater, int(panel.grades[index, unit]), panel.clauses.get((index, unit)))
+        RaterVote(rater, int(panel.grades[index, unit]), panel.clauses.get((index, unit)))
         for index, rater in enumerate(panel.raters)
         if not np.isnan(panel.grades[index, unit])
     ]

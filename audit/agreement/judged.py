@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.agreement.comparison import Side
+from audit.agreement.comparison import GradedSide
 from judge.errors import InputError
 from judge.ratings.panel import Panel
 from judge.run.lookup import REPEATS, find_pairs, key_table
@@ -26,11 +26,11 @@ TEXT = 400
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedPairs:
     """A run's labels of a panel's units."""
 
     run: Run
-    side: Side
+    side: GradedSide
     rows: npt.NDArray[np.int64]
     """The run's input row of each unit, shape (units,); -1 where the run does not have the pair."""
     statuses: Sequence[str | None]
@@ -45,7 +45,7 @@ class Judged:
         return int((wanted & np.array(absent)).sum()), dict(sorted(found.items()))
 
 
-def find_labels(run: Run, panel: Panel, name: str) -> Judged:
+def find_labels(run: Run, panel: Panel, name: str) -> JudgedPairs:
     """Find each unit's label in a run, as `judge.run.lookup` finds pairs. The run need not be finished: what has no
     label yet counts as not graded.
 
@@ -82,8 +82,8 @@ def find_labels(run: Run, panel: Panel, name: str) -> Judged:
             "name the columns with the run's ids with --map query_id=COLUMN and --map candidate_id=COLUMN",
         )
     # Labels of people carry no probabilities: then there is nothing to calibrate, and the grade is what was expected.
-    side = Side(name, grades, expected, None if np.isnan(shares).all() else shares)
-    return Judged(run, side, rows, statuses, facets)
+    side = GradedSide(name, grades, expected, None if np.isnan(shares).all() else shares)
+    return JudgedPairs(run, side, rows, statuses, facets)
 
 
 def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str, Any]:
@@ -97,7 +97,9 @@ def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str
     return {**found, "description": rest[:TEXT], "text_length": sum(map(len, texts)) or None}
 
 
-def sums_by_query(judged: Judged, reference: Floats, values: Sequence[int], top: int | None = None) -> dict[int, Sums]:
+def sums_by_query(
+    judged: JudgedPairs, reference: Floats, values: Sequence[int], top: int | None = None
+) -> dict[int, Sums]:
     """What prediction-powered inference needs, by grade: the judge's and people's shares, summed by query.
 
     Args:
@@ -145,12 +147,12 @@ def sums_by_query(judged: Judged, reference: Floats, values: Sequence[int], top:
     }
 
 
-def grade_mix(judged: Judged, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
+def grade_mix(judged: JudgedPairs, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
     """Each grade's share of all labelled pairs."""
     return {value: powered_mean(sums) for value, sums in sums_by_query(judged, reference, values).items()}
 
 
-def precision_at(judged: Judged, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
+def precision_at(judged: JudgedPairs, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
     """The share of the highest grade among a query's first k rows, in the order of the run's input.
 
     A row without a grade keeps its place: what stands below it does not move up.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from judge.ratings.panel import Panel, majority
 from judge.statistics import measures
-from judge.statistics.dawid_skene import Ratings, dawid_skene
+from judge.statistics.dawid_skene import RatingMatrix, dawid_skene
 from judge.statistics.intervals import Estimate, by_query, by_query_index, confusion_by_query, each_by_query
 
 Floats = npt.NDArray[np.float64]
@@ -18,7 +18,7 @@ BREAK = 600.0
 
 
 @dataclass(frozen=True)
-class Lean:
+class Leniency:
     """Which way somebody errs on the pairs of one reference grade."""
 
     grade: int
@@ -52,7 +52,7 @@ class RaterReport:
     kappa_gold: Estimate
     bias: Estimate
     """Mean grade less the reference's: above 0 is too lenient. The reference is gold, or the others' majority."""
-    leans: Sequence[Lean]
+    leans: Sequence[Leniency]
     seconds: float | None
     """Median seconds between two ratings, breaks of ten minutes or more left out. Null without times."""
     drift: Estimate
@@ -67,7 +67,7 @@ class RaterReport:
 def report_raters(panel: Panel) -> list[RaterReport]:
     """One report a rater, those who agree least with the others first."""
     several = len(panel.raters) >= 2
-    errors = dawid_skene(Ratings.of_table(panel.grades, panel.values)).confusion if several else None
+    errors = dawid_skene(RatingMatrix.of_table(panel.grades, panel.values)).confusion if several else None
     found = [_report(panel, index, None if errors is None else errors[index]) for index in range(len(panel.raters))]
     return sorted(found, key=lambda r: -1.0 if r.with_others.value is None else r.with_others.value)
 
@@ -121,13 +121,13 @@ def bias(panel: Panel, own: Floats, reference: Floats) -> Estimate:
     return by_query(matrices, lambda c: (c * gap).sum(axis=(-2, -1)) / c.sum(axis=(-2, -1)))
 
 
-def leans(own: Floats, reference: Floats, values: Sequence[int]) -> list[Lean]:
+def leans(own: Floats, reference: Floats, values: Sequence[int]) -> list[Leniency]:
     """Shares graded too high and too low, by the reference's grade; null for a grade without pairs."""
     found = []
     for value in values:
         given = own[(reference == value) & ~np.isnan(own)]
         high, low = (float(np.mean(x)) if len(given) else None for x in (given > value, given < value))
-        found.append(Lean(value, len(given), high, low))
+        found.append(Leniency(value, len(given), high, low))
     return found
 
 

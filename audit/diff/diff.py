@@ -9,7 +9,7 @@ from typing import Any
 from audit.diff.effects import Effect, effects
 from audit.diff.moved import Move, largest, write_moves
 from audit.diff.shifted import Moved, by_segment
-from audit.diff.versions import Side, matched_by, open_sides
+from audit.diff.versions import RunVersion, matched_by, open_sides
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
 from judge.run.manifest import Manifest
@@ -79,7 +79,7 @@ def diff(
     """
     manifests = a.manifest, b.manifest
     scale = common_scale(*manifests, grades)
-    sides = Side(a, "a", scale), Side(b, "b", {value: value for value in manifests[1].values})
+    sides = RunVersion(a, "a", scale), RunVersion(b, "b", {value: value for value in manifests[1].values})
     with tempfile.TemporaryDirectory(prefix="diff-") as scratch:
         db = open_sides(Path(scratch), sides)
         try:
@@ -114,7 +114,7 @@ def common_scale(a: Manifest, b: Manifest, grades: Mapping[int, int] | None) -> 
     return dict(grades)
 
 
-def _compare(db: Any, sides: tuple[Side, Side], most: int) -> Diff:
+def _compare(db: Any, sides: tuple[RunVersion, RunVersion], most: int) -> Diff:
     first, second = (_about(db, side) for side in sides)
     both, same, decided, reworded, known, shift, movement = db.execute("""
         SELECT count(*), count(*) FILTER (same), count(*) FILTER (NOT same AND (a_decided_by IS NOT NULL
@@ -143,7 +143,7 @@ def _compare(db: Any, sides: tuple[Side, Side], most: int) -> Diff:
     )
 
 
-def _about(db: Any, side: Side) -> dict[str, Any]:
+def _about(db: Any, side: RunVersion) -> dict[str, Any]:
     """Of one version: where, who, and its input rows, which are pairs, repeats of them, or no pairs at all."""
     manifest = side.run.manifest
     pairs, decided = db.execute(f"SELECT count(*), count(decided_by) FROM {side.name}").fetchone()

@@ -22,7 +22,7 @@ UNLABELLED = "not labelled yet"
 
 
 @dataclass(frozen=True)
-class Side:
+class RunVersion:
     """One version, and how its grades are written."""
 
     run: Run
@@ -32,7 +32,7 @@ class Side:
     """Each of its grades to the grade it stands for in the other's scale."""
 
 
-def open_sides(scratch: Path, sides: Sequence[Side]) -> Any:
+def open_sides(scratch: Path, sides: Sequence[RunVersion]) -> Any:
     """A DuckDB connection with the tables `a`, `b` (a row a pair) and `paired`; the caller closes it.
 
     Columns of `a` and `b`: `key` (what names the query in both), `query_id, candidate_id, row, status, grade, expected,
@@ -75,7 +75,7 @@ def column_title(table: str, fields: Sequence[str]) -> str:
     return f"coalesce({texts})" if names else "NULL"
 
 
-def _fields(db: Any, side: Side) -> list[str]:
+def _fields(db: Any, side: RunVersion) -> list[str]:
     """The candidate's fields in a run's pairs, in the guideline's order."""
     kind = db.execute(f"SELECT candidate FROM pairs_{side.name} LIMIT 0").description[0][1]
     return [name for name, _ in kind.children]
@@ -112,7 +112,7 @@ def _match(db: Any) -> None:
         FROM queries_b LEFT JOIN ties t ON t.b = query_id""")
 
 
-def _load(db: Any, side: Side, fields: Sequence[str], shared: Sequence[str]) -> None:
+def _load(db: Any, side: RunVersion, fields: Sequence[str], shared: Sequence[str]) -> None:
     values = sorted(side.scale)
     own = " ".join(f"WHEN {value} THEN {side.scale[value]}" for value in values)
     # Not `list_dot_product`: over a stored column it fails at rows without probabilities, such as skipped ones.

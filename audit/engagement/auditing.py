@@ -7,10 +7,10 @@ from typing import Any
 
 from audit.engagement.aggregate import Aggregated, Rules, aggregate
 from audit.engagement.counts import read_cells, read_searches
-from audit.engagement.evidence import Verdict
+from audit.engagement.evidence import ChannelPosterior
 from audit.engagement.examination import Examination, examine
 from audit.engagement.flags import FlagRow, Weighed, find_flags, weigh
-from audit.engagement.labelled import Labelled, Ratings, count_used, gather, match
+from audit.engagement.labelled import Labelled, LabelledPairs, count_used, gather, match
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
@@ -27,7 +27,7 @@ class Settings:
     """
 
     level: float = 0.1
-    ratings: Ratings | None = None
+    ratings: LabelledPairs | None = None
     rules: Rules = field(default_factory=Rules)
     seed: int = 0
 
@@ -98,7 +98,7 @@ class Audit:
             "traffic": {**traffic_mix(self.queries), "queries_not_in_run": self.unmatched},
         }
 
-    def _rates(self, verdict: Verdict) -> dict[str, Any]:
+    def _rates(self, verdict: ChannelPosterior) -> dict[str, Any]:
         if verdict.rates is None:
             return {"by_grade": None, "reason": verdict.reason}
         rates = verdict.rates

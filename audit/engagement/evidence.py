@@ -73,7 +73,7 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChannelPosterior:
     """What one kind of evidence says."""
 
     posterior: Floats
@@ -85,7 +85,7 @@ class Verdict:
     reason: str | None = None
 
 
-def update(prior: Floats, counts: Counts, *, learn_prior: bool = True, seed: int = 0) -> Verdict:
+def update(prior: Floats, counts: Counts, *, learn_prior: bool = True, seed: int = 0) -> ChannelPosterior:
     """The posterior over grades, given the prior of shape (N, K) and what happened.
 
     `learn_prior` also learns how far the prior can be believed; say False where it is a posterior already.
@@ -95,13 +95,15 @@ def update(prior: Floats, counts: Counts, *, learn_prior: bool = True, seed: int
     live = np.flatnonzero(counts.trials > 0)
     blank = np.full(prior.shape, np.nan)
     if len(live) < LEAST or not counts.successes.sum() > 0:
-        return Verdict(prior, None, blank, f"{len(live)} pairs with {counts.successes.sum():.0f} successes: too few")
+        return ChannelPosterior(
+            prior, None, blank, f"{len(live)} pairs with {counts.successes.sum():.0f} successes: too few"
+        )
     rates = learn(prior[live], counts.where(live), learn_prior=learn_prior, seed=seed)
     posterior, expected = rates.believed(prior) if learn_prior else prior.copy(), blank
     order = live[np.argsort(counts.query[live], kind="stable")]
     for rows in _chunks(order, counts.query):
         posterior[rows], expected[rows] = _infer(rates, posterior[rows], counts.where(rows))
-    return Verdict(posterior, rates, expected)
+    return ChannelPosterior(posterior, rates, expected)
 
 
 def learn(prior: Floats, counts: Counts, *, learn_prior: bool, seed: int = 0) -> Rates:

@@ -12,7 +12,7 @@ from scipy.stats import betabinom
 
 from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
-from audit.engagement.evidence import Counts, Rates, Verdict, update
+from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
 from audit.engagement.labelled import Labelled
 from judge.records import FlagType
 from judge.statistics.discoveries import posterior_q_values
@@ -32,9 +32,9 @@ class Weighed:
     """Shape (N, K)."""
     unlabelled: Floats
     """What engagement and the other pairs' labels say, without the pair's own: shape (N, K)."""
-    clicks: Verdict
-    carts: Verdict
-    purchases: Verdict
+    clicks: ChannelPosterior
+    carts: ChannelPosterior
+    purchases: ChannelPosterior
 
     def wrong(self, labelled: Labelled) -> Floats:
         """P(the label is wrong), shape (N,)."""
@@ -62,7 +62,7 @@ class FlagRow:
 def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     """The posterior over grades: prior, people, clicks of what was examined, carts of clicks, purchases of carts."""
     prior = labelled.prior(grades)
-    clicks = update(prior, Counts(labelled.examined, labelled.true_clicks, labelled.index), seed=seed)
+    clicks = update(prior, Counts(labelled.examined, labelled.debiased_clicks, labelled.index), seed=seed)
     believed = clicks.rates.believed(prior) if clicks.rates else prior
     carts = update(clicks.posterior, Counts(labelled.clicks, labelled.carts, labelled.index), learn_prior=False)
     trials = labelled.carts if labelled.carts.sum() else labelled.clicks
@@ -89,7 +89,7 @@ def find_flags(labelled: Labelled, weighed: Weighed, level: float) -> list[FlagR
     bought = labelled.purchases + labelled.carts > 0
     enough = np.where(np.isnan(labelled.live), labelled.examined, labelled.live) >= IGNORED
     expected = weighed.clicks.expected[np.arange(len(labelled)), labelled.grade] * labelled.examined
-    fewer = labelled.true_clicks < np.nan_to_num(expected)
+    fewer = labelled.debiased_clicks < np.nan_to_num(expected)
     suspect, _ = suspects(labelled.grade, weighed.unlabelled) if len(labelled) else (seen, labelled.grade)
     rules: dict[FlagType, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]] = {
         FlagType.PURCHASED_BUT_LOW: (bought & (labelled.grade < grades - 1), above),
@@ -137,7 +137,7 @@ def expected_clicks(labelled: Labelled, weighed: Weighed, rows: Ints) -> list[tu
 
 
 def _interval(rates: Rates, mean: float, labelled: Labelled, pair: int) -> tuple[float, int, int] | None:
-    looked = max(labelled.examined[pair], labelled.true_clicks[pair])
+    looked = max(labelled.examined[pair], labelled.debiased_clicks[pair])
     if np.isnan(mean) or looked <= 0:
         return None
     kappa = rates.kappa[labelled.grade[pair]]

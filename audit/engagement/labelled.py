@@ -11,7 +11,7 @@ import numpy as np
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
 from judge.errors import InputError
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import read_ratings
 from judge.run.lookup import find_pairs, match_queries
 from judge.run.store import Run
@@ -25,7 +25,7 @@ first."""
 
 
 @dataclass(frozen=True)
-class Ratings:
+class LabelledPairs:
     """People's grades: a file with `query, candidate_id` and a grade, our names to its columns, and what it writes."""
 
     path: Path
@@ -57,7 +57,7 @@ class Labelled:
     live: Floats
     """Examined impressions in searches where something was clicked; NaN where single searches are not known."""
     clicks: Floats
-    true_clicks: Floats
+    debiased_clicks: Floats
     """Clicks less those that trust in the position explains."""
     carts: Floats
     purchases: Floats
@@ -75,7 +75,7 @@ class Labelled:
         return np.where(np.isnan(self.probabilities), stated, self.probabilities)
 
 
-def match(db: Any, run: Run, ratings: Ratings | None) -> None:
+def match(db: Any, run: Run, ratings: LabelledPairs | None) -> None:
     """Make the tables `labelled` (a run's graded pairs) and `matched` (their queries beside those of the events).
 
     Which query of the run one of the events means, `judge.run.lookup` says.
@@ -134,7 +134,7 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
                 sum(impressions * seen * (1 - trust)) AS examined, sum(live * seen) AS live,
                 -- Not below 0 as a whole: cut cell by cell, what chance adds would stay and what it takes would not.
                 greatest(sum(CASE WHEN seen IS NOT NULL THEN clicks - impressions * seen * trust END), 0)
-                    AS true_clicks,
+                    AS debiased_clicks,
                 coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
                 sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused
             FROM cells JOIN matched m USING (q) JOIN matched_candidates k USING (c)
@@ -164,15 +164,18 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         people=found["people"].to_numpy().astype(np.int64),
         index=found["index"].to_numpy(),
         live=np.where(number("impressions") > 0, live, 0.0),
-        **{n: number(n) for n in ("impressions", "examined", "clicks", "true_clicks", "carts", "purchases", "unused")},
+        **{
+            n: number(n)
+            for n in ("impressions", "examined", "clicks", "debiased_clicks", "carts", "purchases", "unused")
+        },
     )
 
 
-def _people(run: Run, ratings: Ratings) -> dict[tuple[str, str], int]:
+def _people(run: Run, ratings: LabelledPairs) -> dict[tuple[str, str], int]:
     """People's grade of each pair of the run; a file with two grades of a pair is refused, as is one of other pairs."""
     guideline = Guideline.model_validate(run.manifest.guideline)
     known = known_grades(ratings.grades, guideline)
-    layout = Layout(ratings.mapping, known, one_grade=True)
+    layout = RatingsLayout(ratings.mapping, known, one_grade=True)
     read = read_ratings(ratings.path, layout, guideline.values, ratings.name)
     with run.database() as db:
         db.register("ratings", read.table)

@@ -128,7 +128,7 @@ def evidence_table(found: Audit) -> Any:
         "examined_impressions": labelled.examined,
         "unused_impressions": labelled.unused.astype(np.int64),
         "clicks": labelled.clicks.astype(np.int64),
-        "examined_clicks": labelled.true_clicks,
+        "examined_clicks": labelled.debiased_clicks,
         "expected_clicks": pa.array(expected, mask=np.isnan(expected)),
         "carts": labelled.carts.astype(np.int64),
         "purchases": labelled.purchases.astype(np.int64),

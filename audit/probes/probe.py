@@ -9,8 +9,8 @@ import numpy as np
 
 from audit.probes.perturbations import PERTURBATIONS, Perturbation, reordered
 from judge.engines import Builder, Judge
-from judge.labelling.config import Manner
-from judge.labelling.label import PLAIN, Block, Judged, table
+from judge.labelling.config import JudgeConfig
+from judge.labelling.label import PLAIN, Block, ScoredBlock, table
 from judge.records import Label, Pair, Status
 from judge.statistics.intervals import Estimate, share_by_query
 from judge.words.guideline import Guideline
@@ -59,7 +59,7 @@ def probe(
     guideline: Guideline,
     *,
     wanted: Sequence[Perturbation] = PERTURBATIONS,
-    manner: Manner = PLAIN,
+    judge_config: JudgeConfig = PLAIN,
     progress: Callable[[int], None] = lambda pairs: None,
 ) -> list[ProbeReport]:
     """Grade the pairs as they are and after each change.
@@ -77,7 +77,7 @@ def probe(
     """
 
     def builder(policy: Guideline) -> Builder:
-        return judge.builder(policy, manner.template)
+        return judge.builder(policy, judge_config.template)
 
     def grade(some: Sequence[Pair], prompts: Sequence[Any]) -> list[Label]:
         labels: list[Label] = []
@@ -85,14 +85,14 @@ def probe(
             answers = engine.score(prompts[start : start + engine.block])
             asked = some[start : start + engine.block]
             rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
-            judged = Judged(Block(list(zip(asked, rows, strict=True)), []), answers)
-            labels += [Label(**row) for row in table(judged, guideline.values, "probe", manner).to_pylist()]
+            judged = ScoredBlock(Block(list(zip(asked, rows, strict=True)), []), answers)
+            labels += [Label(**row) for row in table(judged, guideline.values, "probe", judge_config).to_pylist()]
             progress(len(asked))
         return labels
 
     plain = builder(guideline)
     # As for labelling, and before the weights are loaded.
-    manner.check(judge.model, plain.labels)
+    judge_config.check(judge.model, plain.labels)
     engine = judge.open()
     asked = plain.build(pairs)
     before = grade(pairs, asked)

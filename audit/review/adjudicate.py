@@ -19,7 +19,7 @@ from audit.review.queue import Item, read_queue
 from judge.engines import Serving
 from judge.errors import InputError, ModelError, RunError
 from judge.files import now
-from judge.labelling.config import FILE, Manner, Tuned, Wishes, find_manner, read_tuned
+from judge.labelling.config import FILE, AdapterManifest, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
 from judge.labelling.job import Labelling
 from judge.models.model import find_model
 from judge.pairs.stage import Source
@@ -30,7 +30,7 @@ from judge.words.guideline import Guideline
 
 
 @dataclass(frozen=True, slots=True)
-class Vote:
+class SecondOpinion:
     """One pair's say on its query's categories."""
 
     candidate_id: str
@@ -45,7 +45,7 @@ def category_path(text: str) -> tuple[str, ...]:
     return tuple(name for part in re.split(r"[>|]|/(?!\d)", text) if (name := " ".join(part.lower().split())))
 
 
-def category_fit(path: Sequence[str], votes: Sequence[Vote]) -> float | None:
+def category_fit(path: Sequence[str], votes: Sequence[SecondOpinion]) -> float | None:
     """Share of the votes that a path agrees with, in [0, 1]; a vote counts as far as the paths run together.
 
     Null where the product has no path, or nothing else of the query has.
@@ -57,7 +57,7 @@ def category_fit(path: Sequence[str], votes: Sequence[Vote]) -> float | None:
     return sum(vote.weight * _shared(path, vote.path) / len(vote.path) for vote in known) / total
 
 
-def reason(item: Item, given: int | None, votes: Sequence[Vote]) -> str:
+def reason(item: Item, given: int | None, votes: Sequence[SecondOpinion]) -> str:
     """What a judge says of a flagged pair that it graded `given`, null where it could not, and what bears on it."""
     if given is None:
         return "gave no grade"
@@ -76,11 +76,11 @@ class Second:
     """The judge that looks again, asked as `judge label` would ask it."""
 
     guideline: Guideline
-    manner: Manner
+    judge_config: JudgeConfig
     serving: Serving
 
 
-def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, Manner]:
+def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, JudgeConfig]:
     """By which guideline, and how, a judge is asked about a run: a taught one as it was taught, else by the run's.
 
     `chat` says that it is a name at a chat endpoint.
@@ -90,16 +90,16 @@ def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guidelin
         ModelError: Its `judge.json`, or the adapter beside it, cannot be used.
     """
     own = Guideline.model_validate(run.manifest.guideline)
-    taught, manner = find_manner(Wishes(judge, chat=chat))
-    if manner.tuned is None:
-        return own, manner
+    taught, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
+    if judge_config.tuned is None:
+        return own, judge_config
     if _policy(taught) != _policy(own):
         raise InputError(
             f"--with {judge}: was taught the guideline {taught.name} {taught.version}, and {run.path} was labelled by "
             f"{own.name} {own.version}",
             "name a judge that was taught the run's guideline, or one that was not taught",
         )
-    return taught, manner
+    return taught, judge_config
 
 
 def _policy(guideline: Guideline) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _policy(guideline: Guideline) -> dict[str, Any]:
     return guideline.model_dump(mode="json", exclude={"fields", "query_tokens", "candidate_tokens"})
 
 
-def check_independent(run: Run, parts: Mapping[str, str | None], manner: Manner) -> None:
+def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: JudgeConfig) -> None:
     """Refuse the judge that made the run: it can only repeat itself, whatever guideline or template it is asked by.
 
     Args:
@@ -123,22 +123,23 @@ def check_independent(run: Run, parts: Mapping[str, str | None], manner: Manner)
     served = own.get("served"), parts.get("served")
     if None not in served and served[0] != served[1]:
         return
-    asked = _origins(parts, manner.tuned)
+    asked = _origins(parts, judge_config.tuned)
     if _origins(own, None) & asked or _origins(own, _own_tuned(own)) & asked:
+        name = judge_config.adapter or judge_config.model
         raise InputError(
-            f"--with {manner.adapter or manner.model}: is the judge that labelled {run.path}, and would repeat itself",
+            f"--with {name}: is the judge that labelled {run.path}, and would repeat itself",
             "name another judge: a larger model, or one fine-tuned on other ratings",
         )
 
 
-def _origins(parts: Mapping[str, str | None], tuned: Tuned | None) -> set[tuple[str, str | None]]:
+def _origins(parts: Mapping[str, str | None], tuned: AdapterManifest | None) -> set[tuple[str, str | None]]:
     """What a judge is made of: the weights and the adapter that are loaded, and those that were merged into one."""
     weights = parts.get("weights")
     found = {(weights, parts.get("adapter") or parts.get("declared_adapter"))} if weights else set()
     return found | ({(tuned.base.weights, tuned.merged)} if tuned and tuned.merged else set())
 
 
-def _own_tuned(parts: Mapping[str, str | None]) -> Tuned | None:
+def _own_tuned(parts: Mapping[str, str | None]) -> AdapterManifest | None:
     """What the judge of a run says of itself, where it is a directory that was taught and is still the same."""
     directory = Path(parts.get("judge") or "")
     try:
@@ -160,19 +161,19 @@ def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambd
         InputError: The judge is the one that made the run.
         ModelError: The judge cannot be found or loaded.
     """
-    manner = second.manner
+    judge_config = second.judge_config
     with tempfile.TemporaryDirectory(prefix="adjudicate-") as folder:
         scratch = Path(folder)
         source = Source(scratch / "pairs.jsonl")
-        work = Labelling(source, second.guideline, manner.model, second.serving, manner)
-        check_independent(run, work.judge.parts, manner)
+        work = Labelling(source, second.guideline, judge_config.model, second.serving, judge_config)
+        check_independent(run, work.judge.parts, judge_config)
         items = read_queue(run)
         if items and not any(item.candidate for item in items):
             raise RunError(f"{run.path}: its pairs have no texts to judge by", "import them with --catalogue")
         if not items:
             return []
         grades = _rejudge(run, {item.key for item in items}, work, Run(scratch / "run"), progress)
-    name = manner.adapter.name if manner.adapter else work.judge.model.name
+    name = judge_config.adapter.name if judge_config.adapter else work.judge.model.name
     votes = read_votes(run)
     found = []
     for item in items:
@@ -194,15 +195,15 @@ def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambd
     return found
 
 
-def read_votes(run: Run) -> dict[str, list[Vote]]:
+def read_votes(run: Run) -> dict[str, list[SecondOpinion]]:
     """What every audited pair says of its query's categories, by query."""
     evidence, values = read_evidence(run.path), run.manifest.values
-    votes: dict[str, list[Vote]] = {}
+    votes: dict[str, list[SecondOpinion]] = {}
     sql = "SELECT e.query_id, e.candidate_id, p.candidate, e.posterior FROM evidence e JOIN pairs p USING (row)"
     for query_id, candidate_id, candidate, posterior in run.query(sql, evidence=evidence):
         expected = sum(p * (value - values[0]) for p, value in zip(posterior, values, strict=True))
         text = (candidate or {}).get("category") or ""
-        vote = Vote(candidate_id, category_path(text), expected / (values[-1] - values[0]))
+        vote = SecondOpinion(candidate_id, category_path(text), expected / (values[-1] - values[0]))
         votes.setdefault(query_id, []).append(vote)
     return votes
 

@@ -61,7 +61,7 @@ def packs(prompts: Sequence[Prompt], size: int) -> list[list[Stretch]]:
 
 
 @dataclass(frozen=True)
-class View:
+class AttentionView:
     """Who looks at whom: R rows (a query or a candidate each), of at most L tokens that look and K that they see.
 
     Where rows are shorter, indexes are filled up with 0. Heads that share keys and values (grouped-query attention)
@@ -79,7 +79,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Layout:
+class PackedLayout:
     """A pack as tensors: N tokens."""
 
     prefix: Any
@@ -90,13 +90,13 @@ class Layout:
     """(1, N) places in the prompt."""
     last: Any
     """One index into N for each candidate: where its label comes."""
-    inner: View
+    inner: AttentionView
     """All N tokens look."""
-    final: View
+    final: AttentionView
     """Those of `last` alone look."""
 
 
-def layout(pack: Sequence[Stretch], prefix: Any, share: int, device: str, dtype: Any) -> Layout:
+def layout(pack: Sequence[Stretch], prefix: Any, share: int, device: str, dtype: Any) -> PackedLayout:
     """Lay a pack out behind a guideline, for a model of which `share` heads have the same keys and values."""
     import torch
 
@@ -123,7 +123,7 @@ def layout(pack: Sequence[Stretch], prefix: Any, share: int, device: str, dtype:
     keys = torch.where(column < seen, first + column, torch.where(column < seen + own, start + column - seen, 0))
     keys[:, 0] = 0
 
-    def view(looking: Any, count: int, keys: Any, hidden: Any) -> View:
+    def view(looking: Any, count: int, keys: Any, hidden: Any) -> AttentionView:
         """`looking` is (R, L) who looks, minus 1 where a row is shorter; `hidden` (R, L, K) what it may not see."""
         copies = torch.arange(share, device=device).view(-1, 1) * count
         lines = looking.unsqueeze(1) + copies
@@ -131,11 +131,11 @@ def layout(pack: Sequence[Stretch], prefix: Any, share: int, device: str, dtype:
         back = torch.empty(share * count, dtype=torch.long, device=device)
         back[lines[there]] = there.flatten().nonzero().flatten()
         mask = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(hidden, float("-inf"))
-        return View(lines.where(there, 0).flatten(), keys.flatten(), back, mask.repeat(1, share, 1))
+        return AttentionView(lines.where(there, 0).flatten(), keys.flatten(), back, mask.repeat(1, share, 1))
 
     behind_own, asked = column >= (seen + own)[answers], torch.arange(len(answers), device=device).unsqueeze(1)
     inner = torch.where(place < own, start + place, -1)
-    return Layout(
+    return PackedLayout(
         prefix=prefix,
         ids=torch.tensor([ids], device=device),
         positions=torch.tensor([positions], device=device),
@@ -160,7 +160,7 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
     """
     import torch
 
-    place: Layout | None = options.get("layout")
+    place: PackedLayout | None = options.get("layout")
     scale: Any = options.get("scaling")
     if place is None:
         plain = torch.nn.functional.scaled_dot_product_attention
@@ -172,7 +172,7 @@ def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: 
     return seen.view(query.shape).transpose(1, 2), None
 
 
-def merged(lines: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View) -> Any:
+def merged(lines: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: AttentionView) -> Any:
     """What each line sees, (groups, S × N, d), on a processor: the guideline by a fused kernel, then its row's own.
 
     The kernel tells the log-sum of what it saw. That stands for one more key in the softmax over a row's own keys, and
@@ -202,7 +202,7 @@ def merged(lines: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View
     return near.addcmul_(far[0], kept.unsqueeze(-1))
 
 
-def joined(lines: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View) -> Any:
+def joined(lines: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: AttentionView) -> Any:
     """The same on any device: the guideline's keys before each row's own. No merging, some copying."""
     import torch
 

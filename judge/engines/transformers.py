@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from judge.engines.applying import apply_lora, check_lora
-from judge.engines.lean import HEAD_ROWS, Lean, fits
 from judge.engines.loading import load_model
 from judge.engines.memory import enough_memory, room_for
 from judge.engines.options import TransformersOptions, default_options
 from judge.engines.packed import Stretch, layout, packs, register
+from judge.engines.packed_model import HEAD_ROWS, PackedModel, fits
 from judge.engines.processor import cores, keep_memory, one_thread
 from judge.errors import EngineError
 from judge.models.gguf import quiet_transformers
@@ -74,7 +74,7 @@ class TransformersEngine:
         self._share = config.num_attention_heads // config.num_key_value_heads if self._packed else 1
         if self._packed:
             self._model.set_attn_implementation(register())
-        self._lean: Lean | None = None
+        self._lean: PackedModel | None = None
         if on_processor:
             keep_memory()
             one_thread()
@@ -82,7 +82,7 @@ class TransformersEngine:
         self._prefix: tuple[tuple[int, ...], Any] = ((), None)
         if self._packed and fits(self._model):
             with room_for(directory):
-                self._lean = self._pool.submit(Lean, self._model).result()
+                self._lean = self._pool.submit(PackedModel, self._model).result()
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         """See `Engine.score`."""
@@ -143,7 +143,7 @@ class TransformersEngine:
         return list(zip([place for stretch in pack for place in stretch.places], scores, strict=True))
 
     def _taken_apart(self, work: list[Work]) -> Iterable[list[tuple[int, Scores]]]:
-        """The same by `Lean`: each pack up to the head, which then reads the rows of all of them."""
+        """The same by `PackedModel`: each pack up to the head, which then reads the rows of all of them."""
         import torch
 
         lean = self._lean

@@ -107,7 +107,7 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
             LEFT JOIN flagged f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
                certain OR changed OR coalesce(confidence, 0.5) >= {negative} AS sure, 0::TINYINT AS split,
-               false AS first, false AS bettered,
+               false AS first, false AS has_better_copy,
                CASE WHEN grade IS NULL THEN status
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
                     WHEN NOT certain AND confidence IS NULL AND {least} > 0 THEN '{UNKNOWN}'

@@ -10,7 +10,7 @@ from typing import IO, Any
 from judge.errors import RunError
 from judge.export.account import account
 from judge.export.chosen import Chosen
-from judge.export.query_batches import Window, windows
+from judge.export.query_batches import Window, query_batches
 from judge.export.written import WrittenView
 
 Key = tuple[str, str, int]
@@ -53,7 +53,7 @@ def write_lines(chosen: Chosen, form: LineFormat, path_of: Callable[[str], Path]
     names = chosen.selection.names
     with ExitStack() as stack:
         files = [stack.enter_context(_Lines(path_of(name), form)) for name in names]
-        for window in windows(chosen, form.labels):
+        for window in query_batches(chosen, form.labels):
             for line in form.write(window, chosen):
                 files[line.split].add(line)
     for file in files:

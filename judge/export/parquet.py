@@ -10,8 +10,8 @@ import numpy as np
 from judge.errors import RunError
 from judge.export.account import account, check_ids
 from judge.export.chosen import Chosen
-from judge.export.query_batches import windows
-from judge.export.spellings import mark_bettered
+from judge.export.query_batches import query_batches
+from judge.export.spellings import mark_better_copies
 from judge.export.views import View, Work
 from judge.export.written import WrittenView
 
@@ -38,10 +38,10 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     names = chosen.selection.names
     work = Work(chosen)
     if view.opposes:
-        mark_bettered(chosen.db)
+        mark_better_copies(chosen.db)
     with ExitStack() as stack:
         files = [stack.enter_context(_File(path_of(name))) for name in names]
-        for window in windows(chosen, view.labels, aside=view.opposes):
+        for window in query_batches(chosen, view.labels, aside=view.opposes):
             table, splits = view.make(window, work)
             for number, file in enumerate(files):
                 # A split without records gets a file with columns and no rows.

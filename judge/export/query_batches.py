@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Aside:
+class Excluded:
     """Rows that are graded and left out."""
 
     candidate: Any
@@ -52,11 +52,11 @@ class Window:
     """The input row."""
     first: npt.NDArray[np.bool_]
     """Whether the row stands for its candidate, where someone has marked one."""
-    bettered: npt.NDArray[np.bool_]
+    has_better_copy: npt.NDArray[np.bool_]
     """Whether the product has a higher grade under another spelling of the query, where someone has marked it."""
     starts: Ints
     """Where each query's rows begin."""
-    aside: "Aside | None" = None
+    aside: "Excluded | None" = None
     """Graded rows of these queries that are not exported; where they were asked for, and there are some."""
 
     @property
@@ -65,7 +65,7 @@ class Window:
         return np.append(self.starts[1:], len(self.grade))
 
 
-def windows(chosen: Chosen, labels: Sequence[str] = (), *, aside: bool = False) -> Iterator[Window]:
+def query_batches(chosen: Chosen, labels: Sequence[str] = (), *, aside: bool = False) -> Iterator[Window]:
     """The exported rows with their texts, and with these columns of their labels.
 
     Args:
@@ -86,7 +86,7 @@ def windows(chosen: Chosen, labels: Sequence[str] = (), *, aside: bool = False) 
             yield replace(window, aside=_aside(table, start, window, rest)) if rest else window
 
 
-def _aside(table: Any, start: int, window: Window, rest: Any) -> Aside | None:
+def _aside(table: Any, start: int, window: Window, rest: Any) -> Excluded | None:
     """Of the rows that are left out, those whose query is in the window."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -98,7 +98,7 @@ def _aside(table: Any, start: int, window: Window, rest: Any) -> Aside | None:
     if not there.any():
         return None
     candidate = found.column("candidate").combine_chunks().filter(pa.array(there))
-    return Aside(candidate, place[there].astype(np.int64), rest.column("grade").to_numpy()[there].astype(np.int64))
+    return Excluded(candidate, place[there].astype(np.int64), rest.column("grade").to_numpy()[there].astype(np.int64))
 
 
 def _window(table: Any, start: int, mine: Any) -> Window:
@@ -121,7 +121,7 @@ def _window(table: Any, start: int, mine: Any) -> Window:
         split=column["split"].astype(np.int64),
         row=column["row"],
         first=column["first"].astype(bool),
-        bettered=column["bettered"].astype(bool),
+        has_better_copy=column["has_better_copy"].astype(bool),
         starts=np.flatnonzero(np.append(True, keys[1:] != keys[:-1])),
     )
 
@@ -133,7 +133,7 @@ class _Rows:
         self._reader = iter(
             db.cursor()
             .sql(f"""SELECT position, row, grade, coalesce(confidence, 'nan'::DOUBLE) AS confidence, sure, flagged,
-                split, first, bettered FROM rows WHERE {which} ORDER BY position""")
+                split, first, has_better_copy FROM rows WHERE {which} ORDER BY position""")
             .to_arrow_reader(BATCH)
         )
         self._schema: Any = None

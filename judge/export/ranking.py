@@ -9,7 +9,7 @@ from pathlib import Path
 from judge.errors import RunError
 from judge.export.chosen import Chosen
 from judge.export.lines import Key, Line, LineFormat, columns, write_lines
-from judge.export.query_batches import Window, windows
+from judge.export.query_batches import Window, query_batches
 from judge.export.texts import TITLE, candidate_text
 from judge.export.written import WrittenView
 from judge.sql import quoted
@@ -80,7 +80,7 @@ def write_beir(chosen: Chosen, folder: Path) -> WrittenView:
         (folder / "corpus.jsonl").open("w", encoding="utf-8", newline="\n") as corpus,
         (folder / "queries.jsonl").open("w", encoding="utf-8", newline="\n") as asked,
     ):
-        for window in windows(chosen):
+        for window in query_batches(chosen):
             starts = window.table.take(window.starts)
             for key, text in zip(*(starts.column(name).to_pylist() for name in ("query_id", "query")), strict=True):
                 asked.write(_json({"_id": key, "text": text}))

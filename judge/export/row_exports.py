@@ -9,7 +9,7 @@ from judge.run.decided import Decided
 from judge.run.store import Run
 
 
-class Whereabouts(Record):
+class ExportLocation(Record):
     """What one export did with a row."""
 
     exported: Exported
@@ -21,7 +21,7 @@ class Whereabouts(Record):
     """Whether decisions came or went since: then this is what the export would do now."""
 
 
-def whereabouts(run: Run, row: int) -> list[Whereabouts]:
+def export_locations(run: Run, row: int) -> list[ExportLocation]:
     """Every export of the ledger, and what it did with an input row (counted from 1).
 
     Of triplets and n-tuples a chosen row stands in a record only where its query has a row of another grade for it.
@@ -44,7 +44,7 @@ def whereabouts(run: Run, row: int) -> list[Whereabouts]:
                 known[key] = _chosen(decisions, exported, need_text, row)
             split, reason = known[key]
         changed = exported.decisions != decisions.digest
-        found.append(Whereabouts(exported=exported, split=split, left_out=reason, decisions_changed=changed))
+        found.append(ExportLocation(exported=exported, split=split, left_out=reason, decisions_changed=changed))
     return found
 
 

@@ -7,13 +7,13 @@ from judge.words.normalise import keyed_by_id
 from judge.words.similar import spelling
 
 
-def mark_bettered(db: Any) -> None:
-    """Set `bettered` in the table `rows` where the same query, spelt otherwise or by another id, has a higher grade.
+def mark_better_copies(db: Any) -> None:
+    """Set `has_better_copy` in the table `rows`: the same query, spelt otherwise or by another id, has a higher grade.
 
-    Only of the same product. Rows that are left out count, too: what they say of a product is as true.
+    Only for the same product. Rows that are left out count, too: what they say of a product is as true.
     """
     keyed_by_id(db, QUERIES, "query_words", spelling)
-    db.execute("""UPDATE rows SET bettered = true FROM (
+    db.execute("""UPDATE rows SET has_better_copy = true FROM (
             SELECT r.row, r.grade < max(r.grade) OVER (PARTITION BY s.key, r.candidate_id) AS lower
             FROM rows r JOIN (SELECT id, key FROM query_words QUALIFY count(*) OVER (PARTITION BY key) > 1) s
             ON r.query_id = s.id) found

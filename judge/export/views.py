@@ -148,7 +148,7 @@ def _tuples(window: Window, work: Work, *, exact: bool) -> Made:
     rows = Rows(
         query=np.repeat(np.arange(len(window.starts)), window.ends - window.starts),
         level=np.searchsorted(values, window.grade),
-        able=sound & ~window.bettered & ~_bettered(window, work, said),
+        able=sound & ~window.has_better_copy & ~_bettered(window, work, said),
         text=pa.array(said).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
         levels=len(values),
     )

@@ -12,7 +12,7 @@ from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.pairs.stage import Source, Staged, stage
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import stage_ratings
 from judge.run.manifest import Manifest
 from judge.run.store import Run
@@ -82,7 +82,7 @@ def read_input(source: Source, guideline: Guideline, directory: Path) -> Staged:
     if source.grades is None:
         staged = stage(source, guideline, directory)
     else:
-        layout = Layout(source.mapping, source.grades, skip_bad_rows=source.skip_bad_rows, one_grade=True)
+        layout = RatingsLayout(source.mapping, source.grades, skip_bad_rows=source.skip_bad_rows, one_grade=True)
         with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
             staged, _ = stage_ratings(source, layout, guideline, directory, Path(scratch))
     staged.refuse(skip_bad_rows=source.skip_bad_rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 from judge.labelling.begin import fingerprint, read_input
 from judge.labelling.job import Labelling
-from judge.labelling.label import Block, Judged, blocks, table
+from judge.labelling.label import Block, ScoredBlock, blocks, table
 from judge.run.labels import label_table
 from judge.run.manifest import Manifest
 from judge.run.store import Run
@@ -60,6 +60,6 @@ def score(job: Labelling, directory: Path) -> Any:
     tables = [label_table([])]
     for items in blocks(staged.path, 0, engine.block):
         prompts = builder.build([pair for pair, _ in items if pair is not None])
-        judged = Judged(Block(items, prompts), engine.score(prompts) if prompts else [])
-        tables.append(table(judged, job.guideline.values, made, job.manner))
+        judged = ScoredBlock(Block(items, prompts), engine.score(prompts) if prompts else [])
+        tables.append(table(judged, job.guideline.values, made, job.judge_config))
     return pa.concat_tables(tables).sort_by("row")

@@ -53,7 +53,7 @@ class LabelToken(Record):
     id: int
 
 
-class Tuned(Record):
+class AdapterManifest(Record):
     """What `judge.json` holds."""
 
     format: int = 1
@@ -90,13 +90,13 @@ class Tuned(Record):
 
 
 @dataclass(frozen=True)
-class Manner:
+class JudgeConfig:
     """How a judge is asked, and what becomes of its answers."""
 
     model: str = EMBEDDED
     """What is loaded: for an adapter, its base."""
     adapter: Path | None = None
-    tuned: Tuned | None = None
+    tuned: AdapterManifest | None = None
     template: str = TEMPLATE
     calibration: Calibration | None = None
     threshold: Threshold | None = None
@@ -144,7 +144,7 @@ class Manner:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class JudgeRequest:
     """What a user says of how to judge."""
 
     judge: str = EMBEDDED
@@ -159,67 +159,69 @@ class Wishes:
     """Whether the judge is a name at a chat endpoint, and nothing on this machine."""
 
 
-def find_manner(wishes: Wishes) -> tuple[Guideline, Manner]:
+def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
     """The guideline and the manner of asking that a user's wishes come to.
 
     Raises:
         InputError: They contradict each other, or what the judge was taught.
         ModelError: The judge's `judge.json`, or the adapter beside it, cannot be used.
     """
-    directory = shipped_directory(wishes.judge) or Path(wishes.judge).expanduser()
-    tuned = read_tuned(directory) if not wishes.chat and (directory / FILE).is_file() else None
+    directory = shipped_directory(judge_request.judge) or Path(judge_request.judge).expanduser()
+    tuned = read_tuned(directory) if not judge_request.chat and (directory / FILE).is_file() else None
     if tuned is None:
-        guideline = load_guideline(wishes.guideline or DEFAULT)
-        manner = Manner(wishes.judge, template=CHAT if wishes.chat else TEMPLATE)
+        guideline = load_guideline(judge_request.guideline or DEFAULT)
+        judge_config = JudgeConfig(judge_request.judge, template=CHAT if judge_request.chat else TEMPLATE)
     else:
-        guideline = _agreed(tuned, wishes, directory)
+        guideline = _agreed(tuned, judge_request, directory)
         adapter = directory if tuned.adapter else None
-        model = tuned.base.wanted if adapter else wishes.judge
+        model = tuned.base.wanted if adapter else judge_request.judge
         # A calibration was fitted to the answers to the taught prompt, and to no other.
         same = tuned.same_template and guideline.digest == tuned.policy.digest
-        manner = Manner(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
-    calibration = manner.calibration
-    if wishes.calibration is not None:
-        calibration = None if str(wishes.calibration) == NONE else read_calibration(wishes.calibration)
+        judge_config = JudgeConfig(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
+    calibration = judge_config.calibration
+    if judge_request.calibration is not None:
+        calibration = None if str(judge_request.calibration) == NONE else read_calibration(judge_request.calibration)
     if calibration is not None and len(calibration.bias) != len(guideline.values):
         raise InputError(
             f"the calibration is for {len(calibration.bias)} grades, {guideline.name!r} has {len(guideline.values)}",
             "calibrate with ratings by this guideline",
         )
     threshold = None
-    if wishes.max_noise is not None:
-        check_budget(wishes.max_noise)
+    if judge_request.max_noise is not None:
+        check_budget(judge_request.max_noise)
         if calibration is None:
             raise InputError(
                 "--max-noise needs held-out ratings, and this judge has no calibration",
                 "make one with `judge calibrate RUN RATINGS --out FILE`, and give it with --calibration FILE",
             )
-        threshold = choose(calibration.held_out, wishes.max_noise)
-    return guideline, Manner(manner.model, manner.adapter, tuned, manner.template, calibration, threshold)
+        threshold = choose(calibration.held_out, judge_request.max_noise)
+    return guideline, JudgeConfig(
+        judge_config.model, judge_config.adapter, tuned, judge_config.template, calibration, threshold
+    )
 
 
-def _agreed(tuned: Tuned, wishes: Wishes, directory: Path) -> Guideline:
+def _agreed(tuned: AdapterManifest, judge_request: JudgeRequest, directory: Path) -> Guideline:
     taught = tuned.policy
-    if not wishes.force_guideline and not tuned.same_template:
+    if not judge_request.force_guideline and not tuned.same_template:
         raise InputError(
             f"{directory}: prompts/{tuned.template}.j2 is not the text that it was taught with",
             "teach it again, or insist with --force-guideline",
         )
-    if wishes.guideline is None:
+    if judge_request.guideline is None:
         return taught
-    given = load_guideline(wishes.guideline)
+    given = load_guideline(judge_request.guideline)
     if given.digest not in (tuned.guideline_digest, taught.digest):
-        if wishes.force_guideline:
+        if judge_request.force_guideline:
             return given
         raise InputError(
-            f"{wishes.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
-            f"{wishes.guideline} ({given.name} {given.version}) says something else",
+            f"{judge_request.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
+            f"{judge_request.guideline} ({given.name} {given.version}) says something else",
             f"leave --guideline out, insist with --force-guideline, or ask its base: --judge {tuned.base.wanted}",
         )
     return taught
 
 
-def read_tuned(directory: Path) -> Tuned:
+def read_tuned(directory: Path) -> AdapterManifest:
     """`judge.json` of a directory, checked against the adapter beside it.
 
     Raises:
@@ -227,7 +229,7 @@ def read_tuned(directory: Path) -> Tuned:
     """
     path = directory / FILE
     try:
-        tuned = Tuned.model_validate_json(path.read_bytes())
+        tuned = AdapterManifest.model_validate_json(path.read_bytes())
         Guideline.model_validate(tuned.guideline)
     except (OSError, ValidationError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}

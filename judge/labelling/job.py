@@ -16,7 +16,7 @@ from judge.engines.chat.bill import estimated
 from judge.engines.chat.journal import Journal
 from judge.errors import EngineError, InputError
 from judge.labelling.begin import begin_run, read_input
-from judge.labelling.config import Manner
+from judge.labelling.config import JudgeConfig
 from judge.labelling.label import PLAIN, blocks, label_run, read_pairs
 from judge.pairs.stage import Source, Staged
 from judge.records import Failure, Pair, Record
@@ -26,7 +26,7 @@ from judge.run.usage import FILE, Usage
 from judge.words.guideline import Guideline
 
 
-class Estimate(Record):
+class JobEstimate(Record):
     """What a dry run found."""
 
     rows: int
@@ -58,7 +58,7 @@ class Labelling:
     guideline: Guideline
     model: str
     serving: Serving
-    manner: Manner = PLAIN
+    judge_config: JudgeConfig = PLAIN
     find: Callable[[], Judge] | None = None
     """Gives the judge where other jobs share it."""
 
@@ -74,9 +74,9 @@ class Labelling:
         Raises:
             InputError, ModelError: The judge cannot be found, or gives no probabilities where they are needed.
         """
-        if self.judge.chat and (self.manner.calibration or self.manner.threshold):
+        if self.judge.chat and (self.judge_config.calibration or self.judge_config.threshold):
             self.judge.chat.check_tells()
-        return {**self.judge.parts, **self.manner.parts}
+        return {**self.judge.parts, **self.judge_config.parts}
 
     def begin(self, run: Run) -> None:
         """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.
@@ -92,12 +92,12 @@ class Labelling:
                 assert self.builder
             return self.parts
 
-        begin_run(run, self.source, self.guideline, judge, self.manner.calibration)
+        begin_run(run, self.source, self.guideline, judge, self.judge_config.calibration)
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
         """Label what has no label yet; see `judge.labelling.label.label_run`."""
         with self._noting(run):
-            return label_run(run, self.builder, self.judge.open(), progress, self.manner)
+            return label_run(run, self.builder, self.judge.open(), progress, self.judge_config)
 
     def _noting(self, run: Run) -> AbstractContextManager[None]:
         """Have an endpoint that is paid for its answers keep them in the run."""
@@ -106,7 +106,7 @@ class Labelling:
         done = {row for (row,) in run.query("SELECT row FROM labels")}
         return self.judge.chat.noting(Journal(run.path / FILE, run.manifest.fingerprint, done))
 
-    def estimate(self, directory: Path, size: int) -> Estimate:
+    def estimate(self, directory: Path, size: int) -> JobEstimate:
         """Score and time a few stretches of neighbouring pairs, spread over the input; writes into `directory`."""
         begun = time.monotonic()
         staged = read_input(self.source, self.guideline, directory)
@@ -129,7 +129,7 @@ class Labelling:
             first = next(answer.reason for answer in answers if isinstance(answer, Failure))
             raise EngineError(f"none of {len(answers)} pairs got an answer: {first}", "see to what judges first")
         pairs = staged.rows - staged.skipped
-        return Estimate(
+        return JobEstimate(
             rows=staged.rows,
             pairs=pairs,
             sample=len(sample),
@@ -146,8 +146,8 @@ class Labelling:
     @cached_property
     def builder(self) -> Builder:
         """Makes the prompts. Raises `ModelError` where the guideline does not suit the judge."""
-        builder = self.judge.builder(self.guideline, self.manner.template)
-        self.manner.check(self.judge.model, builder.labels)
+        builder = self.judge.builder(self.guideline, self.judge_config.template)
+        self.judge_config.check(self.judge.model, builder.labels)
         return builder
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from judge.engines import Builder, Engine
-from judge.labelling.config import Manner
-from judge.labelling.prefetch import ahead, behind
+from judge.labelling.config import JudgeConfig
+from judge.labelling.prefetch import background, prefetch
 from judge.records import Choice, Failure, Label, Outcome, Pair, Scores, Status
 from judge.run.labels import label_schema
 from judge.run.manifest import Tally
@@ -27,7 +27,7 @@ PART_LABELS = 50_000
 
 NOT_FINITE = "the judge gave no finite score"
 UNKNOWN = "not sure enough: the judge told no confidence"
-PLAIN = Manner()
+PLAIN = JudgeConfig()
 """Answers are taken as they come."""
 
 Item = tuple[Pair | None, dict[str, Any]]
@@ -39,7 +39,7 @@ def label_run(
     builder: Builder,
     engine: Engine,
     progress: Callable[[int], None] = lambda rows: None,
-    manner: Manner = PLAIN,
+    judge_config: JudgeConfig = PLAIN,
 ) -> Tally:
     """Label everything in a run that has no label yet, and tell what this sitting took.
 
@@ -50,15 +50,15 @@ def label_run(
         progress: Called with the number of rows that have been labelled since the last call.
         manner: How answers are calibrated, and from which confidence on they are taken.
     """
-    writer = _Writer(run, manner)
+    writer = _Writer(run, judge_config)
 
     def prepared() -> Iterator[Block]:
         for items in blocks(run.pairs_path, writer.start, engine.block):
             yield Block(items, builder.build([pair for pair, _ in items if pair is not None]))
 
-    with behind(writer.add) as write:
-        for block in ahead(prepared()):
-            write(Judged(block, engine.score(block.prompts) if block.prompts else []))
+    with background(writer.add) as write:
+        for block in prefetch(prepared()):
+            write(ScoredBlock(block, engine.score(block.prompts) if block.prompts else []))
             progress(len(block.items))
     writer.flush()
     return writer.total
@@ -73,7 +73,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredBlock:
     """A block with an answer for each prompt."""
 
     block: Block
@@ -83,9 +83,9 @@ class Judged:
 class _Writer:
     """Gathers labels of whole blocks, and writes a part when time or memory asks for it."""
 
-    def __init__(self, run: Run, manner: Manner) -> None:
+    def __init__(self, run: Run, judge_config: JudgeConfig) -> None:
         self.run = run
-        self._manner = manner
+        self._judge_config = judge_config
         manifest = run.manifest
         self._values, self._fingerprint = manifest.values, manifest.fingerprint
         self.start = run.labelled()
@@ -96,8 +96,8 @@ class _Writer:
         self._cut: Counter[str] = Counter()
         self._since = time.monotonic()
 
-    def add(self, judged: Judged) -> None:
-        self._tables.append(table(judged, self._values, self._fingerprint, self._manner))
+    def add(self, judged: ScoredBlock) -> None:
+        self._tables.append(table(judged, self._values, self._fingerprint, self._judge_config))
         self._rows += len(judged.block.items)
         self._judged += len(judged.answers)
         self._cut.update(name for prompt in judged.block.prompts for name in prompt.cut)
@@ -168,7 +168,7 @@ def _items(batch: Any) -> list[Item]:
     return items
 
 
-def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manner = PLAIN) -> Any:
+def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_config: JudgeConfig = PLAIN) -> Any:
     """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade, the lower on a tie;
     none where the judge is not sure enough. A grade that came alone stays, without probabilities; where a threshold
     asks for confidence, there is none to hold against it, and the pair is left to people.
@@ -186,16 +186,16 @@ def table(judged: Judged, values: Sequence[int], fingerprint: str, manner: Manne
     logprobs[asked] = np.array([score.logprobs for score in given], dtype=float).reshape(-1, len(values))
     scored = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
     probabilities = np.full(logprobs.shape, np.nan)
-    probabilities[scored] = manner.probabilities(logprobs[scored])
+    probabilities[scored] = judge_config.probabilities(logprobs[scored])
     best = np.zeros(len(items), dtype=int)
     best[scored] = probabilities[scored].argmax(axis=1)
     graded = scored.copy()
-    graded[scored] = probabilities[scored].max(axis=1) >= manner.least
+    graded[scored] = probabilities[scored].max(axis=1) >= judge_config.least
     alone = asked.copy()
     alone[asked] = [isinstance(answer, Choice) for answer in answers]
     best[alone] = [answer.place for answer in answers if isinstance(answer, Choice)]
-    graded |= alone & (manner.least == 0)
-    unsure = f"not sure enough: confidence below {manner.least:.3f}"
+    graded |= alone & (judge_config.least == 0)
+    unsure = f"not sure enough: confidence below {judge_config.least:.3f}"
     grades = np.array(values)
     outside = iter(score.outside_mass for score in given)
     masses = [next(outside) if is_asked else None for is_asked in asked]

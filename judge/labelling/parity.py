@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from judge.engines import Judge, Serving
-from judge.labelling.config import Manner
+from judge.labelling.config import JudgeConfig
 from judge.labelling.label import PLAIN
 from judge.records import Failure, Outcome, Pair, Record, Scores
-from judge.words.guideline import Example, Guideline
+from judge.words.guideline import ClauseExample, Guideline
 
 BOUNDS = {"float32": 1e-3, "bfloat16": 5e-2}
 """By number type. Two engines in fp32 that do the same arithmetic in another order stay far below theirs. Computing in
@@ -39,7 +39,7 @@ class Parity(Record):
 
 def examples(guideline: Guideline) -> list[Pair]:
     """The guideline's examples as pairs; the candidate's text stands in the first field."""
-    found: list[Example] = [example for grade in guideline.grades for example in grade.examples]
+    found: list[ClauseExample] = [example for grade in guideline.grades for example in grade.examples]
     found += [clause.example for clause in guideline.clauses if clause.example]
     field = guideline.fields[0].name
     return [
@@ -48,7 +48,7 @@ def examples(guideline: Guideline) -> list[Pair]:
     ]
 
 
-def compare(guideline: Guideline, manner: Manner, servings: tuple[Serving, Serving]) -> Parity:
+def compare(guideline: Guideline, judge_config: JudgeConfig, servings: tuple[Serving, Serving]) -> Parity:
     """Score the guideline's examples with a judge in two engines, one after the other, as labelling would ask it.
 
     Raises:
@@ -56,12 +56,12 @@ def compare(guideline: Guideline, manner: Manner, servings: tuple[Serving, Servi
     """
     given: list[Sequence[Outcome]] = []
     for serving in servings:
-        judge = Judge(manner.model, serving)
-        builder = judge.builder(guideline, manner.template)
-        manner.check(judge.model, builder.labels)
+        judge = Judge(judge_config.model, serving)
+        builder = judge.builder(guideline, judge_config.template)
+        judge_config.check(judge.model, builder.labels)
         given.append(judge.open().score(builder.build(examples(guideline))))
     names = (servings[0].engine, servings[1].engine)
-    return difference(names, given[0], given[1], manner, BOUNDS[_dtype(names)])
+    return difference(names, given[0], given[1], judge_config, BOUNDS[_dtype(names)])
 
 
 def _dtype(engines: tuple[str, str]) -> str:
@@ -77,7 +77,7 @@ def difference(
     names: tuple[str, str],
     one: Sequence[Outcome],
     two: Sequence[Outcome],
-    manner: Manner = PLAIN,
+    judge_config: JudgeConfig = PLAIN,
     bound: float = BOUNDS["float32"],
 ) -> Parity:
     """Compare two engines' answers to the same prompts, by the probabilities that labels would have of them."""
@@ -85,7 +85,7 @@ def difference(
 
     both = [(a, b) for a, b in zip(one, two, strict=True) if isinstance(a, Scores) and isinstance(b, Scores)]
     scores = [np.array([pair[side].logprobs for pair in both], dtype=float) for side in (0, 1)]
-    p, q = (manner.probabilities(side) if both else np.zeros((0, 1)) for side in scores)
+    p, q = (judge_config.probabilities(side) if both else np.zeros((0, 1)) for side in scores)
     masses = [(a.outside_mass, b.outside_mass) for a, b in both]
     known = [(a, b) for a, b in masses if a is not None and b is not None]
     return Parity(

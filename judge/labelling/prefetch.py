@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
     """The same items in the same order, made by another thread up to `depth` items before they are asked for.
 
     What making them raises is raised here, at its place. Ending early ends the thread at its next item.
@@ -52,7 +52,7 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
 
 
 @contextmanager
-def behind(take: Callable[[Item], None], depth: int = 2) -> Iterator[Callable[[Item], None]]:
+def background(take: Callable[[Item], None], depth: int = 2) -> Iterator[Callable[[Item], None]]:
     """A function that hands items to `take`, which runs in another thread, in order and at most `depth` items behind.
 
     At the end everything handed over has been taken, also when the caller ends with an error. What `take` raises is

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from judge.errors import InputError
 from judge.files import new_file
 from judge.ratings.panel import Panel
-from judge.statistics.dawid_skene import Ratings, dawid_skene, shares
+from judge.statistics.dawid_skene import RatingMatrix, dawid_skene, shares
 from judge.tables.values import inert
 
 Floats = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ def weighted_vote(ratings: Floats, values: Sequence[int]) -> Floats:
 METHODS: dict[str, Callable[[Floats, Sequence[int]], Floats]] = {
     "majority": vote,
     "weighted": weighted_vote,
-    "dawid-skene": lambda ratings, values: dawid_skene(Ratings.of_table(ratings, values)).posterior,
+    "dawid-skene": lambda ratings, values: dawid_skene(RatingMatrix.of_table(ratings, values)).posterior,
 }
 
 

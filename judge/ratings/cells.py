@@ -12,7 +12,7 @@ from typing import Any
 
 from judge.pairs.identity import NAMES as IDENTITY
 from judge.pairs.identity import Identity, identify, read_texts
-from judge.ratings.layout import CORE, DESCRIBED, Layout, Roles, find_roles
+from judge.ratings.layout import CORE, DESCRIBED, RatingsLayout, Roles, find_roles
 from judge.ratings.settle import Laid, Settled, settle
 from judge.records import Problem
 from judge.tables.problems import Problems
@@ -40,7 +40,7 @@ class Cells:
     """
 
     def __init__(
-        self, table: Table, layout: Layout, values: Sequence[int], directory: Path, *, described: bool = False
+        self, table: Table, layout: RatingsLayout, values: Sequence[int], directory: Path, *, described: bool = False
     ) -> None:
         self.table, self.layout, self.directory = table, layout, directory
         self.fitted = layout.columns()

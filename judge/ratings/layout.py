@@ -28,7 +28,7 @@ ALONE = "people"
 
 
 @dataclass(frozen=True)
-class Layout:
+class RatingsLayout:
     """What the user said of a file of ratings."""
 
     mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Roles:
     """Who gave those where no row names a rater."""
 
 
-def find_roles(table: Table, layout: Layout, columns: Columns, available: tuple[str, ...]) -> Roles:
+def find_roles(table: Table, layout: RatingsLayout, columns: Columns, available: tuple[str, ...]) -> Roles:
     """Which columns hold grades; `available` are the file's, or, where each row has its own, those of its first row.
 
     Raises:

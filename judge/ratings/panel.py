@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from judge.ratings.layout import DESCRIBED, Layout
+from judge.ratings.layout import DESCRIBED, RatingsLayout
 from judge.ratings.reader import Ratings, read_ratings
 from judge.records import Rating
 from judge.run.lookup import find_one
@@ -89,7 +89,7 @@ class Panel:
         return np.delete(self.grades, rater, axis=0)
 
 
-def read_panel(path: Path, layout: Layout, values: Sequence[int], name: str | None = None) -> Panel:
+def read_panel(path: Path, layout: RatingsLayout, values: Sequence[int], name: str | None = None) -> Panel:
     """Read a file of ratings as a panel.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 
 from judge.errors import InputError
 from judge.pairs.stage import Source, Staged
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import Ratings, stage_ratings
 from judge.records import Pair
 from judge.words.guideline import Guideline
@@ -66,7 +66,7 @@ def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> R
         InputError: The files cannot be used, rows are wrong and not to be skipped, or no pair has a grade.
     """
     source = ratings.source
-    layout = Layout(source.mapping, source.grades or {}, ratings.raters, skip_bad_rows=source.skip_bad_rows)
+    layout = RatingsLayout(source.mapping, source.grades or {}, ratings.raters, skip_bad_rows=source.skip_bad_rows)
     # Texts are asked for below, where the message can say for what.
     staged, read = stage_ratings(replace(source, need_text=False), layout, guideline, directory, directory)
     staged.refuse(skip_bad_rows=source.skip_bad_rows)

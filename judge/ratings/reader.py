@@ -15,7 +15,7 @@ from typing import Any
 from judge.errors import InputError
 from judge.pairs.stage import Source, Staged, stage
 from judge.ratings.cells import Cells
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.settle import HARMLESS, Settled
 from judge.records import Rating
 from judge.tables.problems import Problems, refuse
@@ -29,7 +29,7 @@ class Ratings:
     """The grades of a file that count, and what became of the others."""
 
     file: str
-    layout: Layout
+    layout: RatingsLayout
     scale: Scale
     """What the file wrote for grades."""
     alone: bool
@@ -93,7 +93,7 @@ class Ratings:
 
 
 def read_ratings(
-    path: Path, layout: Layout, values: Sequence[int], name: str | None = None, *, described: bool = False
+    path: Path, layout: RatingsLayout, values: Sequence[int], name: str | None = None, *, described: bool = False
 ) -> Ratings:
     """Read a file of ratings; `described` keeps what it says of pairs, `judge.ratings.layout.DESCRIBED`.
 
@@ -113,7 +113,7 @@ def read_ratings(
 
 
 def stage_ratings(
-    source: Source, layout: Layout, guideline: Guideline, directory: Path, scratch: Path
+    source: Source, layout: RatingsLayout, guideline: Guideline, directory: Path, scratch: Path
 ) -> tuple[Staged, Ratings]:
     """Read a file of ratings and the texts of its pairs: these into `directory`, grades into `scratch`; both exist.
 
@@ -143,7 +143,7 @@ def _ratings(cells: Cells) -> Ratings:
     return Ratings(cells.table.name, cells.layout, cells.scale, alone, cells.settled)
 
 
-def _check(layout: Layout, values: Sequence[int]) -> str:
+def _check(layout: RatingsLayout, values: Sequence[int]) -> str:
     """The command that lists what is wrong with a file."""
     plain = dict(layout.grades) == {str(value): value for value in values}
     grades = ",".join(f"{theirs}={ours}" for theirs, ours in layout.grades.items())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError
-from judge.ratings.layout import Layout, Roles
+from judge.ratings.layout import RatingsLayout, Roles
 from judge.records import Problem
 from judge.sql import quoted
 from judge.tables.columns import Columns
@@ -34,7 +34,7 @@ class Laid:
     path: Path
     """Parquet, in the order of the file."""
     table: Table
-    layout: Layout
+    layout: RatingsLayout
     roles: Roles
     fitted: Columns
     long: bool

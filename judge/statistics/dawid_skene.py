@@ -18,7 +18,7 @@ LEAST = 1e-10
 
 
 @dataclass(frozen=True)
-class Ratings:
+class RatingMatrix:
     """Who gave which grade to what; every array has shape (ratings,)."""
 
     pair: Ints
@@ -33,14 +33,14 @@ class Ratings:
     grades: int
 
     @classmethod
-    def of_table(cls, table: Floats, values: Sequence[int]) -> "Ratings":
+    def of_table(cls, table: Floats, values: Sequence[int]) -> "RatingMatrix":
         """Of grades of shape (raters, pairs), NaN where a rater gave none, and the K grades ascending."""
         rater, pair = np.nonzero(~np.isnan(table))
         grade = np.searchsorted(values, table[rater, pair])
         return cls(pair, rater, grade, table.shape[1], table.shape[0], len(values))
 
     @classmethod
-    def of_votes(cls, votes: Sequence[Mapping[str, int]], values: Sequence[int]) -> "Ratings":
+    def of_votes(cls, votes: Sequence[Mapping[str, int]], values: Sequence[int]) -> "RatingMatrix":
         """Of each pair's grades by rater, and the K grades ascending; raters in the order of their names."""
         place = {name: at for at, name in enumerate(sorted({rater for pair in votes for rater in pair}))}
         given = [(at, place[rater], grade) for at, pair in enumerate(votes) for rater, grade in pair.items()]
@@ -67,7 +67,7 @@ class DawidSkene:
     """EM steps taken."""
 
 
-def dawid_skene(ratings: Ratings, *, steps: int = 100, tolerance: float = 1e-6) -> DawidSkene:
+def dawid_skene(ratings: RatingMatrix, *, steps: int = 100, tolerance: float = 1e-6) -> DawidSkene:
     """True grades and raters' confusions together, by EM from the vote shares.
 
     Stops when no posterior moves by more than `tolerance`. With few ratings a pair the likelihood has several maxima,
@@ -98,7 +98,7 @@ def shares(amounts: Floats) -> Floats:
     return np.asarray(np.divide(amounts, total, out=np.full(amounts.shape, np.nan), where=total > 0))
 
 
-def _confusions(ratings: Ratings, posterior: Floats) -> Floats:
+def _confusions(ratings: RatingMatrix, posterior: Floats) -> Floats:
     """Shape (raters, K, K): how a rater's grades spread where each grade is likely true; rows sum to 1."""
     k = ratings.grades
     cell = ratings.rater * k + ratings.grade
@@ -110,7 +110,7 @@ def _confusions(ratings: Ratings, posterior: Floats) -> Floats:
     return np.asarray(confusion / confusion.sum(axis=2, keepdims=True))
 
 
-def _evidence(ratings: Ratings, logs: Floats) -> Floats:
+def _evidence(ratings: RatingMatrix, logs: Floats) -> Floats:
     """Shape (pairs, K): the log-likelihood of a pair's ratings under each true grade, of log confusions."""
     found = [
         np.bincount(ratings.pair, logs[ratings.rater, true, ratings.grade], minlength=ratings.pairs)

@@ -35,14 +35,14 @@ class CandidateField(Record):
     """What stands between the parts when the value is a list."""
 
 
-class Example(Record):
+class ClauseExample(Record):
     """An illustration of a clause."""
 
     query: Words
     candidate: Words
 
 
-class GradeExample(Example):
+class GradeExample(ClauseExample):
     """An illustration of a grade."""
 
     why: Words
@@ -71,7 +71,7 @@ class Clause(Record):
     rule: Words
     highest: int
     """The best grade that a pair can get once the clause applies."""
-    example: Example | None = None
+    example: ClauseExample | None = None
 
 
 class Guideline(Record):

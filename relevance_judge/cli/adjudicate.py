@@ -46,8 +46,8 @@ def adjudicate(
     from judge.run.store import Run
 
     opened = Run.open(run)
-    guideline, manner = second_manner(opened, judge, chat=engine == "chat")
-    second = Second(guideline, manner, read_serving(engine, url, engine_config, None, manner.adapter))
+    guideline, judge_config = second_manner(opened, judge, chat=engine == "chat")
+    second = Second(guideline, judge_config, read_serving(engine, url, engine_config, None, judge_config.adapter))
     with progress("judging again", len(read_queue(opened))) as advance:
         found = decide(opened, second, advance)
     counts = Counter(item.stance for item in found)

@@ -28,7 +28,7 @@ from relevance_judge.cli.output import show, show_ends, show_json, show_left_out
 
 if TYPE_CHECKING:
     from audit.agreement.agree import Report
-    from judge.ratings.layout import Layout
+    from judge.ratings.layout import RatingsLayout
 
 NAMES = {
     "accuracy": "accuracy",
@@ -134,11 +134,11 @@ def _page(report: Path | None, overwrite: bool) -> AbstractContextManager[Path |
 
 def read_layout(
     map_: list[str] | None, rating: str | None, grades: str | None, raters: str | None, gold: str | None
-) -> "Layout":
+) -> "RatingsLayout":
     """The options that say what a file of ratings holds."""
-    from judge.ratings.layout import Layout
+    from judge.ratings.layout import RatingsLayout
 
-    return Layout(read_map(map_, rating), read_grades(grades) or {}, read_raters(raters), gold)
+    return RatingsLayout(read_map(map_, rating), read_grades(grades) or {}, read_raters(raters), gold)
 
 
 def _show(found: "Report", document: Mapping[str, Any]) -> None:

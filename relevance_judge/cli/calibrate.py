@@ -16,8 +16,8 @@ from relevance_judge.cli.output import show, show_ends, show_json, show_left_out
 if TYPE_CHECKING:
     from finetune.held_out import Joined
     from judge.calibration.calibrate import Calibration
-    from judge.labelling.config import Tuned
-    from judge.ratings.layout import Layout
+    from judge.labelling.config import AdapterManifest
+    from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
 
 
@@ -90,7 +90,7 @@ def calibrate(
     show("", f"calibration in {target}" + (f", chart in {report}" if report else ""))
 
 
-def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
+def _made(run: "Run", tuned: "AdapterManifest", adapter: Path) -> bool:
     """Whether a taught judge made a run's labels. One whose weights are merged is known by them: it has no adapter."""
     from judge.models.model import find_model
 
@@ -101,7 +101,7 @@ def _made(run: "Run", tuned: "Tuned", adapter: Path) -> bool:
     )
 
 
-def _fit(run: "Run", ratings: Path, layout: "Layout") -> tuple["Calibration", "Joined", Mapping[str, int]]:
+def _fit(run: "Run", ratings: Path, layout: "RatingsLayout") -> tuple["Calibration", "Joined", Mapping[str, int]]:
     from finetune.held_out import join
     from judge.calibration.calibrate import DECIDING
     from judge.calibration.calibrate import calibrate as fit

@@ -16,7 +16,7 @@ from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.engines import Serving
-    from judge.labelling.config import Manner
+    from judge.labelling.config import JudgeConfig
     from judge.words.guideline import Guideline
 
 PACKAGES = (
@@ -64,14 +64,14 @@ def doctor(
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
         if "chat" in names:
             raise InputError("--parity compares engines that take the same tokens, and chat takes none", "name others")
-        from judge.labelling.config import Wishes, find_manner
+        from judge.labelling.config import JudgeRequest, resolve_judge
         from judge.models.embedded import EMBEDDED
 
         # What `judge label` would take with both engines.
         either = {judge} if judge else {default_judge(name) for name in names}
-        policy, manner = find_manner(Wishes(either.pop() if len(either) == 1 else EMBEDDED))
-        servings = [_side(name, url, engine_config, adapter, manner.adapter) for name in names]
-        _parity(policy, manner, servings, json)
+        policy, judge_config = resolve_judge(JudgeRequest(either.pop() if len(either) == 1 else EMBEDDED))
+        servings = [_side(name, url, engine_config, adapter, judge_config.adapter) for name in names]
+        _parity(policy, judge_config, servings, json)
         return
     found = _look()
     if json:
@@ -145,10 +145,10 @@ def _side(name: str, url: str | None, config: Path | None, adapter: Path | None,
     return read_serving(name, url if served else None, config, None if served else adapter, taught)
 
 
-def _parity(policy: "Guideline", manner: "Manner", servings: "list[Serving]", json: bool) -> None:
+def _parity(policy: "Guideline", judge_config: "JudgeConfig", servings: "list[Serving]", json: bool) -> None:
     from judge.labelling.parity import compare
 
-    found = compare(policy, manner, (servings[0], servings[1]))
+    found = compare(policy, judge_config, (servings[0], servings[1]))
     if json:
         show_json({**found.model_dump(), "holds": found.holds})
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from judge.words import guideline as guidelines
-from relevance_judge.cli.ends import stoppable
+from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import (
     Catalogue,
     Grades,
@@ -25,7 +25,7 @@ from relevance_judge.progress import progress
 
 if TYPE_CHECKING:
     from finetune.checkpoint import Look
-    from judge.labelling.config import Tuned
+    from judge.labelling.config import AdapterManifest
 
 
 def finetune(
@@ -68,7 +68,7 @@ def finetune(
       judge finetune ratings.csv --catalogue products.jsonl --raters ann,ben,cleo --out adapters/ours
     """
     from finetune.config import load_config
-    from finetune.job import Lesson, check, prepare
+    from finetune.job import TrainingJob, check, prepare
     from finetune.job import finetune as teach
     from finetune.loop import Watch
     from finetune.merge import check_free
@@ -88,8 +88,8 @@ def finetune(
         with input_file(ratings) as (path, name):
             mapping = read_mapping(map_, rating)
             source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
-            prepared = prepare(Lesson(RatingsFile(source, names), policy, base, chosen))
-        say(f"teaching {prepared.base.name} {len(prepared.lessons.train):,} pairs")
+            prepared = prepare(TrainingJob(RatingsFile(source, names), policy, base, chosen))
+        say(f"teaching {prepared.base.name} {len(prepared.training_set.train):,} pairs")
         with progress("teaching", prepared.steps) as advance:
             tuned = teach(prepared, out, Watch(advance, _show_look))
         if merge:
@@ -106,7 +106,7 @@ def _show_look(look: "Look") -> None:
     show(f"step {look.step:,}: {figures}, accuracy {look.accuracy:.3f}", err=True)
 
 
-def _show(tuned: "Tuned") -> None:
+def _show(tuned: "AdapterManifest") -> None:
     from judge.statistics import measures
 
     training, found = tuned.training, tuned.validation

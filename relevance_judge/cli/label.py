@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relevance_judge.cli.ends import stoppable
+from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
 from relevance_judge.cli.output import (
     reading_notes,
@@ -105,7 +105,7 @@ def label(
     """
     from judge.errors import InputError
     from judge.labelling.complete import complete
-    from judge.labelling.config import Wishes, find_manner
+    from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.job import Labelling
     from judge.pairs.stage import Source
     from judge.run.store import Run
@@ -118,12 +118,14 @@ def label(
     rate = read_price(price) if price else None
     if rate and engine != "chat":
         raise InputError(f"--engine {engine} does not use --price", "leave it out")
-    policy, manner = find_manner(Wishes(who, guideline, force_guideline, calibration, max_noise, engine == "chat"))
+    policy, judge_config = resolve_judge(
+        JudgeRequest(who, guideline, force_guideline, calibration, max_noise, engine == "chat")
+    )
     chat = {"samples": samples, "per_request": per_request, "concurrency": concurrency}
-    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge, **chat)
+    serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge, **chat)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
-        work = Labelling(source, policy, manner.model, serving, manner)
+        work = Labelling(source, policy, judge_config.model, serving, judge_config)
         if dry_run:
             _estimate(work, json, rate)
             return
@@ -138,8 +140,8 @@ def label(
     if done:
         show(f"{done:,} of {summary.rows:,} rows had their label already")
     show_summary(summary)
-    if manner.threshold:
-        show("", promise(manner.threshold))
+    if judge_config.threshold:
+        show("", promise(judge_config.threshold))
     for note in reading_notes(summary.missing_fields, summary.passed_over):
         show("", note)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
@@ -150,7 +152,7 @@ def _watch(work: "Labelling", who: str, manifest: "Manifest", done: int) -> Iter
     """Tell what is labelled, before the weights are loaded and while the judge works."""
     for note in reading_notes(manifest.missing_fields, manifest.passed_over):
         say(note)
-    say(f"loading {who}" + (f" on {work.judge.model.name}" if work.manner.adapter else ""))
+    say(f"loading {who}" + (f" on {work.judge.model.name}" if work.judge_config.adapter else ""))
     note_other_base(work.judge)
     with progress("judging", manifest.rows, done) as advance:
         yield advance

@@ -15,11 +15,11 @@ from relevance_judge.cli.calibrate import calibrate
 from relevance_judge.cli.decide import decide
 from relevance_judge.cli.diff import diff
 from relevance_judge.cli.doctor import doctor
-from relevance_judge.cli.ends import stopped, without_room
 from relevance_judge.cli.export import export
 from relevance_judge.cli.finetune import finetune
 from relevance_judge.cli.guideline import guideline
 from relevance_judge.cli.importing import import_
+from relevance_judge.cli.interrupts import stopped, without_room
 from relevance_judge.cli.label import label
 from relevance_judge.cli.output import show
 from relevance_judge.cli.probe import probe

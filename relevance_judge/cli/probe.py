@@ -51,12 +51,12 @@ def probe(
     from audit.probes.probe import sample
     from judge.engines import Judge
     from judge.errors import InputError
-    from judge.labelling.config import Wishes, find_manner
+    from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.label import read_pairs
     from judge.pairs.stage import Source, stage
 
-    policy, manner = find_manner(Wishes(judge or default_judge(engine), guideline, chat=engine == "chat"))
-    serving = read_serving(engine, url, engine_config, adapter, manner.adapter, judge)
+    policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge(engine), guideline, chat=engine == "chat"))
+    serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
         staged.refuse()
@@ -64,11 +64,11 @@ def probe(
     chosen = sample(every, limit)
     if not chosen:
         raise InputError(f"{name}: holds no pair to judge", "`judge validate` says why")
-    asked = Judge(manner.model, serving)
+    asked = Judge(judge_config.model, serving)
     say(f"loading {asked.model.name}")
     note_other_base(asked)
     with progress("probing", len(chosen) * (1 + len(PERTURBATIONS))) as advance:
-        found = ask(chosen, asked, policy, manner=manner, progress=advance)
+        found = ask(chosen, asked, policy, judge_config=judge_config, progress=advance)
     if json:
         show_json({"judge": asked.model.name, "pairs": len(chosen), "probes": [asdict(report) for report in found]})
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from judge.export import Selection
     from judge.export.hub import Published
     from judge.export.hub.facts import Agreement
-    from judge.ratings.layout import Layout
+    from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
 
 Push = Annotated[
@@ -47,7 +47,7 @@ class Pushing:
     tag: str | None
     licence: str | None
     ratings: Path | None
-    layout: "Layout"
+    layout: "RatingsLayout"
     """How those are read."""
 
 

@@ -12,7 +12,7 @@ from relevance_judge.cli.options import Grades, Json, Map, Rating, input_file
 from relevance_judge.cli.output import show, show_json, show_table
 
 if TYPE_CHECKING:
-    from judge.export.row_exports import Whereabouts
+    from judge.export.row_exports import ExportLocation
     from judge.labelling.prompt_replay import Asked
     from judge.labelling.trace import Trace
 
@@ -45,14 +45,14 @@ def trace(
     Example:
       judge trace runs/monday "hiking boots" P001 --ratings ratings.csv
     """
-    from judge.export.row_exports import whereabouts
+    from judge.export.row_exports import export_locations
     from judge.labelling.trace import trace as follow
     from judge.run.store import Run
 
     opened = Run.open(run)
     found = follow(opened, query, candidate, judge)
     given = _ratings(found, ratings, opened, read_layout(map_, rating, grades, raters, gold)) if ratings else None
-    went = whereabouts(opened, found.row)
+    went = export_locations(opened, found.row)
     if json:
         show_json(found.as_json() | {"exports": [each.model_dump(mode="json") for each in went], "ratings": given})
         return
@@ -132,7 +132,7 @@ def _show(found: "Trace") -> None:
         show("none")
 
 
-def _show_exports(went: "Sequence[Whereabouts]") -> None:
+def _show_exports(went: "Sequence[ExportLocation]") -> None:
     _heading("exports")
     if not went:
         show("none")

@@ -45,7 +45,7 @@ def validate(
       judge validate pairs.csv --catalogue products.jsonl --map candidate_id=sku
       judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
-    from judge.labelling.config import Wishes, find_manner
+    from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.models.model import check_name
     from judge.pairs.stage import Source, stage
     from judge.ratings.reader import stage_ratings
@@ -54,8 +54,8 @@ def validate(
     if judge is None and (rated or guideline):
         policy = guidelines.load_guideline(guideline or guidelines.DEFAULT)
     else:
-        policy, manner = find_manner(Wishes(judge or default_judge("transformers"), guideline))
-        check_name(manner.model)
+        policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge("transformers"), guideline))
+        check_name(judge_config.model)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
         source, differ = Source(path, catalogue, read_map(map_, rating), name=name), 0
         if rated:

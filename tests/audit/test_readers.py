@@ -18,7 +18,7 @@ from audit.engagement.aggregate import aggregate
 from audit.engagement.source import EngagementFile, connect
 from judge.pairs.stage import Source, stage
 from judge.ratings.candidates import read_texts
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import read_ratings
 from judge.tables.ids import whole_ids
 from judge.words.guideline import load_guideline
@@ -64,7 +64,7 @@ def ids_of(folder, suffix, column):
     pairs = write(folder / f"given.{suffix}", rows)
     staged = pq.read_table(stage(Source(pairs), GUIDELINE, folder).path)
     yield set(staged["candidate_id"].to_pylist())
-    yield {rating.candidate_id for rating in read_ratings(pairs, Layout(grades={"1": 1}), GUIDELINE.values)}
+    yield {rating.candidate_id for rating in read_ratings(pairs, RatingsLayout(grades={"1": 1}), GUIDELINE.values)}
     yield set(read_texts(pairs, {}))
     yield set(in_events(folder, suffix, rows)[1])
     asked = write(folder / "asked.csv", [{"query": "q", "candidate_id": text} for text in column])
@@ -120,7 +120,7 @@ def test_words_are_the_same_to_all(one, other, suffix):
         path = write(folder / f"rows.{suffix}", rows)
         staged = stage(Source(path, need_text=False), GUIDELINE, folder)
         assert staged.kinds == ({} if same else {"conflicting_query": 1})
-        ratings = read_ratings(path, Layout(grades={"1": 1}, skip_bad_rows=True), GUIDELINE.values)
+        ratings = read_ratings(path, RatingsLayout(grades={"1": 1}, skip_bad_rows=True), GUIDELINE.values)
         assert ratings.left_out == ({} if same else {"conflicting_query": 1})
         db = connect(folder / "spill", "1GB")
         shown = [{**row, "search_id": "s", "position": "1", "clicked": "0"} for row in rows]

@@ -14,7 +14,7 @@ from judge.engines.options import default_options
 from judge.engines.server import ServerEngine
 from judge.engines.transformers import TransformersEngine, best_device
 from judge.errors import InputError
-from judge.labelling.config import Wishes, find_manner
+from judge.labelling.config import JudgeRequest, resolve_judge
 from judge.labelling.parity import BOUNDS, difference, examples
 from judge.models.shipped import SHIPPED
 from judge.records import Failure
@@ -98,10 +98,10 @@ def test_vllm_with_an_adapter_agrees_with_peft(embedded, prompts, plain, adapter
 
 
 def test_the_shipped_judge_is_applied_unmerged(embedded, bound):
-    guideline, manner = find_manner(Wishes(SHIPPED))
-    asked = PromptBuilder(guideline, embedded.tokenizer, manner.template).build(examples(guideline)[:8])
-    merged = TransformersEngine(embedded.model.directory, None, manner.adapter, "cpu", "float32").score(asked)
-    found = far(vllm_engine(embedded, manner.adapter).score(asked), merged)
+    guideline, judge_config = resolve_judge(JudgeRequest(SHIPPED))
+    asked = PromptBuilder(guideline, embedded.tokenizer, judge_config.template).build(examples(guideline)[:8])
+    merged = TransformersEngine(embedded.model.directory, None, judge_config.adapter, "cpu", "float32").score(asked)
+    found = far(vllm_engine(embedded, judge_config.adapter).score(asked), merged)
     assert found.probability_difference < bound
     assert found.outside_difference < bound
 

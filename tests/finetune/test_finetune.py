@@ -13,7 +13,7 @@ from conftest import COMMAND, ROOT
 
 from finetune.checkpoint import load
 from finetune.config import load_config
-from finetune.job import Lesson, prepare
+from finetune.job import TrainingJob, prepare
 from finetune.network import Network
 from judge.engines import Judge
 from judge.engines.transformers import TransformersEngine
@@ -33,7 +33,7 @@ VALUES = {"0": 0, "1": 1, "2": 2}
 @pytest.fixture
 def prepared(tiny_base, rated_file, guideline):
     config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, hostile=0, respelt=0)
-    return prepare(Lesson(RatingsFile(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
+    return prepare(TrainingJob(RatingsFile(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
 
 
 def taught(main, tiny_base, rated_file, quick, *more, out="ours"):
@@ -158,8 +158,8 @@ def test_the_seed_decides_and_nothing_else(main, tiny_base, rated_file, quick, t
 def test_what_is_shared_is_computed_once_and_changes_neither_loss_nor_gradient(prepared):
     import torch
 
-    network = Network(prepared.base, prepared.config, prepared.lessons)
-    batch = prepared.lessons.train[:5]
+    network = Network(prepared.base, prepared.config, prepared.training_set)
+    batch = prepared.training_set.train[:5]
     network.model.eval()  # no dropout: its masks would differ in shape
     for weight in network.taught.values():
         torch.nn.init.normal_(weight, std=0.05)
@@ -182,8 +182,8 @@ def test_what_is_shared_is_computed_once_and_changes_neither_loss_nor_gradient(p
 def test_pieces_of_a_step_add_up_to_the_step(prepared):
     import torch
 
-    network = Network(prepared.base, prepared.config.changed(dropout=0.0), prepared.lessons)
-    batch = prepared.lessons.train[:7]
+    network = Network(prepared.base, prepared.config.changed(dropout=0.0), prepared.training_set)
+    batch = prepared.training_set.train[:7]
     loss = network.learn(batch, 10_000)
     whole = {name: weight.grad.clone() for name, weight in network.taught.items()}
     network.model.zero_grad()
@@ -194,8 +194,8 @@ def test_pieces_of_a_step_add_up_to_the_step(prepared):
 def test_a_pair_that_weighs_more_counts_more_in_whatever_step_it_is(prepared):
     import torch
 
-    network = Network(prepared.base, prepared.config, prepared.lessons)
-    one, other = prepared.lessons.train[:2]
+    network = Network(prepared.base, prepared.config, prepared.training_set)
+    one, other = prepared.training_set.train[:2]
     losses = [network.learn([example], 4096) for example in (one, other)]
     network.model.zero_grad()
     network.learn([one], 4096)
@@ -214,8 +214,11 @@ def test_training_reads_the_very_tokens_that_judging_reads(prepared, rated_file,
     staged = stage(Source(rated_file), prepared.guideline, tmp_path)
     pairs = [pair for block in read_pairs(staged.path) for pair, _ in block]
     asked = {tuple(prompt.ids) for prompt in builder.build(pairs)}
-    lessons = prepared.lessons
-    learnt = {(*lessons.shared, *e.tokens) for e in [*lessons.train, *lessons.validation, *lessons.calibration]}
+    training_set = prepared.training_set
+    learnt = {
+        (*training_set.shared, *e.tokens)
+        for e in [*training_set.train, *training_set.validation, *training_set.calibration]
+    }
     assert learnt == asked
 
 
@@ -229,9 +232,9 @@ def test_an_adapter_in_the_engine_scores_as_in_training(main, tiny_base, rated_f
     found = np.array([score.logprobs for score in engine.score(builder.build(pairs))])
     from peft import PeftModel
 
-    network = Network(prepared.base, prepared.config, prepared.lessons)
+    network = Network(prepared.base, prepared.config, prepared.training_set)
     network.model = PeftModel.from_pretrained(network.model.unload(), str(tmp_path / "ours"))
-    examples = [e for part in ("train", "validation", "calibration") for e in getattr(prepared.lessons, part)]
+    examples = [e for part in ("train", "validation", "calibration") for e in getattr(prepared.training_set, part)]
     own = {e.tokens: row for e, row in zip(examples, network.predict(examples, 4096), strict=True)}
     asked = [(*prompt.query, *prompt.candidate) for prompt in builder.build(pairs)]
     assert np.abs(found - np.array([own[tokens] for tokens in asked])).max() < 1e-3
@@ -262,14 +265,14 @@ def no_room(monkeypatch):
 
 
 def test_out_of_memory_names_the_batch_that_fits(prepared, no_room):
-    network = Network(prepared.base, prepared.config, prepared.lessons)
+    network = Network(prepared.base, prepared.config, prepared.training_set)
     no_room("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
     with pytest.raises(EngineError, match="one of 512 does") as refused:
-        network.fit_memory(prepared.lessons.train, 1000, 4096)
+        network.fit_memory(prepared.training_set.train, 1000, 4096)
     assert "batch_tokens: 512" in refused.value.hint
-    network.fit_memory(prepared.lessons.train, 1000, 512)
+    network.fit_memory(prepared.training_set.train, 1000, 512)
     # Less than one pair has: it runs alone, and whether that fits is tried.
-    network.fit_memory(prepared.lessons.train, 1000, 1)
+    network.fit_memory(prepared.training_set.train, 1000, 1)
 
 
 def test_a_training_goes_on_with_the_batch_that_fits(main, tiny_base, rated_file, quick, tmp_path, no_room):
@@ -301,11 +304,11 @@ def test_memory_that_runs_out_on_the_way_is_told_as_such(main, tiny_base, rated_
 
 def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkeypatch):
     monkeypatch.setattr("finetune.network._place", lambda _: ("cpu", "bfloat16"))
-    network = Network(prepared.base, prepared.config, prepared.lessons)
+    network = Network(prepared.base, prepared.config, prepared.training_set)
     network.model.eval()
     head, rows = network.model.get_base_model().lm_head, []
     head.register_forward_hook(lambda _, given, __: rows.append(given[0][:, -1].double()))
-    found = network.logprobs(prepared.lessons.train[:5])
+    found = network.logprobs(prepared.training_set.train[:5])
     expected = (rows[-1] @ head.weight.double().T).log_softmax(-1)[:, network.labels]
     assert abs(found - expected).max() < 1e-4
     found.sum().backward()

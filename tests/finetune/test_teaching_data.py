@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.probes.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
+from finetune.adversarial import ORDERS, PRAISE, hostile, query_noise
 from finetune.config import as_yaml, load_config
-from finetune.hostile import ORDERS, PRAISE, hostile, respelt
-from finetune.lessons import Example, batches, build_lessons, check_grades, deal, pieces, split, weights
 from finetune.loop import cooled_loss, learning_rate
+from finetune.synthetic_pairs import warm_pairs
 from finetune.targets import targets
-from finetune.warm import warm_pairs
+from finetune.training_set import TrainingExample, batches, build_lessons, check_grades, deal, pieces, split, weights
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
 from judge.pairs.stage import Source
@@ -157,8 +157,10 @@ def test_a_query_of_several_ids_is_in_one_part(tmp_path, guideline):
     rows = "".join(f"{n},lamp {n // 4},{n},Lamp,{n % 3}\n" for n in range(80))
     rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
     shares = targets([item.votes for item in rated], guideline.values, "distribution")
-    lessons = build_lessons(rated, shares, PromptBuilder(guideline, FakeTokenizer()), load_config())
-    parts = [{e.query for e in part} for part in (lessons.train, lessons.validation, lessons.calibration)]
+    training_set = build_lessons(rated, shares, PromptBuilder(guideline, FakeTokenizer()), load_config())
+    parts = [
+        {e.query for e in part} for part in (training_set.train, training_set.validation, training_set.calibration)
+    ]
     assert [len(part) for part in parts] == [15, 2, 3]
     assert len(set.union(*parts)) == 20
 
@@ -171,7 +173,7 @@ def test_pairs_are_tokenised_a_block_at_a_time_and_none_is_lost(tmp_path, guidel
     whole = build_lessons(rated, shares, builder, load_config())
     sizes, build = [], builder.build
     monkeypatch.setattr(builder, "build", lambda pairs: sizes.append(len(pairs)) or build(pairs))
-    monkeypatch.setattr("finetune.lessons.BLOCK", 30)
+    monkeypatch.setattr("finetune.training_set.BLOCK", 30)
     assert build_lessons(rated, shares, builder, load_config()) == whole
     assert sizes == [30, 30, 20]
 
@@ -225,11 +227,11 @@ def test_held_out_products_are_counted_where_taught_and_make_no_warm_pairs(tmp_p
     made = []
     build = builder.build
     builder.build = lambda pairs: made.extend(pairs) or build(pairs)
-    lessons = build_lessons(rated, shares, builder, config)
+    training_set = build_lessons(rated, shares, builder, config)
     _, part = deal(rated, shares, guideline, config)
     taught = {item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if there}
     held = [item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if not there]
-    assert 0 < lessons.met == sum(key in taught for key in held) < len(held)
+    assert 0 < training_set.met == sum(key in taught for key in held) < len(held)
     warm = {pair.candidate_id for pair in made if pair.query_id == "catalogue"}
     assert warm
     assert warm <= taught - {*held}
@@ -254,7 +256,7 @@ def test_weights_even_out_grades_and_queries():
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(1, 9), st.integers(1, 200))
 def test_batches_and_pieces_hold_every_example_once(lengths, size, tokens):
-    examples = [Example(str(i), (0,) * length, (1.0,)) for i, length in enumerate(lengths)]
+    examples = [TrainingExample(str(i), (0,) * length, (1.0,)) for i, length in enumerate(lengths)]
     found = batches(examples, size, (0, 1))
     assert sorted(e.query for b in found for e in b) == sorted(e.query for e in examples)
     assert len(found) == -(-len(examples) // size)
@@ -351,7 +353,7 @@ def test_hostile_texts_come_into_the_share_asked_for_and_no_vote_moves(tmp_path,
 def test_queries_are_respelt_so_that_they_can_still_be_read(tmp_path, guideline):
     rows = "".join(f"q{n},desk lamp 40w,{n},Lamp,{n % 3}\n" for n in range(400))
     rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
-    found = respelt(rated, 0.5, 7)
+    found = query_noise(rated, 0.5, 7)
     assert [(r.votes, r.pair.candidate, r.pair.query_id) for r in found] == [
         (r.votes, r.pair.candidate, r.pair.query_id) for r in rated
     ]
@@ -362,8 +364,8 @@ def test_queries_are_respelt_so_that_they_can_still_be_read(tmp_path, guideline)
         first, second, size = query.split()
         assert (size, first[0], second[0]) == ("40w", "d", "l")
         assert SequenceMatcher(None, "desk lamp", f"{first} {second}").ratio() > 0.85
-    assert respelt(rated, 0.5, 7) == found, "the seed decides"
-    [short] = respelt([replace_query(rated[0], "tv 4k")], 1.0, 3)
+    assert query_noise(rated, 0.5, 7) == found, "the seed decides"
+    [short] = query_noise([replace_query(rated[0], "tv 4k")], 1.0, 3)
     assert short.pair.query.lower() == "tv 4k", "nothing in it is long enough to misspell"
 
 

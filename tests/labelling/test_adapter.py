@@ -16,27 +16,27 @@ from judge.engines import Judge, Serving
 from judge.engines.options import default_options
 from judge.errors import InputError, ModelError
 from judge.fingerprint import Fingerprint, adapter_digest
-from judge.labelling.config import Base, Manner, Wishes, find_manner, read_tuned
+from judge.labelling.config import Base, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
 from judge.models.model import JudgeModel
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder, template_digest
 
 
 def test_a_taught_judge_brings_its_base_guideline_template_and_calibration(directory, tuned):
-    guideline, manner = find_manner(Wishes(str(directory)))
-    assert (manner.model, manner.adapter, manner.template) == ("smollm2-135m", directory, TEMPLATE)
+    guideline, judge_config = resolve_judge(JudgeRequest(str(directory)))
+    assert (judge_config.model, judge_config.adapter, judge_config.template) == ("smollm2-135m", directory, TEMPLATE)
     assert guideline == tuned.policy
-    assert manner.calibration == tuned.calibration
-    assert manner.parts["calibration"] == tuned.calibration.digest
-    assert find_manner(Wishes(str(directory), calibration=Path("none")))[1].calibration is None
-    threshold = find_manner(Wishes(str(directory), max_noise=0.9))[1].threshold
+    assert judge_config.calibration == tuned.calibration
+    assert judge_config.parts["calibration"] == tuned.calibration.digest
+    assert resolve_judge(JudgeRequest(str(directory), calibration=Path("none")))[1].calibration is None
+    threshold = resolve_judge(JudgeRequest(str(directory), max_noise=0.9))[1].threshold
     assert threshold.bound <= 0.9
 
 
 def test_a_revision_of_the_hub_is_asked_for_again(directory, tuned):
     base = Base(name="owner/name", revision="abc", weights="w")
     write(directory, tuned.model_copy(update={"base": base, "adapter": adapter_digest(directory)}))
-    assert find_manner(Wishes(str(directory)))[1].model == "owner/name@abc"
+    assert resolve_judge(JudgeRequest(str(directory)))[1].model == "owner/name@abc"
 
 
 def test_a_base_of_this_machine_is_found_from_other_folders(tmp_path, monkeypatch):
@@ -50,29 +50,29 @@ def test_a_base_of_this_machine_is_found_from_other_folders(tmp_path, monkeypatc
 
 
 def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, tuned):
-    assert find_manner(Wishes(str(directory), "three-level"))[0].fields[0].tokens == 20
+    assert resolve_judge(JudgeRequest(str(directory), "three-level"))[0].fields[0].tokens == 20
     with pytest.raises(InputError, match="was taught the guideline three-level 1"):
-        find_manner(Wishes(str(directory), "esci-four-level"))
+        resolve_judge(JudgeRequest(str(directory), "esci-four-level"))
     # What it was calibrated to, and what --max-noise would promise by, are answers to another prompt.
-    forced = Wishes(str(directory), "esci-four-level", force_guideline=True)
-    policy, manner = find_manner(forced)
-    assert (len(policy.values), manner.calibration) == (4, None)
+    forced = JudgeRequest(str(directory), "esci-four-level", force_guideline=True)
+    policy, judge_config = resolve_judge(forced)
+    assert (len(policy.values), judge_config.calibration) == (4, None)
     with pytest.raises(InputError, match="this judge has no calibration"):
-        find_manner(replace(forced, max_noise=0.9))
+        resolve_judge(replace(forced, max_noise=0.9))
     whose = tuned.calibration.model_copy(update={"parts": {"weights": "w"}})
     (directory / "calibration.json").write_text(whose.model_dump_json())
     with pytest.raises(InputError, match="calibration is for 3 grades, 'esci-four-level' has 4"):
-        find_manner(replace(forced, calibration=directory / "calibration.json"))
+        resolve_judge(replace(forced, calibration=directory / "calibration.json"))
     # Insisting, as on a changed template, is no wish for fields and budgets other than those of the training.
-    assert find_manner(Wishes(str(directory), "three-level", force_guideline=True))[0].fields[0].tokens == 20
+    assert resolve_judge(JudgeRequest(str(directory), "three-level", force_guideline=True))[0].fields[0].tokens == 20
 
 
 def test_a_template_whose_words_changed_is_refused_unless_forced(directory, tuned):
     changed = {"template_digest": "0" * 64, "adapter": adapter_digest(directory)}
     write(directory, tuned.model_copy(update=changed))
     with pytest.raises(InputError, match=r"judge-compact\.v1\.j2 is not the text"):
-        find_manner(Wishes(str(directory)))
-    forced = find_manner(Wishes(str(directory), force_guideline=True))[1]
+        resolve_judge(JudgeRequest(str(directory)))
+    forced = resolve_judge(JudgeRequest(str(directory), force_guideline=True))[1]
     assert (forced.template, forced.calibration) == (TEMPLATE, None)
 
 
@@ -80,7 +80,7 @@ def test_a_template_whose_words_changed_is_refused_unless_forced(directory, tune
 def test_a_broken_judge_json_is_one_clear_error(directory, text):
     (directory / "judge.json").write_text(text)
     with pytest.raises(ModelError, match=r"judge\.json: cannot be read"):
-        find_manner(Wishes(str(directory)))
+        resolve_judge(JudgeRequest(str(directory)))
 
 
 def test_files_that_do_not_belong_together_are_refused(directory):
@@ -91,13 +91,13 @@ def test_files_that_do_not_belong_together_are_refused(directory):
 
 def test_another_base_or_other_label_tokens_are_refused(tuned):
     tuned = tuned.model_copy(update={"base": Base(name="owner/name", revision=None, weights="w"), "adapter": "a"})
-    manner = Manner("owner/name", Path("ours"), tuned)
+    judge_config = JudgeConfig("owner/name", Path("ours"), tuned)
     ids = (48, 49, 50)
-    manner.check(JudgeModel("owner/name", Path("base"), None, None, "w"), ids)
+    judge_config.check(JudgeModel("owner/name", Path("base"), None, None, "w"), ids)
     with pytest.raises(ModelError, match="was taught on other weights"):
-        manner.check(JudgeModel("owner/name", Path("base"), None, None, "v"), ids)
+        judge_config.check(JudgeModel("owner/name", Path("base"), None, None, "v"), ids)
     with pytest.raises(ModelError, match="labels have other tokens"):
-        manner.check(JudgeModel("owner/name", Path("base"), None, None, "w"), (48, 49, 51))
+        judge_config.check(JudgeModel("owner/name", Path("base"), None, None, "w"), (48, 49, 51))
 
 
 def test_a_served_adapter_is_declared_and_its_model_named(main, directory, tiny_base, rated_file, tmp_path):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from judge.labelling.prefetch import ahead, behind
+from judge.labelling.prefetch import background, prefetch
 
 
 def test_items_come_in_order_and_only_a_few_ahead():
@@ -16,7 +16,7 @@ def test_items_come_in_order_and_only_a_few_ahead():
             made.append(i)
             yield i
 
-    taken = ahead(items(), depth=2)
+    taken = prefetch(items(), depth=2)
     assert next(taken) == 0
     time.sleep(0.2)
     assert len(made) <= 4
@@ -28,14 +28,14 @@ def test_what_making_an_item_raises_comes_at_its_place():
         yield 1
         raise ValueError("broken")
 
-    taken = ahead(items())
+    taken = prefetch(items())
     assert next(taken) == 1
     with pytest.raises(ValueError, match="broken"):
         next(taken)
 
 
 def test_ending_early_ends_the_thread():
-    taken = ahead(iter(range(10**9)))
+    taken = prefetch(iter(range(10**9)))
     next(taken)
     taken.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "ahead"]
@@ -49,7 +49,7 @@ def test_everything_handed_over_is_taken_also_when_the_caller_fails():
         taken.append(item)
 
     def work():
-        with behind(slowly) as put:
+        with background(slowly) as put:
             for i in range(5):
                 put(i)
             raise KeyError("caller")
@@ -67,7 +67,7 @@ def test_what_taking_raises_reaches_the_caller_and_nothing_is_taken_after_it():
         raise OSError("disk full")
 
     def work():
-        with behind(take) as put:
+        with background(take) as put:
             for i in range(100):
                 put(i)
 

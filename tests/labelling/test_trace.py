@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from judge.calibration.calibrate import calibrate
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.export import Selection, export
-from judge.export.row_exports import whereabouts
+from judge.export.row_exports import export_locations
 from judge.labelling.label import read_pairs
 from judge.labelling.prompt_replay import find_template
 from judge.labelling.trace import before_calibration
@@ -295,6 +295,6 @@ def test_an_export_that_would_be_refused_by_now_does_not_stop_the_trace(run_of, 
     export(run, "judgments", tmp_path / "out", Selection(splits=splits, products="shared", flagged="leave_out"))
     pairs = pq.read_table(run.pairs_path).slice(1).to_pylist()
     write_flags(run, [(p["row"], p["query_id"], p["query"], p["candidate_id"], 2, 0) for p in pairs])
-    (found,) = whereabouts(run, 2)
+    (found,) = export_locations(run, 2)
     assert found.split is None
     assert "cannot be chosen again (--splits:" in found.left_out

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, shared_data
 
 from judge.errors import InputError
-from judge.labelling.config import Wishes, find_manner, read_tuned
+from judge.labelling.config import JudgeRequest, read_tuned, resolve_judge
 from judge.models.shipped import SHIPPED, shipped_directory, shipped_judges
 from judge.words.guideline import load_guideline
 
@@ -28,10 +28,10 @@ def test_each_is_named_taught_our_guideline_and_small(name):
 
 
 def test_it_is_the_default_where_an_engine_can_apply_it(main):
-    manner = find_manner(Wishes(SHIPPED))[1]
-    assert (manner.model, manner.adapter) == ("smollm2-135m", FOLDER)
+    judge_config = resolve_judge(JudgeRequest(SHIPPED))[1]
+    assert (judge_config.model, judge_config.adapter) == ("smollm2-135m", FOLDER)
     with pytest.raises(InputError) as caught:
-        find_manner(Wishes(SHIPPED, "esci-four-level"))
+        resolve_judge(JudgeRequest(SHIPPED, "esci-four-level"))
     assert "--judge smollm2-135m" in caught.value.hint
 
 

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from judge.ratings.aggregate import Aggregate, vote, weighted_vote
 from judge.ratings.panel import majority
-from judge.statistics.dawid_skene import Ratings, dawid_skene
+from judge.statistics.dawid_skene import RatingMatrix, dawid_skene
 
 quick = settings(max_examples=40, database=None, derandomize=True)
 VALUES = (0, 1, 2)
@@ -52,7 +52,7 @@ def test_a_rater_who_stands_apart_weighs_less():
 @given(tables)
 def test_posteriors_sum_to_one_and_order_does_not_matter(table):
     rated = ~np.isnan(table).all(axis=0)
-    for method in (vote, weighted_vote, lambda t, v: dawid_skene(Ratings.of_table(t, v)).posterior):
+    for method in (vote, weighted_vote, lambda t, v: dawid_skene(RatingMatrix.of_table(t, v)).posterior):
         found = method(table, VALUES)
         assert found[rated].sum(axis=1) == pytest.approx(1)
         assert np.isnan(found[~rated]).all()
@@ -78,7 +78,7 @@ def test_dawid_skene_equals_crowd_kit():
         data = pd.DataFrame(rows, columns=["task", "worker", "label"])
         oracle = DawidSkene(n_iter=10, tol=-np.inf)  # its own stopping rule looks at another figure
         theirs = oracle.fit_predict_proba(data).sort_index()[[0, 1, 2]].to_numpy()
-    mine = dawid_skene(Ratings.of_table(table, VALUES), steps=10, tolerance=-1)
+    mine = dawid_skene(RatingMatrix.of_table(table, VALUES), steps=10, tolerance=-1)
     assert mine.steps == 10
     np.testing.assert_allclose(mine.posterior, theirs, atol=1e-6)
     for rater in range(len(table)):
@@ -90,7 +90,7 @@ def test_dawid_skene_finds_the_careless_rater():
     random = np.random.default_rng(1)
     truth = random.integers(0, 3, 500)
     good = [np.where(random.random(500) < 0.9, truth, random.integers(0, 3, 500)) for _ in range(2)]
-    found = dawid_skene(Ratings.of_table(np.array([*good, random.integers(0, 3, 500)], dtype=float), VALUES))
+    found = dawid_skene(RatingMatrix.of_table(np.array([*good, random.integers(0, 3, 500)], dtype=float), VALUES))
     diagonals = found.confusion.diagonal(axis1=1, axis2=2).mean(axis=1)
     assert diagonals[:2].min() > 0.85
     assert diagonals[2] < 0.5

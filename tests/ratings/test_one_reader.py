@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.engagement.labelled import Ratings as PeoplesGrades
+from audit.engagement.labelled import LabelledPairs as PeoplesGrades
 from audit.engagement.labelled import _people
 from judge.errors import InputError
 from judge.pairs.stage import Source
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import read_panel
 from judge.ratings.rated import RatingsFile, rated_pairs, read_rated
 from judge.ratings.reader import read_ratings, stage_ratings
@@ -102,7 +102,9 @@ def of(items):
 
 def by_validate(path, main, guideline, tmp_path):
     told = main("validate", path.name, "--rating", "grade", "--json", code=2).json
-    staged, read = stage_ratings(Source(path, need_text=False), Layout(grades=GRADES), guideline, tmp_path, tmp_path)
+    staged, read = stage_ratings(
+        Source(path, need_text=False), RatingsLayout(grades=GRADES), guideline, tmp_path, tmp_path
+    )
     assert told["problems"] == dict(staged.kinds)
     return of((r.query, r.candidate_id, r.grade) for r in read), told["problems"]
 
@@ -126,7 +128,7 @@ def by_agree(path, main, guideline, tmp_path):
     main("import", path.name, "--out", "run", "--skip-bad-rows")
     told = main("agree", path.name, "--run", "run", "--skip-bad-rows", "--json").json
     assert (told["accuracy"]["value"], told["not_in_run"]) == (1, 0)
-    panel = read_panel(path, Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    panel = read_panel(path, RatingsLayout(grades=GRADES, skip_bad_rows=True), VALUES)
     assert told["rated"] == len(panel.units)
     given = [
         (unit.query, unit.candidate_id, grade)
@@ -138,7 +140,7 @@ def by_agree(path, main, guideline, tmp_path):
 
 
 def by_calibrate(path, main, guideline, tmp_path):
-    read = read_ratings(path, Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    read = read_ratings(path, RatingsLayout(grades=GRADES, skip_bad_rows=True), VALUES)
     pairs = [(r.pair.query, r.pair.candidate_id, vote) for r in rated_pairs(read) for vote in r.votes.values()]
     return of(pairs), read.left_out
 
@@ -165,7 +167,7 @@ def test_every_verb_reads_a_file_alike(name, verb, main, guideline, tmp_path):
 def test_every_row_is_used_or_set_aside_once(name, tmp_path):
     _, text, _, wrong, harmless = FILES[name]
     (tmp_path / name).write_text(text)
-    found = read_ratings(tmp_path / name, Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    found = read_ratings(tmp_path / name, RatingsLayout(grades=GRADES, skip_bad_rows=True), VALUES)
     assert found.set_aside == wrong | harmless
     # One grade a row: the file's own lines, without its header.
     lines = len(text.splitlines()) - name.endswith("csv")
@@ -220,9 +222,9 @@ def test_every_verb_refuses_names_that_it_cannot_use(words, rated_run, main):
 def test_a_row_without_a_grade_says_how_its_file_writes_ids(guideline, tmp_path):
     """Next to 7.5 the 101.0 is no whole number, for the reader of pairs and for that of grades."""
     (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,101.0,2\nlamp,7.5,\n")
-    alone = read_ratings(tmp_path / "r.csv", Layout(grades=GRADES), VALUES)
+    alone = read_ratings(tmp_path / "r.csv", RatingsLayout(grades=GRADES), VALUES)
     staged, read = stage_ratings(
-        Source(tmp_path / "r.csv", need_text=False), Layout(grades=GRADES), guideline, tmp_path, tmp_path
+        Source(tmp_path / "r.csv", need_text=False), RatingsLayout(grades=GRADES), guideline, tmp_path, tmp_path
     )
     assert [r.candidate_id for r in alone] == [r.candidate_id for r in read] == ["101.0"]
     assert sorted(pq.read_table(staged.path)["candidate_id"].to_pylist()) == ["101.0", "7.5"]
@@ -233,7 +235,7 @@ def test_grades_go_by_the_ids_that_pairs_and_catalogue_have_together(guideline, 
     (tmp_path / "r.csv").write_text("query,candidate_id,grade\nlamp,101.0,2\nlamp,101,1\n")
     (tmp_path / "c.csv").write_text("candidate_id,title\n101.0,Lamp\n101,Sofa\n1.0.2,Desk\n")
     source = Source(tmp_path / "r.csv", tmp_path / "c.csv", need_text=False)
-    staged, read = stage_ratings(source, Layout(grades=GRADES, one_grade=True), guideline, tmp_path, tmp_path)
+    staged, read = stage_ratings(source, RatingsLayout(grades=GRADES, one_grade=True), guideline, tmp_path, tmp_path)
     assert {r.candidate_id: r.grade for r in read} == {"101.0": 2, "101": 1}
     pairs = pq.read_table(staged.path, columns=["candidate_id", "grade", "skip"]).to_pylist()
     assert {row["candidate_id"]: (row["grade"], row["skip"]) for row in pairs} == {"101.0": (2, None), "101": (1, None)}
@@ -246,13 +248,13 @@ def test_raters_who_differ_are_wrong_only_where_a_pair_has_one_grade(main, tmp_p
     kept = main("import", "r.csv", "--out", "run", "--skip-bad-rows", "--json").json
     assert kept["grades"] == {"0": 0, "1": 0, "2": 1}
     with pytest.raises(InputError, match=r"row 2 .*another rater"):
-        read_ratings(tmp_path / "r.csv", Layout(grades=GRADES, one_grade=True), VALUES)
-    assert read_panel(tmp_path / "r.csv", Layout(grades=GRADES), VALUES).grades.tolist() == [[2], [1], [2]]
+        read_ratings(tmp_path / "r.csv", RatingsLayout(grades=GRADES, one_grade=True), VALUES)
+    assert read_panel(tmp_path / "r.csv", RatingsLayout(grades=GRADES), VALUES).grades.tolist() == [[2], [1], [2]]
 
 
 def test_a_rating_says_who_when_and_why(tmp_path):
     (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade,clause,time\nlamp,p1,ann,2,full-match,60\n")
-    [rating] = read_ratings(tmp_path / "r.csv", Layout(grades=GRADES), VALUES)
+    [rating] = read_ratings(tmp_path / "r.csv", RatingsLayout(grades=GRADES), VALUES)
     assert rating == Rating(query_key("lamp"), "lamp", "p1", "ann", 2, "full-match", 60.0)
 
 
@@ -261,14 +263,14 @@ def test_a_rater_whom_only_a_later_line_names_is_no_other_one(tmp_path):
     lines = [{"grade": 1}, {"grade": 2, "rater": "ann"}]
     text = "".join(json.dumps({"query": "lamp", "candidate_id": "p1"} | line) + "\n" for line in lines)
     (tmp_path / "r.jsonl").write_text(text)
-    found = read_ratings(tmp_path / "r.jsonl", Layout(grades=GRADES, skip_bad_rows=True), VALUES)
+    found = read_ratings(tmp_path / "r.jsonl", RatingsLayout(grades=GRADES, skip_bad_rows=True), VALUES)
     assert (found.raters, found.left_out) == (("ann",), {"missing_rater": 1})
 
 
 def test_a_column_of_a_wide_file_of_lines_may_begin_late(tmp_path):
     lines = [{"candidate_id": "p1", "ann": 1}, {"candidate_id": "p2", "ann": 0, "ben": 2}]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps({"query": "lamp"} | line) + "\n" for line in lines))
-    panel = read_panel(tmp_path / "r.jsonl", Layout(grades=GRADES, raters=("ann", "ben")), VALUES)
+    panel = read_panel(tmp_path / "r.jsonl", RatingsLayout(grades=GRADES, raters=("ann", "ben")), VALUES)
     assert panel.raters == ("ann", "ben")
     assert panel.grades[:, 1].tolist() == [0, 2]
 
@@ -276,7 +278,7 @@ def test_a_column_of_a_wide_file_of_lines_may_begin_late(tmp_path):
 def test_what_describes_a_pair_and_cannot_be_shown_costs_no_grade(tmp_path):
     line = {"query": "lamp", "candidate_id": "p1", "grade": 1, "title": {"en": "Lamp"}, "kind": "category"}
     (tmp_path / "r.jsonl").write_text(json.dumps(line) + "\n")
-    panel = read_panel(tmp_path / "r.jsonl", Layout(grades=GRADES), VALUES)
+    panel = read_panel(tmp_path / "r.jsonl", RatingsLayout(grades=GRADES), VALUES)
     assert (panel.grades.tolist(), panel.units[0].facets) == ([[1]], {"kind": "category"})
 
 
@@ -308,7 +310,7 @@ def test_cells_add_up_and_the_first_grade_counts(tmp_path_factory, rows):
     raters = tuple(sorted({who for *_, who in expected}))
     if not raters:
         return
-    found = read_ratings(path, Layout(grades=GRADES, raters=raters, skip_bad_rows=True), VALUES)
+    found = read_ratings(path, RatingsLayout(grades=GRADES, raters=raters, skip_bad_rows=True), VALUES)
     if len(raters) == 2:
         assert {(r.query, r.candidate_id, r.rater): r.grade for r in found} == expected
         assert found.set_aside == {reason: count for reason, count in aside.items() if count}

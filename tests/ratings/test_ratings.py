@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from judge.errors import InputError
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import majority, read_panel
 
 GRADES = {"0": 0, "1": 1, "2": 2}
@@ -23,7 +23,7 @@ lamp,P3,,,,en
 def read(tmp_path, text, name="ratings.csv", **layout):
     path = tmp_path / name
     path.write_text(text)
-    return read_panel(path, Layout(**({"grades": GRADES} | layout)), (0, 1, 2), name)
+    return read_panel(path, RatingsLayout(**({"grades": GRADES} | layout)), (0, 1, 2), name)
 
 
 def test_a_long_file(tmp_path):
@@ -120,7 +120,7 @@ def test_a_bad_cell_of_a_wide_row_costs_the_cell_alone(main, tmp_path):
     rows = ["query,candidate_id,ann,ben", "lamp,p1,2,2", "lamp,p2,1,unrateable", "lamp,p3,0,1", "lamp,p3,0,2"]
     (tmp_path / "wide.csv").write_text("\n".join([*rows, "sofa,,1,1", "sofa,p4,1,1"]) + "\n")
     panel = read_panel(
-        tmp_path / "wide.csv", Layout(grades=GRADES, raters=("ann", "ben"), skip_bad_rows=True), (0, 1, 2)
+        tmp_path / "wide.csv", RatingsLayout(grades=GRADES, raters=("ann", "ben"), skip_bad_rows=True), (0, 1, 2)
     )
     # Ann's 1 of p2 stands although Ben wrote a word; of p3, Ann repeats herself and Ben contradicts himself; the row
     # without a candidate is one bad row, whatever it holds.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.statistics.dawid_skene import Ratings, dawid_skene
+from judge.statistics.dawid_skene import RatingMatrix, dawid_skene
 
 VALUES = (0, 1, 3)
 
@@ -22,12 +22,12 @@ def simulated(pairs=120, raters=6, seed=0):
         for pair in range(pairs)
         for rater in random.choice(raters, random.integers(2, 5), replace=False)
     ]
-    return Ratings(*np.array(rows).T, pairs, raters, 3)
+    return RatingMatrix(*np.array(rows).T, pairs, raters, 3)
 
 
 def test_one_step_by_hand():
     # Pair 0: ann 0, ben 0. Pair 1: ann 1, ben 0. Vote shares: (1, 0) and (1/2, 1/2); prior (3/4, 1/4).
-    ratings = Ratings(*np.array([(0, 0, 0), (0, 1, 0), (1, 0, 1), (1, 1, 0)]).T, 2, 2, 2)
+    ratings = RatingMatrix(*np.array([(0, 0, 0), (0, 1, 0), (1, 0, 1), (1, 1, 0)]).T, 2, 2, 2)
     found = dawid_skene(ratings, steps=1, tolerance=-1)
     # Ann, where 0 is true: 1 of 1.5 times 0, 0.5 of 1.5 times 1; where 1 is true: always 1. Ben: always 0.
     # Pair 0: 3/4 * 2/3 against 1/4 * (nearly) 0. Pair 1: 3/4 * 1/3 against 1/4 * 1: even again.
@@ -63,17 +63,17 @@ def test_a_table_and_votes_are_the_same_ratings(seed):
     for pair, rater, grade in zip(ratings.pair, ratings.rater, ratings.grade, strict=True):
         votes[pair][f"rater {rater}"] = VALUES[grade]
     found = dawid_skene(ratings)
-    for same in (Ratings.of_table(table, VALUES), Ratings.of_votes(votes, VALUES)):
+    for same in (RatingMatrix.of_table(table, VALUES), RatingMatrix.of_votes(votes, VALUES)):
         np.testing.assert_allclose(dawid_skene(same).posterior, found.posterior)
 
 
 def test_who_is_not_rated_or_rates_nothing_has_no_share_in_it():
     ratings = simulated(pairs=30, raters=4)
-    wider = Ratings(ratings.pair, ratings.rater, ratings.grade, 32, 5, 3)
+    wider = RatingMatrix(ratings.pair, ratings.rater, ratings.grade, 32, 5, 3)
     one, other = dawid_skene(ratings), dawid_skene(wider)
     np.testing.assert_allclose(other.posterior[:30], one.posterior)
     assert np.isnan(other.posterior[30:]).all()
     np.testing.assert_allclose(other.confusion[:4], one.confusion)
     nobody = np.zeros(0, dtype=np.int64)
-    assert np.isnan(dawid_skene(Ratings(nobody, nobody, nobody, 2, 0, 3)).posterior).all()
+    assert np.isnan(dawid_skene(RatingMatrix(nobody, nobody, nobody, 2, 0, 3)).posterior).all()
     assert one.posterior.sum(axis=1) == pytest.approx(1)

@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from judge.errors import InputError
 from judge.pairs.stage import Source
-from judge.ratings.layout import Layout
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import read_panel
 from judge.ratings.reader import stage_ratings
 from judge.run.store import Run
@@ -230,7 +230,7 @@ def test_every_verb_refuses_another_scale_before_it_writes(verb, skip, main, thr
 
 def test_a_card_has_no_figures_of_another_scale(main, three, tmp_path):
     imported(main, tmp_path, [0, 0, 1, 1, 1, 2, 2, 2, 2, 0])
-    asked = Pushing("owner/name", None, True, None, None, three, Layout())
+    asked = Pushing("owner/name", None, True, None, None, three, RatingsLayout())
     with pytest.raises(InputError, match="another scale"):
         agreement(Run.open(tmp_path / "run"), asked)
 
@@ -292,9 +292,9 @@ def test_a_row_that_is_bad_otherwise_tells_the_scale_as_well(main, tmp_path, gui
     for verb in ("import", "aggregate"):
         assert "'3' (1 time)" in main(verb, "r.csv", "--out", f"{verb}.csv", "--skip-bad-rows", code=2).err
     with pytest.raises(InputError, match="another scale"):
-        read_panel(path, Layout(grades=PLAIN, skip_bad_rows=True), VALUES)
+        read_panel(path, RatingsLayout(grades=PLAIN, skip_bad_rows=True), VALUES)
     source = Source(path, need_text=False)
-    staged, _ = stage_ratings(source, Layout(grades=PLAIN), guideline, tmp_path, tmp_path)
+    staged, _ = stage_ratings(source, RatingsLayout(grades=PLAIN), guideline, tmp_path, tmp_path)
     with pytest.raises(InputError, match="another scale"):
         staged.refuse(skip_bad_rows=True)
 

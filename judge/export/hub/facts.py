@@ -51,7 +51,7 @@ class Agreement(Record):
     """People among themselves, where several rated."""
 
 
-class Audit(Record):
+class AuditFacts(Record):
     """What an audit flagged, and what came of it."""
 
     flags: Mapping[str, int]
@@ -64,7 +64,7 @@ class Audit(Record):
     """Flagged pairs without a decision that settles them."""
 
 
-class Example(Record):
+class CardExample(Record):
     """A row to look at."""
 
     query: str
@@ -80,9 +80,9 @@ class Facts(Record):
     written: Written
     mix: Mapping[int, int]
     """Exported judgments by grade, decisions applied."""
-    examples: tuple[Example, ...]
+    examples: tuple[CardExample, ...]
     languages: tuple[str, ...]
-    audit: Audit | None
+    audit: AuditFacts | None
     calibration: Calibration | None
     agreement: Agreement | None
     people: bool
@@ -127,14 +127,14 @@ def languages_of(guideline: str | None, locales: Sequence[str]) -> tuple[str, ..
     return tuple(sorted(name for name in found if re.fullmatch("[a-z]{2,3}", name)))
 
 
-def _examples(run: Run, judgments: str) -> tuple[Example, ...]:
+def _examples(run: Run, judgments: str) -> tuple[CardExample, ...]:
     """The same rows whatever the order of the input: those of the smallest hash, best grades first."""
     found = run.query(
         f"""SELECT query, candidate, grade FROM {judgments}
         QUALIFY row_number() OVER (PARTITION BY grade ORDER BY md5(query_id || chr(31) || candidate_id)) <= {EXAMPLES}
         ORDER BY grade DESC, md5(query_id || chr(31) || candidate_id)"""
     )
-    return tuple(Example(query=query, candidate=_name(candidate), grade=grade) for query, candidate, grade in found)
+    return tuple(CardExample(query=query, candidate=_name(candidate), grade=grade) for query, candidate, grade in found)
 
 
 def _name(candidate: Mapping[str, str | None] | None) -> str:
@@ -142,13 +142,13 @@ def _name(candidate: Mapping[str, str | None] | None) -> str:
     return texts.get("title") or next((text for text in texts.values() if text), "")
 
 
-def _audit(decisions: Decided) -> Audit | None:
+def _audit(decisions: Decided) -> AuditFacts | None:
     flags, latest, settled = Flags(decisions.run.path), decisions.latest, decisions.settled
     if not flags.exist and not latest:
         return None
     verdicts = Counter(decision.verdict for decision in latest.values())
     pairs = [(flag["query_id"], flag["candidate_id"]) for flag in flags.pairs().to_pylist()]
-    return Audit(
+    return AuditFacts(
         flags=flags.types(),
         flagged=len(pairs),
         decided={str(kind): verdicts.get(kind, 0) for kind in Verdict if kind is not Verdict.OPINION},

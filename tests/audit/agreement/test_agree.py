@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import judge.labelling.importing
 from audit.agreement.advice import advise
-from audit.agreement.comparison import Side, compare
+from audit.agreement.comparison import GradedSide, compare
 from judge.pairs.stage import Source
 from judge.run.store import Run
 from judge.words.guideline import load_guideline
@@ -198,7 +198,7 @@ def test_imported_grades_bring_no_probabilities_and_blank_ones_no_grade(tmp_path
 def test_a_judge_is_called_better_than_one_grade_only_where_the_difference_is(confusion, warned):
     counts = np.array(confusion).ravel()
     cells = np.repeat(np.arange(9), counts)
-    people, judged = (Side(name, grades.astype(float)) for name, grades in (("p", cells // 3), ("j", cells % 3)))
+    people, judged = (GradedSide(name, grades.astype(float)) for name, grades in (("p", cells // 3), ("j", cells % 3)))
     found = compare(people, judged, np.arange(len(cells)).astype(str), (0, 1, 2)).as_json()
     assert found["accuracy_gain"]["value"] == pytest.approx(
         found["accuracy"]["value"] - found["majority_baseline"]["value"]

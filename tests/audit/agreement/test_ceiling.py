@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from audit.agreement.ceiling import alternative_annotator_test, ceilings
-from audit.agreement.comparison import Side
+from audit.agreement.comparison import GradedSide
 from judge.statistics.prediction_powered import Sums, powered_mean
 
 quick = settings(max_examples=30, database=None, derandomize=True)
@@ -86,9 +86,9 @@ def test_without_enough_pairs_there_is_no_verdict_but_a_reason(ratings):
 def test_the_ceiling_compares_like_with_like():
     # Four pairs; two raters agree on three. The judge is with the first on two and with the second on three.
     ann, ben, judge = [0, 1, 2, 2], [0, 1, 2, 0], [0, 1, 1, 0]
-    people = [Side("ann", np.array(ann, float)), Side("ben", np.array(ben, float))]
+    people = [GradedSide("ann", np.array(ann, float)), GradedSide("ben", np.array(ben, float))]
     queries = np.array(["a", "a", "b", "b"])
-    found = {c.measure: c for c in ceilings(people, Side("judge", np.array(judge, float)), queries, (0, 1, 2))}
+    found = {c.measure: c for c in ceilings(people, GradedSide("judge", np.array(judge, float)), queries, (0, 1, 2))}
     assert found["accuracy"].people.value == 3 / 4
     assert found["accuracy"].judge.value == 5 / 8
     assert found["accuracy"].difference.value == pytest.approx(-1 / 8)
@@ -198,15 +198,19 @@ def test_a_judge_drawn_from_the_raters_stands_level_with_them_however_many_rated
     chance = np.where(contested, 0.6, 0.98)
     drawn = np.where(random.random((7, 600)) < chance, 2.0, 1.0)
     people = np.where(contested | (np.arange(6)[:, None] < 2), drawn[:6], NONE)
-    sides = [Side(f"rater {i}", grades) for i, grades in enumerate(people)]
-    for found in ceilings(sides, Side("judge", drawn[6]), np.arange(600).astype(str), (0, 1, 2)):
+    sides = [GradedSide(f"rater {i}", grades) for i, grades in enumerate(people)]
+    for found in ceilings(sides, GradedSide("judge", drawn[6]), np.arange(600).astype(str), (0, 1, 2)):
         assert found.n == 600
         assert found.difference.low < 0 < found.difference.high
 
 
 def test_a_pair_weighs_its_ratings_among_people_and_beside_the_judge():
     # Pair a: grades 2, 2 and the judge's 2. Pair b: grades 2, 1, 1 and the judge's 1.
-    sides = [Side("ann", np.array([2, 2.0])), Side("ben", np.array([2, 1.0])), Side("cem", np.array([NONE, 1.0]))]
-    accuracy = ceilings(sides, Side("judge", np.array([2, 1.0])), np.array(["a", "b"]), (0, 1, 2))[0]
+    sides = [
+        GradedSide("ann", np.array([2, 2.0])),
+        GradedSide("ben", np.array([2, 1.0])),
+        GradedSide("cem", np.array([NONE, 1.0])),
+    ]
+    accuracy = ceilings(sides, GradedSide("judge", np.array([2, 1.0])), np.array(["a", "b"]), (0, 1, 2))[0]
     assert accuracy.people.value == pytest.approx((2 * 1 + 3 * (2 / 6)) / 5)
     assert accuracy.judge.value == pytest.approx((2 * 1 + 3 * (2 / 3)) / 5)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from audit.agreement.clauses import confused_clauses, report_clauses
-from audit.agreement.comparison import Side, compare, compare_people
+from audit.agreement.comparison import GradedSide, compare, compare_people
 from audit.agreement.disagreements import instructive
 from audit.agreement.people import people_agree, report_people
 from audit.agreement.raters import report_raters
@@ -144,15 +144,15 @@ def test_facets_that_nobody_knows_are_left_out():
 def test_the_most_instructive_disagreement_is_far_united_and_sure():
     people = panel([[2, 2, 1, 0], [2, 0, 1, 0], [2, 2, 1, 0]], queries=list("abcd"))
     sure = np.array([[0.9, 0.1, 0], [0.9, 0.1, 0], [0.9, 0.1, 0], [1, 0, 0]])
-    judged = Side("run", np.zeros(4), np.zeros(4), sure)
-    found = instructive(people, Side("majority", np.array([2, 2, 1, 0.0])), judged)
+    judged = GradedSide("run", np.zeros(4), np.zeros(4), sure)
+    found = instructive(people, GradedSide("majority", np.array([2, 2, 1, 0.0])), judged)
     assert [d.candidate_id for d in found] == ["P0", "P1", "P2"]
     assert (found[0].reference, found[0].judged, found[0].confidence) == (2, 0, 0.9)
     assert [d.candidate_id for d in instructive(people, None, None)] == ["P1"]
 
 
 def test_two_raters_compared_both_ways_are_symmetric():
-    sides = [Side("ann", np.array([0, 1, 2, 2.0])), Side("ben", np.array([0, 2, 2, NONE]))]
+    sides = [GradedSide("ann", np.array([0, 1, 2, 2.0])), GradedSide("ben", np.array([0, 2, 2, NONE]))]
     queries = np.array(["a", "a", "b", "b"])
     both = compare_people(sides, queries, VALUES)
     assert both.n == 3
@@ -165,7 +165,7 @@ def test_two_raters_compared_both_ways_are_symmetric():
 
 def test_alpha_of_several_raters_is_that_of_all_of_them():
     table = panel([[0, 1, 2, 2], [0, 2, 2, NONE], [1, 2, NONE, NONE]])
-    sides = [Side(name, grades) for name, grades in zip(table.raters, table.grades, strict=True)]
+    sides = [GradedSide(name, grades) for name, grades in zip(table.raters, table.grades, strict=True)]
     both, everybody = compare_people(sides, table.queries, VALUES), report_people(table)
     for name in ("alpha_nominal", "alpha_ordinal", "alpha_interval"):
         assert both[name] == everybody.figures[name]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from audit.agreement.segments import facets as facets_of_units
 from audit.diff.diff import diff
 from audit.diff.shifted import facets
-from audit.diff.versions import Side, open_sides
+from audit.diff.versions import RunVersion, open_sides
 from judge.labelling.importing import import_run
 from judge.pairs.stage import Source
 from judge.ratings.panel import Unit
@@ -219,7 +219,7 @@ def test_segments_are_those_of_the_agreement_report(main, tmp_path):
     main("import", SHOP / "grades.csv", "--out", "b")
     runs = [Run(tmp_path / name) for name in "ab"]
     scale = {value: value for value in (0, 1, 2)}
-    db = open_sides(tmp_path, [Side(runs[0], "a", scale), Side(runs[1], "b", scale)])
+    db = open_sides(tmp_path, [RunVersion(runs[0], "a", scale), RunVersion(runs[1], "b", scale)])
     labels = ", ".join(facets(db).values())
     ours = {(q, c): row for q, c, *row in db.execute(f"SELECT key, candidate_id, {labels} FROM paired").fetchall()}
     units = []

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, in_process
 
-from audit.review.adjudicate import Vote, category_fit, category_path, reason
+from audit.review.adjudicate import SecondOpinion, category_fit, category_path, reason
 from audit.review.queue import Item, read_queue
 from judge.export import export
 from judge.run.decisions import Decision, Decisions, Verdict
@@ -320,7 +320,11 @@ def item(grade, category):
 
 def test_the_category_that_an_opinion_tells_by_hand():
     assert category_path("Outdoor > Tents >  Family tents") == ("outdoor", "tents", "family tents")
-    votes = [Vote("a", ("outdoor", "tents"), 1.0), Vote("b", ("outdoor", "stoves"), 0.5), Vote("d", ("toys",), 0.0)]
+    votes = [
+        SecondOpinion("a", ("outdoor", "tents"), 1.0),
+        SecondOpinion("b", ("outdoor", "stoves"), 0.5),
+        SecondOpinion("d", ("toys",), 0.0),
+    ]
     # Tents: wholly with the first, half with the second: (1 x 1 + 0.5 x 0.5) / 1.5.
     assert category_fit(("outdoor", "tents"), votes) == pytest.approx(1.25 / 1.5)
     assert category_fit(("toys",), votes) == 0

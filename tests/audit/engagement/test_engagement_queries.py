@@ -13,7 +13,7 @@ from audit.engagement.auditing import Settings, audit
 from audit.engagement.clickmodels import ClickModel
 from audit.engagement.examination import Examination
 from audit.engagement.flags import FlagType
-from audit.engagement.labelled import Ratings, gather, match
+from audit.engagement.labelled import LabelledPairs, gather, match
 from audit.engagement.queries import _kind, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
@@ -109,10 +109,10 @@ def test_people_of_other_pairs_are_refused_and_those_of_the_run_are_counted(tmp_
     (tmp_path / "others.csv").write_text("query,candidate_id,grade\ntents,A,1\n")
     run = make_run(tmp_path / "run", tmp_path / "grades.csv")
     events = shown(tmp_path / "shown.csv", ["query"], [["t", "tent", "A", 1, 1]])
-    found = audit(run, events, Settings(ratings=Ratings(tmp_path / "people.csv", {})))
+    found = audit(run, events, Settings(ratings=LabelledPairs(tmp_path / "people.csv", {})))
     assert found.as_json()["pairs"]["with_people_grade"] == 1
     with pytest.raises(InputError, match=r"others\.csv: none of its rated pairs is in"):
-        audit(run, events, Settings(ratings=Ratings(tmp_path / "others.csv", {})))
+        audit(run, events, Settings(ratings=LabelledPairs(tmp_path / "others.csv", {})))
 
 
 def test_people_with_query_ids_are_heard_of_a_run_without_them(tmp_path):
@@ -120,7 +120,7 @@ def test_people_with_query_ids_are_heard_of_a_run_without_them(tmp_path):
     (tmp_path / "people.csv").write_text("query_id,query,candidate_id,grade\n1,lamp,A,0\n2,tent,A,1\n")
     run = make_run(tmp_path / "run", tmp_path / "grades.csv")
     events = shown(tmp_path / "shown.csv", ["query"], [["t", "tent", "A", 1, 1]])
-    found = audit(run, events, Settings(ratings=Ratings(tmp_path / "people.csv", {})))
+    found = audit(run, events, Settings(ratings=LabelledPairs(tmp_path / "people.csv", {})))
     assert dict(zip(found.labelled.query, found.labelled.people, strict=True)) == {"tent": 1, "lamp": 0}
 
 
@@ -130,7 +130,7 @@ def test_two_grades_of_one_pair_under_two_ids_are_refused(tmp_path):
     run = make_run(tmp_path / "run", tmp_path / "grades.csv")
     events = shown(tmp_path / "shown.csv", ["query"], [["t", "lamp", "A", 1, 1]])
     with pytest.raises(InputError, match=r"people\.csv: rates candidate 'A' .* twice"):
-        audit(run, events, Settings(ratings=Ratings(tmp_path / "people.csv", {})))
+        audit(run, events, Settings(ratings=LabelledPairs(tmp_path / "people.csv", {})))
 
 
 def test_one_map_serves_the_events_and_peoples_grades(main, tmp_path):
@@ -185,7 +185,7 @@ def test_trust_is_taken_from_all_clicks_of_a_pair_at_once(tmp_path):
     aggregate(db, EngagementFile(tmp_path / "counts.csv"))
     match(db, run, None)
     found = gather(db, Examination(model, {}, None, (), None), 3)
-    assert (found.clicks.tolist(), found.examined.tolist(), found.true_clicks.tolist()) == ([10], [10], [0])
+    assert (found.clicks.tolist(), found.examined.tolist(), found.debiased_clicks.tolist()) == ([10], [10], [0])
 
 
 def test_impressions_that_nobody_can_weigh_are_counted_aloud(tmp_path):
@@ -242,7 +242,7 @@ def test_a_word_that_ends_in_ss_is_no_plural():
 
 def test_people_who_disagree_with_the_label_are_heard(tmp_path):
     run = make_run(tmp_path / "run", SHOP / "grades_with_errors.csv", SHOP / "catalogue.csv")
-    settings = Settings(ratings=Ratings(SHOP / "grades.csv", {}))
+    settings = Settings(ratings=LabelledPairs(SHOP / "grades.csv", {}))
     found = audit(run, EngagementFile(SHOP / "engagement.csv"), settings)
     against = [flag for flag in found.flags if flag.type is FlagType.JUDGE_AGAINST_PEOPLE]
     assert 12 <= len(against) <= 14

@@ -15,7 +15,7 @@ from audit.probes.probe import probe, sample
 from finetune.config import load_config
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
 from judge.errors import ModelError
-from judge.labelling.config import Manner
+from judge.labelling.config import JudgeConfig
 from judge.models.model import JudgeModel
 from judge.records import Failure, Pair, Scores
 from judge.words.guideline import load_guideline
@@ -124,7 +124,7 @@ def test_what_cannot_be_asked_is_refused_before_the_weights_are_loaded(tuned):
     judge.model = JudgeModel("owner/name", Path("base"), None, None, "others")
     judge.open = lambda: pytest.fail("the weights were loaded")
     with pytest.raises(ModelError, match="was taught on other weights"):
-        probe([pair()], judge, WIDE, manner=Manner("owner/name", Path("ours"), tuned))
+        probe([pair()], judge, WIDE, judge_config=JudgeConfig("owner/name", Path("ours"), tuned))
 
 
 def test_the_report_says_what_was_not_graded_and_texts_write_no_lines_of_it(main, monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ from audit.review import adjudicate
 from audit.review.page import Review
 from audit.review.queue import NUMBERS, Item, as_argilla, as_csv, as_label_studio, read_queue
 from judge.engines import Serving
-from judge.labelling.config import Manner
+from judge.labelling.config import JudgeConfig
 from judge.records import query_key
 from judge.run.decided import Decided
 from judge.run.decisions import Decision, Decisions
@@ -151,7 +151,7 @@ class Second:
     """Another judge, as far as `adjudicate` asks for it; it is not asked."""
 
     guideline, serving = None, Serving("fake")
-    manner = Manner("big")
+    judge_config = JudgeConfig("big")
 
 
 @pytest.fixture

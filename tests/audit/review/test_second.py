@@ -8,7 +8,7 @@ from conftest import ROOT, write_flags, write_tuned
 
 from judge.errors import InputError
 from judge.fingerprint import adapter_digest
-from judge.labelling.config import Manner
+from judge.labelling.config import JudgeConfig
 from judge.labelling.parity import difference, examples
 from judge.records import Scores
 from judge.run.decisions import Decisions
@@ -134,15 +134,15 @@ def test_parity_compares_calibrated_probabilities(tuned):
     one, two = (Scores(tuple(np.log(shares)), None) for shares in ((0.5, 0.3, 0.2), (0.4, 0.4, 0.2)))
     assert difference(("a", "b"), [one], [two]).probability_difference == pytest.approx(0.1)
     # At a temperature of a half, shares are squared: 25, 9 and 4 of 38 against 16, 16 and 4 of 36.
-    found = difference(("a", "b"), [one], [two], Manner(calibration=calibration))
+    found = difference(("a", "b"), [one], [two], JudgeConfig(calibration=calibration))
     assert found.probability_difference == pytest.approx(25 / 38 - 16 / 36)
 
 
 def test_parity_takes_the_judge_that_labelling_would_take(main, monkeypatch):
     asked = []
 
-    def found(wishes):
-        asked.append(wishes.judge)
+    def found(judge_request):
+        asked.append(judge_request.judge)
         raise InputError("enough", "seen")
 
     monkeypatch.setattr("judge.labelling.config.find_manner", found)

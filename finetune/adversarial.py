@@ -48,7 +48,7 @@ def hostile(rated: Sequence[Rated], guideline: Guideline, share: float, seed: in
     ]
 
 
-def respelt(rated: Sequence[Rated], share: float, seed: int) -> list[Rated]:
+def query_noise(rated: Sequence[Rated], share: float, seed: int) -> list[Rated]:
     """The rated pairs with the query in other case or misspelt in a share of them; the votes stay, and the order."""
     draw = random.Random(seed)  # noqa: S311 nothing is kept secret with it
     return [

@@ -8,7 +8,7 @@ The numbers are those of transformers but for fp32's rounding.
 
 from typing import Any
 
-from judge.engines.packed import Layout, View, merged
+from judge.engines.packed import AttentionView, PackedLayout, merged
 
 TYPES = ("llama", "mistral", "qwen2")
 """`model_type`s whose layers are: norm, attention with rotation, norm, gated SiLU; with biases or without."""
@@ -19,13 +19,13 @@ HEAD_ROWS = 64
 
 
 def fits(model: Any) -> bool:
-    """Whether `Lean` knows a model's layers, and its weights are fp32 on a processor."""
+    """Whether `PackedModel` knows a model's layers, and its weights are fp32 on a processor."""
     config, weight = model.config, model.lm_head.weight
     known = config.model_type in TYPES and config.hidden_act == "silu"
     return bool(known and weight.device.type == "cpu" and str(weight.dtype) == "torch.float32")
 
 
-class Lean:
+class PackedModel:
     """A causal language model of transformers, taken apart: each layer's own weights are freed on the way.
 
     Args:
@@ -59,7 +59,7 @@ class Lean:
             hidden = layer.finish(hidden, seen[0].transpose(0, 1))
         return found
 
-    def last(self, place: Layout) -> Any:
+    def last(self, place: PackedLayout) -> Any:
         """What the head reads where a pack's labels come, (labels' places, width)."""
         hidden, turn = self._embed(place.ids[0]), self._turn(place.positions)
         for layer, prefix in zip(self._layers[:-1], place.prefix, strict=False):
@@ -142,7 +142,7 @@ class Product:
         return torch.ops.mkl._mkl_linear(rows, self._packed, self._weight, self._bias, len(rows))
 
 
-def _attend(query: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: View) -> Any:
+def _attend(query: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: AttentionView) -> Any:
     """What tokens see, (N, heads, d)."""
     (count, heads, width), groups = query.shape, key.shape[1]
     lines = query.unflatten(1, (groups, -1)).permute(1, 2, 0, 3).reshape(groups, -1, width)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from finetune.adversarial import hostile, query_noise
 from finetune.config import LoraConfig
-from finetune.hostile import hostile, respelt
-from finetune.warm import MADE, warm_pairs
+from finetune.synthetic_pairs import MADE, warm_pairs
 from judge.errors import InputError
 from judge.ratings.rated import Rated
 from judge.words.guideline import Guideline
@@ -28,7 +28,7 @@ BLOCK = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """One pair as the network sees it."""
 
     query: str
@@ -41,15 +41,15 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingSet:
     """Everything to learn from and to be tested on. No query is in two parts; a product can be."""
 
     shared: tuple[int, ...]
     labels: tuple[int, ...]
-    train: Sequence[Example]
-    validation: Sequence[Example]
-    calibration: Sequence[Example]
-    warm: Sequence[Example] = ()
+    train: Sequence[TrainingExample]
+    validation: Sequence[TrainingExample]
+    calibration: Sequence[TrainingExample]
+    warm: Sequence[TrainingExample] = ()
     """Seen once, before the rest."""
     met: int = 0
     """Held-out pairs whose product is in a training pair, too, under another query."""
@@ -121,7 +121,7 @@ def deal(
     return queries, part
 
 
-def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> Lessons:
+def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> TrainingSet:
     """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
 
     Raises:
@@ -132,10 +132,12 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
     taught = [item for item, there in zip(rated, inside, strict=True) if there]
-    shown = iter(respelt(hostile(taught, builder.guideline, config.hostile, config.seed), config.respelt, config.seed))
+    shown = iter(
+        query_noise(hostile(taught, builder.guideline, config.hostile, config.seed), config.respelt, config.seed)
+    )
     seen = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
     examples = [
-        Example(query, tokens, tuple(share), float(weight))
+        TrainingExample(query, tokens, tuple(share), float(weight))
         for query, tokens, share, weight in zip(queries, _tokens(seen, builder), shares.tolist(), heavy, strict=True)
     ]
     chosen = {
@@ -148,11 +150,11 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     made = warm_pairs(unseen, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
     values = builder.guideline.values
     warm = [
-        Example(MADE, tokens, tuple(float(m.votes[MADE] == value) for value in values))
+        TrainingExample(MADE, tokens, tuple(float(m.votes[MADE] == value) for value in values))
         for m, tokens in zip(made, _tokens(made, builder), strict=True)
     ]
     learnt = {item.pair.candidate_id for item in taught}
-    return Lessons(builder.shared, builder.labels, **chosen, warm=warm, met=sum(key in learnt for key in held))
+    return TrainingSet(builder.shared, builder.labels, **chosen, warm=warm, met=sum(key in learnt for key in held))
 
 
 def _tokens(rated: Sequence[Rated], builder: PromptBuilder) -> Iterator[tuple[int, ...]]:
@@ -162,20 +164,20 @@ def _tokens(rated: Sequence[Rated], builder: PromptBuilder) -> Iterator[tuple[in
             yield (*prompt.query, *prompt.candidate)
 
 
-def batches(examples: Sequence[Example], size: int, seed: tuple[int, ...]) -> list[list[Example]]:
+def batches(examples: Sequence[TrainingExample], size: int, seed: tuple[int, ...]) -> list[list[TrainingExample]]:
     """All examples once, in batches of `size` and of like length, in an order drawn by the seed."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(examples))
-    found: list[list[Example]] = []
+    found: list[list[TrainingExample]] = []
     for start in range(0, len(order), size * POOL):
         pool = sorted((examples[i] for i in order[start : start + size * POOL]), key=lambda e: len(e.tokens))
         found += [pool[i : i + size] for i in range(0, len(pool), size)]
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def pieces(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
+def pieces(examples: Sequence[TrainingExample], tokens: int) -> Iterator[list[TrainingExample]]:
     """Examples sorted by length, in pieces that have at most `tokens` tokens once padded, or one example."""
-    piece: list[Example] = []
+    piece: list[TrainingExample] = []
     for example in sorted(examples, key=lambda e: len(e.tokens)):
         if piece and (len(piece) + 1) * len(example.tokens) > tokens:
             yield piece
