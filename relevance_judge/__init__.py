@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from relevance_judge.auditing import Audit, audit
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
-    from relevance_judge.labelling import import_ratings, label
+    from relevance_judge.labelling import ensemble, import_ratings, label
     from relevance_judge.reading import RatingOptions
     from relevance_judge.runs import Run
     from relevance_judge.scores import Scores
@@ -48,6 +48,7 @@ __all__ = [
     "SelectionOptions",
     "agree",
     "audit",
+    "ensemble",
     "export",
     "finetune",
     "import_ratings",
@@ -61,7 +62,7 @@ _HOMES = {
     "relevance_judge.auditing": ("Audit", "audit"),
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
-    "relevance_judge.labelling": ("import_ratings", "label"),
+    "relevance_judge.labelling": ("ensemble", "import_ratings", "label"),
     "relevance_judge.reading": ("RatingOptions",),
     "relevance_judge.runs": ("Run",),
     "relevance_judge.scores": ("Scores",),

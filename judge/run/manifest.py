@@ -34,6 +34,8 @@ class Manifest(Record):
     """Fields of the guideline that no input file has a column for."""
     passed_over: Mapping[str, str] = {}
     """Names that an input file has several mapped columns for, and which of them was read."""
+    members: tuple[Mapping[str, str | None], ...] = ()
+    """Of an ensemble, the parts of each member's fingerprint."""
     rows: int
     """Input rows."""
     created: str
