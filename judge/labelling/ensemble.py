@@ -144,7 +144,7 @@ def _begin(
             parts=made.parts,
             inputs=inputs,
             files=first.files,
-            guideline=policy.model_dump(mode="json"),
+            guideline=guideline.model_dump(mode="json"),
             normalisation=first.normalisation,
             missing_fields=first.missing_fields,
             passed_over=first.passed_over,
