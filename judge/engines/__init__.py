@@ -17,7 +17,7 @@ from judge.errors import InputError, ModelError, install
 from judge.fingerprint import adapter_digest
 from judge.models.embedded import EMBEDDED, HUB_NAME
 from judge.models.model import JudgeModel, find_model
-from judge.records import Outcome, Pair
+from judge.records import Outcome, Pair, WorkedExample
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
@@ -130,15 +130,20 @@ class Judge:
         else:
             self.model = FAKE_MODEL if self.serving.engine == "fake" else find_model(model)
 
-    def builder(self, guideline: Guideline, template: str) -> Builder:
-        """What makes this judge's prompts.
+    def builder(self, guideline: Guideline, template: str, examples: Sequence[WorkedExample] = ()) -> Builder:
+        """What makes this judge's prompts; `examples` are shown before each question.
 
         Raises:
-            InputError: The template is none for this engine.
+            InputError: The template is none for this engine, or it shows no examples.
             ModelError: The guideline does not suit the judge.
         """
         if self.serving.engine == "chat":
-            return ChatBuilder(guideline, template, many=self.options.chat.per_request > 1)
+            return ChatBuilder(guideline, template, many=self.options.chat.per_request > 1, examples=examples)
+        if examples:
+            raise InputError(
+                f"--engine {self.serving.engine} shows no --examples: a judge that takes tokens learns from ratings",
+                "fine-tune it with `judge finetune`, or ask a chat endpoint: --engine chat --url URL",
+            )
         return PromptBuilder(guideline, self.tokenizer, template, self.model.context)
 
     @cached_property

@@ -36,6 +36,8 @@ class Rated:
 
     pair: Pair
     votes: Mapping[str, int]
+    clause: str | None = None
+    """The guideline's clause that a rater invoked: the first that the file has for the pair."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,12 @@ def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> R
     staged.refuse(skip_bad_rows=source.skip_bad_rows)
     read.check()
     votes: dict[int, dict[str, int]] = {}
-    for number, rater, grade in zip(*(read.table[name].to_pylist() for name in ("row", "rater", "grade")), strict=True):
+    clauses: dict[int, str] = {}
+    columns = (read.table[name].to_pylist() for name in ("row", "rater", "grade", "clause"))
+    for number, rater, grade, clause in zip(*columns, strict=True):
         votes.setdefault(number, {})[ONE if read.alone else rater] = grade
+        if clause:
+            clauses.setdefault(number, clause)
     found: dict[tuple[str, str], Rated] = {}
     wrong: Counter[str] = Counter()
     empty: list[int] = []
@@ -86,7 +92,8 @@ def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> R
         elif source.need_text and not any((row["candidate"] or {}).values()):
             empty.append(row["row"])
         else:
-            rated = found.setdefault((row["query_id"], row["candidate_id"]), Rated(_pair(row), {}))
+            new = Rated(_pair(row), {}, clauses.get(row["row"]))
+            rated = found.setdefault((row["query_id"], row["candidate_id"]), new)
             assert isinstance(rated.votes, dict)
             rated.votes.update(given)
     if empty and not source.skip_bad_rows:

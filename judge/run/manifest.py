@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from judge.records import Record, Status
+from judge.records import Record, Status, WorkedExample
 from judge.words.guideline import Guideline
 from judge.words.similar import NORMALISATION
 
@@ -34,6 +34,8 @@ class Manifest(Record):
     """Fields of the guideline that no input file has a column for."""
     passed_over: Mapping[str, str] = {}
     """Names that an input file has several mapped columns for, and which of them was read."""
+    examples: tuple[WorkedExample, ...] = ()
+    """Rated pairs that the judge was shown before each question."""
     members: tuple[Mapping[str, str | None], ...] = ()
     """Of an ensemble, the parts of each member's fingerprint."""
     rows: int
