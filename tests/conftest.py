@@ -147,6 +147,27 @@ def engine(embedded):
     return TransformersEngine(embedded.model.directory, device="cpu", dtype="float32")
 
 
+_OPENED = {}
+
+
+@pytest.fixture
+def opened_once(monkeypatch):
+    """A model is loaded once in a worker, however many commands of these tests open it."""
+    from judge.engines import Judge
+
+    load = Judge.open
+
+    def open_once(self):
+        if self.serving.engine != "transformers":
+            return load(self)
+        key = (self.model.directory, self.serving.adapter, repr(self.options))
+        if key not in _OPENED:
+            _OPENED[key] = load(self)
+        return _OPENED[key]
+
+    monkeypatch.setattr(Judge, "open", open_once)
+
+
 @pytest.fixture(scope="session")
 def gpu():
     """Only where there is a GPU that torch can use."""

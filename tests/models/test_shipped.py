@@ -45,10 +45,10 @@ def test_nothing_of_the_data_is_in_them():
 
 
 @pytest.mark.slow
-def test_its_labels_on_the_example_shop_are_clear_of_chance(judge):
+def test_its_labels_on_the_example_shop_are_clear_of_chance(main, opened_once):
     """A shop that it has never seen: who orders by its grades orders better than at random, by the intervals."""
-    judge("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
-    found = judge("agree", SHOP / "grades.csv", "--run", "run", "--json").json
+    main("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
+    found = main("agree", SHOP / "grades.csv", "--run", "run", "--json").json
     assert (found["n"], found["coverage"]) == (429, 1.0)
     assert found["weighted_kappa"]["low"] > 0.2
     assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
