@@ -1,6 +1,8 @@
 """YAML as people write it by hand: guidelines, settings, a card's metadata."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +32,12 @@ def read_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: It is no YAML, has an anchor or alias, or a value that cannot be.
     """
+    return deepcopy(_parsed(text))  # a caller may change what it gets
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Any:
+    """The same, parsed once: a guideline takes longer to parse than to use."""
     try:
         return _Loader(text).get_single_data()
     except RecursionError:

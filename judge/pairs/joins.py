@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from judge.records import Problem
-from judge.sql import identifier, quoted
+from judge.sql import identifier, in_memory, quoted
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
 from judge.words.normalise import keyed
 
@@ -17,13 +17,11 @@ MEMORY = "2GB"
 
 def kept_ids(scratch: Path) -> frozenset[str]:
     """Our names of the columns whose ids stay as written: `given.parquet` and `catalogue.parquet` decide together."""
-    import duckdb
-
     given, catalogue = (f"read_parquet({quoted(scratch / f'{name}.parquet')})" for name in ("given", "catalogue"))
     candidates = f"SELECT candidate_id FROM {given} UNION ALL SELECT candidate_id FROM {catalogue}"
     sources = {"candidate_id": candidates, "query_id": f"SELECT query_id FROM {given}"}
     asked = ", ".join(f"(SELECT {as_written_sql(name)} FROM ({source})) AS {name}" for name, source in sources.items())
-    with duckdb.connect() as db:
+    with in_memory() as db:
         found = db.execute(f"SELECT {asked}").fetchall()[0]
     return frozenset(name for name, kept in zip(sources, found, strict=True) if kept)
 

@@ -26,6 +26,7 @@ from judge.run.labels import label_table
 from judge.run.manifest import Manifest, Tally
 from judge.run.parts import in_queries, part_name, rows_of, tally_of
 from judge.run.shape import check_pairs
+from judge.sql import in_memory, on_disk
 
 MEMORY = "500MB"
 """DuckDB's share of memory where a scratch folder takes what is beyond it."""
@@ -205,13 +206,9 @@ class Run:
 
         Tables made in it lie in the folder `scratch` where one is given, and memory is limited to `MEMORY`.
         """
-        import duckdb
-
-        limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
-        where, parts = str(scratch / "scratch.duckdb") if scratch else ":memory:", self.parts()
+        parts = self.parts()
         check_pairs(self.pairs_path)
-        with in_queries(parts), duckdb.connect(where, config=limits) as db:
-            db.execute("SET enable_progress_bar = false")
+        with in_queries(parts), on_disk(scratch, MEMORY, THREADS) if scratch else in_memory() as db:
             labels = db.read_parquet([str(part) for part in parts]) if parts else db.from_arrow(label_table([]))
             labels.create_view("labels")
             db.read_parquet(str(self.pairs_path)).create_view("pairs")

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.records import query_key
+from judge.sql import another
 from judge.words.normalise import BATCH, keyed_by_id, same_words
 from judge.words.overlap import stem
 
@@ -161,14 +162,14 @@ def _similar(db: Any) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
     import pyarrow as pa
 
     db.execute("CREATE OR REPLACE TABLE banded (band UBIGINT, number INTEGER)")
-    reader = db.cursor().sql("SELECT number, key FROM keys ORDER BY number").to_arrow_reader(BATCH)
+    reader = another(db).sql("SELECT number, key FROM keys ORDER BY number").to_arrow_reader(BATCH)
     for batch in reader:
         hashes = bands(batch.column(1).to_pylist())
         mixed = hashes ^ (np.arange(BANDS, dtype=np.uint64) << np.uint64(59))
         numbers = np.repeat(batch.column(0).to_numpy(), BANDS)
         _insert(db, "banded", pa.table({"band": pa.array(mixed.ravel()), "number": pa.array(numbers)}))
     # Within a bucket each text is compared with its first and with the one before it.
-    found = db.cursor().sql("""
+    found = another(db).sql("""
         WITH near AS (SELECT number, min(number) OVER bucket AS first, lag(number) OVER bucket AS before
             FROM banded WINDOW bucket AS (PARTITION BY band ORDER BY number)),
         edges AS (SELECT first AS a, number AS b FROM near WHERE first < number

@@ -125,12 +125,12 @@ def test_a_resumed_run_asks_the_engine_only_for_what_has_no_label(tmp_path, monk
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(1, 20), st.integers(0, 400))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_blocks_after_a_block_are_those_of_the_whole_walk(tmp_path_factory, sizes, size, pick):
     folder = tmp_path_factory.mktemp("blocks")
     rows = "".join(f"q{q},{c},t\n" for q, count in enumerate(sizes) for c in range(count))
     (folder / "p.csv").write_text("query,candidate_id,title\n" + rows)
-    path = label(Source(folder / "p.csv"), folder / "run").pairs_path
+    path = stage(Source(folder / "p.csv"), load_guideline(), folder).path
     whole = [[row["row"] for _, row in block] for block in blocks(path, 0, size)]
     rows = [row for block in whole for row in block]
     assert rows == sorted(rows)
@@ -209,7 +209,7 @@ def test_a_run_that_does_not_add_up_is_refused(tmp_path, main):
 
 
 def test_interrupted_by_the_keyboard_it_says_how_to_go_on(tmp_path):
-    pairs = many(tmp_path / "p.csv", 40_000)
+    pairs = many(tmp_path / "p.csv", 8_000)
     command = [
         sys.executable,
         "-m",
