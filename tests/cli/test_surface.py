@@ -7,30 +7,33 @@ entry: it breaks nobody.
 import csv
 import json
 import re
-import typing
-from pathlib import Path
 
+import click
 import pytest
-import typer
 from conftest import DOZEN, ROOT, in_process
 
 from relevance_judge.cli.main import app
 
 SHOP = ROOT / "examples" / "shop"
 KNOWN = json.loads((ROOT / "tests" / "data" / "surface.json").read_text(encoding="utf-8"))
-CHANGED: dict[str, str] = {}
-"""What differs on purpose, as `verb --option` or the path of a key of `--json`, and words of the changelog's line."""
+PUSHING = ("push", "revision", "private", "tag", "license", "ratings", "rating", "raters", "gold", "grades", "map")
+CHANGED = {f"options.export --{name}": "`judge push RUN OWNER/NAME`" for name in PUSHING}
+"""What differs on purpose, as the path of an option or of a key of `--json`, and words of the changelog's line."""
+
+
+def verbs():
+    context = click.Context(app)
+    return {verb: app.get_command(context, verb) for verb in app.list_commands(context)}
 
 
 def kind_of(param):
     """A parameter's type, in words that no library of command lines chose."""
-    kind = param.type_descriptor.annotation
-    if param.is_flag if hasattr(param, "is_flag") else False:
+    if getattr(param, "is_flag", False):
         return "flag"
-    if typing.get_origin(kind) is list:
-        kind = typing.get_args(kind)[0]
-    names = {Path: "path", str: "text", int: "integer", float: "float"}
-    return names.get(kind) or sorted(typing.get_args(kind))
+    if isinstance(param.type, click.Choice):
+        return sorted(param.type.choices)
+    name = param.type.name
+    return {"float range": "float", "integer range": "integer", "file": "path", "directory": "path"}.get(name, name)
 
 
 def described(param):
@@ -45,12 +48,12 @@ def described(param):
 
 def options():
     """`verb --option` or `verb ARGUMENT` to what it takes."""
-    return {
-        f"{verb} {param.opts[0] if param.opts[0].startswith('-') else param.metavar.strip('[]')}": described(param)
-        for verb, command in typer.main.get_command(app).commands.items()
-        for param in command.params
-        if param.name != "help"
-    }
+    found = {}
+    for verb, command in verbs().items():
+        for param in command.params:
+            name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name.strip("[]")
+            found[f"{verb} {name}"] = described(param)
+    return found
 
 
 def shape(value):
