@@ -108,7 +108,7 @@ def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
 
 def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:
     """What is no error of the input, and may still be a surprise: texts that no column brings, columns not read."""
-    notes = [f"of several columns, {name} is read from {columns}" for name, columns in passed_over.items()]
+    notes = [f"{name} is read from {columns}" for name, columns in passed_over.items()]
     if missing_fields:
         fix = f"a column of another name is read with --map {missing_fields[0]}=COLUMN"
         notes.append(f"fields of the guideline found nowhere: {', '.join(missing_fields)} ({fix})")
