@@ -12,7 +12,7 @@ from judge.export import check_used
 from judge.export import export as write
 from judge.export.formats import suffix_of
 from judge.export.ledger import Exported as Line
-from judge.export.selection import TRAIN, Negatives, make_selection
+from judge.export.selection import TRAIN, Negatives, Selection, make_selection
 from judge.fingerprint import digest
 from judge.run.store import Run
 from relevance_judge import shown
@@ -123,17 +123,26 @@ def export(
         InputError: There is no such format, an option is none that can be, or nothing is left to write.
         RunError: The run is unfinished.
     """
-    given: dict[str, Any] = dict(options)
-    overwrite = bool(given.pop("overwrite", False))
-    given["negatives"] = {**Negatives().model_dump(), **given.pop("negatives", {})}
-    given["flagged"] = "leave_out" if given.pop("without_flagged", False) else "keep"
-    given["pairs"] = "labelled" if given.pop("labelled", False) else "scored"
-    selection, opened = make_selection(**given), as_run(run)
+    overwrite = options.get("overwrite", False)
+    selection, opened = as_selection({k: v for k, v in options.items() if k != "overwrite"}), as_run(run)
     check_used(format, selection)
     if out is None:
         place = _place(opened, format, selection.model_dump(mode="json"), folder=bool(selection.splits))
         return Exported(place, write(opened, format, place, selection, overwrite=True))
     return Exported(Path(out), write(opened, format, Path(out), selection, overwrite=overwrite))
+
+
+def as_selection(options: Mapping[str, Any]) -> Selection:
+    """The selection that a caller's `SelectionOptions` come to.
+
+    Raises:
+        InputError: An option is none that can be.
+    """
+    given = dict(options)
+    given["negatives"] = {**Negatives().model_dump(), **given.pop("negatives", {})}
+    given["flagged"] = "leave_out" if given.pop("without_flagged", False) else "keep"
+    given["pairs"] = "labelled" if given.pop("labelled", False) else "scored"
+    return make_selection(**given)
 
 
 def _place(run: Run, form: str, selection: Mapping[str, Any], *, folder: bool) -> Path:

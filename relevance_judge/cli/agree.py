@@ -2,33 +2,21 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from judge.errors import InputError
 from judge.records import counted
-from judge.words import guideline as guidelines
-from relevance_judge.cli.options import (
-    Catalogue,
-    Grades,
-    GuidelineName,
-    Json,
-    Map,
-    Rating,
-    SkipRatings,
-    input_file,
-    read_grades,
-    read_map,
-    read_raters,
-)
+from relevance_judge.cli.options import RatingParams, TextParams, ratings_argument, skip_option
 from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
+from relevance_judge.cli.params import FILE, file, flag, takes
+from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
     from audit.agreement.agree import Report
-    from judge.ratings.layout import RatingsLayout
 
 NAMES = {
     "accuracy": "accuracy",
@@ -43,45 +31,46 @@ NAMES = {
     "calibration_error": "calibration error",
 }
 
-Raters = Annotated[
-    str | None,
-    typer.Option("--raters", metavar="A,B,C", help="The raters' columns; or, in a long file, the raters to take."),
-]
-Gold = Annotated[
-    str | None,
-    typer.Option("--gold", metavar="NAME", help="The adjudicated grade: a column, or a rater of a long file."),
-]
+
+@dataclass(frozen=True)
+class ReportOutput:
+    """Where a report goes."""
+
+    report: Annotated[Path | None, file("--report", "FILE.html", "Write the whole report as one page.")]
+    overwrite: Annotated[bool, flag("--overwrite", "Replace the page if it is there.")]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
 
 
+@click.command()
+@ratings_argument
+@click.option(
+    "--run",
+    "runs",
+    metavar="RUN",
+    type=FILE,
+    multiple=True,
+    help="A run to compare; repeatable. Without: people.",
+)
+@takes(RatingParams)
+@click.option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one.")
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.2,
+    help="Tolerated disadvantage against a human rater: 0.2 for experts, 0.1 for crowds.",
+)
+@skip_option
+@takes(TextParams)
+@takes(ReportOutput)
 def agree(
-    ratings: Annotated[
-        Path,
-        typer.Argument(metavar="RATINGS", help="A row a grade (with `rater`), or a row a pair; `-` is standard input."),
-    ],
-    run: Annotated[
-        list[Path] | None, typer.Option("--run", metavar="RUN", help="A run to compare; repeatable. Without: people.")
-    ] = None,
-    raters: Raters = None,
-    gold: Gold = None,
-    reference: Annotated[
-        str | None,
-        typer.Option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one."),
-    ] = None,
-    rating: Rating = None,
-    grades: Grades = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write the whole report as one page.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page if it is there.")] = False,
-    epsilon: Annotated[
-        float,
-        typer.Option("--epsilon", min=0.0, max=1.0, help="What a rater's time is worth: 0.2 experts, 0.1 crowds."),
-    ] = 0.2,
-    skip_bad_rows: SkipRatings = False,
-    catalogue: Catalogue = None,
-    guideline: GuidelineName = guidelines.DEFAULT,
-    map_: Map = None,
-    json: Json = False,
+    output: ReportOutput,
+    texts: TextParams,
+    how: RatingParams,
+    ratings: Path,
+    runs: tuple[Path, ...],
+    reference: str | None,
+    epsilon: float,
+    skip_bad_rows: bool,
 ) -> None:
     """Compare runs with people's grades, or people with each other. Intervals are 95%, by resampling queries.
 
@@ -96,49 +85,41 @@ def agree(
     from judge.ratings.candidates import read_texts
     from judge.run.store import Run
 
-    layout = replace(read_layout(map_, rating, grades, raters, gold), skip_bad_rows=skip_bad_rows)
+    layout = how.layout(skip_bad_rows=skip_bad_rows)
     # A page that cannot be written is refused now rather than after the work.
-    with input_file(ratings) as (path, name), _page(report, overwrite) as page:
+    with input_file(ratings) as (path, name), _page(output) as page:
         found = compare(
             Question(
                 path,
                 layout,
-                runs=[Run.open(each) for each in run or []],
-                guideline=guidelines.load_guideline(guideline),
+                runs=[Run.open(each) for each in runs],
+                guideline=texts.policy(),
                 reference=reference,
                 name=name,
-                texts=read_texts(catalogue, layout.mapping) if catalogue else {},
+                texts=read_texts(texts.catalogue, layout.mapping) if texts.catalogue else {},
                 epsilon=epsilon,
             )
         )
         document = found.as_json()
         if page is not None:
             page.write_text(render(document), encoding="utf-8")
-    if json:
+    if output.json:
         show_json(document)
         return
     _show(found, document)
-    if report is not None:
-        show("", f"report in {report}")
+    if output.report is not None:
+        show("", f"report in {output.report}")
 
 
-def _page(report: Path | None, overwrite: bool) -> AbstractContextManager[Path | None]:
+def _page(output: ReportOutput) -> AbstractContextManager[Path | None]:
     from judge.files import new_file
 
+    report = output.report
     if report is None:
         return nullcontext()
     if report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report {report}: is not named .html", "name it report.html")
-    return new_file(report, overwrite=overwrite)
-
-
-def read_layout(
-    map_: list[str] | None, rating: str | None, grades: str | None, raters: str | None, gold: str | None
-) -> "RatingsLayout":
-    """The options that say what a file of ratings holds."""
-    from judge.ratings.layout import RatingsLayout
-
-    return RatingsLayout(read_map(map_, rating), read_grades(grades) or {}, read_raters(raters), gold)
+    return new_file(report, overwrite=output.overwrite)
 
 
 def _show(found: "Report", document: Mapping[str, Any]) -> None:

@@ -4,14 +4,15 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from judge.errors import InputError
-from relevance_judge.cli.options import Json
+from relevance_judge.cli.options import json_option
 from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.serving import Adapter, EngineConfig, Url
+from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.serving import EndpointParams
 from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
@@ -32,23 +33,28 @@ COMBINATIONS = {
 }
 
 
+@click.command()
+@click.option("--parity", is_flag=True, help="Score a sample with two engines and tell how far they differ.")
+@click.option(
+    "--engine",
+    "engines",
+    metavar="NAME",
+    multiple=True,
+    help="For --parity, twice; transformers and vllm unless given.",
+)
+@click.option("--judge", metavar="MODEL", help="For --parity; as for `judge label`.")
+@takes(EndpointParams)
+@click.option("--adapter", metavar="FOLDER", type=FILE, help="A peft LoRA adapter for the judge.")
+@json_option
 def doctor(
-    parity: Annotated[
-        bool, typer.Option("--parity", help="Score a sample with two engines and tell how far they differ.")
-    ] = False,
-    engine: Annotated[
-        list[str] | None,
-        typer.Option("--engine", metavar="NAME", help="For --parity, twice; transformers and vllm unless given."),
-    ] = None,
-    judge: Annotated[
-        str | None, typer.Option("--judge", metavar="MODEL", help="For --parity; as for `judge label`.")
-    ] = None,
-    url: Url = None,
-    engine_config: EngineConfig = None,
-    adapter: Adapter = None,
-    json: Json = False,
+    endpoint: EndpointParams,
+    parity: bool,
+    engines: tuple[str, ...],
+    judge: str | None,
+    adapter: Path | None,
+    json: bool,
 ) -> None:
-    """Tell what is installed, which engines can run, what is missing and the command that fixes it.
+    """Check what is installed, what can run, and what is missing. What is missing comes with the command that fixes it.
 
     Ends with exit code 2 where the default engine or the embedded judge cannot run; with --parity, with 1 where two
     engines do not give the same probabilities.
@@ -59,7 +65,7 @@ def doctor(
       judge doctor --parity --engine transformers --engine vllm
     """
     if parity:
-        names = tuple(engine or ("transformers", "vllm"))
+        names = engines or ("transformers", "vllm")
         if len(names) != 2:
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
         if "chat" in names:
@@ -70,7 +76,7 @@ def doctor(
         # What `judge label` would take with both engines.
         either = {judge} if judge else {default_judge(name) for name in names}
         policy, judge_config = resolve_judge(JudgeRequest(either.pop() if len(either) == 1 else EMBEDDED))
-        servings = [_side(name, url, engine_config, adapter, judge_config.adapter) for name in names]
+        servings = [_side(name, endpoint, adapter, judge_config.adapter) for name in names]
         _parity(policy, judge_config, servings, json)
         return
     found = _look()
@@ -98,7 +104,7 @@ def doctor(
         for fix in found["fixes"]:
             show("", f"fix: {fix}")
     if found["fixes"]:
-        raise typer.Exit(2)
+        raise click.exceptions.Exit(2)
 
 
 def _look() -> dict[str, Any]:
@@ -139,10 +145,11 @@ def _taught(directory: Path) -> str:
     return f"comes with the package, an adapter of {base.wanted}" + ("" if there else ", which its first use downloads")
 
 
-def _side(name: str, url: str | None, config: Path | None, adapter: Path | None, taught: Path | None) -> "Serving":
+def _side(name: str, endpoint: EndpointParams, adapter: Path | None, own: Path | None) -> "Serving":
     # One address and one adapter for both sides: each goes to the engine that can use it.
     served = name == "server"
-    return read_serving(name, url if served else None, config, None if served else adapter, taught)
+    url = endpoint.url if served else None
+    return read_serving(name, url, endpoint.engine_config, None if served else adapter, own)
 
 
 def _parity(policy: "Guideline", judge_config: "JudgeConfig", servings: "list[Serving]", json: bool) -> None:
@@ -165,7 +172,7 @@ def _parity(policy: "Guideline", judge_config: "JudgeConfig", servings: "list[Se
         )
         show("", "the engines agree" if found.holds else "the engines do not agree")
     if not found.holds:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _version(name: str) -> str | None:

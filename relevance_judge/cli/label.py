@@ -3,37 +3,21 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
+from click import Option
 
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from relevance_judge.cli.output import (
-    reading_notes,
-    say,
-    show,
-    show_json,
-    show_summary,
-    show_table,
-    usage_rows,
-)
-from relevance_judge.cli.serving import (
-    Adapter,
-    Concurrency,
-    EngineConfig,
-    EngineName,
-    JudgeGuideline,
-    JudgeName,
-    PerRequest,
-    Samples,
-    Url,
-    note_other_base,
-)
+from relevance_judge.cli.options import PairParams
+from relevance_judge.cli.output import reading_notes, say, show, show_json, show_summary, show_table, usage_rows
+from relevance_judge.cli.params import FILE, count, file, flag, takes, text
+from relevance_judge.cli.serving import LabellingParams, note_other_base
+from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
-from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
@@ -45,56 +29,64 @@ SAMPLE = 48
 """Pairs that a dry run scores."""
 
 
-def label(
-    pairs: Annotated[
-        Path,
-        typer.Argument(
-            metavar="PAIRS", help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input."
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="RUN", help="The run directory to write, or to go on with.")
-    ] = None,
-    catalogue: Catalogue = None,
-    guideline: JudgeGuideline = None,
-    judge: JudgeName = None,
-    engine: EngineName = "transformers",
-    url: Url = None,
-    engine_config: EngineConfig = None,
-    adapter: Adapter = None,
-    samples: Samples = None,
-    per_request: PerRequest = None,
-    concurrency: Concurrency = None,
-    price: Annotated[
-        str | None,
-        typer.Option("--price", metavar="in=X,out=Y", help="chat: what a million tokens cost, to tell the run's cost."),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Label the first N rows only.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: judge a small sample and estimate time, tokens and cost.")
-    ] = False,
+@dataclass(frozen=True)
+class RowParams(PairParams):
+    """How a file of pairs is read, and how much of it."""
+
+    limit: Annotated[int | None, count("--limit", "Label the first N rows only.")]
+    skip_bad_rows: Annotated[
+        bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and go on.")
+    ]
+
+
+@dataclass(frozen=True)
+class GradingParams:
+    """How a judge's probabilities become grades."""
+
     max_noise: Annotated[
         float | None,
-        typer.Option(
-            "--max-noise", metavar="SHARE", help="Leave to people what would push the error among grades above this."
+        Option(
+            ["--max-noise"],
+            metavar="SHARE",
+            type=float,
+            help="Abstain on uncertain pairs so that at most this share of grades is wrong.",
         ),
-    ] = None,
+    ]
     calibration: Annotated[
         Path | None,
-        typer.Option(
-            "--calibration", metavar="FILE", help="What `judge calibrate` wrote, or none; a taught judge brings one."
-        ),
-    ] = None,
+        file("--calibration", "FILE", "What `judge calibrate` wrote, or none; a fine-tuned judge brings its own."),
+    ]
     force_guideline: Annotated[
-        bool,
-        typer.Option("--force-guideline", help="Ask a taught judge by another guideline all the same."),
-    ] = False,
-    skip_bad_rows: SkipBadRows = False,
-    map_: Map = None,
-    json: Json = False,
-) -> None:
+        bool, flag("--force-guideline", "Ask a fine-tuned judge by another guideline than its own all the same.")
+    ]
+
+
+@dataclass(frozen=True)
+class RunOutput:
+    """Where labels go."""
+
+    out: Annotated[Path | None, file("--out", "RUN", "The run directory to write, or to go on with.")]
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Write nothing: judge a small sample and estimate time, tokens and cost.")
+    ]
+    price: Annotated[
+        str | None, text("--price", "in=X,out=Y", "chat: what a million tokens cost, to tell the run's cost.")
+    ]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
+
+
+@click.command()
+@click.argument(
+    "pairs",
+    metavar="PAIRS",
+    type=FILE,
+    help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input.",
+)
+@takes(RowParams)
+@takes(LabellingParams)
+@takes(GradingParams)
+@takes(RunOutput)
+def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows: RowParams, pairs: Path) -> None:
     """Grade every pair with an LLM judge, into a run directory.
 
     Killed at any moment, the same command goes on where it stopped.
@@ -112,29 +104,36 @@ def label(
     from judge.run.summary import summarise
     from judge.run.usage import read_price
 
-    if out is None and not dry_run:
+    out = output.out
+    if out is None and not output.dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
-    who = judge or default_judge(engine)
-    rate = read_price(price) if price else None
-    if rate and engine != "chat":
-        raise InputError(f"--engine {engine} does not use --price", "leave it out")
+    name_of_judge = who.name
+    rate = read_price(output.price) if output.price else None
+    if rate and not who.chat:
+        raise InputError(f"--engine {who.engine} does not use --price", "leave it out")
     policy, judge_config = resolve_judge(
-        JudgeRequest(who, guideline, force_guideline, calibration, max_noise, engine == "chat")
+        JudgeRequest(
+            name_of_judge,
+            who.guideline,
+            grading.force_guideline,
+            grading.calibration,
+            grading.max_noise,
+            who.chat,
+        )
     )
-    chat = {"samples": samples, "per_request": per_request, "concurrency": concurrency}
-    serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge, **chat)
+    serving = who.serving(judge_config)
     with input_file(pairs) as (path, name):
-        source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
+        source = Source(path, rows.catalogue, rows.mapping, rows.limit, skip_bad_rows=rows.skip_bad_rows, name=name)
         work = Labelling(source, policy, judge_config.model, serving, judge_config)
-        if dry_run:
-            _estimate(work, json, rate)
+        if output.dry_run:
+            _estimate(work, output.json, rate)
             return
         assert out is not None
         run = Run(out)
         with stoppable("the same command goes on where it stopped"), run.writing():
-            done = complete(work, run, partial(_watch, work, who), rate)
+            done = complete(work, run, partial(_watch, work, name_of_judge), rate)
     summary = summarise(run)
-    if json:
+    if output.json:
         show_json(summary.model_dump())
         return
     if done:

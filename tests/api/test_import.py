@@ -10,7 +10,7 @@ from conftest import ROOT
 
 import relevance_judge as rj
 
-HEAVY = ("torch", "transformers", "duckdb", "pyarrow", "pandas", "scipy", "datasets", "typer", "numpy", "pydantic")
+HEAVY = ("torch", "transformers", "duckdb", "pyarrow", "pandas", "scipy", "datasets", "click", "numpy", "pydantic")
 
 
 def loaded(code):

@@ -18,7 +18,7 @@ from judge.ratings.reader import stage_ratings
 from judge.run.store import Run
 from judge.tables.rows import Row, Table
 from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
-from relevance_judge.cli.pushing import Pushing, agreement
+from relevance_judge.publishing import agreement
 
 PLAIN = {"0": 0, "1": 1, "2": 2}
 VALUES = (0, 1, 2)
@@ -230,9 +230,8 @@ def test_every_verb_refuses_another_scale_before_it_writes(verb, skip, main, thr
 
 def test_a_card_has_no_figures_of_another_scale(main, three, tmp_path):
     imported(main, tmp_path, [0, 0, 1, 1, 1, 2, 2, 2, 2, 0])
-    asked = Pushing("owner/name", None, True, None, None, three, RatingsLayout())
     with pytest.raises(InputError, match="another scale"):
-        agreement(Run.open(tmp_path / "run"), asked)
+        agreement(Run.open(tmp_path / "run"), three, RatingsLayout())
 
 
 def test_validate_lists_the_values_and_the_fix(main, three):

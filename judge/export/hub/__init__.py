@@ -77,12 +77,12 @@ def check(target: Target) -> None:
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"--push needs {' and '.join(missing)}", INSTALL)
+        raise InputError(f"publishing needs {' and '.join(missing)}", INSTALL)
     from huggingface_hub import get_token
     from huggingface_hub.utils import validate_repo_id
 
     if target.repo.count("/") != 1:
-        raise InputError(f"--push {target.repo}: is not owner/name", "write it like --push my-shop/judgments")
+        raise InputError(f"{target.repo}: is not OWNER/NAME", "name the dataset like my-shop/judgments")
     with told(target.repo, "nothing was published"):
         validate_repo_id(target.repo)
     if target.tag is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", target.tag):
