@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from judge.errors import InputError
+from judge.export.formats import format_help
 from judge.records import counted
 from relevance_judge.cli.agree import Gold, Raters, read_layout
 from relevance_judge.cli.options import Grades, Json, Map, Rating
@@ -63,8 +64,7 @@ def export(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="judgments, pairs, triplets, n-tuples, listwise, trec, beir, quepid, opensearch, label-studio or "
-            "argilla; jsonl, csv and parquet hold every input row.",
+            help=format_help(),
         ),
     ] = None,
     out: Annotated[
@@ -106,8 +106,9 @@ def export(
       judge export runs/monday --to triplets --splits train=0.9,test=0.1 --out monday-triplets
       judge export runs/monday --push my-shop/relevance --ratings ratings.csv
     """
-    from judge.export import Selection, check_used, export, read_selection
-    from judge.export.formats import EVERYTHING
+    from judge.export.formats import find_format
+    from judge.export.selection import Selection, read_selection
+    from judge.export.writing import check_used, export
     from judge.run.store import Run
 
     selection: Selection = read_selection(
@@ -154,5 +155,5 @@ def export(
         rows += [(f"records of {split}", f"{count:,}") for split, count in done.records.items()]
     show_table(rows, right=(1,))
     if done.undecided:
-        fix = "--to judgments --without-flagged" if to in EVERYTHING else "--without-flagged"
+        fix = "--to judgments --without-flagged" if find_format(to).every_row else "--without-flagged"
         show(f"{counted(done.undecided, 'label')} in it flagged and undecided; {fix} leaves them out")

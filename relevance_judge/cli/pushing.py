@@ -9,9 +9,9 @@ import typer
 from relevance_judge.cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
-    from judge.export import Selection
     from judge.export.hub import Published
     from judge.export.hub.facts import Agreement
+    from judge.export.selection import Selection
     from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
 

@@ -23,16 +23,16 @@ def queue(
     Example:
       judge queue runs/monday --to csv --out queue.csv
     """
-    from audit.review.queue import FORMS, read_queue
+    from audit.review.queue import forms, read_queue
     from judge.errors import InputError
     from judge.files import new_file
     from judge.run.store import Run
 
-    if to not in FORMS:
-        raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(FORMS)}")
+    if to not in forms():
+        raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
     items = read_queue(Run.open(run))[:limit]
     with new_file(out, overwrite=overwrite) as partial:
-        partial.write_text(FORMS[to](items), encoding="utf-8", newline="\n")
+        partial.write_text(forms()[to](items), encoding="utf-8", newline="\n")
     if json:
         show_json({"file": str(out), "format": to, "pairs": len(items)})
         return
