@@ -43,10 +43,11 @@ def adjudicate(
     from audit.review.adjudicate import Second, second_manner
     from audit.review.adjudicate import adjudicate as decide
     from audit.review.queue import Stance, read_queue
+    from judge.engines.kinds import find_engine
     from judge.run.store import Run
 
     opened = Run.open(run)
-    guideline, judge_config = second_manner(opened, judge, chat=engine == "chat")
+    guideline, judge_config = second_manner(opened, judge, chat=find_engine(engine).in_words)
     second = Second(guideline, judge_config, read_serving(engine, url, engine_config, None, judge_config.adapter))
     with progress("judging again", len(read_queue(opened))) as advance:
         found = decide(opened, second, advance)

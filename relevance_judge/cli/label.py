@@ -103,6 +103,7 @@ def label(
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
+    from judge.engines.kinds import find_engine
     from judge.errors import InputError
     from judge.labelling.complete import complete
     from judge.labelling.config import JudgeRequest, resolve_judge
@@ -116,10 +117,10 @@ def label(
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     who = judge or default_judge(engine)
     rate = read_price(price) if price else None
-    if rate and engine != "chat":
+    if rate and "price" not in find_engine(engine).flags:
         raise InputError(f"--engine {engine} does not use --price", "leave it out")
     policy, judge_config = resolve_judge(
-        JudgeRequest(who, guideline, force_guideline, calibration, max_noise, engine == "chat")
+        JudgeRequest(who, guideline, force_guideline, calibration, max_noise, find_engine(engine).in_words)
     )
     chat = {"samples": samples, "per_request": per_request, "concurrency": concurrency}
     serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge, **chat)

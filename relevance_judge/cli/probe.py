@@ -50,12 +50,15 @@ def probe(
     from audit.probes.probe import probe as ask
     from audit.probes.probe import sample
     from judge.engines import Judge
+    from judge.engines.kinds import find_engine
     from judge.errors import InputError
     from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.label import read_pairs
     from judge.pairs.stage import Source, stage
 
-    policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge(engine), guideline, chat=engine == "chat"))
+    policy, judge_config = resolve_judge(
+        JudgeRequest(judge or default_judge(engine), guideline, chat=find_engine(engine).in_words)
+    )
     serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
         staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
