@@ -18,7 +18,7 @@ from judge.errors import RunError
 from judge.export.annotation import array_of, shown
 from judge.export.formats import formats
 from judge.export.suggestion import Contradiction, Suggestion
-from judge.records import Flag, FlagType
+from judge.records import Flag
 from judge.run.decisions import Decision, Decisions
 from judge.run.flags import FIX, Flags
 from judge.run.store import Run
@@ -66,7 +66,7 @@ class Item:
     candidate: Mapping[str, str]
     grade: int
     suggested_grade: int
-    types: tuple[FlagType, ...]
+    types: tuple[str, ...]
     p_wrong: float
     probabilities: tuple[float, ...] | None
     """What the judge said, in grade order; null where the label brought none."""
