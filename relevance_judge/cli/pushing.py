@@ -32,9 +32,7 @@ Licence = Annotated[
 Ratings = Annotated[
     Path | None, typer.Option("--ratings", metavar="FILE", help="People's grades, for the card's figures of agreement.")
 ]
-FIGURES = ("weighted_kappa", "accuracy", "within_1", "majority_baseline", "alpha_ordinal", "gwet_ac2", "macro_f1")
 REFERENCES = {"gold": "adjudication", "majority": "the raters' majority"}
-AMONG = {"alpha_ordinal": "Krippendorff's alpha", "gwet_ac2": "Gwet's AC2"}
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,11 @@ def agreement(run: "Run", asked: Pushing) -> "Agreement | None":
         return None
     from audit.agreement.agree import Question, agree
     from judge.export.hub.facts import Agreement
+    from judge.statistics.agreement import shown_in
 
     found = agree(Question(asked.ratings, asked.layout, runs=[run], name=asked.ratings.name)).as_json()
     people = found["people"]
+    among = shown_in("people") if people["shared"] else {}
     return Agreement(
         ratings=found["ratings"],
         # Raters are people: a card does not name them.
@@ -82,14 +82,14 @@ def agreement(run: "Run", asked: Pushing) -> "Agreement | None":
         queries=found["queries"],
         rated=found["rated"],
         figures=tuple(_figure(name, found[key]) for key, name in _names().items() if key in found),
-        people=tuple(_figure(name, people["figures"][key]) for key, name in AMONG.items()) if people["shared"] else (),
+        people=tuple(_figure(name, people["figures"][key]) for key, name in among.items()),
     )
 
 
 def _names() -> dict[str, str]:
-    from relevance_judge.cli.agree import NAMES
+    from judge.statistics.agreement import shown_in
 
-    return {key: NAMES[key] for key in FIGURES}
+    return shown_in("card")
 
 
 def _figure(name: str, found: Any) -> Any:

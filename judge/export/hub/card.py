@@ -14,6 +14,7 @@ from judge.export.hub.merging import Card
 from judge.export.hub.staged import StagedView
 from judge.export.published import PUBLISHED
 from judge.export.published import views as known_views
+from judge.statistics.agreement import headline
 from judge.words.folders import shipped_text
 
 TAGS = ("relevance-judge", "search", "product-search", "relevance-judgments", "qrels")
@@ -31,7 +32,6 @@ WORDS = (
     "the words of shoppers and sellers as they came: they can be wrong, rude, personal, or instructions to a model "
     "that reads them"
 )
-HEADLINE = "quadratic kappa"
 ONE_GRADE = 0.9
 """From this share of one grade on, a card says that little can be learned."""
 
@@ -90,7 +90,7 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         tag=tag,
         judged=sum(facts.mix.values()),
         judge=facts.manifest.judge,
-        headline=next((f for f in figures if f.name == HEADLINE and f.value is not None), None),
+        headline=next((f for f in figures if f.name == headline().label and f.value is not None), None),
         levels=_levels(facts),
         parts=_parts(facts),
         limits=[limit for holds, limit in _limits(facts) if holds],
