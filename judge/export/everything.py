@@ -16,21 +16,8 @@ from judge.export.written import WrittenView
 from judge.run.decided import Decided
 from judge.run.flags import Flags
 from judge.sql import quoted
+from judge.tables.values import EVERY_ROW as COLUMNS
 from judge.tables.values import inert_sql
-
-COLUMNS = (
-    "query_id",
-    "query",
-    "candidate_id",
-    "status",
-    "grade",
-    "probabilities",
-    "expected_grade",
-    "reason",
-    "label_grade",
-    "decided_by",
-    "decision_reason",
-)
 
 # A row that repeats a decided pair is skipped, and stays so; a pair without a grade gets the one that was decided.
 _ROWS = """SELECT {} FROM (

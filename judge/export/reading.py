@@ -8,23 +8,17 @@ from judge.errors import RunError
 from judge.export.formats import ReadPair
 from judge.export.lines import Key
 from judge.tables.rows import Row, Table
-from judge.tables.values import restored
 
 
-def read_pairs(path: Path, *, guarded: bool = False) -> Iterator[ReadPair]:
-    """The rows of a table with `query_id, query, candidate_id, grade`.
-
-    Args:
-        path: CSV, JSONL or Parquet, as its suffix says.
-        guarded: Whether cells that a spreadsheet would run were made inert; that is undone.
+def read_pairs(path: Path) -> Iterator[ReadPair]:
+    """The rows of a table with `query_id, query, candidate_id, grade`: CSV, JSONL or Parquet, as its suffix says.
 
     Raises:
         RunError: A row cannot be read.
     """
 
     def text(value: Any) -> str | None:
-        given = None if value is None else str(value)
-        return restored(given) if given is not None and guarded else given
+        return None if value is None else str(value)
 
     for row in Table(path).rows(("query_id", "query", "candidate_id", "grade")):
         if not isinstance(row, Row):

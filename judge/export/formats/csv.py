@@ -1,7 +1,5 @@
 """Every input row for a spreadsheet: no text in it begins a formula, and a list is numbers between spaces."""
 
-from functools import partial
-
 from judge.export.everything import CSV_ROWS, rows_of
 from judge.export.formats import Format
 from judge.export.reading import read_pairs
@@ -12,7 +10,7 @@ FORMAT = Format(
     opened_by="a spreadsheet",
     suffix=".csv",
     write=rows_of(CSV_ROWS),
-    read=partial(read_pairs, guarded=True),
+    read=read_pairs,
     order=130,
     every_row=True,
 )

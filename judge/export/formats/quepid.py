@@ -11,9 +11,7 @@ from judge.export.formats import Format, Output, ReadPair
 from judge.export.lines import Key, Line, LineFormat, columns, write_lines
 from judge.export.query_batches import Window
 from judge.export.written import WrittenView
-from judge.tables.values import inert, restored
-
-_HEAD = ["query", "docid", "rating"]
+from judge.tables.values import QUEPID, inert, restored
 
 
 def _quepid(window: Window, chosen: Chosen) -> Iterator[Line]:
@@ -33,7 +31,7 @@ def _csv(cells: list[str]) -> str:
 def _read_quepid(path: Path) -> Iterator[Key]:
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.reader(stream, strict=True)
-        if next(reader) != _HEAD:
+        if tuple(next(reader)) != QUEPID:
             raise RunError(f"{path.name}: reads back without its header", "look at the disk, and export again")
         for query, candidate, grade in reader:
             yield query, candidate, int(grade)
@@ -44,7 +42,7 @@ def _read(path: Path) -> Iterator[ReadPair]:
         yield ReadPair(None, restored(query), restored(candidate), grade)
 
 
-_LINES = LineFormat(_quepid, _read_quepid, head=",".join(_HEAD) + "\n")
+_LINES = LineFormat(_quepid, _read_quepid, head=",".join(QUEPID) + "\n")
 
 
 def _write(output: Output) -> WrittenView:
