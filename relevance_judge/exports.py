@@ -113,8 +113,7 @@ def export(
 
     Args:
         run: The run, or its directory.
-        format: `judgments`, `pairs`, `triplets`, `n-tuples`, `listwise`, `trec`, `beir`, `quepid`, `opensearch`,
-            `label-studio` or `argilla`; `jsonl`, `csv` and `parquet` hold every input row.
+        format: One of those of `judge export --to`, which docs/export.md lists; some hold every input row.
         out: The file to write; with splits, and for `beir`, the folder. Unless given, a place in `RUN/exports/`, whose
             name says format and selection: the same export again takes its place.
         options: See `SelectionOptions`.

@@ -16,7 +16,7 @@ from typing import Any
 
 from judge.errors import RunError
 from judge.export.annotation import array_of, shown
-from judge.export.formats import formats
+from judge.export.formats import suggestion_formats
 from judge.export.suggestion import Contradiction, Suggestion
 from judge.records import Flag
 from judge.run.decisions import Decision, Decisions
@@ -186,11 +186,7 @@ def as_csv(items: Iterable[Item]) -> str:
 
 def forms() -> Mapping[str, Callable[[Iterable[Item]], str]]:
     """What the queue can be written as: a sheet, and the formats of annotation tools, by name."""
-    found: dict[str, Callable[[Iterable[Item]], str]] = {"csv": as_csv}
-    for name, form in formats().items():
-        if form.suggestion is not None:
-            found[name] = partial(_as_array, form.suggestion)
-    return found
+    return {"csv": as_csv, **{name: partial(_as_array, record) for name, record in suggestion_formats().items()}}
 
 
 def _as_array(record: Callable[[Suggestion], str], items: Iterable[Item]) -> str:

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from judge.export.formats import suggestion_formats
 from relevance_judge.cli.options import Json
 from relevance_judge.cli.output import show, show_json
 
 
 def queue(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="csv, label-studio or argilla.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"csv, {' or '.join(suggestion_formats())}.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N pairs only.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is already there.")] = False,

@@ -107,5 +107,10 @@ def format_help() -> str:
     return f"{_listed(selected, 'or')}; {_listed(every, 'and')} hold every input row."
 
 
+def suggestion_formats() -> dict[str, Callable[[Suggestion], str]]:
+    """What makes a record of a suggestion, by the format of an annotation tool."""
+    return {name: form.suggestion for name, form in formats().items() if form.suggestion is not None}
+
+
 def _listed(names: list[str], word: str) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
