@@ -19,7 +19,7 @@ def _alpha(metric: multi_rater.Metric, order: int, places: frozenset[Place] = fr
 
     return Measure(
         name=f"alpha_{metric}",
-        label=f"Krippendorff's alpha, {metric}",
+        label="Krippendorff's alpha" if metric == "ordinal" else f"Krippendorff's alpha, {metric}",
         source='Krippendorff 2011, "Computing Krippendorff\'s Alpha-Reliability"',
         range="at most 1, 0 at chance",
         undefined="all ratings are one single grade, so there is nothing to agree about",

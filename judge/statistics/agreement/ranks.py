@@ -25,8 +25,8 @@ def _correlation(rank: Callable[..., float]) -> Callable[[GradedPairs], Estimate
 
 SPEARMAN = Measure(
     name="spearman",
-    label="Spearman, expected grade",
-    source="`scipy.stats.spearmanr`",
+    label="Spearman",
+    source="`scipy.stats.spearmanr` of the expected grade",
     range="−1 to 1",
     undefined=ONE_GRADE,
     order=120,
@@ -35,8 +35,8 @@ SPEARMAN = Measure(
 )
 KENDALL = Measure(
     name="kendall_tau_b",
-    label="Kendall's tau-b, expected grade",
-    source="`scipy.stats.kendalltau`",
+    label="Kendall's tau-b",
+    source="`scipy.stats.kendalltau` of the expected grade",
     range="−1 to 1",
     undefined=ONE_GRADE,
     order=130,
