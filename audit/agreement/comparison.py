@@ -112,7 +112,9 @@ def pooled(
 
 def _of_confusions(matrices: npt.NDArray[Any], values: Sequence[int], *, many: bool = False) -> dict[str, Estimate]:
     """Every measure that is a function of a confusion; where `many` raters made coincidences of it, of these."""
-    total, wanted, reasons = matrices.sum(axis=0), {}, {}
+    total = matrices.sum(axis=0)
+    wanted: dict[str, OfConfusion] = {}
+    reasons: dict[str, str] = {}
     for measure in agreement_measures().values():
         if many and measure.coincidence is not None:
             functions: dict[str, OfConfusion] = {measure.name: partial(_swapped, measure.coincidence, values)}
