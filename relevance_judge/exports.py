@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
 from judge.errors import InputError, install
-from judge.export import check_used
-from judge.export import export as write
-from judge.export.formats import suffix_of
+from judge.export.formats import formats
 from judge.export.ledger import Exported as Line
 from judge.export.selection import TRAIN, Negatives, Selection, make_selection
+from judge.export.writing import check_used
+from judge.export.writing import export as write
 from judge.fingerprint import digest
 from judge.run.store import Run
 from relevance_judge import shown
@@ -113,8 +113,7 @@ def export(
 
     Args:
         run: The run, or its directory.
-        format: `judgments`, `pairs`, `triplets`, `n-tuples`, `listwise`, `trec`, `beir`, `quepid`, `opensearch`,
-            `label-studio` or `argilla`; `jsonl`, `csv` and `parquet` hold every input row.
+        format: One of those of `judge export --to`, which docs/export.md lists; some hold every input row.
         out: The file to write; with splits, and for `beir`, the folder. Unless given, a place in `RUN/exports/`, whose
             name says format and selection: the same export again takes its place.
         options: See `SelectionOptions`.
@@ -148,8 +147,6 @@ def as_selection(options: Mapping[str, Any]) -> Selection:
 def _place(run: Run, form: str, selection: Mapping[str, Any], *, folder: bool) -> Path:
     """Where an export goes that was given no place."""
     name = f"{form}-{digest(dict(selection))[:8]}"
-    try:
-        suffix = "" if folder else suffix_of(form)
-    except KeyError:
-        suffix = ""  # of a format that does not exist: the export says so
+    known = formats().get(form)  # of a format that does not exist the export says so
+    suffix = known.file_suffix if known and not folder else ""
     return run.path / "exports" / f"{name}{suffix}"

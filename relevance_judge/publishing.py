@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from audit.agreement.agree import Question, agree
 from judge.export.hub import Published, Target, check, publish
 from judge.export.hub.facts import Agreement, Figure
+from judge.statistics.agreement import shown_in
 from relevance_judge.exports import SelectionOptions, as_selection
 from relevance_judge.inputs import AnyRun, Rows, as_optional_file, as_run
 from relevance_judge.reading import RatingOptions, Reading
@@ -15,18 +16,6 @@ if TYPE_CHECKING:
     from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
 
-FIGURES = {
-    "weighted_kappa": "quadratic kappa",
-    "accuracy": "accuracy",
-    "within_1": "within one grade",
-    "majority_baseline": "majority baseline",
-    "alpha_ordinal": "Krippendorff's alpha",
-    "gwet_ac2": "Gwet's AC2",
-    "macro_f1": "macro F1",
-}
-"""What a card says of the agreement with people, and what it calls it."""
-AMONG = ("alpha_ordinal", "gwet_ac2")
-"""What it says of people among themselves."""
 REFERENCES = {"gold": "adjudication", "majority": "the raters' majority"}
 
 
@@ -77,6 +66,7 @@ def agreement(run: "Run", ratings: Path, layout: "RatingsLayout") -> Agreement:
     """How far a run agrees with people's grades, as its card says it."""
     found = agree(Question(ratings, layout, runs=[run], name=ratings.name)).as_json()
     people = found["people"]
+    among = shown_in("people") if people["shared"] else {}
     return Agreement(
         ratings=found["ratings"],
         # Raters are people: a card does not name them.
@@ -84,8 +74,8 @@ def agreement(run: "Run", ratings: Path, layout: "RatingsLayout") -> Agreement:
         pairs=found["n"],
         queries=found["queries"],
         rated=found["rated"],
-        figures=tuple(_figure(name, found[key]) for key, name in FIGURES.items() if key in found),
-        people=tuple(_figure(FIGURES[key], people["figures"][key]) for key in AMONG) if people["shared"] else (),
+        figures=tuple(_figure(name, found[key]) for key, name in shown_in("card").items() if key in found),
+        people=tuple(_figure(name, people["figures"][key]) for key, name in among.items()),
     )
 
 

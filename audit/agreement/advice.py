@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from judge.statistics.agreement import headline
+
 LEAN = 0.05
 """Bias in grades below which nobody needs to be told."""
 
@@ -24,7 +26,7 @@ def advise(report: Mapping[str, Any]) -> list[Advice]:
 def _judge(report: Mapping[str, Any]) -> Iterator[Advice]:
     for ceiling in report["ceiling"]:
         gap = ceiling["difference"]
-        if ceiling["measure"] != "weighted_kappa" or gap["value"] is None or gap["low"] is None:
+        if ceiling["measure"] != headline().name or gap["value"] is None or gap["low"] is None:
             continue
         if gap["high"] < 0:
             yield Advice(

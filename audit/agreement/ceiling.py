@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from audit.agreement.comparison import GradedSide, Measure, coincidences_by_query, pooled
+from audit.agreement.comparison import GradedSide, coincidences_by_query, pooled
 from judge.statistics import measures
+from judge.statistics.agreement import OfConfusion, headline
 from judge.statistics.discoveries import corrected
 from judge.statistics.intervals import Estimate, by_query_index, each_by_query
 
@@ -50,18 +50,18 @@ def ceilings(
     against = pooled([(a, _only(judge, shared)) for a in on], queries, values) if judge else among
     both = np.concatenate([among, against], axis=1)
     size = len(values)
-    wanted: dict[str, Measure] = {"accuracy": measures.accuracy}
-    wanted["weighted_kappa"] = partial(measures.weighted_kappa, values=values)
+    wanted: dict[str, OfConfusion] = {"accuracy": measures.accuracy}
+    wanted |= headline().of_confusion(values)
     found = []
     for name, measure in wanted.items():
 
-        def among_people(confusion: Floats, measure: Measure = measure) -> Floats:
+        def among_people(confusion: Floats, measure: OfConfusion = measure) -> Floats:
             return np.asarray(measure(confusion[..., :size, :]))
 
-        def with_judge(confusion: Floats, measure: Measure = measure) -> Floats:
+        def with_judge(confusion: Floats, measure: OfConfusion = measure) -> Floats:
             return np.asarray(measure(confusion[..., size:, :]))
 
-        def difference(confusion: Floats, measure: Measure = measure) -> Floats:
+        def difference(confusion: Floats, measure: OfConfusion = measure) -> Floats:
             return with_judge(confusion, measure) - among_people(confusion, measure)
 
         sides = {"people": among_people, "judge": with_judge, "difference": difference}

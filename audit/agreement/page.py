@@ -7,35 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 from audit.agreement.advice import advise
+from judge.statistics.agreement import agreement_measures, shown_in
 from judge.words.pages import page
 
-MEASURES = {
-    "weighted_kappa": "quadratic kappa",
-    "linear_kappa": "linear kappa",
-    "cohen_kappa": "Cohen's kappa",
-    "alpha_nominal": "Krippendorff's alpha, nominal",
-    "alpha_ordinal": "Krippendorff's alpha, ordinal",
-    "alpha_interval": "Krippendorff's alpha, interval",
-    "gwet_ac1": "Gwet's AC1",
-    "gwet_ac2": "Gwet's AC2",
-    "accuracy": "same grade",
-    "within_1": "within one grade",
-    "majority_baseline": "majority baseline",
-    "macro_f1": "macro F1",
-    "spearman": "Spearman, expected grade",
-    "kendall_tau_b": "Kendall's tau-b, expected grade",
-    "calibration_error": "calibration error",
-}
-DRAWN = {
-    "weighted_kappa": "quadratic kappa",
-    "cohen_kappa": "Cohen's kappa",
-    "alpha_ordinal": "Krippendorff's alpha",
-    "gwet_ac2": "Gwet's AC2",
-    "accuracy": "same grade",
-    "within_1": "within one grade",
-    "macro_f1": "macro F1",
-    "spearman": "Spearman",
-}
 SEGMENTS = 16
 """Segments that are drawn; the table has all."""
 
@@ -49,7 +23,7 @@ def render(report: Mapping[str, Any]) -> str:
     values = {
         "r": report,
         "advice": advise(report),
-        "measures": [_row(label, report[name]) for name, label in DRAWN.items() if name in report],
+        "measures": [_row(label, report[name]) for name, label in shown_in("chart").items() if name in report],
         "every": [{"label": label, "estimate": report[name]} for name, label in _labels(report) if name in report],
         "segment_rows": [_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
         # Our own files, and the only text that is not escaped.
@@ -86,12 +60,10 @@ def _p_value(p: float | None) -> str:
 
 
 def _labels(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    by_grade = [
-        (f"{measure}_{value}", f"{measure} of {value} {name}")
-        for measure in ("precision", "recall")
-        for value, name in zip(report["grades"], report["grade_names"], strict=True)
-    ]
-    return [*MEASURES.items(), *by_grade]
+    found: dict[str, str] = {}
+    for measure in agreement_measures().values():
+        found |= measure.labels(report["grades"], report["grade_names"])
+    return list(found.items())
 
 
 def _row(label: str, estimate: Mapping[str, Any], other: bool = False, note: str = "") -> dict[str, Any]:

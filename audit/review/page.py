@@ -18,6 +18,7 @@ from audit.review.sheet import parse_decision
 from judge.errors import InputError, JudgeError
 from judge.files import now
 from judge.run.decisions import Decision, Decisions, settling
+from judge.run.flag_types import flag_types
 from judge.run.store import Run
 from judge.words.guideline import Guideline
 from judge.words.pages import page
@@ -88,7 +89,9 @@ class Review:
             "likeliest": item.suggested_grade,
             "suggested": item.suggestion,
             "seconded": item.stance is Stance.SUGGESTED_CHANGE,
-            "types": [{"name": kind.replace("_", " "), "meaning": kind.meaning} for kind in item.types],
+            "types": [
+                {"name": kind.words, "meaning": kind.meaning} for kind in (flag_types()[name] for name in item.types)
+            ],
             "p_wrong": item.p_wrong,
             "probabilities": item.probabilities,
             "evidence": item.evidence,

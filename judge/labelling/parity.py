@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from judge.engines import Judge, Serving
+from judge.engines.kinds import find_engine
 from judge.labelling.config import JudgeConfig
 from judge.labelling.label import PLAIN
 from judge.records import Failure, Outcome, Pair, Record, Scores
@@ -66,7 +67,7 @@ def compare(guideline: Guideline, judge_config: JudgeConfig, servings: tuple[Ser
 
 def _dtype(engines: tuple[str, str]) -> str:
     """What engines of this process compute in; what an endpoint does, only its operator knows."""
-    if not {"transformers", "vllm"} & {*engines}:
+    if not any(find_engine(name).adapter for name in engines):
         return "float32"
     from judge.engines.transformers import best_device
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from judge.errors import RunError
 from judge.files import dump_json
 from judge.records import Flag
+from judge.run.flag_types import flag_types
 from judge.run.shape import read_columns
 from judge.tables.parquet import write_table
 
@@ -113,7 +114,10 @@ class Flags:
 
     def _flag(self, number: int, row: Mapping[str, Any]) -> Flag:
         try:
-            return Flag.model_validate({**row, "candidate": json.loads(row["candidate"])})
+            flag = Flag.model_validate({**row, "candidate": json.loads(row["candidate"])})
+            if flag.type in flag_types():
+                return flag
+            name: str | int = "type"
         except ValidationError as error:
             name = error.errors()[0]["loc"][0]
         except (TypeError, ValueError, RecursionError):

@@ -21,6 +21,7 @@ from judge.tables.delimited import Cells, read_cells
 from judge.tables.line_count import CHUNK, CountedBytes, open_bytes
 from judge.tables.lines import byte_lines, text_lines
 from judge.tables.sniff import refuse_place, refuse_separator
+from judge.tables.values import GUARDED, restored
 from judge.text import encodable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -153,7 +154,8 @@ class Table:
         if not fault and len(record.cells) != len(columns):
             fault = f"has {counted(len(record.cells), 'cell')} where the header has {len(columns)}"
         if not fault and not record.swallowed:
-            return Row(number, record.line, dict(zip(columns, record.cells, strict=True)))
+            cells = map(restored, record.cells) if columns in GUARDED else record.cells
+            return Row(number, record.line, dict(zip(columns, cells, strict=True)))
         kind = "broken_quotes" if record.fault or record.swallowed else "ragged_row"
         problem = self.problem(kind, fault or "holds lines that look like rows", self._fix, number, record.line)
         if record.last > record.line or record.unclosed:

@@ -64,6 +64,25 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 one."""
 
 
+EVERY_ROW = (
+    "query_id",
+    "query",
+    "candidate_id",
+    "status",
+    "grade",
+    "probabilities",
+    "expected_grade",
+    "reason",
+    "label_grade",
+    "decided_by",
+    "decision_reason",
+)
+"""The columns of an export of every row."""
+QUEPID = ("query", "docid", "rating")
+GUARDED = frozenset({EVERY_ROW, QUEPID})
+"""Columns of the CSV files that exports write with inert cells; a reader gives their cells back as they were."""
+
+
 def inert(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return "'" + cell if cell.startswith(FORMULA) else cell

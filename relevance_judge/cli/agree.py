@@ -18,19 +18,6 @@ from relevance_judge.cli.stdin import input_file
 if TYPE_CHECKING:
     from audit.agreement.agree import Report
 
-NAMES = {
-    "accuracy": "accuracy",
-    "majority_baseline": "majority baseline",
-    "within_1": "within one grade",
-    "cohen_kappa": "Cohen's kappa",
-    "weighted_kappa": "quadratic kappa",
-    "alpha_ordinal": "Krippendorff's alpha",
-    "gwet_ac2": "Gwet's AC2",
-    "macro_f1": "macro F1",
-    "spearman": "Spearman",
-    "calibration_error": "calibration error",
-}
-
 
 @dataclass(frozen=True)
 class ReportOutput:
@@ -123,8 +110,10 @@ def _page(output: ReportOutput) -> AbstractContextManager[Path | None]:
 
 
 def _show(found: "Report", document: Mapping[str, Any]) -> None:
+    from judge.statistics.agreement import shown_in
+
     primary = found.primary
-    rows = [(name, *_figure(document[key])) for key, name in NAMES.items() if key in document]
+    rows = [(name, *_figure(document[key])) for key, name in shown_in("table").items() if key in document]
     show(f"{primary.judged} vs {primary.reference}", "")
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
     # Only the majority leaves a pair out for a tie: gold, or a single rater, has its grade.
@@ -154,11 +143,13 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
 
 
 def _show_people(found: "Report") -> None:
+    from judge.statistics.agreement import agreement_measures
+
     if found.ceiling or found.alternative:
         show()
     for ceiling in found.ceiling:
         if ceiling.judge.value is not None:
-            what = f"{NAMES[ceiling.measure]} on {ceiling.n:,} pairs: people among themselves"
+            what = f"{agreement_measures()[ceiling.measure].label} on {ceiling.n:,} pairs: people among themselves"
             show(f"{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
     for name, test in found.alternative:
         if test.passed is not None:

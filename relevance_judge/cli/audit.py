@@ -152,7 +152,7 @@ def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:
         f"{labelled.clicks[i]:,.0f}",
         f"{labelled.purchases[i]:,.0f}",
         f"{first.q_value:.3f}",
-        ", ".join(flag.type.value for flag in flags),
+        ", ".join(flag.type for flag in flags),
     )
 
 

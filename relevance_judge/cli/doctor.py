@@ -24,8 +24,6 @@ PACKAGES = (
     *("relevance-judge", "torch", "transformers", "accelerate", "gguf", "vllm", "peft"),
     *("duckdb", "pyarrow", "pydantic", "datasets", "huggingface_hub"),
 )
-OPTIONAL = ("vllm",)
-"""Engines whose absence is no fault: the default one does their work."""
 COMBINATIONS = {
     "local + train + hub + dev": "go together",
     "local + vllm": "go together where the vLLM release pins torch 2.13 and transformers below 5.20 (0.32, 0.33)",
@@ -65,11 +63,14 @@ def doctor(
       judge doctor --parity --engine transformers --engine vllm
     """
     if parity:
-        names = engines or ("transformers", "vllm")
+        from judge.engines.kinds import engine_kinds, find_engine
+
+        names = tuple(engines or [name for name, kind in engine_kinds().items() if kind.adapter][:2])
         if len(names) != 2:
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
-        if "chat" in names:
-            raise InputError("--parity compares engines that take the same tokens, and chat takes none", "name others")
+        if words := [name for name in names if find_engine(name).in_words]:
+            what = f"--parity compares engines that take the same tokens, and {words[0]} takes none"
+            raise InputError(what, "name others")
         from judge.labelling.config import JudgeRequest, resolve_judge
         from judge.models.embedded import EMBEDDED
 
@@ -108,7 +109,7 @@ def doctor(
 
 
 def _look() -> dict[str, Any]:
-    from judge.engines import KINDS
+    from judge.engines.kinds import engine_kinds
     from judge.models.embedded import embedded_state
     from judge.models.shipped import shipped_judges
 
@@ -119,9 +120,9 @@ def _look() -> dict[str, Any]:
 
         device, dtype = best_device()
         machine |= {"device": _device_name(device), "number type": dtype}
-    engines = {kind.name: {"about": kind.about, "missing": kind.missing} for kind in KINDS.values()}
+    engines = {kind.name: {"about": kind.help, "missing": kind.missing} for kind in engine_kinds().values()}
     embedded, fix = embedded_state()
-    missing = [kind.install for kind in KINDS.values() if kind.missing and kind.name not in OPTIONAL]
+    missing = [kind.install for kind in engine_kinds().values() if kind.missing and not kind.optional]
     fixes = [*dict.fromkeys(missing), *([fix] if fix else [])]
     return {
         "packages": packages,
@@ -147,7 +148,9 @@ def _taught(directory: Path) -> str:
 
 def _side(name: str, endpoint: EndpointParams, adapter: Path | None, own: Path | None) -> "Serving":
     # One address and one adapter for both sides: each goes to the engine that can use it.
-    served = name == "server"
+    from judge.engines.kinds import find_engine
+
+    served = find_engine(name).endpoint
     url = endpoint.url if served else None
     return read_serving(name, url, endpoint.engine_config, None if served else adapter, own)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from judge.errors import InputError
+from judge.export.formats import format_help
 from judge.records import counted
 from relevance_judge.cli.options import finished_run_argument, json_option
 from relevance_judge.cli.output import show, show_json, show_table
@@ -17,8 +18,7 @@ from relevance_judge.cli.selection import SelectionParams
 @click.option(
     "--to",
     metavar="FORMAT",
-    help="judgments, pairs, triplets, n-tuples, listwise, trec, beir, quepid, opensearch, label-studio or argilla; "
-    "jsonl, csv and parquet hold every input row.",
+    help=format_help(),
 )
 @click.option("--out", metavar="PATH", type=FILE, help="The file to write; with splits the folder.")
 @takes(SelectionParams)
@@ -34,8 +34,8 @@ def export(selected: SelectionParams, run: Path, to: str | None, out: Path | Non
     Example:
       judge export runs/monday --to triplets --splits train=0.9,test=0.1 --out monday-triplets
     """
-    from judge.export import check_used, export
-    from judge.export.formats import EVERYTHING
+    from judge.export.formats import find_format
+    from judge.export.writing import check_used, export
     from judge.run.store import Run
 
     selection = selected.selection()
@@ -54,5 +54,5 @@ def export(selected: SelectionParams, run: Path, to: str | None, out: Path | Non
         rows += [(f"records of {split}", f"{count:,}") for split, count in done.records.items()]
     show_table(rows, right=(1,))
     if done.undecided:
-        fix = "--to judgments --without-flagged" if to in EVERYTHING else "--without-flagged"
+        fix = "--to judgments --without-flagged" if find_format(to).every_row else "--without-flagged"
         show(f"{counted(done.undecided, 'label')} in it flagged and undecided; {fix} leaves them out")

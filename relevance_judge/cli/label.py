@@ -95,6 +95,7 @@ def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows:
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
     """
+    from judge.engines.kinds import find_engine
     from judge.errors import InputError
     from judge.labelling.complete import complete
     from judge.labelling.config import JudgeRequest, resolve_judge
@@ -109,7 +110,7 @@ def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
     name_of_judge = who.name
     rate = read_price(output.price) if output.price else None
-    if rate and not who.chat:
+    if rate and "price" not in find_engine(who.engine).flags:
         raise InputError(f"--engine {who.engine} does not use --price", "leave it out")
     policy, judge_config = resolve_judge(
         JudgeRequest(

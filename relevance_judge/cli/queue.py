@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from judge.export.formats import suggestion_formats
 from relevance_judge.cli.options import FileOutput, flagged_run_argument
 from relevance_judge.cli.output import show, show_json
 from relevance_judge.cli.params import takes
@@ -11,7 +12,7 @@ from relevance_judge.cli.params import takes
 
 @click.command()
 @flagged_run_argument
-@click.option("--to", metavar="FORMAT", required=True, help="csv, label-studio or argilla.")
+@click.option("--to", metavar="FORMAT", required=True, help=f"csv, {' or '.join(suggestion_formats())}.")
 @takes(FileOutput)
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="The first N pairs only.")
 def queue(output: FileOutput, run: Path, to: str, limit: int | None) -> None:
@@ -21,16 +22,16 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None) -> None:
     Example:
       judge queue runs/monday --to csv --out queue.csv
     """
-    from audit.review.queue import FORMS, read_queue
+    from audit.review.queue import forms, read_queue
     from judge.errors import InputError
     from judge.files import new_file
     from judge.run.store import Run
 
-    if to not in FORMS:
-        raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(FORMS)}")
+    if to not in forms():
+        raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
     items = read_queue(Run.open(run))[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:
-        partial.write_text(FORMS[to](items), encoding="utf-8", newline="\n")
+        partial.write_text(forms()[to](items), encoding="utf-8", newline="\n")
     if output.json:
         show_json({"file": str(output.out), "format": to, "pairs": len(items)})
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from relevance_judge.cli.params import choice, count, flag, share, text
 
 if TYPE_CHECKING:
-    from judge.export import Selection
+    from judge.export.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SelectionParams:
         Raises:
             InputError: A value is none that can be; names the option.
         """
-        from judge.export import read_selection
+        from judge.export.selection import read_selection
 
         return read_selection(
             min_confidence=self.min_confidence,

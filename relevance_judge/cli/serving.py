@@ -67,7 +67,9 @@ class JudgeParams(EngineParams):
     @property
     def chat(self) -> bool:
         """Whether the judge is asked in words."""
-        return self.engine == "chat"
+        from judge.engines.kinds import find_engine
+
+        return find_engine(self.engine).in_words
 
     def serving(self, judge_config: "JudgeConfig") -> "Serving":
         """How the judge is run, checked as far as that takes no loading."""

@@ -100,9 +100,12 @@ def _show(found: "Trace") -> None:
         show("it was not: " + ("the row was skipped" if found.status == "skipped" else "people gave the grade"))
     else:
         _show_asked(found.asked)
+    from judge.run.flag_types import flag_types
+
     _heading("flags")
     for flag in found.flags:
-        _pairs([(name, _text(value)) for name, value in flag.items() if value is not None and name in SHOWN])
+        said = [(name, _text(value)) for name, value in flag.items() if value is not None and name in SHOWN]
+        _pairs([*said, ("meaning", flag_types()[flag["type"]].meaning)])
         evidence = [f"{name} {_text(value)}" for name, value in flag.items() if value is not None and name not in SHOWN]
         _pairs([("evidence", ", ".join(evidence))])
     if not found.flags:

@@ -8,7 +8,8 @@ import pytest
 from conftest import DOZEN, write_flags
 
 from judge.errors import InputError
-from judge.export import Exports, export
+from judge.export.ledger import Exports
+from judge.export.writing import export
 from judge.records import query_key
 from judge.run.decisions import Decision, Decisions
 from judge.tables.rows import Table

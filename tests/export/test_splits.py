@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.export import Selection, export, read_splits
+from judge.export.selection import Selection, read_splits
 from judge.export.splits import side, unit
+from judge.export.writing import export
 from judge.words.similar import ALIKE, BANDS, alike, bands, canonical, cluster, joined, trigrams
 
 THREE = {"train": 0.8, "validation": 0.1, "test": 0.1}

@@ -15,7 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from judge.errors import InputError, install
-from judge.export import Exports, Selection, write_views
 from judge.export.hub.card import title, write_card
 from judge.export.hub.facts import Agreement, gather
 from judge.export.hub.failures import not_logged_in, told
@@ -23,7 +22,9 @@ from judge.export.hub.merging import Card, merged, read_card
 from judge.export.hub.remote import Remote
 from judge.export.hub.staged import StagedView, stage
 from judge.export.hub.verify import verify
-from judge.export.ledger import entry
+from judge.export.ledger import Exports, entry
+from judge.export.published import write_views
+from judge.export.selection import Selection
 from judge.files import now
 from judge.fingerprint import digest, file_digest
 from judge.records import Record

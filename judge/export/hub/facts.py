@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from judge.calibration.calibrate import Calibration
 from judge.errors import RunError
-from judge.export import Written
+from judge.export.written import Written
 from judge.records import Record
 from judge.run.decided import Decided
 from judge.run.decisions import Verdict
