@@ -11,6 +11,7 @@ import numpy.typing as npt
 from judge.statistics import measures, reliability
 from judge.statistics import multi_rater as several
 from judge.statistics.intervals import Estimate, by_query_index, confusion_by_query, each_by_query
+from judge.statistics.shares import mean_by_query
 
 Floats = npt.NDArray[np.float64]
 Measure = Callable[[Floats], npt.ArrayLike]
@@ -51,7 +52,8 @@ class GradedSide:
     grades: Floats
     """Shape (units,)."""
     expected: Floats | None = None
-    """Shape (units,): the expected grade under a judge's probabilities."""
+    """Shape (units,): the expected grade under a judge's probabilities, or the mean that people gave where `grades` was
+    cut from one."""
     probabilities: Floats | None = None
     """Shape (units, K)."""
 
@@ -66,7 +68,9 @@ def compare(
     figures = _of_confusions(matrices, values)
     if judged.expected is not None:
         shares = judged.probabilities
-        figures |= _ranks(query, truth, judged.expected[both])
+        means = truth if reference.expected is None else reference.expected[both]
+        figures |= _ranks(query, means, judged.expected[both])
+        figures |= _errors(query, means, judged.expected[both], truth)
         figures |= _calibration(truth, None if shares is None else shares[both], values)
     names = reference.name, judged.name
     return Comparison(*names, int(both.sum()), len(matrices), figures, matrices.sum(axis=0).tolist())
@@ -180,6 +184,16 @@ def _ranks(query: npt.NDArray[np.str_], truth: Floats, expected: Floats) -> dict
 
         found[name] = by_query_index(query, correlation, resamples=SLOW_RESAMPLES).because(reason)
     return found
+
+
+def _errors(query: npt.NDArray[np.str_], means: Floats, expected: Floats, truth: Floats) -> dict[str, Estimate]:
+    """The mean absolute error of the judge's expected grade, and of the reference's commonest grade for every pair."""
+    grades, counts = np.unique(truth, return_counts=True)
+    commonest = np.full(len(truth), grades[counts.argmax()] if len(grades) else np.nan)
+    return {
+        "mean_absolute_error": mean_by_query(query, np.abs(means - expected)),
+        "majority_absolute_error": mean_by_query(query, np.abs(means - commonest)),
+    }
 
 
 def _calibration(truth: Floats, shares: Floats | None, values: Sequence[int]) -> dict[str, Estimate]:

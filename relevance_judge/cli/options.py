@@ -55,7 +55,10 @@ Rating = Annotated[
 Grades = Annotated[
     str | None,
     typer.Option(
-        "--grades", metavar="E=2,S=1,…", help="What the file's grades mean; the guideline's values unless given."
+        "--grades",
+        metavar="E=2,S=1,…",
+        help="What the file's grades mean; the guideline's values unless given. `unrateable=` is no answer, and means "
+        "have ranges that hold their upper end: 1..1.67=0,1.67..2.33=1,2.33..3=2.",
     ),
 ]
 
@@ -81,18 +84,19 @@ def read_raters(text: str | None) -> list[str]:
     return names
 
 
-def read_grades(text: str | None) -> dict[str, int] | None:
-    """`E=2,S=1` as what the file writes to the guideline's grade."""
+def read_grades(text: str | None) -> dict[str, int | None] | None:
+    """`E=2,S=1,unrateable=` as what the file writes to the guideline's grade; nothing is no answer."""
     if text is None:
         return None
-    grades: dict[str, int] = {}
+    grades: dict[str, int | None] = {}
     for item in text.split(","):
         theirs, sign, ours = item.partition("=")
-        if not (theirs.strip() and sign and ours.strip().isascii() and ours.strip().isdecimal()):
+        grade = ours.strip()
+        if not (theirs.strip() and sign and (not grade or (grade.isascii() and grade.isdecimal()))):
             raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
         if theirs.strip() in grades:
             raise InputError(f"--grades {text}: {theirs.strip()!r} occurs twice", "say once what each grade means")
-        grades[theirs.strip()] = int(ours)
+        grades[theirs.strip()] = int(grade) if grade else None
     return grades
 
 
