@@ -20,7 +20,7 @@ HIGHEST = 100
 
 def are_means(numbers: Sequence[Decimal]) -> bool:
     """Whether numbers look like means of several people's grades: some are not whole, and none is below 0."""
-    return any(number % 1 for number in numbers) and min(numbers) >= 0 and max(numbers) <= HIGHEST
+    return all(0 <= number <= HIGHEST for number in numbers) and any(number % 1 for number in numbers)
 
 
 def exact(text: str) -> Decimal | None:

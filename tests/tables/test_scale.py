@@ -126,6 +126,11 @@ def test_an_empty_cell_is_no_grade_given(table, empty):
     assert scale.seen == {"grade": {"0": 1}}
 
 
+@pytest.mark.parametrize("huge", ["1e30", "1e-300", "9" * 39])
+def test_a_number_of_any_size_is_another_scale(table, huge):
+    assert "(1 time)" in scale_of(table, ["0.5", "1.5", huge, "2", "0"]).error().message
+
+
 def test_means_between_the_levels_of_a_given_map_have_ranges_between_its_ends(table):
     error = scale_of(table, ["2.33", "1.67", "2.5", "2"], {"1": 0, "2": 1, "3": 2}).error()
     assert "--grades 1..1.67=0,1.67..2.33=1,2.33..3=2" in error.hint
