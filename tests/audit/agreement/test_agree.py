@@ -192,7 +192,7 @@ def test_what_keeps_a_table_of_one_query_from_intervals_is_said_once(tmp_path, m
     options = ("--run", "run", "--raters", "ann,ben", "--gold", "ann")
     shown = main("agree", "people.csv", *options[:4], "--report", "r.html").out
     assert shown.count("a single query cannot be resampled") == 1
-    rows = [line for line in shown.splitlines() if line.startswith(("accuracy", "within one grade", "macro F1"))]
+    rows = [line for line in shown.splitlines() if line.startswith(("accuracy  ", "within one grade", "macro F1"))]
     assert all(line.rstrip().endswith("–") for line in rows)
     assert len(rows) == 3
     page = (tmp_path / "r.html").read_text()
