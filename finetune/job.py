@@ -68,7 +68,8 @@ def prepare(lesson: TrainingJob) -> Prepared:
     with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
         read = read_rated(lesson.ratings, guideline, Path(scratch))
     rated = read.rated
-    shares = targets([item.votes for item in rated], guideline.values, lesson.config.targets)
+    votes, means = [item.votes for item in rated], [item.means for item in rated]
+    shares = targets(votes, guideline.values, lesson.config.targets, means)
     # Before the base: one of the Hub is fetched whole, and not for ratings that cannot teach it.
     _, part = deal(rated, shares, guideline, lesson.config)
     base = find_model(lesson.base)
@@ -172,7 +173,13 @@ def _partial(out: Path) -> list[Path]:
 
 
 def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
-    data = digest([[i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes)] for i in rated])
+    # Means stand in the key where there are any: the keys of trainings without stay what they were.
+    data = digest(
+        [
+            [i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes), *([dict(i.means)] if i.means else [])]
+            for i in rated
+        ]
+    )
     return Fingerprint(
         parts={
             "base": base.name,

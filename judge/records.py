@@ -150,6 +150,8 @@ class Rating:
     """The guideline's clause that they invoked."""
     time: float | None = None
     """When it was given, in seconds since 1970."""
+    mean: float | None = None
+    """What was given, on the guideline's scale, where it is a mean such as 2.33 and `grade` follows from cut points."""
 
 
 @dataclass(frozen=True, slots=True)

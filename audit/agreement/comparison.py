@@ -46,7 +46,8 @@ class GradedSide:
     grades: Floats
     """Shape (units,)."""
     expected: Floats | None = None
-    """Shape (units,): the expected grade under a judge's probabilities."""
+    """Shape (units,): the expected grade under a judge's probabilities, or the mean that people gave where `grades` was
+    cut from one."""
     probabilities: Floats | None = None
     """Shape (units, K)."""
 
@@ -61,7 +62,9 @@ def compare(
     figures = _of_confusions(matrices, values)
     if judged.expected is not None:
         shares = judged.probabilities
-        pairs = GradedPairs(query, truth, judged.expected[both], None if shares is None else shares[both], values)
+        means = truth if reference.expected is None else reference.expected[both]
+        told = None if shares is None else shares[both]
+        pairs = GradedPairs(query, truth, means, judged.expected[both], told, values)
         figures |= {m.name: m.pairs(pairs) for m in agreement_measures().values() if m.pairs is not None}
     names = reference.name, judged.name
     return Comparison(*names, int(both.sum()), len(matrices), figures, matrices.sum(axis=0).tolist())

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -24,7 +25,8 @@ def render(report: Mapping[str, Any]) -> str:
         "r": report,
         "advice": advise(report),
         "measures": [_row(label, report[name]) for name, label in shown_in("chart").items() if name in report],
-        "every": [{"label": label, "estimate": report[name]} for name, label in _labels(report) if name in report],
+        "every": (every := [(label, report[name]) for name, label in _labels(report) if name in report]),
+        "shared_reason": shared_reason([estimate for _, estimate in every]),
         "segment_rows": [_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
         # Our own files, and the only text that is not escaped.
         "style": Markup(style),  # noqa: S704
@@ -53,6 +55,13 @@ def _between(estimate: Mapping[str, Any], form: Any) -> str:
     if estimate["low"] is None:
         return str(estimate["reason"] or "no interval")
     return f"{form(estimate['low'], 2)} to {form(estimate['high'], 2)}"
+
+
+def shared_reason(estimates: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why several figures of a table have no interval, where it is the same for them: a note says it once."""
+    without = [each["reason"] for each in estimates if each["value"] is not None and each["low"] is None]
+    counts = Counter(without).most_common(1)
+    return str(counts[0][0]) if counts and counts[0][1] > 1 else None
 
 
 def _p_value(p: float | None) -> str:

@@ -118,7 +118,7 @@ def bias(panel: Panel, own: Floats, reference: Floats) -> Estimate:
     scale = np.array(panel.values, dtype=np.float64)
     gap = scale[None, :] - scale[:, None]
     matrices = confusion_by_query(panel.queries[both], reference[both], own[both], panel.values)
-    return by_query(matrices, lambda c: (c * gap).sum(axis=(-2, -1)) / c.sum(axis=(-2, -1)))
+    return by_query(matrices, lambda c: (c * gap).sum(axis=(-2, -1)) / c.sum(axis=(-2, -1)), best=False)
 
 
 def leans(own: Floats, reference: Floats, values: Sequence[int]) -> list[Leniency]:

@@ -126,6 +126,7 @@ def calibrate(
     tried = [_crossed(scores, truth, dealt[query], form) for form in FORMS]
     form = choose_form([reliability.cross_entropy(chances, truth) for chances in tried], query)
     crossed = tried[form]
+    right = crossed.argmax(axis=1) == truth.argmax(axis=1)
     temperature, bias = fit(scores, truth, FORMS[form])
     return Calibration(
         temperature=temperature,
@@ -135,7 +136,8 @@ def calibrate(
         # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
         held_out=HeldOut(
             confidence=tuple(np.round(crossed.max(axis=1), 6).tolist()),
-            wrong=tuple((crossed.argmax(axis=1) != truth.argmax(axis=1)).tolist()),
+            # A tie gets no grade. Taken for wrong, it makes no promise easier.
+            wrong=tuple(((reliability.likeliest(crossed).sum(axis=1) > 1) | ~right).tolist()),
             query=tuple(query.tolist()),
         ),
         ratings=ratings,

@@ -42,7 +42,7 @@ class Source:
     catalogue: Path | None = None
     mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: int | None = None
-    grades: Mapping[str, int] | None = None
+    grades: Mapping[str, int | None] | None = None
     need_text: bool = True
     skip_bad_rows: bool = False
     name: str | None = None

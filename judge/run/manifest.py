@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from judge.records import Record, Status
+from judge.words.forms import NORMALISATION
 from judge.words.guideline import Guideline
-from judge.words.similar import NORMALISATION
 
 
 class Manifest(Record):
@@ -26,7 +26,7 @@ class Manifest(Record):
     guideline: Mapping[str, Any]
     """The whole guideline, so that grades keep their meaning wherever the labels go."""
     normalisation: Annotated[int, Field(ge=1, le=NORMALISATION)] = 1
-    """The version of the rule for the words of a text, `judge.words.similar.NORMALISATION`: splits are made and events
+    """The version of the rule for the words of a text, `judge.words.forms.NORMALISATION`: splits are made and events
     are matched by it."""
     calibration: Mapping[str, Any] | None = None
     """The temperature and biases that the probabilities went through; null where they are as they came."""

@@ -3,7 +3,7 @@
 - `clean`: one line. The judge reads texts so; what a reader cannot see makes no difference.
 - `same_words`: neither does case, nor how a letter is encoded. Rows of two files that name the same query have it in
   common; a word more, a sign or an accent make another.
-- `judge.words.similar` has the coarser ones, which look for copies: `spelling` also takes the words in any order, and
+- `judge.words.forms` has the coarser ones, which look for copies: `spelling` also takes the words in any order, and
   without accents; `canonical` has letters and digits alone.
 
 Texts that one form has in common, the coarser ones have in common too.

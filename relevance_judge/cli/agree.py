@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
     from audit.agreement.agree import Report
+    from judge.statistics.intervals import Estimate
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,16 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
     from judge.statistics.agreement import shown_in
 
     primary = found.primary
-    rows = [(name, *_figure(document[key])) for key, name in shown_in("table").items() if key in document]
+    from audit.agreement.page import shared_reason
+
+    labels = shown_in("table")
+    # What keeps several figures from having an interval, such as a single query, is said once.
+    shared = shared_reason([*(document[key] for key in labels if key in document), *map(asdict, _of_people(found))])
+    rows = [(name, *_figure(document[key], shared)) for key, name in labels.items() if key in document]
     show(f"{primary.judged} vs {primary.reference}", "")
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
+    if shared:
+        show(f"–: {shared}")
     # Only the majority leaves a pair out for a tie: gold, or a single rater, has its grade.
     tied = found.people.tied if primary.reference == "majority" else 0
     missing = ", ".join(f"{count:,} {status}" for status, count in document["not_graded"].items())
@@ -139,10 +147,18 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         head=head,
         right=range(1, len(head)),
     )
-    _show_people(found)
+    _show_people(found, shared)
 
 
-def _show_people(found: "Report") -> None:
+def _of_people(found: "Report") -> list["Estimate"]:
+    """The figures that are shown of people."""
+    figures = [figure for ceiling in found.ceiling for figure in (ceiling.people, ceiling.judge)]
+    figures += [test.advantage for _, test in found.alternative]
+    of_raters = [(r.with_others, r.kappa_others, r.bias, r.with_gold, r.kappa_gold) for r in found.raters]
+    return [*figures, *(figure for row in of_raters for figure in row)]
+
+
+def _show_people(found: "Report", shared: str | None) -> None:
     from judge.statistics.agreement import agreement_measures
 
     if found.ceiling or found.alternative:
@@ -150,35 +166,44 @@ def _show_people(found: "Report") -> None:
     for ceiling in found.ceiling:
         if ceiling.judge.value is not None:
             what = f"{agreement_measures()[ceiling.measure].label} on {ceiling.n:,} pairs: people among themselves"
-            show(f"{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
+            show(f"{what} {_text(ceiling.people, shared)}, the judge with a rater {_text(ceiling.judge, shared)}")
     for name, test in found.alternative:
         if test.passed is not None:
             verdict = "passes" if test.passed else "does not pass"
             what = f"wins {test.winning_rate:.0%} of {len(test.raters)} raters' places (epsilon {test.epsilon})"
-            advantage = f"as good as a randomly drawn rater on {_text(test.advantage)} of pairs"
+            advantage = f"as good as a randomly drawn rater on {_text(test.advantage, shared)} of pairs"
             show(f"{name} {verdict} the alternative annotator test: {what}; {advantage}")
+            clustered = "passes" if test.passed_by_query else "does not pass"
+            show(f"with errors clustered by query it {clustered}: {test.winning_rate_by_query:.0%} of places")
     if len(found.raters) > 1:
         show()
         body = [
-            (r.rater, f"{r.n:,}", _text(r.with_others), _text(r.kappa_others), _text(r.bias), f"{len(r.alone):,}")
+            (
+                r.rater,
+                f"{r.n:,}",
+                *(_text(each, shared) for each in (r.with_others, r.kappa_others, r.bias)),
+                f"{len(r.alone):,}",
+            )
             for r in found.raters
         ]
         head = ("rater", "ratings", "agrees with others", "quadratic kappa", "bias", "alone")
         show_table(body, head=head, right=(1, 5))
     if found.panel.gold is not None and found.raters:
         show()
-        beside = [(r.rater, _text(r.with_gold), _text(r.kappa_gold)) for r in found.raters]
+        beside = [(r.rater, _text(r.with_gold, shared), _text(r.kappa_gold, shared)) for r in found.raters]
         show_table(beside, head=("rater", f"agrees with {found.panel.gold_name}", "quadratic kappa"))
 
 
-def _figure(figure: Mapping[str, Any]) -> tuple[str, str]:
+def _figure(figure: Mapping[str, Any], shared: str | None = None) -> tuple[str, str]:
+    """The value and its interval, or why there is none; a dash for the `shared` reason, which is said elsewhere."""
+    reason = "–" if shared and figure["reason"] == shared else figure["reason"] or ""
     if figure["value"] is None:
-        return "–", figure["reason"] or ""
+        return "–", reason
     if figure["low"] is None:
-        return f"{figure['value']:.3f}", figure["reason"] or ""
+        return f"{figure['value']:.3f}", reason
     return f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"
 
 
-def _text(estimate: Any) -> str:
-    value, interval = _figure({name: getattr(estimate, name) for name in ("value", "low", "high", "reason")})
-    return f"{value} ({interval})" if interval else value
+def _text(estimate: Any, shared: str | None = None) -> str:
+    value, interval = _figure(asdict(estimate), shared)
+    return f"{value} ({interval})" if interval not in ("", "–") else value

@@ -121,6 +121,8 @@ def _show(found: "Audit", out: Path) -> None:
     )
     if read["first_position"] == 0:
         show("note: ranks count from 0 in the events; here the first is 1")
+    if read["odd_times"]:
+        show(f"note: {read['odd_times']:,} rows have a timestamp that cannot be read: no rule counts them to any day")
     seen = pairs["with_examined_impressions"]
     weighed = f", {seen:,} of them where examination is known" if seen < pairs["with_impressions"] else ""
     show(

@@ -62,10 +62,12 @@ def _scale(text: str | None) -> dict[int, int] | None:
     found = read_grades(text)
     if found is None:
         return None
-    for grade in found:
-        if not (grade.isascii() and grade.isdecimal()):
+    scale = {}
+    for grade, ours in found.items():
+        if not (grade.isascii() and grade.isdecimal()) or ours is None:
             raise InputError(f"--grades {text}: {grade!r} is no grade of a guideline", "write --grades 3=2,2=1,1=1,0=0")
-    return {int(theirs): ours for theirs, ours in found.items()}
+        scale[int(grade)] = ours
+    return scale
 
 
 def _show(found: "Diff") -> None:

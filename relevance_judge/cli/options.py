@@ -107,7 +107,13 @@ class GradeParams:
 
     rating: Annotated[str | None, text("--rating", "COLUMN", "The column that holds the grade; `grade` unless given.")]
     grades: Annotated[
-        str | None, text("--grades", "E=2,S=1,…", "What the file's grades mean; the guideline's values unless given.")
+        str | None,
+        text(
+            "--grades",
+            "E=2,S=1,…",
+            "What the file's grades mean; the guideline's values unless given. `unrateable=` is no answer; means "
+            "have ranges that hold their upper end: 1..1.67=0,1.67..2.33=1,2.33..3=2.",
+        ),
     ]
     map: Annotated[tuple[str, ...], _map()]
 
@@ -116,7 +122,7 @@ class GradeParams:
         """Our names to the file's columns."""
         return read_map(self.map, self.rating)
 
-    def known(self, guideline: guidelines.Guideline) -> Mapping[str, int]:
+    def known(self, guideline: guidelines.Guideline) -> Mapping[str, int | None]:
         """What the file writes to the guideline's grades."""
         return guidelines.known_grades(read_grades(self.grades), guideline)
 
@@ -189,16 +195,17 @@ def read_raters(text: str | None) -> list[str]:
     return names
 
 
-def read_grades(text: str | None) -> dict[str, int] | None:
-    """`E=2,S=1` as what the file writes to the guideline's grade."""
+def read_grades(text: str | None) -> dict[str, int | None] | None:
+    """`E=2,S=1,unrateable=` as what the file writes to the guideline's grade; nothing is no answer."""
     if text is None:
         return None
-    grades: dict[str, int] = {}
+    grades: dict[str, int | None] = {}
     for item in text.split(","):
         theirs, sign, ours = item.partition("=")
-        if not (theirs.strip() and sign and ours.strip().isascii() and ours.strip().isdecimal()):
+        grade = ours.strip()
+        if not (theirs.strip() and sign and (not grade or (grade.isascii() and grade.isdecimal()))):
             raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
         if theirs.strip() in grades:
             raise InputError(f"--grades {text}: {theirs.strip()!r} occurs twice", "say once what each grade means")
-        grades[theirs.strip()] = int(ours)
+        grades[theirs.strip()] = int(grade) if grade else None
     return grades

@@ -110,5 +110,21 @@ def test_a_label_is_the_most_probable_grade_with_its_expectation(dozen):
     assert label.probabilities == pytest.approx((0.125, 0.375, 0.5))
     assert label.expected_grade == pytest.approx(0.375 + 2 * 0.5)
     assert label.outside_mass == 0.2
-    tie = Scores(tuple(np.log([0.4, 0.2, 0.4])), 0.0)
-    assert labelled_pair(dozen[0], tie).grade == 0
+
+
+@pytest.mark.parametrize(("shares", "tied"), [([0.4, 0.2, 0.4], "0 and 2"), ([1 / 3] * 3, "0 and 1 and 2")])
+def test_equal_probabilities_are_a_tie_that_gives_no_grade(shares, tied, dozen):
+    label = labelled_pair(dozen[0], Scores(tuple(np.log(shares)), 0.0))
+    assert (label.status, label.grade) == (Status.ABSTAINED, None)
+    assert label.reason.startswith("a tie")
+    assert tied in label.reason
+    assert label.probabilities == pytest.approx(shares)
+    assert label.expected_grade == pytest.approx(1.0)
+
+
+def test_a_tie_is_told_whatever_the_threshold(dozen):
+    from judge.calibration.abstain import Threshold
+
+    threshold = Threshold(budget=0.1, confidence=0.9, least=0.6, coverage=1, error=0, bound=0.1, pairs=9)
+    label = labelled_pair(dozen[0], Scores(tuple(np.log([0.4, 0.2, 0.4])), 0.0), threshold=threshold)
+    assert (label.status, label.reason[:5]) == (Status.ABSTAINED, "a tie")

@@ -25,8 +25,8 @@ from judge.fingerprint import file_digest
 from judge.records import query_key
 from judge.run.decided import Decided
 from judge.run.decisions import Decision, Decisions, Verdict
+from judge.words.forms import spelling
 from judge.words.guideline import load_guideline
-from judge.words.similar import spelling
 
 
 def row(query, key, grade, sure=None, **more):

@@ -14,8 +14,9 @@ from sklearn import metrics
 
 from judge.statistics import intervals, measures
 from judge.statistics.agreement import NO_PAIRS, agreement_measures
-from judge.statistics.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query, share_by_query
+from judge.statistics.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query
 from judge.statistics.measures import accuracy
+from judge.statistics.shares import share_by_query
 
 pytestmark = pytest.mark.filterwarnings("error")
 quick = settings(max_examples=60, database=None, derandomize=True)

@@ -28,6 +28,8 @@ class GradedPairs:
     query: npt.NDArray[np.str_]
     reference: Floats
     """The reference's grades."""
+    means: Floats
+    """The means that the reference gave where its grades were cut from such; else its grades."""
     expected: Floats
     """The judge's expected grades."""
     probabilities: Floats | None

@@ -15,7 +15,7 @@ ONE_GRADE = "one side gave one single grade, so there is no order to compare"
 def _correlation(rank: Callable[..., float]) -> Callable[[GradedPairs], Estimate]:
     def estimate(pairs: GradedPairs) -> Estimate:
         def of_rows(rows: npt.NDArray[np.int64]) -> float:
-            return rank(pairs.reference[rows], pairs.expected[rows])
+            return rank(pairs.means[rows], pairs.expected[rows])
 
         found = by_query_index(pairs.query, of_rows, resamples=SLOW_RESAMPLES)
         return found.because(ONE_GRADE if len(pairs.query) else None)
