@@ -335,7 +335,7 @@ def test_a_run_of_somebody_else_runs_no_sql(main, tmp_path, run_of, guideline, v
     hostile(run.manifest_path, **{place: words_of[place]})
     before = sorted(tmp_path.rglob("*"))
     refused = main(*verb.split(), code=2).err
-    assert "run.json, field" in refused
+    assert "run.json: is damaged" in refused
     assert "defect" not in refused
     assert sorted(tmp_path.rglob("*")) == before
 
