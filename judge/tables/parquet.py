@@ -4,21 +4,114 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from judge.errors import InputError
 from judge.files import keep
 
 SLICE = 256
-"""Rows read at once: a page of a few kilobytes can unfold to a long text in every row."""
+"""Rows read at once, at most."""
+PIECE = 64 * 1024 * 1024
+"""Bytes of texts made at once; and of one row, at most: a page of a few kilobytes can unfold to gigabytes."""
+UNFOLDED, RATIO = 512 * 1024 * 1024, 200
+"""A column of a row group that unfolds to more bytes, so many times what it takes on disk, is not read at all: its
+pages may be as large as it."""
 
 
-def read_rows(file: Any, columns: list[str]) -> Iterator[dict[str, Any] | None]:
-    """The rows of an open `pyarrow.parquet.ParquetFile`; null in place of one that has no Python value."""
-    for batch in file.iter_batches(batch_size=SLICE, columns=columns):
-        piece = _readable(batch)
+def read_rows(path: Path, columns: list[str], name: str) -> Iterator[dict[str, Any] | None]:
+    """The rows of a Parquet file; null in place of one that has no Python value, or more bytes than `PIECE`.
+
+    Texts that stand in the file once and in many rows are unfolded a piece at a time.
+
+    Raises:
+        InputError: A column unfolds to more than memory should hold.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        places = [(at, file.schema.column(at)) for at in range(len(file.schema))]
+        texts = [leaf.path for _, leaf in places if leaf.physical_type == "BYTE_ARRAY" and _is_text(leaf)]
+        sizes = [_checked(file.metadata.row_group(group), name) for group in range(file.num_row_groups)]
+    with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
+        for group, (rows, size) in enumerate(sizes):
+            slice_size = max(1, min(SLICE, PIECE * rows // max(size, 1)))
+            for batch in file.iter_batches(batch_size=slice_size, row_groups=[group], columns=columns):
+                yield from _rows_of(batch)
+
+
+def _is_text(leaf: Any) -> bool:
+    return leaf.logical_type.type in ("STRING", "NONE", "JSON", "ENUM")
+
+
+def _checked(group: Any, name: str) -> tuple[int, int]:
+    """Rows and unfolded bytes of a row group."""
+    for at in range(group.num_columns):
+        column = group.column(at)
+        if column.total_uncompressed_size > max(UNFOLDED, RATIO * column.total_compressed_size):
+            raise InputError(
+                f"{name}, field {column.path_in_schema!r}: unfolds to {column.total_uncompressed_size:,} bytes",
+                "give it in parts, or without its longest texts",
+            )
+    return group.num_rows, group.total_byte_size
+
+
+def _rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
+    """The rows of a batch whose texts are still folded, unfolded in pieces of at most `PIECE` bytes."""
+    widest = sum(map(_widest, batch.columns))
+    step = max(1, min(batch.num_rows, PIECE // max(widest, 1)))
+    for start in range(0, batch.num_rows, step):
+        folded = batch.slice(start, step)
+        if step == 1 and sum(map(_widest, _compact(folded).columns)) > PIECE:
+            yield None
+            continue
+        piece = _readable(_unfolded(folded))
         try:
             yield from piece.to_pylist()
         except (ValueError, OverflowError):
             # Some value cannot be read: find its row, and keep the others.
             yield from (_row_of(piece.slice(at, 1)) for at in range(piece.num_rows))
+
+
+def _widest(column: Any) -> int:
+    """Bytes that no row of a column has more of."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        return pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return (pc.max(pc.list_value_length(column)).as_py() or 0) * max(_widest(column.values), 8)
+    if pa.types.is_struct(column.type):
+        return sum(_widest(column.field(at)) for at in range(column.type.num_fields))
+    return column.nbytes // max(len(column), 1)
+
+
+def _compact(batch: Any) -> Any:
+    """A batch whose dictionaries hold only what its rows use."""
+    import pyarrow as pa
+
+    unfolded = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns]
+    return batch
+
+
+def _unfolded(batch: Any) -> Any:
+    """A batch with plain texts in place of folded ones."""
+    import pyarrow as pa
+
+    fields = [pa.field(field.name, _plain(field.type)) for field in batch.schema]
+    return batch.cast(pa.schema(fields))
+
+
+def _plain(kind: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_plain(kind.value_type))
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _plain(field.type)) for field in kind])
+    return kind
 
 
 def write_table(table: Any, path: Path) -> None:

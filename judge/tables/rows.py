@@ -205,10 +205,11 @@ class Table:
         from judge.tables.parquet import read_rows
 
         file, number = self._parquet(), 0
-        for number, values in enumerate(read_rows(file, columns), 1):
+        for number, values in enumerate(read_rows(self.path, columns, self.name), 1):
             if values is None:
                 fix = "write a value that can be read, or null"
-                yield self.problem("not_text", "a value is beyond what its type can hold", fix, number, None)
+                what = "a value is beyond what its type can hold, or the row longer than 64 MiB"
+                yield self.problem("not_text", what, fix, number, None)
             else:
                 yield Row(number, None, values)
         self._prove(number, file.metadata.num_rows, "row")

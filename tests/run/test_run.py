@@ -384,7 +384,7 @@ def test_a_damaged_part_is_named_and_the_same_command_makes_it_again(main, tmp_p
     data = second.read_bytes()
     second.write_bytes(data[:-20] if harm == "cut short" else data[:4] + bytes(400) + data[404:])
     error = main("export", "run", "--to", "jsonl", "--out", "x.jsonl", code=2).err
-    assert f"labels/{second.name}: is damaged\n  fix: delete it and the parts after it" in error
+    assert f"labels/{second.name}: is damaged (it cannot be read)\n  fix: delete it and the parts after it" in error
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     error = main("diff", "run", "other", code=2).err
     assert f"labels/{second.name}: is damaged" in error
