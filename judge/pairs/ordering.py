@@ -23,8 +23,8 @@ def write_ordered(db: Any, scratch: Path, path: Path, *, catalogue: bool) -> Non
     """Write `pairs.parquet` in the order that the table `judged` of `db` has, whole or not at all.
 
     Args:
-        db: Has `judged`: `place` from 0 on, `row` of `given.parquet`, `product`, a row of `catalogue.parquet`, `size` in characters,
-            and the columns that are taken over: `query_id, candidate_id, grade, skip`.
+        db: Has `judged`: `place` from 0 on, `row` of `given.parquet`, `product`, a row of `catalogue.parquet`, `size`
+            in characters, and the columns that are taken over: `query_id, candidate_id, grade, skip`.
         scratch: Where those files lie; stretches are dealt out there too.
         path: The file.
         catalogue: Whether candidates' texts are those of products.

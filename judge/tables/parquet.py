@@ -1,5 +1,6 @@
 """Parquet: rows of anybody's file as Python values, whatever types it uses; and tables of ours, written whole."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 from judge.errors import InputError
 from judge.files import keep
 
-SLICE = 256
-"""Rows read at once, at most."""
+_LIST = re.compile(r"^[^.]+\.list\.(element|item)$")
+SLICE = 4096
+"""Rows read at once, at most: their texts still folded, that is each once for all rows that have it."""
 PIECE = 64 * 1024 * 1024
 """Bytes of texts made at once; and of one row, at most: a page of a few kilobytes can unfold to gigabytes."""
 UNFOLDED, RATIO = 512 * 1024 * 1024, 200
@@ -27,8 +29,7 @@ def read_rows(path: Path, columns: list[str], name: str) -> Iterator[dict[str, A
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        places = [(at, file.schema.column(at)) for at in range(len(file.schema))]
-        texts = [leaf.path for _, leaf in places if leaf.physical_type == "BYTE_ARRAY" and _is_text(leaf)]
+        texts = [leaf.path for leaf in map(file.schema.column, range(len(file.schema))) if _is_text(leaf)]
         sizes = [_checked(file.metadata.row_group(group), name) for group in range(file.num_row_groups)]
     with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
         for group, (rows, size) in enumerate(sizes):
@@ -37,8 +38,10 @@ def read_rows(path: Path, columns: list[str], name: str) -> Iterator[dict[str, A
                 yield from _rows_of(batch)
 
 
-def _is_text(leaf: Any) -> bool:
-    return leaf.logical_type.type in ("STRING", "NONE", "JSON", "ENUM")
+def _is_text(leaf: Any) -> Any:
+    """Whether a leaf of the schema is a column of texts, or of lists of them."""
+    kinds, flat = ("STRING", "NONE", "JSON", "ENUM"), leaf.max_repetition_level == 0 and leaf.path == leaf.name
+    return leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type in kinds and (flat or _LIST.search(leaf.path))
 
 
 def _checked(group: Any, name: str) -> tuple[int, int]:
@@ -59,7 +62,7 @@ def _rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
     step = max(1, min(batch.num_rows, PIECE // max(widest, 1)))
     for start in range(0, batch.num_rows, step):
         folded = batch.slice(start, step)
-        if step == 1 and sum(map(_widest, _compact(folded).columns)) > PIECE:
+        if widest > PIECE and sum(map(_bytes, folded.columns)) > PIECE:
             yield None
             continue
         piece = _readable(_unfolded(folded))
@@ -79,17 +82,19 @@ def _widest(column: Any) -> int:
         return pc.max(pc.binary_length(column.dictionary)).as_py() or 0
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return (pc.max(pc.list_value_length(column)).as_py() or 0) * max(_widest(column.values), 8)
-    if pa.types.is_struct(column.type):
-        return sum(_widest(column.field(at)) for at in range(column.type.num_fields))
     return column.nbytes // max(len(column), 1)
 
 
-def _compact(batch: Any) -> Any:
-    """A batch whose dictionaries hold only what its rows use."""
+def _bytes(column: Any) -> int:
+    """Bytes of a column's texts, unfolded."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    unfolded = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns]
-    return batch
+    if pa.types.is_dictionary(column.type):
+        return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return _bytes(column.flatten())
+    return int(column.nbytes)
 
 
 def _unfolded(batch: Any) -> Any:
@@ -109,8 +114,6 @@ def _plain(kind: Any) -> Any:
         return pa.large_list(_plain(kind.value_type))
     if pa.types.is_list(kind):
         return pa.list_(_plain(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _plain(field.type)) for field in kind])
     return kind
 
 
