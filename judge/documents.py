@@ -130,7 +130,7 @@ def read_json(raw: bytes | str) -> Any:
     """
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8-sig")
-        value = json.loads(text, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=unique)
         # Half a surrogate pair is JSON, and no text.
         if ("\\ud" in text or "\\uD" in text) and not encodable(json.dumps(value, ensure_ascii=False)):
             raise NotJSON("half a character (\\ud800 to \\udfff alone)")
@@ -175,7 +175,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for `object_pairs_hook`.
+
+    Raises:
+        NotJSON: A key occurs twice: whatever it meant, one of them would be lost.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()

@@ -19,7 +19,7 @@ def read_header(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
 
     size = f"{path.stat().st_size:,} bytes" if path.is_file() else "not there"
     what = f"it is cut off, or no safetensors file ({size})"
-    with reading(path, WEIGHTS, what), safe_open(path, framework="pt") as file:
+    with reading(path, WEIGHTS, what), safe_open(path, framework="np") as file:
         found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
         return {name: (tensor.get_dtype(), tuple(tensor.get_shape())) for name, tensor in found.items()}
 

@@ -193,6 +193,6 @@ def _is_cut_short(line: bytes) -> bool:
         rest = text[error.pos :]
         inside = error.msg.startswith("Unterminated string") or (error.msg.startswith("Invalid \\u") and len(rest) < 6)
         return text.startswith("{") and (inside or any(word.startswith(rest) for word in ("true", "false", "null")))
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no text, a number too long, nested too deep
         pass
     return False

@@ -101,8 +101,11 @@ def _unfolded(batch: Any) -> Any:
     """A batch with plain texts in place of folded ones."""
     import pyarrow as pa
 
-    fields = [pa.field(field.name, _plain(field.type)) for field in batch.schema]
-    return batch.cast(pa.schema(fields))
+    # A cast of a slice of lists casts what lies before and behind it, too.
+    own = pa.array(range(len(batch)))
+    columns = [column.take(own) if pa.types.is_nested(column.type) else column for column in batch.columns]
+    kinds = [_plain(column.type) for column in columns]
+    return pa.record_batch([c.cast(kind) for c, kind in zip(columns, kinds, strict=True)], names=batch.schema.names)
 
 
 def _plain(kind: Any) -> Any:

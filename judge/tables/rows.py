@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from judge.documents import NotJSON, unique
 from judge.errors import InputError
 from judge.records import Problem, counted
 from judge.tables.delimited import Cells, read_cells
@@ -177,9 +178,12 @@ class Table:
                     continue
                 number += 1
                 try:
-                    value = json.loads(raw.decode("utf-8"))
+                    value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
                 except UnicodeDecodeError:
                     yield self.problem("wrong_encoding", "is not UTF-8 text", fix, number, line)
+                    continue
+                except NotJSON as error:
+                    yield self.problem("invalid_json", f"invalid JSON ({error})", "give each key once", number, line)
                     continue
                 except (ValueError, RecursionError) as error:
                     at = f"wrong at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
