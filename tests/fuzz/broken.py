@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from judge.errors import LONGEST, JudgeError
 
 MANY = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "500")))
-FEW = settings(max_examples=max(25, int(os.environ.get("FUZZ_EXAMPLES", "500")) // 10))
+FEW = settings(max_examples=max(5, int(os.environ.get("FUZZ_EXAMPLES", "500")) // 20))
 """For readers that take many milliseconds."""
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)
 WEIRD = st.one_of(

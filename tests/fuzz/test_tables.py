@@ -77,12 +77,8 @@ def broken_file(rows, shape):
 
 def pairs_of(path):
     """What the reader of pairs makes of a file, without the joins."""
-    reader = Intake(
-        GUIDELINE,
-        Columns({}, ["query", "candidate_id", "query_id", "locale", *(field.name for field in GUIDELINE.fields)]),
-        None,
-        None,
-    )
+    fields = [field.name for field in GUIDELINE.fields]
+    reader = Intake(GUIDELINE, Columns({}, ["query", "candidate_id", "query_id", "locale", *fields]), None, None)
     return list(reader.pairs(Table(path), catalogue=False)), reader
 
 
