@@ -79,10 +79,10 @@ def _widest(column: Any) -> int:
     import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
-        return pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        return int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        return (pc.max(pc.list_value_length(column)).as_py() or 0) * max(_widest(column.values), 8)
-    return column.nbytes // max(len(column), 1)
+        return int(pc.max(pc.list_value_length(column)).as_py() or 0) * max(_widest(column.values), 8)
+    return int(column.nbytes) // max(len(column), 1)
 
 
 def _bytes(column: Any) -> int:
@@ -91,7 +91,7 @@ def _bytes(column: Any) -> int:
     import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
-        return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+        return int(pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0)
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return _bytes(column.flatten())
     return int(column.nbytes)
