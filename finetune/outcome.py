@@ -62,9 +62,6 @@ def store(network: Network, out: Path) -> None:
     full = {name: weight.dtype for name, weight in network.taught.items()}
     for name, weight in network.taught.items():
         weight.data = rounded[name]
-    # peft keeps the names as a set, whose order is another in every process.
-    peft = network.model.peft_config["default"]
-    peft.target_modules = sorted(peft.target_modules)
     # False, since peft would otherwise ask the Hub for the base, to see whether its vocabulary was extended.
     network.model.save_pretrained(str(out), safe_serialization=True, save_embedding_layers=False)
     for name, weight in network.taught.items():
