@@ -2,6 +2,7 @@
 # make test         set up, run all tests
 # make check        set up, lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in an environment of its own
+# make fuzz       100,000 broken files, over all readers
 # make bench        measure the engines beside what a user would otherwise do (13 minutes, an idle machine)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,7 +13,7 @@ SHOP := examples/shop
 RUN := runs/quickstart
 CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: test-vllm bench setup quickstart test fast check
+.PHONY: fuzz test-vllm bench setup quickstart test fast check
 
 setup: .venv/ready
 
@@ -52,6 +53,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Each property has 3,500 examples, the slow ones 175: 100,000 over all.
+fuzz: setup
+	FUZZ_EXAMPLES=3500 $(BIN)/python -m pytest $(CORES) tests/fuzz
 
 test-vllm:
 	tests/vllm-cpu/install

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from judge.documents import fault
 from judge.errors import InputError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -72,10 +73,7 @@ def load_settings(kind: type[Settings], package: str, file: str, path: Path | No
     try:
         return kind.model_validate(over(defaults, given or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InputError(f"{path}, {where}: {what}", f"{shipped} lists the keys and values") from None
+        raise InputError(f"{path}, {fault(error)}", f"{shipped} lists the keys and values") from None
 
 
 def over(below: Any, above: Any) -> Any:

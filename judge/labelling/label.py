@@ -143,11 +143,13 @@ def read_pairs(path: Path, start: int = 0, size: int = 4096) -> Iterator[list[It
             offset = start - begin if not groups else offset
             groups.append(index)
         begin += count
-    for batch in file.iter_batches(batch_size=size, row_groups=groups):
-        rest = batch.slice(offset)
-        offset = max(0, offset - batch.num_rows)
-        if rest.num_rows:
-            yield _items(rest)
+    # Group by group: a group has as many rows as memory holds of their texts, and a batch would go across them.
+    for group in groups:
+        for batch in file.iter_batches(batch_size=size, row_groups=[group]):
+            rest = batch.slice(offset)
+            offset = max(0, offset - batch.num_rows)
+            if rest.num_rows:
+                yield _items(rest)
 
 
 def _items(batch: Any) -> list[Item]:

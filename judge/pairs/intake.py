@@ -1,6 +1,7 @@
 """The user's rows of pairs and candidates as rows of ours, each checked on its own."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +14,8 @@ from judge.tables.rows import Row, Table
 from judge.words.guideline import Guideline
 
 BATCH = 20_000
-"""Rows written at once, fewer where they have more than `LETTERS` characters of candidates' texts."""
-LETTERS = 2**25
+"""Rows written at once, fewer where they have more than `LETTERS` characters: 64 MiB of the widest."""
+LETTERS = 2**24
 
 
 class Grader(Protocol):
@@ -60,7 +61,8 @@ class Intake:
         text = pa.string()
         names = [("query_id", text), ("query", text), ("candidate_id", text), ("locale", text), ("skip", text)]
         candidate = pa.struct([(name, text) for name in self.joins])
-        return pa.schema([("row", pa.int64()), ("line", pa.int64()), *names, ("candidate", candidate)])
+        texts = [("candidate", candidate), ("chars", pa.int64()), ("text", text)]
+        return pa.schema([("row", pa.int64()), ("line", pa.int64()), *names, *texts])
 
     def write(self, rows: Iterator[dict[str, Any]], path: Path) -> None:
         """Lay rows down as a Parquet file, a batch at a time."""
@@ -71,12 +73,22 @@ class Intake:
             batch: list[dict[str, Any]] = []
             letters = 0
             for row in rows:
-                batch.append(row)
-                letters += sum(len(text) for text in (row.get("candidate") or {}).values() if text)
+                batch.append(self._measured(row))
+                letters += row["chars"] + len(row.get("query") or "")
                 if len(batch) == BATCH or letters >= LETTERS:
                     writer.write_table(pa.Table.from_pylist(batch, schema=self.schema()))
                     batch, letters = [], 0
             writer.write_table(pa.Table.from_pylist(batch, schema=self.schema()))
+
+    def _measured(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with the length of its candidate's texts, and a digest that tells them from others: what the joins
+        need of them."""
+        texts = row.get("candidate") or {}
+        parts = [texts.get(name) or "" for name in self.joins]
+        row["chars"] = sum(map(len, parts))
+        # A separator keeps neighbouring fields apart: "a","bc" is another text than "ab","c".
+        row["text"] = blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+        return row
 
     def catalogue(self, table: Table | None) -> Iterator[dict[str, Any]]:
         """Candidates of a catalogue. A row that cannot be used is counted and left out."""

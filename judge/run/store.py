@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from judge.documents import Kind, load
 from judge.errors import RunError
 from judge.files import check_here, keep, now, write_whole
 from judge.fingerprint import Fingerprint
@@ -117,11 +116,7 @@ class Run:
     @property
     def manifest(self) -> Manifest:
         """The manifest on disk."""
-        try:
-            return Manifest.model_validate_json(self.manifest_path.read_bytes())
-        except ValidationError as error:
-            where = "".join(f", field {part!r}" for part in error.errors()[0]["loc"][:1])
-            raise RunError(f"{self.manifest_path}{where}: is damaged", "label into a new directory") from None
+        return load(self.manifest_path, Manifest, Kind("label into a new directory", RunError))
 
     def begin(self, manifest: Manifest) -> None:
         """Write the manifest. `pairs.parquet` must already lie in the directory."""

@@ -64,6 +64,9 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
     assert "too few" in told["training"]["without_calibration"]
     left = {path.name for path in (tmp_path / "ours").iterdir()}
     assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+    # In an order that is the same in every process: peft keeps the names as a set.
+    named = json.loads((tmp_path / "ours" / "adapter_config.json").read_text())["target_modules"]
+    assert named == sorted(named)
     main("label", rated_file, "--judge", "ours", "--out", "run")
     found = main("agree", rated_file, "--run", "run", "--json").json
     assert found["accuracy"]["value"] > 0.8

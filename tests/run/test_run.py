@@ -335,7 +335,7 @@ def test_a_run_of_somebody_else_runs_no_sql(main, tmp_path, run_of, guideline, v
     hostile(run.manifest_path, **{place: words_of[place]})
     before = sorted(tmp_path.rglob("*"))
     refused = main(*verb.split(), code=2).err
-    assert "run.json, field" in refused
+    assert "run.json: is damaged" in refused
     assert "defect" not in refused
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -384,7 +384,7 @@ def test_a_damaged_part_is_named_and_the_same_command_makes_it_again(main, tmp_p
     data = second.read_bytes()
     second.write_bytes(data[:-20] if harm == "cut short" else data[:4] + bytes(400) + data[404:])
     error = main("export", "run", "--to", "jsonl", "--out", "x.jsonl", code=2).err
-    assert f"labels/{second.name}: is damaged\n  fix: delete it and the parts after it" in error
+    assert f"labels/{second.name}: is damaged (it cannot be read)\n  fix: delete it and the parts after it" in error
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     error = main("diff", "run", "other", code=2).err
     assert f"labels/{second.name}: is damaged" in error
