@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from judge.errors import InputError
 from judge.pairs.identity import missing, read_texts
 from judge.records import Problem
 from judge.tables.columns import Columns
+from judge.tables.ids import whole_ids
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Table
 from judge.tables.values import as_text
@@ -125,21 +126,24 @@ def read_catalogue(
     first = sorted(problems.first, key=lambda problem: problem.row or 0)
     refuse(first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
     if not found:
-        raise InputError(
-            f"{table.name}: none of its {rows:,} rows has a text", f"map the columns with --map title=COLUMN ({', '.join(joins)})"
-        )
+        fix = f"map the columns with --map title=COLUMN (fields: {', '.join(joins)})"
+        raise InputError(f"{table.name}: none of its {rows:,} rows has a text", fix)
     if len(found) + aside.total() != rows:
         raise InputError(f"{table.name}: {rows:,} rows do not add up", "see that the file is whole, and try again")
-    return Catalogue(table.name, list(found.values()), rows, dict(sorted(aside.items())))
+    ids = whole_ids(list(found))
+    if len(set(ids)) < len(ids):
+        ids = list(found)
+    products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
+    return Catalogue(table.name, products, rows, dict(sorted(aside.items())))
 
 
 def _rows(
     table: Table, columns: Columns, names: Sequence[str], joins: Mapping[str, str]
-) -> Iterator[tuple[int | None, int | None, Product | Problem]]:
+) -> Iterator[tuple[int, int | None, Product | Problem]]:
     ours = columns.sources(names)
     for row in table.rows():
         if isinstance(row, Problem):
-            yield row.row, row.line, row
+            yield row.row or 0, row.line, row
             continue
         found = columns.find(tuple(row.values))
         texts = read_texts(table, row, found, names, joins)

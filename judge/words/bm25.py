@@ -52,10 +52,10 @@ class Bm25:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore]
-
         self._terms: dict[str, int] = {}
-        counts, terms, ends = [], [], [0]
+        counts: list[int] = []
+        terms: list[int] = []
+        ends = [0]
         for text in texts:
             seen: dict[int, int] = {}
             for token in tokens(text):
@@ -64,13 +64,19 @@ class Bm25:
             terms.extend(seen)
             counts.extend(seen.values())
             ends.append(len(terms))
-        shape = (len(texts), max(1, len(self._terms)))
+        self._weigh(counts, terms, ends)
+
+    def _weigh(self, counts: Sequence[int], terms: Sequence[int], ends: Sequence[int]) -> None:
+        from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore]
+
+        size = len(ends) - 1
+        shape = (size, max(1, len(self._terms)))
         weights = csr_array((np.array(counts, np.float32), np.array(terms, np.int32), np.array(ends)), shape=shape)
         lengths = np.asarray(weights.sum(axis=1), dtype=np.float32)
-        mean = float(lengths.mean()) if len(texts) else 1.0
+        mean = float(lengths.mean()) if size else 1.0
         per_row = np.repeat(K1 * (1 - B + B * lengths / max(mean, 1e-9)), np.diff(weights.indptr))
         self._frequency = np.bincount(weights.indices, minlength=shape[1])
-        idf = np.log1p((len(texts) - self._frequency + 0.5) / (self._frequency + 0.5)).astype(np.float32)
+        idf = np.log1p((size - self._frequency + 0.5) / (self._frequency + 0.5)).astype(np.float32)
         weights.data = idf[weights.indices] * weights.data * (K1 + 1) / (weights.data + per_row)
         self._by_term = weights.T.tocsr()
 
