@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from judge.pairs.origin import origin_sql
 from judge.records import Problem
 from judge.sql import identifier, in_memory, quoted
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
@@ -168,6 +169,7 @@ class Staging:
                 WHEN row <> pair_row THEN 'repeats row ' || pair_row {empty} END END AS skip FROM marked""")
         self._db.execute(f"""
             COPY (SELECT s.row, s.query_id, s.query, s.candidate_id, s.locale, s.candidate, s.grade, j.skip
+                         {self._mined()}
                   FROM ({self._source}) s JOIN judged j USING (row)
                   ORDER BY j.skip IS NOT NULL AND s.query_id IS NULL, j.query_row, j.chars, row)
             TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)""")
@@ -180,6 +182,11 @@ class Staging:
             SELECT count(*), count(skip), count(*) FILTER ({benign}), count(DISTINCT query_row) FILTER (skip IS NULL)
             FROM judged""")[0]
         return dict(zip(("rows", "skipped", "repeats", "queries"), counts, strict=True))
+
+    def _mined(self) -> str:
+        """The column of where pairs were mined, where some row says so."""
+        there = self._rows("SELECT count(mined) FROM given")[0][0]
+        return f", {origin_sql('s.mined')} AS mined" if there else ""
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         return list(self._db.execute(sql).fetchall())

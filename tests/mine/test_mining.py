@@ -1,4 +1,4 @@
-"""Mining: every candidate kept or counted under one reason, whatever the script; bad input is one error or one count."""
+"""Mining: every candidate kept or counted under one reason, whatever the script, bad input too."""
 
 import csv
 import json
