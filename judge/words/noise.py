@@ -13,49 +13,11 @@ from judge.words.normalise import same_words
 
 LONG = 4
 """Letters of a word that can be misspelt and still be read."""
-UNITS = frozenset(
-    [
-        "mm",
-        "cm",
-        "inch",
-        "inches",
-        "zoll",
-        "feet",
-        "litre",
-        "litres",
-        "liter",
-        "gram",
-        "grams",
-        "watt",
-        "watts",
-        "volt",
-        "volts",
-        "gallon",
-    ]
+_UNITS = "mm cm inch inches zoll feet litre litres liter gram grams watt watts volt volts gallon"
+_RESTRICTIONS = (
+    "without with not none free only ohne frei nicht kein keine sans avec sin libre senza без мужской женский"
 )
-RESTRICTIONS = frozenset(
-    [
-        "without",
-        "with",
-        "not",
-        "none",
-        "free",
-        "only",
-        "ohne",
-        "frei",
-        "nicht",
-        "kein",
-        "keine",
-        "sans",
-        "avec",
-        "sin",
-        "libre",
-        "senza",
-        "без",
-        "мужской",
-        "женский",
-    ]
-)
+UNITS, RESTRICTIONS = frozenset(_UNITS.split(" ")), frozenset(_RESTRICTIONS.split(" "))
 """Words in which one letter more or less could turn the meaning round."""
 
 _ROWS = {

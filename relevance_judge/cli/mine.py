@@ -69,13 +69,17 @@ class MiningOutput:
 
     out: Annotated[Path | None, file("--out", "FILE", "The .parquet file to write.")]
     worth: Annotated[Path | None, file("--worth", "RATINGS", "Show from people's grades what RUN's zeros are worth.")]
-    skip_bad_rows: Annotated[bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and go on.")]
+    skip_bad_rows: Annotated[
+        bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and go on.")
+    ]
     overwrite: Annotated[bool, flag("--overwrite", "Replace what is already there.")]
     json: Annotated[bool, flag("--json", "Print JSON for machines.")]
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", type=FILE, nargs=-1, required=True, help="Runs whose pairs are known already.")
+@click.argument(
+    "runs", metavar="RUN...", type=FILE, nargs=-1, required=True, help="Runs whose pairs are known already."
+)
 @click.option("--catalogue", metavar="FILE", type=FILE, help="Candidates with `candidate_id` and their texts.")
 @takes(MiningParams)
 @takes(GradeParams)
