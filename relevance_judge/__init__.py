@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
     from relevance_judge.labelling import import_ratings, label
+    from relevance_judge.mining import Mined, mine
     from relevance_judge.publishing import PushOptions, push
     from relevance_judge.reading import RatingOptions
     from relevance_judge.runs import Run
@@ -42,6 +43,7 @@ __all__ = [
     "InputError",
     "Judge",
     "JudgeError",
+    "Mined",
     "ModelError",
     "Published",
     "PushOptions",
@@ -56,6 +58,7 @@ __all__ = [
     "finetune",
     "import_ratings",
     "label",
+    "mine",
     "push",
 ]
 
@@ -68,6 +71,7 @@ _HOMES = {
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
     "relevance_judge.labelling": ("import_ratings", "label"),
+    "relevance_judge.mining": ("Mined", "mine"),
     "relevance_judge.publishing": ("PushOptions", "push"),
     "relevance_judge.reading": ("RatingOptions",),
     "relevance_judge.runs": ("Run",),

@@ -25,7 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-pytest_plugins = ["browser_fixtures", "hub_fixtures"]
+pytest_plugins = ["browser_fixtures", "hub_fixtures", "mining_fixtures"]
 
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from judge.pairs.identity import Identity, identify, missing, read_texts
+from judge.pairs.origin import ORIGIN, origin
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
 from judge.tables.problems import Problems
@@ -53,6 +54,13 @@ class Intake:
         """Rows of pairs so far, whatever was wrong with them."""
         self.text_columns: set[str] = set()
         """The candidate's fields that some row had a column for."""
+        self.mined = False
+        """Whether some row says where it was mined."""
+
+    @property
+    def unused(self) -> list[str]:
+        """Columns of the files that nothing reads."""
+        return [name for name in self.columns.unused if not (self.mined and name in ORIGIN)]
 
     def schema(self) -> Any:
         """The Arrow schema of both kinds of rows."""
@@ -62,7 +70,8 @@ class Intake:
         names = [("query_id", text), ("query", text), ("candidate_id", text), ("locale", text), ("skip", text)]
         candidate = pa.struct([(name, text) for name in self.joins])
         texts = [("candidate", candidate), ("chars", pa.int64()), ("text", text)]
-        return pa.schema([("row", pa.int64()), ("line", pa.int64()), *names, *texts])
+        mined = pa.struct([(name, text) for name in ORIGIN])
+        return pa.schema([("row", pa.int64()), ("line", pa.int64()), *names, *texts, ("mined", mined)])
 
     def write(self, rows: Iterator[dict[str, Any]], path: Path) -> None:
         """Lay rows down as a Parquet file, a batch at a time."""
@@ -112,7 +121,7 @@ class Intake:
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
         names = ["query", "candidate_id", "query_id", "locale", *([] if catalogue else self.joins)]
-        wanted = self.columns.sources(names) | (self.grader.columns() if self.grader else set())
+        wanted = self.columns.sources(names) | (self.grader.columns() if self.grader else set()) | {*ORIGIN}
         for row in islice(table.rows(wanted), self.limit):
             self.read += 1
             if isinstance(row, Problem):
@@ -125,6 +134,8 @@ class Intake:
             pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts)
             if isinstance(texts, dict):
                 out |= {name: texts[name] for name in names[:4]}
+                out["mined"] = origin(row.values)
+                self.mined = self.mined or out["mined"] is not None
                 out["candidate"] = None if catalogue else {name: texts[name] for name in self.joins}
                 # A row that lacks its candidate is shown with its query.
                 out["query_id"] = (

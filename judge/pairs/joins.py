@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from judge.pairs.ordering import write_ordered
+from judge.pairs.origin import origin_sql
 from judge.records import Problem
 from judge.sql import in_memory, quoted
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
@@ -165,14 +166,16 @@ class Staging:
             "conflicting_pair": "same pair as an earlier row, with another text",
         }
         wrong = " ".join(f"WHEN '{kind}' THEN '{kind}: {reason}'" for kind, reason in reasons.items())
+        mined, origins = self._mined()
         self._db.execute(f"""
             CREATE TABLE judged AS SELECT row, query_row, kind, skip,
                    query_id, candidate_id, grade, product, chars + query_chars AS size,
-                   row_number() OVER (ORDER BY nameless, query_row, chars, row) - 1 AS place
+                   row_number() OVER (ORDER BY nameless, query_row, chars, row) - 1 AS place {mined}
             FROM (SELECT * EXCLUDE (skip), {self._KIND} AS kind,
                   skip IS NOT NULL AND query_id IS NULL AS nameless,
                   CASE {self._KIND} {wrong} ELSE CASE WHEN skip IS NOT NULL THEN skip
-                      WHEN row <> pair_row THEN 'repeats row ' || pair_row {empty} END END AS skip FROM marked)
+                      WHEN row <> pair_row THEN 'repeats row ' || pair_row {empty} END END AS skip
+                  FROM marked) {origins}
             ORDER BY place""")
         write_ordered(self._db, self._scratch, path, catalogue=self._joined)
         benign = "kind IS NULL AND skip NOT LIKE '%: %'"
@@ -181,6 +184,12 @@ class Staging:
             SELECT count(*), count(skip), count(*) FILTER ({benign}), count(DISTINCT query_row) FILTER (skip IS NULL)
             FROM judged""")[0]
         return dict(zip(("rows", "skipped", "repeats", "queries"), counts, strict=True))
+
+    def _mined(self) -> tuple[str, str]:
+        """The column of where pairs were mined, and what to join for it, where some row says so."""
+        if not self._rows("SELECT count(mined) FROM given")[0][0]:
+            return "", ""
+        return f", {origin_sql()} AS mined", "JOIN (SELECT row, mined FROM given) USING (row)"
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         return list(self._db.execute(sql).fetchall())

@@ -24,7 +24,8 @@ def write_ordered(db: Any, scratch: Path, path: Path, *, catalogue: bool) -> Non
 
     Args:
         db: Has `judged`: `place` from 0 on, `row` of `given.parquet`, `product`, a row of `catalogue.parquet`, `size`
-            in characters, and the columns that are taken over: `query_id, candidate_id, grade, skip`.
+            in characters, and the columns that are taken over: `query_id, candidate_id, grade, skip`, and `mined`
+            where there are mined pairs.
         scratch: Where those files lie; stretches are dealt out there too.
         path: The file.
         catalogue: Whether candidates' texts are those of products.
@@ -45,6 +46,8 @@ def write_ordered(db: Any, scratch: Path, path: Path, *, catalogue: bool) -> Non
     text = pa.string()
     names = [("query_id", text), ("query", text), ("candidate_id", text), ("locale", text)]
     rest = [("candidate", kinds.field("candidate").type), ("grade", pa.int32()), ("skip", text)]
+    judged = db.sql("FROM judged LIMIT 0").to_arrow_table().schema
+    rest += [("mined", judged.field("mined").type)] if "mined" in judged.names else []
     schema = pa.schema([("row", pa.int64()), *names, *rest])
     partial = path.with_suffix(".partial")
     with pq.ParquetWriter(partial, schema, compression="zstd") as writer:

@@ -155,7 +155,7 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
         path=path,
         kinds=reader.problems.kinds,
         problems=order,
-        unused=reader.columns.unused,
+        unused=reader.unused,
         missing=[name for name in reader.joins if name not in reader.text_columns],
         passed_over=reader.columns.passed_over,
         **counts,

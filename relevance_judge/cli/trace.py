@@ -88,6 +88,9 @@ def _show(found: "Trace") -> None:
     rows += [("grade it brought", str(found.given_grade))] if found.given_grade is not None else []
     _heading("input", first=True)
     _pairs(rows)
+    if found.mined:
+        _heading("mined")
+        _pairs([(name, _text(value)) for name, value in found.mined.items() if value is not None])
     _heading("label")
     _pairs(_label(found))
     if found.probabilities is not None:

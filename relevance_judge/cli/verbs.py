@@ -33,6 +33,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "adjudicate": "Ask another judge for its opinion on flagged labels.",
     },
     "ship": {
+        "mine": "Find the pairs that are worth judging next.",
         "export": "Write a run's labels as training sets, qrels or review sheets.",
         "push": "Publish a run's labels as a dataset on the Hugging Face Hub.",
     },

@@ -33,6 +33,9 @@ def _make(window: Window, work: Work) -> Made:
         "decision_reason": pa.array([d.reason if d else None for d in found], pa.string()),
         "fingerprint": table.column("fingerprint"),
     }
+    if "mined" in table.column_names:
+        mined = table.column("mined").combine_chunks()
+        columns |= {name: pc.struct_field(mined, name) for name in ("source", "relation", "changed", "found_by")}
     return pa.table(columns), window.split
 
 
