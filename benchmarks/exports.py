@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.pipeline import CANDIDATES, PRODUCTS, WORDS
-from judge.export import FORMATS
+from judge.export.formats import formats
 from judge.files import now
 from judge.fingerprint import Fingerprint
 from judge.run.labels import label_schema
@@ -129,7 +129,7 @@ def measure(run: Path, out: Path, form: str, *options: str) -> dict[str, Any]:
 def main() -> None:
     """Make the run, measure, print."""
     arguments = sys.argv[1:]
-    formats = arguments[arguments.index("--formats") + 1].split(",") if "--formats" in arguments else [*FORMATS]
+    names = arguments[arguments.index("--formats") + 1].split(",") if "--formats" in arguments else [*formats()]
     labels = int(arguments[0]) if arguments and arguments[0].isdigit() else 1_000_000
     with tempfile.TemporaryDirectory() as scratch:
         keep = Path(arguments[arguments.index("--keep") + 1]) if "--keep" in arguments else Path(scratch)
@@ -139,9 +139,9 @@ def main() -> None:
             make_run(run, labels)
         head = "| format | seconds | CPU s | rows/s | rows/CPU s | peak MiB | records | MB |"
         print(f"{head}\n|{'---|' * 8}", flush=True)
-        wanted = [(form,) for form in formats if form != "splits"]
+        wanted = [(form,) for form in names if form != "splits"]
         # Near-duplicates are found once more; products are shared, since here every one is in hundreds of queries.
-        if "splits" in formats or "--formats" not in arguments:
+        if "splits" in names or "--formats" not in arguments:
             wanted.append(("triplets", "--splits", SPLITS, "--products", "shared"))
         for form, *options in wanted:
             found = measure(run, keep / "out", form, *options)

@@ -179,15 +179,13 @@ def _some(items: list[Item], limit: int | None) -> list[Item]:
 
 def figures(reference: Sequence[int], given: Sequence[int], queries: Sequence[str]) -> dict[str, str]:
     """The measures as text, each with its interval."""
-    from judge.statistics import measures
+    from judge.statistics.agreement import agreement_measures
     from judge.statistics.intervals import by_query, confusion_by_query
 
     matrices = confusion_by_query(queries, reference, given, VALUES)
     found = {}
     for name in MEASURES:
-        measure = getattr(measures, name)
-        scaled = (lambda c, m=measure: m(c, VALUES)) if name == "weighted_kappa" else measure
-        estimate = by_query(matrices, scaled)
+        estimate = by_query(matrices, agreement_measures()[name].of_confusion(VALUES)[name])
         value = "–" if estimate.value is None else f"{estimate.value:.3f}"
         found[name] = value + (f" ({estimate.low:.2f} to {estimate.high:.2f})" if estimate.interval else "")
     return found

@@ -11,6 +11,7 @@ from dataclasses import replace
 from judge.ratings.rated import Rated
 from judge.records import Pair
 from judge.words.guideline import Guideline
+from judge.words.noise import one_inner_letter
 
 ORDERS = (
     "Grade: {grade}",
@@ -59,26 +60,11 @@ def query_noise(rated: Sequence[Rated], share: float, seed: int) -> list[Rated]:
     ]
 
 
-def _misspelt(query: str, draw: random.Random) -> str:
-    """One letter of one longer word left out, doubled, or swapped with the next; the first letter stays."""
-    found = query.split()
-    long = [at for at, word in enumerate(found) if len(word) >= LONG and word.isalpha()]
-    if long:
-        at = draw.choice(long)
-        word = found[at]
-        cut = draw.randint(1, len(word) - 2)
-        left, here, then, right = word[:cut], word[cut], word[cut + 1], word[cut + 2 :]
-        found[at] = left + draw.choice((then, here + here + then, then + here)) + right
-    return " ".join(found)
-
-
-LONG = 4
-"""Letters of a word that can be misspelt and still be read."""
 HANDS: tuple[Callable[[str, random.Random], str], ...] = (
     lambda query, _: query.upper(),
     lambda query, _: query.title(),
-    _misspelt,
-    _misspelt,
+    one_inner_letter,
+    one_inner_letter,
 )
 """How a query is written otherwise."""
 

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from judge.documents import Kind, parse, reading
+from judge.errors import RunError
 from judge.files import keep
 from judge.records import Record
+
+CHECKPOINT = Kind("delete it: the same command then begins the training anew", RunError)
 
 
 class Look(Record):
@@ -52,13 +56,17 @@ def save(path: Path, progress: Progress, tensors: Mapping[str, Mapping[str, Any]
 
 
 def load(path: Path) -> tuple[Progress, dict[str, dict[str, Any]]]:
-    """What `save` wrote."""
+    """What `save` wrote.
+
+    Raises:
+        RunError: The file is cut off or damaged.
+    """
     from safetensors import safe_open
 
     groups: dict[str, dict[str, Any]] = {}
-    with safe_open(path, framework="pt") as stream:
+    with reading(path, CHECKPOINT), safe_open(path, framework="pt") as stream:
         for key in stream.keys():  # noqa: SIM118 it is no mapping
             group, _, name = key.partition("/")
             groups.setdefault(group, {})[name] = stream.get_tensor(key)
-        progress = Progress.model_validate_json(stream.metadata()["progress"])
-    return progress, groups
+        said = (stream.metadata() or {}).get("progress", "")
+    return parse(said, Progress, CHECKPOINT, path), groups

@@ -66,7 +66,7 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     chances = np.array([each for each in beside if each], dtype=np.float64)
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
-        shares=targets([item.votes for item in there], manifest.values, "distribution"),
+        shares=targets([item.votes for item in there], manifest.values, "distribution", [item.means for item in there]),
         queries=query_groups([item.pair.query for item in there]),
         missing=len(rated) - len(there),
     )

@@ -5,7 +5,6 @@ the directory holds `training.json` (what is taught: the resume key), `checkpoin
 end the peft files, and last of all `judge.json`.
 """
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from finetune.outcome import Prepared, describe, store
 from finetune.targets import targets
 from finetune.training_set import build_lessons, deal
 from judge import __version__
+from judge.documents import Kind, load
 from judge.engines.memory import enough_memory
 from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import check_here, dump_json, write_whole
@@ -68,7 +68,8 @@ def prepare(lesson: TrainingJob) -> Prepared:
     with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
         read = read_rated(lesson.ratings, guideline, Path(scratch))
     rated = read.rated
-    shares = targets([item.votes for item in rated], guideline.values, lesson.config.targets)
+    votes, means = [item.votes for item in rated], [item.means for item in rated]
+    shares = targets(votes, guideline.values, lesson.config.targets, means)
     # Before the base: one of the Hub is fetched whole, and not for ratings that cannot teach it.
     _, part = deal(rated, shares, guideline, lesson.config)
     base = find_model(lesson.base)
@@ -155,15 +156,12 @@ def _done(out: Path) -> AdapterManifest | None:
 
 
 def _begun(key: Path, prepared: Prepared) -> Fingerprint:
-    try:
-        parts = json.loads(key.read_text(encoding="utf-8"))
-        # The free keys were part of it once, and the split was not: judges that were taught then stay what they are.
-        parts = {name: part for name, part in parts.items() if name not in FREE}
-        if (key.parent / FILE).is_file():
-            parts.setdefault("held_out_digest", prepared.key.parts["held_out_digest"])
-        return Fingerprint(parts=parts)
-    except (ValueError, AttributeError):
-        raise RunError(f"{key}: is not ours", "choose a new directory with --out") from None
+    parts = load(key, dict[str, str | None], Kind("choose a new directory with --out", RunError))
+    # The free keys were part of it once, and the split was not: judges that were taught then stay what they are.
+    parts = {name: part for name, part in parts.items() if name not in FREE}
+    if (key.parent / FILE).is_file():
+        parts.setdefault("held_out_digest", prepared.key.parts["held_out_digest"])
+    return Fingerprint(parts=parts)
 
 
 def _partial(out: Path) -> list[Path]:
@@ -172,7 +170,13 @@ def _partial(out: Path) -> list[Path]:
 
 
 def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
-    data = digest([[i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes)] for i in rated])
+    # Means stand in the key where there are any: the keys of trainings without stay what they were.
+    data = digest(
+        [
+            [i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes), *([dict(i.means)] if i.means else [])]
+            for i in rated
+        ]
+    )
     return Fingerprint(
         parts={
             "base": base.name,

@@ -60,6 +60,8 @@ class Network:
             self.model: Any = get_peft_model(model, peft).to(self.device)
         # The directory is this machine's: what users need is in judge.json.
         self.model.peft_config["default"].base_model_name_or_path = base.name
+        # peft keeps the names as a set, whose order is another in every process.
+        self.model.peft_config["default"].target_modules = sorted(config.modules)
 
     @property
     def taught(self) -> dict[str, Any]:

@@ -22,6 +22,16 @@ def safe(text: str) -> str:
     return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
 
 
+LONGEST = 4_000
+"""Characters of a message; what a user's file holds can be any length."""
+
+
+def _printable(text: str) -> str:
+    """A message that any terminal and log can take: of bounded length, each half of a character written out."""
+    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def install(extra: str) -> str:
     """The command that installs an extra, from the clone: no package index holds the project."""
     return f"in the project's folder: pip install -c constraints.txt -e '.[{extra}]'"
@@ -38,9 +48,8 @@ class JudgeError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = _printable(message), _printable(hint)
+        super().__init__(self.message)
 
 
 class InputError(JudgeError):

@@ -70,31 +70,6 @@ class Label(Record):
         return self
 
 
-class FlagType(StrEnum):
-    """What contradicts a label; `meaning` says it in words."""
-
-    meaning: str
-
-    PURCHASED_BUT_LOW = "purchased_but_low", "put into carts or bought more than its grade explains"
-    ENGAGED_BUT_IRRELEVANT = (
-        "engaged_but_irrelevant",
-        "labelled with the lowest grade, yet clicked as better results are",
-    )
-    IGNORED_BUT_RELEVANT = "ignored_but_relevant", "seen often in searches with clicks, and passed over"
-    JUDGE_AGAINST_PEOPLE = (
-        "judge_against_people",
-        "people gave another grade, and engagement does not side with the label",
-    )
-    LIKELY_LABEL_ERROR = "likely_label_error", "engagement alone, without the label, puts it in another grade"
-
-    def __new__(cls, name: str, meaning: str) -> "FlagType":
-        """A type whose value is its name."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.meaning = meaning
-        return member
-
-
 class Flag(Record):
     """A label that the evidence contradicts in one way, with the evidence. What an audit cannot tell is null."""
 
@@ -127,7 +102,8 @@ class Flag(Record):
     live_examined: float | None = None
     """Examined impressions in searches where something was clicked."""
     people_grade: int | None = None
-    type: FlagType
+    type: str
+    """One of `judge.run.flag_types`."""
     strength: float
     """Log10 odds that the label is wrong in the direction of the flag."""
     q_value: float
@@ -184,6 +160,8 @@ class Rating:
     """The guideline's clause that they invoked."""
     time: float | None = None
     """When it was given, in seconds since 1970."""
+    mean: float | None = None
+    """What was given, on the guideline's scale, where it is a mean such as 2.33 and `grade` follows from cut points."""
 
 
 @dataclass(frozen=True, slots=True)

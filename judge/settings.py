@@ -1,6 +1,8 @@
 """YAML as people write it by hand: guidelines, settings, a card's metadata."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from judge.documents import fault
 from judge.errors import InputError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -30,6 +33,12 @@ def read_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: It is no YAML, has an anchor or alias, or a value that cannot be.
     """
+    return deepcopy(_parsed(text))  # a caller may change what it gets
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Any:
+    """The same, parsed once: a guideline takes longer to parse than to use."""
     try:
         return _Loader(text).get_single_data()
     except RecursionError:
@@ -64,10 +73,7 @@ def load_settings(kind: type[Settings], package: str, file: str, path: Path | No
     try:
         return kind.model_validate(over(defaults, given or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InputError(f"{path}, {where}: {what}", f"{shipped} lists the keys and values") from None
+        raise InputError(f"{path}, {fault(error)}", f"{shipped} lists the keys and values") from None
 
 
 def over(below: Any, above: Any) -> Any:

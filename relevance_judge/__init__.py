@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judge.errors import EngineError, HubError, InputError, JudgeError, ModelError, RunError
+    from judge.export.hub import Published
     from judge.records import Flag
     from relevance_judge.agreement import Agreement, agree
     from relevance_judge.auditing import Audit, audit
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
     from relevance_judge.labelling import ensemble, import_ratings, label
+    from relevance_judge.mining import Mined, mine
+    from relevance_judge.publishing import PushOptions, push
     from relevance_judge.reading import RatingOptions
     from relevance_judge.runs import Run
     from relevance_judge.scores import Scores
@@ -40,7 +43,10 @@ __all__ = [
     "InputError",
     "Judge",
     "JudgeError",
+    "Mined",
     "ModelError",
+    "Published",
+    "PushOptions",
     "RatingOptions",
     "Run",
     "RunError",
@@ -53,16 +59,21 @@ __all__ = [
     "finetune",
     "import_ratings",
     "label",
+    "mine",
+    "push",
 ]
 
 _HOMES = {
     "judge.errors": ("EngineError", "HubError", "InputError", "JudgeError", "ModelError", "RunError"),
+    "judge.export.hub": ("Published",),
     "judge.records": ("Flag",),
     "relevance_judge.agreement": ("Agreement", "agree"),
     "relevance_judge.auditing": ("Audit", "audit"),
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
     "relevance_judge.labelling": ("ensemble", "import_ratings", "label"),
+    "relevance_judge.mining": ("Mined", "mine"),
+    "relevance_judge.publishing": ("PushOptions", "push"),
     "relevance_judge.reading": ("RatingOptions",),
     "relevance_judge.runs": ("Run",),
     "relevance_judge.scores": ("Scores",),

@@ -11,14 +11,12 @@ from audit.agreement.page import render
 from judge.errors import InputError
 from judge.files import new_file
 from judge.ratings.candidates import read_texts
+from judge.statistics.agreement import shown_in
 from judge.statistics.intervals import Estimate
 from judge.words.guideline import DEFAULT, load_guideline
 from relevance_judge import shown
 from relevance_judge.inputs import AnyRun, Rows, as_file, as_optional_file, as_run
 from relevance_judge.reading import RatingOptions, Reading
-
-HEADLINES = ("accuracy", "majority_baseline", "within_1", "weighted_kappa", "alpha_ordinal", "gwet_ac2", "macro_f1")
-"""The measures that a notebook shows first, as the first lines of `judge agree`."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Agreement(Mapping[str, Estimate]):
 
     @property
     def _first(self) -> list[str]:
-        return [name for name in HEADLINES if name in self]
+        return [name for name in shown_in("card") if name in self]
 
     def _repr_html_(self) -> str:
         rows = []

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
 from judge.errors import InputError, install
-from judge.export import check_used
-from judge.export import export as write
-from judge.export.formats import suffix_of
+from judge.export.formats import formats
 from judge.export.ledger import Exported as Line
-from judge.export.selection import TRAIN, Negatives, make_selection
+from judge.export.selection import TRAIN, Negatives, Selection, make_selection
+from judge.export.writing import check_used
+from judge.export.writing import export as write
 from judge.fingerprint import digest
 from judge.run.store import Run
 from relevance_judge import shown
@@ -113,8 +113,7 @@ def export(
 
     Args:
         run: The run, or its directory.
-        format: `judgments`, `pairs`, `triplets`, `n-tuples`, `listwise`, `trec`, `beir`, `quepid`, `opensearch`,
-            `label-studio` or `argilla`; `jsonl`, `csv` and `parquet` hold every input row.
+        format: One of those of `judge export --to`, which docs/export.md lists; some hold every input row.
         out: The file to write; with splits, and for `beir`, the folder. Unless given, a place in `RUN/exports/`, whose
             name says format and selection: the same export again takes its place.
         options: See `SelectionOptions`.
@@ -123,12 +122,8 @@ def export(
         InputError: There is no such format, an option is none that can be, or nothing is left to write.
         RunError: The run is unfinished.
     """
-    given: dict[str, Any] = dict(options)
-    overwrite = bool(given.pop("overwrite", False))
-    given["negatives"] = {**Negatives().model_dump(), **given.pop("negatives", {})}
-    given["flagged"] = "leave_out" if given.pop("without_flagged", False) else "keep"
-    given["pairs"] = "labelled" if given.pop("labelled", False) else "scored"
-    selection, opened = make_selection(**given), as_run(run)
+    overwrite = options.get("overwrite", False)
+    selection, opened = as_selection({k: v for k, v in options.items() if k != "overwrite"}), as_run(run)
     check_used(format, selection)
     if out is None:
         place = _place(opened, format, selection.model_dump(mode="json"), folder=bool(selection.splits))
@@ -136,11 +131,22 @@ def export(
     return Exported(Path(out), write(opened, format, Path(out), selection, overwrite=overwrite))
 
 
+def as_selection(options: Mapping[str, Any]) -> Selection:
+    """The selection that a caller's `SelectionOptions` come to.
+
+    Raises:
+        InputError: An option is none that can be.
+    """
+    given = dict(options)
+    given["negatives"] = {**Negatives().model_dump(), **given.pop("negatives", {})}
+    given["flagged"] = "leave_out" if given.pop("without_flagged", False) else "keep"
+    given["pairs"] = "labelled" if given.pop("labelled", False) else "scored"
+    return make_selection(**given)
+
+
 def _place(run: Run, form: str, selection: Mapping[str, Any], *, folder: bool) -> Path:
     """Where an export goes that was given no place."""
     name = f"{form}-{digest(dict(selection))[:8]}"
-    try:
-        suffix = "" if folder else suffix_of(form)
-    except KeyError:
-        suffix = ""  # of a format that does not exist: the export says so
+    known = formats().get(form)  # of a format that does not exist the export says so
+    suffix = known.file_suffix if known and not folder else ""
     return run.path / "exports" / f"{name}{suffix}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from judge import engines
+from judge.engines.kinds import find_engine
 from judge.errors import InputError
 from judge.labelling.complete import score
 from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
@@ -102,7 +103,7 @@ class Judge:
         who = named or default_judge(self.engine)
         guideline = None if self.guideline is None else str(self.guideline)
         asked = who, guideline, self.force_guideline, _path(self.calibration), self.max_noise
-        policy, judge_config = resolve_judge(JudgeRequest(*asked, chat=self.engine == "chat"))
+        policy, judge_config = resolve_judge(JudgeRequest(*asked, chat=find_engine(self.engine).in_words))
         config, adapter = _path(self.engine_config), _path(self.adapter)
         return (
             who,

@@ -21,8 +21,10 @@ class RatingOptions(TypedDict, total=False):
     """Our names to the table's columns."""
     rating: str
     """The column that holds the grade, where it is not `grade`."""
-    grades: Mapping[str, int]
-    """What the table's grades mean, such as `{"E": 2, "S": 1, "C": 1, "I": 0}`; the guideline's values unless given."""
+    grades: Mapping[str, int | None]
+    """What the table's grades mean, such as `{"E": 2, "S": 1, "C": 1, "I": 0}`; the guideline's values unless given.
+    `{"unrateable": None}` is no answer; means have ranges, such as `{"1..1.67": 0, "1.67..2.33": 1, "2.33..3": 2}`, of
+    which each holds its upper end, and the first its lower one too."""
     raters: Sequence[str]
     """The raters' columns of a wide table; or, of one with a column `rater`, the raters to take."""
     gold: str
@@ -37,7 +39,7 @@ class Reading:
 
     map: ColumnMap = field(default_factory=dict)
     rating: str | None = None
-    grades: Mapping[str, int] | None = None
+    grades: Mapping[str, int | None] | None = None
     raters: Sequence[str] = ()
     gold: str | None = None
     skip_bad_rows: bool = False
@@ -71,7 +73,7 @@ class Reading:
             if getattr(self, name):
                 raise InputError(f"{name}={getattr(self, name)!r}: is not used here", fix)
 
-    def known(self, guideline: "Guideline") -> Mapping[str, int]:
+    def known(self, guideline: "Guideline") -> Mapping[str, int | None]:
         """What the table writes to the guideline's grades.
 
         Raises:

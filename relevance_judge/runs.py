@@ -11,8 +11,10 @@ from relevance_judge import shown
 from relevance_judge.exports import Exported, SelectionOptions, export
 
 if TYPE_CHECKING:
+    from judge.export.hub import Published
     from judge.run.summary import Summary
     from judge.words.guideline import Guideline
+    from relevance_judge.publishing import PushOptions
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ class Run:
     ) -> Exported:
         """Write the labels in one format; see `relevance_judge.export`."""
         return export(self.path, format, out, **options)
+
+    def push(self, repo: str, **options: "Unpack[PushOptions]") -> "Published":
+        """Publish the labels as a dataset of the Hugging Face Hub; see `relevance_judge.push`."""
+        from relevance_judge.publishing import push
+
+        return push(self.path, repo, **options)
 
     def _repr_html_(self) -> str:
         found = self.summary

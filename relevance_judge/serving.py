@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from judge.engines import Serving
+    from judge.engines.kinds import EngineKind
     from judge.engines.options import EngineOptions
 
 
@@ -15,18 +16,15 @@ def default_judge(engine: str) -> str:
     Raises:
         InputError: Only the user knows what an endpoint serves.
     """
+    from judge.engines.kinds import find_engine
     from judge.errors import InputError
     from judge.models.embedded import EMBEDDED
     from judge.models.shipped import SHIPPED, shipped_directory
 
-    if engine == "chat":
-        raise InputError("--engine chat needs --judge: the model's name at the endpoint", "add --judge MODEL")
-    if engine == "server":
-        raise InputError(
-            "--engine server needs --judge: prompts go as token ids, which are other words to another model",
-            "name the model that the endpoint serves: --judge MODEL",
-        )
-    return SHIPPED if engine in ("transformers", "vllm") and shipped_directory(SHIPPED) else EMBEDDED
+    kind = find_engine(engine)
+    if kind.unnamed is not None:
+        raise InputError(*kind.unnamed)
+    return SHIPPED if kind.adapter and shipped_directory(SHIPPED) else EMBEDDED
 
 
 def read_serving(
@@ -44,17 +42,18 @@ def read_serving(
     but it is part of who judges all the same. `judge` is who was named: the fake refuses one, unless it was taught how
     to be asked. `chat` are keys of that section of the options that were given on the command line.
     """
-    from judge.engines import Serving, check_engine
+    from judge.engines import Serving
+    from judge.engines.kinds import check_engine, option_sections
     from judge.engines.options import load_options
     from judge.errors import InputError
 
-    check_engine(engine, url)
-    if adapter is not None and engine in ("server", "chat", "fake"):
+    kind = check_engine(engine, url)
+    if adapter is not None and not kind.adapter:
         raise InputError(
             f"--engine {engine} applies no --adapter",
             "have the endpoint serve the adapter, and name it as server.model in --engine-config",
         )
-    if engine == "fake" and judge is not None and taught is None:
+    if kind.modelless and judge is not None and taught is None:
         raise InputError(
             f"--engine fake asks no --judge {judge}",
             "leave --judge out, or name another engine: `judge doctor` lists them",
@@ -65,8 +64,8 @@ def read_serving(
         raise InputError(
             f"--adapter {adapter}: {judge or 'the default judge'} is an adapter already", "name its base with --judge"
         )
-    options = _changed(load_options(config), engine, chat)
-    if engine == "server" and taught is not None and not options.server.model:
+    options = _changed(load_options(config, option_sections()), kind, chat)
+    if taught is not None and kind.served is not None and not kind.served(options):
         raise InputError(
             f"--judge {judge or taught}: is an adapter, and only its endpoint knows which of its models applies it",
             "name the model that does: server.model in --engine-config",
@@ -74,7 +73,7 @@ def read_serving(
     return Serving(engine, options, url, adapter or taught)
 
 
-def _changed(options: "EngineOptions", engine: str, given: Mapping[str, int | None]) -> "EngineOptions":
+def _changed(options: "EngineOptions", kind: "EngineKind", given: Mapping[str, int | None]) -> "EngineOptions":
     """The options with what the command line says over them."""
     from pydantic import ValidationError
 
@@ -82,10 +81,10 @@ def _changed(options: "EngineOptions", engine: str, given: Mapping[str, int | No
 
     wanted = {name: value for name, value in given.items() if value is not None}
     for name in wanted:
-        if engine != "chat" and not (engine == "server" and name == "concurrency"):
-            raise InputError(f"--engine {engine} does not use --{name.replace('_', '-')}", "leave it out")
+        if name not in kind.flags:
+            raise InputError(f"--engine {kind.name} does not use --{name.replace('_', '-')}", "leave it out")
     try:
-        return options.changed(**{engine: wanted}) if wanted else options
+        return options.changed(**{kind.name: wanted}) if wanted else options
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][-1]).replace("_", "-")

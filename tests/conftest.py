@@ -18,11 +18,14 @@ from judge.words.guideline import load_guideline
 # Several processes test side by side on one machine: threads of one model would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Commands that tests start read our modules compiled, where the first of them left them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Nothing is timed: a busy machine takes as long as it takes.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-pytest_plugins = ["browser_fixtures", "hub_fixtures"]
+pytest_plugins = ["browser_fixtures", "hub_fixtures", "mining_fixtures"]
 
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
@@ -147,6 +150,27 @@ def engine(embedded):
     return TransformersEngine(embedded.model.directory, device="cpu", dtype="float32")
 
 
+_OPENED = {}
+
+
+@pytest.fixture
+def opened_once(monkeypatch):
+    """A model is loaded once in a worker, however many commands of these tests open it."""
+    from judge.engines import Judge
+
+    load = Judge.open
+
+    def open_once(self):
+        if self.serving.engine != "transformers":
+            return load(self)
+        key = (self.model.directory, self.serving.adapter, repr(self.options))
+        if key not in _OPENED:
+            _OPENED[key] = load(self)
+        return _OPENED[key]
+
+    monkeypatch.setattr(Judge, "open", open_once)
+
+
 @pytest.fixture(scope="session")
 def gpu():
     """Only where there is a GPU that torch can use."""
@@ -216,7 +240,10 @@ def rated_rows(queries=12, seed=0):
 @pytest.fixture
 def rated_file(tmp_path):
     """Those ratings as a CSV file."""
-    path = tmp_path / "ratings.csv"
+    return write_rated(tmp_path / "ratings.csv")
+
+
+def write_rated(path):
     rows = list(rated_rows())
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
@@ -230,13 +257,16 @@ def quick(tmp_path):
     """A configuration for trainings of seconds."""
 
     def write(**keys):
-        path = tmp_path / "quick.yaml"
-        base = {"epochs": 2, "batch_pairs": 8, "rank": 8, "learning_rate": 0.01, "calibration": 0.2, "device": "cpu"}
-        base["hostile"] = 0  # ratings are taught as they stand
-        path.write_text(json.dumps({**base, "least_per_grade": 1, "checkpoint_every": 2, **keys}))
-        return path
+        return write_quick(tmp_path / "quick.yaml", **keys)
 
     return write
+
+
+def write_quick(path, **keys):
+    base = {"epochs": 2, "batch_pairs": 8, "rank": 8, "learning_rate": 0.01, "calibration": 0.2, "device": "cpu"}
+    base["hostile"] = 0  # ratings are taught as they stand
+    path.write_text(json.dumps({**base, "least_per_grade": 1, "checkpoint_every": 2, **keys}))
+    return path
 
 
 COMPACT = "judge-compact.v1"

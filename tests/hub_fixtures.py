@@ -70,7 +70,7 @@ def run(imported, tmp_path):
 @pytest.fixture
 def push(online, run, main):
     def call(*arguments, code=0):
-        done = main("export", "run", "--push", REPO, *arguments, code=code)
+        done = main("push", "run", REPO, *arguments, code=code)
         assert TOKEN not in done.out + done.err
         return done
 

@@ -35,6 +35,8 @@ HEAVY = {
     "pyarrow",
     "sklearn",
     "cleanlab",
+    "sentence_transformers",
+    "usearch",
 }
 
 
@@ -105,6 +107,7 @@ def test_every_folder_of_the_judge_is_a_room_with_a_floor():
         ("judge/export/ledger.py", "import judge.labelling.trace"),
         ("audit/review/queue.py", "from finetune.job import finetune"),  # sideways, between siblings
         ("audit/probes/probe.py", "from audit.agreement import segments"),  # sideways, between wings
+        ("mine/mining.py", "from finetune.job import finetune"),
         ("finetune/job.py", "from relevance_judge.cli.output import table"),
     ],
 )

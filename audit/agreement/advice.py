@@ -4,8 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from judge.statistics.agreement import headline
+
 LEAN = 0.05
 """Bias in grades below which nobody needs to be told."""
+
+
+LEAST_PAIRS = 5
+"""Pairs below which a clause calls for nothing."""
+FAULTS = {
+    "guideline": "People disagree: reword the clause, or give it an example.",
+    "judge": "People agree, so the clause is clear to them: leave it, and fine-tune the judge on such pairs.",
+    "unknown": "Have two people rate such pairs: that tells whether the clause or the judge is at fault.",
+}
+"""What to do about a clause, by whose fault the disagreements are."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,7 @@ def advise(report: Mapping[str, Any]) -> list[Advice]:
 def _judge(report: Mapping[str, Any]) -> Iterator[Advice]:
     for ceiling in report["ceiling"]:
         gap = ceiling["difference"]
-        if ceiling["measure"] != "weighted_kappa" or gap["value"] is None or gap["low"] is None:
+        if ceiling["measure"] != headline().name or gap["value"] is None or gap["low"] is None:
             continue
         if gap["high"] < 0:
             yield Advice(
@@ -48,24 +60,41 @@ def _judge(report: Mapping[str, Any]) -> Iterator[Advice]:
 
 
 def _clauses(report: Mapping[str, Any]) -> Iterator[Advice]:
-    worst = [c for c in report["clauses"] if c["agreement"]["value"] is not None and c["n"] >= 5]
-    if worst and worst[0]["agreement"]["value"] < 1:
-        first = worst[0]
-        yield Advice(
-            f"The clause “{first['clause']}” is behind most disagreements: {first['agreement']['value']:.0%} agreement "
-            f"on {first['n']} pairs. Reword it, or give it an example.",
-            "clauses",
-        )
-    if report["confused"]:
+    known = [c for c in report["clauses"] if c["agreement"]["value"] is not None and c["n"] >= LEAST_PAIRS]
+    worst = [c for c in known if c["agreement"]["value"] < 1]
+    for fault, fix in FAULTS.items():
+        first = next((c for c in worst if _fault(c, report["run"]) == fault), None)
+        if first:
+            yield Advice(f"“{first['clause']}”: {_shares(first, report['run'])}. {fix}", "clauses")
+    if report["confused"] and report["confused"][0]["grades_differ"]:
         first = report["confused"][0]
+        times = f"{first['grades_differ']} times of {first['n']}"
         yield Advice(
-            f"Raters confuse “{first['first']}” with “{first['second']}” most ({first['n']} times, "
-            f"{first['grades_differ']} with different grades): say which one wins.",
+            f"Raters confuse “{first['first']}” with “{first['second']}”, and it changes the grade {times}: "
+            "say which one wins.",
             "clauses",
         )
     over = sum(clause["over"] for clause in report["clauses"])
     if over:
         yield Advice(f"{over} ratings give more than the clause they name allows: have them graded again.", "clauses")
+
+
+def _shares(clause: Mapping[str, Any], run: str | None) -> str:
+    people = clause["people"]["value"]
+    who = "the judge agrees with them on" if run else "agreement on"
+    among = f", people with each other on {people:.0%}" if run and people is not None else ""
+    return f"{who} {clause['agreement']['value']:.0%} of {clause['n']} pairs{among}"
+
+
+def _fault(clause: Mapping[str, Any], run: str | None) -> str:
+    """Whose fault a clause's disagreements are. Where people disagree half as often as the judge does with them, or
+    more, the clause leaves open what to give; otherwise they can tell, and the judge cannot."""
+    if not run:
+        return "guideline"
+    people = clause["people"]["value"]
+    if people is None:
+        return "unknown"
+    return "guideline" if 1 - people >= (1 - clause["agreement"]["value"]) / 2 else "judge"
 
 
 def _raters(report: Mapping[str, Any]) -> Iterator[Advice]:

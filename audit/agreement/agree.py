@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.agreement.ceiling import AlternativeAnnotator, Ceiling, alternative_annotator_test, ceilings
+from audit.agreement.alternative import AlternativeAnnotator, alternative_annotator_test
+from audit.agreement.ceiling import Ceiling, ceilings
 from audit.agreement.charts import Charts, charts
 from audit.agreement.clauses import ClauseReport, Confused, confused_clauses, report_clauses
 from audit.agreement.comparison import Comparison, GradedSide, compare, compare_people
@@ -17,9 +18,10 @@ from audit.agreement.judged import JudgedPairs, find_labels, grade_mix, precisio
 from audit.agreement.people import People, people_agree, report_people
 from audit.agreement.raters import RaterReport, report_raters
 from audit.agreement.segments import Segment, report_segments
+from audit.agreement.sides import majority_side, people_sides, reference_side
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
-from judge.ratings.panel import Panel, described, majority, read_panel
+from judge.ratings.panel import Panel, described, read_panel
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered
 from judge.tables.scale import ends_note
@@ -107,7 +109,10 @@ class Report:
             **self.primary.as_json(),
             "comparisons": [comparison.as_json() for comparison in self.comparisons],
             "people": asdict(self.people),
-            "alternative": [{"run": name, "passed": test.passed, **asdict(test)} for name, test in self.alternative],
+            "alternative": [
+                {"run": name, "passed": test.passed, "passed_by_query": test.passed_by_query, **asdict(test)}
+                for name, test in self.alternative
+            ],
             "grade_mix": [{"grade": grade, **asdict(found)} for grade, found in self.grade_mix.items()],
             "precision_at": [{"k": k, **asdict(found)} for k, found in self.precision_at.items()],
             "charts": asdict(self.charts) if self.charts else None,
@@ -138,8 +143,8 @@ def agree(question: Question) -> Report:
         InputError: The ratings cannot be used, there is nothing to compare them with, or runs have different grades.
     """
     panel, guideline, judged = _read(question)
-    people = [GradedSide(name, panel.grades[index]) for index, name in enumerate(panel.raters)]
-    reference = _reference(panel, question.reference)
+    people = people_sides(panel)
+    reference = reference_side(panel, question.reference)
     first = judged[0] if judged else None
     queries, values = panel.queries, panel.values
     if first:
@@ -147,7 +152,7 @@ def agree(question: Question) -> Report:
     elif len(people) > 1:
         primary = compare_people(people, queries, values)
     elif panel.gold is not None and people:
-        primary = compare(GradedSide(_gold(panel), panel.gold), people[0], queries, values)
+        primary = compare(reference_side(panel, "gold"), people[0], queries, values)
     else:
         raise InputError(
             f"{panel.file}: one grade a pair and no run, so there is nothing to compare",
@@ -212,22 +217,6 @@ def _names(runs: Sequence[Run]) -> list[str]:
     return [name if short.count(name) == 1 else str(run.path) for run, name in zip(runs, short, strict=True)]
 
 
-def _gold(panel: Panel) -> str:
-    return panel.gold_name or "gold"
-
-
-def _reference(panel: Panel, wanted: str | None) -> GradedSide:
-    if panel.gold is not None and wanted in (None, "gold", panel.gold_name):
-        return GradedSide(_gold(panel), panel.gold)
-    if wanted in panel.raters:
-        return GradedSide(str(wanted), panel.grades[panel.raters.index(str(wanted))])
-    if wanted in (None, "majority"):
-        alone = len(panel.raters) == 1
-        return GradedSide(panel.raters[0] if alone else "majority", majority(panel.grades))
-    known = ", ".join([*(["gold"] if panel.gold is not None else []), "majority", *panel.raters])
-    raise InputError(f"--reference {wanted}: there is no such rater", f"name one of {known}")
-
-
 def _hits(panel: Panel, reference: GradedSide, judged: JudgedPairs | None) -> Floats:
     """By unit: whether the run agrees with the reference; without a run, the share of rater pairs that agree."""
     if judged or len(panel.raters) == 1:
@@ -239,8 +228,8 @@ def _hits(panel: Panel, reference: GradedSide, judged: JudgedPairs | None) -> Fl
 
 def _comparisons(panel: Panel, people: Sequence[GradedSide], runs: Sequence[GradedSide]) -> list[Comparison]:
     """Each run against gold, majority, every rater and every other run; each rater against gold and each other."""
-    gold = [] if panel.gold is None else [GradedSide(_gold(panel), panel.gold)]
-    vote = [GradedSide("majority", majority(panel.grades))] if len(people) > 1 else []
+    gold = [] if panel.gold is None else [reference_side(panel, "gold")]
+    vote = [majority_side(panel)] if len(people) > 1 else []
     some = people if len(people) <= MOST_RATERS else []
     sides = [(reference, run) for run in runs for reference in (*gold, *vote, *some)]
     sides += [(runs[i], runs[j]) for i in range(len(runs)) for j in range(i + 1, len(runs))]

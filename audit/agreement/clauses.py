@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.ratings.panel import Panel
-from judge.statistics.intervals import Estimate, share_by_query
+from judge.statistics.intervals import Estimate
+from judge.statistics.shares import share_by_query
 from judge.words.guideline import Guideline
 
 Floats = npt.NDArray[np.float64]
@@ -87,7 +88,8 @@ def report_clauses(panel: Panel, hits: Floats, people: Floats, guideline: Guidel
 
 
 def confused_clauses(panel: Panel, most: int = 10) -> list[Confused]:
-    """The pairs of clauses that different raters named for the same pair most often."""
+    """The pairs of clauses that different raters named for the same pair: those that most often went with different
+    grades first, then those named most often."""
     named: Mapping[int, list[tuple[int, str]]] = defaultdict(list)
     for (rater, unit), clause in panel.clauses.items():
         if rater >= 0:
@@ -106,7 +108,8 @@ def confused_clauses(panel: Panel, most: int = 10) -> list[Confused]:
                     example[key] = unit
                 differ[key] += 1
             example.setdefault(key, unit)
-    return [Confused(*key, n, differ[key], example[key]) for key, n in counts.most_common(most)]
+    first = sorted(counts, key=lambda key: (-differ[key], -counts[key], key))[:most]
+    return [Confused(*key, counts[key], differ[key], example[key]) for key in first]
 
 
 def _grade(panel: Panel, rater: int, unit: int) -> float:

@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from judge.statistics import measures, reliability
-from judge.statistics import multi_rater as several
-from judge.statistics.intervals import Estimate, by_query_index, confusion_by_query, each_by_query
+from judge.statistics import multi_rater
+from judge.statistics.agreement import GradedPairs, OfConfusion, agreement_measures
+from judge.statistics.intervals import Estimate, confusion_by_query, each_by_query
 
 Floats = npt.NDArray[np.float64]
-Measure = Callable[[Floats], npt.ArrayLike]
-
-METRICS: tuple[several.Metric, ...] = ("nominal", "ordinal", "interval")
-SLOW_RESAMPLES = 500
-"""Replicates for measures that are no function of a confusion matrix: each costs a pass over the pairs."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,8 @@ class GradedSide:
     grades: Floats
     """Shape (units,)."""
     expected: Floats | None = None
-    """Shape (units,): the expected grade under a judge's probabilities."""
+    """Shape (units,): the expected grade under a judge's probabilities, or the mean that people gave where `grades` was
+    cut from one."""
     probabilities: Floats | None = None
     """Shape (units, K)."""
 
@@ -66,8 +62,10 @@ def compare(
     figures = _of_confusions(matrices, values)
     if judged.expected is not None:
         shares = judged.probabilities
-        figures |= _ranks(query, truth, judged.expected[both])
-        figures |= _calibration(truth, None if shares is None else shares[both], values)
+        means = truth if reference.expected is None else reference.expected[both]
+        told = None if shares is None else shares[both]
+        pairs = GradedPairs(query, truth, means, judged.expected[both], told, values)
+        figures |= {m.name: m.pairs(pairs) for m in agreement_measures().values() if m.pairs is not None}
     names = reference.name, judged.name
     return Comparison(*names, int(both.sum()), len(matrices), figures, matrices.sum(axis=0).tolist())
 
@@ -80,10 +78,7 @@ def compare_people(people: Sequence[GradedSide], queries: npt.NDArray[np.str_], 
     """
     matrices = coincidences_by_query([side.grades for side in people], queries, values)
     used = sum((~np.isnan(side.grades)).astype(np.int64) for side in people) >= 2
-    figures = _of_confusions(matrices, values)
-    wanted = {f"alpha_{m}": partial(several.alpha_of, values=values, metric=m) for m in METRICS}
-    total = matrices.sum(axis=0)
-    figures |= {name: found.because(_reason(name, total)) for name, found in each_by_query(matrices, wanted).items()}
+    figures = _of_confusions(matrices, values, many=True)
     couples = pooled([(a, b) for a in people for b in people if a is not b], queries, values).sum(axis=0)
     shown = couples.astype(np.int64).tolist()
     return Comparison("another rater", "a rater", int(np.sum(used)), len(np.unique(queries[used])), figures, shown)
@@ -95,7 +90,7 @@ def coincidences_by_query(ratings: npt.ArrayLike, queries: npt.NDArray[np.str_],
     `ratings` has shape (raters, pairs), NaN where a rater gave nothing. A pair of m ratings, where m
     is two or more, weighs m.
     """
-    units = several.coincidences(ratings, values)
+    units = multi_rater.coincidences(ratings, values)
     every, query = np.unique(queries, return_inverse=True)
     matrices = np.zeros((len(every), len(values), len(values)))
     np.add.at(matrices, query, units)
@@ -118,80 +113,20 @@ def pooled(
     return total
 
 
-def alpha_of_two(confusion: Floats, values: Sequence[int], metric: several.Metric) -> Floats:
-    """Krippendorff's alpha of two raters, from their confusion matrix (..., K, K)."""
-    return several.alpha_of(confusion + np.swapaxes(confusion, -1, -2), values, metric)
-
-
-def _measures(values: Sequence[int]) -> dict[str, Measure]:
-    """By the names they have in JSON."""
-    found: dict[str, Measure] = {
-        "accuracy": measures.accuracy,
-        "within_1": measures.within_1,
-        "cohen_kappa": measures.cohen_kappa,
-        "weighted_kappa": partial(measures.weighted_kappa, values=values),
-        "linear_kappa": partial(measures.weighted_kappa, values=values, weights="linear"),
-        "macro_f1": measures.macro_f1,
-        "majority_baseline": measures.majority_baseline,
-        "accuracy_gain": lambda c: measures.accuracy(c) - measures.majority_baseline(c),
-        "gwet_ac1": measures.gwet_ac1,
-        "gwet_ac2": partial(measures.gwet_ac2, values=values),
-    }
-    for metric in METRICS:
-        found[f"alpha_{metric}"] = partial(alpha_of_two, values=values, metric=metric)
-    for place, value in enumerate(values):
-        found[f"precision_{value}"] = partial(_at, measures.precision, place)
-        found[f"recall_{value}"] = partial(_at, measures.recall, place)
-    return found
-
-
-_LIKE = {"linear_kappa": "weighted_kappa", "accuracy_gain": "accuracy"}
-"""Measures that are undefined where another is."""
-
-
-def _at(measure: Measure, place: int, confusion: Floats) -> npt.ArrayLike:
-    return np.asarray(measure(confusion))[..., place]
-
-
-def _reason(name: str, total: npt.NDArray[Any]) -> str | None:
-    if name.startswith("alpha_"):
-        return "all ratings are one single grade, so there is nothing to agree about" if total.any() else None
-    if name.startswith(("precision_", "recall_")):
-        side = "judged side" if name.startswith("precision_") else "reference"
-        return f"the {side} never gave this grade" if total.any() else None
-    return measures.undefined_reason(_LIKE.get(name, name), total)
-
-
-def _of_confusions(matrices: npt.NDArray[Any], values: Sequence[int]) -> dict[str, Estimate]:
+def _of_confusions(matrices: npt.NDArray[Any], values: Sequence[int], *, many: bool = False) -> dict[str, Estimate]:
+    """Every measure that is a function of a confusion; where `many` raters made coincidences of it, of these."""
     total = matrices.sum(axis=0)
-    return {
-        name: estimate.because(_reason(name, total))
-        for name, estimate in each_by_query(matrices, _measures(values)).items()
-    }
+    wanted: dict[str, OfConfusion] = {}
+    reasons: dict[str, str] = {}
+    for measure in agreement_measures().values():
+        if many and measure.coincidence is not None:
+            functions: dict[str, OfConfusion] = {measure.name: partial(_swapped, measure.coincidence, values)}
+        else:
+            functions = measure.of_confusion(values)
+        wanted |= functions
+        reasons |= dict.fromkeys(functions, measure.reason(total))
+    return {name: found.because(reasons[name]) for name, found in each_by_query(matrices, wanted).items()}
 
 
-def _ranks(query: npt.NDArray[np.str_], truth: Floats, expected: Floats) -> dict[str, Estimate]:
-    reason = "one side gave one single grade, so there is no order to compare" if len(query) else None
-    found = {}
-    for name, rank in (("spearman", reliability.spearman), ("kendall_tau_b", reliability.kendall_tau_b)):
-
-        def correlation(rows: npt.NDArray[np.int64], rank: Callable[..., float] = rank) -> float:
-            return rank(truth[rows], expected[rows])
-
-        found[name] = by_query_index(query, correlation, resamples=SLOW_RESAMPLES).because(reason)
-    return found
-
-
-def _calibration(truth: Floats, shares: Floats | None, values: Sequence[int]) -> dict[str, Estimate]:
-    name = "calibration_error"
-    told = None if shares is None else ~np.isnan(shares).any(axis=1)
-    if shares is None or told is None or not told.any():
-        reason = "the labels carry no probabilities" if len(truth) else "there are no pairs to compare"
-        return {name: Estimate(None, None, None, reason)}
-    sure, right = reliability.top_label(shares[told], np.searchsorted(values, truth[told]))
-    error, chance = reliability.expected_calibration_error(sure, right), reliability.calibration_error_by_chance(sure)
-    # It is a mean of distances: chance adds to it, and resampling adds the same again.
-    reason = f"no interval covers it; by chance a calibrated judge would show {chance:.3f}"
-    if not told.all():
-        reason += f"; {(~told).sum():,} grades came without probabilities"
-    return {name: Estimate(error, None, None, reason)}
+def _swapped(function: Callable[[Floats, Sequence[int]], npt.ArrayLike], values: Sequence[int], counts: Floats) -> Any:
+    return function(counts, values)

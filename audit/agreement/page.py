@@ -2,40 +2,15 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from audit.agreement.advice import advise
+from judge.statistics.agreement import agreement_measures, shown_in
 from judge.words.pages import page
 
-MEASURES = {
-    "weighted_kappa": "quadratic kappa",
-    "linear_kappa": "linear kappa",
-    "cohen_kappa": "Cohen's kappa",
-    "alpha_nominal": "Krippendorff's alpha, nominal",
-    "alpha_ordinal": "Krippendorff's alpha, ordinal",
-    "alpha_interval": "Krippendorff's alpha, interval",
-    "gwet_ac1": "Gwet's AC1",
-    "gwet_ac2": "Gwet's AC2",
-    "accuracy": "same grade",
-    "within_1": "within one grade",
-    "majority_baseline": "majority baseline",
-    "macro_f1": "macro F1",
-    "spearman": "Spearman, expected grade",
-    "kendall_tau_b": "Kendall's tau-b, expected grade",
-    "calibration_error": "calibration error",
-}
-DRAWN = {
-    "weighted_kappa": "quadratic kappa",
-    "cohen_kappa": "Cohen's kappa",
-    "alpha_ordinal": "Krippendorff's alpha",
-    "gwet_ac2": "Gwet's AC2",
-    "accuracy": "same grade",
-    "within_1": "within one grade",
-    "macro_f1": "macro F1",
-    "spearman": "Spearman",
-}
 SEGMENTS = 16
 """Segments that are drawn; the table has all."""
 
@@ -49,8 +24,9 @@ def render(report: Mapping[str, Any]) -> str:
     values = {
         "r": report,
         "advice": advise(report),
-        "measures": [_row(label, report[name]) for name, label in DRAWN.items() if name in report],
-        "every": [{"label": label, "estimate": report[name]} for name, label in _labels(report) if name in report],
+        "measures": [_row(label, report[name]) for name, label in shown_in("chart").items() if name in report],
+        "every": (every := [(label, report[name]) for name, label in _labels(report) if name in report]),
+        "shared_reason": shared_reason([estimate for _, estimate in every]),
         "segment_rows": [_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
         # Our own files, and the only text that is not escaped.
         "style": Markup(style),  # noqa: S704
@@ -81,17 +57,22 @@ def _between(estimate: Mapping[str, Any], form: Any) -> str:
     return f"{form(estimate['low'], 2)} to {form(estimate['high'], 2)}"
 
 
+def shared_reason(estimates: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why several figures of a table have no interval, where it is the same for them: a note says it once."""
+    without = [each["reason"] for each in estimates if each["value"] is not None and each["low"] is None]
+    counts = Counter(without).most_common(1)
+    return str(counts[0][0]) if counts and counts[0][1] > 1 else None
+
+
 def _p_value(p: float | None) -> str:
     return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _labels(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    by_grade = [
-        (f"{measure}_{value}", f"{measure} of {value} {name}")
-        for measure in ("precision", "recall")
-        for value, name in zip(report["grades"], report["grade_names"], strict=True)
-    ]
-    return [*MEASURES.items(), *by_grade]
+    found: dict[str, str] = {}
+    for measure in agreement_measures().values():
+        found |= measure.labels(report["grades"], report["grade_names"])
+    return list(found.items())
 
 
 def _row(label: str, estimate: Mapping[str, Any], other: bool = False, note: str = "") -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """How well people agree among themselves, all raters together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from audit.agreement.comparison import METRICS, coincidences_by_query
+from audit.agreement.comparison import coincidences_by_query
 from judge.ratings.panel import Panel, majority
-from judge.statistics import multi_rater as several
-from judge.statistics.intervals import Estimate, by_query_index, each_by_query
+from judge.statistics.agreement import SLOW_RESAMPLES, agreement_measures
+from judge.statistics.intervals import Estimate, by_query, by_query_index
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,16 +38,26 @@ def report_people(panel: Panel) -> People:
     reason = "no pair has two ratings" if not shared.any() else "all ratings are one single grade"
     queries, grades = panel.queries[shared], panel.grades[:, shared]
     matrices = coincidences_by_query(grades, queries, panel.values)
-    alphas = {f"alpha_{m}": partial(several.alpha_of, values=panel.values, metric=m) for m in METRICS}
-    figures = {name: found.because(reason) for name, found in each_by_query(matrices, alphas).items()}
-    for name, weights in (("gwet_ac1", "identity"), ("gwet_ac2", "quadratic")):
-        figures[name] = by_query_index(
-            queries,
-            lambda rows, w=weights: several.gwet_ac(grades[:, rows], panel.values, w),  # type: ignore[misc]
-            resamples=500,
-        ).because(reason)
+    figures = {}
+    for name, measure in agreement_measures().items():
+        if measure.coincidence is not None:
+            found = by_query(matrices, partial(_with_values, measure.coincidence, panel.values))
+        elif measure.ratings is not None:
+            of_rows = partial(_of_rows, measure.ratings, grades, panel.values)
+            found = by_query_index(queries, of_rows, resamples=SLOW_RESAMPLES)
+        else:
+            continue
+        figures[name] = found.because(reason)
     tied = int((shared & np.isnan(majority(panel.grades))).sum())
     return People(panel.raters, panel.gold_name, len(panel.units), int(shared.sum()), tied, figures)
+
+
+def _with_values(function: Callable[..., Any], values: Sequence[int], counts: Floats) -> Any:
+    return function(counts, values)
+
+
+def _of_rows(function: Callable[..., float], grades: Floats, values: Sequence[int], rows: Any) -> float:
+    return function(grades[:, rows], values)
 
 
 def people_agree(panel: Panel) -> Floats:

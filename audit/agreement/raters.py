@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.ratings.panel import Panel, majority
-from judge.statistics import measures
+from judge.statistics.agreement import agreement_measures, headline
 from judge.statistics.dawid_skene import RatingMatrix, dawid_skene
 from judge.statistics.intervals import Estimate, by_query, by_query_index, confusion_by_query, each_by_query
 
@@ -103,10 +103,10 @@ def _agreement(panel: Panel, own: Floats, reference: Floats, reason: str) -> tup
     if not both.any():
         return (Estimate(None, None, None, reason),) * 2
     matrices = confusion_by_query(panel.queries[both], reference[both], own[both], panel.values)
-    wanted = {"accuracy": measures.accuracy, "weighted_kappa": lambda c: measures.weighted_kappa(c, panel.values)}
+    wanted = [agreement_measures()["accuracy"], headline()]
     total = matrices.sum(axis=0)
-    found = each_by_query(matrices, wanted)
-    accuracy, kappa = (found[name].because(measures.undefined_reason(name, total)) for name in wanted)
+    found = each_by_query(matrices, {k: f for measure in wanted for k, f in measure.of_confusion(panel.values).items()})
+    accuracy, kappa = (found[measure.name].because(measure.reason(total)) for measure in wanted)
     return accuracy, kappa
 
 
@@ -118,7 +118,7 @@ def bias(panel: Panel, own: Floats, reference: Floats) -> Estimate:
     scale = np.array(panel.values, dtype=np.float64)
     gap = scale[None, :] - scale[:, None]
     matrices = confusion_by_query(panel.queries[both], reference[both], own[both], panel.values)
-    return by_query(matrices, lambda c: (c * gap).sum(axis=(-2, -1)) / c.sum(axis=(-2, -1)))
+    return by_query(matrices, lambda c: (c * gap).sum(axis=(-2, -1)) / c.sum(axis=(-2, -1)), best=False)
 
 
 def leans(own: Floats, reference: Floats, values: Sequence[int]) -> list[Leniency]:

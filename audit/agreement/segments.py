@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from judge.ratings.panel import Panel, Unit
 from judge.statistics.discoveries import corrected
-from judge.statistics.intervals import Estimate, hits_by_query, share_by_query
+from judge.statistics.intervals import Estimate
+from judge.statistics.shares import hits_by_query, share_by_query
 
 Floats = npt.NDArray[np.float64]
 

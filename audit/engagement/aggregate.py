@@ -9,7 +9,8 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 - `bad_count`: a count is negative or no whole number; `clicks_above_impressions`: counts that cannot be.
 - `bad_flag`: whether a shown result was clicked, put into a cart or bought is neither 0 nor 1; empty is 0.
 - `bot`: a client with more than `Rules.events_a_day` events on one day, or that clicked more than
-  `Rules.click_share` of at least `Rules.impressions` results it saw. Needs `client_id`; days, an ISO 8601 `timestamp`.
+  `Rules.click_share` of at least `Rules.impressions` results it saw. Needs `client_id`; days, a `timestamp` as
+  `judge.tables.values.as_time` reads them. One that cannot be read is counted, and its row belongs to no day.
 - `duplicate`: the same action on the same candidate of the same search, again.
 - `not_shown`: an action on a candidate that its search never showed.
 
@@ -25,6 +26,7 @@ from audit.engagement.ranks import first_position
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
 from judge.tables.ids import column_ids_sql, id_sql
+from judge.tables.values import day_sql
 from judge.words.normalise import keyed
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
@@ -70,6 +72,8 @@ class Aggregated:
     """Clients taken for bots."""
     first_position: int
     """The file's rank of the first result, 0 or 1; in the tables the first is 1."""
+    odd_times: int = 0
+    """Rows that are no bad ones and whose `timestamp` is no time: the rule of events a day passes over them."""
 
     @property
     def sessions(self) -> bool:
@@ -123,7 +127,8 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
     _keys(db, key, has)
     rows = found["rows"]
-    return Aggregated(opened.shape, rows, rows - sum(set_aside.values()), set_aside, found["bots"], first), opened.rows
+    used = rows - sum(set_aside.values())
+    return Aggregated(opened.shape, rows, used, set_aside, found["bots"], first, found.get("odd_times", 0)), opened.rows
 
 
 def _keys(db: Any, key: str, has: set[str]) -> None:
@@ -190,7 +195,7 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
         bits = f"CASE action {cases} ELSE 0 END"
     # The hash of null is a number: it would make one client of all that have no id.
     client = "CASE WHEN client_id IS NOT NULL THEN hash(client_id) END" if "client_id" in has else "NULL::UBIGINT"
-    day = "TRY_CAST(timestamp AS TIMESTAMP)::DATE" if "timestamp" in has else "NULL::DATE"
+    day = day_sql("timestamp") if "timestamp" in has else "NULL::DATE"
     db.execute(f"""CREATE VIEW checked AS SELECT *, CASE
             WHEN broken IS NOT NULL THEN broken WHEN bits = 0 THEN 'other_action'
             WHEN {key} IS NULL THEN 'no_query' WHEN candidate_id IS NULL THEN 'no_candidate'
@@ -211,7 +216,9 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     _cells(db, distinct)
     aside = {name: n for name, n in counted.items() if name}
     aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
-    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots}
+    odd = "problem IS NULL AND day IS NULL AND nullif(trim(timestamp::VARCHAR), '') IS NOT NULL"
+    odd_times = "timestamp" in has and db.execute(f"SELECT count(*) FROM checked WHERE {odd}").fetchone()[0]
+    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, "odd_times": int(odd_times)}
 
 
 def _cells(db: Any, distinct: str) -> None:

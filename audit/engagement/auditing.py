@@ -15,7 +15,7 @@ from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_cli
 from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
 from judge.files import now
-from judge.records import FlagType
+from judge.run.flag_types import flag_types
 from judge.run.store import Run
 
 
@@ -85,7 +85,7 @@ class Audit:
                 "expected_wrong": float(wrong.sum()),
                 "flagged": len({flag.pair for flag in self.flags}),
             },
-            "flags": {kind: sum(flag.type is kind for flag in self.flags) for kind in FlagType},
+            "flags": {kind: sum(flag.type == kind for flag in self.flags) for kind in flag_types()},
             "examination": {
                 "model": model.model.name,
                 "held_out_perplexity": dict(model.perplexities),

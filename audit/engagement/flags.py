@@ -7,21 +7,17 @@ first, are taken as long as its mean stays at or below the level. It holds as fa
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import betabinom
 
 from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
 from audit.engagement.labelled import Labelled
-from judge.records import FlagType
+from judge.run.flag_types import FlagType, PairEvidence, flag_types
 from judge.statistics.discoveries import posterior_q_values
 
-IGNORED = 20.0
-"""Examined impressions in searches with clicks, below which going unclicked says nothing."""
 RATER = 0.8
 """How often a person's grade is taken to be right; what is left goes to the neighbours first."""
-SURE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class FlagRow:
     """One label of one type of contradiction; `pair` is the position in `Labelled`, grades are positions."""
 
     pair: int
-    type: FlagType
+    type: str
     chance: float
     """P(the label is wrong in the direction of the flag)."""
     q_value: float
@@ -81,34 +77,35 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
 
 def find_flags(labelled: Labelled, weighed: Weighed, level: float) -> list[FlagRow]:
     """Flags of every type whose false discovery rate stays at `level`, strongest first."""
-    grades = weighed.posterior.shape[1]
-    above = np.arange(grades) > labelled.grade[:, None]
-    below = np.arange(grades) < labelled.grade[:, None]
-    either = above | below
-    seen = labelled.impressions > 0
-    bought = labelled.purchases + labelled.carts > 0
-    enough = np.where(np.isnan(labelled.live), labelled.examined, labelled.live) >= IGNORED
-    expected = weighed.clicks.expected[np.arange(len(labelled)), labelled.grade] * labelled.examined
-    fewer = labelled.debiased_clicks < np.nan_to_num(expected)
-    suspect, _ = suspects(labelled.grade, weighed.unlabelled) if len(labelled) else (seen, labelled.grade)
-    rules: dict[FlagType, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]] = {
-        FlagType.PURCHASED_BUT_LOW: (bought & (labelled.grade < grades - 1), above),
-        FlagType.ENGAGED_BUT_IRRELEVANT: ((labelled.clicks > 0) & (labelled.grade == 0), above),
-        FlagType.IGNORED_BUT_RELEVANT: (enough & fewer & (labelled.grade > 0), below),
-        FlagType.JUDGE_AGAINST_PEOPLE: ((labelled.people >= 0) & (labelled.people != labelled.grade), either),
-        FlagType.LIKELY_LABEL_ERROR: (suspect & seen, either),
-    }
-    flags = [f for kind, (eligible, way) in rules.items() for f in _of_type(kind, eligible, way, weighed, level)]
+    evidence = _evidence(labelled, weighed)
+    flags = [flag for kind in flag_types().values() for flag in _of_type(kind, evidence, weighed, level)]
     return sorted(flags, key=lambda flag: (-flag.chance, flag.pair, flag.type))
 
 
-def _of_type(
-    kind: FlagType,
-    eligible: npt.NDArray[np.bool_],
-    way: npt.NDArray[np.bool_],
-    weighed: Weighed,
-    level: float,
-) -> list[FlagRow]:
+def _evidence(labelled: Labelled, weighed: Weighed) -> PairEvidence:
+    rate = weighed.clicks.expected[np.arange(len(labelled)), labelled.grade]
+    if len(labelled):
+        suspect, _ = suspects(labelled.grade, weighed.unlabelled)
+    else:
+        suspect = np.zeros(0, dtype=bool)
+    return PairEvidence(
+        grades=weighed.posterior.shape[1],
+        grade=labelled.grade,
+        people=labelled.people,
+        impressions=labelled.impressions,
+        examined=labelled.examined,
+        live_examined=labelled.live,
+        clicks=labelled.clicks,
+        debiased_clicks=labelled.debiased_clicks,
+        expected_clicks=rate * labelled.examined,
+        carts=labelled.carts,
+        purchases=labelled.purchases,
+        suspect=suspect,
+    )
+
+
+def _of_type(kind: FlagType, evidence: PairEvidence, weighed: Weighed, level: float) -> list[FlagRow]:
+    eligible, way = kind.rule(evidence)
     rows = np.flatnonzero(eligible)
     toward = np.where(way[rows], weighed.posterior[rows], 0.0)
     chance = np.minimum(toward.sum(axis=1), 1.0)
@@ -118,11 +115,11 @@ def _of_type(
     return [
         FlagRow(
             pair=int(rows[i]),
-            type=kind,
+            type=kind.name,
             chance=float(chance[i]),
             q_value=float(q[i]),
             suggested=int(toward[i].argmax()),
-            action="re-judge" if toward[i].max() >= SURE else "ask people",
+            action=kind.action(float(toward[i].max())),
         )
         for i in kept
     ]

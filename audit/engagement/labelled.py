@@ -30,7 +30,7 @@ class LabelledPairs:
 
     path: Path
     mapping: Mapping[str, Sequence[str]]
-    grades: Mapping[str, int] | None = None
+    grades: Mapping[str, int | None] | None = None
     name: str | None = None
 
 

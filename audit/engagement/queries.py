@@ -1,7 +1,7 @@
 """Queries: who clicks nothing, what says too little to audit, and how the labelled sample differs from traffic."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
     pairs: dict[str, int] = {}
     for query_id in labelled.query_id:
         pairs[query_id] = pairs.get(query_id, 0) + 1
-    kinds = query_kinds(labelled)
+    kinds = QueryKinds.of(labelled)
     # Several spellings are one query, whether the events or the run have them: its searches count once.
     found = db.execute("""SELECT arg_max(coalesce(k.words, k.text), q.searches) AS query, m.ids,
             nullif(trim(any_value(k.kind)), ''), bool_or(k.promoted), sum(q.searches)::BIGINT AS searches,
@@ -68,7 +68,7 @@ def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
             QueryRow(
                 query_id=first,
                 query=text,
-                kind=kind or kinds.get(first or "", "unknown"),
+                kind=kind or kinds.guess(text),
                 searches=searches,
                 zero_click=None if clicked is None or not searches else 1 - clicked / searches,
                 clicks=clicks or 0,
@@ -83,26 +83,38 @@ def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
     return rows
 
 
-def query_kinds(labelled: Labelled) -> dict[str, str]:
-    """A guess at each query's kind from the words of the run's own candidates.
+@dataclass(frozen=True, slots=True)
+class QueryKinds:
+    """Guesses a query's kind from the words of the run's own candidates."""
 
-    A brand's word or a word with a digit makes a product name; else the words that are of no category count as
-    attributes. Without candidates' texts the kind is `unknown`.
-    """
-    brands = _words(labelled, "brand")
-    categories = _words(labelled, "category")
-    texts = dict(zip(labelled.query_id, labelled.query, strict=True))
-    return {query_id: _kind(text, brands, categories) for query_id, text in texts.items()}
+    brands: Set[str]
+    categories: Set[str]
+    queries: Set[str]
+    """Words of the run's queries."""
+
+    @classmethod
+    def of(cls, labelled: Labelled) -> "QueryKinds":
+        """From a run's candidates, and the queries that they were judged for."""
+        words = {word for text in set(labelled.query) for word in _stems(text)}
+        return cls(_words(labelled, "brand"), _words(labelled, "category"), words)
+
+    def guess(self, text: str) -> str:
+        """The kind of a query, whether it is in the run or not.
+
+        A brand's word or a word with a digit makes a product name; else the words that are of no category count as
+        attributes. It is `unknown` without candidates' texts, and where the run knows none of the words.
+        """
+        words = _stems(text)
+        if not self.categories or not words or not {*words} & (self.brands | self.categories | self.queries):
+            return "unknown"
+        if any(word in self.brands or any(c.isdigit() for c in word) for word in words):
+            return "product_name"
+        extra = sum(word not in self.categories for word in words)
+        return "category" if extra == 0 else "one_attribute" if extra == 1 else "several_attributes"
 
 
-def _kind(text: str, brands: set[str], categories: set[str]) -> str:
-    words = [stem(word) for word in _WORD.findall(text.lower()) if word not in _SMALL]
-    if not categories or not words:
-        return "unknown"
-    if any(word in brands or any(c.isdigit() for c in word) for word in words):
-        return "product_name"
-    extra = sum(word not in categories for word in words)
-    return "category" if extra == 0 else "one_attribute" if extra == 1 else "several_attributes"
+def _stems(text: str) -> list[str]:
+    return [stem(word) for word in _WORD.findall(text.lower()) if word not in _SMALL]
 
 
 def _words(labelled: Labelled, field: str) -> set[str]:
@@ -145,7 +157,7 @@ def _share(rows: Sequence[QueryRow]) -> dict[str, Any]:
 
 
 def traffic_mix(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
-    """How the labelled queries differ from traffic: shares of searches and of labelled pairs by kind."""
+    """How the labelled queries differ from traffic: shares of all searches and of labelled pairs by kind."""
     total = sum(row.searches for row in rows)
     ours = [row for row in rows if row.labelled_pairs]
     pairs = sum(row.labelled_pairs for row in ours)
@@ -156,10 +168,9 @@ def traffic_mix(rows: Sequence[QueryRow]) -> Mapping[str, Any]:
         "thin_labelled_queries": sum(row.thin for row in ours),
         "by_kind": {
             kind: {
-                "share_of_searches": sum(r.searches for r in ours if r.kind == kind)
-                / max(sum(r.searches for r in ours), 1),
+                "share_of_searches": sum(r.searches for r in rows if r.kind == kind) / max(total, 1),
                 "share_of_labelled_pairs": sum(r.labelled_pairs for r in ours if r.kind == kind) / max(pairs, 1),
             }
-            for kind in _kinds(ours)
+            for kind in _kinds(rows)
         },
     }

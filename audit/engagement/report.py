@@ -5,7 +5,8 @@ from importlib.resources import files
 from typing import Any
 
 from audit.engagement.auditing import Audit
-from judge.records import Flag, FlagType
+from judge.records import Flag
+from judge.run.flag_types import flag_types
 from judge.words.guideline import Guideline
 from judge.words.pages import page
 
@@ -20,7 +21,7 @@ def as_html(found: Audit, flags: Sequence[Flag]) -> str:
     values = {
         "audit": summary,
         "guideline": Guideline.model_validate(found.run.manifest.guideline),
-        "meaning": {kind: kind.meaning for kind in FlagType},
+        "meaning": {name: kind.meaning for name, kind in flag_types().items()},
         "flags": by_pair(flags)[:TOP],
         "flagged": len(by_pair(flags)),
         "curve": curve_points(summary["examination"]["curve"]),

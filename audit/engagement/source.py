@@ -98,7 +98,7 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
     if table.format == ".jsonl":
         return _open_lines(db, source, table)
     assert table.columns is not None
-    columns = Columns(source.mapping, NAMES)
+    columns = Columns(source.mapping, NAMES, aliases={})
     found = columns.find(table.columns)
     columns.check_used()
     shape = _shape(found, table, columns)
@@ -155,7 +155,7 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     if "action_name" in there:
         shape, paths = "ubi", {name: [path] for name, path in _UBI.items()}
     else:
-        columns = Columns(source.mapping, NAMES)
+        columns = Columns(source.mapping, NAMES, aliases={})
         found = columns.find(tuple(there))
         columns.check_used()
         several = {name: [c for c in source.mapping.get(name, (name,)) if c in there] for name in found}

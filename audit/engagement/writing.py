@@ -1,6 +1,5 @@
 """What an audit leaves behind: evidence, flags and queries in Parquet, the figures in JSON, the report in HTML."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from audit.engagement.auditing import Audit
 from audit.engagement.flags import expected_clicks
 from audit.engagement.queries import QueryRow
 from audit.engagement.report import as_html
+from judge.documents import Kind, check, load
 from judge.errors import InputError
 from judge.files import dump_json, write_whole
 from judge.records import Flag, counted
@@ -48,9 +48,9 @@ def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) ->
     held = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
     if (out / "audit.json").is_file():
         try:
-            made = json.loads((out / "audit.json").read_bytes())
-            of = made["run"], made["events"]
-        except (ValueError, KeyError, TypeError):
+            made = load(out / "audit.json", dict[str, Any], Kind(fix))
+            of = check([made.get("run"), made.get("events")], tuple[str, str], Kind(fix), out / "audit.json")
+        except InputError:
             raise InputError(f"{out}: holds an audit.json that is none of an audit", fix) from None
         if [Path(path).resolve() for path in of] != [run.path.resolve(), Path(events).resolve()]:
             raise InputError(f"{out}: holds the audit of {of[0]} by {of[1]}", fix)

@@ -11,6 +11,7 @@ from random import Random
 
 from judge.records import Pair
 from judge.words.guideline import CandidateField, Guideline
+from judge.words.noise import swap_in_longest
 
 HARMLESS = "Ships within two working days. Please keep the box until you are sure."
 OTHER_SCRIPT = "お買い上げありがとうございます。 Спасибо за покупку. شكرا لتسوقكم معنا."
@@ -52,17 +53,12 @@ def _upper(pair: Pair, guideline: Guideline) -> Pair | None:
 
 def _misspelt(pair: Pair, guideline: Guideline) -> Pair | None:
     """Two inner letters of the longest word change places, as in a slip of the fingers."""
-    words = pair.query.split(" ")
-    place = max(range(len(words)), key=lambda index: len(words[index]))
-    word = words[place]
-    if len(word) < 5 or not word.isalpha():
-        return None
-    swaps = [i for i in range(1, len(word) - 2) if word[i] != word[i + 1]]
-    if not swaps:
-        return None
-    at = Random(blake2b(pair.query.encode(), digest_size=8).digest()).choice(swaps)  # noqa: S311
-    words[place] = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-    return replace(pair, query=" ".join(words))
+
+    def draw() -> Random:
+        return Random(blake2b(pair.query.encode(), digest_size=8).digest())  # noqa: S311
+
+    changed = swap_in_longest(pair.query, draw)
+    return None if changed is None else replace(pair, query=changed)
 
 
 def _appended(text: str) -> Change:

@@ -12,7 +12,8 @@ from judge.engines import Builder, Judge
 from judge.labelling.config import JudgeConfig
 from judge.labelling.label import PLAIN, Block, ScoredBlock, table
 from judge.records import Label, Pair, Status
-from judge.statistics.intervals import Estimate, share_by_query
+from judge.statistics.intervals import Estimate
+from judge.statistics.shares import share_by_query
 from judge.words.guideline import Guideline
 
 WORST = 5

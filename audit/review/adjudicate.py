@@ -57,10 +57,11 @@ def category_fit(path: Sequence[str], votes: Sequence[SecondOpinion]) -> float |
     return sum(vote.weight * _shared(path, vote.path) / len(vote.path) for vote in known) / total
 
 
-def reason(item: Item, given: int | None, votes: Sequence[SecondOpinion]) -> str:
-    """What a judge says of a flagged pair that it graded `given`, null where it could not, and what bears on it."""
+def reason(item: Item, given: int | None, votes: Sequence[SecondOpinion], why: str | None = None) -> str:
+    """What a judge says of a flagged pair that it graded `given`, null where it could not (`why` says it), and what
+    bears on it."""
     if given is None:
-        return "gave no grade"
+        return f"gave no grade: {why}" if why else "gave no grade"
     if given == item.grade:
         return f"gives {given} again"
     path = category_path(item.candidate.get("category", ""))
@@ -179,7 +180,7 @@ def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambd
     votes = read_votes(run)
     found = []
     for item in items:
-        given = grades.get(item.key)
+        given, why = grades.get(item.key, (None, None))
         opinion = Decision(
             query_id=item.query_id,
             candidate_id=item.candidate_id,
@@ -187,7 +188,7 @@ def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambd
             grade=given,
             label=item.grade,
             author=f"judge {name}",
-            reason=reason(item, given, votes.get(item.query_id, [])),
+            reason=reason(item, given, votes.get(item.query_id, []), why),
             time=now(),
             source="judge",
         )
@@ -212,8 +213,9 @@ def read_votes(run: Run) -> dict[str, list[SecondOpinion]]:
 
 def _rejudge(
     run: Run, wanted: Set[tuple[str, str]], work: Labelling, again: Run, progress: Callable[[int], None]
-) -> Mapping[tuple[str, str], int]:
-    """The grades that the second judge gives some pairs, by pair; `again` is the run that it labels them in."""
+) -> Mapping[tuple[str, str], tuple[int | None, str | None]]:
+    """The grade that the second judge gives each of some pairs, or why it gives none; `again` is the run that it labels
+    them in."""
     import pyarrow as pa
 
     rows = {flag.row for flag in Flags(run.path).read() if flag.pair in wanted}
@@ -227,8 +229,8 @@ def _rejudge(
     with again.writing():
         work.begin(again)
         work.go_on(again, progress)
-    found = again.query("SELECT query_id, candidate_id, grade FROM labels WHERE grade IS NOT NULL")
-    return {(query_id, candidate_id): grade for query_id, candidate_id, grade in found}
+    found = again.query("SELECT query_id, candidate_id, grade, reason FROM labels")
+    return {(query_id, candidate_id): (grade, why) for query_id, candidate_id, grade, why in found}
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:

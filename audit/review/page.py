@@ -5,23 +5,32 @@ is on disk before the page hears that it was taken, so a tab or a server that di
 """
 
 import json
+import re
 import secrets
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from threading import Lock
+from threading import BoundedSemaphore, Lock, Timer
 from typing import Any
 
 from audit.review.queue import Item, Stance, read_queue
 from audit.review.sheet import parse_decision
+from judge.documents import read_json
 from judge.errors import InputError, JudgeError
 from judge.files import now
 from judge.run.decisions import Decision, Decisions, settling
+from judge.run.flag_types import flag_types
 from judge.run.store import Run
 from judge.words.guideline import Guideline
 from judge.words.pages import page
 
+_PLACE = re.compile(r"[0-9]{1,12}")
+MOST = 32
+"""Connections at a time; a page needs two."""
+SECONDS = 30.0
+"""Of a connection, from its first byte to its last."""
 LONGEST = 100_000
 """Bytes of a request's body, at most."""
 
@@ -88,7 +97,9 @@ class Review:
             "likeliest": item.suggested_grade,
             "suggested": item.suggestion,
             "seconded": item.stance is Stance.SUGGESTED_CHANGE,
-            "types": [{"name": kind.replace("_", " "), "meaning": kind.meaning} for kind in item.types],
+            "types": [
+                {"name": kind.words, "meaning": kind.meaning} for kind in (flag_types()[name] for name in item.types)
+            ],
             "p_wrong": item.p_wrong,
             "probabilities": item.probabilities,
             "evidence": item.evidence,
@@ -109,16 +120,50 @@ def serve(review: Review, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
 
     Handler.review, Handler.token = review, token
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = _Server(("127.0.0.1", port), Handler)
     except OSError as error:
         raise InputError(f"--port {port}: cannot be used ({error.strerror})", "leave it out, or name another") from None
-    server.daemon_threads = True
     return server, f"http://127.0.0.1:{server.server_port}/{token}/"
+
+
+class _Server(ThreadingHTTPServer):
+    """At most `MOST` connections at a time, each closed when its time is over, whatever it still has to say."""
+
+    daemon_threads = True
+
+    def __init__(self, *given: Any) -> None:
+        self._room = BoundedSemaphore(MOST)
+        super().__init__(*given)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Take a connection, or close it where there is no room for one."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer it, in a thread of its own."""
+        timer = Timer(SECONDS, self.shutdown_request, [request])
+        timer.daemon = True
+        timer.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            timer.cancel()
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a connection that breaks off is not an error of the page."""
+        if not isinstance(sys.exception(), OSError | ValueError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     review: Review
     token: str
+    timeout = SECONDS
+    """Of each wait for a byte."""
 
     def do_GET(self) -> None:
         """The page, its script, and what to decide next."""
@@ -131,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, script, "text/javascript; charset=utf-8")
         elif name == "state":
             place = query.removeprefix("place=")
-            self._json(HTTPStatus.OK, self.review.state(int(place) if place.isdecimal() else None))
+            self._json(HTTPStatus.OK, self.review.state(int(place) if _PLACE.fullmatch(place) else None))
         else:
             self._json(HTTPStatus.NOT_FOUND, {"error": "there is nothing here"})
 
@@ -142,11 +187,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self._name(self.path) != "decide" or not json_body:
             self._json(HTTPStatus.NOT_FOUND, {"error": "there is nothing here"})
             return
-        if not length.isdecimal() or int(length) > LONGEST:
+        if not (length.isascii() and length.isdecimal() and len(length) < 9) or int(length) > LONGEST:
             self._json(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": "the request is too long"})
             return
         try:
-            body = json.loads(self.rfile.read(int(length)))
+            body = read_json(self.rfile.read(int(length)))
             if not isinstance(body, dict):
                 raise InputError("the request is no JSON object")
             self.review.decide(body)

@@ -8,14 +8,17 @@ whose label a judge contradicts as the evidence does come first. What a judge sa
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from judge.errors import RunError
-from judge.export.annotation import BETWEEN, FOOT, HEAD, Suggestion, shown
-from judge.records import Flag, FlagType
+from judge.export.annotation import array_of, shown
+from judge.export.formats import suggestion_formats
+from judge.export.suggestion import Contradiction, Suggestion
+from judge.records import Flag
 from judge.run.decisions import Decision, Decisions
 from judge.run.flags import FIX, Flags
 from judge.run.store import Run
@@ -63,7 +66,7 @@ class Item:
     candidate: Mapping[str, str]
     grade: int
     suggested_grade: int
-    types: tuple[FlagType, ...]
+    types: tuple[str, ...]
     p_wrong: float
     probabilities: tuple[float, ...] | None
     """What the judge said, in grade order; null where the label brought none."""
@@ -181,20 +184,13 @@ def as_csv(items: Iterable[Item]) -> str:
     return stream.getvalue()
 
 
-def as_label_studio(items: Iterable[Item]) -> str:
-    """Tasks for Label Studio's JSON import, see `judge.export.annotation`."""
-    return _array(
-        _suggestion(item).as_task({"label": item.grade, "types": list(item.types), "evidence": item.evidence})
-        for item in items
-    )
+def forms() -> Mapping[str, Callable[[Iterable[Item]], str]]:
+    """What the queue can be written as: a sheet, and the formats of annotation tools, by name."""
+    return {"csv": as_csv, **{name: partial(_as_array, record) for name, record in suggestion_formats().items()}}
 
 
-def as_argilla(items: Iterable[Item]) -> str:
-    """Records for Argilla, see `judge.export.annotation`."""
-    return _array(_suggestion(item).as_record({"evidence": item.evidence}, {"label": item.grade}) for item in items)
-
-
-FORMS = {"csv": as_csv, "label-studio": as_label_studio, "argilla": as_argilla}
+def _as_array(record: Callable[[Suggestion], str], items: Iterable[Item]) -> str:
+    return array_of(record(_suggestion(item)) for item in items)
 
 
 def _words(item: Item) -> str:
@@ -204,8 +200,5 @@ def _words(item: Item) -> str:
 def _suggestion(item: Item) -> Suggestion:
     """The grade to look at first, of an audit; its score is the chance that the label is wrong."""
     pair = (item.query_id, item.query, item.candidate_id, _words(item))
-    return Suggestion(*pair, item.suggestion, "judge audit", item.p_wrong)
-
-
-def _array(lines: Iterable[str]) -> str:
-    return HEAD + BETWEEN.join(lines) + FOOT
+    against = Contradiction(item.grade, item.types, item.evidence)
+    return Suggestion(*pair, item.suggestion, "judge audit", item.p_wrong, against)

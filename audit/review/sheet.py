@@ -146,7 +146,8 @@ def parse_decision(text: str, values: Sequence[int], where: str, label: int | No
     word = text.strip().lower()  # spreadsheets begin a word with a capital
     if word in (Verdict.KEEP, Verdict.UNSURE):
         return Verdict(word), None
-    grade = int(text.removesuffix(".0")) if text.removesuffix(".0").isdecimal() else None
+    digits = text.strip().removesuffix(".0")
+    grade = int(digits) if digits.isdecimal() and len(digits) < 10 else None
     if grade not in values:
         known = ", ".join(map(str, values))
         raise InputError(f"{where}, field 'decision': {text!r} is no decision", f"write {known}, keep or unsure")

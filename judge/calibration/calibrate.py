@@ -12,8 +12,9 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from judge.documents import Kind, load
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint, digest
 from judge.records import Record
@@ -33,6 +34,9 @@ SLOPES = (0.02, 50.0)
 """The range of the inverse temperature."""
 NEARLY_ALL = 0.95
 """The share of pairs of one grade from which a judge is doubted."""
+
+
+CALIBRATION = Kind("make one with `judge calibrate RUN RATINGS --out FILE`")
 
 
 class Trust(Record):
@@ -126,6 +130,7 @@ def calibrate(
     tried = [_crossed(scores, truth, dealt[query], form) for form in FORMS]
     form = choose_form([reliability.cross_entropy(chances, truth) for chances in tried], query)
     crossed = tried[form]
+    right = crossed.argmax(axis=1) == truth.argmax(axis=1)
     temperature, bias = fit(scores, truth, FORMS[form])
     return Calibration(
         temperature=temperature,
@@ -135,7 +140,8 @@ def calibrate(
         # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
         held_out=HeldOut(
             confidence=tuple(np.round(crossed.max(axis=1), 6).tolist()),
-            wrong=tuple((crossed.argmax(axis=1) != truth.argmax(axis=1)).tolist()),
+            # A tie gets no grade. Taken for wrong, it makes no promise easier.
+            wrong=tuple(((reliability.likeliest(crossed).sum(axis=1) > 1) | ~right).tolist()),
             query=tuple(query.tolist()),
         ),
         ratings=ratings,
@@ -233,11 +239,7 @@ def read_calibration(path: Path) -> Calibration:
     Raises:
         InputError: It cannot be read, is none, or does not say whose probabilities it is for.
     """
-    try:
-        found = Calibration.model_validate_json(path.read_bytes())
-        wrong = "" if found.parts else "does not say which judge it was fitted for"
-    except (OSError, ValidationError) as error:
-        wrong = error.strerror or "cannot be read" if isinstance(error, OSError) else "is no calibration"
-    if wrong:
-        raise InputError(f"{path}: {wrong}", "make one with `judge calibrate RUN RATINGS --out FILE`")
+    found = load(path, Calibration, CALIBRATION)
+    if not found.parts:
+        raise CALIBRATION.damaged(path, "it does not say which judge it was fitted for")
     return found

@@ -4,21 +4,22 @@ What would not be applied as it was trained is refused by name. The rules by whi
 peft (`tuners_utils.check_target_module_exists`).
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from judge.documents import Kind, check, load
 from judge.engines.weights import read_header
 from judge.errors import ModelError
 from judge.records import Record
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER = Kind("copy the adapter again, as peft saved it", ModelError)
 PREFIX = "base_model.model."
 """What peft puts before the names of the base's modules."""
 WITHOUT_EFFECT = frozenset(
@@ -130,14 +131,10 @@ def read_lora(directory: Path) -> Lora:
     path = directory / CONFIG
     if not path.is_file():
         raise ModelError(f"{directory}: holds no peft adapter ({CONFIG} is missing)", "name a peft LoRA adapter")
-    _check_kind(path)
-    try:
-        config = LoraConfig.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = str(first["loc"][0]) if first["loc"] else "the file"
-        what = "is missing" if first["type"] == "missing" else f"cannot be {repr(first['input'])[:60]}"
-        raise ModelError(f"{path}: {where} {what}", "copy the adapter again, as peft saved it") from None
+    # The kind is looked at before the keys: adapters of other kinds have other keys.
+    found = load(path, dict[str, Any], ADAPTER)
+    _check_kind(path, found.get("peft_type"))
+    config = check(found, LoraConfig, ADAPTER, path)
     _check_supported(path, config)
     if not (directory / WEIGHTS).is_file():
         raise ModelError(f"{directory}: has no {WEIGHTS}", "save the adapter as safetensors")
@@ -145,13 +142,8 @@ def read_lora(directory: Path) -> Lora:
     return Lora(directory, config, shapes)
 
 
-def _check_kind(path: Path) -> None:
-    """Refuse what is no LoRA adapter before its keys are read: other kinds have other keys."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        found = None
-    kind = found.get("peft_type") if isinstance(found, dict) else None
+def _check_kind(path: Path, kind: object) -> None:
+    """Refuse what is no LoRA adapter."""
     if not isinstance(kind, str):
         raise ModelError(f"{path}: names no peft_type: is no adapter of peft", "name a peft LoRA adapter")
     if kind != "LORA":

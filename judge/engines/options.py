@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from judge.records import Record
 from judge.settings import load_settings, over
@@ -87,7 +87,7 @@ class EngineOptions(Record):
 
     def changed(self, **sections: Mapping[str, Any]) -> "EngineOptions":
         """These options with some keys of some sections replaced, checked."""
-        return EngineOptions.model_validate(over(self.model_dump(), sections))
+        return type(self).model_validate(over(self.model_dump(), sections))
 
 
 def default_options() -> EngineOptions:
@@ -95,10 +95,17 @@ def default_options() -> EngineOptions:
     return load_options()
 
 
-def load_options(path: Path | None = None) -> EngineOptions:
+def load_options(path: Path | None = None, more: Mapping[str, type[Record]] | None = None) -> EngineOptions:
     """The defaults, with a user's file over them.
+
+    Args:
+        path: The user's file.
+        more: Sections of engines that `engines.yaml` does not know; each of their keys has a default.
 
     Raises:
         InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
     """
-    return load_settings(EngineOptions, "judge.engines", "engines.yaml", path)
+    others = {name: kind for name, kind in (more or {}).items() if name not in EngineOptions.model_fields}
+    sections: dict[str, Any] = {name: (kind, Field(default_factory=kind)) for name, kind in others.items()}
+    kind = create_model("EngineOptions", __base__=EngineOptions, **sections) if sections else EngineOptions
+    return load_settings(kind, "judge.engines", "engines.yaml", path)

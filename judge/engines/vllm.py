@@ -11,17 +11,18 @@ Two faults of vLLM (0.32, seen on processors) would give wrong results without a
 - Two kinds of log-probability requests in one batch corrupt each other. An engine makes one kind only.
 """
 
-import json
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from judge.documents import reading
 from judge.engines.applying import check_lora
 from judge.engines.options import VllmOptions, default_options
 from judge.engines.transformers import best_device
 from judge.errors import EngineError, InputError, ModelError
+from judge.models.model import CONFIG, read_config
 from judge.records import Failure, Prompt, Scores
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -114,7 +115,7 @@ class VllmEngine:
         options = self._options
         memory = {"gpu_memory_utilization": options.gpu_memory} if device == "cuda" else {}
         try:
-            if device == "cuda" and not head and not QUANTISED & _config(self._directory).keys():
+            if device == "cuda" and not head and not QUANTISED & read_config(self._directory).keys():
                 # Between 32 and 64 bf16 has steps of 0.25: logits rounded to it would tie. `classify` has an fp32 head.
                 head = {"hf_overrides": {"head_dtype": "float32"}}
             return LLM(
@@ -188,19 +189,13 @@ def scores_of(logprobs: Sequence[float]) -> Scores:
     return Scores(tuple(logprobs), min(1.0, max(0.0, 1.0 - math.fsum(map(math.exp, logprobs)))))
 
 
-def _config(directory: Path) -> dict[str, Any]:
-    return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
-
-
 def _check_head(directory: Path) -> None:
     """Refuse models that scale or cap what comes out of the head: vLLM's classifiers leave that out."""
     from transformers import AutoConfig
 
     other = "set vllm.path: generate in --engine-config"
-    try:
+    with reading(directory / "config.json", CONFIG, "transformers makes nothing of it"):
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False).get_text_config()
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{directory}: its config cannot be read ({error})", other) from None
     keys = ("logits_scaling", "logit_scale", "final_logit_softcapping")
     if found := [name for name in keys if getattr(config, name, None) not in (None, 1)]:
         raise ModelError(f"{directory}: has {found[0]}, which vLLM leaves out with vllm.path: classify", other)
@@ -211,7 +206,10 @@ def _head(directory: Path, labels: tuple[int, ...]) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
     names = AutoTokenizer.from_pretrained(directory, trust_remote_code=False).convert_ids_to_tokens(list(labels))
-    kind = str((_config(directory).get("architectures") or [""])[0]).replace("ForCausalLM", "ForSequenceClassification")
+    made_as = read_config(directory).get("architectures")
+    kind = str(made_as[0] if isinstance(made_as, list) and made_as else "").replace(
+        "ForCausalLM", "ForSequenceClassification"
+    )
     overrides = {
         "architectures": [kind],
         "classifier_from_token": names,

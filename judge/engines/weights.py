@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from judge.documents import Kind, reading
 from judge.errors import ModelError
+
+WEIGHTS = Kind("copy or download it again", ModelError)
 
 
 def read_header(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -14,15 +17,11 @@ def read_header(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     """
     from safetensors import safe_open
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
-            return {name: (tensor.get_dtype(), tuple(tensor.get_shape())) for name, tensor in found.items()}
-    except Exception as error:  # the library's own class of error, and those of files
-        size = f"{path.stat().st_size:,} bytes" if path.is_file() else "not there"
-        raise ModelError(
-            f"{path}: is cut off or damaged: no whole safetensors file ({size})", "copy or download it again"
-        ) from error
+    size = f"{path.stat().st_size:,} bytes" if path.is_file() else "not there"
+    what = f"it is cut off, or no safetensors file ({size})"
+    with reading(path, WEIGHTS, what), safe_open(path, framework="np") as file:
+        found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+        return {name: (tensor.get_dtype(), tuple(tensor.get_shape())) for name, tensor in found.items()}
 
 
 def check_whole(directory: Path) -> None:
@@ -44,4 +43,5 @@ def read_tensors(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     read_header(path)
-    return dict(load_file(path))
+    with reading(path, WEIGHTS):
+        return dict(load_file(path))

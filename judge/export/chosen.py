@@ -133,3 +133,21 @@ def _cap(db: Any, selection: Selection) -> None:
             JOIN (SELECT split, min(n) AS rarest FROM (
                     SELECT split, grade, count(*) AS n FROM rows WHERE left_out IS NULL GROUP BY ALL) GROUP BY split) s
             ON r.split = s.split WHERE rows.row = r.row AND r.turn > s.rarest""")
+
+
+def check_queries(chosen: Chosen) -> None:
+    """Refuse a run in which one text is two queries: by text they could not be told apart.
+
+    Raises:
+        RunError: One text has two ids.
+    """
+    found = chosen.db.execute("""
+        SELECT p.query, list(r.query_id ORDER BY r.query_id) AS ids FROM pairs p JOIN (
+            SELECT query_id, min(position) AS position FROM rows WHERE left_out IS NULL GROUP BY query_id) r
+        USING (position) GROUP BY p.query HAVING count(*) > 1 ORDER BY 1 LIMIT 1""").fetchone()
+    if found:
+        raise RunError(
+            f"{chosen.run.path}: the query {found[0]!r} goes by {len(found[1])} ids ({', '.join(found[1][:3])}), and "
+            "this format knows queries by their text",
+            "export to trec or beir, which know them by id",
+        )

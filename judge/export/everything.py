@@ -5,29 +5,19 @@ A pair that was decided has the decided grade, `label_grade` keeps the label's o
 """
 
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
+from judge.export.formats import Output
 from judge.export.written import WrittenView
 from judge.run.decided import Decided
 from judge.run.flags import Flags
 from judge.sql import quoted
+from judge.tables.values import EVERY_ROW as COLUMNS
 from judge.tables.values import inert_sql
-
-COLUMNS = (
-    "query_id",
-    "query",
-    "candidate_id",
-    "status",
-    "grade",
-    "probabilities",
-    "expected_grade",
-    "reason",
-    "label_grade",
-    "decided_by",
-    "decision_reason",
-)
 
 # A row that repeats a decided pair is skipped, and stays so; a pair without a grade gets the one that was decided.
 _ROWS = """SELECT {} FROM (
@@ -50,11 +40,23 @@ _JSON = "read_json({}, format = 'newline_delimited', columns = {{'query_id': 'VA
 _CSV = """(SELECT grade::INTEGER AS grade, query_id FROM read_csv({}, header = true, delim = ',', quote = '"',
     escape = '"', all_varchar = true, auto_detect = false, parallel = false, max_line_size = 16777216, columns = {{"""
 _CSV += ", ".join(f"'{name}': 'VARCHAR'" for name in COLUMNS) + "}}))"
-_OPTIONS = {
-    "jsonl": ("FORMAT json, ARRAY false", _JSON),
-    "csv": ("FORMAT csv, HEADER", _CSV),
-    "parquet": ("FORMAT parquet, COMPRESSION zstd", "read_parquet({})"),
-}
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """How a file of every row is written and read back."""
+
+    options: str
+    """DuckDB's, of `COPY`."""
+    reading: str
+    """SQL of its rows, with a place for the file's name."""
+    cells: Mapping[str, str] = field(default_factory=dict)
+    """SQL of columns that are written otherwise than they are."""
+
+
+JSON_ROWS = RowFile("FORMAT json, ARRAY false", _JSON)
+CSV_ROWS = RowFile("FORMAT csv, HEADER", _CSV, _CELLS)
+PARQUET_ROWS = RowFile("FORMAT parquet, COMPRESSION zstd", "read_parquet({})")
 
 
 def every_row(decisions: Decided) -> Any:
@@ -72,26 +74,30 @@ def every_row(decisions: Decided) -> Any:
         return db.sql(_ROWS.format(", ".join(COLUMNS))).to_arrow_table()
 
 
-def write_everything(decisions: Decided, form: str, path: Path) -> WrittenView:
-    """Write every row of a finished run as `jsonl`, `csv` or `parquet`, and read it back.
+def rows_of(file: RowFile) -> Callable[[Output], WrittenView]:
+    """What writes every row as a format."""
+    return lambda output: _write(output.decisions, file, output.path)
+
+
+def _write(decisions: Decided, file: RowFile, path: Path) -> WrittenView:
+    """Write every row of a finished run, and read it back.
 
     Raises:
         RunError: The run is unfinished or does not add up, or the file reads back otherwise.
     """
     run = decisions.run
     run.check_whole()
-    target, (options, reading) = quoted(path), _OPTIONS[form]
-    cells = _CELLS if form == "csv" else {}
-    wanted = _ROWS.format(", ".join(cells.get(name, name) for name in COLUMNS))
+    target = quoted(path)
+    wanted = _ROWS.format(", ".join(file.cells.get(name, name) for name in COLUMNS))
     with (
         tempfile.TemporaryDirectory(prefix="export-") as scratch,
         run.database(Path(scratch), decided=decisions.table(), flagged=Flags(run.path).pairs()) as db,
     ):
-        rows = int(db.execute(f"COPY ({wanted}) TO {target} ({options})").fetchone()[0])
+        rows = int(db.execute(f"COPY ({wanted}) TO {target} ({file.options})").fetchone()[0])
         undecided, *_ = db.execute("""SELECT count(*) FROM labels l JOIN flagged f USING (query_id, candidate_id)
             ANTI JOIN decided d USING (query_id, candidate_id) WHERE l.grade IS NOT NULL""").fetchone()
         found = db.execute(
-            f"SELECT count(*), count(grade), sum(grade)::HUGEINT, count(query_id) FROM {reading.format(target)}"
+            f"SELECT count(*), count(grade), sum(grade)::HUGEINT, count(query_id) FROM {file.reading.format(target)}"
         ).fetchone()
         there = db.execute(
             f"SELECT count(*), count(grade), sum(grade)::HUGEINT, count(query_id) FROM ({wanted})"

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from judge import __version__
+from judge.documents import Kind, NotJSON, check, load, read_json
 from judge.errors import RunError
 from judge.export.selection import Selection
 from judge.export.written import WrittenView
@@ -13,6 +12,8 @@ from judge.files import append_lines, now, write_whole
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
 from judge.run.decided import Decided
+
+EXPORTS = Kind("fix or remove the line", RunError)
 
 
 class Exported(Record):
@@ -100,8 +101,8 @@ class Exports:
         if not announced.is_file():
             return None
         try:
-            exported = Exported.model_validate_json(announced.read_bytes())
-        except ValidationError:  # of another version
+            exported = load(announced, Exported, EXPORTS)
+        except RunError:  # of another version
             return None
         missing = out.exists() and digest(digests(out, out.name)) == exported.digest and exported not in self
         if missing:
@@ -120,13 +121,10 @@ class Exports:
             if not line.strip():
                 continue
             try:
-                yield Exported.model_validate_json(line)
-            except ValidationError as error:
-                if error.errors()[0]["type"] == "json_invalid":
-                    continue
-                raise RunError(
-                    f"{self.path}, line {number}: is no export of this version", "mend or remove the line"
-                ) from None
+                found = read_json(line)
+            except NotJSON:
+                continue
+            yield check(found, Exported, EXPORTS, f"{self.path}, line {number}")
 
 
 def digests(path: Path, name: str) -> dict[str, str]:

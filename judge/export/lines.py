@@ -1,5 +1,6 @@
 """Formats of text: one file a split, one record a line, read back line by line as whoever reads them would."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import IO, Any
 from judge.errors import RunError
 from judge.export.account import account
 from judge.export.chosen import Chosen
+from judge.export.formats import Output
 from judge.export.query_batches import Window, query_batches
 from judge.export.written import WrittenView
 
@@ -41,6 +43,11 @@ class LineFormat:
     between: str = "\n"
     foot: str = "\n"
     labels: tuple[str, ...] = ()
+
+
+def lines_of(form: LineFormat) -> Callable[[Output], WrittenView]:
+    """What writes a format of lines."""
+    return lambda output: write_lines(output.chosen, form, output.of_split)
 
 
 def write_lines(chosen: Chosen, form: LineFormat, path_of: Callable[[str], Path]) -> WrittenView:
@@ -114,3 +121,15 @@ def columns(window: Window, *names: str) -> Iterator[tuple[Any, ...]]:
     """The rows of a window: these columns of its table, then grade and split."""
     read = [window.table.column(name).to_pylist() for name in names]
     return zip(*read, window.grade.tolist(), window.split.tolist(), strict=True)
+
+
+def refuse_ids(window: Window, pattern: re.Pattern[str], says: tuple[str, str]) -> None:
+    """Refuse ids that a format would tear apart: those that hold what a pattern finds, which `says` names, and the fix.
+
+    Raises:
+        RunError: One does; names its row.
+    """
+    for field in ("query_id", "candidate_id"):
+        for row, value in zip(window.row.tolist(), window.table.column(field).to_pylist(), strict=True):
+            if pattern.search(value):
+                raise RunError(f"row {row}, field {field!r}: {value!r} holds {says[0]}", says[1])

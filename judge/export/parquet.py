@@ -10,17 +10,21 @@ import numpy as np
 from judge.errors import RunError
 from judge.export.account import account, check_ids
 from judge.export.chosen import Chosen
+from judge.export.formats import Output
 from judge.export.query_batches import query_batches
 from judge.export.spellings import mark_better_copies
 from judge.export.views import View, Work
 from judge.export.written import WrittenView
 
-IDS = {"judgments": ("query_id", "candidate_id", "grade"), "qrels": ('"query-id"', '"corpus-id"', "score")}
-"""Of views that name their rows, the columns of query, candidate and grade."""
 GROUP = 32_768
 """Rows of a row group, about."""
 GROUP_BYTES = 64 * 2**20
 """Bytes of a row group in memory, about: a row of a list holds the texts of all candidates of a query."""
+
+
+def parquet_of(view: View) -> Callable[[Output], WrittenView]:
+    """What writes a view as a format."""
+    return lambda output: write_parquet(output.chosen, view, output.of_split)
 
 
 def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) -> WrittenView:
@@ -47,8 +51,8 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
                 # A split without records gets a file with columns and no rows.
                 file.add(table.filter(splits == number) if len(names) > 1 else table)
     records = {name: file.rows for name, file in zip(names, files, strict=True)}
-    if view.name in IDS and any(records.values()):
-        check_ids(chosen, [file.path for file in files], IDS[view.name])
+    if view.ids and any(records.values()):
+        check_ids(chosen, [file.path for file in files], view.ids)
     return account(chosen, records, work.unused, by_row=view.rows, opposes=view.opposes)
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from judge.errors import RunError
 from judge.export.chosen import Chosen
+from judge.pairs.origin import has_origin
 from judge.run.store import Run
 
 BATCH = 16_384
@@ -163,6 +164,7 @@ def _texts(run: Run, labels: Sequence[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     columns = ["row", "query_id", "query", "candidate_id", "locale", "candidate"]
+    columns += ["mined"] if has_origin(run.pairs_path) else []
     with pq.ParquetFile(run.pairs_path) as file:
         beside = _Beside(run, labels) if labels else None
         for batch in file.iter_batches(batch_size=BATCH, columns=columns):

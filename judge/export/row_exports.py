@@ -2,7 +2,7 @@
 
 from judge.errors import InputError
 from judge.export.chosen import choose
-from judge.export.formats import BEIR, EVERYTHING, SELECTED
+from judge.export.formats import formats
 from judge.export.ledger import Exported, Exports
 from judge.records import Record
 from judge.run.decided import Decided
@@ -36,9 +36,9 @@ def export_locations(run: Run, row: int) -> list[ExportLocation]:
     for exported in Exports(run.path):
         split: str | None = "every row"
         reason: str | None = None
-        if exported.format not in EVERYTHING:
-            form = SELECTED.get(exported.format)
-            need_text = form.need_text if form else exported.format == BEIR
+        form = formats().get(exported.format)
+        if form is None or not form.every_row:  # the Hub's is not a format
+            need_text = form is not None and form.need_text
             key = exported.selection.model_dump_json(), need_text
             if key not in known:
                 known[key] = _chosen(decisions, exported, need_text, row)

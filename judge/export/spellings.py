@@ -3,8 +3,8 @@
 from typing import Any
 
 from judge.export.texts import QUERIES
+from judge.words.forms import spelling
 from judge.words.normalise import keyed_by_id
-from judge.words.similar import spelling
 
 
 def mark_better_copies(db: Any) -> None:

@@ -1,8 +1,9 @@
 """Splits over queries that stay put: by a hash of the query's words, near-duplicates on one side.
 
 A query's side depends on the words of its cluster's representative alone, not on the order, number or grades of rows.
-What can move when data grows: a query to which a near-duplicate (same letters nearly, not the same words) comes with a
-smaller hash, or through which two clusters become one. Nothing else, and nothing for what is selected of a run.
+What can move when data grows: a query to which a near-duplicate (a plural, a letter more or less, the same letters
+nearly) comes with a smaller hash, or through which two clusters become one. Nothing else, and nothing for what is
+selected of a run.
 
 Products stand in many queries, so that no hash can keep both apart. Queries decide, and the smaller split comes first:
 where a product, or one nearly the same, belongs to a query of a smaller split, its rows in larger ones are left out.
@@ -51,7 +52,7 @@ def assign(db: Any, selection: Selection, fields: Sequence[str], normalisation: 
     if not selection.splits:
         return
     # Of queries without a row to export, too: one may stand for its cluster, whatever is selected.
-    cluster(db, QUERIES, "query_clusters", normalisation)
+    cluster(db, QUERIES, "query_clusters", normalisation, queries=True)
     db.execute("CREATE OR REPLACE TABLE sides (query_id VARCHAR, split TINYINT)")
     for batch in db.cursor().sql("SELECT id, key FROM query_clusters").to_arrow_reader(BATCH):
         sides = [side(key, selection.splits) for key in batch.column(1).to_pylist()]

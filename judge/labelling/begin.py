@@ -17,8 +17,8 @@ from judge.ratings.reader import stage_ratings
 from judge.records import WorkedExample
 from judge.run.manifest import Manifest
 from judge.run.store import Run
+from judge.words.forms import NORMALISATION
 from judge.words.guideline import Guideline
-from judge.words.similar import NORMALISATION
 
 
 def begin_run(

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from judge.calibration.abstain import Threshold, check_budget, choose
 from judge.calibration.calibrate import Calibration, Floats, read_calibration
+from judge.documents import Kind, check, load
 from judge.engines.chat.prompt import TEMPLATE as CHAT
 from judge.errors import InputError, ModelError
 from judge.fingerprint import adapter_digest
@@ -25,6 +24,7 @@ from judge.words.guideline import DEFAULT, Guideline, load_guideline
 from judge.words.prompt import TEMPLATE, template_digest
 
 FILE = "judge.json"
+JUDGE = Kind("use the directory as `judge finetune` wrote it", ModelError)
 NONE = "none"
 """In place of a calibration's file: probabilities as they come."""
 
@@ -228,13 +228,12 @@ def read_tuned(directory: Path) -> AdapterManifest:
         ModelError: It cannot be read, or the adapter is another than the one it speaks of.
     """
     path = directory / FILE
-    try:
-        tuned = AdapterManifest.model_validate_json(path.read_bytes())
-        Guideline.model_validate(tuned.guideline)
-    except (OSError, ValidationError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        said = " ".join(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".split())
-        raise ModelError(f"{path}: cannot be read ({said})", "use the directory as `judge finetune` wrote it") from None
+    tuned = load(path, AdapterManifest, JUDGE)
+    taught = check(tuned.guideline, Guideline, JUDGE, f"{path}, guideline")
+    if tuple(label.grade for label in tuned.labels) != taught.values:
+        raise JUDGE.damaged(path, "field 'labels' has other grades than its guideline")
+    if tuned.calibration and len(tuned.calibration.bias) != len(taught.values):
+        raise JUDGE.damaged(path, "field 'calibration' has another number of grades than its guideline")
     if tuned.adapter and adapter_digest(directory) != tuned.adapter:
         raise ModelError(
             f"{directory}: the adapter's files are not those that {FILE} speaks of", "copy the whole directory again"

@@ -92,7 +92,7 @@ class Labelling:
         def judge() -> Mapping[str, str | None]:
             if not run.manifest_path.is_file():
                 # A guideline that this judge cannot be asked by must not take the directory.
-                assert self.builder()
+                assert self.builder(self._chosen(run.pairs_path))
             return self.parts
 
         begin_run(run, self.source, self.guideline, judge, self.judge_config.calibration, self._chosen)

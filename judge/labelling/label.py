@@ -19,6 +19,7 @@ from judge.records import Choice, Failure, Label, Outcome, Pair, Scores, Status
 from judge.run.labels import label_schema
 from judge.run.manifest import Tally
 from judge.run.store import Run
+from judge.statistics.reliability import likeliest
 
 PART_SECONDS = 5.0
 """A part is written after so long: what a kill can cost."""
@@ -142,11 +143,13 @@ def read_pairs(path: Path, start: int = 0, size: int = 4096) -> Iterator[list[It
             offset = start - begin if not groups else offset
             groups.append(index)
         begin += count
-    for batch in file.iter_batches(batch_size=size, row_groups=groups):
-        rest = batch.slice(offset)
-        offset = max(0, offset - batch.num_rows)
-        if rest.num_rows:
-            yield _items(rest)
+    # Group by group: a group has as many rows as memory holds of their texts, and a batch would go across them.
+    for group in groups:
+        for batch in file.iter_batches(batch_size=size, row_groups=[group]):
+            rest = batch.slice(offset)
+            offset = max(0, offset - batch.num_rows)
+            if rest.num_rows:
+                yield _items(rest)
 
 
 def _items(batch: Any) -> list[Item]:
@@ -169,9 +172,9 @@ def _items(batch: Any) -> list[Item]:
 
 
 def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_config: JudgeConfig = PLAIN) -> Any:
-    """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade, the lower on a tie;
-    none where the judge is not sure enough. A grade that came alone stays, without probabilities; where a threshold
-    asks for confidence, there is none to hold against it, and the pair is left to people.
+    """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade; none where several
+    are equally probable, or the judge is not sure enough. A grade that came alone stays, without probabilities; where a
+    threshold asks for confidence, there is none to hold against it, and the pair is left to people.
 
     Computed column by column: as records, a million labels would take longer than everything else around the judge.
     """
@@ -189,8 +192,10 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
     probabilities[scored] = judge_config.probabilities(logprobs[scored])
     best = np.zeros(len(items), dtype=int)
     best[scored] = probabilities[scored].argmax(axis=1)
-    graded = scored.copy()
-    graded[scored] = probabilities[scored].max(axis=1) >= judge_config.least
+    top = likeliest(probabilities)
+    tied = scored & (top.sum(axis=1) > 1)
+    graded = scored & ~tied
+    graded[scored] &= probabilities[scored].max(axis=1) >= judge_config.least
     alone = asked.copy()
     alone[asked] = [isinstance(answer, Choice) for answer in answers]
     best[alone] = [answer.place for answer in answers if isinstance(answer, Choice)]
@@ -202,6 +207,8 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
     without = iter(_reason(answer) for answer in answers)
     reasons = [next(without) if pair is not None else row["skip"] for pair, row in items]
     reasons = [unsure if known else reason for reason, known in zip(reasons, scored, strict=True)]
+    for row in np.flatnonzero(tied):
+        reasons[row] = f"a tie: {' and '.join(map(str, grades[top[row]]))} are equally probable"
     ends = [Status.GRADED.value, Status.ABSTAINED.value, Status.FAILED.value]
     status = np.select([graded, scored | alone, asked], ends, Status.SKIPPED.value)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), len(values)).cast(pa.list_(pa.float64()))

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from judge.engines import Judge, Serving
+from judge.engines.kinds import find_engine
 from judge.labelling.config import JudgeConfig
 from judge.labelling.label import PLAIN
 from judge.records import Failure, Outcome, Pair, Record, Scores
+from judge.statistics.reliability import likeliest
 from judge.words.guideline import ClauseExample, Guideline
 
 BOUNDS = {"float32": 1e-3, "bfloat16": 5e-2}
@@ -66,7 +68,7 @@ def compare(guideline: Guideline, judge_config: JudgeConfig, servings: tuple[Ser
 
 def _dtype(engines: tuple[str, str]) -> str:
     """What engines of this process compute in; what an endpoint does, only its operator knows."""
-    if not {"transformers", "vllm"} & {*engines}:
+    if not any(find_engine(name).adapter for name in engines):
         return "float32"
     from judge.engines.transformers import best_device
 
@@ -95,6 +97,6 @@ def difference(
         failures=tuple(sorted({answer.reason for answer in (*one, *two) if isinstance(answer, Failure)})),
         probability_difference=float(abs(p - q).max()) if both else 1.0,
         outside_difference=max(abs(a - b) for a, b in known) if known else None,
-        grades_differ=int((p.argmax(axis=1) != q.argmax(axis=1)).sum()),
+        grades_differ=int((likeliest(p) != likeliest(q)).any(axis=1).sum()),
         bound=bound,
     )

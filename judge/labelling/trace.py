@@ -9,6 +9,7 @@ import numpy as np
 
 from judge.errors import InputError
 from judge.labelling.prompt_replay import Asked, ask_again
+from judge.pairs.origin import has_origin
 from judge.records import Pair, Status
 from judge.run.decisions import Decision, Decisions, Verdict, counting
 from judge.run.flags import Flags
@@ -49,6 +50,8 @@ class Trace:
     """The fields as normalised."""
     given_grade: int | None
     """The grade that the input row brought, if it did."""
+    mined: Mapping[str, Any] | None
+    """Where the pair was mined: `source, rank, score, relation, changed, found_by, systems`; null where it was not."""
     asked: Asked | None
     """How the judge was asked; null where nobody was: the row was skipped, or people graded it."""
     status: str
@@ -131,6 +134,7 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
         locale=pair["locale"],
         candidate=candidate,
         given_grade=pair["grade"],
+        mined=pair.get("mined"),
         asked=asked,
         status=label["status"],
         grade=label["grade"],
@@ -163,7 +167,8 @@ def before_calibration(probabilities: Sequence[float], calibration: Mapping[str,
 
 def _find(run: Run, query: str, candidate_id: str) -> list[dict[str, Any]]:
     """The rows of a pair: the one that was judged first, if there is one. `query` is an id or words."""
-    names = ("row", "query_id", "query", "candidate_id", "locale", "candidate", "grade", "skip")
+    names: tuple[str, ...] = ("row", "query_id", "query", "candidate_id", "locale", "candidate", "grade", "skip")
+    names += ("mined",) if has_origin(run.pairs_path) else ()
     with run.database(keys=key_table([(query, None, candidate_id)])) as db:
         find_pairs(db)
         row, pairs = db.execute("SELECT row, pairs FROM found").fetchall()[0]

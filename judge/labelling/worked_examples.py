@@ -16,8 +16,9 @@ import numpy as np
 from judge.errors import InputError
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.records import WorkedExample, counted
+from judge.words.forms import canonical
 from judge.words.guideline import Guideline
-from judge.words.similar import ALIKE, alike, bands, canonical, query_groups
+from judge.words.similar import ALIKE, alike, bands, query_groups
 
 
 @dataclass(frozen=True)

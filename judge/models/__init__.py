@@ -1,1 +1,1 @@
-"""Which model judges, and where its files are."""
+"""Which model judges or encodes, and where its files are."""

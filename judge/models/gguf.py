@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from judge.documents import Kind, reading
 from judge.errors import ModelError, install
 from judge.fingerprint import digest, file_digest
 
+GGUF = Kind("get it again", ModelError)
 FORMAT = "f32-v1"
 """Part of the cache's name: raised when the conversion changes."""
 LOCAL = install("local")
@@ -71,7 +73,7 @@ def is_whole(folder: Path) -> bool:
     try:
         digests = json.loads((folder / "digests.json").read_text())
         return all(file_digest(folder / name) == value for name, value in digests.items())
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError, TypeError):
         return False
 
 
@@ -95,7 +97,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     mend = MENDED[_pre_tokenizer(gguf)]
-    with quiet_transformers():
+    with quiet_transformers(), reading(gguf, GGUF, "it makes no model"):
         tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         # A model loaded from GGUF counts as quantised and refuses to be saved: move its weights into a fresh one.
@@ -113,11 +115,9 @@ def _convert(gguf: Path, folder: Path) -> None:
 def _pre_tokenizer(gguf: Path) -> str:
     from gguf import GGUFReader
 
-    try:
+    with reading(gguf, GGUF, "it is cut off, or no GGUF file"):
         field = GGUFReader(str(gguf)).fields.get("tokenizer.ggml.pre")
-    except (ValueError, IndexError, KeyError) as error:
-        raise ModelError(f"{gguf}: is no GGUF file that can be read ({error})", "get it again") from None
-    word = str(field.contents()) if field else "none"
+        word = str(field.contents()) if field else "none"
     if word not in MENDED:
         raise ModelError(
             f"{gguf}: its tokenizer ({word}) cannot be taken over exactly; known are {', '.join(MENDED)}",

@@ -1,11 +1,11 @@
 """Which model judges: the embedded one, a directory, a repository of the Hugging Face Hub, or a GGUF file of either."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judge.documents import Kind, load, shown
 from judge.errors import ModelError, safe
 from judge.fingerprint import digest, file_digest
 from judge.models.embedded import EMBEDDED, embedded_model
@@ -17,6 +17,10 @@ ADAPTER = "adapter_config.json"
 """What transformers takes for an adapter of the weights in the same folder, and applies unasked."""
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
+CONFIG = Kind("save or download the model again", ModelError)
+MOST = 1_000
+"""Layers of a model, at most: ten times the deepest there are. Modules are made one by one."""
+_LAYERS = re.compile(r"n_layers?|(num|n)_(\w+_)?layers?|num_\w*experts")
 _HUB_ID = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>[\w.-]+\.gguf))?(@(?P<revision>[\w./-]+))?$")
 _BLOB = re.compile(r"^[0-9a-f]{64}$")
 
@@ -54,7 +58,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     """
     if name == EMBEDDED:
         directory, weights = embedded_model()
-        return JudgeModel(EMBEDDED, directory, None, _context(_config(directory)), weights)
+        return JudgeModel(EMBEDDED, directory, None, _context(read_config(directory)), weights)
     name = repository(name)
     directory, revision, blobs = Path(name).expanduser(), None, None
     if _is_gguf(directory):
@@ -79,7 +83,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
             f"{name}: has no {what}",
             "save the model with safetensors (save_pretrained does), config and tokenizer beside it",
         )
-    config = _config(directory)
+    config = read_config(directory)
     weights = digest({path.name: _digest(path, blobs) for path in files} | {"config": _lasting(config)})
     return JudgeModel(name, directory, revision, _context(config), weights)
 
@@ -139,7 +143,7 @@ def _unpacked(name: str, gguf: Path, revision: str | None, blobs: Path | None) -
     weights = _digest(gguf, blobs)
     directory = folder_of(gguf.stem, weights)
     unpack(directory, lambda: gguf)
-    return JudgeModel(name, directory, revision, _context(_config(directory)), weights)
+    return JudgeModel(name, directory, revision, _context(read_config(directory)), weights)
 
 
 def _local_unpacked(gguf: Path, blobs: Path | None) -> Path | None:
@@ -200,14 +204,19 @@ def _digest(path: Path, blobs: Path | None) -> str:
     return target.name if trusted else file_digest(path)
 
 
-def _config(directory: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("it is no object")
-        return found
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{directory}: its config.json cannot be read ({error})", "save the model again") from None
+def read_config(directory: Path) -> dict[str, Any]:
+    """What a model's config.json says, its numbers of layers checked.
+
+    Raises:
+        ModelError: It cannot be read, is damaged, or counts layers that no model has.
+    """
+    path = directory / "config.json"
+    found = load(path, dict[str, Any], CONFIG)
+    inner = (value for value in found.values() if isinstance(value, dict))
+    for name, value in ((name, value) for part in (found, *inner) for name, value in part.items()):
+        if _LAYERS.fullmatch(name) and value is not None and not (type(value) is int and 0 <= value <= MOST):
+            raise CONFIG.damaged(path, f"{name} cannot be {shown(value)}")
+    return found
 
 
 def _lasting(config: dict[str, Any]) -> dict[str, Any]:

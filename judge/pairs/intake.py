@@ -1,11 +1,13 @@
 """The user's rows of pairs and candidates as rows of ours, each checked on its own."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from judge.pairs.identity import Identity, identify, missing, read_texts
+from judge.pairs.origin import ORIGIN, origin
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
 from judge.tables.problems import Problems
@@ -13,8 +15,8 @@ from judge.tables.rows import Row, Table
 from judge.words.guideline import Guideline
 
 BATCH = 20_000
-"""Rows written at once, fewer where they have more than `LETTERS` characters of candidates' texts."""
-LETTERS = 2**25
+"""Rows written at once, fewer where they have more than `LETTERS` characters: 64 MiB of the widest."""
+LETTERS = 2**24
 
 
 class Grader(Protocol):
@@ -52,6 +54,13 @@ class Intake:
         """Rows of pairs so far, whatever was wrong with them."""
         self.text_columns: set[str] = set()
         """The candidate's fields that some row had a column for."""
+        self.mined = False
+        """Whether some row says where it was mined."""
+
+    @property
+    def unused(self) -> list[str]:
+        """Columns of the files that nothing reads."""
+        return [name for name in self.columns.unused if not (self.mined and name in ORIGIN)]
 
     def schema(self) -> Any:
         """The Arrow schema of both kinds of rows."""
@@ -60,7 +69,9 @@ class Intake:
         text = pa.string()
         names = [("query_id", text), ("query", text), ("candidate_id", text), ("locale", text), ("skip", text)]
         candidate = pa.struct([(name, text) for name in self.joins])
-        return pa.schema([("row", pa.int64()), ("line", pa.int64()), *names, ("candidate", candidate)])
+        texts = [("candidate", candidate), ("chars", pa.int64()), ("text", text)]
+        mined = pa.struct([(name, text) for name in ORIGIN])
+        return pa.schema([("row", pa.int64()), ("line", pa.int64()), *names, *texts, ("mined", mined)])
 
     def write(self, rows: Iterator[dict[str, Any]], path: Path) -> None:
         """Lay rows down as a Parquet file, a batch at a time."""
@@ -71,12 +82,22 @@ class Intake:
             batch: list[dict[str, Any]] = []
             letters = 0
             for row in rows:
-                batch.append(row)
-                letters += sum(len(text) for text in (row.get("candidate") or {}).values() if text)
+                batch.append(self._measured(row))
+                letters += row["chars"] + len(row.get("query") or "")
                 if len(batch) == BATCH or letters >= LETTERS:
                     writer.write_table(pa.Table.from_pylist(batch, schema=self.schema()))
                     batch, letters = [], 0
             writer.write_table(pa.Table.from_pylist(batch, schema=self.schema()))
+
+    def _measured(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with the length of its candidate's texts, and a digest that tells them from others: what the joins
+        need of them."""
+        texts = row.get("candidate") or {}
+        parts = [texts.get(name) or "" for name in self.joins]
+        row["chars"] = sum(map(len, parts))
+        # A separator keeps neighbouring fields apart: "a","bc" is another text than "ab","c".
+        row["text"] = blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+        return row
 
     def catalogue(self, table: Table | None) -> Iterator[dict[str, Any]]:
         """Candidates of a catalogue. A row that cannot be used is counted and left out."""
@@ -100,7 +121,7 @@ class Intake:
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
         names = ["query", "candidate_id", "query_id", "locale", *([] if catalogue else self.joins)]
-        wanted = self.columns.sources(names) | (self.grader.columns() if self.grader else set())
+        wanted = self.columns.sources(names) | (self.grader.columns() if self.grader else set()) | {*ORIGIN}
         for row in islice(table.rows(wanted), self.limit):
             self.read += 1
             if isinstance(row, Problem):
@@ -113,6 +134,8 @@ class Intake:
             pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts)
             if isinstance(texts, dict):
                 out |= {name: texts[name] for name in names[:4]}
+                out["mined"] = origin(row.values)
+                self.mined = self.mined or out["mined"] is not None
                 out["candidate"] = None if catalogue else {name: texts[name] for name in self.joins}
                 # A row that lacks its candidate is shown with its query.
                 out["query_id"] = (

@@ -1,29 +1,29 @@
 """The set-wise half of reading pairs: joins, repeats, contradictions and order, in DuckDB over files on disk."""
 
-import os
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from judge.pairs.ordering import write_ordered
+from judge.pairs.origin import origin_sql
 from judge.records import Problem
-from judge.sql import identifier, quoted
+from judge.sql import in_memory, quoted
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
 from judge.words.normalise import keyed
 
-MEMORY = "2GB"
+MEMORY = "500MB"
 """DuckDB's share; past it, it spills into the scratch directory."""
 
 
 def kept_ids(scratch: Path) -> frozenset[str]:
     """Our names of the columns whose ids stay as written: `given.parquet` and `catalogue.parquet` decide together."""
-    import duckdb
-
     given, catalogue = (f"read_parquet({quoted(scratch / f'{name}.parquet')})" for name in ("given", "catalogue"))
     candidates = f"SELECT candidate_id FROM {given} UNION ALL SELECT candidate_id FROM {catalogue}"
     sources = {"candidate_id": candidates, "query_id": f"SELECT query_id FROM {given}"}
     asked = ", ".join(f"(SELECT {as_written_sql(name)} FROM ({source})) AS {name}" for name, source in sources.items())
-    with duckdb.connect() as db:
+    with in_memory() as db:
         found = db.execute(f"SELECT {asked}").fetchall()[0]
     return frozenset(name for name, kept in zip(sources, found, strict=True) if kept)
 
@@ -41,8 +41,10 @@ class Staging:
     def __init__(self, scratch: Path, fields: Sequence[str], kept: frozenset[str], grades: Path | None = None) -> None:
         import duckdb
 
+        self._scratch = scratch
         self._db = duckdb.connect(
-            str(scratch / "staging.duckdb"), config={"memory_limit": MEMORY, "temp_directory": str(scratch)}
+            str(scratch / "staging.duckdb"),
+            config={"memory_limit": MEMORY, "threads": "2", "temp_directory": str(scratch)},
         )
         self._db.execute("SET enable_progress_bar = false")
         ids = ", ".join(f"{whole_id_sql(name)} AS {name}" for name in IDS if name not in kept)
@@ -58,16 +60,13 @@ class Staging:
                 CREATE VIEW rows AS SELECT r.* REPLACE (coalesce(r.skip, g.skip) AS skip), g.grade
                 FROM given r LEFT JOIN grades g USING (row)""")
         keyed(self._db, "SELECT query FROM rows", "forms")
-        # `chr(31)` keeps neighbouring fields apart: "a","bc" is another text than "ab","c".
-        parts = ", ".join(f"coalesce(candidate.{identifier(name)}, '')" for name in fields)
-        self._text = f"concat_ws(chr(31), {parts}, '')"
-        self._length = f"length({self._text}) - {len(fields)}"
-        self._db.execute(f"""
+        self._db.execute("""
             CREATE TABLE products AS
-            SELECT candidate_id, min(row) AS first_row, count(DISTINCT md5({self._text})) AS texts,
-                   any_value(candidate) FILTER (first) AS candidate
-            FROM (SELECT *, row = min(row) OVER (PARTITION BY candidate_id) AS first FROM catalogue)
-            GROUP BY candidate_id""")
+            SELECT candidate_id, min(row) AS first_row, count(DISTINCT text) AS texts, arg_min(chars, row) AS chars,
+                   arg_min(text, row) AS text
+            FROM catalogue GROUP BY candidate_id""")
+        # The digest of no text at all, for pairs whose product is not there.
+        self._nothing = blake2b(("\x1f" * (len(fields) - 1)).encode(), digest_size=16).hexdigest()
         self._mark(joined=False)
 
     def __enter__(self) -> "Staging":
@@ -84,25 +83,29 @@ class Staging:
 
     def _mark(self, *, joined: bool) -> None:
         """One small row for each input row: what it repeats or contradicts. Of texts it has digests alone."""
-        self._source = f"""
-            SELECT r.* EXCLUDE (candidate), {"p.candidate" if joined else "r.candidate"} AS candidate,
+        self._joined = joined
+        own = "r.chars, r.text, NULL::BIGINT AS product"
+        texts = "coalesce(p.chars, 0) AS chars, coalesce(p.text, $nothing) AS text, p.first_row AS product"
+        source = f"""
+            SELECT r.* EXCLUDE (candidate, chars, text), {texts if joined else own},
                    {"p.candidate_id IS NULL" if joined else "false"} AS absent,
                    coalesce(p.texts > 1, false) AS contested
             FROM rows r LEFT JOIN products p USING (candidate_id)"""
-        self._db.execute(f"""
+        marked = f"""
             CREATE OR REPLACE TABLE marked AS
             WITH texts AS (
-                SELECT row, line, query_id, candidate_id, skip, absent, contested, {self._length} AS chars,
-                       md5(f.key) AS query_text,
-                       md5(concat_ws(chr(30), f.key, coalesce(locale, ''), {self._text})) AS text
-                FROM ({self._source}) s LEFT JOIN forms f ON f.text = s.query),
+                SELECT row, line, query_id, candidate_id, grade, skip, absent, contested, chars, product,
+                       length(coalesce(query, '')) AS query_chars, md5(f.key) AS query_text,
+                       md5(concat_ws(chr(30), f.key, coalesce(locale, ''), s.text)) AS text
+                FROM ({source}) s LEFT JOIN forms f ON f.text = s.query),
             queries AS (
                 SELECT *, min(row) OVER query AS query_row, first_value(query_text) OVER query AS first_query
                 FROM texts WINDOW query AS (PARTITION BY skip IS NULL, query_id ORDER BY row)),
             -- A row that is refused for its query says nothing against another row of its pair.
             sound AS (SELECT *, skip IS NULL AND query_text = first_query AS is_sound FROM queries)
             SELECT *, min(row) OVER pair AS pair_row, first_value(text) OVER pair AS first_text
-            FROM sound WINDOW pair AS (PARTITION BY is_sound, query_id, candidate_id ORDER BY row)""")
+            FROM sound WINDOW pair AS (PARTITION BY is_sound, query_id, candidate_id ORDER BY row)"""
+        self._db.execute(marked.replace("$nothing", quoted(self._nothing)))
 
     _KIND = """CASE
         WHEN skip IS NOT NULL THEN NULL
@@ -163,25 +166,30 @@ class Staging:
             "conflicting_pair": "same pair as an earlier row, with another text",
         }
         wrong = " ".join(f"WHEN '{kind}' THEN '{kind}: {reason}'" for kind, reason in reasons.items())
-        partial = path.with_suffix(".partial")
+        mined, origins = self._mined()
         self._db.execute(f"""
-            CREATE TABLE judged AS SELECT row, query_row, chars, {self._KIND} AS kind,
-            CASE {self._KIND} {wrong} ELSE CASE WHEN skip IS NOT NULL THEN skip
-                WHEN row <> pair_row THEN 'repeats row ' || pair_row {empty} END END AS skip FROM marked""")
-        self._db.execute(f"""
-            COPY (SELECT s.row, s.query_id, s.query, s.candidate_id, s.locale, s.candidate, s.grade, j.skip
-                  FROM ({self._source}) s JOIN judged j USING (row)
-                  ORDER BY j.skip IS NOT NULL AND s.query_id IS NULL, j.query_row, j.chars, row)
-            TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)""")
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(path)
+            CREATE TABLE judged AS SELECT row, query_row, kind, skip,
+                   query_id, candidate_id, grade, product, chars + query_chars AS size,
+                   row_number() OVER (ORDER BY nameless, query_row, chars, row) - 1 AS place {mined}
+            FROM (SELECT * EXCLUDE (skip), {self._KIND} AS kind,
+                  skip IS NOT NULL AND query_id IS NULL AS nameless,
+                  CASE {self._KIND} {wrong} ELSE CASE WHEN skip IS NOT NULL THEN skip
+                      WHEN row <> pair_row THEN 'repeats row ' || pair_row {empty} END END AS skip
+                  FROM marked) {origins}
+            ORDER BY place""")
+        write_ordered(self._db, self._scratch, path, catalogue=self._joined)
         benign = "kind IS NULL AND skip NOT LIKE '%: %'"
         # A query's rows that could be read share its first row.
         counts = self._rows(f"""
             SELECT count(*), count(skip), count(*) FILTER ({benign}), count(DISTINCT query_row) FILTER (skip IS NULL)
             FROM judged""")[0]
         return dict(zip(("rows", "skipped", "repeats", "queries"), counts, strict=True))
+
+    def _mined(self) -> tuple[str, str]:
+        """The column of where pairs were mined, and what to join for it, where some row says so."""
+        if not self._rows("SELECT count(mined) FROM given")[0][0]:
+            return "", ""
+        return f", {origin_sql()} AS mined", "JOIN (SELECT row, mined FROM given) USING (row)"
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         return list(self._db.execute(sql).fetchall())

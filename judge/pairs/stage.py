@@ -42,7 +42,7 @@ class Source:
     catalogue: Path | None = None
     mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limit: int | None = None
-    grades: Mapping[str, int] | None = None
+    grades: Mapping[str, int | None] | None = None
     need_text: bool = True
     skip_bad_rows: bool = False
     name: str | None = None
@@ -155,7 +155,7 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
         path=path,
         kinds=reader.problems.kinds,
         problems=order,
-        unused=reader.columns.unused,
+        unused=reader.unused,
         missing=[name for name in reader.joins if name not in reader.text_columns],
         passed_over=reader.columns.passed_over,
         **counts,

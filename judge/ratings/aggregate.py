@@ -16,12 +16,11 @@ from judge.errors import InputError
 from judge.files import new_file
 from judge.ratings.panel import Panel
 from judge.statistics.dawid_skene import RatingMatrix, dawid_skene, shares
+from judge.statistics.reliability import likeliest
 from judge.tables.values import inert
 
 Floats = npt.NDArray[np.float64]
 
-SAME = 1e-9
-"""Posteriors that differ by no more are a tie."""
 COLUMNS = ("query_id", "query", "candidate_id", "grade", "tied", "posterior", "expected_grade", "ratings", "method")
 
 
@@ -64,8 +63,7 @@ class Aggregate:
     @property
     def best(self) -> npt.NDArray[np.bool_]:
         """Which grades share the highest posterior, shape (units, K)."""
-        filled = np.nan_to_num(self.posterior, nan=-1.0)
-        return np.asarray(filled >= filled.max(axis=1, keepdims=True) - SAME)
+        return likeliest(np.nan_to_num(self.posterior, nan=-1.0))
 
     @property
     def tied(self) -> npt.NDArray[np.bool_]:

@@ -18,14 +18,15 @@ from judge.records import Problem
 from judge.tables.problems import Problems
 from judge.tables.rows import Row, Table
 from judge.tables.scale import Scale
-from judge.tables.values import as_text, as_time
+from judge.tables.values import TIMES, as_text, as_time
 
 BATCH = 20_000
 SAID = ("rater", "clause", "time")
 PAIR = ("query_id", "query", "words", "candidate_id")
-COLUMNS = ("row", "line", "field", *PAIR, "rater", "grade", "clause", "time", "reason", "skip")
-"""What is laid down of each grade. `reason` is null where it counts, else a short name; `skip` says it in words."""
-TYPES = {"row": "int64", "line": "int64", "grade": "int32", "time": "float64"}
+COLUMNS = ("row", "line", "field", *PAIR, "rater", "grade", "clause", "time", "mean", "reason", "skip")
+"""What is laid down of each grade; `mean` as `judge.records.Rating` has it. `reason` is null where it counts, else a
+short name; `skip` says it in words."""
+TYPES = {"row": "int64", "line": "int64", "grade": "int32", "time": "float64", "mean": "float64"}
 
 
 class Cells:
@@ -82,7 +83,7 @@ class Cells:
             return
         named = (pair.query_id, pair.query, pair.words, pair.candidate_id)
         if not given:  # its ids say all the same how the file writes ids
-            self._put(row, None, (*named, None, None, None, None), reason="no_grade", skip="no grade given")
+            self._put(row, None, (*named, *(None,) * 5), reason="no_grade", skip="no grade given")
             return
         assert said is not None
         rater, clause, time = said
@@ -94,7 +95,8 @@ class Cells:
             whose = roles.wide.get(column, rater)
             reason = None if column in roles.wide or self._wanted(rater) else "other_rater"
             skip = reason and "a grade of another rater"
-            self._put(row, column, (*named, whose, grade, clause, time), described, reason=reason, skip=skip)
+            names = (*named, whose, grade, clause, time, self.scale.mean(row, column))
+            self._put(row, column, names, described, reason=reason, skip=skip)
 
     def _wanted(self, rater: str | None) -> bool:
         """Whether a rater whom a row names is one that was asked for; one whom nobody names is missed elsewhere."""
@@ -156,7 +158,7 @@ class Cells:
         try:
             return rater, clause, as_time(time)
         except (ValueError, OverflowError):
-            fix = "write it like 2026-01-31T14:05:00Z, or as seconds since 1970"
+            fix = f"write it like 2026-01-31T14:05:00Z; what is read is {TIMES}"
             column = found["time"]
             return self.table.problem("not_a_time", f"{time!r} is no time", fix, row.number, row.line, column)
 
@@ -179,7 +181,7 @@ class Cells:
         self,
         row: Row | Problem,
         column: str | None,
-        names: tuple[Any, ...] = (None,) * 8,
+        names: tuple[Any, ...] = (None,) * 9,
         described: tuple[str | None, ...] = (),
         *,
         reason: str | None,

@@ -33,8 +33,8 @@ class RatingsLayout:
 
     mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Our names to the file's columns. Names that are not `NAMES` are passed over: a guideline's fields may be here."""
-    grades: Mapping[str, int] = field(default_factory=dict)
-    """What the file writes to the guideline's value; see `judge.words.guideline.known_grades`."""
+    grades: Mapping[str, int | None] = field(default_factory=dict)
+    """What the file writes to the guideline's value, null for no answer; see `judge.words.guideline.known_grades`."""
     raters: Sequence[str] = ()
     """The raters' columns, for a wide file; or the raters to take from a long one."""
     gold: str | None = None

@@ -44,6 +44,10 @@ class Panel:
     """(rater, unit) to the clause they invoked. The rater -1 is gold."""
     times: Floats
     """Shape (raters, units): when each rating was given, in seconds since 1970."""
+    means: Floats | None = None
+    """Shape (raters, units): what was given on the guideline's scale, where any of it is a mean; a grade elsewhere."""
+    gold_mean: Floats | None = None
+    """Shape (units,): the same of gold."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Grades and rows of the file that could not be used, by what is wrong with them."""
 
@@ -68,6 +72,9 @@ class Panel:
                 int(grade),
                 self.clauses.get((index, unit)),
                 None if index < 0 or np.isnan(self.times[index, unit]) else float(self.times[index, unit]),
+                None
+                if (given := self.gold_mean if index < 0 else self.means) is None
+                else float(given[unit] if index < 0 else given[index, unit]),
             )
             for index, rater, grade in rows
             if not np.isnan(grade)
@@ -115,6 +122,11 @@ def as_panel(ratings: Ratings) -> Panel:
     grades[whose[people], unit[people]] = given[people]
     times[whose[people], unit[people]] = table["time"].to_numpy()[people]
     gold[unit[~people]] = given[~people]
+    found = np.array(table["mean"].to_pylist(), dtype=np.float64)
+    means, gold_mean = grades.copy(), gold.copy()
+    meant = ~np.isnan(found)
+    means[whose[people & meant], unit[people & meant]] = found[people & meant]
+    gold_mean[unit[~people & meant]] = found[~people & meant]
     clauses = {
         (int(whose[index]), int(unit[index])): clause
         for index, clause in enumerate(table["clause"].to_pylist())
@@ -131,6 +143,8 @@ def as_panel(ratings: Ratings) -> Panel:
         clauses=clauses,
         times=times,
         left_out=ratings.left_out,
+        means=means if (people & meant).any() else None,
+        gold_mean=gold_mean if gold_name is not None and (~people & meant).any() else None,
     )
 
 
@@ -150,6 +164,14 @@ def majority(grades: Floats) -> Floats:
     best = votes.max(axis=0)
     clear = (best > 0) & ((votes == best).sum(axis=0) == 1)
     return np.where(clear, found[votes.argmax(axis=0)], np.nan)
+
+
+def mean_rating(means: Floats) -> Floats:
+    """The mean over raters of what was given to each unit, shape (units,); NaN where nobody rated."""
+    there = ~np.isnan(means)
+    count = there.sum(axis=0)
+    total = np.where(there, means, 0).sum(axis=0)
+    return np.asarray(np.divide(total, count, out=np.full(means.shape[1], np.nan), where=count > 0))
 
 
 def described(panel: Panel, sources: Sequence[Sequence[Mapping[str, Any]]]) -> Panel:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Rated:
 
     pair: Pair
     votes: Mapping[str, int]
+    means: Mapping[str, float] = field(default_factory=dict)
+    """What raters gave on the guideline's scale, of those whose vote is a mean and was cut to a grade."""
     clause: str | None = None
     """The guideline's clause that a rater invoked: the first that the file has for the pair."""
 
@@ -52,13 +54,20 @@ class Read:
 def rated_pairs(ratings: Ratings) -> list[Rated]:
     """All rated pairs without their texts, as they first appear."""
     found: dict[tuple[str, str], Rated] = {}
-    votes: dict[str, int]
     for row, given in zip(ratings.table["row"].to_pylist(), ratings, strict=True):
         key = given.query_id, given.candidate_id
-        rated = found.get(key) or Rated(Pair(row, given.query_id, given.query, given.candidate_id, {}), {})
-        found[key], votes = rated, rated.votes  # type: ignore[assignment]
-        votes[ONE if ratings.alone else given.rater] = given.grade
+        rated = found.setdefault(key, Rated(Pair(row, given.query_id, given.query, given.candidate_id, {}), {}))
+        who = ONE if ratings.alone else given.rater
+        _add(rated, {who: given.grade}, {} if given.mean is None else {who: given.mean})
     return list(found.values())
+
+
+def _add(rated: Rated, votes: Mapping[str, int], means: Mapping[str, float]) -> None:
+    """Add what raters gave to a pair that is being read."""
+    assert isinstance(rated.votes, dict)
+    assert isinstance(rated.means, dict)
+    rated.votes.update(votes)
+    rated.means.update(means)
 
 
 def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> Read:
@@ -73,11 +82,15 @@ def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> R
     staged, read = stage_ratings(replace(source, need_text=False), layout, guideline, directory, directory)
     staged.refuse(skip_bad_rows=source.skip_bad_rows)
     read.check()
-    votes: dict[int, dict[str, int]] = {}
+    votes: dict[int, tuple[dict[str, int], dict[str, float]]] = {}
     clauses: dict[int, str] = {}
-    columns = (read.table[name].to_pylist() for name in ("row", "rater", "grade", "clause"))
-    for number, rater, grade, clause in zip(*columns, strict=True):
-        votes.setdefault(number, {})[ONE if read.alone else rater] = grade
+    names = ("row", "rater", "grade", "mean", "clause")
+    for number, rater, grade, mean, clause in zip(*(read.table[name].to_pylist() for name in names), strict=True):
+        grades, means = votes.setdefault(number, ({}, {}))
+        who = ONE if read.alone else rater
+        grades[who] = grade
+        if mean is not None:
+            means[who] = mean
         if clause:
             clauses.setdefault(number, clause)
     found: dict[tuple[str, str], Rated] = {}
@@ -92,10 +105,9 @@ def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> R
         elif source.need_text and not any((row["candidate"] or {}).values()):
             empty.append(row["row"])
         else:
-            new = Rated(_pair(row), {}, clauses.get(row["row"]))
+            new = Rated(_pair(row), {}, {}, clauses.get(row["row"]))
             rated = found.setdefault((row["query_id"], row["candidate_id"]), new)
-            assert isinstance(rated.votes, dict)
-            rated.votes.update(given)
+            _add(rated, *given)
     if empty and not source.skip_bad_rows:
         raise InputError(
             f"{read.file}, row {min(empty)}: the candidate has no text to learn from ({len(empty):,} such rows)",

@@ -69,7 +69,7 @@ class Ratings:
         return {reason: count for reason, count in self.set_aside.items() if reason not in HARMLESS}
 
     def __iter__(self) -> Iterator[Rating]:
-        names = ("query_id", "query", "candidate_id", "rater", "grade", "clause", "time")
+        names = ("query_id", "query", "candidate_id", "rater", "grade", "clause", "time", "mean")
         for batch in self.table.select(names).to_batches():
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 yield Rating(*values)
@@ -146,7 +146,7 @@ def _ratings(cells: Cells) -> Ratings:
 def _check(layout: RatingsLayout, values: Sequence[int]) -> str:
     """The command that lists what is wrong with a file."""
     plain = dict(layout.grades) == {str(value): value for value in values}
-    grades = ",".join(f"{theirs}={ours}" for theirs, ours in layout.grades.items())
+    grades = ",".join(f"{theirs}={'' if ours is None else ours}" for theirs, ours in layout.grades.items())
     given = ["--rating", *layout.mapping.get("grade", ["grade"])[:1]]
     if layout.raters or layout.gold:
         given = [*(["--raters", ",".join(layout.raters)] if layout.raters else [])]

@@ -49,7 +49,8 @@ class Settled:
 
     path: Path
     """Parquet, the grades that count, in the order of the file: `row, query_id, query, candidate_id, rater, grade,
-    clause, time, unit`, then what the file says of the pair. `unit` is the row in which the pair is first graded."""
+    clause, time, mean, unit`, then what the file says of the pair. `unit` is the row in which the pair is first
+    graded."""
     by_row: Path
     """Parquet, a line a row: `row, grade, skip`; `grade` where the row brings one alone, `skip` where it brings none
     that counts."""
@@ -136,11 +137,13 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
                 CASE WHEN reason IS NULL AND words <> query_words THEN 'query_id' ELSE field END AS field)
             FROM queries),
         own AS (
-            SELECT *, first_value(grade) OVER own AS own_grade, min(n) OVER own AS own_n, min(row) OVER own AS own_row
+            SELECT *, first_value(coalesce(mean, grade)) OVER own AS own_grade, min(n) OVER own AS own_n,
+                min(row) OVER own AS own_row
             FROM named WINDOW own AS (PARTITION BY reason IS NULL, query_id, candidate_id, rater ORDER BY n)),
         of_rater AS (
             SELECT * EXCLUDE (own_grade, own_n) REPLACE (
-                CASE WHEN reason IS NOT NULL THEN reason WHEN grade <> own_grade THEN 'conflicting_grade'
+                CASE WHEN reason IS NOT NULL THEN reason
+                    WHEN coalesce(mean, grade) <> own_grade THEN 'conflicting_grade'
                     WHEN n <> own_n THEN 'repeat' END AS reason)
             FROM own),
         pairs AS (

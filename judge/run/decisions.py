@@ -12,11 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
+from judge.documents import Kind, parse
 from judge.errors import RunError
 from judge.files import append_lines
 from judge.records import Record
+
+DECISIONS = Kind("fix or remove the line", RunError)
 
 
 class Verdict(StrEnum):
@@ -162,12 +165,10 @@ class Decisions:
             if not line.strip():
                 continue
             try:
-                yield Decision.model_validate_json(line)
-            except ValidationError:
+                yield parse(line, Decision, DECISIONS, f"{self.path}, line {number}")
+            except RunError:
                 if not _is_cut_short(line):
-                    raise RunError(
-                        f"{self.path}, line {number}: is not a decision of this version", "fix or remove the line"
-                    ) from None
+                    raise
 
     def latest(self) -> dict[tuple[str, str], Decision]:
         """The decision that counts, by (query_id, candidate_id)."""
@@ -192,6 +193,6 @@ def _is_cut_short(line: bytes) -> bool:
         rest = text[error.pos :]
         inside = error.msg.startswith("Unterminated string") or (error.msg.startswith("Invalid \\u") and len(rest) < 6)
         return text.startswith("{") and (inside or any(word.startswith(rest) for word in ("true", "false", "null")))
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no text, a number too long, nested too deep
         pass
     return False

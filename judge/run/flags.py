@@ -3,22 +3,22 @@
 `judge audit` writes them, and the evidence behind them; the queue, the review, the trace and the exports read them.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from judge.documents import Kind, check, parse
 from judge.errors import RunError
 from judge.files import dump_json
 from judge.records import Flag
+from judge.run.flag_types import flag_types
 from judge.run.shape import read_columns
 from judge.tables.parquet import write_table
 
 AUDIT = "run `judge audit RUN EVENTS --out DIR`"
 FIX = f"delete it, and {AUDIT} again"
+FLAGS = Kind(FIX, RunError)
 
 _TEXTS = ("query_id", "query", "candidate_id", "type", "suggested_action", "candidate")
 _NUMBERS = (
@@ -112,14 +112,12 @@ class Flags:
         return read_columns(self.path, flag_schema(), FIX, needed)
 
     def _flag(self, number: int, row: Mapping[str, Any]) -> Flag:
-        try:
-            return Flag.model_validate({**row, "candidate": json.loads(row["candidate"])})
-        except ValidationError as error:
-            name = error.errors()[0]["loc"][0]
-        except (TypeError, ValueError, RecursionError):
-            name = "candidate"
-        said = str(row.get(str(name)))[:80]
-        raise RunError(f"{self.path}, row {number}, field {name!r}: {said!r} is not valid", FIX)
+        where = f"{self.path}, row {number}"
+        candidate = parse(row["candidate"] or "", dict[str, str], FLAGS, f"{where}, field 'candidate'")
+        flag = check({**row, "candidate": candidate}, Flag, FLAGS, where)
+        if flag.type not in flag_types():
+            raise RunError(f"{where}, field 'type': {flag.type[:80]!r} is no type of flag", FIX)
+        return flag
 
 
 def read_evidence(folder: Path) -> Any:

@@ -16,6 +16,7 @@ one.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from judge.sql import in_memory
 from judge.tables.ids import whole_id_sql
 from judge.words.normalise import keyed, same_words
 
@@ -95,11 +96,10 @@ def key_table(keys: Sequence[Key]) -> Any:
 
 def find_one(key: Key, pairs: Sequence[Key]) -> int | None:
     """The position in `pairs` of the one that a key means, by the same rule; null where there is none or several."""
-    import duckdb
     import pyarrow as pa
 
     table = key_table(pairs).rename_columns(["row", "query_id", "query", "candidate_id"])
-    with duckdb.connect() as db:
+    with in_memory() as db:
         db.register("keys", key_table([key]))
         db.register("pairs", table.append_column("skip", pa.nulls(len(pairs), pa.string())))
         find_pairs(db)

@@ -1,15 +1,17 @@
 """What a run directory says of itself: who made its labels, from what, and what it took."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from judge.documents import fault
 from judge.records import Record, Status, WorkedExample
+from judge.words.forms import NORMALISATION
 from judge.words.guideline import Guideline
-from judge.words.similar import NORMALISATION
 
 
 class Manifest(Record):
@@ -26,7 +28,7 @@ class Manifest(Record):
     guideline: Mapping[str, Any]
     """The whole guideline, so that grades keep their meaning wherever the labels go."""
     normalisation: Annotated[int, Field(ge=1, le=NORMALISATION)] = 1
-    """The version of the rule for the words of a text, `judge.words.similar.NORMALISATION`: splits are made and events
+    """The version of the rule for the words of a text, `judge.words.forms.NORMALISATION`: splits are made and events
     are matched by it."""
     calibration: Mapping[str, Any] | None = None
     """The temperature and biases that the probabilities went through; null where they are as they came."""
@@ -57,13 +59,26 @@ class Manifest(Record):
     @field_validator("guideline")
     @classmethod
     def _is_one(cls, words: Mapping[str, Any]) -> Mapping[str, Any]:
-        Guideline.model_validate(words)
+        try:
+            Guideline.model_validate(words)
+        except ValidationError as error:
+            raise ValueError(fault(error)) from None
         return words
+
+    @field_validator("calibration")
+    @classmethod
+    def _has_numbers(cls, numbers: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if numbers is not None:
+            bias = numbers.get("bias")
+            found = [numbers.get("temperature"), *(bias if isinstance(bias, list | tuple) else [None])]
+            if not all(isinstance(number, int | float) and math.isfinite(number) for number in found) or found[0] <= 0:
+                raise ValueError("wants a temperature above 0 and a bias for each grade")
+        return numbers
 
     @property
     def values(self) -> tuple[int, ...]:
         """The grades' values, ascending."""
-        return tuple(int(grade["value"]) for grade in self.guideline["grades"])
+        return tuple(sorted(int(grade["value"]) for grade in self.guideline["grades"]))
 
     @property
     def by_people(self) -> bool:

@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from judge.documents import Kind, parse, reading
 from judge.errors import RunError
 from judge.run.labels import label_schema
 from judge.run.manifest import Tally
 from judge.run.shape import check_shape
 
 FIX = "delete it and the parts after it, and run the `judge label` or `judge import` that made the run again"
+
+PART = Kind(FIX, RunError)
 
 
 def part_name(start: int) -> str:
@@ -25,7 +28,7 @@ def rows_of(part: Path) -> int:
     """
     import pyarrow.parquet as pq
 
-    with _whole(part):
+    with reading(part, PART):
         found = pq.read_metadata(part)
     check_shape(part, label_schema(), FIX, found.schema.to_arrow_schema())
     return int(found.num_rows)
@@ -35,8 +38,9 @@ def tally_of(part: Path) -> Tally:
     """What labelling them took."""
     import pyarrow.parquet as pq
 
-    with _whole(part):
-        return Tally.model_validate_json((pq.read_schema(part).metadata or {}).get(b"tally", b"{}"))
+    with reading(part, PART):
+        said = (pq.read_schema(part).metadata or {}).get(b"tally", b"{}")
+    return parse(said, Tally, PART, f"{part}, tally")
 
 
 @contextmanager
@@ -55,17 +59,7 @@ def in_queries(parts: Sequence[Path]) -> Iterator[None]:
         yield
     except duckdb.Error:
         for part in parts:
-            with _whole(part), pq.ParquetFile(part) as file:
+            with reading(part, PART), pq.ParquetFile(part) as file:
                 for _ in file.iter_batches():
                     pass
         raise
-
-
-@contextmanager
-def _whole(part: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's own words: the file may be whole
-        raise RunError(f"{part}: is damaged", FIX) from None

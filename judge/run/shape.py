@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from judge.documents import Kind, reading
 from judge.errors import RunError
 
 
@@ -29,12 +30,8 @@ def check_shape(path: Path, wanted: Any, fix: str, given: Any = None) -> Any:
     import pyarrow.parquet as pq
 
     if given is None:
-        try:
+        with reading(path, Kind(fix, RunError), "no whole Parquet file"):
             given = pq.read_schema(path)
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # the disk's own words: the file may be whole
-            raise RunError(f"{path}: is damaged", fix) from None
     for field in wanted:
         if field.name not in given.names:
             raise RunError(f"{path}: has no column {field.name!r}", fix)
@@ -62,12 +59,8 @@ def read_columns(path: Path, schema: Any, fix: str, needed: Sequence[str]) -> An
     there = check_shape(path, pa.schema([schema.field(name) for name in needed]), fix).names
     present = pa.schema([field for field in schema if field.name in there])
     check_shape(path, present, fix)
-    try:
+    with reading(path, Kind(fix, RunError), "no whole Parquet file"):
         table = pq.read_table(path, columns=present.names).select(present.names).cast(present)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise RunError(f"{path}: is damaged", fix) from None
     absent = {field.name: pa.nulls(len(table), field.type) for field in schema if field.name not in there}
     return pa.table({name: table[name] if name in there else absent[name] for name in schema.names}, schema=schema)
 

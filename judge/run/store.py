@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from judge.documents import Kind, load
 from judge.errors import RunError
 from judge.files import check_here, keep, now, write_whole
 from judge.fingerprint import Fingerprint
@@ -26,6 +25,7 @@ from judge.run.labels import label_table
 from judge.run.manifest import Manifest, Tally
 from judge.run.parts import in_queries, part_name, rows_of, tally_of
 from judge.run.shape import check_pairs
+from judge.sql import in_memory, on_disk
 
 MEMORY = "500MB"
 """DuckDB's share of memory where a scratch folder takes what is beyond it."""
@@ -116,11 +116,7 @@ class Run:
     @property
     def manifest(self) -> Manifest:
         """The manifest on disk."""
-        try:
-            return Manifest.model_validate_json(self.manifest_path.read_bytes())
-        except ValidationError as error:
-            where = "".join(f", field {part!r}" for part in error.errors()[0]["loc"][:1])
-            raise RunError(f"{self.manifest_path}{where}: is damaged", "label into a new directory") from None
+        return load(self.manifest_path, Manifest, Kind("label into a new directory", RunError))
 
     def begin(self, manifest: Manifest) -> None:
         """Write the manifest. `pairs.parquet` must already lie in the directory."""
@@ -205,13 +201,9 @@ class Run:
 
         Tables made in it lie in the folder `scratch` where one is given, and memory is limited to `MEMORY`.
         """
-        import duckdb
-
-        limits = {"memory_limit": MEMORY, "threads": str(THREADS), "temp_directory": str(scratch)} if scratch else {}
-        where, parts = str(scratch / "scratch.duckdb") if scratch else ":memory:", self.parts()
+        parts = self.parts()
         check_pairs(self.pairs_path)
-        with in_queries(parts), duckdb.connect(where, config=limits) as db:
-            db.execute("SET enable_progress_bar = false")
+        with in_queries(parts), on_disk(scratch, MEMORY, THREADS) if scratch else in_memory() as db:
             labels = db.read_parquet([str(part) for part in parts]) if parts else db.from_arrow(label_table([]))
             labels.create_view("labels")
             db.read_parquet(str(self.pairs_path)).create_view("pairs")

@@ -1,14 +1,15 @@
 """What asking a chat endpoint takes: requests, tokens, and what they cost at a price."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judge.errors import InputError
+from judge.documents import Kind, NotJSON, check, read_json
+from judge.errors import InputError, RunError
 from judge.records import Record
 
 MILLION = 1_000_000
+JOURNAL = Kind("fix or remove the line", RunError)
 FILE = "answers.jsonl"
 """A run's answers of a paid endpoint, one a line, each with what it took."""
 
@@ -73,19 +74,34 @@ def journal_usage(path: Path, fingerprint: str) -> Usage | None:
         return None
     total = Usage()
     for line in lines_of(path, fingerprint):
-        total += Usage.model_validate(line.get("usage", {}))
+        total += line.usage
     return total
 
 
-def lines_of(path: Path, fingerprint: str) -> Iterator[Mapping[str, Any]]:
-    """The whole lines of a journal that are of this fingerprint."""
+class Answered(Record):
+    """One line of the journal: an answer, to some rows, and what it took."""
+
+    fingerprint: str
+    rows: tuple[int, ...] = ()
+    sample: int = 0
+    attempt: int = 0
+    replies: tuple[Mapping[str, Any], ...] = ()
+    usage: Usage = Usage()
+
+
+def lines_of(path: Path, fingerprint: str) -> Iterator[Answered]:
+    """The whole lines of a journal that are of this fingerprint.
+
+    Raises:
+        RunError: One is whole and damaged.
+    """
     if not path.is_file():
         return
     with path.open("rb") as stream:
-        for raw in stream:
+        for number, raw in enumerate(stream, 1):
             try:
-                line = json.loads(raw)
-            except (ValueError, RecursionError):
+                line = read_json(raw)
+            except NotJSON:
                 continue  # cut short by a kill
             if isinstance(line, Mapping) and line.get("fingerprint") == fingerprint:
-                yield line
+                yield check(line, Answered, JOURNAL, f"{path}, line {number}")

@@ -25,12 +25,13 @@ def corrected(p_values: Sequence[float | None], *, any_dependence: bool = False)
 def posterior_q_values(chance: Floats) -> Floats:
     """The q-value of each finding, of the posterior chances that they are true, shape (N,).
 
-    It is the mean posterior error, 1 - `chance`, of a finding and of all that come before it, the surest first and
-    equals in their order. Those of at most a rate are thus the longest such list whose mean error is within the rate,
-    and that is their false discovery rate as far as the posteriors hold. Source: Newton et al. 2004, "Detecting
+    It is the mean posterior error, 1 - `chance`, of a finding and of all that are as sure or surer. Equal findings have
+    equal q-values, whatever their order: they are reported together or not at all. Those of at most a rate are thus the
+    longest such list whose mean error is within the rate, and that is their false discovery rate as far as the
+    posteriors hold. Source: Newton et al. 2004, "Detecting
     differential gene expression with a semiparametric hierarchical mixture method".
     """
-    order = np.argsort(-chance, kind="stable")
-    found = np.empty_like(chance)
-    found[order] = np.cumsum(1 - chance[order]) / np.arange(1, len(chance) + 1)
-    return found
+    # What rounding leaves of two equal chances makes no difference.
+    errors, group, count = np.unique(np.round(1 - chance, 12), return_inverse=True, return_counts=True)
+    means: Floats = np.cumsum(errors * count) / np.cumsum(count)
+    return means[group]

@@ -6,6 +6,10 @@ percentiles of the replicates (Efron 1979, "Bootstrap Methods"; for clusters, Fi
 "Bootstrapping clustered data"). Percentiles of few queries are too near each other; they are taken further out
 by what Student's t has over the normal (the expanded percentiles of Hesterberg 2015, "What Teachers Should Know
 About the Bootstrap"). The same seed gives the same interval.
+
+Near perfect agreement the few queries with an error decide, and percentiles of resamples sit too high. There the
+interval is the jackknife's over queries (Tukey 1958) on the logit scale: logit(value) +- t times the error.
+`benchmarks/coverage.py` tells how often either holds.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +23,11 @@ Ints = npt.NDArray[np.int64]
 
 _CELLS = 2_000_000  # replicates x queries held at a time: 16 MB an array, at 100,000 queries 20 replicates
 
-
 ROUNDING = 1e-12
 FEWEST = 5
 """Queries below which there is no interval: resamples of four cover 0.89 where they should cover 0.95, of two 0.50."""
+NEAR = 0.9
+"""From here on a measure whose best is 1 is near perfect."""
 ALIKE = "all queries are alike in it, so resampling them says nothing of chance"
 
 
@@ -75,15 +80,17 @@ def by_query(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    best: bool = True,
 ) -> Estimate:
     """`measure` of all pairs, with a percentile interval over resampled queries.
 
     `confusions` has shape (Q, K, K); queries without pairs carry no evidence and are left out. `measure`
     takes (..., K, K) and returns (...), as `judge.statistics.measures` does; pick one grade of a measure per grade
     with `lambda c: recall(c)[..., k]`. Replicates where it is NaN are dropped; where more than half are, or
-    with fewer than `FEWEST` queries, the interval is None and `reason` says so.
+    with fewer than `FEWEST` queries, the interval is None and `reason` says so. `best` says that 1 is the best there
+    can be: then it has the jackknife's interval from `NEAR` on.
     """
-    return each_by_query(confusions, {"": measure}, resamples=resamples, level=level, seed=seed)[""]
+    return each_by_query(confusions, {"": measure}, resamples=resamples, level=level, seed=seed, best=best)[""]
 
 
 def each_by_query(
@@ -93,6 +100,7 @@ def each_by_query(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    best: bool = True,
 ) -> dict[str, Estimate]:
     """Several measures over the same draws of queries, by name: each as `by_query` alone would give it."""
     matrices = np.asarray(confusions, dtype=np.float64)
@@ -112,31 +120,16 @@ def each_by_query(
 
     total = matrices.sum(axis=0)
     drawn = np.concatenate([np.empty((0, *shape)), *replicates()]) if count > 1 else np.empty((0, *shape))
-    return {
-        name: _estimate(float(np.asarray(measure(total))), count, iter([np.asarray(measure(drawn))]), level)
-        for name, measure in measures.items()
-    }
 
+    def estimate(measure: Callable[[Floats], npt.ArrayLike]) -> Estimate:
+        value = float(np.asarray(measure(total)))
+        if best and NEAR <= value < 1 and count >= FEWEST:
+            without, shift = np.asarray(measure(total - matrices)), float(np.asarray(measure(_unseen(total)))) - value
+            if not np.isnan(without).any():
+                return _near_perfect(value, without, shift, level)
+        return _estimate(value, count, iter([np.asarray(measure(drawn))]), level)
 
-def share_by_query(query_index: npt.ArrayLike, hits: npt.ArrayLike) -> Estimate:
-    """The mean of `hits`, with an interval over resampled queries. Both have shape (N,); hits lie in [0, 1].
-
-    Where all are 0, or all 1, resampling says nothing: then the interval is Clopper and Pearson's (1934), each query
-    counted as one trial, since its pairs are not independent.
-    """
-    queries, query = np.unique(np.asarray(query_index), return_inverse=True)
-    table = hits_by_query(query, np.asarray(hits, dtype=np.float64), len(queries))
-    found = by_query(table[:, None], lambda c: c[..., 0, 0] / c.sum(axis=(-2, -1)))
-    if found.value in (0.0, 1.0) and found.interval is None and len(queries) > 1:
-        reach = 1 - 0.025 ** (1 / len(queries))
-        return Estimate(found.value, 0.0, reach) if found.value == 0 else Estimate(found.value, 1 - reach, 1.0)
-    return found
-
-
-def hits_by_query(query: Ints, hits: Floats, count: int) -> Floats:
-    """Hits and misses of each query, shape (count, 2); `query` holds positions in 0..count-1."""
-    columns = [np.bincount(query, amount, minlength=count) for amount in (hits, 1 - hits)]
-    return np.stack(columns, axis=1).astype(np.float64)
+    return {name: estimate(measure) for name, measure in measures.items()}
 
 
 def by_query_index(
@@ -191,6 +184,33 @@ def _estimate(value: float, queries: int, replicates: Iterator[Floats], level: f
     if high - low < ROUNDING:
         return Estimate(value, None, None, ALIKE)
     return Estimate(value, float(low), float(high))
+
+
+def _unseen(total: Floats) -> Floats:
+    """A confusion matrix with half a pair more on which the sides are farthest apart; other tables as they are.
+
+    A handful of errors may all be small ones: their own spread says nothing of the large ones that did not come up.
+    """
+    found = total.copy()
+    if len(found) == found.shape[1] > 1:
+        found[[0, -1], [-1, 0]] += 0.25
+    return found
+
+
+def _near_perfect(value: float, without: Floats, shift: float, level: float) -> Estimate:
+    """The jackknife's interval on the logit scale; `without` is the measure without each query in turn, shape (Q,), and
+    `shift` what `_unseen` adds to it."""
+    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+
+    count = len(without)
+    error = float(np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum()))
+    if error < ROUNDING:
+        return Estimate(value, None, None, ALIKE)
+    error = float(np.hypot(error, shift))
+    reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * error / (value * (1 - value))
+    odds = np.log(value / (1 - value))
+    low, high = (float(1 / (1 + np.exp(-(odds + way * reach)))) for way in (-1, 1))
+    return Estimate(value, low, high)
 
 
 def _expanded(tail: float, queries: int) -> float:

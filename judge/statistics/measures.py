@@ -3,7 +3,7 @@
 Every function takes `confusion` of shape (..., K, K): rows are the reference (people), columns the judge,
 both in the order of the scale's K grades, cells counts or weights of pairs. Leading dimensions are a batch
 and come back as the shape of the result, so a bootstrap evaluates thousands of replicates in one call. A
-measure that has no meaning for a matrix is NaN, never 0; `undefined_reason` says why.
+measure that has no meaning for a matrix is NaN, never 0; `judge.statistics.agreement` has them by name, and says why.
 """
 
 from typing import Literal
@@ -136,35 +136,6 @@ def gwet_chance(prevalence: Floats, credit: Floats) -> Floats:
     size = credit.shape[-1]
     spread = (prevalence * (1 - prevalence)).sum(axis=-1)
     return _ratio(credit.sum() * spread, np.full(spread.shape, size * (size - 1)))
-
-
-def undefined_reason(name: str, confusion: npt.ArrayLike) -> str | None:
-    """A sentence on why the measure `name` is undefined for one (K, K) matrix, or None where it is defined.
-
-    For `precision` and `recall` it names the positions of the undefined grades. Raises ValueError for a
-    name that is no measure of this module.
-    """
-    if name not in _MEASURES:
-        raise ValueError(f"unknown measure {name!r}: use one of {', '.join(sorted(_MEASURES))}")
-    counts = _square(confusion)
-    reference, judge = counts.sum(axis=1), counts.sum(axis=0)
-    if not counts.sum():
-        return "there are no pairs to compare"
-    if name.endswith("_kappa") and np.isnan(cohen_kappa(counts)):
-        return "both sides gave one single grade, so chance agreement is 1 and nothing is left to measure"
-    if name.startswith("gwet_") and len(counts) == 1:
-        return "the scale has one single grade, so there is nothing to agree about"
-    if name == "precision" and not judge.all():
-        return f"the judge never gave the grades at positions {np.flatnonzero(judge == 0).tolist()}"
-    if name == "recall" and not reference.all():
-        return f"the reference never gave the grades at positions {np.flatnonzero(reference == 0).tolist()}"
-    return None
-
-
-_MEASURES = frozenset(
-    {"accuracy", "within_1", "precision", "recall", "macro_f1", "majority_baseline"}
-    | {"cohen_kappa", "weighted_kappa", "gwet_ac1", "gwet_ac2"}
-)
 
 
 def _kappa(counts: Floats, cost: Floats) -> Floats:

@@ -22,6 +22,20 @@ def softmax(scores: npt.ArrayLike) -> Floats:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
+SAME = 1e-9
+"""Probabilities that differ by no more are equal: what remains of two equal ones after rounding."""
+
+
+def likeliest(probabilities: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Which grades share the highest probability of each row, both of shape (N, K); several true ones are a tie.
+
+    A row of NaN has none.
+    """
+    chances = np.asarray(probabilities, dtype=np.float64)
+    highest = chances.max(axis=-1, keepdims=True)
+    return np.asarray(chances >= highest - SAME)
+
+
 def spearman(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Spearman's rank correlation of two (N,) arrays, ties at their mean rank; in [-1, 1].
 

@@ -7,11 +7,29 @@ from functools import lru_cache
 from judge.errors import InputError
 from judge.tables.rows import Table
 
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "candidate_id": ("product_id", "sku", "asin", "docid", "item_id"),
+    "query": ("search_term", "user_query"),
+    "colour": ("color",),
+}
+"""What files often call our names. One is taken where our own name is neither mapped nor there."""
+
 
 class Columns:
-    """The user's column names fitted to ours."""
+    """The user's column names fitted to ours.
 
-    def __init__(self, mapping: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> None:
+    Args:
+        mapping: Our names to the user's columns.
+        wanted: Our names.
+        aliases: Our names to columns that are taken for them unasked.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping[str, Sequence[str]],
+        wanted: Sequence[str],
+        aliases: Mapping[str, Sequence[str]] = ALIASES,
+    ) -> None:
         unknown = sorted(set(mapping) - set(wanted))
         if unknown:
             near = get_close_matches(unknown[0], wanted, 1)
@@ -21,9 +39,16 @@ class Columns:
             )
         self._sources = {name: tuple(mapping.get(name, (name,))) for name in wanted}
         self._mapped = {column: name for name, columns in mapping.items() for column in columns}
+        taken = {*wanted, *self._mapped}
+        self._aliases = {
+            name: tuple(alias for alias in aliases.get(name, ()) if alias not in taken)
+            for name in wanted
+            if name not in mapping
+        }
         self.seen: set[str] = set()
         self.passed_over: dict[str, str] = {}
-        """Names that rows had several of the user's columns for, and which was read."""
+        """Names that are read from a column which the user may not expect: one of several, or one of another name."""
+        self._read = {column for columns in self._sources.values() for column in columns}
         self.find = lru_cache(maxsize=4096)(self._find)
 
     def _find(self, available: tuple[str, ...]) -> dict[str, str]:
@@ -32,13 +57,27 @@ class Columns:
         found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in self._sources.items()}
         for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
             self.passed_over[name] = f"{first}, not {', '.join(others)}"
+        for name, aliases in self._aliases.items():
+            if found[name] or not (there := [alias for alias in aliases if alias in available]):
+                continue
+            if len(there) > 1:
+                raise InputError(
+                    f"columns {' and '.join(map(repr, there))} could both be {name!r}",
+                    f"name the one to use with --map {name}={there[0]}",
+                )
+            found[name] = there
+            self._read.add(there[0])
+            self.passed_over[name] = there[0]
         return {name: columns[0] for name, columns in found.items() if columns}
 
     def require(self, table: Table, names: Sequence[str]) -> None:
         """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
         if table.columns is None:
             return
-        found = self.find(table.columns)
+        try:
+            found = self.find(table.columns)
+        except InputError as error:
+            raise InputError(f"{table.name}, row 1: {error.message}", error.hint) from None
         for name in names:
             if name not in found:
                 wanted = " or ".join(repr(c) for c in self._sources[name])
@@ -65,9 +104,9 @@ class Columns:
 
     def sources(self, names: Sequence[str]) -> set[str]:
         """All columns that any of these names may be read from."""
-        return {column for name in names for column in self._sources[name]}
+        return {column for name in names for column in (*self._sources[name], *self._aliases.get(name, ()))}
 
     @property
     def unused(self) -> list[str]:
         """Columns seen in the files that no name of ours reads."""
-        return sorted(self.seen - {column for columns in self._sources.values() for column in columns})
+        return sorted(self.seen - self._read)

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from judge.documents import NotJSON, unique
 from judge.errors import InputError
 from judge.records import Problem, counted
 from judge.tables.delimited import Cells, read_cells
 from judge.tables.line_count import CHUNK, CountedBytes, open_bytes
 from judge.tables.lines import byte_lines, text_lines
 from judge.tables.sniff import refuse_place, refuse_separator
+from judge.tables.values import GUARDED, restored
 from judge.text import encodable
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -153,7 +155,8 @@ class Table:
         if not fault and len(record.cells) != len(columns):
             fault = f"has {counted(len(record.cells), 'cell')} where the header has {len(columns)}"
         if not fault and not record.swallowed:
-            return Row(number, record.line, dict(zip(columns, record.cells, strict=True)))
+            cells = map(restored, record.cells) if columns in GUARDED else record.cells
+            return Row(number, record.line, dict(zip(columns, cells, strict=True)))
         kind = "broken_quotes" if record.fault or record.swallowed else "ragged_row"
         problem = self.problem(kind, fault or "holds lines that look like rows", self._fix, number, record.line)
         if record.last > record.line or record.unclosed:
@@ -177,9 +180,12 @@ class Table:
                     continue
                 number += 1
                 try:
-                    value = json.loads(raw.decode("utf-8"))
+                    value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
                 except UnicodeDecodeError:
                     yield self.problem("wrong_encoding", "is not UTF-8 text", fix, number, line)
+                    continue
+                except NotJSON as error:
+                    yield self.problem("invalid_json", f"invalid JSON ({error})", "give each key once", number, line)
                     continue
                 except (ValueError, RecursionError) as error:
                     at = f"wrong at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
@@ -205,10 +211,11 @@ class Table:
         from judge.tables.parquet import read_rows
 
         file, number = self._parquet(), 0
-        for number, values in enumerate(read_rows(file, columns), 1):
+        for number, values in enumerate(read_rows(self.path, columns, self.name), 1):
             if values is None:
                 fix = "write a value that can be read, or null"
-                yield self.problem("not_text", "a value is beyond what its type can hold", fix, number, None)
+                what = "a value is beyond what its type can hold, or the row longer than 64 MiB"
+                yield self.problem("not_text", what, fix, number, None)
             else:
                 yield Row(number, None, values)
         self._prove(number, file.metadata.num_rows, "row")

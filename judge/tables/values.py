@@ -1,7 +1,9 @@
 """Cells of any file as text."""
 
 import math
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -46,22 +48,76 @@ def _whole(value: float | Decimal) -> bool:
     return abs(value) < 2**53 and value.is_integer()
 
 
+TIMES = "ISO 8601, seconds or milliseconds since 1970, or month/day/year"
+"""What is read as a time."""
+_SECONDS = 1e11
+"""From here on (the year 5138) a number counts milliseconds; from a thousand times it on microseconds, and so on."""
+_COMPACT = r"(19|20)[0-9]{6}"
+_AMERICAN = r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}( .*)?"
+_CLOCKS = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p")
+
+
 def as_time(text: str) -> float:
-    """Seconds since 1970, from ISO 8601 (UTC unless it says otherwise) or from such a number.
+    """Seconds since 1970, from a time as `TIMES` has it, in UTC unless it says otherwise.
+
+    Eight digits that are a date (20260131) are one.
 
     Raises:
-        ValueError: The text is neither.
+        ValueError: The text is no time.
         OverflowError: No calendar goes there.
     """
-    if text.replace(".", "", 1).isdigit():
-        return float(text)
-    when = datetime.fromisoformat(text)
+    text = text.strip()
+    if text.replace(".", "", 1).isdigit() and not re.fullmatch(_COMPACT, text):
+        number = float(text)
+        while _SECONDS <= number < math.inf:
+            number /= 1000
+        return number
+    when = _american(text) if re.fullmatch(_AMERICAN, text) else datetime.fromisoformat(text)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def _american(text: str) -> datetime:
+    for clock in _CLOCKS:
+        with suppress(ValueError):
+            return datetime.strptime(text, clock)
+    raise ValueError("is no date")
+
+
+def day_sql(name: str) -> str:
+    """SQL of the day of a column's times, as `as_time` reads them and with the date that stands there; null where they
+    are none."""
+    text = f"trim({name}::VARCHAR)"
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    seconds = " ".join(f"WHEN {number} < {_SECONDS * 1000**n} THEN {number} / {1000**n}" for n in range(4))
+    return f"""CASE
+        WHEN regexp_full_match({text}, '{_COMPACT}') THEN try_strptime({text}, '%Y%m%d')::DATE
+        WHEN regexp_full_match({text}, '{_AMERICAN}') THEN try_strptime({text}, {list(_CLOCKS)})::DATE
+        WHEN {number} >= 0 THEN DATE '1970-01-01' + floor((CASE {seconds} END) / 86400)::INTEGER
+        ELSE TRY_CAST({text} AS TIMESTAMP)::DATE END"""
 
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 """What a spreadsheet takes for the beginning of a formula; and the quote that disarms it, so that no two cells become
 one."""
+
+
+EVERY_ROW = (
+    "query_id",
+    "query",
+    "candidate_id",
+    "status",
+    "grade",
+    "probabilities",
+    "expected_grade",
+    "reason",
+    "label_grade",
+    "decided_by",
+    "decision_reason",
+)
+"""The columns of an export of every row."""
+QUEPID = ("query", "docid", "rating")
+GUARDED = frozenset({EVERY_ROW, QUEPID})
+"""Columns of the CSV files that exports write with inert cells; a reader gives their cells back as they were."""
 
 
 def inert(cell: str) -> str:

@@ -188,16 +188,19 @@ def source(name: str = DEFAULT) -> str:
         ) from None
 
 
-def known_grades(grades: Mapping[str, int] | None, guideline: Guideline) -> Mapping[str, int]:
+def known_grades(grades: Mapping[str, int | None] | None, guideline: Guideline) -> Mapping[str, int | None]:
     """What a file of ratings writes to the guideline's grades: as the user said, or the values themselves.
+
+    Null stands for no answer. Where the user says of nothing else what it means, the values mean themselves.
 
     Raises:
         InputError: The user's leads to a grade that the guideline does not have.
     """
     for theirs, ours in (grades or {}).items():
-        if ours not in guideline.values:
+        if ours is not None and ours not in guideline.values:
             known = ", ".join(map(str, guideline.values))
             raise InputError(
                 f"--grades {theirs}={ours}: the guideline {guideline.name!r} has no grade {ours}", f"map to {known}"
             )
-    return grades or {str(value): value for value in guideline.values}
+    themselves = {} if any(ours is not None for ours in (grades or {}).values()) else guideline.values
+    return {**{str(value): value for value in themselves}, **(grades or {})}

@@ -3,7 +3,7 @@
 - `clean`: one line. The judge reads texts so; what a reader cannot see makes no difference.
 - `same_words`: neither does case, nor how a letter is encoded. Rows of two files that name the same query have it in
   common; a word more, a sign or an accent make another.
-- `judge.words.similar` has the coarser ones, which look for copies: `spelling` also takes the words in any order, and
+- `judge.words.forms` has the coarser ones, which look for copies: `spelling` also takes the words in any order, and
   without accents; `canonical` has letters and digits alone.
 
 Texts that one form has in common, the coarser ones have in common too.
@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from judge.sql import another
 from judge.text import UNSEEN
 
 BATCH = 20_000
@@ -70,8 +71,7 @@ def keyed_by_id(db: Any, source: str, name: str, key: Callable[[str], str]) -> N
     import pyarrow as pa
 
     db.execute(f"CREATE OR REPLACE TABLE {name} (id VARCHAR, key VARCHAR)")
-    # A cursor reads while the connection writes.
-    for batch in db.cursor().sql(source).to_arrow_reader(BATCH):
+    for batch in another(db).sql(source).to_arrow_reader(BATCH):
         keys = [key(text or "") for text in batch.column(1).to_pylist()]
         db.register("_keyed", pa.table({"id": batch.column(0), "key": pa.array(keys, pa.string())}))
         db.execute(f"INSERT INTO {name} SELECT * FROM _keyed")

@@ -9,9 +9,7 @@ A chain of small steps can join texts that have little in common: a cluster with
 is taken apart and joined again under stricter similarity, at last by the same words alone.
 """
 
-import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.records import query_key
-from judge.words.normalise import BATCH, keyed_by_id, same_words
-from judge.words.overlap import stem
+from judge.sql import another
+from judge.words.forms import NORMALISATION, canonical, one_letter_off, query_names
+from judge.words.normalise import BATCH, keyed_by_id
 
 ALIKE = (0.8, 0.9)
 """Jaccard similarity from which texts are nearly the same; the second within giant clusters."""
@@ -29,53 +28,13 @@ GIANT_LEAST = 20
 """A cluster is a giant from this share of all texts on, and this many."""
 BANDS, ROWS = 8, 4
 """Two texts of similarity 0.8 share a band with probability 1 − (1 − 0.8⁴)⁸ = 0.985, of 0.3 with 0.06."""
-NORMALISATION = 2
-"""The version of `canonical`; a run's manifest names it."""
-
-_MARKS = re.compile("[\u0300-\u036f]")
-_WORDS = re.compile(r"[a-z0-9]+")
-_AROUND = '.,;:!?"()[]{}…–—'
-"""Signs around a word that are none of it."""
 _draw = np.random.default_rng(20261121)
 _FACTORS = _draw.integers(1, 2**32, BANDS * ROWS, dtype=np.uint32) | np.uint32(1)
 _SHIFTS = _draw.integers(0, 2**32, BANDS * ROWS, dtype=np.uint32)
 
 Ints = npt.NDArray[np.int64]
-
-
-def canonical(text: str, version: int = NORMALISATION) -> str:
-    """A text's words, each once, in alphabetical order, without case and accents; itself where it has no words.
-
-    By the first version of the rule a soft hyphen parts two words, and the fillers of Hangul are letters.
-    """
-    text = same_words(text) if version > 1 else text
-    return " ".join(sorted(set(_words(text)))) or text.strip()
-
-
-def spelling(text: str) -> str:
-    """A text's words in alphabetical order, without case, accents and the punctuation around words; itself without any.
-
-    What stands within a word or says how much, is another word: 5.5 is not 5, c++ is not c, 5% is not 5.
-    """
-    text = same_words(text)
-    return " ".join(sorted(filter(None, (word.strip(_AROUND) for word in _plain(text).split())))) or text
-
-
-def _plain(text: str) -> str:
-    # An apostrophe does not part a word: women's and womens are the same.
-    plain = text.casefold().replace("'", "").replace("’", "")
-    if plain.isascii():
-        return plain
-    # Accents of European scripts only: in others marks are letters, which `\\w` does not know.
-    # Signs that stand for letters can bring capitals: ℃ is °C.
-    return unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFKD", plain).casefold()))
-
-
-def _words(text: str) -> list[str]:
-    plain = _plain(text)
-    if plain.isascii():
-        return _WORDS.findall(plain)
-    return "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in plain).split()
+Edges = tuple[Ints, Ints, npt.NDArray[np.float64]]
+"""Two texts' numbers and their similarity, each of shape (E,)."""
 
 
 def query_groups(queries: Sequence[str]) -> list[str]:
@@ -86,16 +45,10 @@ def query_groups(queries: Sequence[str]) -> list[str]:
     keys = {text: query_key(text) for text in set(queries)}
     texts = sorted(keys, key=lambda text: (keys[text], text))
     first: dict[str, int] = {}
-    pairs = [(first.setdefault(name, at), at) for at, text in enumerate(texts) for name in _names(text)]
+    pairs = [(first.setdefault(name, at), at) for at, text in enumerate(texts) for name in query_names(text)]
     roots = _smallest(len(texts), *np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
     named = {text: keys[texts[root]] for text, root in zip(texts, roots.tolist(), strict=True)}
     return [named[text] for text in queries]
-
-
-def _names(text: str) -> set[str]:
-    """What a query's text shares with other texts of the same query."""
-    found = [stem(word) for word in _words(same_words(text))]
-    return {canonical(text), " ".join(sorted(set(found))), "".join(found)} - {""}
 
 
 def trigrams(text: str) -> frozenset[bytes]:
@@ -131,14 +84,15 @@ def bands(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     return out
 
 
-def cluster(db: Any, source: str, name: str, version: int = NORMALISATION) -> None:
+def cluster(db: Any, source: str, name: str, version: int = NORMALISATION, *, queries: bool = False) -> None:
     """Make the table `name` of columns `id, key`: each text's cluster, named by the canonical text of one member.
 
     Args:
         db: A DuckDB connection.
         source: SQL of columns `id, text`; each id once.
         name: The table to make.
-        version: Of the rule that says what a text's words are; a split stays what it was under it.
+        version: Of the rule that says which texts belong together; a split stays what it was under it.
+        queries: Whether the texts are queries, which are also joined as `query_groups` and `one_letter_off` say.
     """
     import pyarrow as pa
 
@@ -148,7 +102,8 @@ def cluster(db: Any, source: str, name: str, version: int = NORMALISATION) -> No
         SELECT (row_number() OVER (ORDER BY md5(key), key) - 1)::INTEGER AS number, key
         FROM (SELECT DISTINCT key FROM said)""")
     size = db.execute("SELECT count(*) FROM keys").fetchone()[0]
-    roots = joined(size, *_similar(db))
+    edges = [_similar(db), *(_same_query(db, source) if queries and version > 2 else ())]
+    roots = joined(size, *map(np.concatenate, zip(*edges, strict=True)))
     _insert(db, None, pa.table({"number": pa.array(np.arange(size)), "root": pa.array(roots)}), "roots")
     db.execute(f"""CREATE OR REPLACE TABLE {name} AS
         SELECT s.id, r.key FROM said s JOIN keys k USING (key) JOIN roots n USING (number) JOIN keys r
@@ -156,19 +111,19 @@ def cluster(db: Any, source: str, name: str, version: int = NORMALISATION) -> No
     db.execute("DROP TABLE said; DROP TABLE keys; DROP TABLE roots")
 
 
-def _similar(db: Any) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
+def _similar(db: Any) -> Edges:
     """Pairs of numbers whose texts are alike by the laxest measure, with their similarity."""
     import pyarrow as pa
 
     db.execute("CREATE OR REPLACE TABLE banded (band UBIGINT, number INTEGER)")
-    reader = db.cursor().sql("SELECT number, key FROM keys ORDER BY number").to_arrow_reader(BATCH)
+    reader = another(db).sql("SELECT number, key FROM keys ORDER BY number").to_arrow_reader(BATCH)
     for batch in reader:
         hashes = bands(batch.column(1).to_pylist())
         mixed = hashes ^ (np.arange(BANDS, dtype=np.uint64) << np.uint64(59))
         numbers = np.repeat(batch.column(0).to_numpy(), BANDS)
         _insert(db, "banded", pa.table({"band": pa.array(mixed.ravel()), "number": pa.array(numbers)}))
     # Within a bucket each text is compared with its first and with the one before it.
-    found = db.cursor().sql("""
+    found = another(db).sql("""
         WITH near AS (SELECT number, min(number) OVER bucket AS first, lag(number) OVER bucket AS before
             FROM banded WINDOW bucket AS (PARTITION BY band ORDER BY number)),
         edges AS (SELECT first AS a, number AS b FROM near WHERE first < number
@@ -183,6 +138,26 @@ def _similar(db: Any) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
     db.execute("DROP TABLE banded")
     ends = np.array([pair[:2] for pair in kept], dtype=np.int64).reshape(-1, 2)
     return ends[:, 0], ends[:, 1], np.array([pair[2] for pair in kept], dtype=np.float64)
+
+
+def _same_query(db: Any, source: str) -> Iterator[Edges]:
+    """Pairs of numbers whose texts are of one query but for plurals and blanks, and but for one letter."""
+    import pyarrow as pa
+
+    for names, similarity in ((query_names, 1.0), (one_letter_off, ALIKE[0])):
+        db.execute("CREATE OR REPLACE TABLE named (name UBIGINT, key VARCHAR)")
+        for batch in another(db).sql(f"SELECT DISTINCT text FROM ({source})").to_arrow_reader(BATCH):
+            texts = [text or "" for text in batch.column(0).to_pylist()]
+            found = [(name, canonical(text)) for text in texts for name in names(text)]
+            columns = zip(*found, strict=True) if found else ([], [])
+            rows = pa.table(dict(zip(("name", "key"), (pa.array(each, pa.string()) for each in columns), strict=True)))
+            db.register("_incoming", rows)
+            db.execute("INSERT INTO named SELECT DISTINCT hash(name), key FROM _incoming")
+            db.unregister("_incoming")
+        ends = db.execute("""SELECT DISTINCT min(number) OVER (PARTITION BY name) AS a, number AS b
+            FROM named JOIN keys USING (key) QUALIFY a < b""").fetchnumpy()
+        db.execute("DROP TABLE named")
+        yield (*(ends[end].astype(np.int64) for end in "ab"), np.full(len(ends["a"]), similarity))
 
 
 def joined(size: int, a: Ints, b: Ints, similarity: npt.NDArray[np.float64]) -> Ints:

@@ -7,11 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from judge.documents import Kind, reading
 from judge.errors import ModelError
+from judge.words.bounds import bounded, refuse_powers
 
 _MARK = re.compile(r"<\S+>|\[/?[A-Z_]+\]")
 """An added token that is no word of any language: `<tool_call>`, `[INST]`."""
 _BYTE = re.compile(r"^<0x[0-9A-F]{2}>$")
+TEMPLATE = Kind("use a model with an ordinary chat template", ModelError)
 DAY = datetime(2024, 7, 26)
 """What chat templates are told is today: a run that goes on tomorrow asks as it did today."""
 
@@ -47,6 +50,7 @@ class ModelTokenizer:
         from tokenizers import Tokenizer as Backend
         from transformers import AutoTokenizer
 
+        self._name = f"{directory}: its chat template"
         try:
             self._outer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
             text = self._outer.backend_tokenizer.to_str()
@@ -81,14 +85,19 @@ class ModelTokenizer:
         the instruction at the head of the question."""
         from jinja2 import TemplateError
 
-        if not self._outer.chat_template:
+        template = self._outer.chat_template
+        if not template:
             begin = self._outer.bos_token if self._outer("").input_ids else ""
             return begin or "", "\n\n", "\n"
         marks = ["\ue000", "\ue001"]
-        try:
-            text = self._chat([{"role": "system", "content": marks[0]}, {"role": "user", "content": marks[1]}])
-        except TemplateError:
-            text = self._chat([{"role": "user", "content": f"{marks[0]}\n\n{marks[1]}"}])
+        with reading(self._name, TEMPLATE, "it cannot be filled in"):
+            for text in template.values() if isinstance(template, dict) else [template]:
+                refuse_powers(text, self._unusable)
+        with reading(self._name, TEMPLATE, "it cannot be filled in"), bounded(self._unusable):
+            try:
+                text = self._chat([{"role": "system", "content": marks[0]}, {"role": "user", "content": marks[1]}])
+            except TemplateError:
+                text = self._chat([{"role": "user", "content": f"{marks[0]}\n\n{marks[1]}"}])
         if [text.count(mark) for mark in marks] != [1, 1]:
             raise ModelError(
                 "the judge's chat template does not show a system and a user text once each",
@@ -97,6 +106,9 @@ class ModelTokenizer:
         before, rest = text.split(marks[0])
         between, after = rest.split(marks[1])
         return before, between, after
+
+    def _unusable(self, what: str) -> Exception:
+        return TEMPLATE.damaged(self._name, what)
 
     def _chat(self, messages: list[dict[str, str]]) -> str:
         # transformers renders chat templates in a sandbox of its own.

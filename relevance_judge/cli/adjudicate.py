@@ -2,14 +2,14 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from judge.records import counted
-from relevance_judge.cli.options import Json
+from relevance_judge.cli.options import flagged_run_argument, json_option
 from relevance_judge.cli.output import show, show_json
-from relevance_judge.cli.serving import EngineConfig, EngineName, Url
+from relevance_judge.cli.params import takes
+from relevance_judge.cli.serving import EngineParams
 from relevance_judge.progress import progress
 from relevance_judge.serving import read_serving
 
@@ -21,20 +21,19 @@ MEANING = {
 }
 
 
-def adjudicate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
-    judge: Annotated[
-        str,
-        typer.Option(
-            "--with", metavar="MODEL", help="A judge other than the run's; named, and asked, as by `judge label`."
-        ),
-    ],
-    engine: EngineName = "transformers",
-    url: Url = None,
-    engine_config: EngineConfig = None,
-    json: Json = False,
-) -> None:
-    """Ask another judge about flagged labels. Its opinions help people decide, and settle nothing.
+@click.command()
+@flagged_run_argument
+@click.option(
+    "--with",
+    "judge",
+    metavar="MODEL",
+    required=True,
+    help="A judge other than the run's; named, and asked, as by `judge label`.",
+)
+@takes(EngineParams)
+@json_option
+def adjudicate(asked: EngineParams, run: Path, judge: str, json: bool) -> None:
+    """Ask another judge for its opinion on flagged labels. Opinions help people decide, and settle nothing.
 
     \b
     Example:
@@ -43,11 +42,13 @@ def adjudicate(
     from audit.review.adjudicate import Second, second_manner
     from audit.review.adjudicate import adjudicate as decide
     from audit.review.queue import Stance, read_queue
+    from judge.engines.kinds import find_engine
     from judge.run.store import Run
 
     opened = Run.open(run)
-    guideline, judge_config = second_manner(opened, judge, chat=engine == "chat")
-    second = Second(guideline, judge_config, read_serving(engine, url, engine_config, None, judge_config.adapter))
+    guideline, judge_config = second_manner(opened, judge, chat=find_engine(asked.engine).in_words)
+    serving = read_serving(asked.engine, asked.url, asked.engine_config, None, judge_config.adapter)
+    second = Second(guideline, judge_config, serving)
     with progress("judging again", len(read_queue(opened))) as advance:
         found = decide(opened, second, advance)
     counts = Counter(item.stance for item in found)

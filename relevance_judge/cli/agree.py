@@ -2,86 +2,63 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from judge.errors import InputError
 from judge.records import counted
-from judge.words import guideline as guidelines
-from relevance_judge.cli.options import (
-    Catalogue,
-    Grades,
-    GuidelineName,
-    Json,
-    Map,
-    Rating,
-    SkipRatings,
-    input_file,
-    read_grades,
-    read_map,
-    read_raters,
-)
+from relevance_judge.cli.options import RatingParams, TextParams, ratings_argument, skip_option
 from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
+from relevance_judge.cli.params import FILE, file, flag, takes
+from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
     from audit.agreement.agree import Report
-    from judge.ratings.layout import RatingsLayout
-
-NAMES = {
-    "accuracy": "accuracy",
-    "majority_baseline": "majority baseline",
-    "within_1": "within one grade",
-    "cohen_kappa": "Cohen's kappa",
-    "weighted_kappa": "quadratic kappa",
-    "alpha_ordinal": "Krippendorff's alpha",
-    "gwet_ac2": "Gwet's AC2",
-    "macro_f1": "macro F1",
-    "spearman": "Spearman",
-    "calibration_error": "calibration error",
-}
-
-Raters = Annotated[
-    str | None,
-    typer.Option("--raters", metavar="A,B,C", help="The raters' columns; or, in a long file, the raters to take."),
-]
-Gold = Annotated[
-    str | None,
-    typer.Option("--gold", metavar="NAME", help="The adjudicated grade: a column, or a rater of a long file."),
-]
+    from judge.statistics.intervals import Estimate
 
 
+@dataclass(frozen=True)
+class ReportOutput:
+    """Where a report goes."""
+
+    report: Annotated[Path | None, file("--report", "FILE.html", "Write the whole report as one page.")]
+    overwrite: Annotated[bool, flag("--overwrite", "Replace the page if it is there.")]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
+
+
+@click.command()
+@ratings_argument
+@click.option(
+    "--run",
+    "runs",
+    metavar="RUN",
+    type=FILE,
+    multiple=True,
+    help="A run to compare; repeatable. Without: people.",
+)
+@takes(RatingParams)
+@click.option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one.")
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.2,
+    help="Tolerated disadvantage against a human rater: 0.2 for experts, 0.1 for crowds.",
+)
+@skip_option
+@takes(TextParams)
+@takes(ReportOutput)
 def agree(
-    ratings: Annotated[
-        Path,
-        typer.Argument(metavar="RATINGS", help="A row a grade (with `rater`), or a row a pair; `-` is standard input."),
-    ],
-    run: Annotated[
-        list[Path] | None, typer.Option("--run", metavar="RUN", help="A run to compare; repeatable. Without: people.")
-    ] = None,
-    raters: Raters = None,
-    gold: Gold = None,
-    reference: Annotated[
-        str | None,
-        typer.Option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one."),
-    ] = None,
-    rating: Rating = None,
-    grades: Grades = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write the whole report as one page.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page if it is there.")] = False,
-    epsilon: Annotated[
-        float,
-        typer.Option("--epsilon", min=0.0, max=1.0, help="What a rater's time is worth: 0.2 experts, 0.1 crowds."),
-    ] = 0.2,
-    skip_bad_rows: SkipRatings = False,
-    catalogue: Catalogue = None,
-    guideline: GuidelineName = guidelines.DEFAULT,
-    map_: Map = None,
-    json: Json = False,
+    output: ReportOutput,
+    texts: TextParams,
+    how: RatingParams,
+    ratings: Path,
+    runs: tuple[Path, ...],
+    reference: str | None,
+    epsilon: float,
+    skip_bad_rows: bool,
 ) -> None:
     """Compare runs with people's grades, or people with each other. Intervals are 95%, by resampling queries.
 
@@ -96,56 +73,57 @@ def agree(
     from judge.ratings.candidates import read_texts
     from judge.run.store import Run
 
-    layout = replace(read_layout(map_, rating, grades, raters, gold), skip_bad_rows=skip_bad_rows)
+    layout = how.layout(skip_bad_rows=skip_bad_rows)
     # A page that cannot be written is refused now rather than after the work.
-    with input_file(ratings) as (path, name), _page(report, overwrite) as page:
+    with input_file(ratings) as (path, name), _page(output) as page:
         found = compare(
             Question(
                 path,
                 layout,
-                runs=[Run.open(each) for each in run or []],
-                guideline=guidelines.load_guideline(guideline),
+                runs=[Run.open(each) for each in runs],
+                guideline=texts.policy(),
                 reference=reference,
                 name=name,
-                texts=read_texts(catalogue, layout.mapping) if catalogue else {},
+                texts=read_texts(texts.catalogue, layout.mapping) if texts.catalogue else {},
                 epsilon=epsilon,
             )
         )
         document = found.as_json()
         if page is not None:
             page.write_text(render(document), encoding="utf-8")
-    if json:
+    if output.json:
         show_json(document)
         return
     _show(found, document)
-    if report is not None:
-        show("", f"report in {report}")
+    if output.report is not None:
+        show("", f"report in {output.report}")
 
 
-def _page(report: Path | None, overwrite: bool) -> AbstractContextManager[Path | None]:
+def _page(output: ReportOutput) -> AbstractContextManager[Path | None]:
     from judge.files import new_file
 
+    report = output.report
     if report is None:
         return nullcontext()
     if report.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--report {report}: is not named .html", "name it report.html")
-    return new_file(report, overwrite=overwrite)
-
-
-def read_layout(
-    map_: list[str] | None, rating: str | None, grades: str | None, raters: str | None, gold: str | None
-) -> "RatingsLayout":
-    """The options that say what a file of ratings holds."""
-    from judge.ratings.layout import RatingsLayout
-
-    return RatingsLayout(read_map(map_, rating), read_grades(grades) or {}, read_raters(raters), gold)
+    return new_file(report, overwrite=output.overwrite)
 
 
 def _show(found: "Report", document: Mapping[str, Any]) -> None:
+    from judge.statistics.agreement import shown_in
+
     primary = found.primary
-    rows = [(name, *_figure(document[key])) for key, name in NAMES.items() if key in document]
+    from audit.agreement.page import shared_reason
+
+    labels = shown_in("table")
+    # What keeps several figures from having an interval, such as a single query, is said once.
+    shared = shared_reason([*(document[key] for key in labels if key in document), *map(asdict, _of_people(found))])
+    rows = [(name, *_figure(document[key], shared)) for key, name in labels.items() if key in document]
     show(f"{primary.judged} vs {primary.reference}", "")
     show_table(rows, head=("", "value", "95% interval"), right=(1,))
+    if shared:
+        show(f"–: {shared}")
     # Only the majority leaves a pair out for a tie: gold, or a single rater, has its grade.
     tied = found.people.tied if primary.reference == "majority" else 0
     missing = ", ".join(f"{count:,} {status}" for status, count in document["not_graded"].items())
@@ -169,44 +147,63 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         head=head,
         right=range(1, len(head)),
     )
-    _show_people(found)
+    _show_people(found, shared)
 
 
-def _show_people(found: "Report") -> None:
+def _of_people(found: "Report") -> list["Estimate"]:
+    """The figures that are shown of people."""
+    figures = [figure for ceiling in found.ceiling for figure in (ceiling.people, ceiling.judge)]
+    figures += [test.advantage for _, test in found.alternative]
+    of_raters = [(r.with_others, r.kappa_others, r.bias, r.with_gold, r.kappa_gold) for r in found.raters]
+    return [*figures, *(figure for row in of_raters for figure in row)]
+
+
+def _show_people(found: "Report", shared: str | None) -> None:
+    from judge.statistics.agreement import agreement_measures
+
     if found.ceiling or found.alternative:
         show()
     for ceiling in found.ceiling:
         if ceiling.judge.value is not None:
-            what = f"{NAMES[ceiling.measure]} on {ceiling.n:,} pairs: people among themselves"
-            show(f"{what} {_text(ceiling.people)}, the judge with a rater {_text(ceiling.judge)}")
+            what = f"{agreement_measures()[ceiling.measure].label} on {ceiling.n:,} pairs: people among themselves"
+            show(f"{what} {_text(ceiling.people, shared)}, the judge with a rater {_text(ceiling.judge, shared)}")
     for name, test in found.alternative:
         if test.passed is not None:
             verdict = "passes" if test.passed else "does not pass"
             what = f"wins {test.winning_rate:.0%} of {len(test.raters)} raters' places (epsilon {test.epsilon})"
-            advantage = f"as good as a randomly drawn rater on {_text(test.advantage)} of pairs"
+            advantage = f"as good as a randomly drawn rater on {_text(test.advantage, shared)} of pairs"
             show(f"{name} {verdict} the alternative annotator test: {what}; {advantage}")
+            clustered = "passes" if test.passed_by_query else "does not pass"
+            show(f"with errors clustered by query it {clustered}: {test.winning_rate_by_query:.0%} of places")
     if len(found.raters) > 1:
         show()
         body = [
-            (r.rater, f"{r.n:,}", _text(r.with_others), _text(r.kappa_others), _text(r.bias), f"{len(r.alone):,}")
+            (
+                r.rater,
+                f"{r.n:,}",
+                *(_text(each, shared) for each in (r.with_others, r.kappa_others, r.bias)),
+                f"{len(r.alone):,}",
+            )
             for r in found.raters
         ]
         head = ("rater", "ratings", "agrees with others", "quadratic kappa", "bias", "alone")
         show_table(body, head=head, right=(1, 5))
     if found.panel.gold is not None and found.raters:
         show()
-        beside = [(r.rater, _text(r.with_gold), _text(r.kappa_gold)) for r in found.raters]
+        beside = [(r.rater, _text(r.with_gold, shared), _text(r.kappa_gold, shared)) for r in found.raters]
         show_table(beside, head=("rater", f"agrees with {found.panel.gold_name}", "quadratic kappa"))
 
 
-def _figure(figure: Mapping[str, Any]) -> tuple[str, str]:
+def _figure(figure: Mapping[str, Any], shared: str | None = None) -> tuple[str, str]:
+    """The value and its interval, or why there is none; a dash for the `shared` reason, which is said elsewhere."""
+    reason = "–" if shared and figure["reason"] == shared else figure["reason"] or ""
     if figure["value"] is None:
-        return "–", figure["reason"] or ""
+        return "–", reason
     if figure["low"] is None:
-        return f"{figure['value']:.3f}", figure["reason"] or ""
+        return f"{figure['value']:.3f}", reason
     return f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"
 
 
-def _text(estimate: Any) -> str:
-    value, interval = _figure({name: getattr(estimate, name) for name in ("value", "low", "high", "reason")})
-    return f"{value} ({interval})" if interval else value
+def _text(estimate: Any, shared: str | None = None) -> str:
+    value, interval = _figure(asdict(estimate), shared)
+    return f"{value} ({interval})" if interval not in ("", "–") else value

@@ -1,55 +1,70 @@
-"""`judge audit`: a run's labels beside what shoppers did."""
+"""`judge audit`: a run's labels against what shoppers did."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
+from click import Option
 
 from judge.records import counted
-from relevance_judge.cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
+from relevance_judge.cli.options import GradeParams, finished_run_argument, read_grades, read_map
 from relevance_judge.cli.output import say, show, show_json, show_table
+from relevance_judge.cli.params import FILE, file, flag, takes
+from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
     from audit.engagement.auditing import Audit
     from audit.engagement.flags import FlagRow
 
 
-def audit(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run directory.")],
-    events: Annotated[
-        Path,
-        typer.Argument(
-            metavar="EVENTS",
-            help="UBI events (JSONL), an event or impression table, or counts; CSV, TSV, JSONL or Parquet.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory to write.")],
-    people: Annotated[
-        Path | None, typer.Option("--people", metavar="RATINGS", help="People's grades of some of the pairs.")
-    ] = None,
-    rating: Rating = None,
-    grades: Grades = None,
-    level: Annotated[
+@dataclass(frozen=True)
+class AuditParams:
+    """What counts as a contradiction."""
+
+    people: Annotated[Path | None, file("--people", "RATINGS", "People's grades of some of the pairs.")]
+    fdr: Annotated[
         float,
-        typer.Option(
-            "--fdr",
+        Option(
+            ["--fdr"],
             metavar="SHARE",
-            min=0.001,
-            max=0.5,
+            type=click.FloatRange(0.001, 0.5),
+            default=0.1,
             help="Share of false flags of each type that its model may expect.",
         ),
-    ] = 0.1,
-    first: Annotated[
+    ]
+    first_position: Annotated[
         int | None,
-        typer.Option("--first-position", min=0, max=1, help="Rank of the first result; found in EVENTS unless given."),
-    ] = None,
-    memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="Memory for reading the events.")] = "5GB",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run's flags, and what another audit left in --out.")
-    ] = False,
-    map_: Map = None,
-    json: Json = False,
-) -> None:
+        Option(
+            ["--first-position"],
+            type=click.IntRange(0, 1),
+            help="Rank of the first result; found in EVENTS unless given.",
+        ),
+    ]
+    memory: Annotated[str, Option(["--memory"], metavar="SIZE", default="5GB", help="Memory for reading the events.")]
+
+
+@dataclass(frozen=True)
+class AuditOutput:
+    """Where an audit goes."""
+
+    out: Annotated[Path, file("--out", "DIR", "The directory to write.", required=True)]
+    overwrite: Annotated[bool, flag("--overwrite", "Replace the run's flags, and what another audit left in --out.")]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
+
+
+@click.command()
+@finished_run_argument
+@click.argument(
+    "events",
+    metavar="EVENTS",
+    type=FILE,
+    help="UBI events (JSONL), an event or impression table, or counts; CSV, TSV, JSONL or Parquet.",
+)
+@takes(AuditParams)
+@takes(GradeParams)
+@takes(AuditOutput)
+def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Path, events: Path) -> None:
     """Flag labels that clicks, carts and purchases contradict. No label is changed.
 
     The run keeps its flags in `RUN/flags.parquet`, for `judge queue` and the verbs after it.
@@ -69,12 +84,14 @@ def audit(
     from relevance_judge.auditing import AuditRequest
     from relevance_judge.reading import Reading
 
-    how = Reading(rating=rating, grades=read_grades(grades))
-    request = AuditRequest(read_map(map_), (people, str(people)) if people else None, how, level, first, memory)
+    how = Reading(rating=theirs.rating, grades=read_grades(theirs.grades))
+    people = (wanted.people, str(wanted.people)) if wanted.people else None
+    request = AuditRequest(read_map(theirs.map), people, how, wanted.fdr, wanted.first_position, wanted.memory)
+    out = output.out
     mapping, settings = request.settle()
     with input_file(events) as (path, name):
         opened = Run.open(run)
-        check_place(opened, name, out, overwrite=overwrite)
+        check_place(opened, name, out, overwrite=output.overwrite)
         before = len(Flags(opened.path))
         if before:
             say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
@@ -82,7 +99,7 @@ def audit(
         found = compare(opened, EngagementFile(path, mapping, name), settings)
         check_evidence(found)
     write_audit(found, out)
-    if json:
+    if output.json:
         show_json(found.as_json())
         return
     _show(found, out)
@@ -104,6 +121,8 @@ def _show(found: "Audit", out: Path) -> None:
     )
     if read["first_position"] == 0:
         show("note: ranks count from 0 in the events; here the first is 1")
+    if read["odd_times"]:
+        show(f"note: {read['odd_times']:,} rows have a timestamp that cannot be read: no rule counts them to any day")
     seen = pairs["with_examined_impressions"]
     weighed = f", {seen:,} of them where examination is known" if seen < pairs["with_impressions"] else ""
     show(
@@ -113,8 +132,8 @@ def _show(found: "Audit", out: Path) -> None:
     if summary["examination"]["note"]:
         show(f"note: {summary['examination']['note']}")
     kinds: dict[int, list[FlagRow]] = {}
-    for flag in found.flags:
-        kinds.setdefault(flag.pair, []).append(flag)
+    for row in found.flags:
+        kinds.setdefault(row.pair, []).append(row)
     rows = [_row(found, flags) for flags in list(kinds.values())[:10]]
     show()
     if rows:
@@ -135,7 +154,7 @@ def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:
         f"{labelled.clicks[i]:,.0f}",
         f"{labelled.purchases[i]:,.0f}",
         f"{first.q_value:.3f}",
-        ", ".join(flag.type.value for flag in flags),
+        ", ".join(flag.type for flag in flags),
     )
 
 

@@ -1,17 +1,18 @@
 """`judge calibrate`: probabilities that mean what they say."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from judge.records import counted
 from judge.tables.scale import ends_note
-from relevance_judge.cli.agree import read_layout
-from relevance_judge.cli.options import Grades, Json, Map, Rating, SkipRatings, input_file
+from relevance_judge.cli.options import RaterParams, skip_option
 from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
+from relevance_judge.cli.params import FILE, file, flag, takes
+from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
     from finetune.held_out import Joined
@@ -21,31 +22,32 @@ if TYPE_CHECKING:
     from judge.run.store import Run
 
 
-def calibrate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run with probabilities for the rated pairs.")],
-    ratings: Annotated[
-        Path, typer.Argument(metavar="RATINGS", help="Ratings that the judge was not taught; `-` is standard input.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The calibration; RUN/calibration.json unless given.")
-    ] = None,
-    adapter: Annotated[
-        Path | None, typer.Option("--adapter", metavar="ADAPTER", help="Give it to this taught judge as its own.")
-    ] = None,
-    rating: Rating = None,
-    raters: Annotated[
-        str | None, typer.Option("--raters", metavar="A,B,C", help="The raters' columns, or the raters to take.")
-    ] = None,
-    grades: Grades = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.svg", help="Write the reliability chart.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are already there.")] = False,
-    skip_bad_rows: SkipRatings = False,
-    map_: Map = None,
-    json: Json = False,
-) -> None:
-    """Fit a temperature and a bias for each grade on held-out ratings, and show what they do.
+@dataclass(frozen=True)
+class CalibrationOutput:
+    """Where a calibration goes."""
+
+    out: Annotated[Path | None, file("--out", "FILE", "The calibration; RUN/calibration.json unless given.")]
+    adapter: Annotated[Path | None, file("--adapter", "ADAPTER", "Give it to this fine-tuned judge as its own.")]
+    report: Annotated[Path | None, file("--report", "FILE.svg", "Write the reliability chart.")]
+    overwrite: Annotated[bool, flag("--overwrite", "Replace files that are already there.")]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
+
+
+@click.command()
+@click.argument("run", metavar="RUN", type=FILE, help="A run with probabilities for the rated pairs.")
+@click.argument(
+    "ratings",
+    metavar="RATINGS",
+    type=FILE,
+    help="Ratings that the judge was not fine-tuned on; `-` is standard input.",
+)
+@takes(RaterParams)
+@skip_option
+@takes(CalibrationOutput)
+def calibrate(output: CalibrationOutput, how: RaterParams, run: Path, ratings: Path, skip_bad_rows: bool) -> None:
+    """Calibrate a judge's probabilities on held-out ratings.
+
+    It fits a temperature and a bias for each grade, and shows what they do.
 
     \b
     Example:
@@ -57,14 +59,15 @@ def calibrate(
     from judge.labelling.config import FILE, read_tuned
     from judge.run.store import Run
 
-    opened, target = Run.open(run), out or run / "calibration.json"
-    for file in (target, report):
-        if file and file.exists() and not overwrite:
-            raise InputError(f"{file}: is already there", "choose another file, or replace it with --overwrite")
+    opened, target = Run.open(run), output.out or run / "calibration.json"
+    adapter, report, overwrite = output.adapter, output.report, output.overwrite
+    for path in (target, report):
+        if path and path.exists() and not overwrite:
+            raise InputError(f"{path}: is already there", "choose another file, or replace it with --overwrite")
     tuned = read_tuned(adapter) if adapter else None
     if tuned and adapter and not _made(opened, tuned, adapter):
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
-    layout = replace(read_layout(map_, rating, grades, raters, None), skip_bad_rows=skip_bad_rows)
+    layout = how.layout(skip_bad_rows=skip_bad_rows)
     found, joined, left_out = _fit(opened, ratings, layout)
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
     occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
@@ -75,7 +78,7 @@ def calibrate(
         write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
     if report:
         _write(_chart(found, joined), report, overwrite)
-    if json:
+    if output.json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
         more |= {"scale_note": ends_note(occurring, opened.manifest.values)}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
@@ -91,7 +94,7 @@ def calibrate(
 
 
 def _made(run: "Run", tuned: "AdapterManifest", adapter: Path) -> bool:
-    """Whether a taught judge made a run's labels. One whose weights are merged is known by them: it has no adapter."""
+    """Whether a fine-tuned judge made a run's labels. One without an adapter is known by its merged weights."""
     from judge.models.model import find_model
 
     parts = run.manifest.parts
@@ -102,6 +105,8 @@ def _made(run: "Run", tuned: "AdapterManifest", adapter: Path) -> bool:
 
 
 def _fit(run: "Run", ratings: Path, layout: "RatingsLayout") -> tuple["Calibration", "Joined", Mapping[str, int]]:
+    from dataclasses import replace
+
     from finetune.held_out import join
     from judge.calibration.calibrate import DECIDING
     from judge.calibration.calibrate import calibrate as fit

@@ -2,32 +2,31 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from judge.records import counted
-from relevance_judge.cli.options import Json, input_file
+from relevance_judge.cli.options import json_option
 from relevance_judge.cli.output import show, show_json
+from relevance_judge.cli.params import FILE
+from relevance_judge.cli.stdin import input_file
 
 
-def decide(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run that the decisions are about.")],
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Rows with `query_id, candidate_id, decision` and perhaps `author, reason`; `-` is stdin.",
-        ),
-    ],
-    author: Annotated[
-        str | None, typer.Option("--author", metavar="NAME", help="Who decided, where a row is silent.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Append decisions to the run: a grade, `keep` or `unsure` a row. Labels stay; `judge export` applies decisions.
+@click.command()
+@click.argument("run", metavar="RUN", type=FILE, help="The run that the decisions are about.")
+@click.argument(
+    "file",
+    metavar="FILE",
+    type=FILE,
+    help="Rows with `query_id, candidate_id, decision` and perhaps `author, reason`; `-` is standard input.",
+)
+@click.option("--author", metavar="NAME", help="Who decided, where a row is silent.")
+@json_option
+def decide(run: Path, file: Path, author: str | None, json: bool) -> None:
+    """Append people's decisions to a run. A decision is a grade, `keep` or `unsure`.
 
-    What its author already said of a pair, and last, is not appended again.
+    Labels stay as they are; `judge export` applies decisions. What its author already said of a pair, and last, is not
+    appended again.
 
     \b
     Example:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from relevance_judge.cli.options import Json, read_grades
+from relevance_judge.cli.options import json_option, overwrite_option, read_grades
 from relevance_judge.cli.output import show, show_json, show_table
+from relevance_judge.cli.params import FILE
 
 if TYPE_CHECKING:
     from audit.diff.diff import Diff
@@ -20,21 +21,17 @@ LONGEST = 60
 """Characters of a text that the terminal shows."""
 
 
-def diff(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The earlier version.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The later version.")],
-    grades: Annotated[
-        str | None,
-        typer.Option("--grades", metavar="3=2,2=1,…", help="A's grades in B's scale, where these have other values."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Write all pairs that moved: .parquet, .csv or .jsonl."),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is already there.")] = False,
-    json: Json = False,
-) -> None:
-    """Tell what changed between two versions of labels: pairs, grades, who judged, and the exports. Decisions count.
+@click.command()
+@click.argument("run_a", metavar="RUN_A", type=FILE, help="The earlier version.")
+@click.argument("run_b", metavar="RUN_B", type=FILE, help="The later version.")
+@click.option("--grades", metavar="3=2,2=1,…", help="A's grades in B's scale, where these have other values.")
+@click.option("--out", metavar="FILE", type=FILE, help="Write all pairs that moved: .parquet, .csv or .jsonl.")
+@overwrite_option
+@json_option
+def diff(run_a: Path, run_b: Path, grades: str | None, out: Path | None, overwrite: bool, json: bool) -> None:
+    """Show what changed between two versions of labels. Decisions count.
+
+    It compares pairs, grades, who judged, and what each export would hold.
 
     \b
     Example:
@@ -65,10 +62,12 @@ def _scale(text: str | None) -> dict[int, int] | None:
     found = read_grades(text)
     if found is None:
         return None
-    for grade in found:
-        if not (grade.isascii() and grade.isdecimal()):
+    scale = {}
+    for grade, ours in found.items():
+        if not (grade.isascii() and grade.isdecimal()) or ours is None:
             raise InputError(f"--grades {text}: {grade!r} is no grade of a guideline", "write --grades 3=2,2=1,1=1,0=0")
-    return {int(theirs): ours for theirs, ours in found.items()}
+        scale[int(grade)] = ours
+    return scale
 
 
 def _show(found: "Diff") -> None:

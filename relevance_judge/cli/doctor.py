@@ -4,14 +4,16 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from judge.errors import InputError
-from relevance_judge.cli.options import Json
+from relevance_judge.cli.ladder import show_endpoint, show_judges
+from relevance_judge.cli.options import json_option
 from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.serving import Adapter, EngineConfig, Url
+from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.serving import EndpointParams
 from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ PACKAGES = (
     *("relevance-judge", "torch", "transformers", "accelerate", "gguf", "vllm", "peft"),
     *("duckdb", "pyarrow", "pydantic", "datasets", "huggingface_hub"),
 )
-OPTIONAL = ("vllm",)
-"""Engines whose absence is no fault: the default one does their work."""
 COMBINATIONS = {
     "local + train + hub + dev": "go together",
     "local + vllm": "go together where the vLLM release pins torch 2.13 and transformers below 5.20 (0.32, 0.33)",
@@ -32,23 +32,30 @@ COMBINATIONS = {
 }
 
 
+@click.command()
+@click.option("--parity", is_flag=True, help="Score a sample with two engines and tell how far they differ.")
+@click.option(
+    "--engine",
+    "engines",
+    metavar="NAME",
+    multiple=True,
+    help="For --parity, twice; transformers and vllm unless given.",
+)
+@click.option("--judge", metavar="MODEL", help="For --parity, as for `judge label`; for --url, the model's name there.")
+@click.option("--judges", is_flag=True, help="List larger judges by name, and which of them fit this machine.")
+@takes(EndpointParams)
+@click.option("--adapter", metavar="FOLDER", type=FILE, help="A peft LoRA adapter for the judge.")
+@json_option
 def doctor(
-    parity: Annotated[
-        bool, typer.Option("--parity", help="Score a sample with two engines and tell how far they differ.")
-    ] = False,
-    engine: Annotated[
-        list[str] | None,
-        typer.Option("--engine", metavar="NAME", help="For --parity, twice; transformers and vllm unless given."),
-    ] = None,
-    judge: Annotated[
-        str | None, typer.Option("--judge", metavar="MODEL", help="For --parity; as for `judge label`.")
-    ] = None,
-    url: Url = None,
-    engine_config: EngineConfig = None,
-    adapter: Adapter = None,
-    json: Json = False,
+    endpoint: EndpointParams,
+    parity: bool,
+    engines: tuple[str, ...],
+    judge: str | None,
+    judges: bool,
+    adapter: Path | None,
+    json: bool,
 ) -> None:
-    """Tell what is installed, which engines can run, what is missing and the command that fixes it.
+    """Check what is installed, what can run, and what is missing. What is missing comes with the command that fixes it.
 
     Ends with exit code 2 where the default engine or the embedded judge cannot run; with --parity, with 1 where two
     engines do not give the same probabilities.
@@ -56,21 +63,32 @@ def doctor(
     \b
     Example:
       judge doctor
+      judge doctor --judges
+      judge doctor --url http://127.0.0.1:8000/v1
       judge doctor --parity --engine transformers --engine vllm
     """
+    if judges:
+        show_judges(json)
+        return
+    if endpoint.url and not parity:
+        show_endpoint(endpoint, judge, json)
+        return
     if parity:
-        names = tuple(engine or ("transformers", "vllm"))
+        from judge.engines.kinds import engine_kinds, find_engine
+
+        names = tuple(engines or [name for name, kind in engine_kinds().items() if kind.adapter][:2])
         if len(names) != 2:
             raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
-        if "chat" in names:
-            raise InputError("--parity compares engines that take the same tokens, and chat takes none", "name others")
+        if words := [name for name in names if find_engine(name).in_words]:
+            what = f"--parity compares engines that take the same tokens, and {words[0]} takes none"
+            raise InputError(what, "name others")
         from judge.labelling.config import JudgeRequest, resolve_judge
         from judge.models.embedded import EMBEDDED
 
         # What `judge label` would take with both engines.
         either = {judge} if judge else {default_judge(name) for name in names}
         policy, judge_config = resolve_judge(JudgeRequest(either.pop() if len(either) == 1 else EMBEDDED))
-        servings = [_side(name, url, engine_config, adapter, judge_config.adapter) for name in names]
+        servings = [_side(name, endpoint, adapter, judge_config.adapter) for name in names]
         _parity(policy, judge_config, servings, json)
         return
     found = _look()
@@ -98,11 +116,11 @@ def doctor(
         for fix in found["fixes"]:
             show("", f"fix: {fix}")
     if found["fixes"]:
-        raise typer.Exit(2)
+        raise click.exceptions.Exit(2)
 
 
 def _look() -> dict[str, Any]:
-    from judge.engines import KINDS
+    from judge.engines.kinds import engine_kinds
     from judge.models.embedded import embedded_state
     from judge.models.shipped import shipped_judges
 
@@ -113,9 +131,9 @@ def _look() -> dict[str, Any]:
 
         device, dtype = best_device()
         machine |= {"device": _device_name(device), "number type": dtype}
-    engines = {kind.name: {"about": kind.about, "missing": kind.missing} for kind in KINDS.values()}
+    engines = {kind.name: {"about": kind.help, "missing": kind.missing} for kind in engine_kinds().values()}
     embedded, fix = embedded_state()
-    missing = [kind.install for kind in KINDS.values() if kind.missing and kind.name not in OPTIONAL]
+    missing = [kind.install for kind in engine_kinds().values() if kind.missing and not kind.optional]
     fixes = [*dict.fromkeys(missing), *([fix] if fix else [])]
     return {
         "packages": packages,
@@ -139,10 +157,13 @@ def _taught(directory: Path) -> str:
     return f"comes with the package, an adapter of {base.wanted}" + ("" if there else ", which its first use downloads")
 
 
-def _side(name: str, url: str | None, config: Path | None, adapter: Path | None, taught: Path | None) -> "Serving":
+def _side(name: str, endpoint: EndpointParams, adapter: Path | None, own: Path | None) -> "Serving":
     # One address and one adapter for both sides: each goes to the engine that can use it.
-    served = name == "server"
-    return read_serving(name, url if served else None, config, None if served else adapter, taught)
+    from judge.engines.kinds import find_engine
+
+    served = find_engine(name).endpoint
+    url = endpoint.url if served else None
+    return read_serving(name, url, endpoint.engine_config, None if served else adapter, own)
 
 
 def _parity(policy: "Guideline", judge_config: "JudgeConfig", servings: "list[Serving]", json: bool) -> None:
@@ -165,7 +186,7 @@ def _parity(policy: "Guideline", judge_config: "JudgeConfig", servings: "list[Se
         )
         show("", "the engines agree" if found.holds else "the engines do not agree")
     if not found.holds:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _version(name: str) -> str | None:

@@ -1,26 +1,17 @@
-"""`judge finetune`: teach a small judge from people's ratings."""
+"""`judge finetune`: fine-tune a small judge on people's ratings."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
+from click import Option
 
-from judge.words import guideline as guidelines
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.options import (
-    Catalogue,
-    Grades,
-    GuidelineName,
-    Json,
-    Map,
-    Rating,
-    SkipRatings,
-    input_file,
-    read_grades,
-    read_raters,
-)
-from relevance_judge.cli.options import read_map as read_mapping
+from relevance_judge.cli.options import RaterParams, TextParams, json_option, read_raters, skip_option
 from relevance_judge.cli.output import say, show, show_json, show_left_out, show_table
+from relevance_judge.cli.params import FILE, file, takes, text
+from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
 
 if TYPE_CHECKING:
@@ -28,37 +19,47 @@ if TYPE_CHECKING:
     from judge.labelling.config import AdapterManifest
 
 
-def finetune(
-    ratings: Annotated[
-        Path,
-        typer.Argument(metavar="RATINGS", help="Rated pairs: a row a pair, or a row a grade; `-` is standard input."),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="ADAPTER", help="The directory to write, or to go on with.")],
-    catalogue: Catalogue = None,
+@dataclass(frozen=True)
+class TrainingParams:
+    """What is trained, and how."""
+
     base: Annotated[
-        str, typer.Option("--base", metavar="MODEL", help="What to teach; as --judge of `judge label`.")
-    ] = "smollm2-135m",
-    guideline: GuidelineName = guidelines.DEFAULT,
-    rating: Rating = None,
-    raters: Annotated[
-        str | None,
-        typer.Option("--raters", metavar="A,B,C", help="The raters' columns; or the raters to take of a long file."),
-    ] = None,
-    grades: Grades = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="What to change of finetune/lora.yaml.")
-    ] = None,
-    template: Annotated[
-        str | None, typer.Option("--template", metavar="NAME", help="Of prompts/; judge-match.v2 unless configured.")
-    ] = None,
-    merge: Annotated[
-        Path | None, typer.Option("--merge", metavar="DIR", help="Write the taught judge as one model, too.")
-    ] = None,
-    skip_bad_rows: SkipRatings = False,
-    map_: Map = None,
-    json: Json = False,
+        str,
+        Option(
+            ["--base"],
+            metavar="MODEL",
+            default="smollm2-135m",
+            help="What to fine-tune; as --judge of `judge label`.",
+        ),
+    ]
+    config: Annotated[Path | None, file("--config", "FILE", "What to change of finetune/lora.yaml.")]
+    template: Annotated[str | None, text("--template", "NAME", "Of prompts/; judge-match.v2 unless configured.")]
+    merge: Annotated[Path | None, file("--merge", "DIR", "Write the fine-tuned judge as one model, too.")]
+
+
+@click.command()
+@click.argument(
+    "ratings",
+    metavar="RATINGS",
+    type=FILE,
+    help="Rated pairs: a row a pair, or a row a grade; `-` is standard input.",
+)
+@click.option("--out", metavar="ADAPTER", type=FILE, required=True, help="The directory to write, or to go on with.")
+@takes(RaterParams)
+@takes(TextParams)
+@skip_option
+@takes(TrainingParams)
+@json_option
+def finetune(
+    training: TrainingParams,
+    texts: TextParams,
+    how: RaterParams,
+    ratings: Path,
+    out: Path,
+    skip_bad_rows: bool,
+    json: bool,
 ) -> None:
-    """Teach a small judge from people's ratings, calibrate it, and write it as an adapter.
+    """Fine-tune a small judge on people's ratings. It is calibrated, and written as an adapter.
 
     Killed at any moment, the same command goes on from its last checkpoint, with the same result: to the byte on a
     processor, on a GPU as far as torch has deterministic algorithms.
@@ -69,7 +70,7 @@ def finetune(
     """
     from finetune.config import load_config
     from finetune.job import TrainingJob, check, prepare
-    from finetune.job import finetune as teach
+    from finetune.job import finetune as train
     from finetune.loop import Watch
     from finetune.merge import check_free
     from finetune.merge import merge as write_merged
@@ -77,21 +78,21 @@ def finetune(
     from judge.ratings.rated import RatingsFile
 
     check()
+    merge = training.merge
     if merge:
         check_free(merge, out)
-    policy = guidelines.load_guideline(guideline)
-    known, names = guidelines.known_grades(read_grades(grades), policy), read_raters(raters)
-    chosen = load_config(config)
-    if template:
-        chosen = chosen.changed(template=template)
+    policy = texts.policy()
+    known, names = how.known(policy), read_raters(how.raters)
+    chosen = load_config(training.config)
+    if training.template:
+        chosen = chosen.changed(template=training.template)
     with stoppable("the same command goes on from the last checkpoint"):
         with input_file(ratings) as (path, name):
-            mapping = read_mapping(map_, rating)
-            source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
-            prepared = prepare(TrainingJob(RatingsFile(source, names), policy, base, chosen))
-        say(f"teaching {prepared.base.name} {len(prepared.training_set.train):,} pairs")
-        with progress("teaching", prepared.steps) as advance:
-            tuned = teach(prepared, out, Watch(advance, _show_look))
+            source = Source(path, texts.catalogue, how.mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
+            prepared = prepare(TrainingJob(RatingsFile(source, names), policy, training.base, chosen))
+        say(f"fine-tuning {prepared.base.name} on {len(prepared.training_set.train):,} pairs")
+        with progress("training", prepared.steps) as advance:
+            tuned = train(prepared, out, Watch(advance, _show_look))
         if merge:
             write_merged(tuned, out, merge)
     if json:

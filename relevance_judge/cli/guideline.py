@@ -1,26 +1,30 @@
 """`judge guideline`: what relevance means, in words."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from judge.errors import InputError
 from judge.words import guideline as guidelines
-from relevance_judge.cli.options import Json
+from relevance_judge.cli.options import json_option, overwrite_option
 from relevance_judge.cli.output import show, show_json, show_source
+from relevance_judge.cli.params import FILE
 
 
-def guideline(
-    name: Annotated[
-        str, typer.Argument(metavar="[NAME|FILE]", help="A guideline that ships, or a YAML file.")
-    ] = guidelines.DEFAULT,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the annotators' handbook.")] = None,
-    source: Annotated[bool, typer.Option("--source", help="Print the YAML, to start your own from.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is already there.")] = False,
-    json: Json = False,
-) -> None:
-    """Print a guideline, or write it as the handbook that annotators read.
+@click.command()
+@click.argument(
+    "name",
+    metavar="[NAME|FILE]",
+    required=False,
+    default=guidelines.DEFAULT,
+    help="A guideline that ships, or a YAML file.",
+)
+@click.option("--html", metavar="FILE", type=FILE, help="Write the annotators' handbook.")
+@click.option("--source", is_flag=True, help="Print the YAML, to start your own from.")
+@overwrite_option
+@json_option
+def guideline(name: str, html: Path | None, source: bool, overwrite: bool, json: bool) -> None:
+    """Print a guideline, or write it as the annotators' handbook.
 
     \b
     Example:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
+import click
 
 from relevance_judge.cli.output import show
 
@@ -33,7 +33,7 @@ def stoppable(then: str) -> Iterator[None]:
     """Say what to do next where somebody stops the work, and end with exit code 130.
 
     Raises:
-        typer.Exit: It was stopped.
+        click.exceptions.Exit: It was stopped.
     """
     try:
         yield
@@ -41,4 +41,4 @@ def stoppable(then: str) -> Iterator[None]:
         if not stopped(error):
             raise
         show(f"stopped; {then}", err=True)
-        raise typer.Exit(130) from None
+        raise click.exceptions.Exit(130) from None

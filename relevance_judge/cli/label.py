@@ -1,39 +1,21 @@
 """`judge label`: grade every pair."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from relevance_judge.cli.grading import ExampleParams, GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
-from relevance_judge.cli.output import (
-    reading_notes,
-    say,
-    show,
-    show_json,
-    show_summary,
-    show_table,
-    usage_rows,
-)
-from relevance_judge.cli.serving import (
-    Adapter,
-    Concurrency,
-    EngineConfig,
-    EngineName,
-    JudgeGuideline,
-    JudgeName,
-    PerRequest,
-    Samples,
-    Url,
-    note_other_base,
-)
+from relevance_judge.cli.output import reading_notes, say, show, show_json, show_summary, show_table, usage_rows
+from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.serving import LabellingParams, note_other_base
+from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
-from relevance_judge.serving import default_judge, read_serving
 
 if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
@@ -45,55 +27,29 @@ SAMPLE = 48
 """Pairs that a dry run scores."""
 
 
+@click.command()
+@click.argument(
+    "pairs",
+    metavar="PAIRS",
+    type=FILE,
+    nargs=-1,
+    required=True,
+    help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input. With --ensemble, runs.",
+)
+@click.option("--ensemble", is_flag=True, help="Average finished runs of the same pairs instead of asking a judge.")
+@takes(RowParams)
+@takes(LabellingParams)
+@takes(GradingParams)
+@takes(ExampleParams)
+@takes(RunOutput)
 def label(
-    pairs: Annotated[
-        Path,
-        typer.Argument(
-            metavar="PAIRS", help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input."
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="RUN", help="The run directory to write, or to go on with.")
-    ] = None,
-    catalogue: Catalogue = None,
-    guideline: JudgeGuideline = None,
-    judge: JudgeName = None,
-    engine: EngineName = "transformers",
-    url: Url = None,
-    engine_config: EngineConfig = None,
-    adapter: Adapter = None,
-    samples: Samples = None,
-    per_request: PerRequest = None,
-    concurrency: Concurrency = None,
-    price: Annotated[
-        str | None,
-        typer.Option("--price", metavar="in=X,out=Y", help="chat: what a million tokens cost, to tell the run's cost."),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Label the first N rows only.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing: judge a small sample and estimate time, tokens and cost.")
-    ] = False,
-    max_noise: Annotated[
-        float | None,
-        typer.Option(
-            "--max-noise", metavar="SHARE", help="Leave to people what would push the error among grades above this."
-        ),
-    ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibration", metavar="FILE", help="What `judge calibrate` wrote, or none; a taught judge brings one."
-        ),
-    ] = None,
-    force_guideline: Annotated[
-        bool,
-        typer.Option("--force-guideline", help="Ask a taught judge by another guideline all the same."),
-    ] = False,
-    skip_bad_rows: SkipBadRows = False,
-    map_: Map = None,
-    json: Json = False,
+    output: RunOutput,
+    shown: ExampleParams,
+    grading: GradingParams,
+    who: LabellingParams,
+    rows: RowParams,
+    pairs: tuple[Path, ...],
+    ensemble: bool,
 ) -> None:
     """Grade every pair with an LLM judge, into a run directory.
 
@@ -102,7 +58,9 @@ def label(
     \b
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
+      judge label --ensemble runs/small runs/large --out runs/both
     """
+    from judge.engines.kinds import find_engine
     from judge.errors import InputError
     from judge.labelling.complete import complete
     from judge.labelling.config import JudgeRequest, resolve_judge
@@ -112,29 +70,45 @@ def label(
     from judge.run.summary import summarise
     from judge.run.usage import read_price
 
-    if out is None and not dry_run:
+    out = output.out
+    if out is None and not output.dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
-    who = judge or default_judge(engine)
-    rate = read_price(price) if price else None
-    if rate and engine != "chat":
-        raise InputError(f"--engine {engine} does not use --price", "leave it out")
+    if ensemble:
+        _average(pairs, output)
+        return
+    if len(pairs) > 1:
+        raise InputError(
+            f"{len(pairs)} files of pairs are named, and one is labelled at a time",
+            "name one; to average finished runs, add --ensemble",
+        )
+    name_of_judge = who.name
+    rate = read_price(output.price) if output.price else None
+    if rate and "price" not in find_engine(who.engine).flags:
+        raise InputError(f"--engine {who.engine} does not use --price", "leave it out")
     policy, judge_config = resolve_judge(
-        JudgeRequest(who, guideline, force_guideline, calibration, max_noise, engine == "chat")
+        JudgeRequest(
+            name_of_judge,
+            who.guideline,
+            grading.force_guideline,
+            grading.calibration,
+            grading.max_noise,
+            who.chat,
+        )
     )
-    chat = {"samples": samples, "per_request": per_request, "concurrency": concurrency}
-    serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge, **chat)
-    with input_file(pairs) as (path, name):
-        source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
-        work = Labelling(source, policy, judge_config.model, serving, judge_config)
-        if dry_run:
-            _estimate(work, json, rate)
+    serving = who.serving(judge_config)
+    with input_file(pairs[0]) as (path, name):
+        source = Source(path, rows.catalogue, rows.mapping, rows.limit, skip_bad_rows=rows.skip_bad_rows, name=name)
+        examples = shown.read(rows, policy)
+        work = Labelling(source, policy, judge_config.model, serving, judge_config, examples=examples)
+        if output.dry_run:
+            _estimate(work, output.json, rate)
             return
         assert out is not None
         run = Run(out)
         with stoppable("the same command goes on where it stopped"), run.writing():
-            done = complete(work, run, partial(_watch, work, who), rate)
+            done = complete(work, run, partial(_watch, work, name_of_judge), rate)
     summary = summarise(run)
-    if json:
+    if output.json:
         show_json(summary.model_dump())
         return
     if done:
@@ -144,6 +118,27 @@ def label(
         show("", promise(judge_config.threshold))
     for note in reading_notes(summary.missing_fields, summary.passed_over):
         show("", note)
+    show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
+
+
+def _average(runs: Sequence[Path], output: RunOutput) -> None:
+    """Write an ensemble, and what it holds."""
+    from judge.errors import InputError
+    from judge.labelling.ensemble import ensemble_run
+    from judge.run.store import Run
+    from judge.run.summary import summarise
+
+    if output.dry_run or output.price:
+        raise InputError("--ensemble asks no judge: there is nothing to estimate", "leave --dry-run and --price out")
+    assert output.out is not None
+    run = Run(output.out)
+    with stoppable("the same command goes on where it stopped"), run.writing():
+        ensemble_run(run, [Run.open(path) for path in runs])
+    summary = summarise(run)
+    if output.json:
+        show_json(summary.model_dump())
+        return
+    show_summary(summary)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
 
 

@@ -4,46 +4,37 @@ import io
 import os
 import sys
 
-import typer
+import click
 
+from judge import __version__
 from judge.errors import JudgeError, RunError
-from relevance_judge.cli.adjudicate import adjudicate
-from relevance_judge.cli.aggregate import aggregate
-from relevance_judge.cli.agree import agree
-from relevance_judge.cli.audit import audit
-from relevance_judge.cli.calibrate import calibrate
-from relevance_judge.cli.decide import decide
-from relevance_judge.cli.diff import diff
-from relevance_judge.cli.doctor import doctor
-from relevance_judge.cli.export import export
-from relevance_judge.cli.finetune import finetune
-from relevance_judge.cli.guideline import guideline
-from relevance_judge.cli.importing import import_
-from relevance_judge.cli.interrupts import stopped, without_room
-from relevance_judge.cli.label import label
-from relevance_judge.cli.output import show
-from relevance_judge.cli.probe import probe
-from relevance_judge.cli.queue import queue
-from relevance_judge.cli.review import review
-from relevance_judge.cli.status import status
-from relevance_judge.cli.trace import trace
-from relevance_judge.cli.validate import validate
+from relevance_judge.cli.verbs import STAGES, Verbs
 
-app = typer.Typer(
+app = Verbs(
     name="judge",
-    help="Grade query-candidate pairs with an LLM judge, compare the labels with people's, export them.",
+    help="Grade query-candidate pairs with an LLM judge, see how far its labels can be trusted, and export them.",
+    epilog="`judge VERB --help` shows every option, with an example. docs/cli.md: completion in your shell.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    context_settings={"show_default": True},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda context, _, given: _version(context) if given else None,
+            help="Show the version and exit.",
+        )
+    ],
 )
-VERBS = (
-    *(doctor, guideline, validate, finetune, label, calibrate, status, trace, diff, agree, aggregate, probe),
-    *(audit, adjudicate, queue, review, decide, export),
-)
-for verb in VERBS:
-    app.command()(verb)
-app.command("import")(import_)
+__all__ = ["STAGES", "app", "main"]
+
+
+def _version(context: click.Context) -> None:
+    from relevance_judge.cli.output import show
+
+    show(f"judge {__version__}")
+    context.exit()
 
 
 def main() -> None:
@@ -53,25 +44,44 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
-    except JudgeError as error:
+        code = app.main(prog_name="judge", standalone_mode=False)
+    except click.Abort as error:
+        # By which click says that a key stopped it, or that an input ended where it should not.
+        code = _failed(error.__cause__ or KeyboardInterrupt())
+    except Exception as error:
+        code = _failed(error)
+    sys.exit(code)
+
+
+def _failed(error: BaseException) -> int:
+    """Tell what went wrong; returns the exit code."""
+    from relevance_judge.cli.interrupts import stopped, without_room
+    from relevance_judge.cli.output import show
+
+    if isinstance(error, click.ClickException):
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            error.show()  # the whole help
+            return error.exit_code
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "judge"
+        show(f"error: {error.format_message()}", f"  fix: `{where} --help` shows what can be given", err=True)
+        return error.exit_code
+    if isinstance(error, JudgeError):
         # What differs between two runs is a list; the words of a user's file begin no line.
         lines = error.message.split("\n") if isinstance(error, RunError) else [error.message]
         lines += [f"  fix: {error.hint}"] if error.hint else []
         show(f"error: {lines[0]}", *lines[1:], err=True)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if os.environ.get("JUDGE_DEBUG"):
-            raise
-        if stopped(error):
-            show("stopped", err=True)
-            sys.exit(130)
-        what = str(error) if without_room(error) else f"{type(error).__name__}: {error}"
-        fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
-        if without_room(error):
-            fix = "see that disk and memory have room and the file can be read and written"
-        show(f"error: {what}", f"  fix: {fix}", err=True)
-        sys.exit(1)
+        return error.exit_code
+    if os.environ.get("JUDGE_DEBUG"):
+        raise error
+    if stopped(error):
+        show("stopped", err=True)
+        return 130
+    what = str(error) if without_room(error) else f"{type(error).__name__}: {error}"
+    fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
+    if without_room(error):
+        fix = "see that disk and memory have room and the file can be read and written"
+    show(f"error: {what}", f"  fix: {fix}", err=True)
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,69 +1,183 @@
-"""Options that several verbs share, and how their values are read."""
+"""What verbs share: how files of pairs and ratings are read, and what is printed."""
 
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
+from click import Option
 
 from judge.errors import InputError
+from judge.words import guideline as guidelines
+from relevance_judge.cli.params import FILE, file, flag, text
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Map = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
+if TYPE_CHECKING:
+    from judge.ratings.layout import RatingsLayout
+
+ratings_argument = click.argument(
+    "ratings",
+    metavar="RATINGS",
+    type=FILE,
+    help="A row a grade (with `rater`), or a row a pair; `-` is standard input.",
+)
+run_argument = click.argument("run", metavar="RUN", type=FILE, help="A run directory, finished or not.")
+finished_run_argument = click.argument("run", metavar="RUN", type=FILE, help="A finished run directory.")
+flagged_run_argument = click.argument("run", metavar="RUN", type=FILE, help="A run that `judge audit` has flagged.")
+json_option = click.option("--json", is_flag=True, help="Print JSON for machines.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
+guideline_option = click.option(
+    "--guideline",
+    metavar="NAME|FILE",
+    default=guidelines.DEFAULT,
+    help="What relevance means; see `judge guideline`.",
+)
+skip_option = click.option(
+    "--skip-bad-rows", is_flag=True, help="Set aside rows that cannot be used, count them, and go on."
+)
+
+
+def _map() -> Option:
+    return Option(
+        ["--map"],
         metavar="NAME=COLUMN",
+        multiple=True,
         help="Use the file's COLUMN as NAME; repeatable. Given twice for one NAME, each file uses the column it has.",
-    ),
-]
+    )
 
 
-def _named(path: Path | None) -> Path | None:
-    """A file with a name: standard input is read as pairs or ratings, and there is one of it."""
+def _catalogue() -> Option:
+    return file("--catalogue", "FILE", "Candidates with `candidate_id` and their texts.")
+
+
+def check_catalogue(path: Path | None) -> None:
+    """Refuse standard input: it is read as pairs or ratings, and there is one of it."""
     if path is not None and str(path) == "-":
         raise InputError(
             "--catalogue -: only PAIRS or RATINGS may be standard input", "give the catalogue as a file with a name"
         )
-    return path
 
 
-Catalogue = Annotated[
-    Path | None,
-    typer.Option(
-        "--catalogue", metavar="FILE", help="Candidates with `candidate_id` and their texts.", callback=_named
-    ),
-]
-GuidelineName = Annotated[
-    str, typer.Option("--guideline", metavar="NAME|FILE", help="What relevance means; see `judge guideline`.")
-]
-SkipBadRows = Annotated[
-    bool,
-    typer.Option("--skip-bad-rows", help="Record rows that cannot be used as skipped, with the reason, and go on."),
-]
-SkipRatings = Annotated[
-    bool, typer.Option("--skip-bad-rows", help="Count rows that cannot be used, and go on without them.")
-]
-Rating = Annotated[
-    str | None,
-    typer.Option("--rating", metavar="COLUMN", help="The column that holds the grade; `grade` unless given."),
-]
-Grades = Annotated[
-    str | None,
-    typer.Option(
-        "--grades", metavar="E=2,S=1,…", help="What the file's grades mean; the guideline's values unless given."
-    ),
-]
+@dataclass(frozen=True)
+class PairParams:
+    """How a file of pairs is read."""
+
+    catalogue: Annotated[Path | None, _catalogue()]
+    map: Annotated[tuple[str, ...], _map()]
+
+    def __post_init__(self) -> None:
+        check_catalogue(self.catalogue)
+
+    @property
+    def mapping(self) -> dict[str, list[str]]:
+        """Our names to the files' columns."""
+        return read_map(self.map)
 
 
-def read_map(items: list[str] | None, rating: str | None = None) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class TextParams:
+    """Where the texts of rated pairs are, and what their grades mean."""
+
+    catalogue: Annotated[Path | None, _catalogue()]
+    guideline: Annotated[
+        str,
+        Option(
+            ["--guideline"],
+            metavar="NAME|FILE",
+            default=guidelines.DEFAULT,
+            help="What relevance means; see `judge guideline`.",
+        ),
+    ]
+
+    def __post_init__(self) -> None:
+        check_catalogue(self.catalogue)
+
+    def policy(self) -> guidelines.Guideline:
+        """The guideline.
+
+        Raises:
+            InputError: There is none of this name.
+        """
+        return guidelines.load_guideline(self.guideline)
+
+
+@dataclass(frozen=True)
+class GradeParams:
+    """Which column of a file holds a grade, and what it means."""
+
+    rating: Annotated[str | None, text("--rating", "COLUMN", "The column that holds the grade; `grade` unless given.")]
+    grades: Annotated[
+        str | None,
+        text(
+            "--grades",
+            "E=2,S=1,…",
+            "What the file's grades mean; the guideline's values unless given. `unrateable=` is no answer; means "
+            "have ranges that hold their upper end: 1..1.67=0,1.67..2.33=1,2.33..3=2.",
+        ),
+    ]
+    map: Annotated[tuple[str, ...], _map()]
+
+    @property
+    def mapping(self) -> dict[str, list[str]]:
+        """Our names to the file's columns."""
+        return read_map(self.map, self.rating)
+
+    def known(self, guideline: guidelines.Guideline) -> Mapping[str, int | None]:
+        """What the file writes to the guideline's grades."""
+        return guidelines.known_grades(read_grades(self.grades), guideline)
+
+    def layout(self, *, skip_bad_rows: bool = False) -> "RatingsLayout":
+        """As the reader of ratings takes it."""
+        from judge.ratings.layout import RatingsLayout
+
+        grades = read_grades(self.grades) or {}
+        return RatingsLayout(self.mapping, grades, *self.whose, skip_bad_rows=skip_bad_rows)
+
+    @property
+    def whose(self) -> tuple[list[str], str | None]:
+        """The raters to take, and the adjudicated grade."""
+        return [], None
+
+
+@dataclass(frozen=True)
+class RaterParams(GradeParams):
+    """The same of a file of several raters."""
+
+    raters: Annotated[
+        str | None, text("--raters", "A,B,C", "The raters' columns; or, in a long file, the raters to take.")
+    ]
+
+    @property
+    def whose(self) -> tuple[list[str], str | None]:
+        """The raters to take, and no adjudicated grade."""
+        return read_raters(self.raters), None
+
+
+@dataclass(frozen=True)
+class RatingParams(RaterParams):
+    """The same of a file that may hold an adjudicated grade."""
+
+    gold: Annotated[str | None, text("--gold", "NAME", "The adjudicated grade: a column, or a rater of a long file.")]
+
+    @property
+    def whose(self) -> tuple[list[str], str | None]:
+        """The raters to take, and the adjudicated grade."""
+        return read_raters(self.raters), self.gold
+
+
+@dataclass(frozen=True)
+class FileOutput:
+    """A file to write, and how to say what was written."""
+
+    out: Annotated[Path, file("--out", "FILE", "The file to write.", required=True)]
+    overwrite: Annotated[bool, flag("--overwrite", "Replace a file that is already there.")]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
+
+
+def read_map(items: tuple[str, ...], rating: str | None = None) -> dict[str, list[str]]:
     """`NAME=COLUMN` items as our names to columns."""
     mapping: dict[str, list[str]] = {}
-    for item in items or []:
+    for item in items:
         name, sign, column = item.partition("=")
         if not (name.strip() and sign and column.strip()):
             raise InputError(f"--map {item}: is not NAME=COLUMN", "write it like --map candidate_id=product_id")
@@ -81,51 +195,17 @@ def read_raters(text: str | None) -> list[str]:
     return names
 
 
-def read_grades(text: str | None) -> dict[str, int] | None:
-    """`E=2,S=1` as what the file writes to the guideline's grade."""
+def read_grades(text: str | None) -> dict[str, int | None] | None:
+    """`E=2,S=1,unrateable=` as what the file writes to the guideline's grade; nothing is no answer."""
     if text is None:
         return None
-    grades: dict[str, int] = {}
+    grades: dict[str, int | None] = {}
     for item in text.split(","):
         theirs, sign, ours = item.partition("=")
-        if not (theirs.strip() and sign and ours.strip().isascii() and ours.strip().isdecimal()):
+        grade = ours.strip()
+        if not (theirs.strip() and sign and (not grade or (grade.isascii() and grade.isdecimal()))):
             raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
         if theirs.strip() in grades:
             raise InputError(f"--grades {text}: {theirs.strip()!r} occurs twice", "say once what each grade means")
-        grades[theirs.strip()] = int(ours)
+        grades[theirs.strip()] = int(grade) if grade else None
     return grades
-
-
-@contextmanager
-def input_file(path: Path) -> Iterator[tuple[Path, str]]:
-    """A file to read, and what to call it. `-` is standard input: it is kept in a temporary file, and its kind is found
-    from its first bytes, since it has no suffix."""
-    if str(path) != "-":
-        yield path, str(path)
-        return
-    with tempfile.TemporaryDirectory(prefix="stdin-") as folder:
-        raw = Path(folder) / "stdin"
-        with raw.open("wb") as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        yield raw.rename(raw.with_name("stdin" + _suffix(raw))), "standard input"
-
-
-def _suffix(path: Path) -> str:
-    import gzip
-    import zlib
-
-    with path.open("rb") as stream:
-        head = stream.read(4096)
-    if not head:
-        raise InputError("standard input: is empty", "pipe rows into the command, or name a file")
-    if head.startswith(b"PAR1"):
-        return ".parquet"
-    if zipped := head.startswith(b"\x1f\x8b"):
-        try:
-            with gzip.open(path) as stream:
-                head = stream.read(4096)
-        except (EOFError, OSError, zlib.error):
-            head = b""
-    first = head.lstrip(b"\xef\xbb\xbf \r\n").split(b"\n", 1)[0]
-    kind = ".jsonl" if first.startswith(b"{") else ".tsv" if b"\t" in first else ".csv"
-    return kind + (".gz" if zipped else "")

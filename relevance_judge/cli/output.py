@@ -3,14 +3,14 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from judge.files import dump_json
-from judge.run.summary import Summary
-from judge.tables.scale import ends_note
 from judge.text import one_line
+
+if TYPE_CHECKING:
+    from judge.run.summary import Summary
 
 STRANGE = 0.5
 """A judge that knows its grades puts far less than this share of its probability on other words."""
@@ -18,13 +18,15 @@ STRANGE = 0.5
 
 def show(*lines: str, err: bool = False) -> None:
     """Lines on standard output, or on standard error; each stays one line, whatever words of others are in it."""
-    typer.echo("\n".join(map(one_line, lines)), err=err)
+    click.echo("\n".join(map(one_line, lines)), err=err)
 
 
 def show_json(value: Any) -> None:
     """One JSON document. What a terminal could obey in its texts is written as JSON's escapes: the same document."""
+    from judge.files import dump_json
+
     text = dump_json(value)
-    typer.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def show_source(text: str) -> None:
@@ -32,7 +34,7 @@ def show_source(text: str) -> None:
     if sys.stdout.isatty():
         show(*text.removesuffix("\n").split("\n"))
     else:
-        typer.echo(text, nl=False)
+        click.echo(text, nl=False)
 
 
 def show_table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: Sequence[int] = ()) -> None:
@@ -53,7 +55,7 @@ def show_table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: S
     Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
 
 
-def show_summary(summary: Summary) -> None:
+def show_summary(summary: "Summary") -> None:
     """A run's counts as a table."""
     rows = [("input rows", f"{summary.rows:,}", "")]
     rows += [(status, f"{count:,}", _share(count, summary.rows)) for status, count in summary.status.items()]
@@ -98,13 +100,15 @@ def show_left_out(kinds: Mapping[str, int]) -> None:
 
 def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
     """A note where no rating is the lowest or the highest grade: the file may be on another scale."""
+    from judge.tables.scale import ends_note
+
     if note := ends_note(occurring, values):
         show(f"note: {note}")
 
 
 def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:
     """What is no error of the input, and may still be a surprise: texts that no column brings, columns not read."""
-    notes = [f"of several columns, {name} is read from {columns}" for name, columns in passed_over.items()]
+    notes = [f"{name} is read from {columns}" for name, columns in passed_over.items()]
     if missing_fields:
         fix = f"a column of another name is read with --map {missing_fields[0]}=COLUMN"
         notes.append(f"fields of the guideline found nowhere: {', '.join(missing_fields)} ({fix})")

@@ -3,44 +3,30 @@
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from judge.records import counted
-from relevance_judge.cli.options import Catalogue, Json, Map, input_file, read_map
+from relevance_judge.cli.options import PairParams, json_option
 from relevance_judge.cli.output import say, show, show_json, show_table
-from relevance_judge.cli.serving import (
-    Adapter,
-    EngineConfig,
-    EngineName,
-    JudgeGuideline,
-    JudgeName,
-    Url,
-    note_other_base,
-)
+from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.serving import JudgeParams, note_other_base
+from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
-from relevance_judge.serving import default_judge, read_serving
 
 
-def probe(
-    pairs: Annotated[
-        Path, typer.Argument(metavar="PAIRS", help="What `judge label` would be given; `-` is standard input.")
-    ],
-    catalogue: Catalogue = None,
-    guideline: JudgeGuideline = None,
-    judge: JudgeName = None,
-    engine: EngineName = "transformers",
-    url: Url = None,
-    engine_config: EngineConfig = None,
-    adapter: Adapter = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="Pairs to probe, spread over the queries.")
-    ] = 100,
-    map_: Map = None,
-    json: Json = False,
-) -> None:
-    """Change real pairs in ways that must not move their grade, and count how often it moves. Intervals are 95%.
+@click.command()
+@click.argument("pairs", metavar="PAIRS", type=FILE, help="What `judge label` would be given; `-` is standard input.")
+@takes(PairParams)
+@takes(JudgeParams)
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1), default=100, help="Pairs to probe, spread over the queries."
+)
+@json_option
+def probe(who: JudgeParams, texts: PairParams, pairs: Path, limit: int, json: bool) -> None:
+    """Count how often changes that must not move a grade move it. Intervals are 95%.
+
+    It changes real pairs, such as the order of a query's words, and asks the judge again.
 
     \b
     Example:
@@ -55,10 +41,10 @@ def probe(
     from judge.labelling.label import read_pairs
     from judge.pairs.stage import Source, stage
 
-    policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge(engine), guideline, chat=engine == "chat"))
-    serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge)
+    policy, judge_config = resolve_judge(JudgeRequest(who.name, who.guideline, chat=who.chat))
+    serving = who.serving(judge_config)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        staged = stage(Source(path, catalogue, read_map(map_), name=name), policy, Path(folder))
+        staged = stage(Source(path, texts.catalogue, texts.mapping, name=name), policy, Path(folder))
         staged.refuse()
         every = [pair for batch in read_pairs(staged.path) for pair, _ in batch if pair is not None]
     chosen = sample(every, limit)

@@ -1,39 +1,38 @@
 """`judge queue`: what people should look at, most valuable first."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from relevance_judge.cli.options import Json
+from judge.export.formats import suggestion_formats
+from relevance_judge.cli.options import FileOutput, flagged_run_argument
 from relevance_judge.cli.output import show, show_json
+from relevance_judge.cli.params import takes
 
 
-def queue(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="csv, label-studio or argilla.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N pairs only.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is already there.")] = False,
-    json: Json = False,
-) -> None:
-    """Write the review queue: flagged pairs that nobody has settled, most valuable first.
+@click.command()
+@flagged_run_argument
+@click.option("--to", metavar="FORMAT", required=True, help=f"csv, {' or '.join(suggestion_formats())}.")
+@takes(FileOutput)
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="The first N pairs only.")
+def queue(output: FileOutput, run: Path, to: str, limit: int | None) -> None:
+    """Write the review queue: flagged pairs, most valuable first. Pairs that somebody has settled are not in it.
 
     \b
     Example:
       judge queue runs/monday --to csv --out queue.csv
     """
-    from audit.review.queue import FORMS, read_queue
+    from audit.review.queue import forms, read_queue
     from judge.errors import InputError
     from judge.files import new_file
     from judge.run.store import Run
 
-    if to not in FORMS:
-        raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(FORMS)}")
+    if to not in forms():
+        raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
     items = read_queue(Run.open(run))[:limit]
-    with new_file(out, overwrite=overwrite) as partial:
-        partial.write_text(FORMS[to](items), encoding="utf-8", newline="\n")
-    if json:
-        show_json({"file": str(out), "format": to, "pairs": len(items)})
+    with new_file(output.out, overwrite=output.overwrite) as partial:
+        partial.write_text(forms()[to](items), encoding="utf-8", newline="\n")
+    if output.json:
+        show_json({"file": str(output.out), "format": to, "pairs": len(items)})
         return
-    show(f"{len(items):,} pairs to look at in {out}")
+    show(f"{len(items):,} pairs to look at in {output.out}")

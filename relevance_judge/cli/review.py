@@ -2,21 +2,19 @@
 
 import getpass
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
+from relevance_judge.cli.options import flagged_run_argument
 from relevance_judge.cli.output import show
 
 
-def review(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that `judge audit` has flagged.")],
-    author: Annotated[
-        str | None, typer.Option("--author", metavar="NAME", help="Who decides; your login name unless given.")
-    ] = None,
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = 0,
-) -> None:
-    """Serve a page on this machine where flagged labels are decided with the keyboard. Ctrl-C ends it.
+@click.command()
+@flagged_run_argument
+@click.option("--author", metavar="NAME", help="Who decides; your login name unless given.")
+@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+def review(run: Path, author: str | None, port: int) -> None:
+    """Serve a local page for deciding on flagged labels. It works with the keyboard; Ctrl-C ends it.
 
     \b
     Example:

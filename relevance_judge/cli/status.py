@@ -1,19 +1,18 @@
 """`judge status`: what a run holds."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from relevance_judge.cli.options import Json
+from relevance_judge.cli.options import json_option, run_argument
 from relevance_judge.cli.output import show, show_json, show_summary
 
 
-def status(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, finished or not.")],
-    json: Json = False,
-) -> None:
-    """Show a run's counts by status and grade, also while it is being written.
+@click.command()
+@run_argument
+@json_option
+def status(run: Path, json: bool) -> None:
+    """Show a run's counts by status and grade. The run may still be at work.
 
     \b
     Example:

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from relevance_judge.cli.agree import Gold, Raters, read_layout
-from relevance_judge.cli.options import Grades, Json, Map, Rating, input_file
+from relevance_judge.cli.options import RatingParams, json_option, run_argument
 from relevance_judge.cli.output import show, show_json, show_table
+from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
     from judge.export.row_exports import ExportLocation
@@ -20,26 +21,20 @@ SHOWN = ("type", "strength", "q_value", "p_wrong", "suggested_grade", "suggested
 """What a flag says; the rest of its row is evidence."""
 
 
+@click.command()
+@run_argument
+@click.argument("query", metavar="QUERY", help="The query's words, or its id.")
+@click.argument("candidate", metavar="CANDIDATE", help="The candidate's id.")
+@click.option("--ratings", metavar="FILE", type=FILE, help="People's grades of it; as `judge agree` reads them.")
+@takes(RatingParams)
+@click.option("--judge", metavar="MODEL", help="Where the judge is now; only its tokenizer is read.")
+@json_option
 def trace(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, finished or not.")],
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="The query's words, or its id.")],
-    candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="The candidate's id.")],
-    ratings: Annotated[
-        Path | None,
-        typer.Option("--ratings", metavar="FILE", help="People's grades of it; as `judge agree` reads them."),
-    ] = None,
-    raters: Raters = None,
-    gold: Gold = None,
-    rating: Rating = None,
-    grades: Grades = None,
-    map_: Map = None,
-    judge: Annotated[
-        str | None,
-        typer.Option("--judge", metavar="MODEL", help="Where the judge is now; only its tokenizer is read."),
-    ] = None,
-    json: Json = False,
+    how: RatingParams, run: Path, query: str, candidate: str, ratings: Path | None, judge: str | None, json: bool
 ) -> None:
-    """Tell where one label came from: its row, the prompt as sent, scores, flags, decisions, exports.
+    """Show where one label came from, and where it went.
+
+    Its row, the prompt as sent, scores, flags, decisions, and the exports that hold it.
 
     \b
     Example:
@@ -51,7 +46,7 @@ def trace(
 
     opened = Run.open(run)
     found = follow(opened, query, candidate, judge)
-    given = _ratings(found, ratings, opened, read_layout(map_, rating, grades, raters, gold)) if ratings else None
+    given = _ratings(found, ratings, opened, how.layout()) if ratings else None
     went = export_locations(opened, found.row)
     if json:
         show_json(found.as_json() | {"exports": [each.model_dump(mode="json") for each in went], "ratings": given})
@@ -93,6 +88,9 @@ def _show(found: "Trace") -> None:
     rows += [("grade it brought", str(found.given_grade))] if found.given_grade is not None else []
     _heading("input", first=True)
     _pairs(rows)
+    if found.mined:
+        _heading("mined")
+        _pairs([(name, _text(value)) for name, value in found.mined.items() if value is not None])
     _heading("label")
     _pairs(_label(found))
     if found.probabilities is not None:
@@ -105,9 +103,12 @@ def _show(found: "Trace") -> None:
         show("it was not: " + ("the row was skipped" if found.status == "skipped" else "people gave the grade"))
     else:
         _show_asked(found.asked)
+    from judge.run.flag_types import flag_types
+
     _heading("flags")
     for flag in found.flags:
-        _pairs([(name, _text(value)) for name, value in flag.items() if value is not None and name in SHOWN])
+        said = [(name, _text(value)) for name, value in flag.items() if value is not None and name in SHOWN]
+        _pairs([*said, ("meaning", flag_types()[flag["type"]].meaning)])
         evidence = [f"{name} {_text(value)}" for name, value in flag.items() if value is not None and name not in SHOWN]
         _pairs([("evidence", ", ".join(evidence))])
     if not found.flags:

@@ -3,42 +3,45 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from judge.records import counted
 from judge.words import guideline as guidelines
-from relevance_judge.cli.agree import Gold, Raters, read_layout
-from relevance_judge.cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_map
+from relevance_judge.cli.options import RatingParams, check_catalogue, json_option
 from relevance_judge.cli.output import reading_notes, show, show_json, show_table
-from relevance_judge.cli.serving import JudgeGuideline, JudgeName
+from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.stdin import input_file
 from relevance_judge.serving import default_judge
 
 SHOWN = 12
 """Unused columns that are named."""
 
 
+@click.command()
+@click.argument(
+    "pairs",
+    metavar="PAIRS",
+    type=FILE,
+    help="What `judge label` would be given, or ratings; `-` is standard input.",
+)
+@click.option("--catalogue", metavar="FILE", type=FILE, help="Candidates with `candidate_id` and their texts.")
+@click.option(
+    "--guideline",
+    metavar="NAME|FILE",
+    help="What relevance means; unless given, what the judge was fine-tuned on, or three-level.",
+)
+@click.option("--judge", metavar="MODEL", help="Who would judge; as for `judge label`.")
+@takes(RatingParams)
+@json_option
 def validate(
-    pairs: Annotated[
-        Path,
-        typer.Argument(metavar="PAIRS", help="What `judge label` would be given, or ratings; `-` is standard input."),
-    ],
-    catalogue: Catalogue = None,
-    guideline: JudgeGuideline = None,
-    judge: JudgeName = None,
-    rating: Rating = None,
-    raters: Raters = None,
-    gold: Gold = None,
-    grades: Grades = None,
-    map_: Map = None,
-    json: Json = False,
+    how: RatingParams, pairs: Path, catalogue: Path | None, guideline: str | None, judge: str | None, json: bool
 ) -> None:
-    """Read pairs and catalogue, and list everything that is wrong with them.
+    """Check pairs and catalogue, and list everything wrong with them.
 
-    Ends with exit code 2 where `judge label` would refuse the input. Loads no model; a taught judge reads the fields
-    that it was taught. With --rating, --raters, --gold or --grades the file is read as ratings, as `judge import` and
-    `judge agree` read it.
+    Ends with exit code 2 where `judge label` would refuse the input. Loads no model; a fine-tuned judge reads the
+    fields that it was fine-tuned on. With --rating, --raters, --gold or --grades the file is read as ratings, as
+    `judge import` and `judge agree` read it.
 
     \b
     Example:
@@ -50,16 +53,17 @@ def validate(
     from judge.pairs.stage import Source, stage
     from judge.ratings.reader import stage_ratings
 
-    rated = any((rating, raters, gold, grades))
+    check_catalogue(catalogue)
+    rated = any((how.rating, how.raters, how.gold, how.grades))
     if judge is None and (rated or guideline):
         policy = guidelines.load_guideline(guideline or guidelines.DEFAULT)
     else:
         policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge("transformers"), guideline))
         check_name(judge_config.model)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
-        source, differ = Source(path, catalogue, read_map(map_, rating), name=name), 0
+        source, differ = Source(path, catalogue, how.mapping, name=name), 0
         if rated:
-            layout = read_layout(map_, rating, grades, raters, gold)
+            layout = how.layout()
             layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
             source = replace(source, need_text=False)
             staged, read = stage_ratings(source, layout, policy, Path(folder), Path(folder))
@@ -132,4 +136,4 @@ def validate(
         elif staged.scale and (unused := staged.scale.note()):
             show("", f"note: {unused}")
     if staged.problems:
-        raise typer.Exit(2)
+        raise click.exceptions.Exit(2)

@@ -136,7 +136,7 @@ def test_a_cross_encoder_is_taught_once_and_answers_alone_as_in_a_batch(items, t
 
 
 @pytest.mark.slow
-def test_an_ensemble_over_ways_that_ask_the_same_gives_the_judges_own_grades(tmp_path, judge):
+def test_an_ensemble_over_ways_that_ask_the_same_gives_the_judges_own_grades(tmp_path, main, opened_once):
     import ensemble
 
     from judge.models.shipped import SHIPPED, shipped_directory
@@ -145,8 +145,8 @@ def test_an_ensemble_over_ways_that_ask_the_same_gives_the_judges_own_grades(tmp
     some = [Item(q, str(at), {"title": t}, 0, {}) for q in ("red scarf", "kettle") for at, t in enumerate(titles)]
     rows = [json.dumps({"query": i.query, "candidate_id": i.candidate_id, **i.texts}) for i in some]
     (tmp_path / "pairs.jsonl").write_text("\n".join(rows))
-    judge("label", tmp_path / "pairs.jsonl", "--out", "run")
-    judge("export", "run", "--to", "jsonl", "--out", "labels.jsonl")
+    main("label", tmp_path / "pairs.jsonl", "--out", "run")
+    main("export", "run", "--to", "jsonl", "--out", "labels.jsonl")
     labels = map(json.loads, (tmp_path / "labels.jsonl").read_text().splitlines())
     graded = {(row["query"], row["candidate_id"]): row["grade"] for row in labels}
     found = ensemble.predict(some, shipped_directory(SHIPPED))

@@ -219,7 +219,7 @@ def test_a_judge_that_says_nothing_of_the_grades_is_doubted():
 
 def test_a_file_that_is_no_calibration_is_refused(main, rated_file):
     refused = main("label", rated_file, "--engine", "fake", "--calibration", rated_file, "--out", "run", code=2)
-    assert "is no calibration" in refused.err
+    assert "is damaged" in refused.err
 
 
 def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_file, tmp_path):

@@ -106,8 +106,8 @@ def test_names_of_columns_values_and_raters_begin_no_line(main, tmp_path):
 
 
 def test_lines_are_written_in_one_place_that_makes_them_safe():
-    """`typer.echo` and `print` take a text as it is."""
-    raw = re.compile(r"\btyper\.echo\(|(?<![\w.])print\(|std(out|err)\.write\(")
+    """`click.echo` and `print` take a text as it is."""
+    raw = re.compile(r"\bclick\.echo\(|(?<![\w.])print\(|std(out|err)\.write\(")
     files = [path for path in (ROOT / "relevance_judge" / "cli").glob("*.py") if path.name != "output.py"]
     assert len(files) > 20
     assert [path.name for path in files if raw.search(path.read_text(encoding="utf-8"))] == []

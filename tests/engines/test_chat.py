@@ -7,6 +7,7 @@ import time
 
 import pytest
 from chat_server import Server, is_probe, products
+from conftest import labelled_pair
 
 from judge.engines.chat.engine import ChatEngine
 from judge.engines.chat.journal import Journal
@@ -161,6 +162,15 @@ def test_samples_make_a_distribution(server, engine, guideline):
     assert found.outside_mass == pytest.approx(0.2)
     assert {body["temperature"] for body in server.asked} == {1.0}
     assert not any(body.get("logprobs") for body in server.requests), "shares of answers, not of tokens"
+
+
+def test_samples_that_are_divided_equally_are_a_tie(server, engine, guideline):
+    server.text = lambda body, grades: json.dumps(
+        grades if is_probe(body) else {"grade": "21"[body["seed"] % 2]}  # seeds 0 to 3 answer 2, 1, 2, 1
+    )
+    found = ask(engine(samples=4), guideline, [pair(1)])[0]
+    label = labelled_pair(pair(1), found, guideline.values)
+    assert (label.status, label.grade, label.probabilities) == ("abstained", None, pytest.approx((0, 0.5, 0.5)))
 
 
 # several candidates in a request

@@ -29,30 +29,35 @@ def probabilities(scores):
 
 
 @pytest.fixture(scope="module")
+def scored(engine, prompts):
+    return engine.score(prompts)
+
+
+@pytest.fixture(scope="module")
 def unshared(embedded, prompts):
-    """Each prompt on its own, from its first token to its last, by the plainest use of the model."""
+    """Every third prompt on its own, from its first token to its last, by the plainest use of the model."""
     import torch
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(embedded.model.directory, dtype=torch.float32).eval()
     rows = []
     with torch.inference_mode():
-        for prompt in prompts:
+        for prompt in prompts[::3]:
             logits = model(input_ids=torch.tensor([prompt.ids])).logits[0, -1]
             rows.append(logits.double().softmax(-1))
     return torch.stack(rows)
 
 
-def test_shared_and_unshared_computation_agree(engine, prompts, unshared):
-    scores = engine.score(prompts)
+def test_shared_and_unshared_computation_agree(prompts, scored, unshared):
+    scores = scored[::3]
     expected = unshared[:, list(prompts[0].labels)].numpy()
     assert abs(probabilities(scores) - expected).max() < 1e-4
     outside = 1 - expected.sum(1)
     assert abs(np.array([score.outside_mass for score in scores]) - outside).max() < 1e-4
 
 
-def test_the_order_and_company_of_prompts_do_not_matter(engine, prompts):
-    whole = probabilities(engine.score(prompts))
+def test_the_order_and_company_of_prompts_do_not_matter(engine, prompts, scored):
+    whole = probabilities(scored)
     order = np.random.default_rng(0).permutation(len(prompts))
     shuffled = probabilities(engine.score([prompts[i] for i in order]))
     assert abs(shuffled - whole[order]).max() < 1e-4
@@ -67,8 +72,8 @@ def test_two_guidelines_in_turn_do_not_mix(engine, embedded, prompts, dozen):
     assert engine.score(prompts[:3]) == before
 
 
-def test_the_same_prompts_give_the_same_bits(engine, prompts):
-    assert engine.score(prompts) == engine.score(prompts)
+def test_the_same_prompts_give_the_same_bits(engine, prompts, scored):
+    assert engine.score(prompts) == scored
 
 
 def test_a_label_that_the_tokenizer_splits_is_refused_at_load(embedded, guideline):
@@ -105,5 +110,21 @@ def test_a_label_is_the_most_probable_grade_with_its_expectation(dozen):
     assert label.probabilities == pytest.approx((0.125, 0.375, 0.5))
     assert label.expected_grade == pytest.approx(0.375 + 2 * 0.5)
     assert label.outside_mass == 0.2
-    tie = Scores(tuple(np.log([0.4, 0.2, 0.4])), 0.0)
-    assert labelled_pair(dozen[0], tie).grade == 0
+
+
+@pytest.mark.parametrize(("shares", "tied"), [([0.4, 0.2, 0.4], "0 and 2"), ([1 / 3] * 3, "0 and 1 and 2")])
+def test_equal_probabilities_are_a_tie_that_gives_no_grade(shares, tied, dozen):
+    label = labelled_pair(dozen[0], Scores(tuple(np.log(shares)), 0.0))
+    assert (label.status, label.grade) == (Status.ABSTAINED, None)
+    assert label.reason.startswith("a tie")
+    assert tied in label.reason
+    assert label.probabilities == pytest.approx(shares)
+    assert label.expected_grade == pytest.approx(1.0)
+
+
+def test_a_tie_is_told_whatever_the_threshold(dozen):
+    from judge.calibration.abstain import Threshold
+
+    threshold = Threshold(budget=0.1, confidence=0.9, least=0.6, coverage=1, error=0, bound=0.1, pairs=9)
+    label = labelled_pair(dozen[0], Scores(tuple(np.log([0.4, 0.2, 0.4])), 0.0), threshold=threshold)
+    assert (label.status, label.reason[:5]) == (Status.ABSTAINED, "a tie")

@@ -31,7 +31,7 @@ def test_a_file_changes_what_it_names(tmp_path):
     [
         ("vllm: {gpu_memry: 0.5}", r"vllm\.gpu_memry: there is no such key"),
         ("vlm: {}", "vlm: there is no such key"),
-        ("server: {concurrency: 0}", r"server\.concurrency: .*greater"),
+        ("server: {concurrency: 0}", r"server\.concurrency cannot be 0, wanted is at least 1"),
         ("vllm: {path: magic}", r"vllm\.path"),
         ("server: 3", "server"),
         ("[1, 2]", "holds no keys"),

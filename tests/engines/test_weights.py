@@ -37,7 +37,7 @@ def test_weights_that_are_cut_off_are_refused_by_file(size, main, tiny_base, rat
     ):
         path.write_bytes(path.read_bytes()[:size])
         refused = main("label", rated_file, *given, "--out", "run", code=2)
-        assert f"{path.name}: is cut off or damaged" in refused.err
+        assert f"{path.name}: is damaged (it is cut off" in refused.err
         assert not (tmp_path / "run" / "run.json").exists()
 
 
@@ -60,4 +60,4 @@ def test_a_damaged_guideline_in_a_judge_is_one_clear_error(main, directory, rate
     text["guideline"]["clauses"] = "x"
     (directory / "judge.json").write_text(json.dumps(text))
     refused = main("label", rated_file, "--judge", directory, "--engine", "fake", "--out", "run", code=2)
-    assert "judge.json: cannot be read (clauses" in refused.err
+    assert "judge.json, guideline: is damaged (clauses" in refused.err

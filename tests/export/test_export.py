@@ -8,7 +8,8 @@ import pytest
 from conftest import DOZEN, write_flags
 
 from judge.errors import InputError
-from judge.export import Exports, export
+from judge.export.ledger import Exports
+from judge.export.writing import export
 from judge.records import query_key
 from judge.run.decisions import Decision, Decisions
 from judge.tables.rows import Table
@@ -77,11 +78,8 @@ def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
         (["run", "--to", "trec", "--out", "x", "--negatives", "3"], "--positives are for triplets and n-tuples"),
         (["run", "--to", "trec", "--out", "x", "--labelled"], "--labelled and --score are for pairs"),
         (["run", "--to", "triplets", "--out", "x", "--score", "expected"], "--labelled and --score are for pairs"),
-        (
-            ["run", "--to", "trec", "--out", "x", "--ratings", "no.csv", "--private"],
-            "--private, --ratings: only --push",
-        ),
-        (["run", "--to", "trec", "--out", "x", "--license", "mit", "--tag", "a"], "--tag, --license: only --push"),
+        (["run", "--to", "trec", "--out", "x", "--private"], "No such option '--private'"),
+        (["run", "--to", "trec"], "give --to FORMAT and --out PATH"),
         (["nowhere", "--to", "jsonl", "--out", "x"], "nowhere: does not exist"),
         (["run", "--to", "jsonl", "--out", "/proc/none/x"], "cannot be written"),
         (["run", "--to", "triplets", "--out", "x", "--negative-confidence", "2"], "--negative-confidence: Input"),

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from judge.errors import RunError
-from judge.export import Negatives, Selection, export, read_splits
+from judge.export.selection import Negatives, Selection, read_splits
+from judge.export.writing import export
 
 SHOP = [
     {"query": query, "candidate_id": f"{kind}{number}", "title": f"{material} {kind} number {number}", "grade": grade}

@@ -61,7 +61,7 @@ def test_grades_that_are_no_places_become_places(online, main, tmp_path):
     (tmp_path / "odd.yaml").write_text(json.dumps(policy))
     (tmp_path / "g.csv").write_text("query,candidate_id,title,grade\na,1,x,10\na,2,y,3\nb,3,z,1\n")
     main("import", "g.csv", "--guideline", "odd.yaml", "--out", "run")
-    main("export", "run", "--push", REPO, "--labelled")
+    main("push", "run", REPO, "--labelled")
     found = load(online, "judgments")["train"]
     assert sorted((row["grade"], row["label"]) for row in found) == [(1, 0), (3, 1), (10, 2)]
     pairs = load(online, "pairs")["train"]
@@ -77,12 +77,12 @@ def test_splits_and_views_without_rows(online, main, tmp_path):
     rows += ["lamp,zebra,zebra,0"]
     (tmp_path / "g.csv").write_text("query,candidate_id,title,grade\n" + "\n".join(rows) + "\n")
     main("import", "g.csv", "--out", "run")
-    both = ("export", "run", "--push", REPO, "--splits", "train=0.5,test=0.5", "--json")
+    both = ("push", "run", REPO, "--splits", "train=0.5,test=0.5", "--json")
     found = main(*both).json["configs"]
     assert [list(found[view]) for view in ("judgments", "listwise")] == [["train", "test"]] * 2
     assert list(found["triplets"].values()) == [1], "the real `datasets` cannot load a split without rows"
     assert sum(found["judgments"].values()) == 9
-    without = main("export", "run", "--push", REPO, "--per-query", "1", "--json").json["configs"]
+    without = main("push", "run", REPO, "--per-query", "1", "--json").json["configs"]
     assert list(without) == ["judgments", "pairs", "qrels", "listwise"]
     text = online.read(REPO, "README.md").decode()
     assert "Without a row, and so not here: `triplets`." in text
@@ -159,7 +159,7 @@ def test_the_card_tells_what_is_known_and_a_seller_writes_no_markup(online, main
     (tmp_path / "d.csv").write_text(f"query_id,candidate_id,decision,reason\n{pair},p2,2,fits\n")
     main("decide", "run", "d.csv", "--author", "ben")
     layout = ("--raters", "ann,ben", "--gold", "agreed", "--map", "candidate_id=sku")
-    main("export", "run", "--push", REPO, "--ratings", "r.csv", *layout, "--license", "cc-by-4.0")
+    main("push", "run", REPO, "--ratings", "r.csv", *layout, "--license", "cc-by-4.0")
     text = online.read(REPO, "README.md").decode()
     assert read_card(text, REPO).views == tuple(VIEWS), "the seller's mark is none"
     assert "license: cc-by-4.0\n" in text

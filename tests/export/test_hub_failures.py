@@ -12,7 +12,7 @@ from hub_fixtures import REPO, TOKEN, VIEWS, commit_card, environment
 
 @pytest.mark.parametrize("name", ["relevance", "ann/a/b", "ann/what now", "ann/.x", "ann/a--b"])
 def test_a_name_that_cannot_be_is_refused_before_anything(online, run, main, name):
-    assert "owner/name" in main("export", "run", "--push", name, code=2).err
+    assert "owner/name" in main("push", "run", name, code=2).err.lower()
     assert online.log == []
 
 
@@ -128,7 +128,7 @@ def test_damaged_marks_are_refused(online, push):
 @pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on(hub, run, tmp_path):
     gate = hub.fail("PUT /lfs", after=2, times=1, wait=threading.Event())
-    command = [*COMMAND, "export", "run", "--push", REPO]
+    command = [*COMMAND, "push", "run", REPO]
     here = {**environment(hub, tmp_path), "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=tmp_path, env=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
         assert gate.reached.wait(120), "it never sent the third file"

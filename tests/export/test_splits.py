@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.export import Selection, export, read_splits
+from judge.export.selection import Selection, read_splits
 from judge.export.splits import side, unit
-from judge.words.similar import ALIKE, BANDS, alike, bands, canonical, cluster, joined, trigrams
+from judge.export.writing import export
+from judge.words.forms import canonical
+from judge.words.similar import ALIKE, BANDS, alike, bands, cluster, joined, trigrams
 
 THREE = {"train": 0.8, "validation": 0.1, "test": 0.1}
 WORDS = [
@@ -24,14 +26,14 @@ WORDS = [
 ]
 
 
-def clusters(texts):
+def clusters(texts, **how):
     """Text to the name of its cluster."""
     with duckdb.connect() as db:
         db.execute("SET enable_progress_bar = false")
         table = pa.table({"id": [str(i) for i in range(len(texts))], "text": texts})
         db.register("given", table)
         db.execute("CREATE TABLE source AS FROM given")
-        cluster(db, "SELECT id, text FROM source", "found")
+        cluster(db, "SELECT id, text FROM source", "found", **how)
         found = dict(db.execute("SELECT id, key FROM found").fetchall())
     assert len(found) == len(texts)
     return [found[str(i)] for i in range(len(texts))]
@@ -86,11 +88,35 @@ def test_near_duplicates_are_joined_and_others_are_not():
     assert len(set(found)) == 3
 
 
-def test_clusters_do_not_depend_on_order():
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("basketball", "basketballs"),
+        ("table lamp", "lamps table"),
+        ("bandsaw", "band saw"),
+        ("soffa", "sofa"),
+        ("desk chiar", "desk chair"),
+        ("wool scalf", "wool scarf"),
+    ],
+)
+def test_plurals_blanks_and_one_letter_make_no_other_query(one, other):
+    assert len(set(clusters([one, other], queries=True))) == 1
+    # Runs from before the rule keep their splits, and products are no queries.
+    assert len(set(clusters([one, other], queries=True, version=2))) == 2
+    assert len(set(clusters([one, other]))) == 2
+
+
+def test_other_words_and_other_sizes_stay_other_queries():
+    texts = ["lamp", "lame", "shoe 36", "shoe 37", "iphone 12", "iphone 13", "table", "cable", "wool scarf", "scarf"]
+    assert len(set(clusters(texts, queries=True))) == len(texts)
+
+
+@pytest.mark.parametrize("how", [{}, {"queries": True}])
+def test_clusters_do_not_depend_on_order(how):
     texts = [*some_queries(1, 200), "waterproof hiking boots brown", "waterproof hiking boot brown"]
-    found = dict(zip(texts, clusters(texts), strict=True))
+    found = dict(zip(texts, clusters(texts, **how), strict=True))
     random.Random(2).shuffle(texts)
-    assert dict(zip(texts, clusters(texts), strict=True)) == found
+    assert dict(zip(texts, clusters(texts, **how), strict=True)) == found
 
 
 def test_a_giant_chain_is_taken_apart():

@@ -13,15 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError, RunError
-from judge.export import VIEWS, Exports, Negatives, Selection, chosen, export, write_views
+from judge.export import chosen
+from judge.export.formats import formats
+from judge.export.ledger import Exports
 from judge.export.mining import Rows, mine, why_unused
+from judge.export.published import views, write_views
+from judge.export.selection import Negatives, Selection
 from judge.export.texts import candidate_text
+from judge.export.writing import export
 from judge.fingerprint import file_digest
 from judge.records import query_key
 from judge.run.decided import Decided
 from judge.run.decisions import Decision, Decisions, Verdict
+from judge.words.forms import spelling
 from judge.words.guideline import load_guideline
-from judge.words.similar import spelling
 
 
 def row(query, key, grade, sure=None, **more):
@@ -425,14 +430,14 @@ def test_an_export_that_was_killed_before_it_was_noted_is_noted_by_the_same_comm
 
 def test_views_to_publish(run_of, tmp_path):
     run = run_of([*LAMP, row("desk", "e", 2), row("desk", "f", 0), row("desk", "g", None, status="failed", reason="x")])
-    written = write_views(Decided.of(run), Selection(negatives=Negatives(count=1)), tmp_path / "views", (*VIEWS,))
+    written = write_views(Decided.of(run), Selection(negatives=Negatives(count=1)), tmp_path / "views", (*views(),))
     for name, view in written.views.items():
         assert view.files == (f"{name}/train-00000.parquet",)
         assert pq.read_metadata(tmp_path / "views" / view.files[0]).num_rows == view.records["train"]
         assert view.used + sum(view.left_out.values()) == 7 == written.input_rows
     with pytest.raises(InputError, match="already there"):
         write_views(Decided.of(run), Selection(), tmp_path / "views")
-    with pytest.raises(InputError, match="is no view"):
+    with pytest.raises(InputError, match="is not a view"):
         write_views(Decided.of(run), Selection(), tmp_path / "other", ("labels",))
 
 
@@ -481,9 +486,7 @@ def test_mined_negatives_keep_the_rules(drawn, count, mix, grades):
 def test_every_format_accounts_for_every_row(run_of, tmp_path, main):
     rows = [*LAMP, row("desk", "e", 1, 0.3), row("", "f", 1), row("lamp", "g", None, status="failed", reason="x")]
     run = run_of([r for r in rows if r["query"]] + [rows[0]])
-    from judge.export import FORMATS
-
-    for form in FORMATS:
+    for form in formats():
         few = ("--negatives", 2) if form in ("triplets", "n-tuples") else ()
         said = main("export", run.path, "--to", form, "--out", tmp_path / form, "--json", *few).json
         assert said["used"] + sum(said["left_out"].values()) == said["input_rows"] == 7, form

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import COMMAND, ROOT
+from conftest import COMMAND, ROOT, in_process, write_quick, write_rated
 
 from finetune.checkpoint import load
 from finetune.config import load_config
@@ -41,6 +42,20 @@ def taught(main, tiny_base, rated_file, quick, *more, out="ours"):
     return main("finetune", rated_file, "--base", tiny_base, "--out", out, "--config", config, *more, "--json").json
 
 
+@pytest.fixture(scope="module")
+def sure(tiny_base, tmp_path_factory):
+    """A judge that was fine-tuned once for the tests that only use it."""
+    folder = tmp_path_factory.mktemp("sure")
+    given = [write_rated(folder / "ratings.csv"), "--config", write_quick(folder / "quick.yaml", **SURE)]
+    assert in_process("finetune", *given, "--base", tiny_base, "--out", folder / "ours").code == 0
+    return folder / "ours"
+
+
+@pytest.fixture
+def ours(sure, tmp_path):
+    return shutil.copytree(sure, tmp_path / "ours")
+
+
 def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_file, quick, tmp_path):
     told = taught(main, tiny_base, rated_file, quick, "--merge", "merged")
     looks = told["training"]["looks"]
@@ -49,6 +64,9 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
     assert "too few" in told["training"]["without_calibration"]
     left = {path.name for path in (tmp_path / "ours").iterdir()}
     assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+    # In an order that is the same in every process: peft keeps the names as a set.
+    named = json.loads((tmp_path / "ours" / "adapter_config.json").read_text())["target_modules"]
+    assert named == sorted(named)
     main("label", rated_file, "--judge", "ours", "--out", "run")
     found = main("agree", rated_file, "--run", "run", "--json").json
     assert found["accuracy"]["value"] > 0.8
@@ -86,8 +104,7 @@ def probabilities(run):
     return np.array([row[0] for row in Run.open(run).query("SELECT probabilities FROM labels ORDER BY row")])
 
 
-def test_another_guideline_is_refused_unless_forced(main, tiny_base, rated_file, quick, guideline, tmp_path):
-    taught(main, tiny_base, rated_file, quick)
+def test_another_guideline_is_refused_unless_forced(main, ours, rated_file, guideline, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text(json.dumps({**guideline.model_dump(mode="json"), "task": "Grade as you like."}))
     given = ["label", rated_file, "--judge", "ours", "--out", "run"]
@@ -96,13 +113,13 @@ def test_another_guideline_is_refused_unless_forced(main, tiny_base, rated_file,
     assert "--force-guideline" in refused.err
     main(*given, "--guideline", "three-level")
     main("label", rated_file, "--judge", "ours", "--guideline", other, "--force-guideline", "--out", "forced")
-    damaged = tmp_path / "ours" / "adapter_config.json"
+    damaged = ours / "adapter_config.json"
     damaged.write_text(damaged.read_text() + " ")
     assert "are not those" in main(*given[:-1], "damaged", code=2).err
 
 
 def test_a_killed_training_ends_as_one_that_was_not(main, tiny_base, rated_file, quick, tmp_path):
-    config = quick(epochs=15, patience=15, dropout=0.1, checkpoint_every=3)
+    config = quick(epochs=8, patience=8, dropout=0.1, checkpoint_every=3)
     given = ["finetune", rated_file, "--base", tiny_base, "--config", config, "--out"]
     main(*given, "whole")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -113,7 +130,7 @@ def test_a_killed_training_ends_as_one_that_was_not(main, tiny_base, rated_file,
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 0 < load(checkpoint)[0].step < 100, "it was killed on its way"
+    assert 0 < load(checkpoint)[0].step < 50, "it was killed on its way"
     main(*given, "killed")
     whole, killed = ((tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "killed"))
     assert whole == killed
@@ -222,10 +239,9 @@ def test_training_reads_the_very_tokens_that_judging_reads(prepared, rated_file,
     assert learnt == asked
 
 
-def test_an_adapter_in_the_engine_scores_as_in_training(main, tiny_base, rated_file, quick, tmp_path, prepared):
-    taught(main, tiny_base, rated_file, quick)
-    tuned = read_tuned(tmp_path / "ours")
-    engine = TransformersEngine(tiny_base, device="cpu", dtype="float32", adapter=tmp_path / "ours")
+def test_an_adapter_in_the_engine_scores_as_in_training(ours, tiny_base, rated_file, tmp_path, prepared):
+    tuned = read_tuned(ours)
+    engine = TransformersEngine(tiny_base, device="cpu", dtype="float32", adapter=ours)
     builder = PromptBuilder(tuned.policy, Judge(str(tiny_base)).tokenizer, tuned.template)
     staged = stage(Source(rated_file), tuned.policy, tmp_path)
     pairs = [pair for block in read_pairs(staged.path) for pair, _ in block]
@@ -233,7 +249,7 @@ def test_an_adapter_in_the_engine_scores_as_in_training(main, tiny_base, rated_f
     from peft import PeftModel
 
     network = Network(prepared.base, prepared.config, prepared.training_set)
-    network.model = PeftModel.from_pretrained(network.model.unload(), str(tmp_path / "ours"))
+    network.model = PeftModel.from_pretrained(network.model.unload(), str(ours))
     examples = [e for part in ("train", "validation", "calibration") for e in getattr(prepared.training_set, part)]
     own = {e.tokens: row for e, row in zip(examples, network.predict(examples, 4096), strict=True)}
     asked = [(*prompt.query, *prompt.candidate) for prompt in builder.build(pairs)]

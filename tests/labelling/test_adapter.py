@@ -79,7 +79,7 @@ def test_a_template_whose_words_changed_is_refused_unless_forced(directory, tune
 @pytest.mark.parametrize("text", ["", "{", '{"format": 1}', '{"unknown": 1}'])
 def test_a_broken_judge_json_is_one_clear_error(directory, text):
     (directory / "judge.json").write_text(text)
-    with pytest.raises(ModelError, match=r"judge\.json: cannot be read"):
+    with pytest.raises(ModelError, match=r"judge\.json: is damaged"):
         resolve_judge(JudgeRequest(str(directory)))
 
 

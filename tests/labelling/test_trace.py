@@ -15,8 +15,9 @@ from hypothesis.extra.numpy import arrays
 
 from judge.calibration.calibrate import calibrate
 from judge.engines.fake import FakeEngine, FakeTokenizer
-from judge.export import Selection, export
 from judge.export.row_exports import export_locations
+from judge.export.selection import Selection
+from judge.export.writing import export
 from judge.labelling.label import read_pairs
 from judge.labelling.prompt_replay import find_template
 from judge.labelling.trace import before_calibration

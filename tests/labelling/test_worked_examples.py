@@ -35,7 +35,7 @@ def wanted(shots=6, seed=0):
 
 def rated(query, grade, votes=1, clause=None, more=()):
     pair = Pair(1, query, query, f"{query} {grade}", {"title": f"{query}, the product"})
-    return Rated(pair, {f"r{n}": g for n, g in enumerate([grade] * votes + list(more))}, clause)
+    return Rated(pair, {f"r{n}": g for n, g in enumerate([grade] * votes + list(more))}, {}, clause)
 
 
 def everything(guideline, **more):
@@ -110,7 +110,7 @@ def test_a_run_shows_them_names_them_and_is_not_gone_on_with_by_others(main, ser
     assert len(server.asked) == count, "nothing is asked twice"
     main(*label, "--shots", "4", code=2)
     main("label", "pairs.csv", *chat, code=2)
-    told = main("trace", "run", "--query", "red shoes", "--candidate", "a", "--json").json
+    told = main("trace", "run", "red shoes", "a", "--json").json
     assert "red shoes" in json.dumps(told)
     main("label", "pairs.csv", "--engine", "fake", "--examples", "ratings.csv", "--out", "other", code=2)
     assert not (tmp_path / "other").exists()

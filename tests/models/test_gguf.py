@@ -147,14 +147,14 @@ def test_files_that_cannot_be_taken_over_exactly_are_refused(cache, tmp_path):
     with pytest.raises(ModelError, match=r"its tokenizer \(llama-bpe\) cannot be taken over exactly"):
         find_model(str(path))
     path.write_bytes(b"no model")
-    with pytest.raises(ModelError, match="is no GGUF file"):
+    with pytest.raises(ModelError, match=r"is damaged .*no GGUF file"):
         find_model(str(path))
     assert not [folder for folder in cache.iterdir() if folder.is_dir()]
 
 
-def test_a_gguf_base_is_labelled_with_as_any_other(cache, tmp_path, judge, rated_file):
+def test_a_gguf_base_is_labelled_with_as_any_other(cache, tmp_path, main, rated_file):
     write_gguf(tmp_path / "small.gguf")
-    judge("label", rated_file, "--judge", tmp_path / "small.gguf", "--out", "run", "--limit", "4")
+    main("label", rated_file, "--judge", tmp_path / "small.gguf", "--out", "run", "--limit", "4")
     parts = json.loads((tmp_path / "run" / "run.json").read_text())["parts"]
     assert parts["judge"].endswith("small.gguf")
     assert json.loads((tmp_path / "run" / "run.json").read_text())["counts"]["graded"] == 4

@@ -1,5 +1,6 @@
 """The judge that ships with the package: found by name, whole, free of the data it learned from, and of use."""
 
+import csv
 import re
 
 import pytest
@@ -45,11 +46,24 @@ def test_nothing_of_the_data_is_in_them():
 
 
 @pytest.mark.slow
-def test_its_labels_on_the_example_shop_are_clear_of_chance(judge):
+def test_its_labels_on_the_example_shop_are_clear_of_chance(main, opened_once, tmp_path):
     """A shop that it has never seen: who orders by its grades orders better than at random, by the intervals."""
-    judge("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
-    found = judge("agree", SHOP / "grades.csv", "--run", "run", "--json").json
-    assert (found["n"], found["coverage"]) == (429, 1.0)
+    every_other(SHOP / "pairs.csv", tmp_path / "pairs.csv")
+    every_other(SHOP / "grades.csv", tmp_path / "grades.csv")
+    main("label", "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
+    found = main("agree", "grades.csv", "--run", "run", "--json").json
+    assert (found["n"], found["queries"], found["coverage"]) == (222, 19, 1.0)
     assert found["weighted_kappa"]["low"] > 0.2
     assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
     assert found["spearman"]["low"] > 0.1
+
+
+def every_other(path, out):
+    """The rows of every other of the 37 queries: half the work, and intervals that are as clear."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    kept = list(dict.fromkeys(row["query_id"] for row in rows))[::2]
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row for row in rows if row["query_id"] in kept)

@@ -98,9 +98,9 @@ def test_bad_pairs_are_refused_with_place_and_fix_before_a_judge_is_looked_for(c
     assert not (tmp_path / "run").exists(), "a refused input leaves nothing behind"
 
 
-def test_good_input_is_refused_for_the_judge_only(judge, tmp_path):
+def test_good_input_is_refused_for_the_judge_only(main, tmp_path):
     (tmp_path / "p.csv").write_text(GOOD)
-    assert "no judge './there-is-no-such-judge'" in judge("label", "p.csv", *NO_JUDGE, code=2).err
+    assert "no judge './there-is-no-such-judge'" in main("label", "p.csv", *NO_JUDGE, code=2).err
 
 
 def test_a_truncated_gzip_is_refused_even_if_bad_rows_may_be_skipped(main, tmp_path):
@@ -181,12 +181,12 @@ def test_an_output_that_is_taken_or_not_writable_is_refused(main, tmp_path):
 BAD_ROWS = GOOD + ",2,Chair\nlamp,1,Lamp\nlamp,1,Sofa\nlamp,3,\nlamp,,x\nlamp,4\nlamp,5,l\xe4mp\nlamp,6,Desk lamp\n"
 
 
-def test_one_bad_row_does_not_stop_the_rest(judge, tmp_path):
+def test_one_bad_row_does_not_stop_the_rest(main, tmp_path):
     (tmp_path / "p.csv").write_bytes(BAD_ROWS.encode("latin-1"))
-    done = judge("label", "p.csv", "--engine", "fake", "--out", "run", "--skip-bad-rows", "--json").json
+    done = main("label", "p.csv", "--engine", "fake", "--out", "run", "--skip-bad-rows", "--json").json
     assert done["rows"] == sum(done["status"].values()) == 9
     assert done["status"] == {"graded": 2, "abstained": 0, "failed": 0, "skipped": 7}
-    judge("export", "run", "--to", "jsonl", "--out", "out.jsonl")
+    main("export", "run", "--to", "jsonl", "--out", "out.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [(row["status"], row["reason"]) for row in rows] == [
         ("graded", None),
@@ -202,16 +202,16 @@ def test_one_bad_row_does_not_stop_the_rest(judge, tmp_path):
     assert all(row["grade"] is None for row in rows if row["status"] == "skipped")
 
 
-def test_validate_lists_every_kind_with_its_first_rows(judge, tmp_path):
+def test_validate_lists_every_kind_with_its_first_rows(main, tmp_path):
     (tmp_path / "p.csv").write_bytes(BAD_ROWS.encode("latin-1") + b",7,x\n" * 9)
-    shown = judge("validate", "p.csv", code=2).out
+    shown = main("validate", "p.csv", code=2).out
     assert "empty_query: 10" in shown
     assert "p.csv, row 2 (line 3), field 'query': is empty" in shown
     assert "… and 5 more" in shown
     for kind in ("conflicting_pair: 1", "missing_candidate_id: 1", "ragged_row: 1", "wrong_encoding: 1"):
         assert kind in shown
     (tmp_path / "good.csv").write_text(GOOD)
-    assert judge("validate", "good.csv", "--json").json["problems"] == {}
+    assert main("validate", "good.csv", "--json").json["problems"] == {}
 
 
 def test_a_row_that_is_refused_says_nothing_against_a_right_one(main, tmp_path):

@@ -37,10 +37,10 @@ def test_real_judgments_are_read_labelled_and_compared_as_they_lie(name, main):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
-def test_the_real_judge_labels_real_pairs(name, judge):
+def test_the_real_judge_labels_real_pairs(name, main, opened_once):
     pairs, mapping, *_ = SETS[name]
     folder = shared_data(name)
     given = [folder / pairs, "--catalogue", folder / "products.jsonl", *mapping]
-    found = judge("label", *given, "--limit", 16, "--out", "run", "--json").json
+    found = main("label", *given, "--limit", 16, "--out", "run", "--json").json
     assert found["status"]["graded"] == 16
     assert 0 < found["mean_outside_mass"] < 0.9, "the judge answers with labels"

@@ -128,3 +128,13 @@ def test_a_bad_cell_of_a_wide_row_costs_the_cell_alone(main, tmp_path):
     assert panel.left_out == {"unknown_grade": 1, "conflicting_grade": 1, "missing_candidate_id": 1}
     told = main("aggregate", "wide.csv", "--raters", "ann,ben", "--skip-bad-rows", "--out", "o.csv", "--json").json
     assert (told["pairs"], told["left_out"]) == (4, dict(panel.left_out))
+
+
+def test_times_are_read_however_they_are_written(tmp_path):
+    # All are 31 January 2026, 14:05 UTC: 1769868300 seconds.
+    times = ["2026-01-31T14:05:00Z", "1769868300", "1769868300000", "1/31/2026 14:05", "01/31/2026 2:05 PM"]
+    rows = [f"lamp,p{number},ann,1,{time}" for number, time in enumerate([*times, "31/1/2026"])]
+    (tmp_path / "r.csv").write_text("query,candidate_id,rater,grade,time\n" + "\n".join(rows) + "\n")
+    panel = read_panel(tmp_path / "r.csv", RatingsLayout(grades=GRADES, skip_bad_rows=True), (0, 1, 2))
+    assert panel.times[0].tolist() == [1769868300.0] * len(times)
+    assert panel.left_out == {"not_a_time": 1}

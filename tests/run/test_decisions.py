@@ -42,7 +42,7 @@ def test_a_damaged_line_is_named(tmp_path, line):
     with decisions.path.open("ab") as stream:
         stream.write(line + b"\n")
     decisions.append([ONE])
-    with pytest.raises(RunError, match=r"decisions\.jsonl, line 2: "):
+    with pytest.raises(RunError, match=r"decisions\.jsonl, line 2: is damaged"):
         list(decisions)
 
 

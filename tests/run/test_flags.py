@@ -1,7 +1,5 @@
 """The flags of a run: what is written is read, and a file that is damaged or foreign is one clear error."""
 
-import json
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -9,7 +7,8 @@ import pytest
 from conftest import write_flags
 
 from judge.errors import RunError
-from judge.records import Flag, FlagType
+from judge.records import Flag
+from judge.run.flag_types import flag_types
 from judge.run.flags import Flags, flag_schema, read_evidence
 
 ROWS = [{"query": "lamp", "candidate_id": name, "title": name, "grade": 0, "query_id": "q"} for name in "ab"]
@@ -47,9 +46,8 @@ def test_what_an_older_audit_did_not_write_is_null(tmp_path):
 
 
 def test_every_type_says_what_it_means():
-    assert len({kind.meaning for kind in FlagType}) == len(FlagType) == 5
-    assert FlagType("purchased_but_low") is FlagType.PURCHASED_BUT_LOW
-    assert json.dumps(FlagType.PURCHASED_BUT_LOW) == '"purchased_but_low"'
+    assert len({kind.meaning for kind in flag_types().values()}) == len(flag_types()) == 5
+    assert flag_types()["purchased_but_low"].words == "purchased but low"
 
 
 def without(name):
@@ -82,7 +80,7 @@ def test_flags_that_cannot_be_are_one_clear_error(run_of, tmp_path, main, name):
     for verb in (("queue", "run", "--to", "csv", "--out", "q.csv"), ("trace", "run", "lamp", "b")):
         said = main(*verb, code=2).err
         assert "flags.parquet" in said
-        assert repr(column) in said
+        assert column in said
     assert not (tmp_path / "q.csv").exists()
 
 

@@ -45,6 +45,14 @@ def test_posterior_q_values_by_hand():
     assert posterior_q_values(np.empty(0)).tolist() == []
 
 
+def test_equal_posteriors_have_equal_q_values_in_any_order():
+    # 0.9, then three of 0.8: the mean error of all four is (.1 + 3 * .2) / 4 = .175, so none of the three passes .16.
+    chance = np.array([0.8, 0.9, 0.8, 0.8 + 1e-16])
+    assert posterior_q_values(chance) == pytest.approx([0.175, 0.1, 0.175, 0.175])
+    order = np.array([3, 0, 1, 2])
+    assert posterior_q_values(chance[order]).tolist() == posterior_q_values(chance)[order].tolist()
+
+
 @quick
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_posterior_q_values_rise_as_strength_falls(chances):

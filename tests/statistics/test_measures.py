@@ -13,8 +13,10 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from judge.statistics import intervals, measures
-from judge.statistics.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query, share_by_query
+from judge.statistics.agreement import NO_PAIRS, agreement_measures
+from judge.statistics.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query
 from judge.statistics.measures import accuracy
+from judge.statistics.shares import share_by_query
 
 pytestmark = pytest.mark.filterwarnings("error")
 quick = settings(max_examples=60, database=None, derandomize=True)
@@ -86,7 +88,7 @@ def test_published_values():
 @quick
 @given(squares)
 def test_scikit_learn_agrees(confusion):
-    assume(measures.undefined_reason("cohen_kappa", confusion) is None)
+    assume(not np.isnan(measures.cohen_kappa(confusion)))
     reference, judged = labels(confusion)
     grades = list(range(len(confusion)))
     kappa = partial(metrics.cohen_kappa_score, reference, judged, labels=grades)
@@ -116,22 +118,25 @@ def test_a_batch_equals_a_loop(batch):
 
 @quick
 @given(arrays(np.int64, (3, 3), elements=st.sampled_from([0, 0, 0, 1, 5])))
-def test_a_measure_is_nan_exactly_where_there_is_a_reason(confusion):
-    for name, measure in (SCALAR | PER_GRADE).items():
-        assert np.isnan(measure(confusion)).any() == (measures.undefined_reason(name, confusion) is not None)
+def test_a_measure_has_a_reason_wherever_it_is_nan(confusion):
+    for measure in agreement_measures().values():
+        for name, function in measure.of_confusion([0, 1, 2]).items():
+            if np.isnan(function(confusion)):
+                assert measure.reason(confusion), name
+                assert (measure.reason(confusion) == NO_PAIRS) == (not confusion.any())
 
 
 def test_undefined_is_nan_with_its_reason_and_never_0():
-    for name, measure in SCALAR.items():
-        assert np.isnan(measure(np.zeros((3, 3))))
-        assert measures.undefined_reason(name, np.zeros((3, 3))) == "there are no pairs to compare"
+    for measure in agreement_measures().values():
+        for function in measure.of_confusion([0, 1, 2]).values():
+            assert np.isnan(function(np.zeros((3, 3))))
+        assert measure.reason(np.zeros((3, 3))) == NO_PAIRS
     assert np.isnan(measures.cohen_kappa(ALL_SAME))
     assert np.isnan(measures.weighted_kappa(ALL_SAME, [0, 1]))
-    assert "chance agreement is 1" in measures.undefined_reason("weighted_kappa", ALL_SAME)
+    assert "chance agreement is 1" in agreement_measures()["weighted_kappa"].reason(ALL_SAME)
     assert np.isnan(measures.gwet_ac1([[4]]))
-    assert "nothing to agree about" in measures.undefined_reason("gwet_ac1", [[4]])
+    assert "nothing to agree about" in agreement_measures()["gwet_ac1"].reason([[4]])
     np.testing.assert_equal(measures.recall(ALL_SAME), [np.nan, 1.0])
-    assert "[0]" in measures.undefined_reason("recall", ALL_SAME)
 
 
 def test_one_grade_that_both_give_is_defined_for_gwet_and_accuracy():
@@ -148,7 +153,6 @@ def test_one_grade_that_both_give_is_defined_for_gwet_and_accuracy():
         lambda: measures.weighted_kappa(WORKED, [0, 1]),
         lambda: measures.weighted_kappa(WORKED, [0, 2, 1]),
         lambda: measures.weighted_kappa(WORKED, STEPS, "cubic"),
-        lambda: measures.undefined_reason("kapa", WORKED),
         lambda: confusion_by_query([0, 0], [0, 5], [0, 1], STEPS),
         lambda: confusion_by_query([0, 0], [0, 1], [0, math.nan], STEPS),
         lambda: confusion_by_query([0, 0], [0, 1], [0], STEPS),

@@ -121,7 +121,7 @@ def test_mixed_line_ends_are_read(pairs, judge, name):
     assert found["rows"] == sum(found["status"].values()) == found["status"]["graded"] == 2000
 
 
-def test_every_row_of_a_file_is_judged_or_skipped_under_a_reason(pairs, judge):
+def test_every_row_of_a_file_is_judged_or_skipped_under_a_reason(pairs, main):
     lines = list(ROWS)
     lines[4] = "red shoe,5"  # ragged
     lines[5] = 'red shoe,6,"a" b'  # broken quotes, on a line of its own
@@ -129,10 +129,10 @@ def test_every_row_of_a_file_is_judged_or_skipped_under_a_reason(pairs, judge):
     lines[7] = lines[8]  # row 9 repeats row 8
     lines[10] = ""  # an empty line is no row
     path = pairs(lines)
-    found = judge("validate", path, "--json", code=2).json
+    found = main("validate", path, "--json", code=2).json
     assert found["rows"] == 1999
     assert found["problems"] == {"ragged_row": 1, "broken_quotes": 1, "empty_query": 1}
-    found = judge("label", path, "--engine", "fake", "--out", "run", "--skip-bad-rows", "--json").json
+    found = main("label", path, "--engine", "fake", "--out", "run", "--skip-bad-rows", "--json").json
     # 1,999 rows, of which three are wrong and one repeats another.
     assert found["rows"] == 1999
     assert found["status"] == {"graded": 1995, "abstained": 0, "failed": 0, "skipped": 4}

@@ -18,7 +18,7 @@ from judge.ratings.reader import stage_ratings
 from judge.run.store import Run
 from judge.tables.rows import Row, Table
 from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
-from relevance_judge.cli.pushing import Pushing, agreement
+from relevance_judge.publishing import agreement
 
 PLAIN = {"0": 0, "1": 1, "2": 2}
 VALUES = (0, 1, 2)
@@ -57,8 +57,9 @@ def write(path, rows, head="query,candidate_id,grade"):
         ("0 0.5 1 0.50", "0=0,0.5=1,1=2"),
         ("0011223333", "0=0,1=1,2=1,3=2"),
         ("1122334455", "1=0,2=1,3=1,4=1,5=2"),  # 2 and 4 lie half-way between two grades: to the middle
-        # Half-way steps of 7 levels on 3 grades: 0, 1/3, 2/3, 1, 4/3, 5/3, 2.
-        ("1 1.33 1.67 2 2.33 2.67 3 3", "1=0,1.33=0,1.67=1,2=1,2.33=1,2.67=2,3=2"),
+        # Means: the scale from 1 to 3 in three equal ranges, cut at 1 2/3 and 2 1/3.
+        ("1 1.33 1.67 2 2.33 2.67 3 3", "1..1.67=0,1.67..2.33=1,2.33..3=2"),
+        ("1.2 1.4 3.5 4.8", "1..2.33=0,2.33..3.67=1,3.67..5=2"),
         ("3344", "0=0,1=1,2=2,3=GRADE,4=GRADE"),  # two levels on three grades: which two is not known
         ("-1 -1 0 1 2", "0=0,1=1,2=2,-1=GRADE"),  # usually "not rated"
         ("E S C I I E", "E=2,S=1,C=1,I=0"),
@@ -104,11 +105,18 @@ def test_any_other_number_means_another_scale(table, number):
     assert scale_of(table, ["0", "1", "2", number]).error(skip_bad_rows=True) is not None
 
 
-@pytest.mark.parametrize("word", ["E", "unrateable", "?", "N/A", "nan", "3 stars", "1/2", "1;2", {"a": 1}, [1, 2]])
+@pytest.mark.parametrize("word", ["E", "unrateable", "?", "3 stars", "1/2", "1;2", {"a": 1}, [1, 2]])
 def test_a_word_is_one_bad_row(table, word):
     scale = scale_of(table, ["0", word, "1", word])
     assert scale.error(skip_bad_rows=True) is None
     assert "(2 times)" in scale.error().message
+
+
+@pytest.mark.parametrize("word", ["N/A", "nan", "NULL", "None", "na"])
+def test_a_word_for_no_answer_is_no_grade_given_and_is_counted(table, word):
+    scale = scale_of(table, ["0", word, word])
+    assert scale.error() is None
+    assert scale.seen == {"grade": {"0": 1, word: 2}}
 
 
 @pytest.mark.parametrize("empty", [None, "", " ", float("nan")])
@@ -116,6 +124,16 @@ def test_an_empty_cell_is_no_grade_given(table, empty):
     scale = scale_of(table, ["0", empty])
     assert scale.error() is None
     assert scale.seen == {"grade": {"0": 1}}
+
+
+@pytest.mark.parametrize("huge", ["1e30", "1e-300", "9" * 39])
+def test_a_number_of_any_size_is_another_scale(table, huge):
+    assert "(1 time)" in scale_of(table, ["0.5", "1.5", huge, "2", "0"]).error().message
+
+
+def test_means_between_the_levels_of_a_given_map_have_ranges_between_its_ends(table):
+    error = scale_of(table, ["2.33", "1.67", "2.5", "2"], {"1": 0, "2": 1, "3": 2}).error()
+    assert "--grades 1..1.67=0,1.67..2.33=1,2.33..3=2" in error.hint
 
 
 def test_a_given_map_must_hold_all_values(table):
@@ -142,7 +160,9 @@ def test_a_million_values_fit_a_line_and_the_memory(table):
     # All 5,000 cells are told: SHOWN values once each, the others together.
     assert error.message.count("(1 time)") == 2 * SHOWN
     assert f"and {5 * KEPT - SHOWN:,} cells with other values" in error.message
-    assert "--grades " not in error.hint.replace("for --grades", "")
+    # Numbers from 0 to 1 in steps may be means; words are not listed in the fix.
+    assert error.hint.count("..") == 3
+    assert len(error.hint) < 200
 
 
 exact = st.sampled_from(["0", "1", "2", "2.0", " 1", "", "0.00"])
@@ -153,7 +173,7 @@ outside = st.one_of(
 
 
 @quick
-@given(cells=st.lists(exact, min_size=1), words=st.lists(st.sampled_from(["E", "?", "n/a"])), odd=st.lists(outside))
+@given(cells=st.lists(exact, min_size=1), words=st.lists(st.sampled_from(["E", "?", "n.a."])), odd=st.lists(outside))
 def test_numbers_outside_the_guideline_are_refused_and_nothing_else_is(table, cells, words, odd):
     scale = scale_of(table, [*words, *cells, *odd])
     assert (scale.error(skip_bad_rows=True) is not None) == bool(odd)
@@ -230,9 +250,8 @@ def test_every_verb_refuses_another_scale_before_it_writes(verb, skip, main, thr
 
 def test_a_card_has_no_figures_of_another_scale(main, three, tmp_path):
     imported(main, tmp_path, [0, 0, 1, 1, 1, 2, 2, 2, 2, 0])
-    asked = Pushing("owner/name", None, True, None, None, three, RatingsLayout())
     with pytest.raises(InputError, match="another scale"):
-        agreement(Run.open(tmp_path / "run"), asked)
+        agreement(Run.open(tmp_path / "run"), three, RatingsLayout())
 
 
 def test_validate_lists_the_values_and_the_fix(main, three):

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judge.text import UNSEEN
+from judge.words.forms import canonical, spelling
 from judge.words.normalise import clean, keyed, same_words, same_words_before
-from judge.words.similar import canonical, spelling
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

@@ -10,11 +10,14 @@ import os
 import threading
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from judge.documents import check
 from judge.engines.chat.answers import Reply, Unusable
-from judge.records import Choice, Scores
-from judge.run.usage import Usage, lines_of
+from judge.records import Choice, Record, Scores
+from judge.run.usage import JOURNAL, Usage, lines_of
 
 Key = tuple[int, int, int]
 """Row, sample, attempt: 0 with its neighbours, 1 alone or once more."""
@@ -36,11 +39,10 @@ class Journal:
         self.usage = Usage()
         """Of all answers, earlier sittings included."""
         for line in lines_of(path, fingerprint):
-            self.usage += Usage.model_validate(line.get("usage", {}))
-            sample, attempt = line.get("sample", 0), line.get("attempt", 0)
-            for row, said in zip(line.get("rows", ()), line.get("replies", ()), strict=False):
-                if row not in done and (reply := _decoded(said)) is not None:
-                    self._replies[row, sample, attempt] = reply
+            self.usage += line.usage
+            for row, said in zip(line.rows, line.replies, strict=False):
+                if row not in done and (reply := _decoded(said, path)) is not None:
+                    self._replies[row, line.sample, line.attempt] = reply
         self._stream = path.open("ab+")
         self._end_line()
 
@@ -88,11 +90,22 @@ def _encoded(reply: Reply) -> dict[str, Any]:
     return {"logprobs": logs, "outside": reply.outside_mass}
 
 
-def _decoded(said: Mapping[str, Any]) -> Reply | None:
-    if "place" in said:
-        return Choice(said["place"])
-    if "reason" in said:
-        return Unusable(said["reason"], said["again"])
-    if "logprobs" in said:
-        return Scores(tuple(-math.inf if value is None else value for value in said["logprobs"]), said["outside"])
+class _Reply(Record):
+    """A reply as a line has it."""
+
+    place: Annotated[int, Field(ge=0)] | None = None
+    reason: str | None = None
+    again: bool = False
+    logprobs: tuple[float | None, ...] | None = None
+    outside: float = 0.0
+
+
+def _decoded(said: Mapping[str, Any], path: Path) -> Reply | None:
+    reply = check(said, _Reply, JOURNAL, path)
+    if reply.place is not None:
+        return Choice(reply.place)
+    if reply.reason is not None:
+        return Unusable(reply.reason, reply.again)
+    if reply.logprobs is not None:
+        return Scores(tuple(-math.inf if value is None else value for value in reply.logprobs), reply.outside)
     return None

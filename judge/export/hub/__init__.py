@@ -15,7 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from judge.errors import InputError, install
-from judge.export import Exports, Selection, write_views
 from judge.export.hub.card import title, write_card
 from judge.export.hub.facts import Agreement, gather
 from judge.export.hub.failures import not_logged_in, told
@@ -23,7 +22,9 @@ from judge.export.hub.merging import Card, merged, read_card
 from judge.export.hub.remote import Remote
 from judge.export.hub.staged import StagedView, stage
 from judge.export.hub.verify import verify
-from judge.export.ledger import entry
+from judge.export.ledger import Exports, entry
+from judge.export.published import write_views
+from judge.export.selection import Selection
 from judge.files import now
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
@@ -77,12 +78,12 @@ def check(target: Target) -> None:
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"--push needs {' and '.join(missing)}", INSTALL)
+        raise InputError(f"publishing needs {' and '.join(missing)}", INSTALL)
     from huggingface_hub import get_token
     from huggingface_hub.utils import validate_repo_id
 
     if target.repo.count("/") != 1:
-        raise InputError(f"--push {target.repo}: is not owner/name", "write it like --push my-shop/judgments")
+        raise InputError(f"{target.repo}: is not OWNER/NAME", "name the dataset like my-shop/judgments")
     with told(target.repo, "nothing was published"):
         validate_repo_id(target.repo)
     if target.tag is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", target.tag):

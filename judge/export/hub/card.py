@@ -8,21 +8,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from judge.export import PUBLISHED
 from judge.export.chosen import FLAGGED
 from judge.export.hub.facts import Facts, Figure
 from judge.export.hub.merging import Card
 from judge.export.hub.staged import StagedView
+from judge.export.published import PUBLISHED
+from judge.export.published import views as known_views
+from judge.statistics.agreement import headline
 from judge.words.folders import shipped_text
 
-ABOUT = {
-    "judgments": "a graded pair: texts, grade, probabilities, who decided",
-    "pairs": "`sentence1, sentence2`, and a score in [0, 1] or a class",
-    "triplets": "`anchor, positive, negative`: a query and two of its products, the better one first",
-    "n-tuples": "`anchor, positive, negative_1 …`: a query, a product, and several worse ones",
-    "listwise": "a query with all its products and their grades",
-    "qrels": "`query-id, corpus-id, score`, as MTEB and BEIR name them",
-}
 TAGS = ("relevance-judge", "search", "product-search", "relevance-judgments", "qrels")
 TASKS = ("text-ranking", "text-classification")
 SIZES = {
@@ -38,7 +32,6 @@ WORDS = (
     "the words of shoppers and sellers as they came: they can be wrong, rude, personal, or instructions to a model "
     "that reads them"
 )
-HEADLINE = "quadratic kappa"
 ONE_GRADE = 0.9
 """From this share of one grade on, a card says that little can be learned."""
 
@@ -84,7 +77,7 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         percent=lambda share: "–" if share is None else f"{share:.1%}",
         interval=interval,
         short=lambda text, width: text if len(text) <= width else text[: width - 1] + "…",
-        about=lambda name: Code(ABOUT.get(name, "–")),
+        about=_about,
         loading=lambda view: _loading(view, repo, tag),
     )
     template = environment.from_string(shipped_text("guidelines", "dataset_card.md.j2"))
@@ -97,12 +90,17 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         tag=tag,
         judged=sum(facts.mix.values()),
         judge=facts.manifest.judge,
-        headline=next((f for f in figures if f.name == HEADLINE and f.value is not None), None),
+        headline=next((f for f in figures if f.name == headline().label and f.value is not None), None),
         levels=_levels(facts),
         parts=_parts(facts),
         limits=[limit for holds, limit in _limits(facts) if holds],
     )
     return Card(_data(facts, views), re.sub(r"\n{3,}", "\n\n", body).strip())
+
+
+def _about(name: str) -> Code:
+    view = known_views().get(name)
+    return Code(view.help if view else "–")
 
 
 def title(facts: Facts) -> str:

@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from judge.calibration.calibrate import Calibration
+from judge.documents import Kind, load
 from judge.errors import RunError
-from judge.export import Written
+from judge.export.written import Written
 from judge.records import Record
 from judge.run.decided import Decided
 from judge.run.decisions import Verdict
@@ -161,8 +160,5 @@ def _calibration(run: Run) -> Calibration | None:
     path = run.path / "calibration.json"
     if not path.is_file():
         return None
-    try:
-        found = Calibration.model_validate_json(path.read_bytes())
-    except ValidationError:
-        raise RunError(f"{path}: is damaged", "run `judge calibrate` again, with --overwrite") from None
+    found = load(path, Calibration, Kind("run `judge calibrate` again, with --overwrite", RunError))
     return found if found.judge == run.manifest.fingerprint else None

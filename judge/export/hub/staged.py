@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
-from judge.export import Written
+from judge.export.written import Written
 
 SHARD = 500_000_000
 """Bytes of a file from which on a split goes on in the next one."""

@@ -184,6 +184,58 @@ def test_imported_grades_bring_no_probabilities_and_blank_ones_no_grade(tmp_path
     assert (first["grade"], first["probabilities"], first["expected_grade"]) == (2, None, None)
 
 
+def test_what_keeps_a_table_of_one_query_from_intervals_is_said_once(tmp_path, main):
+    imported(tmp_path / "run", [("a", n, n % 3) for n in range(6)])
+    (tmp_path / "people.csv").write_text(
+        "query,candidate_id,ann,ben\n" + "".join(f"a,{n},{n % 3},{n % 2}\n" for n in range(6))
+    )
+    options = ("--run", "run", "--raters", "ann,ben", "--gold", "ann")
+    shown = main("agree", "people.csv", *options[:4], "--report", "r.html").out
+    assert shown.count("a single query cannot be resampled") == 1
+    rows = [line for line in shown.splitlines() if line.startswith(("accuracy  ", "within one grade", "macro F1"))]
+    assert all(line.rstrip().endswith("–") for line in rows)
+    assert len(rows) == 3
+    page = (tmp_path / "r.html").read_text()
+    every = page.partition("Every measure")[2].partition("</details>")[0]
+    assert every.count("a single query cannot be resampled") == 1
+
+
+def clause(name, n, agreement, people):
+    def figure(value):
+        return {"value": value, "low": None, "high": None, "reason": None}
+
+    return {"clause": name, "n": n, "agreement": figure(agreement), "people": figure(people), "over": 0}
+
+
+def test_the_fault_of_the_guideline_is_told_from_the_judges():
+    confused = [
+        {"first": "a", "second": "b", "n": 9, "grades_differ": 4},
+        {"first": "c", "second": "d", "n": 3, "grades_differ": 3},
+    ]
+    clauses = [
+        clause("clear", 20, 0.5, 0.9),  # people differ a tenth of the time, the judge half of it
+        clause("vague", 20, 0.6, 0.7),
+        clause("alone", 10, 0.5, None),
+        clause("few", 4, 0.0, 0.0),
+    ]
+    nothing = {"value": None, "low": None, "high": None}
+    report = {"accuracy_gain": nothing, "ceiling": [], "raters": [], "segments": [], "people": {"tied": 0}}
+    report |= {"clauses": clauses, "confused": confused}
+    said = [advice.text for advice in advise(report | {"run": "r"})]
+    told = {name: [text for text in said if name in text] for name in ("clear", "vague", "alone", "few")}
+    assert [len(texts) for texts in told.values()] == [1, 1, 1, 0]
+    assert "reword" not in told["clear"][0]
+    assert "fine-tune" in told["clear"][0]
+    assert "reword" in told["vague"][0]
+    assert "two people" in told["alone"][0]
+    # People among themselves: there is no judge to blame.
+    (alone,) = [text for text in (a.text for a in advise(report | {"run": None, "confused": []})) if "clear" in text]
+    assert "reword" in alone
+    assert "4 times of 9" in said[-1]
+    nothing_changes = [{"first": "a", "second": "b", "n": 9, "grades_differ": 0}]
+    assert not any("“a”" in a.text for a in advise(report | {"run": "r", "confused": nothing_changes}))
+
+
 @pytest.mark.parametrize(
     ("confusion", "warned"),
     [

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from audit.agreement.ceiling import alternative_annotator_test, ceilings
+from audit.agreement.alternative import alternative_annotator_test, mean_below
+from audit.agreement.ceiling import ceilings
 from audit.agreement.comparison import GradedSide
 from judge.statistics.prediction_powered import Sums, powered_mean
 
@@ -57,6 +58,69 @@ def test_the_alternative_annotator_test_is_the_published_one(epsilon, seed):
     assert found.advantage.value == pytest.approx(advantage)
     assert [r.p for r in found.raters] == pytest.approx(p_values)
     assert found.advantage.low < advantage < found.advantage.high
+
+
+def test_the_test_by_query_holds_its_level_where_pairs_of_a_query_are_alike():
+    # Leads of 1, 0 or -1 whose mean is the bound of 0.2, with a correlation within queries of .23: of one query's pairs
+    # 23% take the query's own draw. The published test takes 300 pairs for 300 independent ones.
+    random, trials, passed = np.random.default_rng(3), 600, {"pairs": 0, "queries": 0}
+    queries = np.repeat(np.arange(30).astype(str), 10)
+    for _ in range(trials):
+        own = random.choice([1.0, 0.0, -1.0], p=[0.45, 0.3, 0.25], size=(2, 300))
+        own[0] = np.repeat(own[0, :30], 10)
+        lead = np.where(random.random(300) < np.sqrt(0.23), own[0], own[1])
+        passed["pairs"] += stats.ttest_1samp(lead, 0.2, alternative="less").pvalue <= 0.05
+        passed["queries"] += mean_below(lead, queries, 0.2) <= 0.05
+    assert passed["pairs"] / trials > 0.15
+    assert passed["queries"] / trials < 0.07
+
+
+def test_the_clustered_p_value_by_hand():
+    # Two queries of two: leads 0, 0 and 1, 0. Mean .25; without one query .5 or 0, so the error is
+    # sqrt(1/2 * 2 * .25^2) = .25; t = (.25 - .75) / .25 = -2 with one degree of freedom: 1/2 - atan(2) / pi.
+    found = mean_below(np.array([0, 0, 1, 0.0]), np.array(list("aabb")), 0.75)
+    assert found == pytest.approx(0.5 - np.arctan(2) / np.pi)
+    assert mean_below(np.zeros(4), np.array(list("aaaa")), 0.2) is None
+    assert mean_below(np.zeros(4), np.array(list("aabb")), 0.2) == 0
+
+
+def test_the_test_by_query_is_level_with_the_published_one_where_pairs_are_independent():
+    ratings, judged, queries = panel()
+    found = alternative_annotator_test(ratings, judged, queries, "abc")
+    assert found.passed_by_query is found.passed is True
+    guess = np.random.default_rng(5).integers(0, 3, judged.shape).astype(float)
+    assert alternative_annotator_test(ratings, guess, queries, "abc").passed_by_query is False
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.8])
+def test_a_judge_that_leans_as_people_do_stands_level_with_them(lean):
+    # Five graders of one kind: how relevant a pair is, an error, and how lenient each is. Each of them is the judge
+    # once, so that whoever happens to be lenient makes no difference: level means 0. Confusions that are pooled put the
+    # judge ahead where people lean.
+    random, gaps = np.random.default_rng(11), []
+    queries = np.repeat(np.arange(60).astype(str), 5)
+    for _ in range(4):
+        seen = random.standard_normal(300) + 0.5 * random.standard_normal((5, 300))
+        grades = np.digitize(seen + lean * random.standard_normal((5, 1)), [-0.5, 0.5]).astype(float)
+        sides = [GradedSide(str(n), row) for n, row in enumerate(grades)]
+        for judge in sides:
+            people = [side for side in sides if side is not judge]
+            gaps.append(ceilings(people, judge, queries, (0, 1, 2))[1].difference.value)
+    assert abs(np.mean(gaps)) < 0.005
+
+
+def test_the_ceiling_of_kappa_is_the_mean_of_couples():
+    from sklearn.metrics import cohen_kappa_score
+
+    ratings, judged, queries = panel(seed=3)
+    sides = [GradedSide(str(n), row) for n, row in enumerate(ratings)]
+    found = ceilings(sides, GradedSide("judge", judged), queries, (0, 1, 2))[1]
+    one, two, three = ratings
+    couples = [cohen_kappa_score(a, b, weights="quadratic") for a, b in ((one, two), (one, three), (two, three))]
+    beside = [cohen_kappa_score(row, judged, weights="quadratic") for row in ratings]
+    assert found.people.value == pytest.approx(np.mean(couples))
+    assert found.judge.value == pytest.approx(np.mean(beside))
+    assert found.difference.value == pytest.approx(np.mean(beside) - np.mean(couples))
 
 
 def test_a_judge_as_good_as_people_passes_and_a_guessing_one_does_not():

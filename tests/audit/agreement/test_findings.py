@@ -73,6 +73,16 @@ def test_the_clause_behind_the_disagreements_comes_first():
     }
 
 
+def test_confusions_that_change_grades_come_first():
+    # Accessory and restriction are named for two pairs with one grade; one-attribute and restriction for one with two.
+    given = [[1, 1, 2], [1, 1, 0]]
+    clauses = {(0, 0): "accessory", (1, 0): "restriction", (0, 1): "accessory", (1, 1): "restriction"}
+    clauses |= {(0, 2): "one-attribute", (1, 2): "restriction"}
+    found = confused_clauses(panel(given, clauses=clauses))
+    assert [(c.first, c.n, c.grades_differ) for c in found] == [("one-attribute", 1, 1), ("accessory", 2, 0)]
+    assert confused_clauses(panel(given, clauses=clauses), most=1) == found[:1]
+
+
 def test_a_segment_that_differs_is_found_and_noise_is_not():
     random = np.random.default_rng(0)
     queries = [f"q{i // 10}" for i in range(600)]

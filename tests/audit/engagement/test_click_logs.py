@@ -412,15 +412,15 @@ def test_what_is_no_rank_is_set_aside(tmp_path, first):
     assert account(found) == (10, 1, {"bad_position": 9})
 
 
-def test_the_audit_says_that_ranks_count_from_0(tmp_path, judge):
+def test_the_audit_says_that_ranks_count_from_0(tmp_path, main):
     grades = "query,candidate_id,grade\nq,A,2\nq,B,0\nq,C,1\n"
     (tmp_path / "grades.csv").write_text(grades)
     (tmp_path / "log.csv").write_text(EVENT_HEAD + search())
     run, out = tmp_path / "run", tmp_path / "audit"
-    assert judge("import", tmp_path / "grades.csv", "--out", run).code == 0
-    found = judge("audit", run, tmp_path / "log.csv", "--out", out)
+    assert main("import", tmp_path / "grades.csv", "--out", run).code == 0
+    found = main("audit", run, tmp_path / "log.csv", "--out", out)
     assert "count from 0" in found.out
     assert json.loads((out / "audit.json").read_text())["input"]["first_position"] == 0
     assert "count from 0" in (out / "report.html").read_text()
-    again = judge("audit", run, tmp_path / "log.csv", "--out", out, "--first-position", 1, "--json")
+    again = main("audit", run, tmp_path / "log.csv", "--out", out, "--first-position", 1, "--json")
     assert json.loads(again.out)["input"]["set_aside"] == {"bad_position": 1}

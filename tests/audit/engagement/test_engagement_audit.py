@@ -10,7 +10,7 @@ from conftest import ROOT, in_process
 
 from audit.review.adjudicate import SecondOpinion, category_fit, category_path, reason
 from audit.review.queue import Item, read_queue
-from judge.export import export
+from judge.export.writing import export
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.store import Run
 from judge.tables.values import inert, restored

@@ -2,7 +2,9 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
+import duckdb
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from audit.engagement.aggregate import Rules, aggregate
 from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
+from judge.tables.values import as_time, day_sql
 
 EVENTS = """search_id,query,candidate_id,position,action
 s1,red shoes,A,1,impression
@@ -115,6 +118,47 @@ def test_bots_are_set_aside(tmp_path):
     db, found = read(tmp_path, "e.csv", head + "".join(person + robot + scraper), rules)
     assert (found.bots, found.set_aside) == (2, {"bot": 51})
     assert cells(db) == [("A", 1, 0, 5, 0, 0, 0, 0)]
+
+
+TIMES = {
+    "iso": ("2026-01-31T14:05:00Z", "2026-02-01"),
+    "seconds": (1769868300, 1769904000),
+    "milliseconds": (1769868300000, "1769904000123"),
+    "american": ("1/31/2026", "02/01/2026 2:05 PM"),
+    "compact": (20260131, "20260201"),
+}
+
+
+@pytest.mark.parametrize("form", TIMES)
+def test_days_are_told_however_times_are_written(tmp_path, form):
+    # 31 events on the last of January are too many for a person; 30 on each of two days are not.
+    first, second = TIMES[form]
+    shown = {"query": "q", "candidate_id": "A", "position": 1, "action": "impression"}
+    rows = [shown | {"client_id": "scraper", "timestamp": first} for _ in range(31)]
+    rows += [shown | {"client_id": "person", "timestamp": time} for time in (first, second) for _ in range(30)]
+    lines = [json.dumps(row | {"search_id": f"s{number}"}) for number, row in enumerate(rows)]
+    _, found = read(tmp_path, "e.jsonl", "\n".join(lines), Rules(events_a_day=30))
+    assert (found.bots, found.set_aside, found.odd_times) == (1, {"bot": 31}, 0)
+
+
+def test_a_timestamp_that_cannot_be_read_is_counted(tmp_path):
+    head = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
+    odd = ["31/01/2026", "yesterday", "", "1e30", "-5", "2026-02-30"]  # the empty one is none, not a bad one
+    text = head + "".join(f"s{number},q,A,1,impression,x,{time}\n" for number, time in enumerate(odd))
+    _, found = read(tmp_path, "e.csv", text)
+    assert (found.used, found.odd_times) == (6, 5)
+
+
+@settings(max_examples=25)
+@given(st.datetimes(min_value=datetime(1974, 1, 1), max_value=datetime(2100, 1, 1)))
+def test_sql_and_python_read_the_same_day(when):
+    when = when.replace(microsecond=0, tzinfo=UTC)
+    seconds = int(when.timestamp())
+    texts = [when.isoformat(), str(seconds), f"{seconds * 1000}", f"{seconds * 10**6}", f"{seconds}.25"]
+    texts += [when.strftime(form) for form in ("%Y%m%d", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%d")]
+    found = duckdb.sql(f"SELECT {day_sql('t')} FROM (SELECT unnest({texts}) AS t)").fetchall()
+    assert {day for (day,) in found} == {when.date()}
+    assert {datetime.fromtimestamp(as_time(text), UTC).date() for text in texts} == {when.date()}
 
 
 def test_without_days_nobody_has_too_many_events_in_one(tmp_path):

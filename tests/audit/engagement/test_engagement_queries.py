@@ -12,9 +12,8 @@ from audit.engagement.aggregate import aggregate
 from audit.engagement.auditing import Settings, audit
 from audit.engagement.clickmodels import ClickModel
 from audit.engagement.examination import Examination
-from audit.engagement.flags import FlagType
 from audit.engagement.labelled import LabelledPairs, gather, match
-from audit.engagement.queries import _kind, traffic_mix, zero_click_summary
+from audit.engagement.queries import QueryKinds, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
 from judge.labelling.importing import import_run
@@ -91,6 +90,23 @@ def test_kinds_of_ones_own_are_counted_too(tmp_path):
     mix = traffic_mix(found.queries)["by_kind"]
     assert list(mix) == ["category", "navigational"]
     assert sum(share["share_of_searches"] for share in mix.values()) == 1
+
+
+def test_the_mix_counts_kinds_that_nobody_labelled(tmp_path):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\ntent,A,2\n")
+    (tmp_path / "products.csv").write_text("candidate_id,title,category,brand\nA,Tent,tents,Nordisk\n")
+    # One search for the labelled category; others for a brand, with an attribute, and for a word that nothing here has.
+    texts = ("tent", "nordisk", "red tent", "zzz")
+    rows = [[str(n), text, "A", 1, 0] for n, text in enumerate(texts)]
+    run = make_run(tmp_path / "run", tmp_path / "grades.csv", tmp_path / "products.csv")
+    found = audit(run, shown(tmp_path / "shown.csv", ["query"], rows), Settings())
+    mix = traffic_mix(found.queries)["by_kind"]
+    assert {kind: (share["share_of_searches"], share["share_of_labelled_pairs"]) for kind, share in mix.items()} == {
+        "category": (0.25, 1),
+        "product_name": (0.25, 0),
+        "one_attribute": (0.25, 0),
+        "unknown": (0.25, 0),
+    }
 
 
 def test_ids_that_are_not_the_runs_are_found_by_their_text(tmp_path):
@@ -232,19 +248,20 @@ def test_a_run_without_a_grade_is_refused(tmp_path):
     ],
 )
 def test_kinds_of_queries(text, kind):
-    assert _kind(text, {"norvane"}, {"tent"}) == kind
+    # The kinds are told apart by the words that the run knows, and these are its own query's.
+    assert QueryKinds({"norvane"}, {"tent"}, {*text.split()}).guess(text) == kind
 
 
 def test_a_word_that_ends_in_ss_is_no_plural():
     # "glass" is not the plural of the category "glas": it is one attribute more.
-    assert _kind("glass tents", set(), {"tent", "glas"}) == "one_attribute"
+    assert QueryKinds(set(), {"tent", "glas"}, set()).guess("glass tents") == "one_attribute"
 
 
 def test_people_who_disagree_with_the_label_are_heard(tmp_path):
     run = make_run(tmp_path / "run", SHOP / "grades_with_errors.csv", SHOP / "catalogue.csv")
     settings = Settings(ratings=LabelledPairs(SHOP / "grades.csv", {}))
     found = audit(run, EngagementFile(SHOP / "engagement.csv"), settings)
-    against = [flag for flag in found.flags if flag.type is FlagType.JUDGE_AGAINST_PEOPLE]
+    against = [flag for flag in found.flags if flag.type == "judge_against_people"]
     assert 12 <= len(against) <= 14
     assert all(flag.suggested == found.labelled.people[flag.pair] for flag in against)
 

@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -149,24 +147,11 @@ def test_a_sample_takes_from_every_query_first():
     assert [p.candidate_id for p in sample(pairs, 3)] == ["P1", "P2", "P4"]
 
 
-def command(*words):
-    base = [
-        sys.executable,
-        "-m",
-        "relevance_judge.cli.main",
-        "probe",
-        SHOP / "pairs.csv",
-        "--catalogue",
-        SHOP / "catalogue.csv",
-        "--json",
-    ]
-    done = subprocess.run([*map(str, base), *words], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+COMMAND = ("probe", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--json")
 
 
-def test_the_command_with_an_engine_that_reads_bytes():
-    found = command("--engine", "fake", "--limit", "40")
+def test_the_command_with_an_engine_that_reads_bytes(main):
+    found = main(*COMMAND, "--engine", "fake", "--limit", "40").json
     assert found["pairs"] == 40
     assert {report["probe"] for report in found["probes"]} == set(CHANGES)
     for report in found["probes"]:
@@ -174,7 +159,7 @@ def test_the_command_with_an_engine_that_reads_bytes():
 
 
 @pytest.mark.slow
-def test_the_command_with_the_embedded_judge():
-    found = command("--limit", "4")
-    assert all(report["n"] + report["not_applicable"] == 4 for report in found["probes"])
+def test_the_command_with_the_embedded_judge(main, opened_once):
+    found = main(*COMMAND, "--limit", "2").json
+    assert all(report["n"] + report["not_applicable"] == 2 for report in found["probes"])
     assert any(report["shift"] for report in found["probes"])

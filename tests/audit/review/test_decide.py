@@ -8,7 +8,7 @@ from conftest import ROOT, write_flags
 
 from audit.review import adjudicate
 from audit.review.page import Review
-from audit.review.queue import NUMBERS, Item, as_argilla, as_csv, as_label_studio, read_queue
+from audit.review.queue import NUMBERS, Item, as_csv, forms, read_queue
 from judge.engines import Serving
 from judge.labelling.config import JudgeConfig
 from judge.records import query_key
@@ -145,6 +145,7 @@ GRADES = {"repeated": 0, "raised": 0, "silent": 2, "between": 1}
 """Labels; shoppers say 2 of those below it, and 0 of that one."""
 GIVEN = {"repeated": 0, "raised": 1, "between": 0}
 """What another judge gives."""
+SAID = {("q", key): (grade, None) for key, grade in GIVEN.items()} | {("q", "silent"): (None, "a tie: 0 and 1")}
 
 
 class Second:
@@ -160,7 +161,7 @@ def flagged(run_of, monkeypatch):
     texts = {"query_id": "q", "query": "lamp", "title": "Lamp"}
     run = run_of([texts | {"candidate_id": key, "grade": grade} for key, grade in GRADES.items()])
     write_flags(run, [(n, "q", "lamp", key, g, 2 - g if g != 1 else 2) for n, (key, g) in enumerate(GRADES.items(), 1)])
-    monkeypatch.setattr(adjudicate, "_rejudge", lambda *args: {("q", key): grade for key, grade in GIVEN.items()})
+    monkeypatch.setattr(adjudicate, "_rejudge", lambda *args: SAID)
     return run
 
 
@@ -177,6 +178,7 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
         ("opinion", key, GIVEN.get(key)) for key in ("between", "silent", "raised", "repeated")
     ]
     assert decisions.latest() == decisions.settled() == {}
+    assert [d.reason for d in decisions if d.candidate_id == "silent"] == ["gave no grade: a tie: 0 and 1"]
     # The suggested change is first, with the judge's grade; then those that are seen most.
     queue = read_queue(flagged)
     assert [(item.candidate_id, item.suggestion) for item in queue] == [
@@ -190,14 +192,14 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
     assert (first["candidate_id"], first["suggested_grade"], first["decision"] or "") == ("raised", "1", "")
     assert "judge fake: gives 1 where the label has 0" in first["evidence"]
     assert "judge fake: gives 0 again" in last["evidence"]
-    [task] = json.loads(as_label_studio(queue[:1]))
+    [task] = json.loads(forms()["label-studio"](queue[:1]))
     assert task["predictions"][0]["result"][0]["value"] == {"choices": ["1"]}
     assert (task["data"]["label"], task["data"]["evidence"]) == (0, queue[0].evidence)
     # What Argilla's `Record.from_dict` takes: suggestions by question, each a mapping of `value`, `score`, `agent`.
-    [record] = json.loads(as_argilla(queue[:1]))
+    [record] = json.loads(forms()["argilla"](queue[:1]))
     assert record["suggestions"] == {"grade": {"value": "1", "score": queue[0].p_wrong, "agent": "judge audit"}}
     assert (record["fields"]["evidence"], record["metadata"]["label"]) == (queue[0].evidence, 0)
-    assert as_argilla([]).split() == as_label_studio([]).split() == ["[", "]"]
+    assert forms()["argilla"]([]).split() == forms()["label-studio"]([]).split() == ["[", "]"]
     shown = Review(flagged, "Ana").state()["item"]
     assert (shown["candidate_id"], shown["suggested"], shown["likeliest"]) == ("raised", 1, 2)
     assert shown["seconded"] is True
@@ -258,7 +260,7 @@ def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(flagged, 
 
     def work(*args):
         Decisions(run.path).append([Decision(**said, reason="", time="t", source="review")])
-        return {("q", key): 0 for key in GRADES}
+        return {("q", key): (0, None) for key in GRADES}
 
     monkeypatch.setattr(adjudicate, "_rejudge", work)
     assert len(adjudicate.adjudicate(run, Second())) == 4

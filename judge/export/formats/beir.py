@@ -1,4 +1,4 @@
-"""Judgments for evaluating a ranking: TREC qrels, and BEIR's folder of corpus, queries and qrels."""
+"""BEIR's folder of corpus, queries and qrels."""
 
 import csv
 import json
@@ -8,41 +8,18 @@ from pathlib import Path
 
 from judge.errors import RunError
 from judge.export.chosen import Chosen
-from judge.export.lines import Key, Line, LineFormat, columns, write_lines
+from judge.export.formats import Format, Output, ReadPair
+from judge.export.lines import Key, Line, LineFormat, columns, refuse_ids, write_lines
 from judge.export.query_batches import Window, query_batches
 from judge.export.texts import TITLE, candidate_text
 from judge.export.written import WrittenView
 from judge.sql import quoted
 
-_SPACE = re.compile(r"\s")
 _BREAKS = re.compile(r'[\t\r\n"]')
 
 
-def _check(window: Window, pattern: re.Pattern[str], says: tuple[str, str]) -> None:
-    """Refuse ids that this format would tear apart."""
-    for field in ("query_id", "candidate_id"):
-        for row, value in zip(window.row.tolist(), window.table.column(field).to_pylist(), strict=True):
-            if pattern.search(value):
-                raise RunError(f"row {row}, field {field!r}: {value!r} holds {says[0]}", says[1])
-
-
-def _trec(window: Window, chosen: Chosen) -> Iterator[Line]:
-    """Lines `query-id 0 candidate-id grade`. TREC separates by white space, so ids must have none."""
-    fix = "give ids without white space, or export to jsonl or parquet"
-    _check(window, _SPACE, ("white space, which separates TREC's columns", fix))
-    for query, candidate, grade, split in columns(window, "query_id", "candidate_id"):
-        yield Line(f"{query} 0 {candidate} {grade}", split, ((query, candidate, grade),))
-
-
-def _read_trec(path: Path) -> Iterator[Key]:
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            query, _, candidate, grade = line.split()
-            yield query, candidate, int(grade)
-
-
 def _tsv(window: Window, chosen: Chosen) -> Iterator[Line]:
-    _check(window, _BREAKS, ("a tab, a quote or a line break", "give ids without them"))
+    refuse_ids(window, _BREAKS, ("a tab, a quote or a line break", "give ids without them"))
     for query, candidate, grade, split in columns(window, "query_id", "candidate_id"):
         yield Line(f"{query}\t{candidate}\t{grade}", split, ((query, candidate, grade),))
 
@@ -56,11 +33,18 @@ def _read_tsv(path: Path) -> Iterator[Key]:
             yield query, candidate, int(grade)
 
 
-TREC = LineFormat(_trec, _read_trec)
 _QRELS = LineFormat(_tsv, _read_tsv, head="query-id\tcorpus-id\tscore\n")
 
 
-def write_beir(chosen: Chosen, folder: Path) -> WrittenView:
+def _read(folder: Path) -> Iterator[ReadPair]:
+    with (folder / "queries.jsonl").open(encoding="utf-8") as stream:
+        words = {query["_id"]: query["text"] for query in map(json.loads, stream)}
+    for path in sorted((folder / "qrels").glob("*.tsv")):
+        for query_id, candidate_id, grade in _read_tsv(path):
+            yield ReadPair(query_id, words.get(query_id), candidate_id, grade)
+
+
+def _write(output: Output) -> WrittenView:
     """`corpus.jsonl`, `queries.jsonl` and `qrels/SPLIT.tsv`; without splits the one that BEIR looks for, `test`.
 
     A candidate's first text is taken where rows bring several. Texts leave the title out: it has a key of its own.
@@ -69,6 +53,7 @@ def write_beir(chosen: Chosen, folder: Path) -> WrittenView:
         InputError: There is nothing to write.
         RunError: An id cannot be written, or what was read back is not what was to be written.
     """
+    chosen, folder = output.chosen, output.path
     (folder / "qrels").mkdir()
     # One row stands for each candidate: the first.
     chosen.db.execute("""UPDATE rows SET first = true WHERE row IN (
@@ -118,3 +103,16 @@ def _read_back(chosen: Chosen, folder: Path, queries: int, candidates: int) -> N
     found = (sums[0][0], sums[1][0], sums[0][1], sums[1][1])
     if found != wanted or (queries, candidates) != found[:2]:
         raise RunError(f"{folder.name}: corpus or queries read back otherwise than written", "export again")
+
+
+FORMAT = Format(
+    name="beir",
+    help="`corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`; without splits `qrels/test.tsv`",
+    opened_by='`GenericDataLoader(…).load(split="test")`',
+    suffix="",
+    write=_write,
+    read=_read,
+    order=70,
+    folder=True,
+    need_text=True,
+)

@@ -1,0 +1,40 @@
+"""Who is compared: people as they graded, their majority, and gold."""
+
+from audit.agreement.comparison import GradedSide
+from judge.errors import InputError
+from judge.ratings.panel import Panel, majority, mean_rating
+
+
+def gold_name(panel: Panel) -> str:
+    """What the adjudicated grade is called."""
+    return panel.gold_name or "gold"
+
+
+def people_sides(panel: Panel) -> list[GradedSide]:
+    """Each rater, with their means where anybody gave some."""
+    means = [None] * len(panel.raters) if panel.means is None else panel.means
+    return [GradedSide(*each) for each in zip(panel.raters, panel.grades, means, strict=True)]
+
+
+def majority_side(panel: Panel) -> GradedSide:
+    """The commonest grade; of a single rater, what they gave."""
+    people = people_sides(panel)
+    if len(people) == 1:
+        return people[0]
+    return GradedSide("majority", majority(panel.grades), None if panel.means is None else mean_rating(panel.means))
+
+
+def reference_side(panel: Panel, wanted: str | None) -> GradedSide:
+    """Who the user names: unless anybody is named gold, without gold the majority.
+
+    Raises:
+        InputError: There is no such rater.
+    """
+    if panel.gold is not None and wanted in (None, "gold", panel.gold_name):
+        return GradedSide(gold_name(panel), panel.gold, panel.gold_mean)
+    if wanted in panel.raters:
+        return people_sides(panel)[panel.raters.index(str(wanted))]
+    if wanted in (None, "majority"):
+        return majority_side(panel)
+    known = ", ".join([*(["gold"] if panel.gold is not None else []), "majority", *panel.raters])
+    raise InputError(f"--reference {wanted}: there is no such rater", f"name one of {known}")

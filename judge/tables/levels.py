@@ -1,0 +1,76 @@
+"""The values that a file writes for grades: how they are compared, ordered and listed, and what they may stand for."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from judge.records import counted
+
+NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?")
+"""What people write for a number. One with a comma may be a decimal or thousands: it is a number, and never guessed."""
+LONGEST = 40
+"""Characters of a value that are kept. No longer text is a grade."""
+NOT_TEXT = "(not text)"
+SHOWN = 40
+"""Distinct values that a message lists."""
+HIGHEST = 100
+"""Numbers past it are no means of grades."""
+
+
+def are_means(numbers: Sequence[Decimal]) -> bool:
+    """Whether numbers look like means of several people's grades: some are not whole, and none is below 0."""
+    return all(0 <= number <= HIGHEST for number in numbers) and any(number % 1 for number in numbers)
+
+
+def exact(text: str) -> Decimal | None:
+    """A number that is written without a doubt."""
+    plain = len(text) <= LONGEST and "," not in text and NUMBER.fullmatch(text)
+    return Decimal(text) if plain else None
+
+
+def by_value(item: tuple[str, int]) -> tuple[bool, Decimal, str]:
+    """The order of values: numbers ascending, then words."""
+    text = item[0].replace(",", ".")
+    number = exact(text)
+    return number is None, number or Decimal(0), text
+
+
+def cut(text: str) -> str:
+    """A value as it is counted: numbers without idle zeros, long texts by their beginning."""
+    if len(text) > LONGEST:
+        return text[:LONGEST] + "…"
+    number = exact(text)
+    if number is None or abs(number.adjusted()) > LONGEST:
+        return text
+    plain = format(number, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def writable(text: str) -> bool:
+    """Whether `--grades` can name a value."""
+    return len(text) <= LONGEST and not set(text) & set(",=\n") and text != NOT_TEXT
+
+
+def listed(counts: Mapping[str, int], more: int = 0) -> str:
+    """Values and how often each is there, and how many cells have others; `more` of them are known to no count."""
+    shown = [f"{text!r} ({counted(count, 'time')})" for text, count in list(counts.items())[:SHOWN]]
+    rest = sum(list(counts.values())[SHOWN:]) + more
+    return ", ".join(shown) + (f" and {counted(rest, 'cell')} with other values" if rest else "")
+
+
+def option(grades: Mapping[str, int | str]) -> str:
+    """`--grades` as a shell takes it."""
+    return "--grades " + shlex.quote(",".join(f"{theirs}={ours}" for theirs, ours in grades.items()))
+
+
+def spread(levels: Sequence[str], values: Sequence[int]) -> dict[str, int]:
+    """Ascending levels laid evenly over as many grades or fewer: ends at the ends, what lies between two grades goes to
+    the one nearer the middle, and of two as near to the lower."""
+    top, last = len(values) - 1, len(levels) - 1
+    found = {}
+    for index, level in enumerate(levels):
+        below, rest = divmod(index * top, last)
+        up = 2 * rest > last or (2 * rest == last and 2 * below + 1 < top)
+        found[level] = values[below + up]
+    return found

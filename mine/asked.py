@@ -1,0 +1,146 @@
+"""The queries to mine for, of runs or of a file, and the pairs that are known of each."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.fingerprint import digest
+from judge.pairs.identity import missing, read_texts
+from judge.records import Problem, Status, query_key
+from judge.run.decided import Decided
+from judge.run.store import Run
+from judge.tables.columns import Columns
+from judge.tables.ids import whole_id, whole_ids
+from judge.tables.problems import Problems, refuse
+from judge.tables.rows import Row, Table
+from judge.words.normalise import same_words
+
+REPEATED = "repeats another query"
+NAMES = ("query", "query_id", "locale")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query, and the pairs that are known of it."""
+
+    query_id: str
+    query: str
+    locale: str | None = None
+    known: Mapping[str, int | None] = field(default_factory=dict)
+    """A candidate's id to its grade, decisions applied; null where it was judged and has none."""
+
+
+@dataclass(frozen=True)
+class Queries:
+    """All queries to mine for."""
+
+    asked: Sequence[Asked]
+    rows: int
+    """Rows of the file of queries; of a run, its queries."""
+    set_aside: Mapping[str, int]
+    """Those that are none of `asked`, by reason."""
+    digest: str
+    """SHA-256 (hex) over the queries, and over which pairs are known, with which grades."""
+
+
+def read_queries(
+    runs: Sequence[Run],
+    file: Path | None = None,
+    mapping: Mapping[str, Sequence[str]] | None = None,
+    *,
+    skip_bad_rows: bool = False,
+    name: str | None = None,
+) -> Queries:
+    """The queries of a file, or of the runs where there is none, with what the runs know of them.
+
+    A query of the file that has the words of a run's query is that query, and goes by its id.
+
+    Raises:
+        InputError: The file cannot be used, a row cannot and is not to be skipped, or there is no query.
+        RunError: A run cannot be read.
+    """
+    known: dict[str, Asked] = {}
+    for run in runs:
+        _add(known, run)
+    if file is None:
+        asked, rows, aside = list(known.values()), len(known), dict[str, int]()
+    else:
+        asked, rows, aside = _read(file, mapping or {}, known, skip_bad_rows, name)
+    if not asked:
+        raise InputError(
+            f"{name or file or runs[0].path}: holds no query", "name a run with judged pairs, or give --queries FILE"
+        )
+    told = [(a.query_id, a.query, a.locale, sorted(a.known.items())) for a in asked]
+    return Queries(asked, rows, aside, digest(told))
+
+
+def _add(known: dict[str, Asked], run: Run) -> None:
+    """The queries of a run by their words, with its pairs that were judged."""
+    settled = Decided.of(run).settled
+    sql = """SELECT p.query_id, p.query, p.locale, p.candidate_id, l.status, l.grade FROM pairs p
+        LEFT JOIN labels l USING (row) WHERE p.query IS NOT NULL ORDER BY p.row"""
+    pairs: dict[str, dict[str, int | None]] = {}
+    for query_id, query, locale, candidate_id, status, grade in run.query(sql):
+        words = same_words(query)
+        if words not in known:
+            known[words] = Asked(query_id, query, locale)
+        if candidate_id is None or status in (None, Status.SKIPPED):
+            continue
+        decision = settled.get((query_id, candidate_id))
+        final = decision.grade if decision and decision.grade is not None else grade
+        pairs.setdefault(words, {})[whole_id(candidate_id)] = final
+    for words, some in pairs.items():
+        known[words] = replace(known[words], known={**some, **known[words].known})
+
+
+def _read(
+    file: Path, mapping: Mapping[str, Sequence[str]], known: Mapping[str, Asked], skip_bad_rows: bool, name: str | None
+) -> tuple[list[Asked], int, dict[str, int]]:
+    ours = {ours: columns for ours, columns in mapping.items() if ours in NAMES}
+    table, columns, problems = Table(file, name), Columns(ours, NAMES), Problems()
+    columns.require(table, ["query"])
+    found: dict[str, dict[str, str | None]] = {}
+    words_of: dict[str, str] = {}
+    aside: Counter[str] = Counter()
+    rows = 0
+    for row in table.rows(columns.sources(NAMES)):
+        rows += 1
+        read = row if isinstance(row, Problem) else _texts(table, row, columns, words_of)
+        if isinstance(read, Problem):
+            problems.note(read)
+            aside[read.kind] += 1
+        elif (words := same_words(str(read["query"]))) in found:
+            aside[REPEATED] += 1
+        else:
+            found[words] = read
+    columns.check_used()
+    refuse(problems.first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
+    ids = whole_ids([texts["query_id"] for texts in found.values()])
+    asked = []
+    for (words, texts), query_id in zip(found.items(), ids, strict=True):
+        query = str(texts["query"])
+        own = known.get(words) or Asked(query_id or query_key(query), query)
+        asked.append(replace(own, query=query, locale=texts["locale"] or own.locale))
+    # An id that a run has for other words would name two queries: what the words make is no one's.
+    taken = {a.query_id: words for words, a in known.items()}
+    clash = {a.query_id for a in asked if taken.get(a.query_id, same_words(a.query)) != same_words(a.query)}
+    asked = [replace(a, query_id=query_key(a.query)) if a.query_id in clash else a for a in asked]
+    return asked, rows, dict(sorted(aside.items()))
+
+
+def _texts(table: Table, row: Row, columns: Columns, words_of: dict[str, str]) -> dict[str, str | None] | Problem:
+    """A row's texts; `words_of` has the words of every query id so far."""
+    fitted = columns.find(tuple(row.values))
+    texts = read_texts(table, row, fitted, NAMES)
+    if isinstance(texts, Problem):
+        return texts
+    if problem := missing(table, row, fitted, texts, ["query"]):
+        return problem
+    words, query_id = same_words(str(texts["query"])), texts["query_id"]
+    if query_id is not None and words_of.setdefault(query_id, words) != words:
+        fix = "give each query text its own query_id, or leave query_id out"
+        message = f"{query_id!r} had another query text"
+        return table.problem("conflicting_query", message, fix, row.number, row.line, "query_id")
+    return texts

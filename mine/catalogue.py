@@ -1,0 +1,165 @@
+"""The products that can be mined: their texts, leaf categories and further columns, every row used or counted."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.pairs.identity import missing, read_texts
+from judge.records import Problem
+from judge.tables.columns import Columns
+from judge.tables.ids import whole_ids
+from judge.tables.problems import Problems, refuse
+from judge.tables.rows import Table
+from judge.tables.values import as_text
+from judge.text import encodable
+from judge.words.guideline import Guideline
+from judge.words.normalise import clean
+
+CATEGORY, TITLE = "category", "title"
+PATH = ">"
+"""Between the parts of a category's path, root first."""
+LONG = 400
+"""Characters of a text that stands in for a title."""
+NO_TEXT = "no text"
+REPEATED = "repeats another row"
+CONTESTED = "one id with several texts"
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product."""
+
+    id: str
+    texts: Mapping[str, str]
+    """The guideline's fields that it has, in their order."""
+    more: Mapping[str, str]
+    """Further columns of the catalogue, by their names there."""
+
+    @property
+    def title(self) -> str:
+        """Its title; where it has none, the start of its texts."""
+        return self.texts.get(TITLE) or self.text[:LONG]
+
+    @property
+    def text(self) -> str:
+        """All of its texts."""
+        return " | ".join(self.texts.values())
+
+    @property
+    def leaf(self) -> str:
+        """The last part of its category's path; empty where it has none."""
+        return clean(self.texts.get(CATEGORY, "").rpartition(PATH)[2]).casefold()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All products that can be searched, in the file's order."""
+
+    name: str
+    products: Sequence[Product]
+    rows: int
+    """Rows of the file."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """Rows that are no product here, by reason; with the products they add up to the rows."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over ids and texts of the products, in their order."""
+        found = hashlib.sha256()
+        for product in self.products:
+            parts = (product.id, *product.texts.values(), *product.more.values())
+            found.update("\x1f".join(parts).encode("utf-8", "surrogatepass") + b"\x1e")
+        return found.hexdigest()
+
+    @cached_property
+    def place(self) -> Mapping[str, int]:
+        """Where each id stands."""
+        return {product.id: at for at, product in enumerate(self.products)}
+
+
+def read_catalogue(
+    path: Path,
+    guideline: Guideline,
+    mapping: Mapping[str, Sequence[str]],
+    *,
+    skip_bad_rows: bool = False,
+    name: str | None = None,
+) -> Catalogue:
+    """Read a catalogue for mining.
+
+    Raises:
+        InputError: The file cannot be used, a row cannot and is not to be skipped, or no product has a text.
+    """
+    joins = {f.name: f.join for f in guideline.fields}
+    names = ["candidate_id", *joins]
+    columns, table, problems = Columns(mapping, names), Table(path, name), Problems()
+    columns.require(table, ["candidate_id"])
+    found: dict[str, Product] = {}
+    contested: set[str] = set()
+    aside: Counter[str] = Counter()
+    rows = 0
+    for number, line, read in _rows(table, columns, names, joins):
+        rows += 1
+        if isinstance(read, Problem):
+            problems.note(read)
+            aside[read.kind] += 1
+        elif not read.texts:
+            aside[NO_TEXT] += 1
+        elif read.id not in found:
+            found[read.id] = read
+        elif found[read.id].texts == read.texts:
+            aside[REPEATED] += 1
+        else:
+            fix = "keep one row for each product"
+            message = f"{read.id!r} had another text in an earlier row"
+            problems.note(table.problem("conflicting_product", message, fix, number, line, "candidate_id"))
+            contested.add(read.id)
+            aside[CONTESTED] += 1
+    columns.check_used()
+    for key in contested:
+        del found[key]
+        aside[CONTESTED] += 1
+    first = sorted(problems.first, key=lambda problem: problem.row or 0)
+    refuse(first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
+    if not found:
+        fix = f"map the columns with --map title=COLUMN (fields: {', '.join(joins)})"
+        raise InputError(f"{table.name}: none of its {rows:,} rows has a text", fix)
+    if len(found) + aside.total() != rows:
+        raise InputError(f"{table.name}: {rows:,} rows do not add up", "see that the file is whole, and try again")
+    ids = whole_ids(list(found))
+    if len(set(ids)) < len(ids):
+        ids = list(found)
+    products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
+    return Catalogue(table.name, products, rows, dict(sorted(aside.items())))
+
+
+def _rows(
+    table: Table, columns: Columns, names: Sequence[str], joins: Mapping[str, str]
+) -> Iterator[tuple[int, int | None, Product | Problem]]:
+    ours = columns.sources(names)
+    for row in table.rows():
+        if isinstance(row, Problem):
+            yield row.row or 0, row.line, row
+            continue
+        found = columns.find(tuple(row.values))
+        texts = read_texts(table, row, found, names, joins)
+        problem = texts if isinstance(texts, Problem) else missing(table, row, found, texts, ["candidate_id"])
+        if problem or isinstance(texts, Problem):
+            yield row.number, row.line, problem or texts  # type: ignore[misc]
+            continue
+        key = str(texts.pop("candidate_id"))
+        more = {column: text for column, value in row.values.items() if column not in ours and (text := _plain(value))}
+        yield row.number, row.line, Product(key, {name: text for name, text in texts.items() if text}, more)
+
+
+def _plain(value: object) -> str | None:
+    """A further column's value as text; none where it cannot be: nothing depends on it."""
+    try:
+        text = as_text(value)
+    except ValueError:
+        return None
+    return text if text and encodable(text) else None

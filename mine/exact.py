@@ -1,0 +1,82 @@
+"""The nearest documents of every query, found by comparing each with each: blocks of products, nothing approximate.
+
+A block of queries goes over all documents with the least score of its k best so far as a bar: past the first block of
+documents few scores clear it, so that a comparison a product is nearly all the choosing there is.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+QUERIES, DOCUMENTS = 2048, 16_384
+"""Sizes of a block: 128 MB of scores."""
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+def nearest(queries: Any, documents: Any, k: int) -> tuple[Ints, Floats]:
+    """The k nearest documents of every query by the product of their vectors.
+
+    Args:
+        queries: Shape (Q, D), float32 or float16; a memory map is read a block at a time.
+        documents: Shape (N, D), likewise.
+        k: How many; all of them where there are fewer.
+
+    Returns:
+        Places among the documents and scores, both of shape (Q, min(k, N)), best first, of equals the earlier first.
+    """
+    found = list(blocks(queries, documents, k))
+    if not found:
+        width = min(k, len(documents))
+        return np.zeros((0, width), np.int64), np.zeros((0, width), np.float32)
+    return np.concatenate([places for places, _ in found]), np.concatenate([scores for _, scores in found])
+
+
+def blocks(queries: Any, documents: Any, k: int, start: int = 0) -> Iterator[tuple[Ints, Floats]]:
+    """The same by blocks of `QUERIES` queries, from the query `start` on."""
+    width = min(k, len(documents))
+    for begin in range(start, len(queries), QUERIES):
+        asked = np.asarray(queries[begin : begin + QUERIES], np.float32)
+        places = np.zeros((len(asked), 0), np.int64)
+        scores = np.zeros((len(asked), 0), np.float32)
+        for first in range(0, len(documents), DOCUMENTS):
+            product = asked @ np.asarray(documents[first : first + DOCUMENTS], np.float32).T
+            if scores.shape[1] < width:
+                places, scores = _merged(places, scores, *_all(product, first), width)
+            else:
+                rows, columns = np.nonzero(product > scores[:, -1:])
+                if len(rows):
+                    more = _ragged(len(asked), rows, columns + first, product[rows, columns])
+                    touched = np.unique(rows)
+                    merged = _merged(places[touched], scores[touched], more[0][touched], more[1][touched], width)
+                    places[touched], scores[touched] = merged
+        yield places, scores
+
+
+def _all(product: Floats, first: int) -> tuple[Ints, Floats]:
+    return np.broadcast_to(np.arange(first, first + product.shape[1]), product.shape), product
+
+
+def _ragged(count: int, rows: Ints, places: Ints, scores: Floats) -> tuple[Ints, Floats]:
+    """Hits by row as a rectangle; what is no hit has no score above any."""
+    sizes = np.bincount(rows, minlength=count)
+    column = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    width = int(sizes.max())
+    at, score = np.zeros((count, width), np.int64), np.full((count, width), -np.inf, np.float32)
+    at[rows, column], score[rows, column] = places, scores
+    return at, score
+
+
+def _merged(places: Ints, scores: Floats, more: Ints, of_more: Floats, width: int) -> tuple[Ints, Floats]:
+    both, score = np.concatenate([places, more], axis=1), np.concatenate([scores, of_more], axis=1)
+    if score.shape[1] > 2 * width:
+        # All that reach the least of the best: of equals the earlier has to be chosen below.
+        least = np.partition(score, score.shape[1] - width, axis=1)[:, -width][:, None]
+        kept = score >= least
+        rows, columns = np.nonzero(kept)
+        both, score = _ragged(len(score), rows, both[rows, columns], score[rows, columns])
+    order = np.lexsort((both, -score), axis=1)[:, :width]
+    return np.take_along_axis(both, order, axis=1), np.take_along_axis(score, order, axis=1)

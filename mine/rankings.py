@@ -1,0 +1,101 @@
+"""Rankings of systems, TREC run files in: where systems disagree on what to show, a judgment tells most.
+
+A system puts a product at the top if it ranks it among the first k. Systems agree on a pair that all of them put there,
+and dispute one that some do and some do not. Once judged, a pair is in one of five classes:
+
+    agreed_relevant     at the top of every system, and graded above the lowest grade
+    agreed_irrelevant   at the top of every system, and graded the lowest: what none of them sees
+    disputed_2, disputed_1, disputed_0      at the top of some, by its grade: who is right, and how far
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.tables.ids import whole_id
+
+FORMAT = "query_id Q0 candidate_id rank score name"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What one system shows: its products by query, best first."""
+
+    name: str
+    by_query: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A pair, and where each system has it."""
+
+    candidate_id: str
+    ranks: tuple[int | None, ...]
+    """One for each system, from 1; null where it does not rank it."""
+
+    def disputed(self, k: int) -> bool:
+        """Whether some systems put it at the top and some do not."""
+        at_top = [rank is not None and rank <= k for rank in self.ranks]
+        return any(at_top) and not all(at_top)
+
+
+def read_ranking(path: Path) -> Ranking:
+    """Read a TREC run; the score decides on the order, of equals the rank.
+
+    Raises:
+        InputError: The file cannot be read, a line is not of that format, or a query has a product twice.
+    """
+    found: dict[str, list[tuple[float, int, str]]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"{path}: cannot be read ({what})", f"give a TREC run: {FORMAT}") from None
+    seen: set[tuple[str, str]] = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            query_id, _, key, rank, score, *_ = line.split()
+            entry = -float(score), int(rank), whole_id(key)
+            if entry[0] != entry[0]:
+                raise ValueError
+        except ValueError:
+            raise InputError(f"{path}, line {number}: is no line of a TREC run", f"write {FORMAT}") from None
+        if (query_id, entry[2]) in seen:
+            raise InputError(f"{path}, line {number}: ranks {key!r} twice for {query_id!r}", "keep one of them")
+        seen.add((query_id, entry[2]))
+        found.setdefault(whole_id(query_id), []).append(entry)
+    if not found:
+        raise InputError(f"{path}: holds no ranks", f"give a TREC run: {FORMAT}")
+    return Ranking(path.stem, {query: [key for *_, key in sorted(some)] for query, some in found.items()})
+
+
+def placed(rankings: Sequence[Ranking], query_id: str, k: int) -> list[Placed]:
+    """The products at the top of some system: the disputed first, then by their best rank."""
+    ranks = [{key: rank for rank, key in enumerate(r.by_query.get(query_id, ()), 1)} for r in rankings]
+    keys = dict.fromkeys(key for of in ranks for key, rank in of.items() if rank <= k)
+    found = [Placed(key, tuple(of.get(key) for of in ranks)) for key in keys]
+    return sorted(found, key=lambda p: (not p.disputed(k), min(r for r in p.ranks if r is not None), p.candidate_id))
+
+
+def dispute_class(ranks: Sequence[int | None], grade: int | None, k: int, lowest: int = 0) -> str | None:
+    """The class of a pair that is at the top of some system; null where it is at none's, or has no grade."""
+    at_top = [rank is not None and rank <= k for rank in ranks]
+    if grade is None or not any(at_top):
+        return None
+    if all(at_top):
+        return "agreed_relevant" if grade > lowest else "agreed_irrelevant"
+    return f"disputed_{grade}"
+
+
+def ranks_text(names: Sequence[str], ranks: Sequence[int | None]) -> str:
+    """Ranks by system as a cell: `a=3; b=-`."""
+    return "; ".join(f"{name}={'-' if rank is None else rank}" for name, rank in zip(names, ranks, strict=True))
+
+
+def read_ranks(text: str) -> list[int | None]:
+    """The ranks in such a cell."""
+    values = [part.rpartition("=")[2] for part in text.split("; ")]
+    return [int(value) if value.isdigit() else None for value in values]

@@ -1,0 +1,137 @@
+"""What each source proposes for each query."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judge.errors import InputError
+from judge.files import keep
+from judge.fingerprint import digest
+from judge.models.encoder import Encoder
+from judge.models.gguf import cache_folder
+from judge.tables.ids import whole_id
+from judge.words.bm25 import Bm25
+from mine import exact
+from mine.asked import Asked
+from mine.attributes import Understood
+from mine.candidates import Candidate, Found
+from mine.catalogue import Catalogue
+from mine.encoding import encoded, texts_digest
+from mine.rankings import Placed, Ranking, placed, ranks_text
+from mine.relations import Related
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it, and of how much."""
+
+
+def quiet(what: str, done: int, of: int) -> None:
+    """Say nothing."""
+
+
+def by_vectors(
+    queries: Sequence[Asked],
+    catalogue: Catalogue,
+    encoder: Encoder,
+    k: int,
+    *,
+    cache: Path | None = None,
+    progress: Progress = quiet,
+) -> list[list[Found]]:
+    """The nearest products by the cosine of query and title. Vectors and finished blocks of the search are kept under
+    their digests, so that a killed search goes on.
+
+    Raises:
+        ModelError: The encoder fails.
+    """
+    titles, asked = [p.title for p in catalogue.products], [a.query for a in queries]
+    documents = encoded(titles, encoder, "document", cache=cache, progress=lambda n: progress("encode", n, len(titles)))
+    words = encoded(asked, encoder, "query", cache=cache)
+    key = digest([encoder.digest, texts_digest(titles), texts_digest(asked), k, exact.QUERIES])[:32]
+    folder = (cache or cache_folder()) / "searches" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    found: list[list[Found]] = []
+    for start in range(0, len(asked), exact.QUERIES):
+        block = _block(folder / f"part-{start:012d}.npz")
+        if block is None:
+            block = next(exact.blocks(words, documents, k, start))
+            _keep(folder / f"part-{start:012d}.npz", *block)
+        found += [_listed(*row) for row in zip(*block, strict=True)]
+        progress("search", len(found), len(asked))
+    return found
+
+
+def by_words(queries: Sequence[Asked], catalogue: Catalogue, k: int) -> list[list[Found]]:
+    """The best products by BM25 over all of their texts."""
+    index = Bm25([product.text for product in catalogue.products])
+    return [_listed(places, scores) for places, scores in index.top([asked.query for asked in queries], k)]
+
+
+def by_attributes(
+    queries: Sequence[Asked], understood: Sequence[Understood], related: Related, k: int
+) -> list[list[Found]]:
+    """Products whose relation to what a query asks for is known."""
+    return [
+        [Found(at, rank, None) for rank, at in enumerate(related.proposals(asked.query_id, meant, k), 1)]
+        for asked, meant in zip(queries, understood, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What systems show at the top, by query."""
+
+    found: Sequence[Sequence[Found]]
+    places: Sequence[Mapping[int, Placed]]
+    """A product's place in the catalogue to where each system has it."""
+    strange: int
+    """What they show that is no product of the catalogue."""
+
+    def cell(self, names: Sequence[str], candidate: Candidate) -> str | None:
+        """A candidate's ranks by system; null where no system shows it."""
+        pair = self.places[candidate.query].get(candidate.place) if self.places else None
+        return ranks_text(names, pair.ranks) if pair else None
+
+
+def by_rankings(queries: Sequence[Asked], rankings: Sequence[Ranking], catalogue: Catalogue, k: int) -> Shown:
+    """What systems show at the top, the disputed first.
+
+    Raises:
+        InputError: The rankings have none of the queries.
+    """
+    lists: list[list[Found]] = []
+    places: list[Mapping[int, Placed]] = []
+    strange = 0
+    for asked in queries:
+        shown = placed(rankings, whole_id(asked.query_id), k)
+        known = {catalogue.place[p.candidate_id]: p for p in shown if p.candidate_id in catalogue.place}
+        strange += len(shown) - len(known)
+        lists.append([Found(at, rank, None) for rank, at in enumerate(known, 1)])
+        places.append(known)
+    if not any(lists):
+        ours, theirs = queries[0].query_id, next(iter(rankings[0].by_query))
+        raise InputError(
+            f"the rankings have no query and product of these: {theirs!r} there, {ours!r} here",
+            "rank for the queries by their query_id, and the catalogue's products by their candidate_id",
+        )
+    return Shown(lists, places, strange)
+
+
+def _listed(places: Any, scores: Any) -> list[Found]:
+    return [Found(int(at), rank, float(score)) for rank, (at, score) in enumerate(zip(places, scores, strict=True), 1)]
+
+
+def _block(path: Path) -> tuple[Any, Any] | None:
+    try:
+        with np.load(path) as held:
+            return held["places"], held["scores"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _keep(path: Path, places: Any, scores: Any) -> None:
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, places=places, scores=scores)
+    keep(partial, path)

@@ -1,0 +1,94 @@
+"""A mining's files: the pairs with the account inside, and the tables beside it that people read."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from judge.files import write_whole
+from judge.tables.values import inert
+from mine.account import KEY, MiningAccount, as_json
+from mine.asked import Asked
+from mine.attributes import Understood
+from mine.candidates import Candidate
+from mine.catalogue import Product
+from mine.relations import Relation
+from mine.values import FACETS
+
+
+@dataclass(frozen=True)
+class Mined:
+    """What is written; the lists after `fields` are aligned with `kept`, or with `asked`."""
+
+    asked: Sequence[Asked]
+    products: Sequence[Product]
+    fields: Sequence[str]
+    """The guideline's fields: what people see of a product."""
+    kept: Sequence[Candidate]
+    relations: Sequence[Relation]
+    systems: Sequence[str | None]
+    """Where each ranking has a pair."""
+    understood: Sequence[Understood]
+    sample: int
+    seed: int
+
+
+def write_mined(out: Path, partial: Path, account: MiningAccount, mined: Mined) -> None:
+    """Write the tables beside the mined file, then the file itself, to `partial`: where it stands, they do."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write_whole(beside(out, "json"), as_json(account).encode())
+    write_whole(beside(out, "understood.csv"), _sheet(_understood_rows(mined)))
+    write_whole(beside(out, "sample.csv"), _sheet(_sample_rows(mined)))
+    text, kept, asked = pa.string(), mined.kept, mined.asked
+    columns = {
+        "query_id": pa.array([asked[c.query].query_id for c in kept], text),
+        "query": pa.array([asked[c.query].query for c in kept], text),
+        "locale": pa.array([asked[c.query].locale for c in kept], text),
+        "candidate_id": pa.array([mined.products[c.place].id for c in kept], text),
+        "source": pa.array([c.source for c in kept], text),
+        "rank": pa.array([c.rank for c in kept], pa.int32()),
+        "score": pa.array([c.score for c in kept], pa.float64()),
+        "relation": pa.array([r.name for r in mined.relations], text),
+        "changed": pa.array([", ".join(r.changed) or None for r in mined.relations], text),
+        "found_by": pa.array(["; ".join(f"{name}={rank}" for name, rank in c.found_by.items()) for c in kept], text),
+        "systems": pa.array(mined.systems, text),
+    }
+    table = pa.table(columns).replace_schema_metadata({KEY: account.model_dump_json().encode()})
+    pq.write_table(table, partial, compression="zstd")
+
+
+def beside(out: Path, kind: str) -> Path:
+    """Where a table beside a mined file lies."""
+    return out.with_name(f"{out.stem}.{kind}")
+
+
+def _sheet(rows: Iterable[Sequence[str]]) -> bytes:
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([inert(cell) for cell in row] for row in rows)
+    return stream.getvalue().encode("utf-8", "replace")
+
+
+def _understood_rows(mined: Mined) -> Iterable[Sequence[str]]:
+    yield ("query_id", "query", "categories", "categories_from", *FACETS, "unwanted", "not_understood")
+    for query, meant in zip(mined.asked, mined.understood, strict=True):
+        wanted = [" or ".join(sorted(meant.wanted.get(facet, ()))) for facet in FACETS]
+        told = ("; ".join(meant.leaves), meant.leaf_from, *wanted, ", ".join(meant.unwanted), " ".join(meant.rest))
+        yield (query.query_id, query.query, *told)
+
+
+def _sample_rows(mined: Mined) -> Iterable[Sequence[str]]:
+    """A random sample in a random order: neither rank nor source can be told from it."""
+    yield ("query_id", "query", "candidate_id", *mined.fields, "grade")
+    pairs = [(mined.asked[c.query], mined.products[c.place]) for c in mined.kept]
+    salt = str(mined.seed).encode()
+    keys = [
+        blake2b(f"{query.query_id}\x1f{product.id}".encode("utf-8", "replace"), key=salt).digest()
+        for query, product in pairs
+    ]
+    for at in sorted(range(len(keys)), key=keys.__getitem__)[: mined.sample]:
+        query, product = pairs[at]
+        yield (query.query_id, query.query, product.id, *(product.texts.get(n, "") for n in mined.fields), "")

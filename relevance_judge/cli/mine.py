@@ -1,0 +1,193 @@
+"""`judge mine`: which pairs to judge next, and what those that were judged are worth."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+from click import Option
+from click.core import ParameterSource
+
+from judge.errors import InputError
+from judge.records import counted
+from relevance_judge.cli.options import GradeParams
+from relevance_judge.cli.output import say, show, show_json, show_table
+from relevance_judge.cli.params import FILE, count, file, flag, takes
+from relevance_judge.cli.stdin import input_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from judge.run.store import Run
+    from mine.account import MiningAccount
+    from mine.worth import Worth
+
+
+@dataclass(frozen=True)
+class MiningParams:
+    """How to mine."""
+
+    queries: Annotated[Path | None, file("--queries", "FILE", "Mine for these queries, not for the runs' own.")]
+    sources: Annotated[
+        str,
+        Option(
+            ["--from", "sources"],
+            metavar="SOURCE,…",
+            default="dense,lexical,attributes",
+            help="Sources that take turns: dense, lexical, attributes.",
+        ),
+    ]
+    rankings: Annotated[
+        tuple[Path, ...],
+        Option(
+            ["--run", "rankings"],
+            metavar="FILE",
+            type=FILE,
+            multiple=True,
+            help="A system's TREC run, two or more: mine what they disagree on.",
+        ),
+    ]
+    encoder: Annotated[
+        str,
+        Option(
+            ["--encoder"],
+            metavar="NAME|DIR",
+            default="minilm-l6",
+            help="The encoder: minilm-l6, a folder, or owner/name[@revision].",
+        ),
+    ]
+    top: Annotated[int | None, count("--top", "Products that a source proposes for a query.", metavar="K", default=50)]
+    per_query: Annotated[int | None, count("--per-query", "Keep at most N pairs of a query.", default=20)]
+    budget: Annotated[int | None, count("--budget", "Keep at most N pairs in all.")]
+    sample: Annotated[int | None, count("--sample", "Pairs of the sample for people.", default=200, least=0)]
+    seed: Annotated[int | None, count("--seed", "Draws the sample.", default=0, least=None)]
+
+
+@dataclass(frozen=True)
+class MiningOutput:
+    """What is written, or told."""
+
+    out: Annotated[Path | None, file("--out", "FILE", "The .parquet file to write.")]
+    worth: Annotated[Path | None, file("--worth", "RATINGS", "Show from people's grades what RUN's zeros are worth.")]
+    skip_bad_rows: Annotated[
+        bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and go on.")
+    ]
+    overwrite: Annotated[bool, flag("--overwrite", "Replace what is already there.")]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
+
+
+@click.command()
+@click.argument(
+    "runs", metavar="RUN...", type=FILE, nargs=-1, required=True, help="Runs whose pairs are known already."
+)
+@click.option("--catalogue", metavar="FILE", type=FILE, help="Candidates with `candidate_id` and their texts.")
+@takes(MiningParams)
+@takes(GradeParams)
+@takes(MiningOutput)
+def mine(
+    output: MiningOutput, theirs: GradeParams, wanted: MiningParams, runs: tuple[Path, ...], catalogue: Path | None
+) -> None:
+    """Find the pairs that are worth judging next. Near in meaning or words, off by one attribute, or disputed.
+
+    They are candidates, not negatives: label the file, have people grade its sample, and ask what the zeros are worth.
+
+    \b
+    Example:
+      judge mine runs/monday --catalogue products.csv --out mined.parquet
+      judge label mined.parquet --catalogue products.csv --out runs/mined
+      judge mine runs/mined --worth mined.sample.csv
+    """
+    from judge.run.store import Run
+
+    opened = [Run.open(path) for path in runs]
+    if output.worth is not None:
+        if output.out or catalogue or wanted.queries or wanted.rankings or len(runs) > 1:
+            raise InputError("--worth reads one RUN and people's grades", "leave the options of mining out")
+        found = _worth(opened[0], output.worth, theirs, output, wanted.top or 10)
+        show_json(found.model_dump() | {"advice": _advice(found)}) if output.json else _show_worth(found)
+        return
+    if output.out is None or catalogue is None:
+        raise InputError("nothing says what to mine, or where to", "give --catalogue FILE and --out FILE.parquet")
+    from mine.mining import Mining, MiningConfig
+
+    names = tuple(name.strip() for name in wanted.sources.split(",") if name.strip())
+    default = click.get_current_context().get_parameter_source("sources") is ParameterSource.DEFAULT
+    config = MiningConfig(
+        sources=() if wanted.rankings and default else names,
+        encoder=wanted.encoder,
+        top=wanted.top or 0,
+        per_query=wanted.per_query or 0,
+        budget=wanted.budget,
+        rankings=wanted.rankings,
+        sample=wanted.sample or 0,
+        seed=wanted.seed or 0,
+        skip_bad_rows=output.skip_bad_rows,
+    )
+    job = Mining(opened, catalogue, output.out, config, wanted.queries, theirs.mapping)
+    account = job.run(_progress(), overwrite=output.overwrite)
+    show_json(account.model_dump()) if output.json else _show(account, output.out)
+
+
+def _progress() -> "Callable[[str, int, int], None]":
+    """Say how far the slow stages are, at every tenth."""
+    told: dict[str, int] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        tenth = done * 10 // max(of, 1)
+        if tenth > told.get(what, 0):
+            told[what] = tenth
+            say(f"{what}: {done:,} of {of:,}")
+
+    return progress
+
+
+def _show(account: "MiningAccount", out: Path) -> None:
+    show(f"{counted(account.kept, 'pair')} in {out}", "")
+    rows = [(f"proposed by {source}", f"{count:,}") for source, count in account.proposals.items()]
+    rows += [("kept", f"{account.kept:,}")]
+    rows += [(f"left out: {reason}", f"{count:,}") for reason, count in account.left_out.items()]
+    rows += [(f"kept, relation {name}", f"{count:,}") for name, count in account.kept_by_relation.items()]
+    for name, side, used in (("products", account.catalogue, "products"), ("queries", account.queries, "asked")):
+        rows.append((name, f"{side[used]:,}"))
+        rows += [(f"{name} left out: {reason}", f"{count:,}") for reason, count in side["set_aside"].items()]
+    rows += [("queries without a candidate", f"{account.queries['without_candidates']:,}")]
+    show_table(rows, right=(1,))
+    show("", f"next: judge label {out} --catalogue FILE --out DIR")
+    show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
+
+
+def _worth(run: "Run", ratings: Path, theirs: GradeParams, output: MiningOutput, top: int) -> "Worth":
+    from dataclasses import replace
+
+    from judge.ratings.reader import read_ratings
+    from judge.words.guideline import Guideline
+    from mine.worth import worth
+
+    guideline = Guideline.model_validate(run.manifest.guideline)
+    layout = theirs.layout(skip_bad_rows=output.skip_bad_rows)
+    layout.check(guideline)
+    with input_file(ratings) as (path, name):
+        known = replace(layout, grades=theirs.known(guideline))
+        return worth(run, read_ratings(path, known, guideline.values, name), top)
+
+
+def _advice(found: "Worth") -> dict[str, str]:
+    return {f"{group.by} {group.group}": group.advice for group in found.groups}
+
+
+def _show_worth(found: "Worth") -> None:
+    show(f"{counted(found.rated, 'mined pair')} of {found.pairs:,} rated by people", "")
+    head = ("zeros of", "zeros", "rated", "queries", "wrong", "95% by query", "train on them")
+    rows = []
+    for group in found.groups:
+        interval = "–" if group.low is None or group.high is None else f"{group.low:.2f} to {group.high:.2f}"
+        share = "–" if group.share is None else f"{group.share:.2f}"
+        name = group.group if group.by == "all" else f"{group.by} {group.group}"
+        rows.append((name, f"{group.zeros:,}", f"{group.rated:,}", f"{group.queries:,}", share, interval, group.advice))
+    show_table(rows, head=head, right=(1, 2, 3, 4))
+    if found.classes:
+        show("")
+        show_table([(name, f"{count:,}") for name, count in found.classes.items()], ("rankings", "pairs"), (1,))
+    if found.loud:
+        names = ", ".join(group.group for group in found.loud)
+        show("", f"WARNING: more than 15% of these zeros are relevant: {names}. Do not train on them as negatives.")

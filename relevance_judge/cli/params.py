@@ -1,0 +1,98 @@
+"""How a verb takes its parameters: those of click, and records of options that several verbs share.
+
+A record is a frozen dataclass whose fields are annotated with their options; `takes` adds them to a verb, which gets
+one object of them:
+
+    @dataclass(frozen=True)
+    class Output:
+        json: Annotated[bool, Option(["--json"], is_flag=True, help="Print JSON.")]
+
+    @click.command()
+    @click.argument("run", type=FILE)
+    @takes(Output)
+    def status(output: Output, run: Path) -> None: ...
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from functools import update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args, get_type_hints
+
+import click
+from click import Option
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
+P = ParamSpec("P")
+FILE = click.Path(path_type=Path)
+"""A path that need not be there: the verbs say themselves what is wrong with it."""
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    context.meta[f"{__name__}.{parameter.name}"] = value
+    return value
+
+
+def takes(record: type[R]) -> Callable[[Callable[Concatenate[R, P], None]], Callable[P, None]]:
+    """A decorator: the verb has the record's options, and gets the record as its first argument.
+
+    Of several, the one nearest to the function is its first argument.
+    """
+    options = list(options_of(record))
+    make: Callable[..., R] = record
+
+    def decorate(verb: Callable[Concatenate[R, P], None]) -> Callable[P, None]:
+        def call(*args: P.args, **kwargs: P.kwargs) -> None:
+            meta = click.get_current_context().meta
+            verb(make(*(meta[f"{__name__}.{option.name}"] for option in options)), *args, **kwargs)
+
+        update_wrapper(call, verb)
+        # Where click's own decorators keep the parameters: last first.
+        known: list[click.Parameter] = call.__dict__.setdefault("__click_params__", [])
+        known.extend(reversed(options))
+        return call
+
+    return decorate
+
+
+def options_of(record: type["DataclassInstance"]) -> Iterator[Option]:
+    """The options that a record's fields are annotated with, in the order of the fields."""
+    hints = get_type_hints(record, include_extras=True)
+    for each in fields(record):
+        option = get_args(hints[each.name])[1]
+        option.expose_value, option.callback = False, _keep
+        yield option
+
+
+def flag(name: str, help: str) -> Option:
+    """An option without a value."""
+    return Option([name], is_flag=True, help=help)
+
+
+def text(name: str, metavar: str, help: str) -> Option:
+    """An option with a text, null unless given."""
+    return Option([name], metavar=metavar, help=help)
+
+
+def file(name: str, metavar: str, help: str, *, required: bool = False) -> Option:
+    """An option with a path, null unless given."""
+    return Option([name], metavar=metavar, type=FILE, required=required, help=help)
+
+
+def count(name: str, help: str, *, metavar: str = "N", default: int | None = None, least: int | None = 1) -> Option:
+    """An option with a whole number, null unless given or its default is one."""
+    kind = click.INT if least is None else click.IntRange(least)
+    return Option([name], metavar=metavar, type=kind, default=default, help=help)
+
+
+def share(name: str, help: str, default: float, *, metavar: str = "P") -> Option:
+    """An option with a number, which is checked where it is used."""
+    return Option([name], metavar=metavar, type=float, default=default, help=help)
+
+
+def choice(name: str, choices: tuple[str, ...], help: str) -> Option:
+    """An option with one of a few words, the first unless given."""
+    return Option([name], type=click.Choice(choices), default=choices[0], help=help)

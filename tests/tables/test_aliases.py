@@ -1,0 +1,53 @@
+"""Column names that files often have are taken for ours, aloud, and never where it is unclear which is meant."""
+
+import json
+
+import pytest
+
+from judge.errors import InputError
+from judge.tables.columns import ALIASES, Columns
+
+NAMES = ("query", "candidate_id", "title", "colour")
+
+
+@pytest.mark.parametrize(("name", "alias"), [(name, alias) for name, found in ALIASES.items() for alias in found])
+def test_an_alias_is_read_said_and_used(name, alias):
+    columns = Columns({}, NAMES)
+    others = tuple(other for other in NAMES if other != name)
+    assert columns.find((*others, alias))[name] == alias
+    assert columns.passed_over == {name: alias}
+    assert columns.unused == []
+    assert alias in columns.sources([name])
+
+
+def test_our_own_name_and_a_map_come_first():
+    columns = Columns({}, NAMES)
+    assert columns.find(("query", "candidate_id", "sku"))["candidate_id"] == "candidate_id"
+    assert columns.passed_over == {}
+    assert columns.unused == ["sku"]
+    mapped = Columns({"candidate_id": ["asin"]}, NAMES)
+    assert mapped.find(("query", "asin", "sku"))["candidate_id"] == "asin"
+    assert "candidate_id" not in mapped.find(("query", "sku"))
+    # A column that is mapped to another name, or is a name of its own, is no alias.
+    assert "candidate_id" not in Columns({"title": ["sku"]}, NAMES).find(("query", "sku"))
+    assert "candidate_id" not in Columns({}, (*NAMES, "sku")).find(("query", "sku"))
+
+
+def test_two_aliases_of_one_name_are_refused():
+    with pytest.raises(InputError, match=r"'sku' and 'asin'") as error:
+        Columns({}, NAMES).find(("query", "asin", "sku"))
+    assert "--map candidate_id=" in error.value.hint
+
+
+def test_pairs_catalogue_and_ratings_are_read_by_their_aliases(main, tmp_path):
+    (tmp_path / "pairs.csv").write_text("search_term,sku\nlamp,1\nsofa,2\n")
+    items = [{"product_id": "1", "title": "Desk lamp", "color": "red"}, {"product_id": "2", "title": "Sofa"}]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    done = main("label", "pairs.csv", "--catalogue", "items.jsonl", "--engine", "fake", "--out", "run")
+    assert "query is read from search_term" in done.out
+    assert main("status", "run", "--json").json["status"]["graded"] == 2
+    (tmp_path / "ratings.csv").write_text("user_query,asin,grade\nlamp,1,2\nsofa,2,0\n")
+    assert main("agree", "ratings.csv", "--run", "run", "--json").json["n"] == 2
+    (tmp_path / "both.csv").write_text("query,sku,asin,title\nlamp,1,2,x\n")
+    refused = main("validate", "both.csv", code=2).err
+    assert refused.startswith("error: both.csv, row 1: ")
