@@ -28,7 +28,7 @@ class Shop:
     grade: np.ndarray
     query: np.ndarray
     counts: dict[str, np.ndarray]
-    """`pair, position, impressions, clicks, add_to_carts, purchases`."""
+    """`pair, position, impressions, clicks, add_to_carts, purchases`, and `looked_at`, which no shop knows."""
     signals: np.ndarray
     """Shape (N, C): the logits that no amount of traffic could tell better."""
     centres: np.ndarray
@@ -56,7 +56,7 @@ class Taste:
     satisfy: tuple[float, ...] = (0.15, 0.45, 0.7)  # chances
     by_query: float = 0.5
     popularity: float = 0.75
-    whim: float = 0.6  # of carts alone
+    whim: float = 0.6  # of carts alone, and of purchases alone
     shared: float = 0.0  # an effect of price or brand that clicks, carts and purchases have in common
 
 
@@ -71,6 +71,7 @@ class _Draft:
     listed: bool = False  # whether a third of the queries cart from the list
     click: np.ndarray = field(init=False)
     cart: np.ndarray = field(init=False)
+    buy: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         size, t = len(self.grade), self.taste
@@ -79,7 +80,7 @@ class _Draft:
         self.shared = self.rng.normal(0, t.shared, size) if t.shared else np.zeros(size)
         self.click = np.array(t.click)[self.grade] + self.by_query + self.popularity + self.shared
         self.cart = np.array(t.cart)[self.grade] + self.rng.normal(0, t.whim, size) + self.shared
-        self.buy = np.array(t.buy)[self.grade] + self.shared / 2
+        self.buy = np.array(t.buy)[self.grade] + self.rng.normal(0, t.whim, size) + self.shared
         self.from_list = self.rng.random(self.query.max() + 1)[self.query] < (1 / 3 if self.listed else 0)
 
     def ranked(self, weights: tuple[float, float, float], depth: int) -> np.ndarray:
@@ -107,26 +108,26 @@ class _Draft:
         flat = {name: np.concatenate([part[name].ravel() for part in parts]) for name in parts[0]}
         kept = (flat["pair"] >= 0) & (flat["impressions"] > 0)
         key, inverse = np.unique(flat["pair"][kept] * 1000 + flat["position"][kept], return_inverse=True)
-        names = ("impressions", "clicks", "add_to_carts", "purchases")
+        names = ("impressions", "clicks", "add_to_carts", "purchases", "looked_at")
         counts = {name: np.bincount(inverse, flat[name][kept]).astype(np.int64) for name in names}
         counts |= {"pair": key // 1000, "position": key % 1000}
         t = self.taste
-        centres = np.stack(
-            [np.array(t.click) + self.by_query[:, None], np.broadcast_to(t.cart, (len(self.grade), 3))], axis=-1
-        )
-        covariance = np.diag([t.popularity**2, t.whim**2]) + t.shared**2
-        return Shop(self.grade, self.query, counts, np.stack([self.click, self.cart], 1), centres, covariance)
+        centres = np.stack([t.click, t.cart, t.buy], axis=1) + self.by_query[:, None, None] * np.array([1.0, 0.0, 0.0])
+        covariance = np.diag([t.popularity**2, t.whim**2, t.whim**2]) + t.shared**2
+        signals = np.stack([self.click, self.cart, self.buy], axis=1)
+        return Shop(self.grade, self.query, counts, signals, centres, covariance)
 
     def downwards(self, ranked: np.ndarray, searches: np.ndarray, trust: float, onward: float) -> dict[str, np.ndarray]:
         """Counts of shoppers who read from the top until satisfied or tired, of shape (Q, RANKINGS, depth)."""
         draw, reading = self.rng.binomial, searches.copy()
-        names = ("impressions", "clicks", "add_to_carts", "purchases")
+        names = ("impressions", "clicks", "add_to_carts", "purchases", "looked_at")
         out = {name: np.zeros(ranked.shape, dtype=np.int64) for name in names}
         for place in range(ranked.shape[-1]):
             pair = ranked[..., place]
             drawn = expit(self.click[pair])
             hit = draw(reading, np.where(pair >= 0, drawn + trust * 0.7**place * (1 - drawn), 0))
             out["impressions"][..., place] = searches
+            out["looked_at"][..., place] = reading
             out["clicks"][..., place] = hit
             out["add_to_carts"][..., place] = cart = draw(hit, expit(self.cart[pair]))
             out["purchases"][..., place] = draw(cart, expit(self.buy[pair]))
@@ -204,7 +205,7 @@ def _looked(
     carts += rng.binomial(seen - people, np.where(from_list, expit(draft.cart[ranked] - 1 + shift[ranked]), 0))
     clicks = people + rng.binomial(robots, 0.3)
     buys = rng.binomial(carts, expit(draft.buy[ranked]))
-    counts = {"impressions": shown, "clicks": clicks, "add_to_carts": carts, "purchases": buys}
+    counts = {"impressions": shown, "clicks": clicks, "add_to_carts": carts, "purchases": buys, "looked_at": seen}
     return counts | _places(ranked)
 
 

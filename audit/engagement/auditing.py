@@ -13,6 +13,7 @@ from audit.engagement.flags import FlagRow, Weighed, find_flags, weigh
 from audit.engagement.labelled import Labelled, LabelledPairs, count_used, gather, match
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect, within_memory
+from audit.engagement.trials import PER
 from judge.errors import InputError
 from judge.files import now
 from judge.run.flag_types import flag_types
@@ -93,10 +94,19 @@ class Audit:
                 "note": self.note,
                 "curve": [asdict(point) for point in model.curve],
             },
-            "rates": {name: self._rates(getattr(self.weighed, name)) for name in ("clicks", "carts", "purchases")},
+            "rates": self._all_rates(),
+            "trials": self.labelled.trials.summary(self.labelled.index),
             "zero_click": zero_click_summary(self.queries),
             "traffic": {**traffic_mix(self.queries), "queries_not_in_run": self.unmatched},
         }
+
+    def _all_rates(self) -> dict[str, Any]:
+        """Of clicks, carts and purchases: one entry for each thing that they are counted against."""
+        found = {"clicks": {"per": PER[0], **self._rates(self.weighed.clicks)}}
+        for name in ("carts", "purchases"):
+            for at, (per, channel) in enumerate(getattr(self.weighed, name).items()):
+                found[f"{name} per {per}" if at else name] = {"per": per, **self._rates(channel)}
+        return found
 
     def _rates(self, verdict: ChannelPosterior) -> dict[str, Any]:
         if verdict.rates is None:

@@ -4,6 +4,7 @@ A pair's chance that the label is right is its local false discovery rate (Efron
 first, are taken as long as its mean stays at or below the level. It holds as far as the model fits.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
 from audit.engagement.labelled import Labelled
+from audit.engagement.trials import PER
 from judge.run.flag_types import FlagType, PairEvidence, flag_types
 from judge.statistics.discoveries import posterior_q_values
 
@@ -29,8 +31,9 @@ class Weighed:
     unlabelled: Floats
     """What engagement and the other pairs' labels say, without the pair's own: shape (N, K)."""
     clicks: ChannelPosterior
-    carts: ChannelPosterior
-    purchases: ChannelPosterior
+    carts: Mapping[str, ChannelPosterior]
+    """By what they are counted against, the most pairs first."""
+    purchases: Mapping[str, ChannelPosterior]
 
     def wrong(self, labelled: Labelled) -> Floats:
         """P(the label is wrong), shape (N,)."""
@@ -56,14 +59,13 @@ class FlagRow:
 
 
 def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
-    """The posterior over grades: prior, people, clicks of what was examined, carts of clicks, purchases of carts."""
+    """The posterior over grades: prior, people, clicks of what was examined, and carts and purchases of what they
+    follow."""
     prior = labelled.prior(grades)
     clicks = update(prior, Counts(labelled.examined, labelled.debiased_clicks, labelled.index), seed=seed)
     believed = clicks.rates.believed(prior) if clicks.rates else prior
-    carts = update(clicks.posterior, Counts(labelled.clicks, labelled.carts, labelled.index), learn_prior=False)
-    trials = labelled.carts if labelled.carts.sum() else labelled.clicks
-    purchases = update(carts.posterior, Counts(trials, labelled.purchases, labelled.index), learn_prior=False)
-    posterior = purchases.posterior
+    carts, posterior = _by_trials(labelled, "carts", clicks.posterior)
+    purchases, posterior = _by_trials(labelled, "purchases", posterior)
     likelihood = posterior / np.maximum(believed, 1e-12)
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
     alone = _normal(likelihood * common)
@@ -73,6 +75,19 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     rest = np.where(apart > 0, 0.5**apart, 0)
     said[rated] = np.where(apart == 0, RATER, (1 - RATER) * rest / rest.sum(axis=1, keepdims=True))
     return Weighed(_normal(posterior * said), alone, clicks, carts, purchases)
+
+
+def _by_trials(labelled: Labelled, action: str, prior: Floats) -> tuple[dict[str, ChannelPosterior], Floats]:
+    """What carts or purchases say, by what they are counted against; and the posterior over grades of all pairs."""
+    per = getattr(labelled.trials, action)
+    trials = labelled.trials.counted(action, (labelled.examined, labelled.clicks, labelled.carts))
+    found, posterior = {}, prior.copy()
+    for kind in sorted(set(per.tolist()), key=lambda kind: -(per == kind).sum()):
+        rows = np.flatnonzero(per == kind)
+        counts = Counts(trials[rows], getattr(labelled, action)[rows], labelled.index[rows])
+        found[PER[kind]] = update(prior[rows], counts, learn_prior=False)
+        posterior[rows] = found[PER[kind]].posterior
+    return found, posterior
 
 
 def find_flags(labelled: Labelled, weighed: Weighed, level: float) -> list[FlagRow]:
@@ -98,6 +113,8 @@ def _evidence(labelled: Labelled, weighed: Weighed) -> PairEvidence:
         clicks=labelled.clicks,
         debiased_clicks=labelled.debiased_clicks,
         expected_clicks=rate * labelled.examined,
+        most_clicks=labelled.debiased_clicks + labelled.unused_clicks,
+        most_expected=rate * (labelled.examined + labelled.unused),
         carts=labelled.carts,
         purchases=labelled.purchases,
         suspect=suspect,

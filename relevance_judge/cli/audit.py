@@ -129,6 +129,8 @@ def _show(found: "Audit", out: Path) -> None:
         f"{pairs['graded']:,} graded pairs, {pairs['with_impressions']:,} with engagement{weighed}; "
         f"click model: {summary['examination']['model']}"
     )
+    if direct := summary["trials"]["carts"]["examined impression"]:
+        show(f"in {counted(direct, 'query', 'queries')} carts come without clicks: counted per examined impression")
     if summary["examination"]["note"]:
         show(f"note: {summary['examination']['note']}")
     kinds: dict[int, list[FlagRow]] = {}
