@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import isotonic_regression
+from scipy.special import logit
 from scipy.stats import betabinom
 
 from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
+from audit.engagement.joint import Joint, weigh_together
 from audit.engagement.labelled import Labelled
 from audit.engagement.trials import PER
 from judge.run.flag_types import FlagType, PairEvidence, flag_types
@@ -34,6 +37,7 @@ class Weighed:
     carts: Mapping[str, ChannelPosterior]
     """By what they are counted against, the most pairs first."""
     purchases: Mapping[str, ChannelPosterior]
+    joint: Joint
 
     def wrong(self, labelled: Labelled) -> Floats:
         """P(the label is wrong), shape (N,)."""
@@ -59,22 +63,42 @@ class FlagRow:
 
 
 def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
-    """The posterior over grades: prior, people, clicks of what was examined, and carts and purchases of what they
-    follow."""
+    """The posterior over grades of every pair: label, engagement, people.
+
+    Two models read the engagement. One takes clicks, carts and purchases for independent: it finds errors first, and
+    claims too much. The other knows that they share causes: it tells how many labels are wrong. Pairs are ordered by
+    both, and get the second's chances along that order.
+    """
     prior = labelled.prior(grades)
     clicks = update(prior, Counts(labelled.examined, labelled.debiased_clicks, labelled.index), seed=seed)
-    believed = clicks.rates.believed(prior) if clicks.rates else prior
     carts, posterior = _by_trials(labelled, "carts", clicks.posterior)
     purchases, posterior = _by_trials(labelled, "purchases", posterior)
-    likelihood = posterior / np.maximum(believed, 1e-12)
+    joint = weigh_together(labelled, prior, seed)
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
-    alone = _normal(likelihood * common)
+    alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-12) * common)
+    posterior = in_order(labelled, posterior, joint.posterior)
     rated = labelled.people >= 0
     said = np.ones_like(posterior)
     apart = np.abs(np.arange(grades) - labelled.people[rated][:, None])
     rest = np.where(apart > 0, 0.5**apart, 0)
     said[rated] = np.where(apart == 0, RATER, (1 - RATER) * rest / rest.sum(axis=1, keepdims=True))
-    return Weighed(_normal(posterior * said), alone, clicks, carts, purchases)
+    return Weighed(_normal(posterior * said), alone, clicks, carts, purchases, joint)
+
+
+def in_order(labelled: Labelled, first: Floats, second: Floats) -> Floats:
+    """The `second` posterior of shape (N, K), its chances to be wrong made to fall along the order of both."""
+    rows, own = np.flatnonzero(labelled.examined > 0), labelled.grade
+    if not len(rows):
+        return second
+    wrong = [1 - posterior[rows, own[rows]] for posterior in (first, second)]
+    order = np.argsort(-sum(logit(np.clip(chance, 1e-9, 1 - 1e-9)) for chance in wrong), kind="stable")
+    fitted = isotonic_regression(wrong[1][order], increasing=False).x
+    out = second.copy()
+    moved = rows[order]
+    # The other grades keep their shares of what the label's own does not have.
+    out[moved] *= (fitted / np.maximum(wrong[1][order], 1e-12))[:, None]
+    out[moved, own[moved]] = 1 - fitted
+    return out
 
 
 def _by_trials(labelled: Labelled, action: str, prior: Floats) -> tuple[dict[str, ChannelPosterior], Floats]:

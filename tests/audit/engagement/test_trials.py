@@ -7,6 +7,7 @@ import pytest
 
 from audit.engagement.evidence import ChannelPosterior
 from audit.engagement.flags import Weighed, find_flags
+from audit.engagement.joint import Joint
 from audit.engagement.labelled import Labelled
 from audit.engagement.trials import Trials, apart, choose
 
@@ -43,16 +44,16 @@ def test_the_audit_says_which_queries_cart_without_clicks(main, tmp_path):
         labels, rows = csv.writer(grades), csv.writer(counts)
         labels.writerow(["query", "candidate_id", "grade"])
         rows.writerow(["query", "candidate_id", "position", "impressions", "clicks", "add_to_carts"])
-        for i in range(60):
+        for i in range(120):
             query, good = f"query {i // 10}", i % 2
             labels.writerow([query, i, 2 * good])
-            # Two of the six queries cart from the list: more carts than clicks.
-            listed = i // 10 < 2
+            # Four of the twelve queries cart from the list: more carts than clicks.
+            listed = i // 10 < 4
             for place in (1, 2):
                 rows.writerow([query, i, place, 400, 5 + 60 * good, (9 + 90 * good) if listed else 1 + 20 * good])
     main("import", "grades.csv", "--out", "run")
     found = main("audit", "run", "counts.csv", "--out", "audit", "--json").json
-    assert found["trials"]["carts"] == {"examined impression": 2, "click": 4, "cart": 0}
+    assert found["trials"]["carts"] == {"examined impression": 4, "click": 8, "cart": 0}
     per = {name: rate["per"] for name, rate in found["rates"].items()}
     assert per["carts"] == "click"
     assert per["carts per examined impression"] == "examined impression"
@@ -87,6 +88,6 @@ def test_no_pair_is_ignored_whose_clicks_set_aside_say_otherwise(unused_clicks, 
     )
     posterior = np.array([[0.97, 0.02, 0.01]])
     clicks = ChannelPosterior(posterior, None, np.array([[0.01, 0.05, 0.1]]))
-    weighed = Weighed(posterior, np.full((1, 3), 1 / 3), clicks, {}, {})
+    weighed = Weighed(posterior, np.full((1, 3), 1 / 3), clicks, {}, {}, Joint(posterior, posterior, None, ()))
     kinds = [str(flag.type) for flag in find_flags(labelled, weighed, 0.1)]
     assert ("ignored_but_relevant" in kinds) is flagged
