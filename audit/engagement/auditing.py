@@ -2,10 +2,12 @@
 
 import tempfile
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from audit.engagement.aggregate import Aggregated, Rules, aggregate
+from audit.engagement.checks import Check, check
 from audit.engagement.counts import read_cells, read_searches
 from audit.engagement.evidence import ChannelPosterior
 from audit.engagement.examination import Examination, examine
@@ -14,8 +16,10 @@ from audit.engagement.labelled import Labelled, LabelledPairs, count_used, gathe
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect, within_memory
 from audit.engagement.trials import PER
+from judge.calibration.promise import Promise, order_digest, promises, read_sample
 from judge.errors import InputError
 from judge.files import now
+from judge.run.decisions import Decisions, outcomes
 from judge.run.flag_types import flag_types
 from judge.run.store import Run
 
@@ -44,6 +48,8 @@ class Audit:
     examination: Examination
     labelled: Labelled
     weighed: Weighed
+    checks: tuple[Check, ...]
+    """Whether the model behind the chances fits these events."""
     flags: list[FlagRow]
     queries: list[QueryRow]
     unmatched: int
@@ -55,6 +61,14 @@ class Audit:
     def with_evidence(self) -> int:
         """Labelled pairs with at least one examined impression."""
         return int((self.labelled.examined > 0).sum())
+
+    @cached_property
+    def promises(self) -> list[Promise]:
+        """What decisions on a random sample of these flags promise; empty before there are any."""
+        sample = read_sample(self.run.path)
+        if sample is None or sample.order != order_digest(self.labelled.row[self.weighed.order]):
+            return []
+        return promises(sample, outcomes(Decisions(self.run.path).latest()))
 
     @property
     def note(self) -> str | None:
@@ -87,6 +101,11 @@ class Audit:
                 "flagged": len({flag.pair for flag in self.flags}),
             },
             "flags": {kind: sum(flag.type == kind for flag in self.flags) for kind in flag_types()},
+            "rate": {
+                "basis": "promised" if any(each.pairs for each in self.promises) else "model",
+                "checks": [asdict(each) for each in self.checks],
+                "promises": [each.model_dump() for each in self.promises],
+            },
             "examination": {
                 "model": model.model.name,
                 "held_out_perplexity": dict(model.perplexities),
@@ -166,9 +185,22 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         labelled = gather(db, examination, grades)
         queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
-    flags = find_flags(labelled, weighed, settings.level)
+    checks = check(labelled, weighed)
+    # Where the model does not fit, fewer of its flags are taken: half the rate for each check that fails.
+    flags = find_flags(labelled, weighed, settings.level / 2 ** sum(not each.holds for each in checks))
     return Audit(
-        run, name, settings.level, aggregated, examination, labelled, weighed, flags, queries, int(unmatched), others
+        run,
+        name,
+        settings.level,
+        aggregated,
+        examination,
+        labelled,
+        weighed,
+        checks,
+        flags,
+        queries,
+        int(unmatched),
+        others,
     )
 
 

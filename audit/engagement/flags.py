@@ -38,6 +38,8 @@ class Weighed:
     """By what they are counted against, the most pairs first."""
     purchases: Mapping[str, ChannelPosterior]
     joint: Joint
+    order: Ints
+    """The pairs with engagement, the likeliest wrong label first."""
 
     def wrong(self, labelled: Labelled) -> Floats:
         """P(the label is wrong), shape (N,)."""
@@ -76,29 +78,33 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     joint = weigh_together(labelled, prior, seed)
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
     alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-12) * common)
-    posterior = in_order(labelled, posterior, joint.posterior)
+    posterior, score = in_order(labelled, posterior, joint.posterior)
     rated = labelled.people >= 0
     said = np.ones_like(posterior)
     apart = np.abs(np.arange(grades) - labelled.people[rated][:, None])
     rest = np.where(apart > 0, 0.5**apart, 0)
     said[rated] = np.where(apart == 0, RATER, (1 - RATER) * rest / rest.sum(axis=1, keepdims=True))
-    return Weighed(_normal(posterior * said), alone, clicks, carts, purchases, joint)
+    posterior = _normal(posterior * said)
+    wrong, rows = 1 - posterior[np.arange(len(labelled)), labelled.grade], np.flatnonzero(labelled.examined > 0)
+    order = rows[np.lexsort((-score[rows], -wrong[rows]))]
+    return Weighed(posterior, alone, clicks, carts, purchases, joint, order)
 
 
-def in_order(labelled: Labelled, first: Floats, second: Floats) -> Floats:
-    """The `second` posterior of shape (N, K), its chances to be wrong made to fall along the order of both."""
-    rows, own = np.flatnonzero(labelled.examined > 0), labelled.grade
-    if not len(rows):
-        return second
-    wrong = [1 - posterior[rows, own[rows]] for posterior in (first, second)]
-    order = np.argsort(-sum(logit(np.clip(chance, 1e-9, 1 - 1e-9)) for chance in wrong), kind="stable")
-    fitted = isotonic_regression(wrong[1][order], increasing=False).x
+def in_order(labelled: Labelled, first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """The `second` posterior of shape (N, K), its chances to be wrong made to fall along the order of both; and the
+    order's score, the mean of both log odds, shape (N,)."""
+    own = np.arange(len(labelled)), labelled.grade
+    wrong = [1 - posterior[own] for posterior in (first, second)]
+    score = sum((logit(np.clip(chance, 1e-9, 1 - 1e-9)) for chance in wrong), np.zeros(len(labelled))) / 2
+    rows = np.flatnonzero(labelled.examined > 0)
     out = second.copy()
-    moved = rows[order]
-    # The other grades keep their shares of what the label's own does not have.
-    out[moved] *= (fitted / np.maximum(wrong[1][order], 1e-12))[:, None]
-    out[moved, own[moved]] = 1 - fitted
-    return out
+    if len(rows):
+        order = rows[np.argsort(-score[rows], kind="stable")]
+        fitted = isotonic_regression(wrong[1][order], increasing=False).x
+        # The other grades keep their shares of what the label's own does not have.
+        out[order] *= (fitted / np.maximum(wrong[1][order], 1e-12))[:, None]
+        out[order, labelled.grade[order]] = 1 - fitted
+    return out, score
 
 
 def _by_trials(labelled: Labelled, action: str, prior: Floats) -> tuple[dict[str, ChannelPosterior], Floats]:

@@ -11,7 +11,18 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import logit
 
-from audit.engagement.appeal import WIDER, Evidence, Moments, Offsets, Shop, expect, normal, offsets_of, start_offsets
+from audit.engagement.appeal import (
+    TAIL,
+    WIDER,
+    Evidence,
+    Moments,
+    Offsets,
+    Shop,
+    expect,
+    normal,
+    offsets_of,
+    start_offsets,
+)
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.labelled import Labelled
 
@@ -36,6 +47,8 @@ class Joint:
     """Shape (N, K)."""
     prior: Floats
     """Without engagement, with the learned noise, shape (N, K)."""
+    wide: Floats
+    """P(the pair is of the few that differ more than the rest), shape (N,)."""
     shop: Shop | None
     """Null where too little was there to learn from."""
     channels: tuple[str, ...]
@@ -45,7 +58,7 @@ def weigh_together(labelled: Labelled, prior: Floats, seed: int = 0) -> Joint:
     """The posterior over grades by all channels that have enough to say."""
     evidence, channels = gather_evidence(labelled)
     if not channels:
-        return Joint(prior, prior, None, ())
+        return Joint(prior, prior, np.full(len(prior), TAIL[1]), None, ())
     fitted = evidence
     rows = np.arange(len(evidence))
     live = np.flatnonzero(evidence.trials.any(axis=1))
@@ -57,14 +70,15 @@ def weigh_together(labelled: Labelled, prior: Floats, seed: int = 0) -> Joint:
         fitted = evidence.where(rows)
     shop = fit(fitted, prior[rows], labelled.grade[rows])
     believed = shop.prior(prior, labelled.grade)
-    posterior = believed.copy()
+    posterior, wide = believed.copy(), np.full(len(believed), TAIL[1])
     order = np.argsort(evidence.query, kind="stable")
     ends = np.searchsorted(evidence.query[order], np.arange(int(evidence.query.max()) + 2))
     cuts = np.unique(np.searchsorted(ends, np.arange(0, len(order) + CHUNK, CHUNK)).clip(max=len(ends) - 1))
     for a, b in zip(ends[cuts][:-1], ends[cuts][1:], strict=True):
         part = order[a:b]
-        posterior[part] = infer(shop, evidence.where(part), believed[part])
-    return Joint(posterior, believed, shop, channels)
+        share = infer(shop, evidence.where(part), believed[part])
+        posterior[part], wide[part] = share.sum(axis=2), share[:, :, 1].sum(axis=1)
+    return Joint(posterior, believed, wide, shop, channels)
 
 
 def gather_evidence(labelled: Labelled) -> tuple[Evidence, tuple[str, ...]]:
@@ -101,13 +115,13 @@ def fit(evidence: Evidence, prior: Floats, label: Ints, rounds: int = ROUNDS) ->
 
 
 def infer(shop: Shop, evidence: Evidence, prior: Floats, rounds: int = INFER) -> Floats:
-    """The posterior of shape (N, K) of whole queries' pairs."""
+    """P(grade, width) of whole queries' pairs, shape (N, K, T)."""
     offsets, mode = start_offsets(shop, evidence), None
     for _ in range(rounds):
         found = expect(shop, evidence, prior, offsets, mode)
         mode = found.mode
         offsets = offsets_of(shop, evidence, found)
-    return np.asarray(expect(shop, evidence, prior, offsets, mode).share.sum(axis=2))
+    return expect(shop, evidence, prior, offsets, mode).share
 
 
 def _start(evidence: Evidence, prior: Floats) -> Shop:

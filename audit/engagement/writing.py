@@ -133,7 +133,9 @@ def evidence_table(found: Audit) -> Any:
         "carts": labelled.carts.astype(np.int64),
         "purchases": labelled.purchases.astype(np.int64),
     }
-    return pa.table(columns)
+    rank = np.zeros(len(labelled), dtype=np.int64)
+    rank[weighed.order] = np.arange(1, len(weighed.order) + 1)
+    return pa.table({**columns, "rank": pa.array(rank, mask=rank == 0)})
 
 
 def list_flags(found: Audit, evidence: Any) -> list[Flag]:

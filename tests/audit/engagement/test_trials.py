@@ -88,6 +88,14 @@ def test_no_pair_is_ignored_whose_clicks_set_aside_say_otherwise(unused_clicks, 
     )
     posterior = np.array([[0.97, 0.02, 0.01]])
     clicks = ChannelPosterior(posterior, None, np.array([[0.01, 0.05, 0.1]]))
-    weighed = Weighed(posterior, np.full((1, 3), 1 / 3), clicks, {}, {}, Joint(posterior, posterior, None, ()))
+    weighed = Weighed(
+        posterior,
+        np.full((1, 3), 1 / 3),
+        clicks,
+        {},
+        {},
+        Joint(posterior, posterior, np.zeros(1), None, ()),
+        np.zeros(1, dtype=np.int64),
+    )
     kinds = [str(flag.type) for flag in find_flags(labelled, weighed, 0.1)]
     assert ("ignored_but_relevant" in kinds) is flagged
