@@ -1,11 +1,12 @@
 """Is what the audit promises true in shops it was not written for? Planted errors over real grades, several worlds.
 
-    python benchmarks/audit_worlds.py [--worlds dbn,cascade,grid] [--medians 100,1000,10000] [--seeds 1,2,3] [--out FILE]
+    python benchmarks/audit_worlds.py [--worlds dbn,cascade,grid] [--medians 100,1000] [--seeds 1,2,3] [--out FILE]
 
 Needs graded sets in ../shared/data. A line of FILE (JSONL) is one audit: average precision (AP) of the order of
 pairs vs an oracle that knows what shoppers like; the share of false flags at nominal .10, .30 and .50, overall and by
 type; how many labels are expected wrong; recall by kind of error; label errors after 5% of the pairs were reviewed by
-someone right 85% of the time; and what 150 decisions of a random sample promise. A line that is there is not made again.
+someone right 85% of the time; and what 150 decisions of a random sample promise. A line that is there is
+not made again.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 from click import Option
@@ -156,8 +156,8 @@ def _show_rate(rate: dict[str, Any], expected: float) -> None:
     for promise in rate["promises"]:
         if promise["pairs"]:
             show(
-                f"promised: at most {promise['budget']:.0%} of the first {promise['pairs']:,} pairs are flagged falsely "
-                f"({promise['decided']} decisions, bound {promise['bound']:.3f}, {promise['confidence']:.0%} confidence)"
+                f"promised: of the first {promise['pairs']:,} pairs by rank at most {promise['budget']:.0%} are right "
+                f"({promise['decided']} decisions, bound {promise['bound']:.3f}, confidence {promise['confidence']:.0%})"
             )
     if rate["basis"] == "model":
         show(
