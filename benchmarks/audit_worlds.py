@@ -69,17 +69,10 @@ def run_case(data: Path, case: tuple[str, int, int, bool]) -> dict[str, object]:
     shop = WORLDS[world](grade, query, median, rng)
     with tempfile.TemporaryDirectory() as folder:
         events = write_counts(shop, Path(folder) / "counts.parquet")
-        names = (
-            [f"query {q}" for q in range(query.max() + 1)],
-            [np.flatnonzero(query == q) for q in range(query.max() + 1)],
-        )
-        ids = (names[0], [[f"P{i}" for i in own] for own in names[1]])
-        run = make_run(
-            Path(folder) / "run",
-            ids,
-            [label[own] for own in names[1]],
-            [said[own] for own in names[1]] if known else None,
-        )
+        rows = [np.flatnonzero(query == q) for q in range(query.max() + 1)]
+        names = [f"query {q}" for q in range(len(rows))], [[f"P{i}" for i in own] for own in rows]
+        # Pairs come ordered by query, so that the judge's probabilities are in the run's order.
+        run = make_run(Path(folder) / "run", names, [label[own] for own in rows], said if known else None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = audit(run, EngagementFile(events), Settings())
@@ -110,8 +103,9 @@ def measure(
     place = np.empty(len(pair), dtype=int)
     place[pair] = np.arange(len(pair))
     chance = found.weighed.wrong(own)
-    score = np.zeros(len(own))
-    score[found.weighed.order] = np.arange(len(found.weighed.order), 0, -1)
+    # By rank among equals, and pairs without engagement by their chance.
+    score = chance.copy()
+    score[found.weighed.order] -= 1e-9 * np.arange(len(found.weighed.order))
     oracle = shop.oracle(own.prior(3)[place], label)[pair]
     flags = {}
     for level in LEVELS:

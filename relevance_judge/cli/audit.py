@@ -157,7 +157,7 @@ def _show_rate(rate: dict[str, Any], expected: float) -> None:
         if promise["pairs"]:
             show(
                 f"promised: of the first {promise['pairs']:,} pairs by rank at most {promise['budget']:.0%} are right "
-                f"({promise['decided']} decisions, bound {promise['bound']:.3f}, confidence {promise['confidence']:.0%})"
+                f"({promise['decided']} decisions, bound {promise['bound']:.3f} at {promise['confidence']:.0%})"
             )
     if rate["basis"] == "model":
         show(
