@@ -27,7 +27,7 @@ from audit.engagement.counts import Floats, Ints
 from audit.engagement.labelled import Labelled
 
 ROUNDS, INFER = 30, 5
-HOLD = 60.0
+HOLD = 200.0
 """Pairs that hold the share of wrong labels to what the labels claim."""
 FIRM = 0.5
 """Pairs, for each pair of a label, that hold which grade it is mistaken for to one share of wrong labels."""

@@ -65,7 +65,7 @@ def order_digest(order: Ints) -> str:
 
 
 def draw(order: Ints, pairs: list[Pair], flagged: int, count: int, seed: int = 0) -> Sample:
-    """`count` pairs at random, one from each of as many equal stretches of the order.
+    """`count` pairs at random, one from each of as many equal stretches of the order (systematic sampling).
 
     Args:
         order: Rows, the likeliest wrong label first.
@@ -75,11 +75,10 @@ def draw(order: Ints, pairs: list[Pair], flagged: int, count: int, seed: int = 0
         seed: Of the draw.
     """
     pool = min(len(order), max(2 * flagged, count))
-    cuts = np.linspace(0, pool, min(count, pool) + 1)
-    rng = np.random.default_rng(seed)
-    at = np.floor(rng.uniform(cuts[:-1], cuts[1:])).astype(int)
-    # Two stretches may share a pair where their common end lies within it.
-    at = np.unique(at)
+    size = min(count, pool)
+    # One start for all stretches, which are longer than a pair: every pair is as likely, and none comes twice.
+    start = np.random.default_rng(seed).random()
+    at = np.floor((np.arange(size) + start) * (pool / size)).astype(int)
     return Sample(
         order=order_digest(order),
         pool=pool,

@@ -46,12 +46,13 @@ def test_nothing_is_promised_before_all_were_looked_at():
 
 
 def test_a_promise_by_hand():
-    # 60 pairs of 60 queries, none false: Clopper and Pearson's bound at .05 is 1 - .05 ** (1 / 60) = .049.
-    pairs = [(f"q{i}", "c") for i in range(60)]
-    sample = draw(np.arange(60), pairs, 30, 60)
+    # 150 pairs of 150 queries, none false: Clopper and Pearson's bound at .05 is 1 - .05 ** (1 / 150) = .020, and that of
+    # the first half, where a walk begins, .039.
+    pairs = [(f"q{i}", "c") for i in range(150)]
+    sample = draw(np.arange(150), pairs, 75, 150)
     tenth, *_ = promises(sample, dict.fromkeys(pairs, True))
-    assert (tenth.pairs, tenth.decided, tenth.false) == (60, 60, 0)
-    assert 0.045 < tenth.bound < 0.1
+    assert (tenth.pairs, tenth.decided, tenth.false) == (150, 150, 0)
+    assert 0.019 < tenth.bound < 0.04
     # All false: nothing, at any rate.
     assert [each.pairs for each in promises(sample, dict.fromkeys(pairs, False))] == [0, 0, 0]
 
