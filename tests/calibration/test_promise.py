@@ -46,7 +46,7 @@ def test_nothing_is_promised_before_all_were_looked_at():
 
 
 def test_a_promise_by_hand():
-    # 150 pairs of 150 queries, none false: Clopper and Pearson's bound at .05 is 1 - .05 ** (1 / 150) = .020, and that of
+    # 150 pairs of 150 queries, none false: Clopper and Pearson's bound at .05 is 1 - .05 ** (1 / 150) = .020, and of
     # the first half, where a walk begins, .039.
     pairs = [(f"q{i}", "c") for i in range(150)]
     sample = draw(np.arange(150), pairs, 75, 150)

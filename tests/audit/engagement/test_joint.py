@@ -12,7 +12,7 @@ from audit.engagement.labelled import Labelled
 from audit.engagement.trials import Trials
 
 
-def shop(shared: float, seed: int = 0, queries: int = 60, size: int = 12) -> tuple[Labelled, np.ndarray]:
+def shop(shared: float, seed: int = 0, queries: int = 50, size: int = 12) -> tuple[Labelled, np.ndarray]:
     """Labels of which 8% are wrong, and counts in which one effect moves clicks, carts and purchases alike."""
     rng = np.random.default_rng(seed)
     n = queries * size
@@ -62,11 +62,15 @@ def test_what_clicks_and_carts_share_yields_no_false_flags(weighed):
     residual = found.joint.shop.residual[0]
     # 0.7 in common, 0.4 of each alone: a correlation of .49 / .65 = .75.
     assert residual[0, 1] / np.sqrt(residual[0, 0] * residual[1, 1]) == pytest.approx(0.75, abs=0.2)
-    expected = found.wrong(labelled).sum()
-    assert wrong.sum() / 1.4 < expected < 1.4 * wrong.sum()
+    # 36 labels are wrong. Taken for independent, the channels make 177 of it; so few pairs tell it to a factor.
+    apart = found.purchases["cart"].posterior[np.arange(len(labelled)), labelled.grade]
+    assert (1 - apart).sum() > 3 * wrong.sum()
+    assert wrong.sum() / 1.8 < found.wrong(labelled).sum() < 1.8 * wrong.sum()
+    sure = 1 - apart > 0.9
+    assert (~wrong[sure]).mean() > 0.6, "which would be flags, most of them false"
     flagged = np.unique([flag.pair for flag in find_flags(labelled, found, 0.3)]).astype(int)
     assert len(flagged) >= 3
-    assert (~wrong[flagged]).mean() <= 0.35
+    assert (~wrong[flagged]).mean() <= 0.34
 
 
 def test_chances_fall_along_the_order_and_keep_their_sum(weighed):
