@@ -129,8 +129,10 @@ def has_ranks(folder: Path) -> bool:
     """Whether the evidence in a run's directory ranks its pairs, as audits of this version write it."""
     import pyarrow.parquet as pq
 
-    path = folder / "evidence.parquet"
-    return path.is_file() and "rank" in pq.read_schema(path).names
+    try:
+        return "rank" in pq.read_schema(folder / "evidence.parquet").names
+    except (OSError, ValueError):
+        return False
 
 
 def read_evidence(folder: Path, *, ranked: bool = False) -> Any:
