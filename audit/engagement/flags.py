@@ -23,6 +23,8 @@ from judge.statistics.discoveries import posterior_q_values
 
 RATER = 0.8
 """How often a person's grade is taken to be right; what is left goes to the neighbours first."""
+TOGETHER = 0.4
+"""The joint model's part in the order of pairs: in three simulated shops the order is about as good from .3 to .6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,11 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
 
 def in_order(labelled: Labelled, first: Floats, second: Floats) -> tuple[Floats, Floats]:
     """The `second` posterior of shape (N, K), its chances to be wrong made to fall along the order of both; and the
-    order's score, the mean of both log odds, shape (N,)."""
+    order's score, a mean of both log odds, shape (N,)."""
     own = np.arange(len(labelled)), labelled.grade
     wrong = [1 - posterior[own] for posterior in (first, second)]
-    score = sum((logit(np.clip(chance, 1e-9, 1 - 1e-9)) for chance in wrong), np.zeros(len(labelled))) / 2
+    odds = [logit(np.clip(chance, 1e-9, 1 - 1e-9)) for chance in wrong]
+    score = np.asarray((1 - TOGETHER) * odds[0] + TOGETHER * odds[1])
     rows = np.flatnonzero(labelled.examined > 0)
     out = second.copy()
     if len(rows):
