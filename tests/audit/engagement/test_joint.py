@@ -84,8 +84,8 @@ def test_chances_fall_along_the_order_and_keep_their_sum(weighed):
 
 
 def test_an_order_by_hand():
-    # Log odds, .6 of the first's and .4 of the second's: .51 - .55, 1.32 + .16, 0 - .88, -1.32 - .34. So the order is 1,
-    # 0, 2, 3; the second's chances along it, .6 .2 .1 .3, fall but for the last two, which become their mean.
+    # Log odds, .6 of the first's and .4 of the second's: .51 - .55, 1.32 + .16, 0 - .88, -1.32 - .34. So the order is
+    # 1, 0, 2, 3; the second's chances along it, .6 .2 .1 .3, fall but for the last two, which become their mean.
     labelled = replace(shop(0.5, queries=1, size=4)[0], grade=np.zeros(4, dtype=np.int64))
 
     def chances(*wrong: float) -> np.ndarray:
