@@ -74,6 +74,8 @@ class Item:
     """The evidence, by the names of `NUMBERS`."""
     opinion: Decision | None = None
     """What a judge that looked again said last; null where none did."""
+    split: str | None = None
+    """How the judges of an ensemble are split, where that is the evidence."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -101,6 +103,8 @@ class Item:
     @property
     def evidence(self) -> str:
         """The evidence in a line, a judge's opinion last."""
+        if self.split is not None:
+            return self.split
         n = self.numbers
         expected = "" if n["expected_clicks"] is None else f" ({n['expected_clicks']:.1f} expected)"
         # What is expected is of the clicks that were weighed: beside all of them it would mislead.

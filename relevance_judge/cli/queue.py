@@ -23,7 +23,13 @@ from relevance_judge.cli.params import takes
     help="Instead N pairs drawn at random from the flags and the pairs below them: once they are decided on, the queue "
     "says what rate of false flags can be promised.",
 )
-def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int | None) -> None:
+@click.option(
+    "--by",
+    type=click.Choice(("evidence", "disagreement")),
+    default="evidence",
+    help="evidence: what the audit flagged. disagreement: pairs that the judges of an ensemble are split on.",
+)
+def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int | None, by: str) -> None:
     """Write the review queue: flagged pairs, most valuable first. Pairs that somebody has settled are not in it.
 
     Says how many wrong labels the next 50 reviews are expected to find, by the decisions so far.
@@ -41,6 +47,19 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
     if to not in forms():
         raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
     opened = Run.open(run)
+    if by == "disagreement":
+        from audit.review.disputed import read_disputed
+
+        if sample is not None:
+            raise InputError("--calibration-sample draws from what an audit flagged", "leave --by disagreement out")
+        items = read_disputed(opened, limit)
+        with new_file(output.out, overwrite=output.overwrite) as partial:
+            partial.write_text(forms()[to](items), encoding="utf-8", newline="\n")
+        if output.json:
+            show_json({"file": str(output.out), "format": to, "pairs": len(items)})
+            return
+        show(f"{len(items):,} pairs to look at in {output.out}")
+        return
     items, progress = read_corrected(opened)
     items = (items if sample is None else read_calibration_sample(opened, sample))[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from audit.review.adjudicate import check_independent
+from audit.review.disputed import read_disputed
 from judge.errors import InputError, RunError
 from judge.labelling.config import JudgeConfig
 from judge.labelling.ensemble import ensemble_run
@@ -112,6 +113,23 @@ def test_what_was_begun_is_continued_and_another_ensemble_is_refused(run_of, tmp
     assert again == whole
     with pytest.raises(RunError):
         averaged(tmp_path, one, run_of(rows, "three", judge="three"))
+
+
+def test_the_queue_puts_what_judges_are_split_on_first(run_of, tmp_path, main):
+    one = run_of(said(a=told(0.2, 0.2, 0.6), b=told(0.1, 0.1, 0.8), c=told(0.9, 0.1, 0.0)), "one", judge="one")
+    two = run_of(said(a=told(0.3, 0.2, 0.5), b=told(0.6, 0.2, 0.2), c=told(0.9, 0.1, 0.0)), "two", judge="two")
+    run, _ = averaged(tmp_path, one, two)
+    items = read_disputed(run)
+    assert [item.candidate_id for item in items] == ["b", "a"], "of c both say the same"
+    # b: the mean is .35, .15, .5: grade 2, wrong by 1 - .5; the other judge gives 0.
+    assert (items[0].grade, items[0].suggested_grade, items[0].p_wrong) == (2, 0, pytest.approx(0.5))
+    main("queue", "both", "--to", "csv", "--by", "disagreement", "--out", "queue.csv", "--limit", "1")
+    assert len((tmp_path / "queue.csv").read_text(encoding="utf-8-sig").splitlines()) == 2
+    main("queue", "one", "--to", "csv", "--by", "disagreement", "--out", "other.csv", code=2)
+    decisions = "query_id,candidate_id,decision,author\n" + f"{items[0].query_id},b,0,ann\n"
+    (tmp_path / "decided.csv").write_text(decisions)
+    main("decide", "both", "decided.csv")
+    assert [item.candidate_id for item in read_disputed(run)] == ["a"]
 
 
 def test_a_member_has_no_second_opinion_on_its_ensemble(run_of, tmp_path):
