@@ -13,6 +13,10 @@ from judge.words.normalise import keyed
 
 MEMORY = "2GB"
 """DuckDB's share; past it, it spills into the scratch directory."""
+KEEP_ONE = (
+    "keep one row for each product; where pairs and products have a locale, name its column in both with "
+    "--map locale=COLUMN"
+)
 
 
 def kept_ids(scratch: Path) -> frozenset[str]:
@@ -62,13 +66,28 @@ class Staging:
         parts = ", ".join(f"coalesce(candidate.{identifier(name)}, '')" for name in fields)
         self._text = f"concat_ws(chr(31), {parts}, '')"
         self._length = f"length({self._text}) - {len(fields)}"
+        self._by_locale = self._has_locales()
         self._db.execute(f"""
             CREATE TABLE products AS
-            SELECT candidate_id, min(row) AS first_row, count(DISTINCT md5({self._text})) AS texts,
+            SELECT candidate_id, place, min(row) AS first_row, count(DISTINCT md5({self._text})) AS texts,
                    any_value(candidate) FILTER (first) AS candidate
-            FROM (SELECT *, row = min(row) OVER (PARTITION BY candidate_id) AS first FROM catalogue)
-            GROUP BY candidate_id""")
+            FROM (SELECT *, row = min(row) OVER (PARTITION BY candidate_id, place) AS first
+                  FROM (SELECT *, {self._place} AS place FROM catalogue))
+            GROUP BY candidate_id, place""")
         self._mark(joined=False)
+
+    @property
+    def _place(self) -> str:
+        """SQL of what tells apart the texts of one id; empty where the id alone does."""
+        return "coalesce(lower(trim(locale)), '')" if self._by_locale else "''"
+
+    def _has_locales(self) -> bool:
+        """Whether the catalogue is keyed by id and locale: one id has several texts, in locales that pairs name."""
+        ((found,),) = self._db.execute(f"""
+            SELECT EXISTS (SELECT 1 FROM catalogue GROUP BY candidate_id
+                           HAVING count(DISTINCT lower(trim(locale))) > 1 AND count(DISTINCT md5({self._text})) > 1)
+               AND EXISTS (SELECT 1 FROM rows WHERE locale IS NOT NULL)""").fetchall()
+        return bool(found)
 
     def __enter__(self) -> "Staging":
         return self
@@ -85,10 +104,10 @@ class Staging:
     def _mark(self, *, joined: bool) -> None:
         """One small row for each input row: what it repeats or contradicts. Of texts it has digests alone."""
         self._source = f"""
-            SELECT r.* EXCLUDE (candidate), {"p.candidate" if joined else "r.candidate"} AS candidate,
+            SELECT r.* EXCLUDE (candidate, place), {"p.candidate" if joined else "r.candidate"} AS candidate,
                    {"p.candidate_id IS NULL" if joined else "false"} AS absent,
                    coalesce(p.texts > 1, false) AS contested
-            FROM rows r LEFT JOIN products p USING (candidate_id)"""
+            FROM (SELECT *, {self._place} AS place FROM rows) r LEFT JOIN products p USING (candidate_id, place)"""
         self._db.execute(f"""
             CREATE OR REPLACE TABLE marked AS
             WITH texts AS (
@@ -122,13 +141,13 @@ class Staging:
             field, message, fix = {
                 "not_in_catalogue": (
                     "candidate_id",
-                    f"{candidate_id!r} is not in the catalogue",
+                    f"{candidate_id!r} is not in the catalogue" + (" for its locale" if self._by_locale else ""),
                     "add the product to the catalogue, or leave the pair out with --skip-bad-rows",
                 ),
                 "contested_candidate": (
                     "candidate_id",
                     f"{candidate_id!r} stands in the catalogue with different texts",
-                    "keep one row for each product",
+                    KEEP_ONE,
                 ),
                 "conflicting_query": (
                     "query_id",
@@ -146,12 +165,11 @@ class Staging:
     def _contested_products(self, catalogue: str, shown: int) -> Iterator[tuple[Problem, int]]:
         found = self._rows(f"""
             SELECT c.candidate_id, min(c.row), arg_min(c.line, c.row), any_value(p.first_row), count(*) OVER ()
-            FROM catalogue c JOIN products p USING (candidate_id)
+            FROM (SELECT *, {self._place} AS place FROM catalogue) c JOIN products p USING (candidate_id, place)
             WHERE p.texts > 1 AND c.row > p.first_row GROUP BY c.candidate_id ORDER BY 2 LIMIT {shown}""")
         for candidate_id, row, line, first, count in found:
             message = f"{candidate_id!r} had another text in row {first}"
-            fix = "keep one row for each product"
-            yield Problem("conflicting_product", catalogue, message, fix, row, line, "candidate_id"), count
+            yield Problem("conflicting_product", catalogue, message, KEEP_ONE, row, line, "candidate_id"), count
 
     def write(self, path: Path, need_text: bool) -> dict[str, Any]:
         """Write the rows in judging order, whole or not at all; returns `rows`, `skipped`, `repeats`, `queries`."""

@@ -15,6 +15,7 @@ from judge.ratings.layout import RatingsLayout, Roles
 from judge.records import Problem
 from judge.sql import quoted
 from judge.tables.columns import Columns
+from judge.tables.grading_tools import NO_GRADE
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
 from judge.tables.problems import SHOWN
 from judge.tables.rows import Table
@@ -22,9 +23,9 @@ from judge.tables.rows import Table
 MEMORY = "2GB"
 """DuckDB's share; past it, it spills into the scratch directory."""
 PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-HARMLESS = ("no_grade", "repeat", "other_rater")
+HARMLESS = ("no_grade", "repeat", "other_rater", *NO_GRADE)
 """Reasons why something does not count that are nothing wrong: no grade was given, it was given before in the same
-words, or it is of a rater who is not asked for."""
+words, it is of a rater who is not asked for, or the tool says that the annotator gave none."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ class Columns:
         """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
         if table.columns is None:
             return
+        for name, column in table.aliases.items():
+            if name in self._sources and name not in self._mapped.values() and name not in table.columns:
+                self._sources[name] = (name, column)
+                self.find.cache_clear()
         found = self.find(table.columns)
         for name in names:
             if name not in found:

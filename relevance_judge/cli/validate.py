@@ -61,7 +61,7 @@ def validate(
         if rated:
             layout = read_layout(map_, rating, grades, raters, gold)
             layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
-            source = replace(source, need_text=False)
+            source = replace(source, need_text=False, ids_alone=True)
             staged, read = stage_ratings(source, layout, policy, Path(folder), Path(folder))
             differ = read.settled.differ
         else:
