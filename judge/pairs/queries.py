@@ -39,7 +39,10 @@ def query_records(
         InputError: It cannot be read, or lacks an id or words; names the row.
     """
     table = Table(path, encoding=encoding)
-    wanted = {"query_id": (*mapping.get("query_id", ()), *ID_COLUMNS), "query": (*mapping.get("query", ()), *WORD_COLUMNS)}
+    wanted = {
+        "query_id": (*mapping.get("query_id", ()), *ID_COLUMNS),
+        "query": (*mapping.get("query", ()), *WORD_COLUMNS),
+    }
     if table.columns is not None:
         _require(table, wanted, table.columns, 1)
     for row in table.rows():
@@ -56,7 +59,7 @@ def query_records(
             client = as_id(row.values.get("client_id"))
         except ValueError as error:
             raise InputError(f"{table.name}, row {row.number}: {error}", "give ids and words as text") from None
-        yield QueryRecord(row.number, query_id, query and query.strip() or None, shown, client)
+        yield QueryRecord(row.number, query_id, (query and query.strip()) or None, shown, client)
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,7 @@ def stage(
     reader = Intake(guideline, columns, grades, source.limit, names)
     with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
         rows, catalogue = Path(scratch) / "given.parquet", Path(scratch) / "catalogue.parquet"
-        catalogue_table = (
-            Table(source.catalogue, source.catalogue_name, source.encoding) if source.catalogue else None
-        )
+        catalogue_table = Table(source.catalogue, source.catalogue_name, source.encoding) if source.catalogue else None
         if catalogue_table:
             columns.require(catalogue_table, ["candidate_id"])
         pairs_table = Table(source.pairs, source.name, source.encoding)

@@ -70,7 +70,7 @@ class File:
         """The bytes of its text, unpacked and in UTF-8; what the encoding cannot say stays a byte that is not UTF-8."""
         stream: IO[bytes]
         if self._member is not None:
-            stream = zipfile.ZipFile(self.path).open(self._member)
+            stream = zipfile.ZipFile(self.path).open(self._member)  # noqa: SIM115 (its member closes it)
         else:
             stream = open_bytes(self.path, self.packing == ".gz")
         return stream if self.encoding is None else cast("IO[bytes]", _Recoded(stream, self.encoding))
@@ -165,7 +165,9 @@ def _codec(encoding: str) -> str:
         # UTF-16 refuses one byte alone, and is a codec of text all the same.
         if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
             return encoding
-        raise InputError(f"--encoding {encoding}: there is no such encoding", "name one like cp1252 or latin-1") from None
+        raise InputError(
+            f"--encoding {encoding}: there is no such encoding", "name one like cp1252 or latin-1"
+        ) from None
     return found.name
 
 
@@ -194,7 +196,9 @@ class _Reading:
                 f"{self.name}: cannot be read ({error.strerror})", "name a file that can be read"
             ) from None
         if isinstance(error, UnicodeError):
-            raise InputError(f"{self.name}: is not in the encoding that --encoding names", "name the one it is") from None
+            raise InputError(
+                f"{self.name}: is not in the encoding that --encoding names", "name the one it is"
+            ) from None
         if isinstance(error, MemoryError):
             raise InputError(
                 f"{self.name}: holds more than memory does", "give it in parts, or without its longest texts"

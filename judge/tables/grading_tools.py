@@ -127,7 +127,9 @@ def _quepid(pair: Record, answers: bool) -> Iterator[Graded]:
         yield row, UNANSWERED
     for one in given:
         user = one.get("user")
-        who = one.get("user_email") or one.get("user_name") or (user.get("email") if isinstance(user, Mapping) else user)
+        who = (
+            one.get("user_email") or one.get("user_name") or (user.get("email") if isinstance(user, Mapping) else user)
+        )
         aside = next((reason for reason in ("unrateable", "judge_later") if one.get(reason)), None)
         yield row | {"rater": who, "grade": one.get("rating"), "explanation": one.get("explanation")}, aside
 

@@ -6,7 +6,8 @@ from typing import IO, Any
 
 from judge.errors import InputError
 from judge.tables.line_count import CHUNK
-from judge.tables.lines import LIMIT, refuse_head
+from judge.tables.lines import LIMIT
+from judge.tables.sniff import refuse_head
 
 ITEMS = ("judgmentRatings", "query_doc_pairs", "hits", "items", "records", "rows", "data", "judgments", "results")
 """Keys of an object under which a list of records is looked for."""
@@ -40,7 +41,8 @@ class JsonText:
                 yield item
             if not found and not self._lists:
                 raise InputError(
-                    f"{self._name}: holds no list of records", f"give an array of objects, or one under {', '.join(ITEMS)}"
+                    f"{self._name}: holds no list of records",
+                    f"give an array of objects, or one under {', '.join(ITEMS)}",
                 )
         else:
             raise self._broken()
@@ -106,7 +108,9 @@ class JsonText:
                 continue
             except (ValueError, RecursionError):
                 what = "a number too long, or nested too deep"
-                raise InputError(f"{self._name}, line {self.line}: invalid JSON ({what})", "write it otherwise") from None
+                raise InputError(
+                    f"{self._name}, line {self.line}: invalid JSON ({what})", "write it otherwise"
+                ) from None
             # A number at the end of what was read may go on.
             if end < len(self._text) or not self._read():
                 break

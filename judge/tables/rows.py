@@ -20,7 +20,7 @@ from judge.tables.workbook import WorkbookRows
 
 __all__ = ["Row", "Table"]
 
-ALIASES = {
+ALIASES: dict[tuple[str, ...], dict[str, str]] = {
     ("query-id", "corpus-id", "score"): {"query_id": "query-id", "candidate_id": "corpus-id", "grade": "score"},
     ("query", "docid", "rating"): {"candidate_id": "docid", "grade": "rating"},
 }
@@ -68,7 +68,7 @@ class Table(File):
 
     @property
     def is_plain(self) -> bool:
-        """Whether its rows are those of a Parquet file, of plain CSV or TSV, or of JSON Lines: logs have fast readers."""
+        """Whether it is Parquet, plain CSV or TSV, or JSON Lines, for which logs have fast readers."""
         if isinstance(self._reader, SeparatedRows):
             return self._reader.dialect.is_plain
         return isinstance(self._reader, ParquetRows) or (isinstance(self._reader, JsonRows) and self._reader.is_plain)

@@ -1,4 +1,4 @@
-"""An Excel workbook as rows: the first sheet that holds anything, read only; what a formula came to, never a formula."""
+"""An Excel workbook as rows: the one sheet that holds anything. Of a formula the value that was saved is read."""
 
 import zipfile
 from collections.abc import Collection, Iterator
@@ -59,13 +59,17 @@ class WorkbookRows:
         try:
             import openpyxl
         except ImportError:
-            raise InputError(f"{self.file.name}: openpyxl reads workbooks, and is not installed", install("xlsx")) from None
+            raise InputError(
+                f"{self.file.name}: openpyxl reads workbooks, and is not installed", install("xlsx")
+            ) from None
         try:
             return openpyxl.load_workbook(self.file.path, read_only=True, data_only=True)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError) as error:
             if isinstance(error, OSError) and error.strerror:
                 raise
-            raise InputError(f"{self.file.name}: is not a whole workbook", "save it again as .xlsx, or as CSV") from None
+            raise InputError(
+                f"{self.file.name}: is not a whole workbook", "save it again as .xlsx, or as CSV"
+            ) from None
 
 
 def _filled(cells: tuple[Any, ...]) -> bool:

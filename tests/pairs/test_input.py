@@ -7,7 +7,6 @@ shows that nothing of the judge was touched.
 import gzip
 import json
 import os
-import subprocess
 
 import pytest
 

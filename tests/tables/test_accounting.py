@@ -148,7 +148,9 @@ def test_reading_may_stop_early(pairs, main):
     rows.close()
 
 
-@pytest.mark.parametrize("lost", ["tables.separated.text_lines", "tables.json_rows.byte_lines", "tables.parquet.read_rows"])
+@pytest.mark.parametrize(
+    "lost", ["tables.separated.text_lines", "tables.json_rows.byte_lines", "tables.parquet.read_rows"]
+)
 def test_a_reader_that_loses_a_row_is_found_out(pairs, monkeypatch, lost):
     module, _, function = f"judge.{lost}".rpartition(".")
     real = getattr(__import__(module, fromlist=[function]), function)
