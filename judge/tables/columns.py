@@ -34,14 +34,18 @@ class Columns:
             self.passed_over[name] = f"{first}, not {', '.join(others)}"
         return {name: columns[0] for name, columns in found.items() if columns}
 
+    def adopt(self, table: Table) -> None:
+        """Take over what a header that a format fixes calls our names, where the user maps none of them."""
+        for name, column in table.aliases.items():
+            if name in self._sources and name not in self._mapped.values():
+                self._sources[name] = (name, column)
+                self.find.cache_clear()
+
     def require(self, table: Table, names: Sequence[str]) -> None:
         """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
         if table.columns is None:
             return
-        for name, column in table.aliases.items():
-            if name in self._sources and name not in self._mapped.values() and name not in table.columns:
-                self._sources[name] = (name, column)
-                self.find.cache_clear()
+        self.adopt(table)
         found = self.find(table.columns)
         for name in names:
             if name not in found:

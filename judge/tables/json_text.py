@@ -7,10 +7,8 @@ from typing import IO, Any
 from judge.errors import InputError
 from judge.tables.line_count import CHUNK
 from judge.tables.lines import LIMIT
-from judge.tables.sniff import refuse_head
+from judge.tables.sniff import LISTS, refuse_head
 
-ITEMS = ("judgmentRatings", "query_doc_pairs", "hits", "items", "records", "rows", "data", "judgments", "results")
-"""Keys of an object under which a list of records is looked for."""
 _DECODER = json.JSONDecoder()
 
 
@@ -42,7 +40,7 @@ class JsonText:
             if not found and not self._lists:
                 raise InputError(
                     f"{self._name}: holds no list of records",
-                    f"give an array of objects, or one under {', '.join(ITEMS)}",
+                    f"give an array of objects, or one under {', '.join(LISTS)}",
                 )
         else:
             raise self._broken()
@@ -59,10 +57,10 @@ class JsonText:
                 raise self._broken()
             self._take(":")
             sign = self._peek()
-            if sign == "[" and key in ITEMS:
+            if sign == "[" and key in LISTS:
                 self._lists += 1
                 yield from self._array()
-            elif sign == "{" and key in ITEMS:
+            elif sign == "{" and key == "hits":
                 yield from self._object()
             else:
                 self._value()
@@ -102,9 +100,10 @@ class JsonText:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
-            except json.JSONDecodeError:
+            except json.JSONDecodeError as error:
+                cut = error.pos >= len(self._text.rstrip()) or "Unterminated" in error.msg
                 if not self._read():
-                    raise self._broken() from None
+                    raise self._broken(cut=cut) from None
                 continue
             except (ValueError, RecursionError):
                 what = "a number too long, or nested too deep"
@@ -136,8 +135,8 @@ class JsonText:
         self._text, self._at, self._rest = held + data[:cut].decode("utf-8", "surrogateescape"), 0, data[cut:]
         return bool(data) or not self._ended
 
-    def _broken(self) -> InputError:
-        if self._ended and self._at >= len(self._text):
+    def _broken(self, *, cut: bool = False) -> InputError:
+        if cut or (self._ended and self._at >= len(self._text)):
             return InputError(f"{self._name}: ends in the middle of its JSON", "copy or write the file again")
         return InputError(f"{self._name}, line {self.line}: invalid JSON", "write one array of objects, as UTF-8")
 

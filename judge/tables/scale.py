@@ -70,6 +70,7 @@ class Scale:
             if (number := _exact(name)) is not None:
                 self._names.setdefault(number, name)
         self._columns: dict[str, _Column] = {}
+        self._qrels = False
         self._first: dict[bool, Problem] = {}
         """The first unknown number (true) and the first unknown word (false)."""
 
@@ -94,6 +95,7 @@ class Scale:
         if name is not None:
             seen.known.add(name)
             return self.grades[name]
+        self._qrels = table.format == ".qrels"
         number = NUMBER.fullmatch(text) is not None
         text = _cut(text)
         (seen.numbers if number else seen.words).add(text)
@@ -165,8 +167,10 @@ class Scale:
         if count <= TYPO * sum(numbers.values()):
             return f"correct or remove {where} if it is a typing error, or say what it means: {self._open(off)}{rest}"
         levels, given = len(numbers), len(self.values)
-        negative = levels > given and any(text.startswith("-") for text in off)  # -1 is often "not rated"
+        negative = any(text.startswith("-") for text in off) and (self._qrels or levels > given)  # often "not rated"
         own = dict(self.grades) != {str(value): value for value in self.values}
+        if negative and self._qrels:
+            rest += " (in TREC's qrels -1 is often pooled and not judged, -2 junk)"
         if own or negative or levels < given or not all(map(_writable, numbers)):
             return f"say what each value means: {self._open(off)}{rest}"
         how = "in their order" if levels == given else "a suggestion, which only you can judge"

@@ -14,6 +14,8 @@ from judge.errors import InputError
 KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".qrels")
 """The suffixes that say what a file is."""
 LINES = (".jsonl", ".ndjson")
+LISTS = ("judgmentRatings", "query_doc_pairs", "hits", "items", "records", "rows", "data", "judgments", "results")
+"""Keys of an object under which a list of records is looked for."""
 HEAD = 2**16
 """Bytes of a first look."""
 SEPARATORS = {",": "let its name end in .csv", "\t": "let its name end in .tsv", ";": "let its name end in .csv"}
@@ -165,7 +167,8 @@ def _json_kind(head: bytes) -> str:
     except (ValueError, RecursionError):
         # A first line that is cut off by the end of the look is one of a file of lines, or a document on one line.
         return ".json"
-    return ".json" if not rest.strip() and any(isinstance(part, list) for part in value.values()) else ".jsonl"
+    lists = isinstance(value.get("hits"), dict) or any(isinstance(value.get(key), list) for key in LISTS)
+    return ".json" if lists and not rest.strip() else ".jsonl"
 
 
 def _looks_like_qrels(head: bytes) -> bool:
