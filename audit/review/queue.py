@@ -11,8 +11,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from audit.review.workbook import write_workbook
 from judge.errors import RunError
 from judge.export.annotation import BETWEEN, FOOT, HEAD, Suggestion, shown
 from judge.records import Flag, FlagType
@@ -175,10 +177,14 @@ def as_csv(items: Iterable[Item]) -> str:
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for item in items:
-        cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggestion)
-        row = (*cells, " ".join(item.types), item.evidence, "", "", "")
-        writer.writerow([inert(str(cell)) for cell in row])
+        writer.writerow([inert(str(cell)) for cell in _row(item)])
     return stream.getvalue()
+
+
+def _row(item: Item) -> tuple[str | int, ...]:
+    """A line of the sheet, in the order of `COLUMNS`; what is decided, by whom and why, is left empty."""
+    cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggestion)
+    return (*cells, " ".join(item.types), item.evidence, "", "", "")
 
 
 def as_label_studio(items: Iterable[Item]) -> str:
@@ -194,7 +200,22 @@ def as_argilla(items: Iterable[Item]) -> str:
     return _array(_suggestion(item).as_record({"evidence": item.evidence}, {"label": item.grade}) for item in items)
 
 
-FORMS = {"csv": as_csv, "label-studio": as_label_studio, "argilla": as_argilla}
+TEXTS = {"csv": as_csv, "label-studio": as_label_studio, "argilla": as_argilla}
+FORMS = ("csv", "xlsx", "label-studio", "argilla")
+
+
+def write_queue(items: Sequence[Item], form: str, path: Path, values: Sequence[int]) -> None:
+    """Write pairs to decide on in one of `FORMS`; `values` are the guideline's grades.
+
+    Raises:
+        InputError: The library that writes the form is not installed.
+    """
+    if form == "xlsx":
+        write_workbook(path, COLUMNS, map(_row, items), values, "decision")
+        return
+    # Excel takes a sheet for UTF-8 only where it begins with this mark.
+    mark = "\ufeff" if form == "csv" else ""
+    path.write_text(mark + TEXTS[form](items), encoding="utf-8", newline="")
 
 
 def _words(item: Item) -> str:

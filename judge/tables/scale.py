@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from judge.errors import InputError
-from judge.records import Problem, counted
+from judge.records import NamedGrades, Problem, counted
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
 
@@ -144,6 +144,8 @@ class Scale:
     def _name(self, text: str) -> str | None:
         if text in self.grades:
             return text
+        if isinstance(self.grades, NamedGrades) and (value := self.grades.names.get(text.casefold())):
+            return value
         number = _exact(text)
         return None if number is None else self._names.get(number)
 

@@ -109,7 +109,10 @@ OPENSEARCH = [
     "document",
     [
         {"name": "n", "type": "IMPORT_JUDGMENT", "judgmentRatings": OPENSEARCH},
-        {"took": 3, "hits": {"total": {"value": 1}, "hits": [{"_id": "1", "_source": {"judgmentRatings": OPENSEARCH}}]}},
+        {
+            "took": 3,
+            "hits": {"total": {"value": 1}, "hits": [{"_id": "1", "_source": {"judgmentRatings": OPENSEARCH}}]},
+        },
         OPENSEARCH,
         [{"query": q, "candidate_id": c, "grade": g, "nested": {"a": [1]}} for q, c, g in MEANT],
         {"meta": {"x": [1]}, "rows": [{"query": q, "candidate_id": c, "grade": g} for q, c, g in MEANT], "n": 3},
@@ -287,7 +290,7 @@ def test_parquet_in_several_files(tmp_path):
     with pytest.raises(InputError, match="locale=us"):
         Table(folder)
     pq.write_table(pa.table({"query": ["a"]}), folder / "part-2.parquet")
-    with pytest.raises(InputError, match="part-2.parquet.*candidate_id"):
+    with pytest.raises(InputError, match=r"part-2\.parquet.*candidate_id"):
         Table(folder / "part-*.parquet")
     with pytest.raises(InputError, match="does not exist"):
         Table(tmp_path / "no-*.parquet")
