@@ -238,7 +238,7 @@ def _cells(db: Any, distinct: str) -> None:
         SELECT q, c, position::INTEGER AS position, last, count(*) AS impressions, count(*) FILTER (bits & 2 > 0)
                AS clicks, count(*) FILTER (bits & 4 > 0) AS carts, count(*) FILTER (bits & 8 > 0) AS purchases,
                count(*) FILTER (live) AS live, sum({distinct})::BIGINT AS used
-        FROM (SELECT q, c, position, bits, mask IS NOT NULL AS live,
+        FROM (SELECT q, c, position, bits{", own" if "own" in distinct else ""}, mask IS NOT NULL AS live,
                      CASE WHEN mask & ((1::BIGINT << position) - 1) > 0
                           THEN floor(log2(mask & ((1::BIGINT << position) - 1)))::INTEGER ELSE 0 END AS last
               FROM shown LEFT JOIN masks USING (s) WHERE bits & 1 = 1)

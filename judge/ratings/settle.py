@@ -116,10 +116,14 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
     reasons = {
         "missing_rater": "nobody is named who gave the grade",
         "conflicting_query": "query_id had another query text before",
+        "conflicting_ids": "the same words under another query_id have another grade",
         "conflicting_grade": "same pair as an earlier row, with another grade",
         "raters_differ": "same pair as an earlier row, with another rater's other grade",
         "repeat": "repeats an earlier row",
     }
+    # In two locales the same words are two queries; and an id that was made of words is no id that somebody gave.
+    one_text = "words <> '' AND query_id <> words_id AND grade <> words_grade AND query_id <> left(sha256(query), 16)"
+    one_text = "false" if "locale" in cells.fitted.find(tuple(sorted(cells.fitted.seen))) else one_text
     said = " ".join(f"WHEN {quoted(reason)} THEN {quoted(f'{reason}: {words}')}" for reason, words in reasons.items())
     db.execute(f"""
         CREATE TABLE marked AS
@@ -136,9 +140,16 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
                 CASE WHEN reason IS NULL AND words <> query_words THEN 'conflicting_query' ELSE reason END AS reason,
                 CASE WHEN reason IS NULL AND words <> query_words THEN 'query_id' ELSE field END AS field)
             FROM queries),
+        worded AS (
+            SELECT * EXCLUDE (words_id, words_grade) REPLACE (
+                CASE WHEN reason IS NULL AND {one_text} THEN 'conflicting_ids' ELSE reason END AS reason,
+                CASE WHEN reason IS NULL AND {one_text} THEN 'query_id' ELSE field END AS field)
+            FROM (SELECT *, first_value(query_id) OVER text AS words_id, first_value(grade) OVER text AS words_grade,
+                    min(row) OVER text AS words_row
+                  FROM named WINDOW text AS (PARTITION BY reason IS NULL, words, candidate_id, rater ORDER BY n))),
         own AS (
             SELECT *, first_value(grade) OVER own AS own_grade, min(n) OVER own AS own_n, min(row) OVER own AS own_row
-            FROM named WINDOW own AS (PARTITION BY reason IS NULL, query_id, candidate_id, rater ORDER BY n)),
+            FROM worded WINDOW own AS (PARTITION BY reason IS NULL, query_id, candidate_id, rater ORDER BY n)),
         of_rater AS (
             SELECT * EXCLUDE (own_grade, own_n) REPLACE (
                 CASE WHEN reason IS NOT NULL THEN reason WHEN grade <> own_grade THEN 'conflicting_grade'
@@ -153,8 +164,9 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
                 CASE WHEN reason IS NOT NULL OR NOT {cells.layout.one_grade} THEN reason
                     WHEN grade <> pair_grade THEN 'raters_differ' WHEN n <> pair_n THEN 'repeat' END AS reason)
             FROM pairs)
-        SELECT * EXCLUDE (query_row, own_row) REPLACE (CASE reason {said} ELSE skip END AS skip),
-            CASE reason WHEN 'conflicting_query' THEN query_row WHEN 'conflicting_grade' THEN own_row ELSE unit END
+        SELECT * EXCLUDE (query_row, own_row, words_row) REPLACE (CASE reason {said} ELSE skip END AS skip),
+            CASE reason WHEN 'conflicting_query' THEN query_row WHEN 'conflicting_ids' THEN words_row
+                WHEN 'conflicting_grade' THEN own_row ELSE unit END
             AS before
         FROM final ORDER BY n""")
 
@@ -163,7 +175,8 @@ def _problems(db: Any, cells: Laid, counts: Mapping[str, int]) -> Iterator[tuple
     """The first problems of each kind that only several rows together show."""
     found = db.execute(f"""
         SELECT reason, row, any_value(line), field, any_value(query_id), any_value(rater), any_value(before)
-        FROM marked WHERE reason IN ('missing_rater', 'conflicting_query', 'conflicting_grade', 'raters_differ')
+        FROM marked WHERE reason IN ('missing_rater', 'conflicting_query', 'conflicting_ids',
+            'conflicting_grade', 'raters_differ')
         GROUP BY reason, row, field
         QUALIFY row_number() OVER (PARTITION BY reason ORDER BY row, field) <= {SHOWN} ORDER BY row""").fetchall()
     named = cells.fitted.find(cells.table.columns or ())
@@ -176,6 +189,11 @@ def _problems(db: Any, cells: Laid, counts: Mapping[str, int]) -> Iterator[tuple
                 named.get("query_id", "query_id"),
                 f"{query_id!r} had another query text in row {before}",
                 "give each query text its own query_id, or leave query_id out",
+            ),
+            "conflicting_ids": (
+                named.get("query_id", "query_id"),
+                f"{query_id!r} has the words of the query in row {before}, where this candidate has another grade",
+                "keep one of the two ids, or say with --map locale=COLUMN what tells the two queries apart",
             ),
             "conflicting_grade": (
                 field,

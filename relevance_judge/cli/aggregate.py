@@ -10,7 +10,17 @@ from judge.records import counted
 from judge.tables.scale import ends_note
 from judge.words import guideline as guidelines
 from relevance_judge.cli.agree import Gold, Raters, read_layout
-from relevance_judge.cli.options import Grades, GuidelineName, Json, Map, Rating, SkipRatings, input_file
+from relevance_judge.cli.options import (
+    Encoding,
+    Grades,
+    GuidelineName,
+    Json,
+    Map,
+    Queries,
+    Rating,
+    SkipRatings,
+    input_file,
+)
 from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
 
 
@@ -30,6 +40,8 @@ def aggregate(
     guideline: GuidelineName = guidelines.DEFAULT,
     skip_bad_rows: SkipRatings = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+    queries: Queries = None,
+    encoding: Encoding = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -48,7 +60,7 @@ def aggregate(
     layout = read_layout(map_, rating, grades, raters, gold)
     layout.check(policy)
     known = guidelines.known_grades(layout.grades or None, policy)
-    layout = replace(layout, grades=known, skip_bad_rows=skip_bad_rows)
+    layout = replace(layout, grades=known, skip_bad_rows=skip_bad_rows, queries=queries, encoding=encoding)
     with input_file(ratings) as (path, name):
         panel = read_panel(path, layout, policy.values, name)
     found = combine(panel, method)

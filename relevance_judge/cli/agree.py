@@ -13,10 +13,12 @@ from judge.records import counted
 from judge.words import guideline as guidelines
 from relevance_judge.cli.options import (
     Catalogue,
+    Encoding,
     Grades,
     GuidelineName,
     Json,
     Map,
+    Queries,
     Rating,
     SkipRatings,
     input_file,
@@ -80,6 +82,8 @@ def agree(
     skip_bad_rows: SkipRatings = False,
     catalogue: Catalogue = None,
     guideline: GuidelineName = guidelines.DEFAULT,
+    queries: Queries = None,
+    encoding: Encoding = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -96,7 +100,12 @@ def agree(
     from judge.ratings.candidates import read_texts
     from judge.run.store import Run
 
-    layout = replace(read_layout(map_, rating, grades, raters, gold), skip_bad_rows=skip_bad_rows)
+    layout = replace(
+        read_layout(map_, rating, grades, raters, gold),
+        skip_bad_rows=skip_bad_rows,
+        queries=queries,
+        encoding=encoding,
+    )
     # A page that cannot be written is refused now rather than after the work.
     with input_file(ratings) as (path, name), _page(report, overwrite) as page:
         found = compare(
@@ -107,7 +116,7 @@ def agree(
                 guideline=guidelines.load_guideline(guideline),
                 reference=reference,
                 name=name,
-                texts=read_texts(catalogue, layout.mapping) if catalogue else {},
+                texts=read_texts(catalogue, layout.mapping, encoding=encoding) if catalogue else {},
                 epsilon=epsilon,
             )
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from judge.records import counted
-from relevance_judge.cli.options import Grades, Json, Map, Rating, input_file, read_grades, read_map
+from relevance_judge.cli.options import Encoding, Grades, Json, Map, Queries, Rating, input_file, read_grades, read_map
 from relevance_judge.cli.output import say, show, show_json, show_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def audit(
         Path,
         typer.Argument(
             metavar="EVENTS",
-            help="UBI events (JSONL), an event or impression table, or counts; CSV, TSV, JSONL or Parquet.",
+            help="UBI events, an event or impression table, or counts; a file, a folder or a pattern of Parquet.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory to write.")],
@@ -47,6 +47,8 @@ def audit(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run's flags, and what another audit left in --out.")
     ] = False,
+    queries: Queries = None,
+    encoding: Encoding = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -54,8 +56,9 @@ def audit(
 
     The run keeps its flags in `RUN/flags.parquet`, for `judge queue` and the verbs after it.
 
-    Columns: `query` or `query_id`, `candidate_id`, `position`, and either `action` and `search_id` (events), `clicked`
-    and `search_id` (impressions), or `impressions`, `clicks`, `add_to_carts`, `purchases` (counts). UBI needs no map.
+    Columns: `query` or `query_id`, `candidate_id`, `position` (counts may lack it), and either `action` and `search_id`
+    (events), `clicked` and `search_id` (impressions), or `impressions`, `clicks`, `add_to_carts`, `purchases` (counts).
+    UBI needs no map. Where the words of searches stand in UBI's `ubi_queries`, give it with --queries.
 
     \b
     Example:
@@ -79,7 +82,7 @@ def audit(
         if before:
             say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
         say("reading events")
-        found = compare(opened, EngagementFile(path, mapping, name), settings)
+        found = compare(opened, EngagementFile(path, mapping, name, queries, encoding), settings)
         check_evidence(found)
     write_audit(found, out)
     if json:

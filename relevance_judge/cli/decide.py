@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from judge.records import counted
-from relevance_judge.cli.options import Json, input_file
+from relevance_judge.cli.options import Encoding, Json, input_file
 from relevance_judge.cli.output import show, show_json
 
 
@@ -23,6 +23,7 @@ def decide(
     author: Annotated[
         str | None, typer.Option("--author", metavar="NAME", help="Who decided, where a row is silent.")
     ] = None,
+    encoding: Encoding = None,
     json: Json = False,
 ) -> None:
     """Append decisions to the run: a grade, `keep` or `unsure` a row. Labels stay; `judge export` applies decisions.
@@ -39,7 +40,7 @@ def decide(
 
     opened = Run.open(run)
     with input_file(file) as (path, name):
-        found, undecided = read_decisions(opened, path, author, name)
+        found, undecided = read_decisions(opened, path, author, name, encoding)
     decisions = Decisions(opened.path)
     new = decisions.unknown(found)
     decisions.append(new)

@@ -1,5 +1,6 @@
 """`judge finetune`: teach a small judge from people's ratings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +10,12 @@ from judge.words import guideline as guidelines
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import (
     Catalogue,
+    Encoding,
     Grades,
     GuidelineName,
     Json,
     Map,
+    Queries,
     Rating,
     SkipRatings,
     input_file,
@@ -55,6 +58,8 @@ def finetune(
         Path | None, typer.Option("--merge", metavar="DIR", help="Write the taught judge as one model, too.")
     ] = None,
     skip_bad_rows: SkipRatings = False,
+    queries: Queries = None,
+    encoding: Encoding = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -88,6 +93,7 @@ def finetune(
         with input_file(ratings) as (path, name):
             mapping = read_mapping(map_, rating)
             source = Source(path, catalogue, mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
+            source = replace(source, queries=queries, encoding=encoding)
             prepared = prepare(TrainingJob(RatingsFile(source, names), policy, base, chosen))
         say(f"teaching {prepared.base.name} {len(prepared.training_set.train):,} pairs")
         with progress("teaching", prepared.steps) as advance:

@@ -1,5 +1,6 @@
 """`judge import`: grades that people gave, as a run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,12 @@ import typer
 from judge.words import guideline as guidelines
 from relevance_judge.cli.options import (
     Catalogue,
+    Encoding,
     Grades,
     GuidelineName,
     Json,
     Map,
+    Queries,
     Rating,
     SkipBadRows,
     input_file,
@@ -32,6 +35,8 @@ def import_(
     rating: Rating = None,
     grades: Grades = None,
     skip_bad_rows: SkipBadRows = False,
+    queries: Queries = None,
+    encoding: Encoding = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -52,6 +57,7 @@ def import_(
     with input_file(ratings) as (path, name), run.writing():
         mapping = read_map(map_, rating)
         source = Source(path, catalogue, mapping, grades=known, need_text=False, skip_bad_rows=skip_bad_rows, name=name)
+        source = replace(source, queries=queries, encoding=encoding)
         import_run(run, source, policy)
     run.finish()
     summary = summarise(run)

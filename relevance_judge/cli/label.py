@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.options import Catalogue, Json, Map, SkipBadRows, input_file, read_map
+from relevance_judge.cli.options import Catalogue, Encoding, Json, Map, Queries, SkipBadRows, input_file, read_map
 from relevance_judge.cli.output import (
     reading_notes,
     say,
@@ -92,6 +93,8 @@ def label(
         typer.Option("--force-guideline", help="Ask a taught judge by another guideline all the same."),
     ] = False,
     skip_bad_rows: SkipBadRows = False,
+    queries: Queries = None,
+    encoding: Encoding = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -125,6 +128,7 @@ def label(
     serving = read_serving(engine, url, engine_config, adapter, judge_config.adapter, judge, **chat)
     with input_file(pairs) as (path, name):
         source = Source(path, catalogue, read_map(map_), limit, skip_bad_rows=skip_bad_rows, name=name)
+        source = replace(source, queries=queries, encoding=encoding)
         work = Labelling(source, policy, judge_config.model, serving, judge_config)
         if dry_run:
             _estimate(work, json, rate)

@@ -10,7 +10,7 @@ import typer
 from judge.records import counted
 from judge.words import guideline as guidelines
 from relevance_judge.cli.agree import Gold, Raters, read_layout
-from relevance_judge.cli.options import Catalogue, Grades, Json, Map, Rating, input_file, read_map
+from relevance_judge.cli.options import Catalogue, Encoding, Grades, Json, Map, Queries, Rating, input_file, read_map
 from relevance_judge.cli.output import reading_notes, show, show_json, show_table
 from relevance_judge.cli.serving import JudgeGuideline, JudgeName
 from relevance_judge.serving import default_judge
@@ -31,6 +31,8 @@ def validate(
     raters: Raters = None,
     gold: Gold = None,
     grades: Grades = None,
+    queries: Queries = None,
+    encoding: Encoding = None,
     map_: Map = None,
     json: Json = False,
 ) -> None:
@@ -58,6 +60,7 @@ def validate(
         check_name(judge_config.model)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
         source, differ = Source(path, catalogue, read_map(map_, rating), name=name), 0
+        source = replace(source, queries=queries, encoding=encoding)
         if rated:
             layout = read_layout(map_, rating, grades, raters, gold)
             layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
