@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.engagement.damage import not_readable
+from audit.engagement.keys import make_keys
 from audit.engagement.ranks import first_position
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
 from judge.tables.ids import column_ids_sql, id_sql
-from judge.words.normalise import keyed
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
 # A cast alone would round 1.5, and a flag that came as 1.0 or Y would count as no click.
@@ -126,32 +126,11 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
             FROM {"raw" if opened.placed else "(SELECT *, 1 AS position FROM raw)"})""")
     found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
     set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
-    _keys(db, key, has)
+    make_keys(db, key, has)
     rows = found["rows"]
     used = rows - sum(set_aside.values())
     made = found.get("made", 0)
     return Aggregated(opened.shape, rows, used, set_aside, found["bots"], first, opened.placed, made), opened.rows
-
-
-def _keys(db: Any, key: str, has: set[str]) -> None:
-    """What the hashes stand for, and what the file says of each query."""
-    promoted = "bool_or(flag(promoted) = 1) FILTER (promoted IS NOT NULL)" if "promoted" in has else "NULL"
-    kind = "any_value(kind::VARCHAR)" if "kind" in has else "NULL"
-    words = "SELECT DISTINCT q, query::VARCHAR AS words FROM rows"
-    if key != "query_id" or "query" not in has:
-        words = "SELECT NULL::UBIGINT AS q, NULL::VARCHAR AS words WHERE false"
-    db.execute(f"CREATE TABLE query_words AS {words}")
-    keyed(db, "SELECT words FROM query_words", "word_keys")
-    # An id that stands for one text can be found by it; one that stands for several says too little.
-    db.execute(f"""CREATE TABLE query_keys AS
-        SELECT * FROM (
-            SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted
-            FROM rows WHERE {key} IS NOT NULL GROUP BY q)
-        LEFT JOIN (
-            SELECT q, CASE WHEN min(k.key) = max(k.key) THEN any_value(w.words) END AS words
-            FROM query_words w JOIN word_keys k ON k.text = w.words GROUP BY q) USING (q)""")
-    db.execute("""CREATE TABLE candidate_keys AS
-        SELECT c, any_value(candidate_id) AS candidate_id FROM rows WHERE candidate_id IS NOT NULL GROUP BY c""")
 
 
 def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
@@ -223,7 +202,9 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
         coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
     rows = f"checked {'WHERE NOT made' if opened.made else ''}"
     counted = dict(db.execute(f"SELECT problem, count(*) FROM {rows} GROUP BY 1").fetchall())
-    made = db.execute("SELECT count(*) FROM shown WHERE own & 1 = 0").fetchone()[0] if opened.made else 0
+    made = (
+        db.execute("SELECT count(*) FROM shown WHERE bits & 1 = 1 AND own & 1 = 0").fetchone()[0] if opened.made else 0
+    )
     _cells(db, distinct)
     aside = {name: n for name, n in counted.items() if name}
     aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}

@@ -24,6 +24,7 @@ UNSURE = "below the least confidence"
 UNKNOWN = "graded without a confidence"
 FLAGGED = "flagged and undecided"
 TEXTLESS = "no text in the chosen fields"
+WORDLESS = "no words of its query"
 BEYOND = "beyond the number for a query"
 UNBALANCED = "more than the rarest grade has"
 
@@ -101,7 +102,8 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
                    CASE WHEN NOT coalesce(d.by_people, false) THEN
                        l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
                    f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged, d.grade IS NOT NULL AS changed,
-                   {has_text(need) if need else "true"} AS has_text
+                   {has_text(need) if need else "true"} AS has_text,
+                   {"coalesce(p.query, '') <> ''" if need else "true"} AS has_words
             FROM labels l JOIN pairs p USING (row)
             LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
             LEFT JOIN flagged f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
@@ -112,7 +114,7 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
                     WHEN NOT certain AND confidence IS NULL AND {least} > 0 THEN '{UNKNOWN}'
                     WHEN NOT certain AND confidence < {least} THEN '{UNSURE}'
-                    WHEN NOT has_text THEN '{TEXTLESS}' END AS left_out
+                    WHEN NOT has_text THEN '{TEXTLESS}' WHEN NOT has_words THEN '{WORDLESS}' END AS left_out
         FROM known""")
 
 

@@ -17,15 +17,20 @@ _HEAD = ["query", "docid", "rating"]
 
 
 def check_queries(chosen: Chosen) -> None:
-    """Refuse a run in which one text is two queries: by text they could not be told apart.
+    """Refuse a run in which one text is two queries, or a query has no words: by text they could not be told apart.
 
     Raises:
-        RunError: One text has two ids.
+        RunError: One text has two ids, or an id has no words.
     """
     found = chosen.db.execute("""
         SELECT p.query, list(r.query_id ORDER BY r.query_id) AS ids FROM pairs p JOIN (
             SELECT query_id, min(position) AS position FROM rows WHERE left_out IS NULL GROUP BY query_id) r
-        USING (position) GROUP BY p.query HAVING count(*) > 1 ORDER BY 1 LIMIT 1""").fetchone()
+        USING (position) GROUP BY p.query HAVING count(*) > 1 OR p.query = '' ORDER BY 1 LIMIT 1""").fetchone()
+    if found and not found[0]:
+        raise RunError(
+            f"{chosen.run.path}: has no words for the query {found[1][0]!r}, and this format knows queries by their text",
+            "make the run again with --queries FILE, or export to trec or beir, which know queries by id",
+        )
     if found:
         raise RunError(
             f"{chosen.run.path}: the query {found[0]!r} goes by {len(found[1])} ids ({', '.join(found[1][:3])}), and "
