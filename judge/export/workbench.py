@@ -28,7 +28,7 @@ def check_queries(chosen: Chosen) -> None:
         USING (position) GROUP BY p.query HAVING count(*) > 1 OR p.query = '' ORDER BY 1 LIMIT 1""").fetchone()
     if found and not found[0]:
         raise RunError(
-            f"{chosen.run.path}: has no words for the query {found[1][0]!r}, and this format knows queries by their text",
+            f"{chosen.run.path}: the query {found[1][0]!r} has no words, and this format knows queries by their text",
             "make the run again with --queries FILE, or export to trec or beir, which know queries by id",
         )
     if found:

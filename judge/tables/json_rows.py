@@ -48,6 +48,9 @@ class JsonRows:
 
     def rows(self, wanted: Collection[str] | None = None) -> Iterator[Row | Problem]:
         """All rows in order."""
+        if self.is_plain:
+            yield from self._line_rows()
+            return
         number = 0
         for line, value in self._records():
             if self._tool is None and isinstance(value, dict):
@@ -77,12 +80,20 @@ class JsonRows:
         return self._read()
 
     def _read(self) -> Iterator[tuple[int, Any]]:
+        """Each record or problem with its line."""
+        if not self._document:
+            return ((row.line or 0, row.values if isinstance(row, Row) else row) for row in self._line_rows())
+        return self._items()
+
+    def _items(self) -> Iterator[tuple[int, Any]]:
+        with self.file.open()[1] as stream:
+            yield from JsonText(stream, self.file.name).records()
+
+    def _line_rows(self) -> Iterator[Row | Problem]:
+        """Each line that is not blank, as a row of its own."""
+        number = 0
         counted_bytes, stream = self.file.open()
         with stream:
-            if self._document:
-                yield from JsonText(stream, self.file.name).records()
-                return
-            number = 0
             for line, raw in enumerate(byte_lines(stream, self.file.name), 1):
                 if not raw.strip():
                     continue
@@ -90,12 +101,17 @@ class JsonRows:
                 try:
                     value = json.loads(raw.decode("utf-8"))
                 except UnicodeDecodeError:
-                    value = self.file.problem("wrong_encoding", "is not UTF-8 text", USE_ENCODING, number, line)
+                    yield self.file.problem("wrong_encoding", "is not UTF-8 text", USE_ENCODING, number, line)
+                    continue
                 except (ValueError, RecursionError) as error:
                     at = f"wrong at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
                     message = f"invalid JSON ({at or 'a number too long, or nested too deep'})"
-                    value = self.file.problem("invalid_json", message, _FIX, number, line)
-                yield line, value
+                    yield self.file.problem("invalid_json", message, _FIX, number, line)
+                    continue
+                if isinstance(value, dict):
+                    yield Row(number, line, value)
+                else:
+                    yield self.file.problem("invalid_json", "is not a JSON object", _FIX, number, line)
             self.file.prove(number, counted_bytes.finish().filled, "row")
 
     def _documents(self) -> Iterator[tuple[int, Any]]:

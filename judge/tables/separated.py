@@ -58,7 +58,8 @@ class SeparatedRows:
             for record in self._records(text_lines(stream, self.file.name)):
                 lines += record.last - record.line + 1
                 # Below its table a spreadsheet leaves rows of empty cells: no more than blank lines are they rows.
-                if not record.fault and not any(map(str.strip, record.cells)):
+                cells = record.cells
+                if not (cells and cells[0]) and not record.fault and not any(map(str.strip, cells)):
                     continue
                 number += 1
                 if number > 0:
@@ -100,8 +101,8 @@ class SeparatedRows:
             fault = f"has {counted(len(cells), 'cell')} where the header has {self.width}"
         if not fault and not record.swallowed:
             values = dict(zip(self.columns, cells, strict=False))
-            for column in self._guarded:
-                values[column] = restored(values[column])
+            if self._guarded:
+                values |= {column: restored(values[column]) for column in self._guarded}
             return Row(number, record.line, values)
         kind = "broken_quotes" if record.fault or record.swallowed else "ragged_row"
         problem = self.file.problem(kind, fault or "holds lines that look like rows", self._fix, number, record.line)
