@@ -136,7 +136,16 @@ class Cells:
         self._flush()
         self._writer.close()
         self.fitted.check_used(CORE)
-        laid = Laid(self.path, self.table, self.layout, self.roles, self.fitted, self.long, self.read)
+        laid = Laid(
+            self.path,
+            self.table,
+            self.layout,
+            self.roles,
+            self.fitted,
+            self.long,
+            self.read,
+            self.names.queries is not None,
+        )
         self.settled = settle(laid, scratch, kept)
         self.problems.add(self.settled.problems)
         problems.merge(self.problems)

@@ -42,6 +42,8 @@ class Laid:
     """Whether rows name raters."""
     read: int
     """How many rows there were."""
+    words_apart: bool = False
+    """Whether the words of queries stand in a file of their own: there one text may have two ids without intent."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,11 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
     }
     # In two locales the same words are two queries; and an id that was made of words is no id that somebody gave.
     one_text = "words <> '' AND query_id <> words_id AND grade <> words_grade AND query_id <> left(sha256(query), 16)"
-    one_text = "false" if "locale" in cells.fitted.find(tuple(sorted(cells.fitted.seen))) else one_text
+    one_text = (
+        "false"
+        if not cells.words_apart or "locale" in cells.fitted.find(tuple(sorted(cells.fitted.seen)))
+        else one_text
+    )
     said = " ".join(f"WHEN {quoted(reason)} THEN {quoted(f'{reason}: {words}')}" for reason, words in reasons.items())
     db.execute(f"""
         CREATE TABLE marked AS
