@@ -51,7 +51,7 @@ def yaml_lines(text: str) -> Callable[[Sequence[int | str]], int]:
     root = _Loader(text).get_single_node()
 
     def line_of(path: Sequence[int | str]) -> int:
-        node, line = root, root.start_mark.line
+        node, line = root, root.start_mark.line if root else 0
         for part in path:
             if isinstance(node, yaml.MappingNode):
                 found = next(((key, value) for key, value in node.value if key.value == part), None)
