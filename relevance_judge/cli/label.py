@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -125,6 +125,7 @@ def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows:
     serving = who.serving(judge_config)
     with input_file(pairs) as (path, name):
         source = Source(path, rows.catalogue, rows.mapping, rows.limit, skip_bad_rows=rows.skip_bad_rows, name=name)
+        source = replace(source, queries=rows.queries, encoding=rows.encoding)
         work = Labelling(source, policy, judge_config.model, serving, judge_config)
         if output.dry_run:
             _estimate(work, output.json, rate)

@@ -12,7 +12,7 @@ from relevance_judge.cli.params import takes
 
 @click.command()
 @flagged_run_argument
-@click.option("--to", metavar="FORMAT", required=True, help=f"csv, {' or '.join(suggestion_formats())}.")
+@click.option("--to", metavar="FORMAT", required=True, help=f"csv, xlsx, {' or '.join(suggestion_formats())}.")
 @takes(FileOutput)
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="The first N pairs only.")
 def queue(output: FileOutput, run: Path, to: str, limit: int | None) -> None:
@@ -22,16 +22,17 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None) -> None:
     Example:
       judge queue runs/monday --to csv --out queue.csv
     """
-    from audit.review.queue import forms, read_queue
+    from audit.review.queue import forms, read_queue, write_queue
     from judge.errors import InputError
     from judge.files import new_file
     from judge.run.store import Run
 
     if to not in forms():
         raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
-    items = read_queue(Run.open(run))[:limit]
+    opened = Run.open(run)
+    items = read_queue(opened)[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:
-        partial.write_text(forms()[to](items), encoding="utf-8", newline="\n")
+        write_queue(items, to, partial, opened.manifest.values)
     if output.json:
         show_json({"file": str(output.out), "format": to, "pairs": len(items)})
         return

@@ -117,14 +117,12 @@ def test_a_file_that_decides_nothing_or_is_no_utf_8_is_refused(main, tmp_path):
     (tmp_path / "g.csv").write_text("query_id,query,candidate_id,grade\nq,lamp,p1,1\n")
     main("import", "g.csv", "--out", "run")
     sheet = tmp_path / "sheet.csv"
-    sheet.write_text("query_id;candidate_id;decision;author\nq;p1;2;Ana\n")
-    assert "sheet.csv, line 1: looks separated by ';'" in main("decide", "run", sheet, code=2).err
     (tmp_path / "sheet.jsonl").write_text('{"query_id": "q", "candidate_id": "p1", "grade": 2}\n')
     assert "row 1, field 'decision': missing" in main("decide", "run", "sheet.jsonl", code=2).err
     sheet.write_bytes("query_id,candidate_id,decision,author,reason\nq,p1,2,Ana,café\n".encode("latin-1"))
     error = main("decide", "run", sheet, code=2).err
     assert "row 1, field 'reason': is not UTF-8 text" in error
-    assert "save the file as UTF-8" in error
+    assert "--encoding" in error
     sheet.write_text("query_id,candidate_id,decision,author\nq,p1,,\n")
     assert main("decide", "run", sheet).out == "0 decisions appended; 1 row without a decision\n"
     # 4 rows: 1 is appended, 1 said before, 2 say nothing.
