@@ -8,7 +8,7 @@ from conftest import ROOT, write_flags
 
 from audit.review import adjudicate
 from audit.review.page import Review
-from audit.review.queue import NUMBERS, Item, as_csv, forms, read_queue
+from audit.review.queue import NUMBERS, Item, as_csv, read_queue, write_queue
 from judge.engines import Serving
 from judge.labelling.config import JudgeConfig
 from judge.records import query_key
@@ -163,6 +163,12 @@ def flagged(run_of, monkeypatch):
     return run
 
 
+def _written(folder, form, items):
+    """What the queue's file of a form holds."""
+    write_queue(items, form, folder / "written", (0, 1, 2))
+    return json.loads((folder / "written").read_text(encoding="utf-8"))
+
+
 def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_change(flagged, main, tmp_path):
     found = {item.candidate_id: item for item in adjudicate.adjudicate(flagged, Second())}
     assert {key: str(item.stance) for key, item in found.items()} == {
@@ -190,14 +196,14 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
     assert (first["candidate_id"], first["suggested_grade"], first["decision"] or "") == ("raised", "1", "")
     assert "judge fake: gives 1 where the label has 0" in first["evidence"]
     assert "judge fake: gives 0 again" in last["evidence"]
-    [task] = json.loads(forms()["label-studio"](queue[:1]))
+    [task] = _written(tmp_path, "label-studio", queue[:1])
     assert task["predictions"][0]["result"][0]["value"] == {"choices": ["1"]}
     assert (task["data"]["label"], task["data"]["evidence"]) == (0, queue[0].evidence)
     # What Argilla's `Record.from_dict` takes: suggestions by question, each a mapping of `value`, `score`, `agent`.
-    [record] = json.loads(forms()["argilla"](queue[:1]))
+    [record] = _written(tmp_path, "argilla", queue[:1])
     assert record["suggestions"] == {"grade": {"value": "1", "score": queue[0].p_wrong, "agent": "judge audit"}}
     assert (record["fields"]["evidence"], record["metadata"]["label"]) == (queue[0].evidence, 0)
-    assert forms()["argilla"]([]).split() == forms()["label-studio"]([]).split() == ["[", "]"]
+    assert _written(tmp_path, "argilla", []) == _written(tmp_path, "label-studio", []) == []
     shown = Review(flagged, "Ana").state()["item"]
     assert (shown["candidate_id"], shown["suggested"], shown["likeliest"]) == ("raised", 1, 2)
     assert shown["seconded"] is True
