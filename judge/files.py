@@ -17,7 +17,7 @@ RUN_MARK = "run.json"
 OF_RUNS = frozenset(
     {
         *(RUN_MARK, "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
-        *("decisions.jsonl", "exports.jsonl", "calibration.json", "answers.jsonl"),
+        *("decisions.jsonl", "exports.jsonl", "calibration.json", "answers.jsonl", "calibration_sample.json"),
     }
 )
 """What verbs keep in a run's directory under these names."""

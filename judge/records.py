@@ -133,6 +133,16 @@ class Flag(Record):
         return self.query_id, self.candidate_id
 
 
+class WorkedExample(Record):
+    """A rated pair that a judge is shown, with people's grade, before it is asked."""
+
+    query: str
+    locale: str | None = None
+    candidate: Mapping[str, str]
+    """Field name to text."""
+    grade: int
+
+
 # The records below never leave the process and are made once per pair in the hot path, so they are plain dataclasses:
 # pydantic would copy and check thousands of token ids a pair.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from relevance_judge.auditing import Audit, audit
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
-    from relevance_judge.labelling import import_ratings, label
+    from relevance_judge.labelling import ensemble, import_ratings, label
     from relevance_judge.mining import Mined, mine
     from relevance_judge.publishing import PushOptions, push
     from relevance_judge.reading import RatingOptions
@@ -54,6 +54,7 @@ __all__ = [
     "SelectionOptions",
     "agree",
     "audit",
+    "ensemble",
     "export",
     "finetune",
     "import_ratings",
@@ -70,7 +71,7 @@ _HOMES = {
     "relevance_judge.auditing": ("Audit", "audit"),
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
-    "relevance_judge.labelling": ("import_ratings", "label"),
+    "relevance_judge.labelling": ("ensemble", "import_ratings", "label"),
     "relevance_judge.mining": ("Mined", "mine"),
     "relevance_judge.publishing": ("PushOptions", "push"),
     "relevance_judge.reading": ("RatingOptions",),

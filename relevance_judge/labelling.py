@@ -1,7 +1,7 @@
 """Runs out of pairs, or out of grades that people gave."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -79,6 +79,29 @@ def label(
         )
         complete(chosen.job(source), run, partial(_watch, progress))
     return Run(run.path)
+
+
+def ensemble(runs: Sequence["Run | str | os.PathLike[str]"], *, out: str | os.PathLike[str]) -> Run:
+    """Average finished runs of the same pairs, labelled by different judges, into a new run.
+
+    Where every judge that answered told probabilities, the new ones are their mean; where one gave a grade alone, the
+    judges vote. Killed at any moment, the same call goes on where it stopped.
+
+    Args:
+        runs: Two or more runs, by the same guideline.
+        out: The run directory to write, or to go on with.
+
+    Raises:
+        InputError: They are of other pairs, of another guideline, or of the same judge.
+        RunError: One is unfinished, or the directory holds another run.
+    """
+    from judge.labelling.ensemble import ensemble_run
+
+    members = [run.stored if isinstance(run, Run) else store.Run.open(Path(run)) for run in runs]
+    made = store.Run(Path(out))
+    with made.writing():
+        ensemble_run(made, members)
+    return Run(made.path)
 
 
 def import_ratings(

@@ -19,7 +19,7 @@ REST = 0.1
 
 def products(body):
     """The data of a request, and its products by key."""
-    data = json.loads(body["messages"][1]["content"])
+    data = json.loads(body["messages"][-1]["content"])
     return data, data.get("products") or {"grade": data["product"]}
 
 

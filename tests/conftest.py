@@ -357,13 +357,13 @@ def run_of(tmp_path, guideline):
     from judge.run.manifest import Tally
     from judge.run.store import Run
 
-    def make(rows, name="run", policy=guideline):
+    def make(rows, name="run", policy=guideline, judge="hand"):
         path, run = tmp_path / f"{name}.jsonl", Run(tmp_path / name)
         said = ("grade", "probabilities", "status", "reason", "expected_grade")
         lines = ({key: value for key, value in row.items() if key not in said} for row in rows)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         with run.writing():
-            maker = begin_run(run, Source(path, need_text=False), policy, lambda: {"judge": "hand"})
+            maker = begin_run(run, Source(path, need_text=False), policy, lambda: {"judge": judge})
             labels = []
             for batch in read_pairs(run.pairs_path):
                 for pair, row in batch:

@@ -2,10 +2,12 @@
 
 import tempfile
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from audit.engagement.aggregate import Aggregated, Rules, aggregate
+from audit.engagement.checks import Check, check
 from audit.engagement.counts import read_cells, read_searches
 from audit.engagement.evidence import ChannelPosterior
 from audit.engagement.examination import Examination, examine
@@ -13,8 +15,11 @@ from audit.engagement.flags import FlagRow, Weighed, find_flags, weigh
 from audit.engagement.labelled import Labelled, LabelledPairs, count_used, gather, match
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect, within_memory
+from audit.engagement.trials import PER
+from judge.calibration.promise import Promise, order_digest, promises, read_sample
 from judge.errors import InputError
 from judge.files import now
+from judge.run.decisions import Decisions, outcomes
 from judge.run.flag_types import flag_types
 from judge.run.store import Run
 
@@ -48,6 +53,8 @@ class Audit:
     examination: Examination
     labelled: Labelled
     weighed: Weighed
+    checks: tuple[Check, ...]
+    """Whether the model behind the chances fits these events."""
     flags: list[FlagRow]
     queries: list[QueryRow]
     unmatched: int
@@ -59,6 +66,14 @@ class Audit:
     def with_evidence(self) -> int:
         """Labelled pairs with at least one examined impression."""
         return int((self.labelled.examined > 0).sum())
+
+    @cached_property
+    def promises(self) -> list[Promise]:
+        """What decisions on a random sample of these flags promise; empty before there are any."""
+        sample = read_sample(self.run.path)
+        if sample is None or sample.order != order_digest(self.labelled.row[self.weighed.order]):
+            return []
+        return promises(sample, outcomes(Decisions(self.run.path).latest()))
 
     @property
     def note(self) -> str | None:
@@ -93,6 +108,11 @@ class Audit:
                 "flagged": len({flag.pair for flag in self.flags}),
             },
             "flags": {kind: sum(flag.type == kind for flag in self.flags) for kind in flag_types()},
+            "rate": {
+                "basis": "promised" if any(each.pairs for each in self.promises) else "model",
+                "checks": [asdict(each) for each in self.checks],
+                "promises": [each.model_dump() for each in self.promises],
+            },
             "examination": {
                 "model": model.model.name,
                 "held_out_perplexity": dict(model.perplexities),
@@ -100,10 +120,19 @@ class Audit:
                 "note": self.note,
                 "curve": [asdict(point) for point in model.curve],
             },
-            "rates": {name: self._rates(getattr(self.weighed, name)) for name in ("clicks", "carts", "purchases")},
+            "rates": self._all_rates(),
+            "trials": self.labelled.trials.summary(self.labelled.index),
             "zero_click": zero_click_summary(self.queries),
             "traffic": {**traffic_mix(self.queries), "queries_not_in_run": self.unmatched},
         }
+
+    def _all_rates(self) -> dict[str, Any]:
+        """Of clicks, carts and purchases: one entry for each thing that they are counted against."""
+        found = {"clicks": {"per": PER[0], **self._rates(self.weighed.clicks)}}
+        for name in ("carts", "purchases"):
+            for at, (per, channel) in enumerate(getattr(self.weighed, name).items()):
+                found[f"{name} per {per}" if at else name] = {"per": per, **self._rates(channel)}
+        return found
 
     def _rates(self, verdict: ChannelPosterior) -> dict[str, Any]:
         if verdict.rates is None:
@@ -165,9 +194,22 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         labelled = gather(db, examination, grades)
         queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
-    flags = find_flags(labelled, weighed, settings.level)
+    checks = check(labelled, weighed)
+    # Where the model does not fit, fewer of its flags are taken: half the rate for each check that fails.
+    flags = find_flags(labelled, weighed, settings.level / 2 ** sum(not each.holds for each in checks))
     return Audit(
-        run, name, settings.level, aggregated, examination, labelled, weighed, flags, queries, int(unmatched), others
+        run,
+        name,
+        settings.level,
+        aggregated,
+        examination,
+        labelled,
+        weighed,
+        checks,
+        flags,
+        queries,
+        int(unmatched),
+        others,
     )
 
 

@@ -16,7 +16,8 @@ TOLD_BY_CLICKS = ("cascade", "dynamic Bayesian")
 """Models in which the clicks above say what was looked at. In all others, user browsing too, a position's examination
 may grow by what its pairs' attractiveness shrinks, unless a pair was shown elsewhere too."""
 BRIDGE = 30.0
-"""Impressions that a pair must have at each of two positions for them to be compared through it."""
+"""Impressions that the pairs shown at two positions must have together at either, for the two to be compared."""
+CHUNK = 20_000
 HELD_OUT = 0.2
 
 
@@ -80,16 +81,14 @@ def examine(cells: Cells, searches: Searches | None, seed: int = 0) -> Examinati
             model = _without(model, apart)
             listed = ", ".join(map(str, apart[:12])) + (" …" if len(apart) > 12 else "")
             note = (
-                f"examination at positions {listed} cannot be told from relevance: no pair that was shown "
-                f"{BRIDGE:.0f} times there was as often at another; vary the ranking a little, or bring more events"
+                f"examination at positions {listed} cannot be told from relevance: what was shown there "
+                f"was shown fewer than {BRIDGE:.0f} times at any other; vary the ranking a little, or bring more events"
             )
     return Examination(model, scores, base, _curve(cells, searches, (model, apart), rng), note)
 
 
 def unconnected(cells: Cells) -> Ints:
     """Positions that no chain of pairs shown at several positions ties to the one shown most; ascending."""
-    key, inverse = np.unique(cells.pair * WIDTH + cells.position, return_inverse=True)
-    shown = np.bincount(inverse, cells.impressions)
     root = list(range(WIDTH))
 
     def find(x: int) -> int:
@@ -97,9 +96,7 @@ def unconnected(cells: Cells) -> Ints:
             x = root[x]
         return x
 
-    strong = key[shown >= BRIDGE]
-    same = strong[1:] // WIDTH == strong[:-1] // WIDTH
-    for a, b in np.unique(np.stack([strong[:-1][same] % WIDTH, strong[1:][same] % WIDTH], axis=1), axis=0):
+    for a, b in np.argwhere(_bridges(cells) >= BRIDGE):
         root[find(int(a))] = find(int(b))
     total = np.bincount(cells.position, cells.impressions, minlength=WIDTH)
     used = np.flatnonzero(total)
@@ -109,6 +106,22 @@ def unconnected(cells: Cells) -> Ints:
     weight = np.bincount(groups, total[used], minlength=WIDTH)
     apart: Ints = used[groups != weight.argmax()]
     return apart
+
+
+def _bridges(cells: Cells) -> Floats:
+    """Impressions by which two positions can be compared, of all pairs together, shape (WIDTH, WIDTH).
+
+    A pair gives as many as it has at the one of the two where it has fewer.
+    """
+    pairs, own = np.unique(cells.pair, return_inverse=True)
+    found = np.zeros((WIDTH, WIDTH))
+    for start in range(0, len(pairs), CHUNK):
+        mine = (own >= start) & (own < start + CHUNK)
+        shown = np.zeros((min(CHUNK, len(pairs) - start), WIDTH))
+        np.add.at(shown, (own[mine] - start, cells.position[mine]), cells.impressions[mine])
+        for position in np.flatnonzero(shown.any(axis=0)):
+            found[position] += np.minimum(shown, shown[:, position, None]).sum(axis=0)
+    return found
 
 
 def _without(model: ClickModel, positions: Ints) -> ClickModel:
@@ -172,7 +185,7 @@ def _curve(
         if not np.isnan(value) and len(values) and 2 * len(values) > len(drawn):
             low, high = (float(value + (q - value) * shrink) for q in np.quantile(values, [0.025, 0.975]))
         exact = None if np.isnan(value) else float(value)
-        reason = "no pair ties this position to the others" if p in apart else None
+        reason = "what was shown here was hardly shown elsewhere" if p in apart else None
         points.append(CurvePoint(int(p), exact, low, high, int(shown[p]), int(hit[p]), reason))
     return tuple(points)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.examination import Examination
+from audit.engagement.trials import Trials, choose
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import read_ratings
@@ -64,6 +65,10 @@ class Labelled:
     purchases: Floats
     unused: Floats
     """Impressions at positions whose examination cannot be told."""
+    unused_clicks: Floats
+    """Clicks at those positions."""
+    trials: Trials
+    """What carts and purchases are counted against."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -137,7 +142,8 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
                 greatest(sum(CASE WHEN seen IS NOT NULL THEN clicks - impressions * seen * trust END), 0)
                     AS debiased_clicks,
                 coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
-                sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused
+                sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused,
+                sum(CASE WHEN seen IS NULL THEN clicks ELSE 0 END) AS unused_clicks
             FROM cells JOIN matched m USING (q) JOIN matched_candidates k USING (c)
             JOIN pairs ON pairs.query_id = m.query_id AND pairs.candidate_id = k.candidate_id
             LEFT JOIN contexts x ON x.position = cells.position AND x.last = coalesce(cells.last, 0)
@@ -167,9 +173,31 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         live=np.where(number("impressions") > 0, live, 0.0),
         **{
             n: number(n)
-            for n in ("impressions", "examined", "clicks", "debiased_clicks", "carts", "purchases", "unused")
+            for n in (
+                *("impressions", "examined", "clicks", "debiased_clicks", "carts", "purchases", "unused"),
+                "unused_clicks",
+            )
         },
+        trials=_trials(db, found["query_id"].to_pylist()),
     )
+
+
+def _trials(db: Any, query_id: Sequence[str]) -> Trials:
+    """What the carts and purchases of each pair's query are counted against; by all of the query's results."""
+    beyond = ("carts_clicks", "purchases_carts", "purchases_clicks")
+    sums = ", ".join(
+        "sum(greatest(coalesce({}, 0) - coalesce({}, 0), 0))::DOUBLE AS {}".format(*name.split("_"), name)
+        for name in beyond
+    )
+    found = db.sql(f"""SELECT query_id, {sums}, coalesce(sum(carts), 0)::DOUBLE AS carts,
+        coalesce(sum(purchases), 0)::DOUBLE AS purchases
+        FROM (SELECT DISTINCT query_id FROM labelled) LEFT JOIN matched USING (query_id) LEFT JOIN cells USING (q)
+        GROUP BY query_id""").to_arrow_table()
+    number = {n: np.nan_to_num(found[n].to_numpy(zero_copy_only=False)) for n in (*beyond, "carts", "purchases")}
+    carts, purchases = choose(number, number["carts"], number["purchases"])
+    place = {name: at for at, name in enumerate(found["query_id"].to_pylist())}
+    own = np.array([place[name] for name in query_id], dtype=np.int64)
+    return Trials(carts[own], purchases[own])
 
 
 def _people(run: Run, ratings: LabelledPairs) -> dict[tuple[str, str], int]:

@@ -133,7 +133,9 @@ def evidence_table(found: Audit) -> Any:
         "carts": labelled.carts.astype(np.int64),
         "purchases": labelled.purchases.astype(np.int64),
     }
-    return pa.table(columns)
+    rank = np.zeros(len(labelled), dtype=np.int64)
+    rank[weighed.order] = np.arange(1, len(weighed.order) + 1)
+    return pa.table({**columns, "rank": pa.array(rank, mask=rank == 0)})
 
 
 def list_flags(found: Audit, evidence: Any) -> list[Flag]:
@@ -144,7 +146,8 @@ def list_flags(found: Audit, evidence: Any) -> list[Flag]:
     values, labelled = found.run.manifest.values, found.labelled
     ranges = expected_clicks(labelled, found.weighed, rows)
     flags = []
-    for flag, known, clicks in zip(found.flags, evidence.take(pa.array(rows)).to_pylist(), ranges, strict=True):
+    of_pairs = evidence.drop_columns("rank").take(pa.array(rows)).to_pylist()
+    for flag, known, clicks in zip(found.flags, of_pairs, ranges, strict=True):
         people, live = labelled.people[flag.pair], labelled.live[flag.pair]
         more: dict[str, Any] = {
             "expected_low": clicks and clicks[1],

@@ -94,7 +94,7 @@ def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guidelin
     taught, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
     if judge_config.tuned is None:
         return own, judge_config
-    if _policy(taught) != _policy(own):
+    if taught.policy != own.policy:
         raise InputError(
             f"--with {judge}: was taught the guideline {taught.name} {taught.version}, and {run.path} was labelled by "
             f"{own.name} {own.version}",
@@ -103,13 +103,9 @@ def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guidelin
     return taught, judge_config
 
 
-def _policy(guideline: Guideline) -> dict[str, Any]:
-    """What grades mean; which fields are read, and how much of them, is no part of it."""
-    return guideline.model_dump(mode="json", exclude={"fields", "query_tokens", "candidate_tokens"})
-
-
 def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: JudgeConfig) -> None:
     """Refuse the judge that made the run: it can only repeat itself, whatever guideline or template it is asked by.
+    Of an ensemble, no member is independent.
 
     Args:
         run: The run, whose judge is known by its fingerprint. People's grades have none.
@@ -119,7 +115,13 @@ def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: J
     Raises:
         InputError: Both are the same base weights and the same adapter, merged or not.
     """
-    own = run.manifest.parts
+    for own in (run.manifest.parts, *run.manifest.members):
+        _check_other(run, own, parts, judge_config)
+
+
+def _check_other(
+    run: Run, own: Mapping[str, str | None], parts: Mapping[str, str | None], judge_config: JudgeConfig
+) -> None:
     # Two names at endpoints that read the same base's tokens can be two adapters of it; one name alone says nothing.
     served = own.get("served"), parts.get("served")
     if None not in served and served[0] != served[1]:

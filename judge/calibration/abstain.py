@@ -56,14 +56,34 @@ def choose(held_out: HeldOut, budget: float, confidence: float = CONFIDENCE) -> 
     check_budget(budget)
     sure, query = np.array(held_out.confidence), np.array(held_out.query, dtype=np.int64)
     wrong = np.array(held_out.wrong, dtype=np.float64)
+    chosen, lowest = walk(sure, wrong, query, budget, confidence)
+    if chosen is not None:
+        return chosen
+    allowed = float(np.ceil(lowest * 100) / 100)
+    raise InputError(
+        f"--max-noise {budget}: no confidence is high enough to promise it on {len(sure)} held-out pairs of "
+        f"{len(set(held_out.query))} queries; the least that can be promised is {lowest:.3f}",
+        (f"allow --max-noise {allowed:.2f}, " if allowed < 1 else "") + "hold out more queries, or use a better judge",
+    )
+
+
+def walk(
+    sure: Floats, wrong: Floats, query: npt.NDArray[np.int64], budget: float, confidence: float = CONFIDENCE
+) -> tuple[Threshold | None, float]:
+    """(the threshold on `sure` that keeps most while the share of `wrong` stays within the budget, the least bound).
+
+    Fixed-sequence testing over pairs of shape (N,); null where no threshold can promise it.
+    """
     chosen, lowest = None, 1.0
-    for walk in WALKS:
-        for coverage in walk:
+    for steps in WALKS:
+        for coverage in steps:
             # "lower" keeps every pair of the same confidence together: a threshold cannot part them.
-            least = float(np.quantile(sure, 1 - coverage, method="lower")) if coverage < 1 else 0.0
+            least = (
+                float(np.quantile(sure, 1 - coverage, method="lower")) if coverage < 1 else float(min(0, sure.min()))
+            )
             kept = sure >= least
             bound = upper_bound(wrong[kept], query[kept], (1 - confidence) / len(WALKS))
-            lowest = min(lowest, bound) if coverage == walk[0] else lowest
+            lowest = min(lowest, bound) if coverage == steps[0] else lowest
             if bound > budget:
                 break
             if chosen is None or least < chosen.least:
@@ -76,14 +96,7 @@ def choose(held_out: HeldOut, budget: float, confidence: float = CONFIDENCE) -> 
                     bound=bound,
                     pairs=len(sure),
                 )
-    if chosen is not None:
-        return chosen
-    allowed = float(np.ceil(lowest * 100) / 100)
-    raise InputError(
-        f"--max-noise {budget}: no confidence is high enough to promise it on {len(sure)} held-out pairs of "
-        f"{len(set(held_out.query))} queries; the least that can be promised is {lowest:.3f}",
-        (f"allow --max-noise {allowed:.2f}, " if allowed < 1 else "") + "hold out more queries, or use a better judge",
-    )
+    return chosen, lowest
 
 
 def check_budget(budget: float) -> None:

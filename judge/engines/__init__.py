@@ -1,6 +1,7 @@
 """Engines: prompts in, what the judge says of each out. Those that take token ids get the same ones, and must give the
 same probabilities; `chat` asks in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -8,10 +9,11 @@ from pathlib import Path, PurePath
 from judge.engines.chat.engine import ChatEngine
 from judge.engines.kinds import Builder, Engine, Setup, check_engine, option_sections
 from judge.engines.options import EngineOptions, load_options
-from judge.errors import ModelError
+from judge.errors import InputError, ModelError
 from judge.fingerprint import adapter_digest
 from judge.models.embedded import EMBEDDED, HUB_NAME
 from judge.models.model import JudgeModel
+from judge.records import WorkedExample
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
 from judge.words.tokenizer import Tokenizer
@@ -48,15 +50,20 @@ class Judge:
         self.options = self.serving.options or load_options(more=option_sections())
         self.model = self.kind.find(model)
 
-    def builder(self, guideline: Guideline, template: str) -> Builder:
-        """What makes this judge's prompts.
+    def builder(self, guideline: Guideline, template: str, examples: Sequence[WorkedExample] = ()) -> Builder:
+        """What makes this judge's prompts; `examples` are shown before each question.
 
         Raises:
-            InputError: The template is none for this engine.
+            InputError: The template is none for this engine, or it shows no examples.
             ModelError: The guideline does not suit the judge.
         """
         if self.kind.builder is not None:
-            return self.kind.builder(guideline, template, self.options)
+            return self.kind.builder(guideline, template, self.options, examples)
+        if examples:
+            raise InputError(
+                f"--engine {self.kind.name} shows no --examples: a judge that takes tokens learns from ratings",
+                "fine-tune it with `judge finetune`, or ask a chat endpoint: --engine chat --url URL",
+            )
         return PromptBuilder(guideline, self.tokenizer, template, self.model.context)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from judge.fingerprint import Fingerprint, digest, file_digest
 from judge.pairs.stage import Source, Staged, stage
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import stage_ratings
+from judge.records import WorkedExample
 from judge.run.manifest import Manifest
 from judge.run.store import Run
 from judge.tables.sniff import files_of
@@ -27,10 +28,12 @@ def begin_run(
     guideline: Guideline,
     judge: Callable[[], Mapping[str, str | None]],
     calibration: Calibration | None = None,
+    examples: Callable[[Path], Sequence[WorkedExample]] = lambda pairs: (),
 ) -> Fingerprint:
     """Stage the input and write the manifest; or, where the run has begun before, check that it is the same.
 
-    `judge` gives the parts of the fingerprint that say who judges; it is called once the input has been read.
+    `judge` gives the parts of the fingerprint that say who judges; it is called once the input has been read. So is
+    `examples`, with the staged pairs: it gives the examples that the judge is shown.
     """
     read = list(source.paths.values())
     states = [_state(path) for path in read]
@@ -44,7 +47,9 @@ def begin_run(
     }
     begun = run.manifest_path.is_file()
     staged = None if begun else read_input(source, guideline, run.path)
-    maker = fingerprint(guideline, judge())
+    shown = tuple(examples(run.pairs_path))
+    parts = {"examples": digest([each.model_dump(mode="json") for each in shown])[:16]} if shown else {}
+    maker = fingerprint(guideline, {**judge(), **parts})
     if calibration and (lines := calibration.differences(maker.parts)):
         raise InputError(
             f"the calibration was fitted to another judge's probabilities; what differs: {'; '.join(lines)}",
@@ -66,6 +71,7 @@ def begin_run(
             guideline=words,
             normalisation=NORMALISATION,
             calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
+            examples=shown,
             missing_fields=tuple(staged.missing),
             passed_over=staged.passed_over,
             rows=staged.rows,

@@ -55,7 +55,7 @@ def score(job: Labelling, directory: Path) -> Any:
     import pyarrow as pa
 
     staged = read_input(job.source, job.guideline, directory)
-    builder, engine = job.builder, job.judge.open()
+    builder, engine = job.builder(), job.judge.open()
     made = fingerprint(job.guideline, job.parts).value
     tables = [label_table([])]
     for items in blocks(staged.path, 0, engine.block):

@@ -4,7 +4,7 @@ Input first, then the judge's files, then its weights: a wrong row never costs t
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +18,9 @@ from judge.errors import EngineError, InputError
 from judge.labelling.begin import begin_run, read_input
 from judge.labelling.config import JudgeConfig
 from judge.labelling.label import PLAIN, blocks, label_run, read_pairs
+from judge.labelling.worked_examples import Examples
 from judge.pairs.stage import Source, Staged
-from judge.records import Failure, Pair, Record
+from judge.records import Failure, Pair, Record, WorkedExample
 from judge.run.manifest import Tally
 from judge.run.store import Run
 from judge.run.usage import FILE, Usage
@@ -61,6 +62,8 @@ class Labelling:
     judge_config: JudgeConfig = PLAIN
     find: Callable[[], Judge] | None = None
     """Gives the judge where other jobs share it."""
+    examples: Examples | None = None
+    """What the judge is shown before each question."""
 
     @cached_property
     def judge(self) -> Judge:
@@ -89,15 +92,19 @@ class Labelling:
         def judge() -> Mapping[str, str | None]:
             if not run.manifest_path.is_file():
                 # A guideline that this judge cannot be asked by must not take the directory.
-                assert self.builder
+                assert self.builder(self._chosen(run.pairs_path))
             return self.parts
 
-        begin_run(run, self.source, self.guideline, judge, self.judge_config.calibration)
+        begin_run(run, self.source, self.guideline, judge, self.judge_config.calibration, self._chosen)
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
         """Label what has no label yet; see `judge.labelling.label.label_run`."""
         with self._noting(run):
-            return label_run(run, self.builder, self.judge.open(), progress, self.judge_config)
+            builder = self.builder(run.manifest.examples)
+            return label_run(run, builder, self.judge.open(), progress, self.judge_config)
+
+    def _chosen(self, pairs: Path) -> tuple[WorkedExample, ...]:
+        return self.examples.chosen(pairs, self.guideline) if self.examples else ()
 
     def _noting(self, run: Run) -> AbstractContextManager[None]:
         """Have an endpoint that is paid for its answers keep them in the run."""
@@ -111,7 +118,7 @@ class Labelling:
         begun = time.monotonic()
         staged = read_input(self.source, self.guideline, directory)
         read = time.monotonic()
-        builder, engine = self.builder, self.judge.open()
+        builder, engine = self.builder(self._chosen(staged.path)), self.judge.open()
         loaded = time.monotonic()
         sample = _stretches(staged, size)
         if not sample:
@@ -143,10 +150,14 @@ class Labelling:
             passed_over=staged.passed_over,
         )
 
-    @cached_property
-    def builder(self) -> Builder:
-        """Makes the prompts. Raises `ModelError` where the guideline does not suit the judge."""
-        builder = self.judge.builder(self.guideline, self.judge_config.template)
+    def builder(self, examples: Sequence[WorkedExample] = ()) -> Builder:
+        """Makes the prompts, with these examples before each question.
+
+        Raises:
+            InputError: The judge is shown no examples.
+            ModelError: The guideline does not suit the judge.
+        """
+        builder = self.judge.builder(self.guideline, self.judge_config.template, examples)
         self.judge_config.check(self.judge.model, builder.labels)
         return builder
 

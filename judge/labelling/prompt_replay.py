@@ -28,7 +28,9 @@ class Asked:
     prompt: Prompt | None = None
     segments: Sequence[str] = ()
     """What the prompt's three segments say: guideline, query, candidate with the place of the answer; or, of a judge
-    that is asked in words and has no `prompt` of tokens, the system prompt and the user's turn."""
+    that is asked in words and has no `prompt` of tokens, each message."""
+    roles: Sequence[str] = ()
+    """Whose message each is: `system`, `user`, and `assistant` where an example's answer is shown."""
     spent: Sequence[Spent] = field(default=())
     cut: Sequence[str] = ()
     """Texts that were cut to their budgets, where there is no `prompt`."""
@@ -38,11 +40,12 @@ class Asked:
         if self.missing is not None:
             return {"missing": self.missing}
         if self.prompt is None:
-            said = zip(("system", "user"), self.segments, strict=True)
             return {
                 "missing": None,
                 "template": self.template,
-                "segments": [{"name": name, "text": text} for name, text in said],
+                "segments": [
+                    {"name": name, "text": text} for name, text in zip(self.roles, self.segments, strict=True)
+                ],
                 "cut": list(self.cut),
             }
         names = ("shared", "query", "candidate")
@@ -85,18 +88,19 @@ def ask_again(manifest: Manifest, pair: Pair, judge: str | None = None) -> Asked
     except JudgeError as error:
         return Asked(f"{error.message}; {error.hint}", template)
     segments = [found.text(ids) for ids in (prompt.shared, prompt.query, prompt.candidate)]
-    return Asked(None, template, prompt, segments, spent)
+    return Asked(None, template, prompt, segments, spent=spent)
 
 
 def _in_words(manifest: Manifest, pair: Pair, template: str) -> Asked:
     """The messages that ask about this pair alone: its neighbours in a request, and the order, are not shown."""
     try:
-        builder = ChatBuilder(Guideline.model_validate(manifest.guideline), template)
+        builder = ChatBuilder(Guideline.model_validate(manifest.guideline), template, examples=manifest.examples)
     except JudgeError as error:
         return Asked(f"{error.message}; {error.hint}", template)
     [prompt] = builder.build([pair])
     messages = prompt.script.messages([prompt], [KEY])
-    return Asked(None, template, segments=[message["content"] for message in messages], cut=prompt.cut)
+    said, roles = ([message[name] for message in messages] for name in ("content", "role"))
+    return Asked(None, template, segments=said, roles=roles, cut=prompt.cut)
 
 
 def find_template(wanted: str | None) -> str | None:

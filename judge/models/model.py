@@ -10,6 +10,7 @@ from judge.errors import ModelError, safe
 from judge.fingerprint import digest, file_digest
 from judge.models.embedded import EMBEDDED, embedded_model
 from judge.models.gguf import folder_of, is_whole, unpack
+from judge.models.known import repository
 from judge.models.shipped import SHIPPED
 
 ADAPTER = "adapter_config.json"
@@ -47,8 +48,8 @@ class JudgeModel:
 
 
 def find_model(name: str = EMBEDDED) -> JudgeModel:
-    """Find a judge by name: `smollm2-135m` (embedded), a directory, `owner/name[@revision]` of the Hub, or a GGUF file:
-    a path, or `owner/name/file.gguf[@revision]`.
+    """Find a judge by name: `smollm2-135m` (embedded), a name of `judge.models.known`, a directory,
+    `owner/name[@revision]` of the Hub, or a GGUF file: a path, or `owner/name/file.gguf[@revision]`.
 
     The first use of the embedded judge or of a GGUF file unpacks it, and of a Hub judge downloads it.
 
@@ -58,6 +59,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     if name == EMBEDDED:
         directory, weights = embedded_model()
         return JudgeModel(EMBEDDED, directory, None, _context(read_config(directory)), weights)
+    name = repository(name)
     directory, revision, blobs = Path(name).expanduser(), None, None
     if _is_gguf(directory):
         return _unpacked(name, directory, None, None)
@@ -93,7 +95,7 @@ def check_name(name: str) -> None:
         ModelError: It is none.
     """
     if name != EMBEDDED and not Path(name).expanduser().exists():
-        _hub_id(name)
+        _hub_id(repository(name))
 
 
 def _hub_id(name: str) -> re.Match[str]:
@@ -101,7 +103,8 @@ def _hub_id(name: str) -> re.Match[str]:
     if not match or name.startswith((".", "/", "~")):
         raise ModelError(
             f"no judge {name!r}",
-            f"name {SHIPPED}, {EMBEDDED}, a model directory, a GGUF file, or owner/name[@revision] of the Hub",
+            f"name {SHIPPED}, {EMBEDDED}, a larger judge that `judge doctor --judges` lists, a model directory, a GGUF "
+            "file, or owner/name[@revision] of the Hub",
         )
     return match
 
@@ -113,6 +116,7 @@ def local_directory(name: str, revision: str | None = None) -> Path | None:
             return embedded_model()[0]
         except ModelError:
             return None
+    name = repository(name)
     directory = Path(name).expanduser()
     if directory.is_dir():
         return directory

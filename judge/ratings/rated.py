@@ -38,6 +38,8 @@ class Rated:
     votes: Mapping[str, int]
     means: Mapping[str, float] = field(default_factory=dict)
     """What raters gave on the guideline's scale, of those whose vote is a mean and was cut to a grade."""
+    clause: str | None = None
+    """The guideline's clause that a rater invoked: the first that the file has for the pair."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,16 @@ def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> R
     staged.refuse(skip_bad_rows=source.skip_bad_rows)
     read.check()
     votes: dict[int, tuple[dict[str, int], dict[str, float]]] = {}
-    names = ("row", "rater", "grade", "mean")
-    for number, rater, grade, mean in zip(*(read.table[name].to_pylist() for name in names), strict=True):
+    clauses: dict[int, str] = {}
+    names = ("row", "rater", "grade", "mean", "clause")
+    for number, rater, grade, mean, clause in zip(*(read.table[name].to_pylist() for name in names), strict=True):
         grades, means = votes.setdefault(number, ({}, {}))
         who = ONE if read.alone else rater
         grades[who] = grade
         if mean is not None:
             means[who] = mean
+        if clause:
+            clauses.setdefault(number, clause)
     found: dict[tuple[str, str], Rated] = {}
     wrong: Counter[str] = Counter()
     empty: list[int] = []
@@ -100,7 +105,8 @@ def read_rated(ratings: RatingsFile, guideline: Guideline, directory: Path) -> R
         elif source.need_text and not any((row["candidate"] or {}).values()):
             empty.append(row["row"])
         else:
-            rated = found.setdefault((row["query_id"], row["candidate_id"]), Rated(_pair(row), {}))
+            new = Rated(_pair(row), {}, {}, clauses.get(row["row"]))
+            rated = found.setdefault((row["query_id"], row["candidate_id"]), new)
             _add(rated, *given)
     if empty and not source.skip_bad_rows:
         raise InputError(

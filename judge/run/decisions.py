@@ -103,6 +103,15 @@ def settling(counted: Mapping[tuple[str, str], Decision]) -> dict[tuple[str, str
     return {pair: decision for pair, decision in counted.items() if decision.settles}
 
 
+def outcomes(counted: Mapping[tuple[str, str], Decision]) -> dict[tuple[str, str], bool]:
+    """Of each pair that people looked at, whether they changed its label; unsure is no change."""
+    return {
+        pair: decision.verdict is Verdict.CHANGE and decision.grade != decision.label
+        for pair, decision in counted.items()
+        if decision.source != "judge"
+    }
+
+
 class Decisions:
     """The decisions of a run.
 

@@ -25,6 +25,11 @@ _NUMBERS = (
     *("p_wrong", "examined_impressions", "examined_clicks", "expected_clicks", "live_examined", "strength"),
     "q_value",
 )
+EVIDENCE = (
+    *("query", "grade", "p_wrong", "impressions", "examined_impressions", "clicks", "examined_clicks"),
+    *("expected_clicks", "carts", "purchases"),
+)
+"""What a queue shows of a pair's evidence."""
 
 
 def flag_schema() -> Any:
@@ -120,8 +125,23 @@ class Flags:
         return flag
 
 
-def read_evidence(folder: Path) -> Any:
+def has_ranks(folder: Path) -> bool:
+    """Whether the evidence in a run's directory ranks its pairs, as audits of this version write it."""
+    import pyarrow.parquet as pq
+
+    try:
+        return "rank" in pq.read_schema(folder / "evidence.parquet").names
+    except (OSError, ValueError):
+        return False
+
+
+def read_evidence(folder: Path, *, ranked: bool = False) -> Any:
     """What an audit made of every graded pair: an Arrow table of `row, query_id, candidate_id, posterior`.
+
+    Args:
+        folder: The run's directory.
+        ranked: Also what a queue shows, and `rank`: the pair's place among those with engagement, the likeliest wrong
+            label first, null without engagement.
 
     Raises:
         RunError: The run has not been audited, or the file is damaged or of another shape.
@@ -133,4 +153,7 @@ def read_evidence(folder: Path) -> Any:
     schema = flag_schema()
     import pyarrow as pa
 
-    return read_columns(path, pa.schema([schema.field(name) for name in names]), FIX, names)
+    fields = [schema.field(name) for name in (*names, *(EVIDENCE if ranked else ()))]
+    if ranked:
+        fields.append(pa.field("rank", pa.int64()))
+    return read_columns(path, pa.schema(fields), FIX, names if not ranked else [field.name for field in fields])

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 
 from judge.documents import fault
-from judge.records import Record, Status
+from judge.records import Record, Status, WorkedExample
 from judge.words.forms import NORMALISATION
 from judge.words.guideline import Guideline
 
@@ -36,6 +36,10 @@ class Manifest(Record):
     """Fields of the guideline that no input file has a column for."""
     passed_over: Mapping[str, str] = {}
     """Names that an input file has several mapped columns for, and which of them was read."""
+    examples: tuple[WorkedExample, ...] = ()
+    """Rated pairs that the judge was shown before each question."""
+    members: tuple[Mapping[str, str | None], ...] = ()
+    """Of an ensemble, the parts of each member's fingerprint."""
     rows: int
     """Input rows."""
     created: str

@@ -136,6 +136,11 @@ class Guideline(Record):
         return digest(self.model_dump(mode="json"))
 
     @property
+    def policy(self) -> dict[str, Any]:
+        """What its grades mean; which fields a judge reads, and how much of them, is no part of it."""
+        return self.model_dump(mode="json", exclude={"fields", "query_tokens", "candidate_tokens"})
+
+    @property
     def budgets(self) -> dict[str, int]:
         """Token budgets by name, for the fingerprint."""
         return {"query": self.query_tokens, "candidate": self.candidate_tokens} | {

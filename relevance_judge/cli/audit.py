@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 from click import Option
@@ -130,6 +130,8 @@ def _show(found: "Audit", out: Path) -> None:
         f"{pairs['graded']:,} graded pairs, {pairs['with_impressions']:,} with engagement{weighed}; "
         f"click model: {summary['examination']['model']}"
     )
+    if direct := summary["trials"]["carts"]["examined impression"]:
+        show(f"in {counted(direct, 'query')} carts come without clicks: counted per examined impression")
     if summary["examination"]["note"]:
         show(f"note: {summary['examination']['note']}")
     kinds: dict[int, list[FlagRow]] = {}
@@ -141,7 +143,28 @@ def _show(found: "Audit", out: Path) -> None:
         show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), right=(3, 4, 5))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
     show("", f"{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
+    _show_rate(summary["rate"], pairs["expected_wrong"])
     show(f"report in {out / 'report.html'}; the run has the flags too, in {Flags(found.run.path).path}")
+
+
+def _show_rate(rate: dict[str, Any], expected: float) -> None:
+    """What is known of how many flags are false."""
+    for check in rate["checks"]:
+        if not check["holds"]:
+            show(
+                f"note: the model does not fit these events ({check['name']}): {check['words']}; fewer flags are taken"
+            )
+    for promise in rate["promises"]:
+        if promise["pairs"]:
+            show(
+                f"promised: of the first {promise['pairs']:,} pairs by rank at most {promise['budget']:.0%} are right "
+                f"({promise['decided']} decisions, bound {promise['bound']:.3f} at {promise['confidence']:.0%})"
+            )
+    if rate["basis"] == "model":
+        show(
+            f"{expected:,.0f} labels expected wrong, and q, are model-based; decide on the pairs of "
+            "`judge queue RUN --calibration-sample 150` for a rate that is promised"
+        )
 
 
 def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judge.errors import InputError
+from relevance_judge.cli.ladder import show_endpoint, show_judges
 from relevance_judge.cli.options import json_option
 from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import FILE, takes
@@ -40,7 +41,8 @@ COMBINATIONS = {
     multiple=True,
     help="For --parity, twice; transformers and vllm unless given.",
 )
-@click.option("--judge", metavar="MODEL", help="For --parity; as for `judge label`.")
+@click.option("--judge", metavar="MODEL", help="For --parity, as for `judge label`; for --url, the model's name there.")
+@click.option("--judges", is_flag=True, help="List larger judges by name, and which of them fit this machine.")
 @takes(EndpointParams)
 @click.option("--adapter", metavar="FOLDER", type=FILE, help="A peft LoRA adapter for the judge.")
 @json_option
@@ -49,6 +51,7 @@ def doctor(
     parity: bool,
     engines: tuple[str, ...],
     judge: str | None,
+    judges: bool,
     adapter: Path | None,
     json: bool,
 ) -> None:
@@ -60,8 +63,16 @@ def doctor(
     \b
     Example:
       judge doctor
+      judge doctor --judges
+      judge doctor --url http://127.0.0.1:8000/v1
       judge doctor --parity --engine transformers --engine vllm
     """
+    if judges:
+        show_judges(json)
+        return
+    if endpoint.url and not parity:
+        show_endpoint(endpoint, judge, json)
+        return
     if parity:
         from judge.engines.kinds import engine_kinds, find_engine
 

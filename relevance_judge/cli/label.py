@@ -1,20 +1,19 @@
 """`judge label`: grade every pair."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import click
-from click import Option
 
+from relevance_judge.cli.grading import ExampleParams, GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.options import PairParams
 from relevance_judge.cli.output import reading_notes, say, show, show_json, show_summary, show_table, usage_rows
-from relevance_judge.cli.params import FILE, count, file, flag, takes, text
+from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.serving import LabellingParams, note_other_base
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
@@ -29,64 +28,30 @@ SAMPLE = 48
 """Pairs that a dry run scores."""
 
 
-@dataclass(frozen=True)
-class RowParams(PairParams):
-    """How a file of pairs is read, and how much of it."""
-
-    limit: Annotated[int | None, count("--limit", "Label the first N rows only.")]
-    skip_bad_rows: Annotated[
-        bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and go on.")
-    ]
-
-
-@dataclass(frozen=True)
-class GradingParams:
-    """How a judge's probabilities become grades."""
-
-    max_noise: Annotated[
-        float | None,
-        Option(
-            ["--max-noise"],
-            metavar="SHARE",
-            type=float,
-            help="Abstain on uncertain pairs so that at most this share of grades is wrong.",
-        ),
-    ]
-    calibration: Annotated[
-        Path | None,
-        file("--calibration", "FILE", "What `judge calibrate` wrote, or none; a fine-tuned judge brings its own."),
-    ]
-    force_guideline: Annotated[
-        bool, flag("--force-guideline", "Ask a fine-tuned judge by another guideline than its own all the same.")
-    ]
-
-
-@dataclass(frozen=True)
-class RunOutput:
-    """Where labels go."""
-
-    out: Annotated[Path | None, file("--out", "RUN", "The run directory to write, or to go on with.")]
-    dry_run: Annotated[
-        bool, flag("--dry-run", "Write nothing: judge a small sample and estimate time, tokens and cost.")
-    ]
-    price: Annotated[
-        str | None, text("--price", "in=X,out=Y", "chat: what a million tokens cost, to tell the run's cost.")
-    ]
-    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
-
-
 @click.command()
 @click.argument(
     "pairs",
     metavar="PAIRS",
     type=FILE,
-    help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input.",
+    nargs=-1,
+    required=True,
+    help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input. With --ensemble, runs.",
 )
+@click.option("--ensemble", is_flag=True, help="Average finished runs of the same pairs instead of asking a judge.")
 @takes(RowParams)
 @takes(LabellingParams)
 @takes(GradingParams)
+@takes(ExampleParams)
 @takes(RunOutput)
-def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows: RowParams, pairs: Path) -> None:
+def label(
+    output: RunOutput,
+    shown: ExampleParams,
+    grading: GradingParams,
+    who: LabellingParams,
+    rows: RowParams,
+    pairs: tuple[Path, ...],
+    ensemble: bool,
+) -> None:
     """Grade every pair with an LLM judge, into a run directory.
 
     Killed at any moment, the same command goes on where it stopped.
@@ -94,6 +59,7 @@ def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows:
     \b
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
+      judge label --ensemble runs/small runs/large --out runs/both
     """
     from judge.engines.kinds import find_engine
     from judge.errors import InputError
@@ -108,6 +74,14 @@ def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows:
     out = output.out
     if out is None and not output.dry_run:
         raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
+    if ensemble:
+        _average(pairs, output)
+        return
+    if len(pairs) > 1:
+        raise InputError(
+            f"{len(pairs)} files of pairs are named, and one is labelled at a time",
+            "name one; to average finished runs, add --ensemble",
+        )
     name_of_judge = who.name
     rate = read_price(output.price) if output.price else None
     if rate and "price" not in find_engine(who.engine).flags:
@@ -123,10 +97,11 @@ def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows:
         )
     )
     serving = who.serving(judge_config)
-    with input_file(pairs) as (path, name):
+    with input_file(pairs[0]) as (path, name):
         source = Source(path, rows.catalogue, rows.mapping, rows.limit, skip_bad_rows=rows.skip_bad_rows, name=name)
         source = replace(source, queries=rows.queries, encoding=rows.encoding)
-        work = Labelling(source, policy, judge_config.model, serving, judge_config)
+        examples = shown.read(rows, policy)
+        work = Labelling(source, policy, judge_config.model, serving, judge_config, examples=examples)
         if output.dry_run:
             _estimate(work, output.json, rate)
             return
@@ -145,6 +120,27 @@ def label(output: RunOutput, grading: GradingParams, who: LabellingParams, rows:
         show("", promise(judge_config.threshold))
     for note in reading_notes(summary.missing_fields, summary.passed_over):
         show("", note)
+    show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
+
+
+def _average(runs: Sequence[Path], output: RunOutput) -> None:
+    """Write an ensemble, and what it holds."""
+    from judge.errors import InputError
+    from judge.labelling.ensemble import ensemble_run
+    from judge.run.store import Run
+    from judge.run.summary import summarise
+
+    if output.dry_run or output.price:
+        raise InputError("--ensemble asks no judge: there is nothing to estimate", "leave --dry-run and --price out")
+    assert output.out is not None
+    run = Run(output.out)
+    with stoppable("the same command goes on where it stopped"), run.writing():
+        ensemble_run(run, [Run.open(path) for path in runs])
+    summary = summarise(run)
+    if output.json:
+        show_json(summary.model_dump())
+        return
+    show_summary(summary)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
 
 

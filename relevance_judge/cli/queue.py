@@ -15,14 +15,25 @@ from relevance_judge.cli.params import takes
 @click.option("--to", metavar="FORMAT", required=True, help=f"csv, xlsx, {' or '.join(suggestion_formats())}.")
 @takes(FileOutput)
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="The first N pairs only.")
-def queue(output: FileOutput, run: Path, to: str, limit: int | None) -> None:
+@click.option(
+    "--calibration-sample",
+    "sample",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Instead N pairs drawn at random from the flags and the pairs below them: once they are decided on, the queue "
+    "says what rate of false flags can be promised.",
+)
+def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int | None) -> None:
     """Write the review queue: flagged pairs, most valuable first. Pairs that somebody has settled are not in it.
+
+    Says how many wrong labels the next 50 reviews are expected to find, by the decisions so far.
 
     \b
     Example:
       judge queue runs/monday --to csv --out queue.csv
     """
-    from audit.review.queue import forms, read_queue, write_queue
+    from audit.review.learning import read_calibration_sample, read_corrected
+    from audit.review.queue import forms, write_queue
     from judge.errors import InputError
     from judge.files import new_file
     from judge.run.store import Run
@@ -30,10 +41,25 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None) -> None:
     if to not in forms():
         raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
     opened = Run.open(run)
-    items = read_queue(opened)[:limit]
+    items, progress = read_corrected(opened)
+    items = (items if sample is None else read_calibration_sample(opened, sample))[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:
         write_queue(items, to, partial, opened.manifest.values)
     if output.json:
-        show_json({"file": str(output.out), "format": to, "pairs": len(items)})
+        show_json({"file": str(output.out), "format": to, "pairs": len(items), **progress.as_json()})
         return
     show(f"{len(items):,} pairs to look at in {output.out}")
+    show(f"the next {progress.next_pairs} of the queue: {progress.next_wrong:.1f} wrong labels expected")
+    if progress.reviewed:
+        show(
+            f"{progress.reviewed:,} decided on so far: {progress.wrong:,} labels were wrong; the audit expected "
+            f"{progress.model_wrong:.1f}"
+        )
+    for promise in progress.promises:
+        rests = (
+            f"{promise.decided} decisions of a random sample, {promise.false} flags false, bound {promise.bound:.3f}"
+        )
+        show(
+            f"at most {promise.budget:.0%} false: "
+            + (f"the first {promise.pairs:,} pairs by rank ({rests})" if promise.pairs else f"not promised ({rests})")
+        )

@@ -5,7 +5,7 @@ Another model's tokens cannot be counted here, so that a budget of tokens is one
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError
-from judge.records import Pair
+from judge.records import Pair, WorkedExample
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
 from judge.words.prompt import template_text
@@ -27,6 +27,8 @@ LETTERS = "bcdfghjkmnpqrtvwxz"
 """Of keys: they spell no word, and no grade."""
 KEY = "grade"
 """The answer's key where a request has one candidate."""
+EXAMPLE_KEY = "example"
+"""The key of a worked example's candidate where a request has several: no candidate's, which have no vowels."""
 
 # A slot cannot be confused with a template's words: `clean` and JSON leave no such character in a guideline's.
 _SLOT = "\ue010data\ue011"
@@ -48,6 +50,8 @@ class Script:
     """The answer for each grade, in grade order."""
     many: bool
     """Whether a request has several candidates, under keys."""
+    shots: tuple[Message, ...] = ()
+    """Worked examples, as turns of a user and of the judge."""
 
     def messages(self, asked: "Sequence[ChatPrompt]", keys: Sequence[str]) -> list[Message]:
         """The messages that ask about candidates of one query, in this order, under these keys."""
@@ -56,10 +60,15 @@ class Script:
             data["products"] = {key: dict(prompt.candidate) for key, prompt in zip(keys, asked, strict=True)}
         else:
             data["product"] = dict(asked[0].candidate)
-        return [
-            {"role": "system", "content": self.system},
-            {"role": "user", "content": self.before + as_data(data) + self.after},
-        ]
+        turn = {"role": "user", "content": self.before + as_data(data) + self.after}
+        return [{"role": "system", "content": self.system}, *self.shots, turn]
+
+    def shown(self, prompt: "ChatPrompt", place: int) -> "Script":
+        """This script with one more worked example: a candidate, and its grade's place."""
+        key = EXAMPLE_KEY if self.many else KEY
+        answer = {"role": "assistant", "content": json.dumps({key: self.labels[place]})}
+        question = replace(self, shots=()).messages([prompt], [key])[-1]
+        return replace(self, shots=(*self.shots, question, answer))
 
     def schema(self, keys: Sequence[str]) -> dict[str, Any]:
         """The JSON Schema of an answer: each key, and no other, with a grade."""
@@ -106,6 +115,7 @@ class ChatBuilder:
         guideline: What the judge is told, and the budgets.
         template: Name of the template file in `prompts/`, without its suffix.
         many: Whether a request has several candidates.
+        examples: Rated pairs that are shown before each question, in this order.
 
     Raises:
         InputError: The template lacks a block, uses a name that does not exist, or does not show the data once.
@@ -113,7 +123,14 @@ class ChatBuilder:
 
     labels: tuple[int, ...] = ()
 
-    def __init__(self, guideline: Guideline, template: str = TEMPLATE, *, many: bool = False) -> None:
+    def __init__(
+        self,
+        guideline: Guideline,
+        template: str = TEMPLATE,
+        *,
+        many: bool = False,
+        examples: Sequence[WorkedExample] = (),
+    ) -> None:
         self.guideline = guideline
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         found = environment.from_string(template_text(template))
@@ -131,6 +148,9 @@ class ChatBuilder:
         before, after = user.split(_SLOT)
         labels = tuple(grade.token for grade in guideline.grades)
         self.script = Script(system.strip(), before, after, labels, many)
+        for example in examples:
+            pair = Pair(0, "", example.query, "", example.candidate, example.locale)
+            self.script = self.script.shown(self._prompt(pair), guideline.values.index(example.grade))
 
     def build(self, pairs: Sequence[Pair]) -> list[ChatPrompt]:
         """The prompts of some pairs, in their order."""

@@ -13,7 +13,7 @@ from judge.engines.options import EngineOptions
 from judge.engines.weights import check_whole
 from judge.errors import InputError, ModelError
 from judge.models.model import JudgeModel, find_model
-from judge.records import Outcome, Pair, Record
+from judge.records import Outcome, Pair, Record, WorkedExample
 from judge.registry import registered
 from judge.words.guideline import Guideline
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
@@ -109,8 +109,9 @@ class EngineKind:
     find: Callable[[str], JudgeModel] = find_model
     """The model of a name; cheap next to `make`."""
     tokenizer: Callable[[JudgeModel], Tokenizer] = lambda model: ModelTokenizer(model.directory)
-    builder: Callable[[Guideline, str, EngineOptions], Builder] | None = None
-    """Makes its prompts, of guideline and template; token ids of its tokenizer unless given."""
+    builder: Callable[[Guideline, str, EngineOptions, Sequence[WorkedExample]], Builder] | None = None
+    """Makes its prompts, of guideline, template, options and worked examples; token ids of its tokenizer unless given,
+    without examples."""
     parts: Callable[[Setup], Mapping[str, str | None]] = _weights_parts
     """What it adds to a fingerprint beyond name and weights."""
 

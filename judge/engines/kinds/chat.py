@@ -1,16 +1,25 @@
 """Any chat endpoint, asked in words."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from judge.engines.chat.engine import ChatEngine
 from judge.engines.chat.prompt import ChatBuilder
 from judge.engines.kinds import EngineKind, Setup
-from judge.engines.options import ChatOptions
+from judge.engines.options import ChatOptions, EngineOptions
 from judge.models.model import JudgeModel
+from judge.records import WorkedExample
+from judge.words.guideline import Guideline
 
 
 def _make(setup: Setup) -> ChatEngine:
     return ChatEngine(setup.url or "", setup.model.name, setup.options.chat)
+
+
+def _builder(
+    guideline: Guideline, template: str, options: EngineOptions, examples: Sequence[WorkedExample]
+) -> ChatBuilder:
+    return ChatBuilder(guideline, template, many=options.chat.per_request > 1, examples=examples)
 
 
 ENGINE = EngineKind(
@@ -26,5 +35,5 @@ ENGINE = EngineKind(
     unnamed=("--engine chat needs --judge: the model's name at the endpoint", "add --judge MODEL"),
     # What computes there only its operator knows: a name is all there is of it.
     find=lambda name: JudgeModel(name, Path(), None, None, f"served as {name}"),
-    builder=lambda guideline, template, options: ChatBuilder(guideline, template, many=options.chat.per_request > 1),
+    builder=_builder,
 )

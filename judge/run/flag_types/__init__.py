@@ -36,6 +36,10 @@ class PairEvidence:
     """Clicks less those that trust in the position explains."""
     expected_clicks: Floats
     """What examined pairs of the label's grade get; NaN where nothing was learned."""
+    most_clicks: Floats
+    """The clicks with those that were set aside, where it is not known whether anybody looked."""
+    most_expected: Floats
+    """What they would get, had everybody looked there."""
     carts: Floats
     purchases: Floats
     suspect: Bools

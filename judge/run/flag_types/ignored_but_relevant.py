@@ -12,7 +12,9 @@ def _rule(evidence: PairEvidence) -> tuple[Bools, Bools]:
     live = evidence.live_examined
     enough = np.where(np.isnan(live), evidence.examined, live) >= IGNORED
     fewer = evidence.debiased_clicks < np.nan_to_num(evidence.expected_clicks)
-    return enough & fewer & (evidence.grade > 0), evidence.below
+    # Nor do the clicks that were set aside make up for it, had every impression been looked at.
+    fewest = evidence.most_clicks < np.nan_to_num(evidence.most_expected)
+    return enough & fewer & fewest & (evidence.grade > 0), evidence.below
 
 
 FLAG_TYPE = FlagType(

@@ -77,6 +77,13 @@ def test_positions_that_nothing_ties_together_are_named():
     assert unconnected(thin).tolist() == [2]
 
 
+def test_many_pairs_tie_positions_together_that_none_does_alone():
+    # Each pair was shown eight times at either position: four have 32 together, three have 24.
+    rows = [(pair, position, 0, 8, 1) for pair in range(4) for position in (1, 2)]
+    assert unconnected(make_cells(rows)).tolist() == []
+    assert unconnected(make_cells(rows[:6])).tolist() == [2]
+
+
 def test_what_cannot_be_told_is_said_and_not_guessed():
     rows = [(p, p % 3 + 1, 0, 500, 50) for p in range(30)]
     found = examine(make_cells(rows), None)

@@ -1,0 +1,83 @@
+"""Does the model that the chances come from fit these events? Four looks at what it makes of them, in words.
+
+They are posterior-predictive in spirit (Gelman et al. 2013, "Bayesian Data Analysis", chapter 6): what the fitted model
+expects is held against what it finds. None proves that the chances hold; each that fails halves the rate at which flags
+are taken.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit.engagement.appeal import TAIL
+from audit.engagement.counts import Floats
+from audit.engagement.flags import Weighed
+from audit.engagement.labelled import Labelled
+
+WIDE = 2.0
+"""How many times as many pairs as assumed may differ widely from their grade."""
+SHARED = 0.9
+"""The correlation of two channels from which on they say one thing."""
+MOST = 0.25
+"""The share of labels expected wrong above which the labels, or the model, are of no use."""
+WHOLE, PAIRS, QUERIES = 0.5, 5, 0.02
+"""A query of so many pairs is doubted as a whole where more than half of its labels are expected wrong; so many may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look at the model's fit."""
+
+    name: str
+    holds: bool
+    words: str
+
+
+def check(labelled: Labelled, weighed: Weighed) -> tuple[Check, ...]:
+    """What can be checked; nothing where no channel had enough to say."""
+    joint, rows = weighed.joint, np.flatnonzero(labelled.examined > 0)
+    if joint.shop is None or not len(rows):
+        return ()
+    wrong = 1 - joint.posterior[np.arange(len(labelled)), labelled.grade]
+    return (
+        _spread(joint.wide[rows]),
+        _dependence(joint.shop.residual, joint.channels),
+        _expected(wrong[rows], 1 - labelled.prior(joint.posterior.shape[1])[rows, labelled.grade[rows]]),
+        _queries(wrong[rows], labelled.index[rows]),
+    )
+
+
+def _spread(wide: Floats) -> Check:
+    found = float(wide.mean())
+    words = f"{found:.0%} of the pairs differ widely from others of their grade, where {TAIL[1]:.0%} are assumed to"
+    return Check("spread within a grade", found <= WIDE * TAIL[1], words)
+
+
+def _dependence(residual: Floats, channels: tuple[str, ...]) -> Check:
+    scale = np.sqrt(np.einsum("hcc->hc", residual))
+    matrix = np.abs(residual / (scale[:, :, None] * scale[:, None, :]))
+    matrix *= ~np.eye(len(channels), dtype=bool)
+    kind, a, b = np.unravel_index(int(matrix.argmax()), matrix.shape)
+    most = float(matrix[kind, a, b])
+    if len(channels) < 2:
+        return Check("dependence of channels", True, f"only {channels[0]} have enough to say")
+    both = " and ".join(channels[c] for c in sorted((int(a), int(b))))
+    words = f"{both} of one grade correlate by up to {most:.2f}; what they share counts once"
+    return Check("dependence of channels", most <= SHARED, words)
+
+
+def _expected(wrong: Floats, claimed: Floats) -> Check:
+    found, stated = float(wrong.mean()), float(claimed.mean())
+    words = f"{found:.1%} of the labels with engagement are expected wrong, where the labels claim {stated:.1%}"
+    return Check("labels expected wrong", found <= MOST, words)
+
+
+def _queries(wrong: Floats, query: np.ndarray) -> Check:
+    size = np.bincount(query)
+    share = np.bincount(query, wrong) / np.maximum(size, 1)
+    large = size >= PAIRS
+    found, of = int((large & (share > WHOLE)).sum()), int(large.sum())
+    words = f"{found:,} of {of:,} queries have more than half of their labels expected wrong"
+    return Check(
+        "whole queries", found <= max(QUERIES * of, 1), words + (": look at those as a whole" if found else "")
+    )

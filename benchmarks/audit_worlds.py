@@ -1,0 +1,163 @@
+"""Is what the audit promises true in shops it was not written for? Planted errors over real grades, several worlds.
+
+    python benchmarks/audit_worlds.py [--worlds dbn,cascade,grid] [--medians 100,1000] [--seeds 1,2,3] [--out FILE]
+
+Needs graded sets in ../shared/data. A line of FILE (JSONL) is one audit: average precision (AP) of the order of
+pairs vs an oracle that knows what shoppers like; the share of false flags at nominal .10, .30 and .50, overall and by
+type; how many labels are expected wrong; recall by kind of error; label errors after 5% of the pairs were reviewed by
+someone right 85% of the time; and what 150 decisions of a random sample promise. A line that is there is
+not made again.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from engagement import make_run
+from planted import KINDS, plant_errors, real_grades
+from raters import judge_says
+from sklearn.metrics import average_precision_score
+from worlds import WORLDS, Shop
+
+from audit.engagement import examination
+from audit.engagement.auditing import Audit, Settings, audit
+from audit.engagement.flags import find_flags
+from audit.engagement.source import EngagementFile
+from judge.calibration.promise import draw, promises
+
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+SETS = {"feed": ("homedepot",)}
+USUAL = ("esci", "chorus")
+LEVELS = (0.1, 0.3, 0.5)
+REVIEWED, RIGHT = 0.05, 0.85
+DECISIONS = 150
+
+
+def main() -> None:
+    """Audit every world at every traffic level for every seed, with and without probabilities."""
+    parser = argparse.ArgumentParser()
+    for name, value in (("worlds", "dbn,cascade,grid"), ("medians", "100,1000,10000"), ("seeds", "1,2,3,4,5")):
+        parser.add_argument(f"--{name}", default=value)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--out", type=Path, default=Path("audit_worlds.jsonl"))
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        print(f"skipped: there are no graded sets in {args.data}")
+        return
+    examination.RESAMPLES = 0  # intervals of the curve, which nothing here looks at
+    lines = args.out.read_text().splitlines() if args.out.exists() else []
+    made = {tuple(json.loads(line)["case"]) for line in lines}
+    for seed in map(int, args.seeds.split(",")):
+        for median in map(int, args.medians.split(",")):
+            for world in args.worlds.split(","):
+                cases = [(world, median, seed, known) for known in (False, True)]
+                for case in (case for case in cases if case not in made):
+                    found = run_case(args.data, case)
+                    with args.out.open("a") as stream:
+                        stream.write(json.dumps(found) + "\n")
+
+
+def run_case(data: Path, case: tuple[str, int, int, bool]) -> dict[str, object]:
+    """One audit: its figures."""
+    world, median, seed, known = case
+    begun = time.process_time()
+    rng = np.random.default_rng([seed, list(WORLDS).index(world)])
+    grade, query = real_grades(data, SETS.get(world, USUAL))
+    label, kind = plant_errors(grade, query, rng)
+    said = judge_says(label, grade, rng)
+    shop = WORLDS[world](grade, query, median, rng)
+    with tempfile.TemporaryDirectory() as folder:
+        events = write_counts(shop, Path(folder) / "counts.parquet")
+        rows = [np.flatnonzero(query == q) for q in range(query.max() + 1)]
+        names = [f"query {q}" for q in range(len(rows))], [[f"P{i}" for i in own] for own in rows]
+        # Pairs come ordered by query, so that the judge's probabilities are in the run's order.
+        run = make_run(Path(folder) / "run", names, [label[own] for own in rows], said if known else None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = audit(run, EngagementFile(events), Settings())
+    figures = measure(found, shop, label, kind, rng)
+    print(case, {name: figures[name] for name in ("ap", "oracle", "expected", "wrong", "flags")}, flush=True)
+    return {"case": case, **figures, "seconds": time.process_time() - begun}
+
+
+def write_counts(shop: Shop, path: Path) -> Path:
+    """The shop's counts as an engagement file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    counts = {name: values for name, values in shop.counts.items() if name not in ("pair", "looked_at")}
+    pair = shop.counts["pair"]
+    keys = {"query": [f"query {q}" for q in shop.query[pair]], "candidate_id": [f"P{i}" for i in pair]}
+    pq.write_table(pa.table(keys | counts), path)
+    return path
+
+
+def measure(
+    found: Audit, shop: Shop, label: np.ndarray, kind: np.ndarray, rng: np.random.Generator
+) -> dict[str, object]:
+    """What the audit found of the planted errors."""
+    own = found.labelled
+    pair = np.array([int(name[1:]) for name in own.candidate_id])
+    wrong, kind = (label != shop.grade)[pair], kind[pair]
+    place = np.empty(len(pair), dtype=int)
+    place[pair] = np.arange(len(pair))
+    chance = found.weighed.wrong(own)
+    # By rank among equals, and pairs without engagement by their chance.
+    score = chance.copy()
+    score[found.weighed.order] -= 1e-9 * np.arange(len(found.weighed.order))
+    oracle = shop.oracle(own.prior(3)[place], label)[pair]
+    flags = {}
+    for level in LEVELS:
+        rows = find_flags(own, found.weighed, level)
+        flagged = np.unique([row.pair for row in rows]).astype(int)
+        types: dict[str, list[bool]] = {}
+        for row in rows:
+            types.setdefault(row.type, []).append(bool(wrong[row.pair]))
+        flags[str(level)] = {
+            "flags": len(flagged),
+            "true": int(wrong[flagged].sum()),
+            "by_type": {name: [len(right), sum(right)] for name, right in types.items()},
+            "by_kind": {KINDS[k]: [int((kind[flagged] == k).sum()), int((kind == k).sum())] for k in range(1, 5)},
+        }
+    order = found.weighed.order
+    reviewed = order[: round(REVIEWED * len(own))]
+    fixed = wrong[reviewed] & (rng.random(len(reviewed)) < RIGHT)
+    broken = ~wrong[reviewed] & (rng.random(len(reviewed)) >= RIGHT)
+    sample = draw(
+        own.row[order],
+        [(own.query_id[i], own.candidate_id[i]) for i in order],
+        flags["0.1"]["flags"],
+        DECISIONS,
+        seed=int(rng.integers(1 << 30)),
+    )
+    kept = promises(
+        sample, {key: bool(wrong[order[rank - 1]]) for key, rank in zip(sample.pairs, sample.ranks, strict=True)}
+    )
+    return {
+        "pairs": len(own),
+        "wrong": int(wrong.sum()),
+        "expected": float(chance.sum()),
+        "ap": float(average_precision_score(wrong, score)),
+        "oracle": float(average_precision_score(wrong, oracle)),
+        "top_100": float(wrong[order[:100]].mean()),
+        "oracle_top_100": float(wrong[np.argsort(-oracle)[:100]].mean()),
+        "flags": flags,
+        "after_review": int(wrong.sum() - fixed.sum() + broken.sum()),
+        "checks": [each.name for each in found.checks if not each.holds],
+        "promises": [
+            {
+                "budget": each.budget,
+                "pairs": each.pairs,
+                "false": float((~wrong[order[: each.pairs]]).mean()) if each.pairs else None,
+            }
+            for each in kept
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

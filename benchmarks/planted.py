@@ -1,0 +1,53 @@
+"""Real grades with planted errors: labels, and what kind of error each is."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from rated_sets import CHORUS, ESCI
+
+KINDS = ("right", "one too high", "one too low", "two off", "whole query")
+
+
+def real_grades(folder: Path, sets: tuple[str, ...], limit: int = 8000) -> tuple[np.ndarray, np.ndarray]:
+    """(grade 0..2, query numbered from 0) of all pairs of `sets`, each of shape (N,), N about `limit` at most.
+
+    Raises:
+        FileNotFoundError: A set is not in `folder`.
+    """
+    readers = {
+        "esci": ("judgments.csv", lambda row: ESCI[row["esci_label"]]),
+        "chorus": ("ratings.csv", lambda row: CHORUS[row["adjudicated"]]),
+        "homedepot": ("ratings.csv", lambda row: (float(row["relevance"]) > 5 / 3) + (float(row["relevance"]) > 7 / 3)),
+    }
+    found: dict[tuple[str, str], list[int]] = {}
+    for name in sets:
+        path, read = readers[name]
+        with (folder / name / path).open(encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                found.setdefault((name, row["query"]), []).append(int(read(row)))
+    sizes = np.array([len(grades) for grades in found.values()])
+    kept = [grades for grades, end in zip(found.values(), np.cumsum(sizes), strict=True) if end <= limit]
+    return np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(grades) for grades in kept])
+
+
+def plant_errors(
+    grade: np.ndarray, query: np.ndarray, rng: np.random.Generator, share: float = 0.08
+) -> tuple[np.ndarray, np.ndarray]:
+    """(label, kind of error as a position in `KINDS`): a lenient judge's slips, blunders, and misread queries.
+
+    Of the errors about two thirds are slips by one, most of them upwards, a sixth are of any size, and a sixth are in
+    queries that were misread as a whole, whose labels are drawn anew.
+    """
+    label = grade.copy()
+    chances = np.array([[0, 0.85, 0.15], [0.3, 0, 0.7], [0.1, 0.9, 0]])
+    slip = (rng.random(len(grade))[:, None] > np.cumsum(chances, axis=1)[grade]).sum(axis=1)
+    any_other = (grade + rng.integers(1, 3, len(grade))) % 3
+    dice = rng.random(len(grade))
+    label = np.where(dice < share * 4 / 6, slip, label)
+    label = np.where((dice >= share * 4 / 6) & (dice < share * 5 / 6), any_other, label)
+    queries = query.max() + 1
+    misread = np.isin(query, rng.choice(queries, round(share / 6 / 0.66 * queries), replace=False))
+    label = np.where(misread, rng.integers(3, size=len(grade)), label)
+    kind = np.select([label == grade, misread, np.abs(label - grade) == 2, label > grade], [0, 4, 3, 1], default=2)
+    return label, kind

@@ -1,0 +1,91 @@
+"""How pairs become grades: the options of `judge label` beside who judges."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from click import Option
+
+from relevance_judge.cli.options import PairParams
+from relevance_judge.cli.params import count, file, flag, text
+
+if TYPE_CHECKING:
+    from judge.labelling.worked_examples import Examples
+    from judge.words.guideline import Guideline
+
+SHOTS = 6
+"""Worked examples, unless --shots says otherwise."""
+
+
+@dataclass(frozen=True)
+class RowParams(PairParams):
+    """How a file of pairs is read, and how much of it."""
+
+    limit: Annotated[int | None, count("--limit", "Label the first N rows only.")]
+    skip_bad_rows: Annotated[
+        bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and go on.")
+    ]
+
+
+@dataclass(frozen=True)
+class GradingParams:
+    """How a judge's probabilities become grades."""
+
+    max_noise: Annotated[
+        float | None,
+        Option(
+            ["--max-noise"],
+            metavar="SHARE",
+            type=float,
+            help="Abstain on uncertain pairs so that at most this share of grades is wrong.",
+        ),
+    ]
+    calibration: Annotated[
+        Path | None,
+        file("--calibration", "FILE", "What `judge calibrate` wrote, or none; a fine-tuned judge brings its own."),
+    ]
+    force_guideline: Annotated[
+        bool, flag("--force-guideline", "Ask a fine-tuned judge by another guideline than its own all the same.")
+    ]
+
+
+@dataclass(frozen=True)
+class ExampleParams:
+    """What a chat judge is shown before each question."""
+
+    examples: Annotated[
+        Path | None,
+        file("--examples", "RATINGS", "chat: show rated pairs of other queries before each question."),
+    ]
+    shots: Annotated[int | None, count("--shots", "How many of --examples; 6 unless given.")]
+
+    def read(self, rows: RowParams, guideline: "Guideline") -> "Examples | None":
+        """As a labelling takes them: the file has the same columns, and its texts or those of the catalogue."""
+        from judge.errors import InputError
+        from judge.labelling.worked_examples import Examples
+        from judge.pairs.stage import Source
+        from judge.ratings.rated import RatingsFile
+        from judge.words.guideline import known_grades
+
+        if self.examples is None:
+            if self.shots is not None:
+                raise InputError("--shots counts --examples, and there are none", "give --examples RATINGS")
+            return None
+        known = known_grades(None, guideline)
+        source = Source(self.examples, rows.catalogue, rows.mapping, grades=known, name=str(self.examples))
+        source = replace(source, queries=rows.queries, encoding=rows.encoding)
+        return Examples(RatingsFile(source), self.shots or SHOTS)
+
+
+@dataclass(frozen=True)
+class RunOutput:
+    """Where labels go."""
+
+    out: Annotated[Path | None, file("--out", "RUN", "The run directory to write, or to go on with.")]
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Write nothing: judge a small sample and estimate time, tokens and cost.")
+    ]
+    price: Annotated[
+        str | None, text("--price", "in=X,out=Y", "chat: what a million tokens cost, to tell the run's cost.")
+    ]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]

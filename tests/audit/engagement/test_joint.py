@@ -1,0 +1,118 @@
+"""Clicks, carts and purchases weighed together: what they share counts once; an order's chances; checks in words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audit.engagement.checks import check
+from audit.engagement.flags import find_flags, in_order, weigh
+from audit.engagement.joint import weigh_together
+from audit.engagement.labelled import Labelled
+from audit.engagement.trials import Trials
+
+
+def shop(shared: float, seed: int = 0, queries: int = 50, size: int = 12) -> tuple[Labelled, np.ndarray]:
+    """Labels of which 8% are wrong, and counts in which one effect moves clicks, carts and purchases alike."""
+    rng = np.random.default_rng(seed)
+    n = queries * size
+    grade, index = rng.integers(3, size=n), np.repeat(np.arange(queries), size)
+    label = np.where(rng.random(n) < 0.08, (grade + rng.integers(1, 3, n)) % 3, grade)
+    effect = rng.normal(0, shared, n)
+
+    def rate(levels: tuple[float, ...], own: float) -> np.ndarray:
+        return 1 / (1 + np.exp(-(np.array(levels)[grade] + effect + rng.normal(0, own, n))))
+
+    looked = rng.integers(200, 1500, n).astype(float)
+    clicks = rng.binomial(looked.astype(int), rate((-3.4, -2.4, -1.4), 0.4))
+    carts = rng.binomial(clicks, rate((-2.6, -1.9, -1.2), 0.4))
+    bought = rng.binomial(carts, rate((-1.0, -0.4, 0.2), 0.4))
+    none = np.zeros(n)
+    return Labelled(
+        row=np.arange(1, n + 1),
+        query_id=[f"q{q}" for q in index],
+        query=[f"q{q}" for q in index],
+        candidate_id=[f"c{i}" for i in range(n)],
+        candidate=[{}] * n,
+        grade=label,
+        probabilities=np.full((n, 3), np.nan),
+        people=np.full(n, -1),
+        index=index,
+        impressions=looked,
+        examined=looked,
+        live=looked,
+        clicks=clicks.astype(float),
+        debiased_clicks=clicks.astype(float),
+        carts=carts.astype(float),
+        purchases=bought.astype(float),
+        unused=none,
+        unused_clicks=none,
+        trials=Trials(np.ones(n, dtype=np.int64), np.full(n, 2)),
+    ), label != grade
+
+
+@pytest.fixture(scope="module")
+def weighed():
+    labelled, wrong = shop(shared=0.7)
+    return labelled, wrong, weigh(labelled, 3)
+
+
+def test_what_clicks_and_carts_share_yields_no_false_flags(weighed):
+    labelled, wrong, found = weighed
+    residual = found.joint.shop.residual[0]
+    # 0.7 in common, 0.4 of each alone: a correlation of .49 / .65 = .75.
+    assert residual[0, 1] / np.sqrt(residual[0, 0] * residual[1, 1]) == pytest.approx(0.75, abs=0.2)
+    # 36 labels are wrong. Taken for independent, the channels make 177 of it; so few pairs tell it to a factor.
+    apart = found.purchases["cart"].posterior[np.arange(len(labelled)), labelled.grade]
+    assert (1 - apart).sum() > 3 * wrong.sum()
+    assert wrong.sum() / 1.8 < found.wrong(labelled).sum() < 1.8 * wrong.sum()
+    sure = 1 - apart > 0.9
+    assert (~wrong[sure]).mean() > 0.6, "which would be flags, most of them false"
+    flagged = np.unique([flag.pair for flag in find_flags(labelled, found, 0.3)]).astype(int)
+    assert len(flagged) >= 3
+    assert (~wrong[flagged]).mean() <= 0.34
+
+
+def test_chances_fall_along_the_order_and_keep_their_sum(weighed):
+    labelled, _, found = weighed
+    chance = found.wrong(labelled)[found.order]
+    assert sorted(found.order.tolist()) == list(range(len(labelled)))
+    assert np.all(np.diff(chance) <= 1e-12)
+    assert found.posterior.sum(axis=1) == pytest.approx(1)
+    together = 1 - found.joint.posterior[np.arange(len(labelled)), labelled.grade]
+    assert chance.sum() == pytest.approx(together.sum())
+
+
+def test_an_order_by_hand():
+    # Log odds, .6 of the first's and .4 of the second's: .51 - .55, 1.32 + .16, 0 - .88, -1.32 - .34. So the order is
+    # 1, 0, 2, 3; the second's chances along it, .6 .2 .1 .3, fall but for the last two, which become their mean.
+    labelled = replace(shop(0.5, queries=1, size=4)[0], grade=np.zeros(4, dtype=np.int64))
+
+    def chances(*wrong: float) -> np.ndarray:
+        return np.array([[1 - w, w / 2, w / 2] for w in wrong])
+
+    found, _ = in_order(labelled, chances(0.7, 0.9, 0.5, 0.1), chances(0.2, 0.6, 0.1, 0.3))
+    assert 1 - found[:, 0] == pytest.approx([0.2, 0.6, 0.2, 0.2])
+    assert found.sum(axis=1) == pytest.approx(1)
+
+
+def test_too_little_evidence_leaves_the_labels_as_they_are():
+    labelled, _ = shop(0.5, queries=2, size=5)
+    prior = labelled.prior(3)
+    found = weigh_together(labelled, prior)
+    assert found.shop is None
+    assert found.posterior is prior
+    assert check(labelled, weigh(labelled, 3)) == ()
+
+
+def test_the_checks_are_said_in_words(weighed):
+    labelled, _, found = weighed
+    checks = {each.name: each for each in check(labelled, found)}
+    assert set(checks) == {"spread within a grade", "dependence of channels", "labels expected wrong", "whole queries"}
+    assert checks["labels expected wrong"].holds
+    # Half of the labels of five queries are turned about: they are named.
+    grade = labelled.grade.copy()
+    turned = labelled.index < 5
+    grade[turned] = 2 - grade[turned]
+    odd = replace(labelled, grade=grade)
+    assert not {each.name: each.holds for each in check(odd, weigh(odd, 3))}["whole queries"]

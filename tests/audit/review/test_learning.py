@@ -1,0 +1,85 @@
+"""The queue learns: a random sample to decide on, what it promises, and what the next reviews are expected to find."""
+
+import csv
+
+import pytest
+
+from judge.calibration.promise import read_sample
+
+HEAD = ["query", "candidate_id", "position", "impressions", "clicks", "add_to_carts"]
+
+
+@pytest.fixture
+def audited(main, tmp_path):
+    """A run of 240 pairs, each tenth of them labelled wrong, with flags."""
+    with (tmp_path / "grades.csv").open("w") as grades, (tmp_path / "counts.csv").open("w") as counts:
+        labels, rows = csv.writer(grades), csv.writer(counts)
+        labels.writerow(["query", "candidate_id", "grade"])
+        rows.writerow(HEAD)
+        for i in range(240):
+            good = i % 2
+            labels.writerow([f"query {i // 8}", i, 2 * (good if i % 10 else 1 - good)])
+            for place in (1, 2):
+                rows.writerow([f"query {i // 8}", i, place, 600, 9 + 140 * good, 1 + 40 * good])
+    main("import", "grades.csv", "--out", "run")
+    main("audit", "run", "counts.csv", "--out", "audit")
+    return tmp_path
+
+
+def decide(folder, sheet, wrong):
+    """Fill a sheet in as one who knows, and have it read."""
+    with (folder / sheet).open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        row["decision"] = str(2 - int(row["grade"])) if wrong(row) else "keep"
+    with (folder / sheet).open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def planted(row):
+    return int(row["candidate_id"].strip("'")) % 10 == 0
+
+
+def test_a_sample_is_decided_on_and_promises_a_rate(main, audited):
+    before = main("queue", "run", "--to", "csv", "--out", "queue.csv", "--json").json
+    assert before["reviewed"] == 0
+    assert before["promises"] == []
+    assert 0 < before["next_wrong"] <= before["next_pairs"] <= 50
+    main("queue", "run", "--to", "csv", "--out", "sample.csv", "--calibration-sample", 40)
+    rows = decide(audited, "sample.csv", planted)
+    sample = read_sample(audited / "run")
+    assert {(row["query"], row["candidate_id"]) for row in rows} == {
+        (query, candidate) for query, candidate in ((f"query {int(c) // 8}", c) for _, c in sample.pairs)
+    }
+    assert any(not row["types"] for row in rows), "pairs just below the flags are drawn too"
+    # Another size would choose a sample after decisions: refused. The same goes on with what is left of it.
+    assert (
+        "drawn already" in main("queue", "run", "--to", "csv", "--out", "x.csv", "--calibration-sample", 30, code=2).err
+    )
+    main("decide", "run", "sample.csv", "--author", "Ana")
+    after = main("queue", "run", "--to", "csv", "--out", "queue.csv", "--overwrite", "--json").json
+    assert after["reviewed"] == 40
+    assert after["wrong"] == sum(map(planted, rows))
+    assert [each["budget"] for each in after["promises"]] == [0.1, 0.2, 0.3]
+    for each in after["promises"]:
+        assert each["pairs"] == 0 or each["bound"] <= each["budget"]
+    assert (
+        main("queue", "run", "--to", "csv", "--out", "y.csv", "--calibration-sample", 40, "--json").json["pairs"] == 0
+    )
+    # The same events, audited again, rank the pairs alike: the report has what was promised.
+    again = main("audit", "run", "counts.csv", "--out", "audit", "--overwrite", "--json").json
+    assert again["rate"]["promises"] == after["promises"]
+
+
+def test_the_queue_learns_from_each_decision(main, audited):
+    main("queue", "run", "--to", "csv", "--out", "queue.csv", "--limit", 6)
+    before = main("queue", "run", "--to", "csv", "--out", "all.csv", "--json").json
+    decide(audited, "queue.csv", lambda row: False)
+    main("decide", "run", "queue.csv", "--author", "Ana")
+    after = main("queue", "run", "--to", "csv", "--out", "all.csv", "--overwrite", "--json").json
+    assert (after["reviewed"], after["wrong"]) == (6, 0)
+    assert after["model_wrong"] > 0
+    assert after["next_wrong"] / max(after["next_pairs"], 1) < before["next_wrong"] / before["next_pairs"]
