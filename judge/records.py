@@ -33,6 +33,20 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else many}"
 
 
+class NamedGrades(dict[str, int | None]):
+    """What a file writes to the guideline's grades, where the user does not say: their values, or their names.
+
+    Args:
+        values: Each value as it is written.
+        names: The guideline's names of its grades.
+    """
+
+    def __init__(self, values: Mapping[str, int | None], names: Mapping[str, int]) -> None:
+        super().__init__(values)
+        self.names = {name.casefold(): str(value) for name, value in names.items()}
+        """A grade's name in small letters, to the value as it is written."""
+
+
 def query_key(query: str) -> str:
     """The `query_id` of a query that came without one: 16 hex digits of SHA-256 over its text, outer space ignored."""
     return hashlib.sha256(query.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,6 +1,6 @@
 """YAML as people write it by hand: guidelines, settings, a card's metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from importlib.resources import files
@@ -52,6 +52,29 @@ def _parsed(text: str) -> Any:
         raise yaml.YAMLError(f"line {line}: a control character") from None
     except ValueError:
         raise yaml.YAMLError("a day that no calendar has, or a number too long") from None
+
+
+def yaml_lines(text: str) -> Callable[[Sequence[int | str]], int]:
+    """Where a YAML text says something: from keys and places in lists to the line, counted from 1. What is not there is
+    on the line of what should hold it."""
+    root = _Loader(text).get_single_node()
+
+    def line_of(path: Sequence[int | str]) -> int:
+        node, line = root, root.start_mark.line if root else 0
+        for part in path:
+            if isinstance(node, yaml.MappingNode):
+                found = next(((key, value) for key, value in node.value if key.value == part), None)
+                if found is None:
+                    break
+                line, node = found[0].start_mark.line, found[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+                line = node.start_mark.line
+            else:
+                break
+        return int(line) + 1
+
+    return line_of
 
 
 def load_settings(kind: type[Settings], package: str, file: str, path: Path | None = None) -> Settings:

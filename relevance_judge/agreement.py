@@ -152,7 +152,7 @@ def agree(
             guideline=load_guideline(str(guideline)),
             reference=reference,
             name=name,
-            texts=read_texts(texts, layout.mapping, texts_name) if texts else {},
+            texts=read_texts(texts, layout.mapping, texts_name, layout.encoding) if texts else {},
             epsilon=epsilon,
         )
         return Agreement(agreement.agree(question))

@@ -99,8 +99,8 @@ class AuditRequest:
             theirs = keys(path)
             shared = {n: c for n, c in mapping.items() if n in PAIR and n not in theirs and theirs & set(c)}
             mapping |= {name: [*columns, name] for name, columns in shared.items()}
-            grades = self.reading.layout.grades or None
-            ratings = LabelledPairs(path, shared | self.reading.mapping, grades, name)
+            layout = self.reading.layout
+            ratings = LabelledPairs(path, shared | self.reading.mapping, layout.grades or None, name, layout.encoding)
         return mapping, auditing.Settings(
             self.level, ratings, Rules(first_position=self.first_position, memory=self.memory)
         )
@@ -117,6 +117,8 @@ def audit(
     fdr: float = 0.1,
     first_position: int | None = None,
     memory: str = "5GB",
+    queries: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
 ) -> Audit:
     """Find labels that clicks, carts and purchases contradict. Nothing is written before `Audit.write`.
 
@@ -132,6 +134,8 @@ def audit(
         fdr: Share of false flags of each type that its model may expect, between 0.001 and 0.5.
         first_position: The rank of the first result, 0 or 1; found in the events unless given.
         memory: Memory for reading the events, such as `5GB`.
+        queries: A file of the words of searches that events name by id alone, such as UBI's `ubi_queries`.
+        encoding: What the text of files is in, where it is not UTF-8.
 
     Raises:
         InputError: The events or people's grades cannot be used.
@@ -141,10 +145,11 @@ def audit(
         raise InputError(f"fdr={fdr}: is not between 0.001 and 0.5", "0.1 unless given")
     if first_position not in (None, 0, 1):
         raise InputError(f"first_position={first_position}: ranks begin at 0 or 1", "leave it out to have it found")
-    opened, how = as_run(run), Reading(rating=rating, grades=grades)
+    opened, how = as_run(run), Reading(rating=rating, grades=grades, queries=queries, encoding=encoding)
     with ExitStack() as files:
         path, name = files.enter_context(as_file(events, "events"))
         theirs = None if people is None else files.enter_context(as_file(people, "people"))
         request = AuditRequest(columns_of(map), theirs, how, fdr, first_position, memory)
         mapping, settings = request.settle()
-        return Audit(auditing.audit(opened, EngagementFile(path, mapping, name), settings))
+        source = EngagementFile(path, mapping, name, how.queries_path, encoding)
+        return Audit(auditing.audit(opened, source, settings))

@@ -30,6 +30,8 @@ def label(
     limit: int | None = None,
     skip_bad_rows: bool = False,
     progress: bool = False,
+    queries: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
 ) -> Run:
     """Grade every pair with an LLM judge, into a run directory.
 
@@ -44,6 +46,8 @@ def label(
         limit: Label the first rows only.
         skip_bad_rows: Record rows that cannot be used as skipped, with the reason, and go on.
         progress: Show a bar on standard error.
+        queries: A file of `query_id, query`, where pairs name their query by its id alone.
+        encoding: What the text of files is in, where it is not UTF-8.
 
     Raises:
         InputError: A row or an option cannot be used; nothing was loaded.
@@ -63,7 +67,15 @@ def label(
         as_optional_file(catalogue, "catalogue", run.path) as (texts, texts_name),
     ):
         source = Source(
-            path, texts, columns_of(map), limit, skip_bad_rows=skip_bad_rows, name=name, catalogue_name=texts_name
+            path,
+            texts,
+            columns_of(map),
+            limit,
+            skip_bad_rows=skip_bad_rows,
+            name=name,
+            catalogue_name=texts_name,
+            queries=None if queries is None else Path(queries),
+            encoding=encoding,
         )
         complete(chosen.job(source), run, partial(_watch, progress))
     return Run(run.path)
@@ -133,6 +145,8 @@ def import_ratings(
             skip_bad_rows=how.skip_bad_rows,
             name=name,
             catalogue_name=texts_name,
+            queries=how.queries_path,
+            encoding=how.encoding,
         )
         import_run(run, source, policy)
     run.finish()

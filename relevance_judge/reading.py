@@ -1,7 +1,9 @@
 """How the columns of a caller's tables are read: the options that functions share."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from judge.errors import InputError
@@ -29,6 +31,10 @@ class RatingOptions(TypedDict, total=False):
     """The raters' columns of a wide table; or, of one with a column `rater`, the raters to take."""
     gold: str
     """The adjudicated grade: a column, or a rater."""
+    queries: str | os.PathLike[str]
+    """A file of `query_id, query`, where rows name their query by its id alone."""
+    encoding: str
+    """What the text of files is in, where it is not UTF-8, such as `cp1252`."""
     skip_bad_rows: bool
     """Count and leave out rows that cannot be used, rather than refuse the table."""
 
@@ -43,6 +49,8 @@ class Reading:
     raters: Sequence[str] = ()
     gold: str | None = None
     skip_bad_rows: bool = False
+    queries: str | os.PathLike[str] | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.raters, str):
@@ -61,7 +69,20 @@ class Reading:
         from judge.ratings.layout import RatingsLayout
 
         grades = {str(theirs): ours for theirs, ours in (self.grades or {}).items()}
-        return RatingsLayout(self.mapping, grades, list(self.raters), self.gold, self.skip_bad_rows)
+        return RatingsLayout(
+            self.mapping,
+            grades,
+            list(self.raters),
+            self.gold,
+            self.skip_bad_rows,
+            queries=self.queries_path,
+            encoding=self.encoding,
+        )
+
+    @property
+    def queries_path(self) -> Path | None:
+        """The file of queries."""
+        return None if self.queries is None else Path(self.queries)
 
     def refuse(self, *names: str, fix: str) -> None:
         """Refuse options that would not be used.

@@ -94,6 +94,8 @@ def finetune(
             skip_bad_rows=how.skip_bad_rows,
             name=name,
             catalogue_name=texts_name,
+            queries=how.queries_path,
+            encoding=how.encoding,
         )
         prepared = prepare(TrainingJob(RatingsFile(source, list(how.raters)), policy, base, chosen))
     if not progress:

@@ -3,6 +3,7 @@
 Rules, in this order; each row that breaks one is set aside and counted under its name:
 
 - `unreadable`, `invalid_json`: the line cannot be parted into cells.
+- `query_record`: of UBI's queries, whose words the events of its `query_id` take.
 - `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from the first rank
   on, which `audit.engagement.ranks` finds (events other than impressions take their impression's); `other_action`: an
   event of no interest here.
@@ -22,12 +23,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.engagement.damage import not_readable
+from audit.engagement.keys import make_keys
 from audit.engagement.ranks import first_position
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
 from judge.tables.ids import column_ids_sql, id_sql
 from judge.tables.values import day_sql
-from judge.words.normalise import keyed
 
 ACTIONS = ("impression", "click", "add_to_cart", "purchase")
 # A cast alone would round 1.5, and a flag that came as 1.0 or Y would count as no click.
@@ -74,6 +75,10 @@ class Aggregated:
     """The file's rank of the first result, 0 or 1; in the tables the first is 1."""
     odd_times: int = 0
     """Rows that are no bad ones and whose `timestamp` is no time: the rule of events a day passes over them."""
+    placed: bool = True
+    """Whether the file says where results stood; else all count as if they stood in one place."""
+    made_impressions: int = 0
+    """Impressions that no row of the file is: records of queries say what searches showed."""
 
     @property
     def sessions(self) -> bool:
@@ -122,34 +127,14 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
         CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM (
             SELECT * REPLACE ({", ".join(f"{cell} AS {name}" for name, cell in cells.items())}, {rank} AS position),
                    {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
-            FROM raw)""")
+            FROM {"raw" if opened.placed else "(SELECT *, 1 AS position FROM raw)"})""")
     found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
     set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
-    _keys(db, key, has)
+    make_keys(db, key, has)
     rows = found["rows"]
     used = rows - sum(set_aside.values())
-    return Aggregated(opened.shape, rows, used, set_aside, found["bots"], first, found.get("odd_times", 0)), opened.rows
-
-
-def _keys(db: Any, key: str, has: set[str]) -> None:
-    """What the hashes stand for, and what the file says of each query."""
-    promoted = "bool_or(flag(promoted) = 1) FILTER (promoted IS NOT NULL)" if "promoted" in has else "NULL"
-    kind = "any_value(kind::VARCHAR)" if "kind" in has else "NULL"
-    words = "SELECT DISTINCT q, query::VARCHAR AS words FROM rows"
-    if key != "query_id" or "query" not in has:
-        words = "SELECT NULL::UBIGINT AS q, NULL::VARCHAR AS words WHERE false"
-    db.execute(f"CREATE TABLE query_words AS {words}")
-    keyed(db, "SELECT words FROM query_words", "word_keys")
-    # An id that stands for one text can be found by it; one that stands for several says too little.
-    db.execute(f"""CREATE TABLE query_keys AS
-        SELECT * FROM (
-            SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted
-            FROM rows WHERE {key} IS NOT NULL GROUP BY q)
-        LEFT JOIN (
-            SELECT q, CASE WHEN min(k.key) = max(k.key) THEN any_value(w.words) END AS words
-            FROM query_words w JOIN word_keys k ON k.text = w.words GROUP BY q) USING (q)""")
-    db.execute("""CREATE TABLE candidate_keys AS
-        SELECT c, any_value(candidate_id) AS candidate_id FROM rows WHERE candidate_id IS NOT NULL GROUP BY c""")
+    made = found.get("made", 0)
+    return Aggregated(opened.shape, rows, used, set_aside, found["bots"], first, opened.placed, made), opened.rows
 
 
 def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
@@ -178,9 +163,10 @@ def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
         SELECT q, c, least(position, {LOWEST}) AS position, NULL::INTEGER AS last, {sums}, count(*) AS used
         FROM checked WHERE problem IS NULL GROUP BY ALL""")
     # What was shown at the first position in use tells the searches, as near as counts can tell.
-    db.execute("""CREATE TABLE queries AS SELECT q, max(shown)::BIGINT AS searches, NULL::BIGINT AS clicked, sum(clicks)
-        ::BIGINT AS clicks FROM (SELECT q, position, sum(impressions) AS shown, sum(clicks) AS clicks FROM cells
-        GROUP BY q, position) GROUP BY q""")
+    place = "position" if opened.placed else "c"  # each candidate is shown once in a search
+    db.execute(f"""CREATE TABLE queries AS SELECT q, max(shown)::BIGINT AS searches, NULL::BIGINT AS clicked,
+        sum(clicks)::BIGINT AS clicks FROM (SELECT q, {place}, sum(impressions) AS shown, sum(clicks) AS clicks FROM
+        cells GROUP BY q, {place}) GROUP BY q""")
     counted = dict(db.execute("SELECT problem, count(*) FROM checked GROUP BY 1").fetchall())
     return {"rows": sum(counted.values()), "set_aside": {k: n for k, n in counted.items() if k}, "bots": 0}
 
@@ -196,8 +182,12 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     # The hash of null is a number: it would make one client of all that have no id.
     client = "CASE WHEN client_id IS NOT NULL THEN hash(client_id) END" if "client_id" in has else "NULL::UBIGINT"
     day = day_sql("timestamp") if "timestamp" in has else "NULL::DATE"
+    # Among UBI's events there may be its records of queries, which are none.
+    record = "WHEN action IS NULL AND candidate_id IS NULL AND query IS NOT NULL THEN 'query_record'"
+    record = record if opened.shape == "ubi" else ""
+    day = "TRY_CAST(timestamp AS TIMESTAMP)::DATE" if "timestamp" in has else "NULL::DATE"
     db.execute(f"""CREATE VIEW checked AS SELECT *, CASE
-            WHEN broken IS NOT NULL THEN broken WHEN bits = 0 THEN 'other_action'
+            WHEN broken IS NOT NULL THEN broken {record} WHEN bits = 0 THEN 'other_action'
             WHEN {key} IS NULL THEN 'no_query' WHEN candidate_id IS NULL THEN 'no_candidate'
             WHEN s IS NULL THEN 'no_search'
             WHEN odd_position OR position < 1 OR (bits & 1 = 1 AND position IS NULL) THEN 'bad_position'
@@ -205,20 +195,28 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
         FROM (SELECT *, ({bits})::UTINYINT AS bits, {client} AS client, {day} AS day,
                      CASE WHEN search_id IS NOT NULL THEN hash(search_id, q) END AS s FROM rows)""")
     bots, robots = _bots(db, rules) if "client_id" in has else (0, "")
+    # What was made of records is shown, and is no row.
+    real = "FILTER (NOT made)" if opened.made else ""
+    own = f", coalesce(bit_or(bits) {real}, 0)::UTINYINT AS own" if opened.made else ""
     db.execute(f"""CREATE TABLE shown AS
         SELECT s, c, any_value(q) AS q, min(CASE WHEN bits & 1 = 1 THEN least(position, {LOWEST})::UTINYINT END)
-               AS position, bit_or(bits) AS bits, count(*)::INTEGER AS n
+               AS position, bit_or(bits) AS bits, (count(*) {real})::INTEGER AS n{own}
         FROM checked WHERE problem IS NULL {robots and f"AND coalesce(client, 0) NOT IN ({robots})"} GROUP BY s, c""")
-    distinct = "1" if opened.shape == "impressions" else "bit_count(bits)"
+    distinct = "1" if opened.shape == "impressions" else "bit_count(own)" if opened.made else "bit_count(bits)"
     unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
         coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
-    counted = dict(db.execute("SELECT problem, count(*) FROM checked GROUP BY 1").fetchall())
+    rows = f"checked {'WHERE NOT made' if opened.made else ''}"
+    counted = dict(db.execute(f"SELECT problem, count(*) FROM {rows} GROUP BY 1").fetchall())
+    made = (
+        db.execute("SELECT count(*) FROM shown WHERE bits & 1 = 1 AND own & 1 = 0").fetchone()[0] if opened.made else 0
+    )
     _cells(db, distinct)
     aside = {name: n for name, n in counted.items() if name}
     aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
     odd = "problem IS NULL AND day IS NULL AND nullif(trim(timestamp::VARCHAR), '') IS NOT NULL"
     odd_times = "timestamp" in has and db.execute(f"SELECT count(*) FROM checked WHERE {odd}").fetchone()[0]
     return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, "odd_times": int(odd_times)}
+    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, "made": made}
 
 
 def _cells(db: Any, distinct: str) -> None:
@@ -229,7 +227,7 @@ def _cells(db: Any, distinct: str) -> None:
         SELECT q, c, position::INTEGER AS position, last, count(*) AS impressions, count(*) FILTER (bits & 2 > 0)
                AS clicks, count(*) FILTER (bits & 4 > 0) AS carts, count(*) FILTER (bits & 8 > 0) AS purchases,
                count(*) FILTER (live) AS live, sum({distinct})::BIGINT AS used
-        FROM (SELECT q, c, position, bits, mask IS NOT NULL AS live,
+        FROM (SELECT q, c, position, bits{", own" if "own" in distinct else ""}, mask IS NOT NULL AS live,
                      CASE WHEN mask & ((1::BIGINT << position) - 1) > 0
                           THEN floor(log2(mask & ((1::BIGINT << position) - 1)))::INTEGER ELSE 0 END AS last
               FROM shown LEFT JOIN masks USING (s) WHERE bits & 1 = 1)

@@ -23,6 +23,11 @@ from judge.run.decisions import Decisions, outcomes
 from judge.run.flag_types import flag_types
 from judge.run.store import Run
 
+PLACELESS = (
+    "the counts have no positions, so this audit is weaker: what stood low on the page looks less relevant than it is, "
+    "what stood high more"
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -75,6 +80,8 @@ class Audit:
         """What cannot be told of where people looked, and how many impressions that leaves out."""
         unused, shown = self.labelled.unused.sum(), self.labelled.impressions.sum()
         left_out = f"{unused:,.0f} of {shown:,.0f} impressions of graded pairs are not used" if unused else None
+        if not self.aggregated.placed:
+            return PLACELESS
         why = self.examination.note or (left_out and "where they stood, too few searches tell whether anybody looked")
         return ": ".join(filter(None, (left_out, why))) or None
 
@@ -161,7 +168,9 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         if not aggregated.used:
             raise InputError(
                 f"{name}: no row can be used ({_listed(aggregated.set_aside)})",
-                "see `judge audit --help` for the columns",
+                "the words of queries may stand in a file of their own (UBI's ubi_queries): give it with --queries FILE"
+                if aggregated.set_aside.get("no_query")
+                else "see `judge audit --help` for the columns",
             )
         match(db, run, settings.ratings)
         if not db.execute("SELECT count(*) FROM labelled").fetchone()[0]:

@@ -3,16 +3,21 @@
 from pathlib import Path
 
 from judge.errors import InputError
+from judge.tables.sniff import files_of
 
 
 def not_readable(path: Path, name: str) -> InputError:
     """Why a file that was opened could not be read to its end."""
-    if path.suffix.lower() != ".parquet":
+    files = files_of(path)
+    if files[0].suffix.lower() != ".parquet":
         return InputError(
             f"{name}: its rows cannot be added up: the disk is full, or counts add up to more than 64 bits hold",
             "point TMPDIR to a disk with room, or look for counts that cannot be",
         )
-    return InputError(f"{name}: is damaged Parquet{_damage(path)}", "write the file again, text as UTF-8")
+    return InputError(
+        f"{name}: is damaged Parquet{next(filter(None, map(_damage, files)), '')}",
+        "write the file again, text as UTF-8",
+    )
 
 
 def _damage(path: Path) -> str:

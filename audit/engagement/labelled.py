@@ -33,6 +33,7 @@ class LabelledPairs:
     mapping: Mapping[str, Sequence[str]]
     grades: Mapping[str, int | None] | None = None
     name: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ def _people(run: Run, ratings: LabelledPairs) -> dict[tuple[str, str], int]:
     """People's grade of each pair of the run; a file with two grades of a pair is refused, as is one of other pairs."""
     guideline = Guideline.model_validate(run.manifest.guideline)
     known = known_grades(ratings.grades, guideline)
-    layout = RatingsLayout(ratings.mapping, known, one_grade=True)
+    layout = RatingsLayout(ratings.mapping, known, one_grade=True, encoding=ratings.encoding)
     read = read_ratings(ratings.path, layout, guideline.values, ratings.name)
     with run.database() as db:
         db.register("ratings", read.table)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from audit.engagement.json_lines import is_text, json_lines
 from judge.errors import InputError
-from judge.tables.line_count import BOM, CHUNK, LineCounter, open_bytes
+from judge.tables.line_count import BOM, CHUNK, LineCounter
 from judge.tables.lines import LIMIT
 from judge.tables.rows import Table
 
@@ -40,7 +40,7 @@ class LogLines:
         self._wanted = wanted
         self._separator = "\t" if table.format == ".tsv" else ","
         self._blank = b" \v\f\r" if self._separator == "\t" else b" \t\v\f\r"
-        self._width = len(table.columns or ())
+        self._width = table.width
         cell = rb'(?:[^",\r]*|"[^"\r]*(?:""[^"\r]*)*")'
         self._well_quoted = re.compile(rb"(%b(?:,%b){%d})\r*" % (cell, cell, max(self._width - 1, 0)))
         self._counter = LineCounter()
@@ -94,7 +94,7 @@ class LogLines:
     def _blocks(self) -> Iterator[tuple[int, bytes]]:
         """Whole lines, each with its end, and the number of the first; counted as they pass."""
         number, held = 1, [b""]
-        with self._table.reading(), open_bytes(self._table.path, self._table.zipped) as stream:
+        with self._table.reading(), self._table.raw() as stream:
             while piece := stream.read(BLOCK):
                 cut = piece.rfind(b"\n") + 1
                 if not cut:

@@ -23,8 +23,8 @@ def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int
     Raises:
         InputError: So few results stand at 0 that it cannot be told.
     """
-    if given is not None:
-        return given
+    if given is not None or not opened.placed:
+        return 1 if given is None else given
     weight, where = "1", "true"
     if opened.shape == "counts":
         weight = "greatest(coalesce(whole(impressions), 0), 0)"

@@ -14,37 +14,26 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from audit.engagement.log_lines import LogLines
+from audit.engagement.row_lines import RowLines
+from audit.engagement.shapes import NAMES, find_shape
+from audit.engagement.ubi_queries import contradicting_id, load_records, words_of_ids
 from judge.errors import InputError
+from judge.pairs.queries import HITS, query_records
 from judge.sql import identifier, quoted
 from judge.tables.columns import Columns
 from judge.tables.rows import Row, Table
 
-EVENT_NAMES = (
-    "search_id",
-    "query_id",
-    "query",
-    "candidate_id",
-    "position",
-    "action",
-    "client_id",
-    "timestamp",
-    "kind",
-    "promoted",
-)
-SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
-COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
 BLANK = " \t\v\f\r\n"
 """What a blank line consists of."""
 HEAD = 20_000
 """Objects of a JSONL file whose keys are its columns."""
 SHORT = "give more memory with --memory, more disk with TMPDIR, or fewer events"
-NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
 _UBI = {
     "search_id": "$.query_id",
     "query": "$.user_query",
@@ -64,11 +53,15 @@ class EngagementFile:
         path: The file; its suffix says what it is.
         mapping: Our names to the user's columns.
         name: What to call the file in messages; its path unless given.
+        queries: A file of `query_id, query`, such as UBI's `ubi_queries`, for rows that bring an id alone.
+        encoding: What the files' text is in, where it is not UTF-8.
     """
 
     path: Path
     mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
     name: str | None = None
+    queries: Path | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +77,13 @@ class Opened:
     name: str
     rows: int
     """The file's rows, counted apart from the view: lines of text that are not blank, or what the footer says."""
+    made: bool = False
+    """Whether the view also has impressions, marked in its column `made`, that records of queries tell of."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether rows say where a result stood; counts need not."""
+        return "position" in self.columns
 
 
 def open_engagement(db: Any, source: EngagementFile) -> Opened:
@@ -94,27 +94,52 @@ def open_engagement(db: Any, source: EngagementFile) -> Opened:
     Raises:
         InputError: The file cannot be read, or its columns fit none of the shapes.
     """
-    table = Table(source.path, source.name)
-    if table.format == ".jsonl":
+    opened = _open(db, source)
+    given = source.queries is not None
+    if source.queries is not None:
+        load_records(db, query_records(source.queries, source.mapping, source.encoding))
+        if odd := contradicting_id(db):
+            message = f"{source.queries}: {odd[0]!r} is the id of two texts, {odd[1]!r} and {odd[2]!r}"
+            raise InputError(message, "give each text its own query_id")
+    ubi = opened.shape == "ubi"
+    if not given and not (ubi and _has_records(db)):
+        return opened
+    key = "query_id" if "query_id" in opened.columns else "search_id"
+    made = words_of_ids(db, key, opened.columns, in_file=ubi, given=given)
+    columns = [name for name in opened.columns if name not in ("hits", "query")]
+    return replace(opened, columns=(*columns, "query"), made=made)
+
+
+def _has_records(db: Any) -> bool:
+    found = db.execute("SELECT 1 FROM raw WHERE broken IS NULL AND action IS NULL AND query IS NOT NULL LIMIT 1")
+    return bool(found.fetchall())
+
+
+def _open(db: Any, source: EngagementFile) -> Opened:
+    table = Table(source.path, source.name, source.encoding)
+    if table.columns is None or not table.is_plain:
         return _open_lines(db, source, table)
     assert table.columns is not None
     columns = Columns(source.mapping, NAMES, aliases={})
     found = columns.find(table.columns)
     columns.check_used()
-    shape = _shape(found, table, columns)
+    shape = find_shape(found, table, columns, words=source.queries is not None)
     if table.format == ".parquet":
         import pyarrow.parquet as pq
 
         names = ", ".join(f"{identifier(column)} AS {name}" for name, column in found.items())
+        paths = table.parts or [source.path]
+        files = f"[{', '.join(map(_one_file, paths))}]"
         db.execute(
-            f"CREATE VIEW raw AS SELECT {names}, NULL::VARCHAR AS broken FROM read_parquet({_one_file(source.path)})"
+            f"CREATE VIEW raw AS SELECT {names}, NULL::VARCHAR AS broken FROM "
+            f"read_parquet({files}, union_by_name = {'true' if len(paths) > 1 else 'false'})"
         )
-        return Opened(shape, tuple(found), table.name, pq.read_metadata(source.path).num_rows)
+        return Opened(shape, tuple(found), table.name, sum(pq.read_metadata(path).num_rows for path in paths))
     log = LogLines(table, [(name, table.columns.index(column)) for name, column in found.items()])
     return Opened(shape, tuple(found), table.name, _stage(db, log, "SELECT * FROM log_lines"))
 
 
-def _stage(db: Any, log: LogLines, select: str) -> int:
+def _stage(db: Any, log: LogLines | RowLines, select: str) -> int:
     """Make the view `raw` of what `select` makes of a log's lines; returns how many lines were counted."""
     import duckdb
 
@@ -147,52 +172,41 @@ def _keys(table: Table) -> list[str]:
 
 
 def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
-    """JSON Lines, read as lines so that a broken one is counted and does not end the work."""
+    """JSON Lines, read as lines so that a broken one is counted and does not end the work; and rows of other kinds of
+    files as such lines."""
     # Many write a key only where it says something: the first line alone does not tell what there is.
-    there = _keys(table)
+    there = _keys(table) if table.columns is None else list(table.columns)
     if not there:
         raise InputError(f"{table.name}: holds no JSON object", "write one JSON object on each line")
+    hits = ""
     if "action_name" in there:
         shape, paths = "ubi", {name: [path] for name, path in _UBI.items()}
+        # Records of queries may stand among the events.
+        if HITS in there:
+            hits = (
+                f", CASE WHEN json_valid(line) THEN TRY_CAST(json_extract(line, '$.{HITS}') AS VARCHAR[]) END AS hits"
+            )
     else:
         columns = Columns(source.mapping, NAMES, aliases={})
         found = columns.find(tuple(there))
         columns.check_used()
+        shape = find_shape(found, table, columns, words=source.queries is not None)
         several = {name: [c for c in source.mapping.get(name, (name,)) if c in there] for name in found}
         # As it stands in the file: DuckDB takes no escapes in a path.
         paths = {name: [f"$.{json.dumps(c, ensure_ascii=False)}" for c in own] for name, own in several.items()}
-        shape = _shape(found, table, columns)
     flat = [path for own in paths.values() for path in own]
     wanted = ", ".join(map(quoted, flat))
     cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in own) for name, own in paths.items()}
     parts = ", ".join(f"coalesce({values}) AS {name}" for name, values in cells.items())
-    select = f"""SELECT {parts},
+    select = f"""SELECT {parts}{hits and ", hits"},
             CASE WHEN line IS NULL THEN 'unreadable' WHEN v IS NULL THEN 'invalid_json' END AS broken
         FROM (SELECT line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
-                                THEN json_extract_string(line, [{wanted}]) END AS v
+                                THEN json_extract_string(line, [{wanted}]) END AS v{hits}
               FROM log_lines
               WHERE line IS NULL OR starts_with(line, '{{') OR trim(line, {quoted(BLANK)}) <> '')"""
-    return Opened(shape, tuple(paths), table.name, _stage(db, LogLines(table), select))
-
-
-def _shape(found: Mapping[str, str], table: Table, columns: Columns) -> str:
-    shape = "counts" if "impressions" in found else "impressions" if "clicked" in found else "events"
-    needed = {"counts": ["clicks"], "impressions": ["search_id"], "events": ["action", "search_id"]}[shape]
-    if shape == "events" and "action" not in found:
-        raise InputError(
-            f"{table.name}: has neither `action` (events), `clicked` (shown results) nor `impressions` (counts); "
-            f"it has {', '.join(sorted(columns.seen)[:20])}",
-            "name the column with --map action=COLUMN, --map clicked=COLUMN or --map impressions=COLUMN",
-        )
-    if "query_id" not in found and "query" not in found:
-        needed.append("query")
-    for name in (*needed, "candidate_id", "position"):
-        if name not in found:
-            raise InputError(
-                f"{table.name}, row 1, field {name!r}: missing column; it has {', '.join(sorted(columns.seen)[:20])}",
-                f"add the column, or name the one to use with --map {name}=COLUMN",
-            )
-    return shape
+    log = LogLines(table) if table.columns is None and table.is_plain else RowLines(table)
+    columns_there = (*paths, *(["hits"] if hits else []))
+    return Opened(shape, columns_there, table.name, _stage(db, log, select))
 
 
 def _one_file(path: Path) -> str:

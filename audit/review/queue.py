@@ -8,12 +8,13 @@ whose label a judge contradicts as the evidence does come first. What a judge sa
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from pathlib import Path
 from typing import Any
 
+from audit.review.workbook import write_workbook
 from judge.errors import RunError
 from judge.export.annotation import array_of, shown
 from judge.export.formats import suggestion_formats
@@ -182,19 +183,37 @@ def as_csv(items: Iterable[Item]) -> str:
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for item in items:
-        cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggestion)
-        row = (*cells, " ".join(item.types), item.evidence, "", "", "")
-        writer.writerow([inert(str(cell)) for cell in row])
+        writer.writerow([inert(str(cell)) for cell in _row(item)])
     return stream.getvalue()
 
 
-def forms() -> Mapping[str, Callable[[Iterable[Item]], str]]:
-    """What the queue can be written as: a sheet, and the formats of annotation tools, by name."""
-    return {"csv": as_csv, **{name: partial(_as_array, record) for name, record in suggestion_formats().items()}}
+def _row(item: Item) -> tuple[str | int, ...]:
+    """A line of the sheet, in the order of `COLUMNS`; what is decided, by whom and why, is left empty."""
+    cells = (item.query_id, item.query, item.candidate_id, _words(item), item.grade, item.suggestion)
+    return (*cells, " ".join(item.types), item.evidence, "", "", "")
 
 
-def _as_array(record: Callable[[Suggestion], str], items: Iterable[Item]) -> str:
-    return array_of(record(_suggestion(item)) for item in items)
+def forms() -> tuple[str, ...]:
+    """What the queue can be written as: sheets, and the formats of annotation tools."""
+    return "csv", "xlsx", *suggestion_formats()
+
+
+def write_queue(items: Iterable[Item], form: str, path: Path, values: Sequence[int]) -> None:
+    """Write pairs to decide on in one of `forms`; `values` are the guideline's grades.
+
+    Raises:
+        InputError: The library that writes the form is not installed.
+    """
+    if form == "xlsx":
+        write_workbook(path, COLUMNS, map(_row, items), values, "decision")
+        return
+    if form == "csv":
+        # Excel takes a sheet for UTF-8 only where it begins with this mark.
+        text = "\ufeff" + as_csv(items)
+    else:
+        record = suggestion_formats()[form]
+        text = array_of(record(_suggestion(item)) for item in items)
+    path.write_text(text, encoding="utf-8", newline="")
 
 
 def _words(item: Item) -> str:

@@ -9,6 +9,7 @@ from judge.files import now
 from judge.run.decisions import Decision, Verdict
 from judge.run.lookup import Key, find_pairs, key_table
 from judge.run.store import Run
+from judge.tables.file import USE_ENCODING
 from judge.tables.ids import IDS, as_id, whole_ids
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text, restored
@@ -20,8 +21,10 @@ READ = frozenset(
 )
 
 
-def read_decisions(run: Run, path: Path, author: str | None, name: str | None = None) -> tuple[list[Decision], int]:
-    """People's decisions out of a filled-in sheet (CSV, TSV, JSONL or Parquet), and how many rows decide nothing.
+def read_decisions(
+    run: Run, path: Path, author: str | None, name: str | None = None, encoding: str | None = None
+) -> tuple[list[Decision], int]:
+    """People's decisions out of a filled-in sheet (CSV, Excel, JSONL or Parquet), and how many rows decide nothing.
 
     A row may also be a line of a `decisions.jsonl`: the agreement report's, or another run's. `judge.run.lookup` says
     which pair a row means.
@@ -29,7 +32,7 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
     Raises:
         InputError: A row names no pair of the run, or decides something that cannot be; names the row and the field.
     """
-    table = Table(path, name)
+    table = Table(path, name, encoding)
     rows: list[tuple[int, dict[str, str]]] = []
     read, able = 0, table.columns is not None and not DECIDING.isdisjoint(table.columns)
     for row in table.rows():
@@ -50,6 +53,7 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
     # Only a sheet went through `inert`; a line of JSON has its ids as they are.
     labels = _labels(run, [given for _, given in rows], table.format in (".csv", ".tsv"))
     values = run.manifest.values
+    named = {str(grade["name"]).casefold(): str(grade["value"]) for grade in run.manifest.guideline["grades"]}
     found = []
     for index, (number, given) in enumerate(rows):
         where = f"{table.name}, row {number}"
@@ -66,7 +70,9 @@ def read_decisions(run: Run, path: Path, author: str | None, name: str | None = 
             grade = parse_decision(given["grade"], values, where, None)[1] if given.get("grade") else None
             verdict = Verdict.OPINION
         else:
-            verdict, grade = parse_decision(given["decision"], values, where, label)
+            verdict, grade = parse_decision(
+                named.get(given["decision"].casefold(), given["decision"]), values, where, label
+            )
         found.append(
             Decision(
                 query_id=query_id,
@@ -95,7 +101,7 @@ def _given(table: Table, row: Row) -> dict[str, str]:
         try:
             given[field] = ((as_id if field in IDS else as_text)(row.values[field]) or "").strip()
         except ValueError as error:
-            fix = "save the file as UTF-8" if "UTF-8" in str(error) else "give text or a number"
+            fix = USE_ENCODING if "UTF-8" in str(error) else "give text or a number"
             raise InputError(f"{table.name}, row {row.number}, field {field!r}: {error}", fix) from None
     source = "file"
     if not given.get("decision") and given.get("verdict"):

@@ -3,10 +3,8 @@
 Formats of such tools are JSON arrays with one pair a line.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from judge.export.chosen import Chosen
 from judge.export.lines import Key, Line, LineFormat, columns
@@ -28,14 +26,6 @@ def record_lines(record: Callable[[Suggestion], str], read: Callable[[Path], Ite
         return (Line(record(found), split, (key,)) for found, split, key in _suggestions(window, chosen))
 
     return LineFormat(write, read, HEAD, BETWEEN, FOOT)
-
-
-def read_records(path: Path) -> Iterator[Any]:
-    """The records of a JSON array that has one a line."""
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            if line.startswith("{"):
-                yield json.loads(line.rstrip(",\n"))
 
 
 def shown(candidate: Mapping[str, str | None] | None, fields: Iterable[str], key: str) -> str:

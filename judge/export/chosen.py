@@ -24,6 +24,7 @@ UNSURE = "below the least confidence"
 UNKNOWN = "graded without a confidence"
 FLAGGED = "flagged and undecided"
 TEXTLESS = "no text in the chosen fields"
+WORDLESS = "no words of its query"
 BEYOND = "beyond the number for a query"
 UNBALANCED = "more than the rarest grade has"
 
@@ -101,7 +102,8 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
                    CASE WHEN NOT coalesce(d.by_people, false) THEN
                        l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
                    f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged, d.grade IS NOT NULL AS changed,
-                   {has_text(need) if need else "true"} AS has_text
+                   {has_text(need) if need else "true"} AS has_text,
+                   {"coalesce(p.query, '') <> ''" if need else "true"} AS has_words
             FROM labels l JOIN pairs p USING (row)
             LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
             LEFT JOIN flagged f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
@@ -112,7 +114,7 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
                     WHEN NOT certain AND confidence IS NULL AND {least} > 0 THEN '{UNKNOWN}'
                     WHEN NOT certain AND confidence < {least} THEN '{UNSURE}'
-                    WHEN NOT has_text THEN '{TEXTLESS}' END AS left_out
+                    WHEN NOT has_text THEN '{TEXTLESS}' WHEN NOT has_words THEN '{WORDLESS}' END AS left_out
         FROM known""")
 
 
@@ -136,15 +138,20 @@ def _cap(db: Any, selection: Selection) -> None:
 
 
 def check_queries(chosen: Chosen) -> None:
-    """Refuse a run in which one text is two queries: by text they could not be told apart.
+    """Refuse a run in which one text is two queries, or a query has no words: by text they could not be told apart.
 
     Raises:
-        RunError: One text has two ids.
+        RunError: One text has two ids, or an id has no words.
     """
     found = chosen.db.execute("""
         SELECT p.query, list(r.query_id ORDER BY r.query_id) AS ids FROM pairs p JOIN (
             SELECT query_id, min(position) AS position FROM rows WHERE left_out IS NULL GROUP BY query_id) r
-        USING (position) GROUP BY p.query HAVING count(*) > 1 ORDER BY 1 LIMIT 1""").fetchone()
+        USING (position) GROUP BY p.query HAVING count(*) > 1 OR p.query = '' ORDER BY 1 LIMIT 1""").fetchone()
+    if found and not found[0]:
+        raise RunError(
+            f"{chosen.run.path}: the query {found[1][0]!r} has no words, and this format knows queries by their text",
+            "make the run again with --queries FILE, or export to trec or beir, which know queries by id",
+        )
     if found:
         raise RunError(
             f"{chosen.run.path}: the query {found[0]!r} goes by {len(found[1])} ids ({', '.join(found[1][:3])}), and "

@@ -7,11 +7,13 @@ from typing import Any
 from judge.errors import RunError
 from judge.export.formats import ReadPair
 from judge.export.lines import Key
-from judge.tables.rows import Row, Table
+from judge.tables.rows import Row, RowReader, Table
 
 
 def read_pairs(path: Path) -> Iterator[ReadPair]:
     """The rows of a table with `query_id, query, candidate_id, grade`: CSV, JSONL or Parquet, as its suffix says.
+
+    A header that a format fixes may call them otherwise.
 
     Raises:
         RunError: A row cannot be read.
@@ -20,12 +22,32 @@ def read_pairs(path: Path) -> Iterator[ReadPair]:
     def text(value: Any) -> str | None:
         return None if value is None else str(value)
 
-    for row in Table(path).rows(("query_id", "query", "candidate_id", "grade")):
+    table = Table(path)
+    names = [table.aliases.get(name, name) for name in ("query_id", "query", "candidate_id", "grade")]
+    for row in table.rows(names):
         if not isinstance(row, Row):
             raise RunError(f"{path.name}: reads back otherwise than written ({row})", "export again")
-        query_id, query, candidate_id = (text(row.values.get(name)) for name in ("query_id", "query", "candidate_id"))
-        grade = row.values.get("grade")
+        query_id, query, candidate_id = (text(row.values.get(name)) for name in names[:3])
+        grade = row.values.get(names[3])
         yield ReadPair(query_id, query, candidate_id, int(grade) if grade not in (None, "") else None)
+
+
+def read_keys(reader: RowReader, query: str) -> Iterator[Key]:
+    """The rows of a file that is written for another tool, as the reader of that tool's files finds them.
+
+    Args:
+        reader: Of one kind of file.
+        query: Whether a query is known by its `query_id` or by its words, `query`.
+
+    Raises:
+        RunError: A row cannot be read.
+    """
+    for row in reader.rows():
+        found = row.values if isinstance(row, Row) else {}
+        try:
+            yield found[query], found["candidate_id"], int(found["grade"])
+        except (KeyError, ValueError, TypeError):
+            raise RunError(f"a record reads back otherwise than written ({row})", "export again") from None
 
 
 def by_id(found: Iterator[Key]) -> Iterator[ReadPair]:

@@ -17,6 +17,7 @@ from judge.ratings.reader import stage_ratings
 from judge.records import WorkedExample
 from judge.run.manifest import Manifest
 from judge.run.store import Run
+from judge.tables.sniff import files_of
 from judge.words.forms import NORMALISATION
 from judge.words.guideline import Guideline
 
@@ -34,14 +35,15 @@ def begin_run(
     `judge` gives the parts of the fingerprint that say who judges; it is called once the input has been read. So is
     `examples`, with the staged pairs: it gives the examples that the judge is shown.
     """
-    read = [source.pairs, *([source.catalogue] if source.catalogue else [])]
+    read = list(source.paths.values())
     states = [_state(path) for path in read]
     inputs: dict[str, str | int | None] = {
-        "pairs": _input_digest(source.pairs),
-        "catalogue": _input_digest(source.catalogue) if source.catalogue else None,
+        "catalogue": None,
+        **{what: input_digest(path) for what, path in source.paths.items()},
         "map": json.dumps({name: list(columns) for name, columns in sorted(source.mapping.items())}),
         "grades": json.dumps(dict(source.grades), sort_keys=True) if source.grades is not None else None,
         "limit": source.limit,
+        **({"encoding": source.encoding} if source.encoding else {}),
     }
     begun = run.manifest_path.is_file()
     staged = None if begun else read_input(source, guideline, run.path)
@@ -108,17 +110,19 @@ def fingerprint(guideline: Guideline, judge: Mapping[str, str | None]) -> Finger
     )
 
 
-def _input_digest(path: Path) -> str:
+def input_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file; of a folder or pattern of Parquet, over those of its files in their order."""
     with _readable(path):
-        return file_digest(path)
+        found = [file_digest(part) for part in files_of(path)]
+    return found[0] if len(found) == 1 else digest(found)
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _state(path: Path) -> list[tuple[int, int, int]]:
     """What differs once a file was appended to, written over or replaced. A second digest would say the same, and of a
     large file it takes as long as reading it once more."""
     with _readable(path):
-        found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+        found = [part.stat() for part in files_of(path)]
+    return [(part.st_size, part.st_mtime_ns, part.st_ino) for part in found]
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Grades that people already gave, as a run: they audit and export like a judge's."""
 
-from judge.fingerprint import file_digest
-from judge.labelling.begin import begin_run
+from dataclasses import replace
+
+from judge.labelling.begin import begin_run, input_digest
 from judge.labelling.label import read_pairs, skipped
 from judge.pairs.stage import Source
 from judge.records import Label, Status
@@ -20,7 +21,8 @@ def import_run(run: Run, source: Source, guideline: Guideline) -> None:
         InputError: Rows are wrong, and are not to be skipped.
         RunError: The directory holds another run.
     """
-    maker = begin_run(run, source, guideline, lambda: {"judge": "imported", "weights": file_digest(source.pairs)})
+    source = replace(source, ids_alone=True)
+    maker = begin_run(run, source, guideline, lambda: {"judge": "imported", "weights": input_digest(source.pairs)})
     start = run.labelled()
     for batch in read_pairs(run.pairs_path, start, size=50_000):
         labels = [

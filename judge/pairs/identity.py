@@ -1,10 +1,14 @@
 """Which pair a row is about: `query`, `candidate_id` and `query_id` of any row that names a pair."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from judge.pairs.queries import Queries
 from judge.records import Problem, query_key
+from judge.tables.columns import Columns
+from judge.tables.file import USE_ENCODING
 from judge.tables.ids import IDS, as_id
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
@@ -44,7 +48,7 @@ def read_texts(
             texts[name] = as_id(value) if name in IDS else as_text(value, joins.get(name, ", "))
         except ValueError as error:
             kind = "wrong_encoding" if "UTF-8" in str(error) else "not_text"
-            fix = "save the file as UTF-8" if kind == "wrong_encoding" else "give text, a number, or a list of them"
+            fix = USE_ENCODING if kind == "wrong_encoding" else "give text, a number, or a list of them"
             return table.problem(kind, str(error), fix, row.number, row.line, column)
     for name in NAMES:
         if text := texts.get(name):
@@ -69,11 +73,51 @@ def missing(
     return None
 
 
-def identify(table: Table, row: Row, found: Mapping[str, str], texts: Mapping[str, str | None]) -> Identity | Problem:
+@dataclass(frozen=True)
+class QueryNames:
+    """How rows may name their queries, other than by words of their own."""
+
+    queries: Queries | None = None
+    """The words of ids; null where there is no such file."""
+    ids_alone: bool = False
+    """Whether an id may stand without words: what people graded needs none."""
+
+    def require(self, columns: Columns, table: Table) -> None:
+        """Refuse a file whose header cannot name pairs.
+
+        Raises:
+            InputError: It lacks a column.
+        """
+        columns.adopt(table)
+        by_id = "query_id" in columns.find(table.columns or ()) and (self.ids_alone or self.queries is not None)
+        columns.require(table, ["candidate_id"] if by_id else ["query", "candidate_id"])
+
+
+OWN_WORDS = QueryNames()
+
+
+def identify(
+    table: Table,
+    row: Row,
+    found: Mapping[str, str],
+    texts: dict[str, str | None],
+    names: QueryNames = OWN_WORDS,
+) -> Identity | Problem:
     """The pair that a row's texts name. A file with query ids must have them all: one query would else go by two
-    names. Without them, the query's text makes the id."""
+    names. Without them, the query's text makes the id. Words that `names` knows of an id are put into `texts`; where an
+    id stands alone, the words are empty."""
     has_id = "query_id" in found
-    if problem := missing(table, row, found, texts, NAMES if has_id else NAMES[:2]):
+    needed: Sequence[str] = NAMES if has_id else NAMES[:2]
+    if has_id and texts["query"] is None and (query_id := texts["query_id"]):
+        if names.queries is not None:
+            texts["query"] = names.queries.find(query_id)
+            if texts["query"] is None:
+                message = f"{query_id!r} is not in {names.queries.name}"
+                fix = "add the query to that file, or leave the row out"
+                return table.problem("unknown_query", message, fix, row.number, row.line, found["query_id"])
+        elif names.ids_alone and "query" not in found:
+            needed = NAMES[1:]
+    if problem := missing(table, row, found, texts, needed):
         return problem
-    query, candidate_id = str(texts["query"]), str(texts["candidate_id"])
+    query, candidate_id = texts["query"] or "", str(texts["candidate_id"])
     return Identity(texts["query_id"] or query_key(query), query, candidate_id)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from judge.pairs.identity import Identity, identify, missing, read_texts
+from judge.pairs.identity import OWN_WORDS, Identity, QueryNames, identify, missing, read_texts
 from judge.pairs.origin import ORIGIN, origin
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
@@ -43,9 +43,18 @@ class Intake:
         columns: Where they stand in the user's files.
         grader: Reads grades in the same pass; null for pairs that bring none.
         limit: Read only so many pairs.
+        names: How rows name their queries.
     """
 
-    def __init__(self, guideline: Guideline, columns: Columns, grader: Grader | None, limit: int | None) -> None:
+    def __init__(
+        self,
+        guideline: Guideline,
+        columns: Columns,
+        grader: Grader | None,
+        limit: int | None,
+        names: QueryNames = OWN_WORDS,
+    ) -> None:
+        self.names = names
         self.joins = {f.name: f.join for f in guideline.fields}
         self.columns = columns
         self.grader, self.limit = grader, limit
@@ -103,7 +112,7 @@ class Intake:
         """Candidates of a catalogue. A row that cannot be used is counted and left out."""
         if table is None:
             return
-        names = ["candidate_id", *self.joins]
+        names = ["candidate_id", "locale", *self.joins]
         for row in table.rows(self.columns.sources(names)):
             if isinstance(row, Problem):
                 self.problems.note(row)
@@ -116,7 +125,7 @@ class Intake:
             elif isinstance(texts, dict):
                 candidate = {name: texts[name] for name in self.joins}
                 identity = {"row": row.number, "line": row.line, "candidate_id": texts["candidate_id"]}
-                yield {**identity, "candidate": candidate}
+                yield {**identity, "locale": texts["locale"], "candidate": candidate}
 
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
@@ -131,9 +140,11 @@ class Intake:
             out: dict[str, Any] = {"row": row.number, "line": row.line}
             found = self.columns.find(tuple(row.values))
             texts = self._texts(table, row, found, names)
-            pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts)
+            pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts, self.names)
             if isinstance(texts, dict):
                 out |= {name: texts[name] for name in names[:4]}
+                if isinstance(pair, Identity):
+                    out["query"] = pair.query
                 out["mined"] = origin(row.values)
                 self.mined = self.mined or out["mined"] is not None
                 out["candidate"] = None if catalogue else {name: texts[name] for name in self.joins}
@@ -144,7 +155,9 @@ class Intake:
                     else texts["query_id"] or (texts["query"] and query_key(texts["query"]))
                 )
             self._settle(row, pair)
-            if isinstance(pair, Problem):
+            if row.aside is not None and self.grader is not None:
+                out["skip"] = row.aside
+            elif isinstance(pair, Problem):
                 out["skip"] = f"{pair.kind}: {pair.message}"
             yield out
 

@@ -15,6 +15,10 @@ from judge.words.normalise import keyed
 
 MEMORY = "500MB"
 """DuckDB's share; past it, it spills into the scratch directory."""
+KEEP_ONE = (
+    "keep one row for each product; where pairs and products have a locale, name its column in both with "
+    "--map locale=COLUMN"
+)
 
 
 def kept_ids(scratch: Path) -> frozenset[str]:
@@ -60,14 +64,28 @@ class Staging:
                 CREATE VIEW rows AS SELECT r.* REPLACE (coalesce(r.skip, g.skip) AS skip), g.grade
                 FROM given r LEFT JOIN grades g USING (row)""")
         keyed(self._db, "SELECT query FROM rows", "forms")
-        self._db.execute("""
+        self._by_locale = self._has_locales()
+        self._db.execute(f"""
             CREATE TABLE products AS
-            SELECT candidate_id, min(row) AS first_row, count(DISTINCT text) AS texts, arg_min(chars, row) AS chars,
-                   arg_min(text, row) AS text
-            FROM catalogue GROUP BY candidate_id""")
+            SELECT candidate_id, {self._place} AS place, min(row) AS first_row, count(DISTINCT text) AS texts,
+                   arg_min(chars, row) AS chars, arg_min(text, row) AS text
+            FROM catalogue GROUP BY ALL""")
         # The digest of no text at all, for pairs whose product is not there.
         self._nothing = blake2b(("\x1f" * (len(fields) - 1)).encode(), digest_size=16).hexdigest()
         self._mark(joined=False)
+
+    @property
+    def _place(self) -> str:
+        """SQL of what tells apart the texts of one id; empty where the id alone does."""
+        return "coalesce(lower(trim(locale)), '')" if self._by_locale else "''"
+
+    def _has_locales(self) -> bool:
+        """Whether the catalogue is keyed by id and locale: one id has several texts, in locales that pairs name."""
+        ((found,),) = self._rows("""
+            SELECT EXISTS (SELECT 1 FROM catalogue GROUP BY candidate_id
+                           HAVING count(DISTINCT lower(trim(locale))) > 1 AND count(DISTINCT text) > 1)
+               AND EXISTS (SELECT 1 FROM rows WHERE locale IS NOT NULL)""")
+        return bool(found)
 
     def __enter__(self) -> "Staging":
         return self
@@ -87,10 +105,10 @@ class Staging:
         own = "r.chars, r.text, NULL::BIGINT AS product"
         texts = "coalesce(p.chars, 0) AS chars, coalesce(p.text, $nothing) AS text, p.first_row AS product"
         source = f"""
-            SELECT r.* EXCLUDE (candidate, chars, text), {texts if joined else own},
+            SELECT r.* EXCLUDE (candidate, chars, text, place), {texts if joined else own},
                    {"p.candidate_id IS NULL" if joined else "false"} AS absent,
                    coalesce(p.texts > 1, false) AS contested
-            FROM rows r LEFT JOIN products p USING (candidate_id)"""
+            FROM (SELECT *, {self._place} AS place FROM rows) r LEFT JOIN products p USING (candidate_id, place)"""
         marked = f"""
             CREATE OR REPLACE TABLE marked AS
             WITH texts AS (
@@ -125,13 +143,13 @@ class Staging:
             field, message, fix = {
                 "not_in_catalogue": (
                     "candidate_id",
-                    f"{candidate_id!r} is not in the catalogue",
+                    f"{candidate_id!r} is not in the catalogue" + (" for its locale" if self._by_locale else ""),
                     "add the product to the catalogue, or leave the pair out with --skip-bad-rows",
                 ),
                 "contested_candidate": (
                     "candidate_id",
                     f"{candidate_id!r} stands in the catalogue with different texts",
-                    "keep one row for each product",
+                    KEEP_ONE,
                 ),
                 "conflicting_query": (
                     "query_id",
@@ -149,12 +167,11 @@ class Staging:
     def _contested_products(self, catalogue: str, shown: int) -> Iterator[tuple[Problem, int]]:
         found = self._rows(f"""
             SELECT c.candidate_id, min(c.row), arg_min(c.line, c.row), any_value(p.first_row), count(*) OVER ()
-            FROM catalogue c JOIN products p USING (candidate_id)
+            FROM (SELECT *, {self._place} AS place FROM catalogue) c JOIN products p USING (candidate_id, place)
             WHERE p.texts > 1 AND c.row > p.first_row GROUP BY c.candidate_id ORDER BY 2 LIMIT {shown}""")
         for candidate_id, row, line, first, count in found:
             message = f"{candidate_id!r} had another text in row {first}"
-            fix = "keep one row for each product"
-            yield Problem("conflicting_product", catalogue, message, fix, row, line, "candidate_id"), count
+            yield Problem("conflicting_product", catalogue, message, KEEP_ONE, row, line, "candidate_id"), count
 
     def write(self, path: Path, need_text: bool) -> dict[str, Any]:
         """Write the rows in judging order, whole or not at all; returns `rows`, `skipped`, `repeats`, `queries`."""

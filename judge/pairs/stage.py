@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from judge.errors import InputError
+from judge.pairs.identity import QueryNames
 from judge.pairs.intake import Grader, Intake
+from judge.pairs.queries import read_queries
 from judge.records import Problem
 from judge.tables.columns import Columns
 from judge.tables.problems import SHOWN, refuse
@@ -36,6 +38,9 @@ class Source:
         skip_bad_rows: Whether rows that are wrong are recorded as skipped, rather than refused.
         name: What to call the file of pairs in messages.
         catalogue_name: What to call the catalogue in messages.
+        queries: File of `query_id, query`, for pairs that name their query by its id alone; or null.
+        encoding: What the files' text is in, where it is not UTF-8.
+        ids_alone: Whether a query may have an id and no words.
     """
 
     pairs: Path
@@ -47,12 +52,31 @@ class Source:
     skip_bad_rows: bool = False
     name: str | None = None
     catalogue_name: str | None = None
+    queries: Path | None = None
+    encoding: str | None = None
+    ids_alone: bool = False
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The files that are read, by what they are."""
+        given = {"pairs": self.pairs, "catalogue": self.catalogue, "queries": self.queries}
+        return {what: path for what, path in given.items() if path is not None}
+
+    def query_names(self) -> QueryNames:
+        """How pairs name their queries; reads the file of queries.
+
+        Raises:
+            InputError: It cannot be used.
+        """
+        queries = read_queries(self.queries, self.mapping, self.encoding) if self.queries else None
+        return QueryNames(queries, self.ids_alone)
 
     @property
     def names(self) -> dict[str, str]:
         """What the files are called, under `pairs` and, where there is one, `catalogue`."""
         pairs = {"pairs": self.name or str(self.pairs)}
-        return pairs | ({"catalogue": self.catalogue_name or str(self.catalogue)} if self.catalogue else {})
+        more = {"catalogue": self.catalogue_name or str(self.catalogue)} if self.catalogue else {}
+        return pairs | more | ({"queries": str(self.queries)} if self.queries else {})
 
 
 @dataclass(frozen=True)
@@ -89,23 +113,30 @@ class Staged:
         refuse(self.problems, self.kinds, self.scale, self.check, skip_bad_rows=skip_bad_rows)
 
 
-def stage(source: Source, guideline: Guideline, directory: Path, grades: Grader | None = None) -> Staged:
+def stage(
+    source: Source,
+    guideline: Guideline,
+    directory: Path,
+    grades: Grader | None = None,
+    names: QueryNames | None = None,
+) -> Staged:
     """Read everything, check it, and write `pairs.parquet` into `directory`, which must exist. `grades` reads what rows
-    bring of grades in the same pass.
+    bring of grades in the same pass; `names` is `source.query_names()`, where it has been read.
 
     Raises:
         InputError: A file as a whole cannot be used. What is wrong with single rows is in the result.
     """
     fields = [f.name for f in guideline.fields]
     columns = Columns(source.mapping, ["query", "candidate_id", "query_id", "locale", *fields])
-    reader = Intake(guideline, columns, grades, source.limit)
+    names = names or source.query_names()
+    reader = Intake(guideline, columns, grades, source.limit, names)
     with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
         rows, catalogue = Path(scratch) / "given.parquet", Path(scratch) / "catalogue.parquet"
-        catalogue_table = Table(source.catalogue, source.catalogue_name) if source.catalogue else None
+        catalogue_table = Table(source.catalogue, source.catalogue_name, source.encoding) if source.catalogue else None
         if catalogue_table:
             columns.require(catalogue_table, ["candidate_id"])
-        pairs_table = Table(source.pairs, source.name)
-        columns.require(pairs_table, ["query", "candidate_id"])
+        pairs_table = Table(source.pairs, source.name, source.encoding)
+        names.require(columns, pairs_table)
         if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
             columns.check_used()
         if source.need_text:

@@ -17,11 +17,9 @@ from judge.files import new_file
 from judge.ratings.panel import Panel
 from judge.statistics.dawid_skene import RatingMatrix, dawid_skene, shares
 from judge.statistics.reliability import likeliest
-from judge.tables.values import inert
+from judge.tables.values import AGGREGATED, inert
 
 Floats = npt.NDArray[np.float64]
-
-COLUMNS = ("query_id", "query", "candidate_id", "grade", "tied", "posterior", "expected_grade", "ratings", "method")
 
 
 def vote(ratings: Floats, values: Sequence[int]) -> Floats:
@@ -130,6 +128,8 @@ def write(panel: Panel, found: Aggregate, out: Path, *, overwrite: bool = False)
         InputError: The file is already there, or cannot be written.
     """
     lines = list(rows(panel, found))
+    columns = [name for name in AGGREGATED if name != "query" or any(line["query"] for line in lines)]
+    lines = [{name: line[name] for name in columns} for line in lines]
     if out.suffix == ".csv":
         _check_ids(lines, out)
     with new_file(out, overwrite=overwrite) as partial:
@@ -139,14 +139,14 @@ def write(panel: Panel, found: Aggregate, out: Path, *, overwrite: bool = False)
 
             kinds = {"grade": pa.int32(), "ratings": pa.int32(), "expected_grade": pa.float64()}
             kinds |= {"tied": pa.list_(pa.int32()), "posterior": pa.list_(pa.float64())}
-            schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+            schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
             pq.write_table(pa.Table.from_pylist(lines, schema=schema), partial, compression="zstd")
         elif out.suffix == ".jsonl":
             import json
 
             partial.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in lines), encoding="utf-8")
         else:
-            _write_csv(lines, partial)
+            _write_csv(lines, columns, partial)
     return len(lines)
 
 
@@ -160,20 +160,21 @@ def _check_ids(lines: Sequence[dict[str, Any]], out: Path) -> None:
                 )
 
 
-def _write_csv(lines: Sequence[dict[str, Any]], path: Path) -> None:
+def _write_csv(lines: Sequence[dict[str, Any]], columns: Sequence[str], path: Path) -> None:
     import csv
 
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         for line in lines:
-            writer.writerow({name: _cell(value) for name, value in line.items()})
+            guarded = {"query": inert(line["query"])} if "query" in line else {}
+            writer.writerow({name: _cell(value) for name, value in line.items()} | guarded)
 
 
 def _cell(value: Any) -> Any:
     """Lists as words between spaces; text that a spreadsheet would run as a formula gets a quote in front.
 
-    One that begins with a quote gets none more: this file is read again as it is.
+    An id that begins with a quote gets none more: no reader takes one off ids.
     """
     if isinstance(value, list):
         return " ".join(map(str, value))

@@ -13,14 +13,16 @@ from judge.tables.rows import Table
 from judge.tables.values import as_text
 
 
-def read_texts(path: Path, mapping: Mapping[str, Sequence[str]], name: str | None = None) -> dict[str, dict[str, str]]:
+def read_texts(
+    path: Path, mapping: Mapping[str, Sequence[str]], name: str | None = None, encoding: str | None = None
+) -> dict[str, dict[str, str]]:
     """Title, category and description of each candidate of a catalogue, by `candidate_id`.
 
     Raises:
         InputError: The file cannot be used. A row without an id is left out: it is no candidate of a rating.
     """
     names = ("candidate_id", *TEXTS)
-    table = Table(path, name)
+    table = Table(path, name, encoding)
     columns = Columns({name: column for name, column in mapping.items() if name in names}, names)
     columns.require(table, ["candidate_id"])
     rows: list[dict[str, str]] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.pairs.identity import NAMES as IDENTITY
-from judge.pairs.identity import Identity, identify, read_texts
+from judge.pairs.identity import OWN_WORDS, Identity, QueryNames, identify, read_texts
 from judge.ratings.layout import CORE, DESCRIBED, RatingsLayout, Roles, find_roles
 from judge.ratings.settle import Laid, Settled, settle
 from judge.records import Problem
@@ -27,6 +27,7 @@ COLUMNS = ("row", "line", "field", *PAIR, "rater", "grade", "clause", "time", "m
 """What is laid down of each grade; `mean` as `judge.records.Rating` has it. `reason` is null where it counts, else a
 short name; `skip` says it in words."""
 TYPES = {"row": "int64", "line": "int64", "grade": "int32", "time": "float64", "mean": "float64"}
+_NONE = (None,) * 4
 
 
 class Cells:
@@ -37,12 +38,21 @@ class Cells:
         layout: What the user said of it.
         values: The guideline's grades, ascending.
         directory: Where to lay grades down; `settle` leaves `ratings.parquet` there.
+        names: How rows name their queries.
         described: Whether to keep what the file says of pairs, `DESCRIBED`.
     """
 
     def __init__(
-        self, table: Table, layout: RatingsLayout, values: Sequence[int], directory: Path, *, described: bool = False
+        self,
+        table: Table,
+        layout: RatingsLayout,
+        values: Sequence[int],
+        directory: Path,
+        names: QueryNames = OWN_WORDS,
+        *,
+        described: bool = False,
     ) -> None:
+        self.names = names
         self.table, self.layout, self.directory = table, layout, directory
         self.fitted = layout.columns()
         self.scale = Scale(layout.grades, values)
@@ -71,6 +81,10 @@ class Cells:
             self._aside(row)
             return
         roles = self._roles or self._open(tuple(row.values))
+        if row.aside is not None:
+            named = (pair.query_id, pair.query, pair.words, pair.candidate_id) if isinstance(pair, Identity) else _NONE
+            self._put(row, None, (*named, *(None,) * 5), reason=row.aside, skip=row.aside.replace("_", " "))
+            return
         found = self.fitted.find(tuple(row.values))
         # Of rows that are bad otherwise as well: what they hold tells the scale.
         columns = dict.fromkeys([*([found.get("grade")] if roles.single else []), *roles.wide])
@@ -110,7 +124,8 @@ class Cells:
                 continue
             found = self.fitted.find(tuple(row.values))
             texts = read_texts(self.table, row, found, IDENTITY)
-            self.add(row, texts if isinstance(texts, Problem) else identify(self.table, row, found, texts))
+            pair = texts if isinstance(texts, Problem) else identify(self.table, row, found, texts, self.names)
+            self.add(row, pair)
 
     def settle(self, scratch: Path, problems: Problems, kept: frozenset[str] | None = None) -> Path:
         """Settle what no row can say alone, such as two grades by one rater; see `judge.ratings.settle`.
@@ -123,7 +138,16 @@ class Cells:
         self._flush()
         self._writer.close()
         self.fitted.check_used(CORE)
-        laid = Laid(self.path, self.table, self.layout, self.roles, self.fitted, self.long, self.read)
+        laid = Laid(
+            self.path,
+            self.table,
+            self.layout,
+            self.roles,
+            self.fitted,
+            self.long,
+            self.read,
+            self.names.queries is not None,
+        )
         self.settled = settle(laid, scratch, kept)
         self.problems.add(self.settled.problems)
         problems.merge(self.problems)
@@ -140,7 +164,7 @@ class Cells:
         return self.directory / "cells.parquet"
 
     def _open(self, available: tuple[str, ...]) -> Roles:
-        self._roles = find_roles(self.table, self.layout, self.fitted, available)
+        self._roles = find_roles(self.table, self.layout, self.fitted, available, self.names)
         if self.table.columns is not None:
             self.fitted.check_used(CORE)
             self.long = "rater" in self.fitted.find(available)

@@ -10,8 +10,10 @@ mean is said here and nowhere else.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from judge.errors import InputError
+from judge.pairs.identity import QueryNames
 from judge.tables.columns import Columns
 from judge.tables.rows import Table
 from judge.words.guideline import Guideline
@@ -42,6 +44,10 @@ class RatingsLayout:
     """Whether grades and rows that cannot be used are counted and left out."""
     one_grade: bool = False
     """Whether a pair may have only one grade, whoever gives it: raters who differ are then a problem."""
+    queries: Path | None = None
+    """A file of `query_id, query`, where ratings name queries by id alone."""
+    encoding: str | None = None
+    """What the files' text is in, where it is not UTF-8."""
 
     def check(self, guideline: Guideline) -> None:
         """Refuse a mapping of a name that is neither ours nor a field of the guideline. Pairs' texts may be mapped as
@@ -70,7 +76,9 @@ class Roles:
     """Who gave those where no row names a rater."""
 
 
-def find_roles(table: Table, layout: RatingsLayout, columns: Columns, available: tuple[str, ...]) -> Roles:
+def find_roles(
+    table: Table, layout: RatingsLayout, columns: Columns, available: tuple[str, ...], names: QueryNames
+) -> Roles:
     """Which columns hold grades; `available` are the file's, or, where each row has its own, those of its first row.
 
     Raises:
@@ -79,7 +87,8 @@ def find_roles(table: Table, layout: RatingsLayout, columns: Columns, available:
     mapped = columns.find(available)
     long = "rater" in mapped and not (layout.raters and set(layout.raters) <= set(available))
     single = long or not layout.raters
-    columns.require(table, ["query", "candidate_id", *(["grade"] if single else [])])
+    names.require(columns, table)
+    columns.require(table, ["grade"] if single else [])
     wide = {} if single else {rater: rater for rater in layout.raters}
     if layout.gold and (layout.gold in available or not long):
         wide[layout.gold] = layout.gold

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError
+from judge.pairs.identity import QueryNames
+from judge.pairs.queries import read_queries
 from judge.pairs.stage import Source, Staged, stage
 from judge.ratings.cells import Cells
 from judge.ratings.layout import RatingsLayout
@@ -101,7 +103,9 @@ def read_ratings(
         InputError: The file cannot be used; or a row or a grade cannot, and they are not to be skipped.
     """
     with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
-        cells = Cells(Table(path, name), layout, values, Path(scratch), described=described)
+        queries = read_queries(layout.queries, layout.mapping, layout.encoding) if layout.queries else None
+        table, names = Table(path, name, layout.encoding), QueryNames(queries, ids_alone=True)
+        cells = Cells(table, layout, values, Path(scratch), names, described=described)
         cells.read_all()
         problems = Problems()
         cells.settle(Path(scratch), problems)
@@ -125,8 +129,10 @@ def stage_ratings(
     layout.check(guideline)
     ours = {"query", "candidate_id", "query_id", "locale", *(field.name for field in guideline.fields)}
     texts = {name: columns for name, columns in layout.mapping.items() if name in ours}
-    cells = Cells(Table(source.pairs, source.name), layout, guideline.values, scratch)
-    staged = stage(replace(source, mapping=texts), guideline, directory, cells)
+    names = source.query_names()
+    table = Table(source.pairs, source.name, source.encoding)
+    cells = Cells(table, layout, guideline.values, scratch, names)
+    staged = stage(replace(source, mapping=texts), guideline, directory, cells, names)
     read = cells.columns()
     return replace(
         staged,

@@ -15,6 +15,7 @@ from judge.ratings.layout import RatingsLayout, Roles
 from judge.records import Problem
 from judge.sql import quoted
 from judge.tables.columns import Columns
+from judge.tables.grading_tools import NO_GRADE
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
 from judge.tables.problems import SHOWN
 from judge.tables.rows import Table
@@ -22,9 +23,9 @@ from judge.tables.rows import Table
 MEMORY = "2GB"
 """DuckDB's share; past it, it spills into the scratch directory."""
 PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-HARMLESS = ("no_grade", "repeat", "other_rater")
+HARMLESS = ("no_grade", "repeat", "other_rater", *NO_GRADE)
 """Reasons why something does not count that are nothing wrong: no grade was given, it was given before in the same
-words, or it is of a rater who is not asked for."""
+words, it is of a rater who is not asked for, or the tool says that the annotator gave none."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Laid:
     """Whether rows name raters."""
     read: int
     """How many rows there were."""
+    words_apart: bool = False
+    """Whether the words of queries stand in a file of their own: there one text may have two ids without intent."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,16 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
     reasons = {
         "missing_rater": "nobody is named who gave the grade",
         "conflicting_query": "query_id had another query text before",
+        "conflicting_ids": "the same words under another query_id have another grade",
         "conflicting_grade": "same pair as an earlier row, with another grade",
         "raters_differ": "same pair as an earlier row, with another rater's other grade",
         "repeat": "repeats an earlier row",
     }
+    # In two locales the same words are two queries; and an id that was made of words is no id that somebody gave.
+    has_locale = "locale" in cells.fitted.find(tuple(sorted(cells.fitted.seen)))
+    one_text = """words <> '' AND query_id <> words_id AND coalesce(mean, grade) <> words_grade
+        AND query_id <> left(sha256(query), 16)"""
+    one_text = one_text if cells.words_apart and not has_locale else "false"
     said = " ".join(f"WHEN {quoted(reason)} THEN {quoted(f'{reason}: {words}')}" for reason, words in reasons.items())
     db.execute(f"""
         CREATE TABLE marked AS
@@ -136,10 +145,17 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
                 CASE WHEN reason IS NULL AND words <> query_words THEN 'conflicting_query' ELSE reason END AS reason,
                 CASE WHEN reason IS NULL AND words <> query_words THEN 'query_id' ELSE field END AS field)
             FROM queries),
+        worded AS (
+            SELECT * EXCLUDE (words_id, words_grade) REPLACE (
+                CASE WHEN reason IS NULL AND {one_text} THEN 'conflicting_ids' ELSE reason END AS reason,
+                CASE WHEN reason IS NULL AND {one_text} THEN 'query_id' ELSE field END AS field)
+            FROM (SELECT *, first_value(query_id) OVER text AS words_id, min(row) OVER text AS words_row,
+                    first_value(coalesce(mean, grade)) OVER text AS words_grade
+                  FROM named WINDOW text AS (PARTITION BY reason IS NULL, words, candidate_id, rater ORDER BY n))),
         own AS (
             SELECT *, first_value(coalesce(mean, grade)) OVER own AS own_grade, min(n) OVER own AS own_n,
                 min(row) OVER own AS own_row
-            FROM named WINDOW own AS (PARTITION BY reason IS NULL, query_id, candidate_id, rater ORDER BY n)),
+            FROM worded WINDOW own AS (PARTITION BY reason IS NULL, query_id, candidate_id, rater ORDER BY n)),
         of_rater AS (
             SELECT * EXCLUDE (own_grade, own_n) REPLACE (
                 CASE WHEN reason IS NOT NULL THEN reason
@@ -155,8 +171,9 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
                 CASE WHEN reason IS NOT NULL OR NOT {cells.layout.one_grade} THEN reason
                     WHEN grade <> pair_grade THEN 'raters_differ' WHEN n <> pair_n THEN 'repeat' END AS reason)
             FROM pairs)
-        SELECT * EXCLUDE (query_row, own_row) REPLACE (CASE reason {said} ELSE skip END AS skip),
-            CASE reason WHEN 'conflicting_query' THEN query_row WHEN 'conflicting_grade' THEN own_row ELSE unit END
+        SELECT * EXCLUDE (query_row, own_row, words_row) REPLACE (CASE reason {said} ELSE skip END AS skip),
+            CASE reason WHEN 'conflicting_query' THEN query_row WHEN 'conflicting_ids' THEN words_row
+                WHEN 'conflicting_grade' THEN own_row ELSE unit END
             AS before
         FROM final ORDER BY n""")
 
@@ -165,7 +182,8 @@ def _problems(db: Any, cells: Laid, counts: Mapping[str, int]) -> Iterator[tuple
     """The first problems of each kind that only several rows together show."""
     found = db.execute(f"""
         SELECT reason, row, any_value(line), field, any_value(query_id), any_value(rater), any_value(before)
-        FROM marked WHERE reason IN ('missing_rater', 'conflicting_query', 'conflicting_grade', 'raters_differ')
+        FROM marked WHERE reason IN ('missing_rater', 'conflicting_query', 'conflicting_ids',
+            'conflicting_grade', 'raters_differ')
         GROUP BY reason, row, field
         QUALIFY row_number() OVER (PARTITION BY reason ORDER BY row, field) <= {SHOWN} ORDER BY row""").fetchall()
     named = cells.fitted.find(cells.table.columns or ())
@@ -178,6 +196,11 @@ def _problems(db: Any, cells: Laid, counts: Mapping[str, int]) -> Iterator[tuple
                 named.get("query_id", "query_id"),
                 f"{query_id!r} had another query text in row {before}",
                 "give each query text its own query_id, or leave query_id out",
+            ),
+            "conflicting_ids": (
+                named.get("query_id", "query_id"),
+                f"{query_id!r} has the words of the query in row {before}, where this candidate has another grade",
+                "keep one of the two ids, or say with --map locale=COLUMN what tells the two queries apart",
             ),
             "conflicting_grade": (
                 field,

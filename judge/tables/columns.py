@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from judge.errors import InputError
+from judge.tables.likely import likely_column
 from judge.tables.rows import Table
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -70,10 +71,19 @@ class Columns:
             self.passed_over[name] = there[0]
         return {name: columns[0] for name, columns in found.items() if columns}
 
+    def adopt(self, table: Table) -> None:
+        """Take over what a header that a format fixes calls our names, where the user maps none of them."""
+        for name, column in table.aliases.items():
+            if name in self._sources and name not in self._mapped.values():
+                self._sources[name] = (name, column)
+                self._read.add(column)
+                self.find.cache_clear()
+
     def require(self, table: Table, names: Sequence[str]) -> None:
         """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
         if table.columns is None:
             return
+        self.adopt(table)
         try:
             found = self.find(table.columns)
         except InputError as error:
@@ -81,11 +91,15 @@ class Columns:
         for name in names:
             if name not in found:
                 wanted = " or ".join(repr(c) for c in self._sources[name])
-                near = get_close_matches(self._sources[name][0], table.columns, 1, 0.5)
-                fix = f"--map {name}={near[0] if near else 'COLUMN'}"
+                # A column that serves another name of ours is not the one, whatever it is called.
+                taken = {*found.values(), *self._sources.keys() - {name}}
+                near = likely_column(table, name, self._sources[name], taken)
+                fix = f"add the column, or name the one to use with --map {name}={near or 'COLUMN'}"
+                if name == "query" and "query_id" in found and near is None:
+                    fix = "give the words of each query_id with --queries FILE, or add the column"
                 raise InputError(
                     f"{table.name}, row 1, field {name!r}: missing column {wanted}; it has {', '.join(table.columns)}",
-                    f"add the column, or name the one to use with {fix}",
+                    fix,
                 )
 
     def check_used(self, names: Sequence[str] | None = None) -> None:

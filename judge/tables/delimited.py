@@ -32,7 +32,7 @@ class Cells:
         return self.fault == _UNCLOSED
 
 
-def read_cells(lines: Iterator[str], separator: str) -> Iterator[Cells]:
+def read_cells(lines: Iterator[str], separator: str, quoted: bool = True) -> Iterator[Cells]:
     """The records of lines that keep their ends, and the empty lines between them: each line is in one of them."""
     csv.field_size_limit(FIELD_LIMIT)
     held: list[str] = []
@@ -40,7 +40,7 @@ def read_cells(lines: Iterator[str], separator: str) -> Iterator[Cells]:
         _holding(lines, held),
         delimiter=separator,
         strict=True,
-        quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
     )
     while True:
         held.clear()

@@ -1,12 +1,15 @@
 """Parquet: rows of anybody's file as Python values, whatever types it uses; and tables of ours, written whole."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError
 from judge.files import keep
+from judge.records import Problem
+from judge.tables.file import File, Row
 
 _LIST = re.compile(r"^[^.]+\.list\.(element|item)$")
 SLICE = 4096
@@ -16,6 +19,47 @@ PIECE = 64 * 1024 * 1024
 UNFOLDED, RATIO = 512 * 1024 * 1024, 200
 """A column of a row group that unfolds to more bytes, so many times what it takes on disk, is not read at all: its
 pages may be as large as it."""
+
+
+class ParquetRows:
+    """The rows of a Parquet file, or of several one after the other, which must have the same columns.
+
+    Raises:
+        InputError: They do not, or a file is none of Parquet.
+    """
+
+    def __init__(self, file: File) -> None:
+        import pyarrow.parquet as pq
+
+        self.file = file
+        if file.packing:
+            raise InputError(f"{file.name}: Parquet compresses itself", "unpack it first")
+        self.paths = file.parts or [file.path]
+        names = [tuple(pq.read_schema(path).names) for path in self.paths]
+        self.columns: tuple[str, ...] = names[0]
+        if twice := next((name for name in names[0] if names[0].count(name) > 1), None):
+            raise InputError(f"{file.name}: column {twice!r} occurs twice", "rename or drop one of them")
+        for path, found in zip(self.paths, names, strict=True):
+            if set(found) != set(names[0]):
+                odd = sorted(set(found) ^ set(names[0]))
+                message = f"{file.name}: {path.name} and {self.paths[0].name} differ in the column {odd[0]!r}"
+                raise InputError(message, "give files with the same columns")
+
+    def rows(self, wanted: Collection[str] | None = None) -> Iterator[Row | Problem]:
+        """All rows in order, counted through all files; of the `wanted` columns alone where given."""
+        import pyarrow.parquet as pq
+
+        names = [name for name in self.columns if wanted is None or name in wanted]
+        number = 0
+        rows = chain.from_iterable(read_rows(path, names, self.file.name) for path in self.paths)
+        for number, values in enumerate(rows, 1):
+            if values is None:
+                fix = "write a value that can be read, or null"
+                what = "a value is beyond what its type can hold, or the row longer than 64 MiB"
+                yield self.file.problem("not_text", what, fix, number, None)
+            else:
+                yield Row(number, None, values)
+        self.file.prove(number, sum(pq.read_metadata(path).num_rows for path in self.paths), "row")
 
 
 def read_rows(path: Path, columns: list[str], name: str) -> Iterator[dict[str, Any] | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from judge.errors import InputError
-from judge.records import Problem
+from judge.records import NamedGrades, Problem
 from judge.tables.levels import (
     NOT_TEXT,
     NUMBER,
@@ -83,6 +83,7 @@ class Scale:
             if (number := exact(name)) is not None:
                 self._names.setdefault(number, name)
         self._columns: dict[str, _Column] = {}
+        self._qrels = False
         self._first: dict[bool, Problem] = {}
         """The first unknown number (true) and the first unknown word (false)."""
 
@@ -121,6 +122,7 @@ class Scale:
         if text.casefold() in NO_ANSWER:
             seen.silent.add(text)
             return None
+        self._qrels = table.format == ".qrels"
         number = NUMBER.fullmatch(text) is not None
         text = cut(text)
         (seen.numbers if number else seen.words).add(text)
@@ -171,6 +173,8 @@ class Scale:
     def _name(self, text: str) -> str | None:
         if text in self.grades:
             return text
+        if isinstance(self.grades, NamedGrades) and (value := self.grades.names.get(text.casefold())):
+            return value
         number = exact(text)
         if number is None or number in self._names:
             return None if number is None else self._names[number]
@@ -205,7 +209,9 @@ class Scale:
         if count <= TYPO * sum(numbers.values()):
             return f"correct or remove {where} if it is a typing error, or say what it means: {self._open(off)}{rest}"
         levels, given = len(numbers), len(self.values)
-        negative = levels > given and any(text.startswith("-") for text in off)  # -1 is often "not rated"
+        negative = any(text.startswith("-") for text in off) and (self._qrels or levels > given)  # often "not rated"
+        if negative and self._qrels:
+            rest += " (in TREC's qrels -1 is often pooled and not judged, -2 junk)"
         if own or negative or levels < given or not all(map(writable, numbers)):
             return f"say what each value means: {self._open(off)}{rest}"
         how = "in their order" if levels == given else "a suggestion, which only you can judge"

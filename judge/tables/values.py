@@ -116,8 +116,21 @@ EVERY_ROW = (
 )
 """The columns of an export of every row."""
 QUEPID = ("query", "docid", "rating")
-GUARDED = frozenset({EVERY_ROW, QUEPID})
-"""Columns of the CSV files that exports write with inert cells; a reader gives their cells back as they were."""
+AGGREGATED = (
+    "query_id",
+    "query",
+    "candidate_id",
+    "grade",
+    "tied",
+    "posterior",
+    "expected_grade",
+    "ratings",
+    "method",
+)
+"""The columns of aggregated ratings."""
+GUARDED: Mapping[tuple[str, ...], tuple[str, ...]] = {EVERY_ROW: EVERY_ROW, QUEPID: QUEPID, AGGREGATED: ("query",)}
+"""Columns of the CSV files that are written with inert cells, with those that have them: a reader gives such cells back
+as they were."""
 
 
 def inert(cell: str) -> str:

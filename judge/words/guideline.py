@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from judge.errors import InputError
 from judge.fingerprint import digest
-from judge.records import Record
+from judge.records import NamedGrades, Record
 from judge.settings import read_yaml
 from judge.words.folders import shipped_names, shipped_text
+from judge.words.guideline_faults import faults
 
 DEFAULT = "three-level"
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Words = Annotated[str, Field(min_length=1)]
+
+
+def _as_words(version: Any) -> Any:
+    return str(version) if isinstance(version, int | float) and not isinstance(version, bool) else version
 
 
 class CandidateField(Record):
@@ -78,7 +83,8 @@ class Guideline(Record):
     """A versioned policy: fields, grades and clauses. Grades are held in ascending order of value."""
 
     name: Name
-    version: Annotated[str, Field(min_length=1)]
+    version: Annotated[str, Field(min_length=1), BeforeValidator(_as_words)]
+    """`1` and `1.1` are versions as well as words are."""
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$")]
     title: Words
     task: Words
@@ -99,6 +105,7 @@ class Guideline(Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Guideline":
+        wrong = []
         for what, names in (
             ("field", [f.name for f in self.fields]),
             ("grade value", [g.value for g in self.grades]),
@@ -106,16 +113,16 @@ class Guideline(Record):
             ("clause id", [c.id for c in self.clauses]),
         ):
             repeated = sorted({str(n) for n in names if names.count(n) > 1})  # type: ignore[arg-type]
-            if repeated:
-                raise ValueError(f"{what} {repeated[0]!r} occurs twice")
+            wrong += [f"{what} {name!r} occurs twice" for name in repeated]
         taken = {"row", "query", "query_id", "candidate_id", "locale", "grade"} & {f.name for f in self.fields}
-        if taken:
-            raise ValueError(f"field name {sorted(taken)[0]!r} is reserved")
-        for clause in self.clauses:
-            if clause.highest not in self.values:
-                raise ValueError(
-                    f"clause {clause.id!r} has highest {clause.highest}, which is no grade of this guideline"
-                )
+        wrong += [f"field name {name!r} is reserved" for name in sorted(taken)]
+        wrong += [
+            f"clause {clause.id!r} has highest {clause.highest}, which is no grade of this guideline"
+            for clause in self.clauses
+            if clause.highest not in self.values
+        ]
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return self
 
     @cached_property
@@ -165,11 +172,10 @@ def load_guideline(name: str = DEFAULT) -> Guideline:
     try:
         return Guideline.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "guideline"
-        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        found = faults(error, data, text)
+        more = f"{len(found)} things are wrong: " if len(found) > 1 else ""
         raise InputError(
-            f"{where}, field {field!r}: {first['msg'].removeprefix('Value error, ')}{more}",
+            f"{where}, {more}{'; '.join(found)}",
             "`judge guideline --source` prints the default as YAML, to compare with",
         ) from None
 
@@ -203,4 +209,5 @@ def known_grades(grades: Mapping[str, int | None] | None, guideline: Guideline) 
                 f"--grades {theirs}={ours}: the guideline {guideline.name!r} has no grade {ours}", f"map to {known}"
             )
     themselves = {} if any(ours is not None for ours in (grades or {}).values()) else guideline.values
-    return {**{str(value): value for value in themselves}, **(grades or {})}
+    read = {**{str(value): value for value in themselves}, **(grades or {})}
+    return NamedGrades(read, {grade.name: grade.value for grade in guideline.grades if themselves})

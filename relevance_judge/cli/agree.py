@@ -84,7 +84,7 @@ def agree(
                 guideline=texts.policy(),
                 reference=reference,
                 name=name,
-                texts=read_texts(texts.catalogue, layout.mapping) if texts.catalogue else {},
+                texts=read_texts(texts.catalogue, layout.mapping, encoding=how.encoding) if texts.catalogue else {},
                 epsilon=epsilon,
             )
         )

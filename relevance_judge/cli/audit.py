@@ -59,7 +59,7 @@ class AuditOutput:
     "events",
     metavar="EVENTS",
     type=FILE,
-    help="UBI events (JSONL), an event or impression table, or counts; CSV, TSV, JSONL or Parquet.",
+    help="UBI events, an event or impression table, or counts; a file, a folder or a pattern of Parquet.",
 )
 @takes(AuditParams)
 @takes(GradeParams)
@@ -69,8 +69,9 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
 
     The run keeps its flags in `RUN/flags.parquet`, for `judge queue` and the verbs after it.
 
-    Columns: `query` or `query_id`, `candidate_id`, `position`, and either `action` and `search_id` (events), `clicked`
-    and `search_id` (impressions), or `impressions`, `clicks`, `add_to_carts`, `purchases` (counts). UBI needs no map.
+    Columns: `query` or `query_id`, `candidate_id`, `position` (counts may lack it), and either `action` and `search_id`
+    (events), `clicked` and `search_id` (impressions), or `impressions`, `clicks`, `add_to_carts`, `purchases` (counts).
+    UBI needs no map. Where the words of searches stand in UBI's `ubi_queries`, give it with --queries.
 
     \b
     Example:
@@ -84,7 +85,7 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
     from relevance_judge.auditing import AuditRequest
     from relevance_judge.reading import Reading
 
-    how = Reading(rating=theirs.rating, grades=read_grades(theirs.grades))
+    how = Reading(rating=theirs.rating, grades=read_grades(theirs.grades), encoding=theirs.encoding)
     people = (wanted.people, str(wanted.people)) if wanted.people else None
     request = AuditRequest(read_map(theirs.map), people, how, wanted.fdr, wanted.first_position, wanted.memory)
     out = output.out
@@ -96,7 +97,7 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
         if before:
             say(f"the run's {counted(before, 'flag')} of an earlier audit will be replaced; decisions stay")
         say("reading events")
-        found = compare(opened, EngagementFile(path, mapping, name), settings)
+        found = compare(opened, EngagementFile(path, mapping, name, theirs.queries, theirs.encoding), settings)
         check_evidence(found)
     write_audit(found, out)
     if output.json:

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from judge.records import counted
-from relevance_judge.cli.options import json_option
+from relevance_judge.cli.options import EncodingParams, json_option
 from relevance_judge.cli.output import show, show_json
-from relevance_judge.cli.params import FILE
+from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.stdin import input_file
 
 
@@ -21,8 +21,9 @@ from relevance_judge.cli.stdin import input_file
     help="Rows with `query_id, candidate_id, decision` and perhaps `author, reason`; `-` is standard input.",
 )
 @click.option("--author", metavar="NAME", help="Who decided, where a row is silent.")
+@takes(EncodingParams)
 @json_option
-def decide(run: Path, file: Path, author: str | None, json: bool) -> None:
+def decide(text: EncodingParams, run: Path, file: Path, author: str | None, json: bool) -> None:
     """Append people's decisions to a run. A decision is a grade, `keep` or `unsure`.
 
     Labels stay as they are; `judge export` applies decisions. What its author already said of a pair, and last, is not
@@ -38,7 +39,7 @@ def decide(run: Path, file: Path, author: str | None, json: bool) -> None:
 
     opened = Run.open(run)
     with input_file(file) as (path, name):
-        found, undecided = read_decisions(opened, path, author, name)
+        found, undecided = read_decisions(opened, path, author, name, text.encoding)
     decisions = Decisions(opened.path)
     new = decisions.unknown(found)
     decisions.append(new)

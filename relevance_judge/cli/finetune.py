@@ -1,6 +1,6 @@
 """`judge finetune`: fine-tune a small judge on people's ratings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,6 +89,7 @@ def finetune(
     with stoppable("the same command goes on from the last checkpoint"):
         with input_file(ratings) as (path, name):
             source = Source(path, texts.catalogue, how.mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
+            source = replace(source, queries=how.queries, encoding=how.encoding)
             prepared = prepare(TrainingJob(RatingsFile(source, names), policy, training.base, chosen))
         say(f"fine-tuning {prepared.base.name} on {len(prepared.training_set.train):,} pairs")
         with progress("training", prepared.steps) as advance:

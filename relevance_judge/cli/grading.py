@@ -1,6 +1,6 @@
 """How pairs become grades: the options of `judge label` beside who judges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,6 +73,7 @@ class ExampleParams:
             return None
         known = known_grades(None, guideline)
         source = Source(self.examples, rows.catalogue, rows.mapping, grades=known, name=str(self.examples))
+        source = replace(source, queries=rows.queries, encoding=rows.encoding)
         return Examples(RatingsFile(source), self.shots or SHOTS)
 
 

@@ -46,6 +46,8 @@ def import_(texts: TextParams, grades: GradeParams, ratings: Path, out: Path, sk
             need_text=False,
             skip_bad_rows=skip_bad_rows,
             name=name,
+            queries=grades.queries,
+            encoding=grades.encoding,
         )
         import_run(run, source, policy)
     run.finish()

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,7 @@ def label(
     serving = who.serving(judge_config)
     with input_file(pairs[0]) as (path, name):
         source = Source(path, rows.catalogue, rows.mapping, rows.limit, skip_bad_rows=rows.skip_bad_rows, name=name)
+        source = replace(source, queries=rows.queries, encoding=rows.encoding)
         examples = shown.read(rows, policy)
         work = Labelling(source, policy, judge_config.model, serving, judge_config, examples=examples)
         if output.dry_run:

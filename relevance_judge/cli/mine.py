@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from judge.errors import InputError
 from judge.records import counted
-from relevance_judge.cli.options import GradeParams
+from relevance_judge.cli.options import GradeColumns
 from relevance_judge.cli.output import say, show, show_json, show_table
 from relevance_judge.cli.params import FILE, count, file, flag, takes
 from relevance_judge.cli.stdin import input_file
@@ -82,10 +82,10 @@ class MiningOutput:
 )
 @click.option("--catalogue", metavar="FILE", type=FILE, help="Candidates with `candidate_id` and their texts.")
 @takes(MiningParams)
-@takes(GradeParams)
+@takes(GradeColumns)
 @takes(MiningOutput)
 def mine(
-    output: MiningOutput, theirs: GradeParams, wanted: MiningParams, runs: tuple[Path, ...], catalogue: Path | None
+    output: MiningOutput, theirs: GradeColumns, wanted: MiningParams, runs: tuple[Path, ...], catalogue: Path | None
 ) -> None:
     """Find the pairs that are worth judging next. Near in meaning or words, off by one attribute, or disputed.
 
@@ -156,7 +156,7 @@ def _show(account: "MiningAccount", out: Path) -> None:
     show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
 
 
-def _worth(run: "Run", ratings: Path, theirs: GradeParams, output: MiningOutput, top: int) -> "Worth":
+def _worth(run: "Run", ratings: Path, theirs: GradeColumns, output: MiningOutput, top: int) -> "Worth":
     from dataclasses import replace
 
     from judge.ratings.reader import read_ratings

@@ -1,7 +1,7 @@
 """What verbs share: how files of pairs and ratings are read, and what is printed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,12 +50,25 @@ def _catalogue() -> Option:
     return file("--catalogue", "FILE", "Candidates with `candidate_id` and their texts.")
 
 
-def check_catalogue(path: Path | None) -> None:
-    """Refuse standard input: it is read as pairs or ratings, and there is one of it."""
+def _queries() -> Option:
+    return file("--queries", "FILE", "The words of queries that rows name by `query_id` alone.")
+
+
+def _encoding() -> Option:
+    return text("--encoding", "NAME", "The encoding of files that are not UTF-8, such as cp1252.")
+
+
+def check_named(option: str, path: Path | None) -> None:
+    """Refuse standard input: it is read as the verb's argument, and there is one of it."""
     if path is not None and str(path) == "-":
-        raise InputError(
-            "--catalogue -: only PAIRS or RATINGS may be standard input", "give the catalogue as a file with a name"
-        )
+        raise InputError(f"{option} -: only the argument may be standard input", "give a file with a name")
+
+
+@dataclass(frozen=True)
+class EncodingParams:
+    """How a file of text is read."""
+
+    encoding: Annotated[str | None, _encoding()]
 
 
 @dataclass(frozen=True)
@@ -63,10 +76,13 @@ class PairParams:
     """How a file of pairs is read."""
 
     catalogue: Annotated[Path | None, _catalogue()]
+    queries: Annotated[Path | None, _queries()]
+    encoding: Annotated[str | None, _encoding()]
     map: Annotated[tuple[str, ...], _map()]
 
     def __post_init__(self) -> None:
-        check_catalogue(self.catalogue)
+        check_named("--queries", self.queries)
+        check_named("--catalogue", self.catalogue)
 
     @property
     def mapping(self) -> dict[str, list[str]]:
@@ -90,7 +106,7 @@ class TextParams:
     ]
 
     def __post_init__(self) -> None:
-        check_catalogue(self.catalogue)
+        check_named("--catalogue", self.catalogue)
 
     def policy(self) -> guidelines.Guideline:
         """The guideline.
@@ -102,7 +118,7 @@ class TextParams:
 
 
 @dataclass(frozen=True)
-class GradeParams:
+class GradeColumns:
     """Which column of a file holds a grade, and what it means."""
 
     rating: Annotated[str | None, text("--rating", "COLUMN", "The column that holds the grade; `grade` unless given.")]
@@ -137,6 +153,21 @@ class GradeParams:
     def whose(self) -> tuple[list[str], str | None]:
         """The raters to take, and the adjudicated grade."""
         return [], None
+
+
+@dataclass(frozen=True)
+class GradeParams(GradeColumns):
+    """The same of a file that may name its queries by id alone, in any encoding."""
+
+    queries: Annotated[Path | None, _queries()]
+    encoding: Annotated[str | None, _encoding()]
+
+    def __post_init__(self) -> None:
+        check_named("--queries", self.queries)
+
+    def layout(self, *, skip_bad_rows: bool = False) -> "RatingsLayout":
+        """As the reader of ratings takes it."""
+        return replace(super().layout(skip_bad_rows=skip_bad_rows), queries=self.queries, encoding=self.encoding)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def probe(who: JudgeParams, texts: PairParams, pairs: Path, limit: int, json: bo
     policy, judge_config = resolve_judge(JudgeRequest(who.name, who.guideline, chat=who.chat))
     serving = who.serving(judge_config)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        staged = stage(Source(path, texts.catalogue, texts.mapping, name=name), policy, Path(folder))
+        source = Source(path, texts.catalogue, texts.mapping, name=name, queries=texts.queries, encoding=texts.encoding)
+        staged = stage(source, policy, Path(folder))
         staged.refuse()
         every = [pair for batch in read_pairs(staged.path) for pair, _ in batch if pair is not None]
     chosen = sample(every, limit)

@@ -12,7 +12,7 @@ from relevance_judge.cli.params import takes
 
 @click.command()
 @flagged_run_argument
-@click.option("--to", metavar="FORMAT", required=True, help=f"csv, {' or '.join(suggestion_formats())}.")
+@click.option("--to", metavar="FORMAT", required=True, help=f"csv, xlsx, {' or '.join(suggestion_formats())}.")
 @takes(FileOutput)
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="The first N pairs only.")
 @click.option(
@@ -39,7 +39,7 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
       judge queue runs/monday --to csv --out queue.csv
     """
     from audit.review.learning import read_calibration_sample, read_corrected
-    from audit.review.queue import forms
+    from audit.review.queue import forms, write_queue
     from judge.errors import InputError
     from judge.files import new_file
     from judge.run.store import Run
@@ -63,7 +63,7 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
     items, progress = read_corrected(opened)
     items = (items if sample is None else read_calibration_sample(opened, sample))[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:
-        partial.write_text(forms()[to](items), encoding="utf-8", newline="\n")
+        write_queue(items, to, partial, opened.manifest.values)
     if output.json:
         show_json({"file": str(output.out), "format": to, "pairs": len(items), **progress.as_json()})
         return

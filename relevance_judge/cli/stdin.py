@@ -28,18 +28,16 @@ def _suffix(path: Path) -> str:
     import gzip
     import zlib
 
+    from judge.tables.sniff import nameless_suffix
+
     with path.open("rb") as stream:
         head = stream.read(4096)
     if not head:
         raise InputError("standard input: is empty", "pipe rows into the command, or name a file")
-    if head.startswith(b"PAR1"):
-        return ".parquet"
     if zipped := head.startswith(b"\x1f\x8b"):
         try:
             with gzip.open(path) as stream:
                 head = stream.read(4096)
         except (EOFError, OSError, zlib.error):
             head = b""
-    first = head.lstrip(b"\xef\xbb\xbf \r\n").split(b"\n", 1)[0]
-    kind = ".jsonl" if first.startswith(b"{") else ".tsv" if b"\t" in first else ".csv"
-    return kind + (".gz" if zipped else "")
+    return nameless_suffix(head) + (".gz" if zipped else "")

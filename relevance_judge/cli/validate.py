@@ -8,7 +8,7 @@ import click
 
 from judge.records import counted
 from judge.words import guideline as guidelines
-from relevance_judge.cli.options import RatingParams, check_catalogue, json_option
+from relevance_judge.cli.options import RatingParams, check_named, json_option
 from relevance_judge.cli.output import reading_notes, show, show_json, show_table
 from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.stdin import input_file
@@ -53,7 +53,7 @@ def validate(
     from judge.pairs.stage import Source, stage
     from judge.ratings.reader import stage_ratings
 
-    check_catalogue(catalogue)
+    check_named("--catalogue", catalogue)
     rated = any((how.rating, how.raters, how.gold, how.grades))
     if judge is None and (rated or guideline):
         policy = guidelines.load_guideline(guideline or guidelines.DEFAULT)
@@ -61,11 +61,12 @@ def validate(
         policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge("transformers"), guideline))
         check_name(judge_config.model)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
-        source, differ = Source(path, catalogue, how.mapping, name=name), 0
+        source = Source(path, catalogue, how.mapping, name=name, queries=how.queries, encoding=how.encoding)
+        differ = 0
         if rated:
             layout = how.layout()
             layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
-            source = replace(source, need_text=False)
+            source = replace(source, need_text=False, ids_alone=True)
             staged, read = stage_ratings(source, layout, policy, Path(folder), Path(folder))
             differ = read.settled.differ
         else:

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from judge.export.annotation import read_records, record_lines
+from judge.export.annotation import record_lines
 from judge.export.formats import Format
 from judge.export.lines import Key, lines_of
-from judge.export.reading import by_id
+from judge.export.reading import by_id, read_keys
 from judge.export.suggestion import Suggestion
+from judge.tables.file import File
+from judge.tables.json_rows import JsonRows
 
 
 def _record(found: Suggestion) -> str:
@@ -31,9 +33,7 @@ def _record(found: Suggestion) -> str:
 
 
 def _read(path: Path) -> Iterator[Key]:
-    for record in read_records(path):
-        about = record["metadata"]
-        yield about["query_id"], about["candidate_id"], int(record["suggestions"]["grade"]["value"])
+    return read_keys(JsonRows(File(path), document=True), "query_id")
 
 
 FORMAT = Format(

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from judge.export.annotation import read_records, record_lines
+from judge.export.annotation import record_lines
 from judge.export.formats import Format
 from judge.export.lines import Key, lines_of
-from judge.export.reading import by_id
+from judge.export.reading import by_id, read_keys
 from judge.export.suggestion import Suggestion
+from judge.tables.file import File
+from judge.tables.json_rows import JsonRows
 
 
 def _task(found: Suggestion) -> str:
@@ -30,9 +32,7 @@ def _task(found: Suggestion) -> str:
 
 
 def _read(path: Path) -> Iterator[Key]:
-    for task in read_records(path):
-        choice = task["predictions"][0]["result"][0]["value"]["choices"][0]
-        yield task["data"]["query_id"], task["data"]["candidate_id"], int(choice)
+    return read_keys(JsonRows(File(path), document=True), "query_id")
 
 
 FORMAT = Format(

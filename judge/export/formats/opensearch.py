@@ -8,8 +8,10 @@ from judge.export.chosen import Chosen, check_queries
 from judge.export.formats import Format, Output
 from judge.export.lines import Key, Line, LineFormat, write_lines
 from judge.export.query_batches import Window
-from judge.export.reading import by_words
+from judge.export.reading import by_words, read_keys
 from judge.export.written import WrittenView
+from judge.tables.file import File
+from judge.tables.json_rows import JsonRows
 
 
 def _opensearch(window: Window, chosen: Chosen) -> Iterator[Line]:
@@ -26,12 +28,7 @@ def _opensearch(window: Window, chosen: Chosen) -> Iterator[Line]:
 
 
 def _read_opensearch(path: Path) -> Iterator[Key]:
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            if line.startswith('{"query"'):
-                found = json.loads(line.rstrip(",\n"))
-                for rating in found["ratings"]:
-                    yield found["query"], rating["docId"], int(rating["rating"])
+    return read_keys(JsonRows(File(path), document=True), "query")
 
 
 def _write(output: Output) -> WrittenView:

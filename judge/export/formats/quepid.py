@@ -7,11 +7,12 @@ from pathlib import Path
 
 from judge.errors import RunError
 from judge.export.chosen import Chosen, check_queries
-from judge.export.formats import Format, Output, ReadPair
+from judge.export.formats import Format, Output
 from judge.export.lines import Key, Line, LineFormat, columns, write_lines
 from judge.export.query_batches import Window
+from judge.export.reading import read_pairs
 from judge.export.written import WrittenView
-from judge.tables.values import QUEPID, inert, restored
+from judge.tables.values import QUEPID, inert
 
 
 def _quepid(window: Window, chosen: Chosen) -> Iterator[Line]:
@@ -29,17 +30,13 @@ def _csv(cells: list[str]) -> str:
 
 
 def _read_quepid(path: Path) -> Iterator[Key]:
+    """What Quepid finds in a file: cells as they stand there."""
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.reader(stream, strict=True)
         if tuple(next(reader)) != QUEPID:
             raise RunError(f"{path.name}: reads back without its header", "look at the disk, and export again")
         for query, candidate, grade in reader:
             yield query, candidate, int(grade)
-
-
-def _read(path: Path) -> Iterator[ReadPair]:
-    for query, candidate, grade in _read_quepid(path):
-        yield ReadPair(None, restored(query), restored(candidate), grade)
 
 
 _LINES = LineFormat(_quepid, _read_quepid, head=",".join(QUEPID) + "\n")
@@ -56,6 +53,6 @@ FORMAT = Format(
     opened_by="Quepid: import ratings",
     suffix=".csv",
     write=_write,
-    read=_read,
+    read=read_pairs,
     order=80,
 )

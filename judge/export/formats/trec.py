@@ -8,8 +8,10 @@ from judge.export.chosen import Chosen
 from judge.export.formats import Format
 from judge.export.lines import Key, Line, LineFormat, columns, lines_of, refuse_ids
 from judge.export.query_batches import Window
-from judge.export.reading import by_id
+from judge.export.reading import by_id, read_keys
 from judge.export.views import Made, View, Work
+from judge.tables.file import File
+from judge.tables.qrels import QrelsRows
 
 _SPACE = re.compile(r"\s")
 
@@ -23,10 +25,7 @@ def _trec(window: Window, chosen: Chosen) -> Iterator[Line]:
 
 
 def _read_trec(path: Path) -> Iterator[Key]:
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            query, _, candidate, grade = line.split()
-            yield query, candidate, int(grade)
+    return read_keys(QrelsRows(File(path)), "query_id")
 
 
 def _make(window: Window, work: Work) -> Made:

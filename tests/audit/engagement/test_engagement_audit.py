@@ -273,7 +273,7 @@ def test_hostile_words_stay_words(tmp_path):
     html = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
     assert "<script" not in html
     judge("queue", tmp_path / "run", "--to", "csv", "--out", tmp_path / "queue.csv")
-    with (tmp_path / "queue.csv").open(encoding="utf-8", newline="") as stream:
+    with (tmp_path / "queue.csv").open(encoding="utf-8-sig", newline="") as stream:
         cells = [cell for row in csv.reader(stream) for cell in row]
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t")]
     assert "'=0" in cells

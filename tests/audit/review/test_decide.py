@@ -8,7 +8,7 @@ from conftest import ROOT, write_flags
 
 from audit.review import adjudicate
 from audit.review.page import Review
-from audit.review.queue import NUMBERS, Item, as_csv, forms, read_queue
+from audit.review.queue import NUMBERS, Item, as_csv, read_queue, write_queue
 from judge.engines import Serving
 from judge.labelling.config import JudgeConfig
 from judge.records import query_key
@@ -117,14 +117,12 @@ def test_a_file_that_decides_nothing_or_is_no_utf_8_is_refused(main, tmp_path):
     (tmp_path / "g.csv").write_text("query_id,query,candidate_id,grade\nq,lamp,p1,1\n")
     main("import", "g.csv", "--out", "run")
     sheet = tmp_path / "sheet.csv"
-    sheet.write_text("query_id;candidate_id;decision;author\nq;p1;2;Ana\n")
-    assert "sheet.csv, line 1: looks separated by ';'" in main("decide", "run", sheet, code=2).err
     (tmp_path / "sheet.jsonl").write_text('{"query_id": "q", "candidate_id": "p1", "grade": 2}\n')
     assert "row 1, field 'decision': missing" in main("decide", "run", "sheet.jsonl", code=2).err
     sheet.write_bytes("query_id,candidate_id,decision,author,reason\nq,p1,2,Ana,café\n".encode("latin-1"))
     error = main("decide", "run", sheet, code=2).err
     assert "row 1, field 'reason': is not UTF-8 text" in error
-    assert "save the file as UTF-8" in error
+    assert "--encoding" in error
     sheet.write_text("query_id,candidate_id,decision,author\nq,p1,,\n")
     assert main("decide", "run", sheet).out == "0 decisions appended; 1 row without a decision\n"
     # 4 rows: 1 is appended, 1 said before, 2 say nothing.
@@ -165,6 +163,12 @@ def flagged(run_of, monkeypatch):
     return run
 
 
+def _written(folder, form, items):
+    """What the queue's file of a form holds."""
+    write_queue(items, form, folder / "written", (0, 1, 2))
+    return json.loads((folder / "written").read_text(encoding="utf-8"))
+
+
 def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_change(flagged, main, tmp_path):
     found = {item.candidate_id: item for item in adjudicate.adjudicate(flagged, Second())}
     assert {key: str(item.stance) for key, item in found.items()} == {
@@ -192,14 +196,14 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
     assert (first["candidate_id"], first["suggested_grade"], first["decision"] or "") == ("raised", "1", "")
     assert "judge fake: gives 1 where the label has 0" in first["evidence"]
     assert "judge fake: gives 0 again" in last["evidence"]
-    [task] = json.loads(forms()["label-studio"](queue[:1]))
+    [task] = _written(tmp_path, "label-studio", queue[:1])
     assert task["predictions"][0]["result"][0]["value"] == {"choices": ["1"]}
     assert (task["data"]["label"], task["data"]["evidence"]) == (0, queue[0].evidence)
     # What Argilla's `Record.from_dict` takes: suggestions by question, each a mapping of `value`, `score`, `agent`.
-    [record] = json.loads(forms()["argilla"](queue[:1]))
+    [record] = _written(tmp_path, "argilla", queue[:1])
     assert record["suggestions"] == {"grade": {"value": "1", "score": queue[0].p_wrong, "agent": "judge audit"}}
     assert (record["fields"]["evidence"], record["metadata"]["label"]) == (queue[0].evidence, 0)
-    assert forms()["argilla"]([]).split() == forms()["label-studio"]([]).split() == ["[", "]"]
+    assert _written(tmp_path, "argilla", []) == _written(tmp_path, "label-studio", []) == []
     shown = Review(flagged, "Ana").state()["item"]
     assert (shown["candidate_id"], shown["suggested"], shown["likeliest"]) == ("raised", 1, 2)
     assert shown["seconded"] is True

@@ -1,0 +1,49 @@
+"""The shapes of engagement files, by their columns."""
+
+from judge.errors import InputError
+from judge.tables.columns import Columns
+from judge.tables.rows import Table
+
+EVENT_NAMES = (
+    "search_id",
+    "query_id",
+    "query",
+    "candidate_id",
+    "position",
+    "action",
+    "client_id",
+    "timestamp",
+    "kind",
+    "promoted",
+)
+SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
+COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
+NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
+
+
+def find_shape(found: dict[str, str], table: Table, columns: Columns, *, words: bool) -> str:
+    """The shape of a file, of which our names are `found` in these columns; `words` says that a file of queries has the
+    words of ids.
+
+    Raises:
+        InputError: It has none, or lacks a column of it.
+    """
+    shape = "counts" if "impressions" in found else "impressions" if "clicked" in found else "events"
+    needed = {"counts": ["clicks"], "impressions": ["search_id"], "events": ["action", "search_id"]}[shape]
+    if shape == "events" and "action" not in found:
+        raise InputError(
+            f"{table.name}: has neither `action` (events), `clicked` (shown results) nor `impressions` (counts); "
+            f"it has {', '.join(sorted(columns.seen)[:20])}",
+            "name the column with --map action=COLUMN, --map clicked=COLUMN or --map impressions=COLUMN",
+        )
+    if words and found.get("query_id") == found.get("search_id"):
+        found.pop("query_id", None)  # the id of a search, whose words stand elsewhere
+    if "query_id" not in found and "query" not in found and not (words and "search_id" in found):
+        needed.append("query")
+    for name in (*needed, "candidate_id", *([] if shape == "counts" else ["position"])):
+        if name not in found:
+            raise InputError(
+                f"{table.name}, row 1, field {name!r}: missing column; it has {', '.join(sorted(columns.seen)[:20])}",
+                f"add the column, or name the one to use with --map {name}=COLUMN",
+            )
+    return shape

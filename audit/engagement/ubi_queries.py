@@ -1,0 +1,98 @@
+"""The words of searches that events know by id: UBI's `ubi_queries`, in the same file or in one of its own.
+
+A record of a query is no event. Where the log has no impressions of its own, what each search showed is taken from the
+record's `query_response_hit_ids`: the first id stood at rank 1.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from judge.pairs.queries import QueryRecord
+from judge.sql import quoted
+
+BATCH = 20_000
+
+
+def load_records(db: Any, records: Iterator[QueryRecord]) -> None:
+    """Make the table `query_file` of a file of queries: `id, words, hits, client`.
+
+    Raises:
+        InputError: The file cannot be used.
+    """
+    import pyarrow as pa
+
+    db.execute("CREATE TABLE query_file (id VARCHAR, words VARCHAR, hits VARCHAR[], client VARCHAR)")
+    schema = pa.schema(
+        [("id", pa.string()), ("words", pa.string()), ("hits", pa.list_(pa.string())), ("client", pa.string())]
+    )
+    while batch := list(islice(records, BATCH)):
+        columns = zip(*((r.query_id, r.query, list(r.hits), r.client_id) for r in batch), strict=True)
+        arrays = [pa.array(cells, kind.type) for cells, kind in zip(columns, schema, strict=True)]
+        db.register("_records", pa.Table.from_arrays(arrays, schema=schema))
+        db.execute("INSERT INTO query_file SELECT * FROM _records")
+        db.unregister("_records")
+
+
+def contradicting_id(db: Any) -> tuple[str, str, str] | None:
+    """An id that the table `query_file` has with two texts, and both; null where there is none."""
+    found = db.execute("""SELECT id, min(words), max(words) FROM query_file WHERE id IS NOT NULL AND words IS NOT NULL
+        GROUP BY id HAVING count(DISTINCT lower(trim(words))) > 1 ORDER BY id LIMIT 1""").fetchall()
+    return found[0] if found else None
+
+
+def words_of_ids(db: Any, key: str, columns: tuple[str, ...], *, in_file: bool, given: bool) -> bool:
+    """Make the view `raw` anew, over what it was: with the words of ids, and impressions where the log has none.
+
+    Args:
+        db: The connection, with the view `raw`, and the table `query_file` where `given`.
+        key: The column of `raw` that holds the ids: `search_id` or `query_id`.
+        columns: Those of `raw`, among them `hits` where its records of queries have such a list.
+        in_file: Whether rows without an action are records of queries.
+        given: Whether there is a file of queries.
+
+    Returns:
+        Whether impressions were made of what records say was shown.
+    """
+    own = f"""SELECT {key}::VARCHAR AS id, query AS words, {"hits" if "hits" in columns else "NULL::VARCHAR[]"} AS hits,
+        {"client_id" if "client_id" in columns else "NULL"} AS client
+        FROM raw_rows WHERE broken IS NULL AND action IS NULL AND query IS NOT NULL"""
+    sources = [*([own] if in_file else []), *(["SELECT * FROM query_file"] if given else [])]
+    db.execute("ALTER VIEW raw RENAME TO raw_rows")
+    db.execute(f"CREATE TABLE query_records AS {' UNION ALL '.join(sources)}")
+    db.execute("""CREATE TABLE words_of AS SELECT id, any_value(words) AS words FROM query_records
+        WHERE id IS NOT NULL AND words IS NOT NULL GROUP BY id HAVING count(DISTINCT lower(trim(words))) = 1""")
+    kept = [name for name in columns if name not in ("hits", "query")]
+    query = "coalesce(nullif(trim(r.query::VARCHAR), ''), w.words)" if "query" in columns else "w.words"
+    listed = ", ".join(f"r.{name}" for name in kept)
+    rows = f"""SELECT {listed}, {query} AS query, r.broken, false AS made
+        FROM raw_rows r LEFT JOIN words_of w ON w.id = r.{key}::VARCHAR"""
+    if not _shows(db, columns):
+        db.execute(f"CREATE VIEW raw AS {rows}")
+        return False
+    # A click has the rank of its impression: one that counts from elsewhere says nothing.
+    rows = f"SELECT * REPLACE (NULL::VARCHAR AS position) FROM ({rows})"
+    made = {
+        "search_id": "id",
+        "query_id": "id",
+        "candidate_id": "unnest(hits)",
+        "position": "generate_subscripts(hits, 1)::VARCHAR",
+        "action": quoted("impression"),
+        "client_id": "client",
+    }
+    shown = ", ".join(f"{made.get(name, 'NULL')} AS {name}" for name in kept)
+    # One record of a search is enough, should its file hold several.
+    db.execute(f"""CREATE TABLE shown_hits AS SELECT {shown}, words AS query, NULL::VARCHAR AS broken, true AS made
+        FROM (SELECT id, any_value(hits) AS hits, any_value(words) AS words, any_value(client) AS client
+              FROM query_records WHERE id IS NOT NULL AND len(hits) > 0 GROUP BY id)""")
+    db.execute(f"CREATE VIEW raw AS {rows} UNION ALL BY NAME SELECT * FROM shown_hits")
+    return True
+
+
+def _shows(db: Any, columns: tuple[str, ...]) -> bool:
+    """Whether impressions are to be made: events without any, and records that say what was shown."""
+    if "action" not in columns:
+        return False
+    ((shown, hits),) = db.execute("""SELECT EXISTS (SELECT 1 FROM raw_rows WHERE action = 'impression'),
+        EXISTS (SELECT 1 FROM query_records WHERE len(hits) > 0)""").fetchall()
+    return bool(hits and not shown)

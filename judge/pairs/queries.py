@@ -1,0 +1,115 @@
+"""The words of queries that other files know by id alone: `--queries FILE`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from judge.errors import InputError
+from judge.records import Problem
+from judge.tables.ids import as_id, whole_id
+from judge.tables.rows import Table
+from judge.tables.values import as_text
+from judge.words.normalise import same_words
+
+ID_COLUMNS = ("query_id", "query-id", "_id", "qid")
+WORD_COLUMNS = ("query", "user_query", "query_text", "text")
+"""What files of queries call the two: WANDS, UBI's `ubi_queries`, BEIR."""
+HITS = "query_response_hit_ids"
+"""UBI's list of the candidates that a search showed, the first one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord:
+    """A row of a file of queries; what it does not say is null."""
+
+    row: int
+    query_id: str | None
+    query: str | None
+    hits: tuple[str, ...]
+    """The candidates that the search showed, in their order."""
+    client_id: str | None = None
+
+
+def query_records(
+    path: Path, mapping: Mapping[str, Sequence[str]], encoding: str | None = None
+) -> Iterator[QueryRecord]:
+    """The rows of a file of queries.
+
+    Raises:
+        InputError: It cannot be read, or lacks an id or words; names the row.
+    """
+    table = Table(path, encoding=encoding)
+    wanted = {
+        "query_id": (*mapping.get("query_id", ()), *ID_COLUMNS),
+        "query": (*mapping.get("query", ()), *WORD_COLUMNS),
+    }
+    if table.columns is not None:
+        _require(table, wanted, table.columns, 1)
+    for row in table.rows():
+        if isinstance(row, Problem):
+            raise InputError(str(row), row.fix)
+        if row.number == 1:
+            _require(table, wanted, tuple(row.values), 1)
+        found = {name: next((c for c in columns if c in row.values), None) for name, columns in wanted.items()}
+        try:
+            query_id = as_id(row.values.get(found["query_id"])) if found["query_id"] else None
+            query = as_text(row.values.get(found["query"])) if found["query"] else None
+            hits = row.values.get(HITS)
+            shown = tuple(filter(None, map(as_id, hits))) if isinstance(hits, list) else ()
+            client = as_id(row.values.get("client_id"))
+        except ValueError as error:
+            raise InputError(f"{table.name}, row {row.number}: {error}", "give ids and words as text") from None
+        yield QueryRecord(row.number, query_id, (query and query.strip()) or None, shown, client)
+
+
+@dataclass(frozen=True)
+class Queries:
+    """The words of each query id, and what became of the file's rows."""
+
+    name: str
+    words: Mapping[str, str]
+    rows: int
+    set_aside: Mapping[str, int]
+    """Rows that give no words, by reason: `no_id`, `no_words`, `repeat`."""
+
+    def find(self, query_id: str) -> str | None:
+        """The words of an id, also of one that a column of decimals wrote as `101.0`; null where there are none."""
+        return self.words.get(query_id) or self.words.get(whole_id(query_id))
+
+
+def read_queries(path: Path, mapping: Mapping[str, Sequence[str]], encoding: str | None = None) -> Queries:
+    """Read a file of queries.
+
+    Raises:
+        InputError: It cannot be read, or one id has two different texts.
+    """
+    words: dict[str, str] = {}
+    rows = 0
+    aside = {"no_id": 0, "no_words": 0, "repeat": 0}
+    for record in query_records(path, mapping, encoding):
+        rows += 1
+        if record.query_id is None or record.query is None:
+            aside["no_id" if record.query_id is None else "no_words"] += 1
+            continue
+        key = whole_id(record.query_id)
+        before = words.setdefault(key, record.query)
+        if before is not record.query:
+            aside["repeat"] += 1
+            if same_words(before) != same_words(record.query):
+                raise InputError(
+                    f"{path}, row {record.row}, field 'query_id': {record.query_id!r} had another text before "
+                    f"({before!r})",
+                    "give each text its own query_id",
+                )
+    if not words:
+        raise InputError(f"{path}: holds no query with an id and words", "give rows of `query_id, query`")
+    return Queries(str(path), words, rows, {reason: count for reason, count in aside.items() if count})
+
+
+def _require(table: Table, wanted: Mapping[str, Sequence[str]], there: Sequence[str], row: int) -> None:
+    for name, columns in wanted.items():
+        if not set(columns) & set(there):
+            raise InputError(
+                f"{table.name}, row {row}, field {name!r}: missing column; it has {', '.join(there)}",
+                f"give a file of `query_id, query`, or name the column with --map {name}=COLUMN",
+            )

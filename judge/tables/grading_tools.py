@@ -1,0 +1,152 @@
+"""Records of the tools in which people grade, as rows of named columns: one row a grade, or a reason why there is none.
+
+| tool | a record is known by | its rows |
+|---|---|---|
+| Label Studio | `data` and `annotations` or `predictions` | one an annotation; `rater` is who completed it |
+| Argilla | `fields` and `responses` or `suggestions` | one a user who responded |
+| Quepid's books | `judgements` and `doc_id` | one a judgement |
+| OpenSearch | `ratings`, or `judgmentRatings` with such records | one a rating |
+
+What an annotator skipped, cancelled, discarded or left as a draft is no grade, and says so. Where nobody has answered
+in the whole file, what a judge predicted or suggested is taken, as the grades of whom the file names for it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+Record = Mapping[str, Any]
+Graded = tuple[dict[str, Any], str | None]
+"""A row's values, and why it gives no grade; null where it may."""
+UNANSWERED = "not_annotated"
+NO_GRADE = ("cancelled", "discarded", "draft", "pending", "unrateable", "judge_later", UNANSWERED)
+"""Why a tool's row gives no grade."""
+
+
+class Tool(NamedTuple):
+    """How a tool's records are read."""
+
+    rows: Callable[[Record, bool], Iterator[Graded]]
+    """The rows of a record, of answers or else of what was suggested."""
+    answered: Callable[[Record], bool]
+    """Whether a person has answered."""
+
+
+def tool_of(record: Record) -> Tool | None:
+    """The tool that writes such records; null where a record is a row of its own."""
+    if isinstance(record.get("data"), Mapping) and not record.keys().isdisjoint(("annotations", "predictions")):
+        return Tool(_label_studio, lambda task: bool(task.get("annotations")))
+    if isinstance(record.get("fields"), Mapping) and not record.keys().isdisjoint(("responses", "suggestions")):
+        return Tool(_argilla, lambda one: any(True for _ in _responses(one)))
+    if isinstance(record.get("judgements"), list) and "doc_id" in record:
+        return Tool(_quepid, lambda pair: True)
+    if isinstance(record.get("judgmentRatings"), list) or isinstance(record.get("ratings"), list):
+        return Tool(_opensearch, lambda query: True)
+    return None
+
+
+def _label_studio(task: Record, answers: bool) -> Iterator[Graded]:
+    data = dict(_mapping(task.get("data")))
+    given = _mappings(task.get("annotations" if answers else "predictions"))
+    if not given:
+        yield data, UNANSWERED
+    for one in given:
+        who = one.get("completed_by") if answers else one.get("model_version")
+        if isinstance(who, Mapping):
+            who = who.get("email") or who.get("id")
+        row = data | _results(one.get("result")) | {"rater": "prediction" if who is None else str(who)}
+        if answers and one.get("created_at"):
+            row["time"] = one["created_at"]
+        yield row, "cancelled" if one.get("was_cancelled") else None
+
+
+def _results(result: Any) -> dict[str, Any]:
+    """The answers of an annotation by the names of their controls; the only choice there is also as `grade`."""
+    found: dict[str, Any] = {}
+    graded: list[Any] = []
+    for part in _mappings(result):
+        value = _mapping(part.get("value"))
+        kind = next((kind for kind in ("choices", "rating", "number", "text") if kind in value), None)
+        if kind is None:
+            continue
+        answer = value[kind]
+        if isinstance(answer, list) and len(answer) == 1:
+            answer = answer[0]
+        found[str(part.get("from_name"))] = answer
+        graded += [] if kind == "text" else [answer]
+    return found if "grade" in found or len(graded) != 1 else found | {"grade": graded[0]}
+
+
+def _argilla(record: Record, answers: bool) -> Iterator[Graded]:
+    row = dict(_mapping(record.get("fields"))) | dict(_mapping(record.get("metadata")))
+    found = list(_responses(record)) if answers else list(_suggested(record))
+    if not found:
+        yield row, UNANSWERED
+    for who, given, status in found:
+        one = given if "grade" in given or len(given) != 1 else {**given, "grade": next(iter(given.values()))}
+        yield row | one | {"rater": who}, status if status in NO_GRADE else None
+
+
+def _responses(record: Record) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+    """Each response: who gave it, the answers by question, and its status."""
+    responses = record.get("responses")
+    if isinstance(responses, Mapping):  # by question, as the client writes them
+        users: dict[tuple[str, int], tuple[dict[str, Any], list[str | None]]] = {}
+        for question, answers in responses.items():
+            times: dict[str, int] = {}
+            for answer in _mappings(answers):
+                who = str(answer.get("user_id"))
+                times[who] = times.get(who, 0) + 1
+                given, status = users.setdefault((who, times[who]), ({}, []))
+                given[str(question)] = answer.get("value")
+                status.append(answer.get("status"))
+        for (who, _), (given, status) in users.items():
+            yield who, given, next(filter(None, status), None)
+        return
+    for response in _mappings(responses):  # by user, as the server has them
+        values = {str(name): _mapping(value).get("value") for name, value in _mapping(response.get("values")).items()}
+        yield str(response.get("user_id")), values, response.get("status")
+
+
+def _suggested(record: Record) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+    suggestions = record.get("suggestions")
+    if isinstance(suggestions, Mapping):
+        suggestions = [{**_mapping(said), "question_name": name} for name, said in suggestions.items()]
+    agents: dict[str, dict[str, Any]] = {}
+    for said in _mappings(suggestions):
+        agent = str(said.get("agent") or "suggestion")
+        agents.setdefault(agent, {})[str(said.get("question_name"))] = said.get("value")
+    for agent, given in agents.items():
+        yield agent, given, None
+
+
+def _quepid(pair: Record, answers: bool) -> Iterator[Graded]:
+    row = dict(_mapping(pair.get("document_fields")))
+    row |= {"query": pair.get("query_text", pair.get("query")), "candidate_id": pair.get("doc_id")}
+    given = _mappings(pair.get("judgements"))
+    if not given:
+        yield row, UNANSWERED
+    for one in given:
+        user = one.get("user")
+        who = (
+            one.get("user_email") or one.get("user_name") or (user.get("email") if isinstance(user, Mapping) else user)
+        )
+        aside = next((reason for reason in ("unrateable", "judge_later") if one.get(reason)), None)
+        yield row | {"rater": who, "grade": one.get("rating"), "explanation": one.get("explanation")}, aside
+
+
+def _opensearch(judgments: Record, answers: bool) -> Iterator[Graded]:
+    if isinstance(judgments.get("judgmentRatings"), list):
+        for query in _mappings(judgments["judgmentRatings"]):
+            yield from _opensearch(query, answers)
+        return
+    for rating in _mappings(judgments.get("ratings")):
+        row = {"query": judgments.get("query"), "candidate_id": rating.get("docId"), "grade": rating.get("rating")}
+        yield row, None
+
+
+def _mapping(value: Any) -> Record:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: Any) -> list[Record]:
+    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []

@@ -1,0 +1,67 @@
+"""Which of a file's columns is probably meant for one of our names: one that is called like it, and looks like it."""
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any
+
+from judge.errors import InputError
+from judge.tables.rows import Row, Table
+from judge.tables.values import as_text
+
+SAMPLE = 200
+"""Rows that are looked at."""
+CALLED = {
+    "query": ("search_term", "search_query", "user_query", "query_text", "keyword", "search", "term"),
+    "candidate_id": ("product_id", "docid", "doc_id", "document_id", "item_id", "asin", "sku", "id"),
+    "grade": ("rating", "relevance", "label", "score"),
+}
+"""What others call the same."""
+
+
+def likely_column(table: Table, name: str, wanted: Sequence[str], taken: Collection[str]) -> str | None:
+    """A column for `name`, which the user has under one of `wanted`; null where none is called and looks like it.
+
+    Args:
+        table: The file; its first rows are read.
+        name: Ours.
+        wanted: The columns that were looked for.
+        taken: Columns that serve other names.
+    """
+    free = [column for column in table.columns or () if column and column not in taken]
+    close = get_close_matches(wanted[0], free, 3, 0.5)
+    called = [column for column in free if column.casefold() in CALLED.get(name, ())]
+    for column in dict.fromkeys((*close, *called)):
+        if _looks_like(name, _sample(table, column)):
+            return column
+    return None
+
+
+def _sample(table: Table, column: str) -> list[str]:
+    found: list[str] = []
+    try:
+        for row in islice(table.rows([column]), SAMPLE):
+            value: Any = row.values.get(column) if isinstance(row, Row) else None
+            text = as_text(value)
+            found += [text.strip()] if text else []
+    except (InputError, ValueError):
+        pass  # what is wrong with the file is said where it is read
+    return found
+
+
+def _looks_like(name: str, texts: Sequence[str]) -> bool:
+    """Whether texts could be the thing: queries have words, ids of candidates differ, grades are few."""
+    if not texts:
+        return True
+    if name == "query":
+        words = [text for text in texts if any(map(str.isalpha, text)) and (" " in text or not _has_digit(text))]
+        return 2 * len(words) >= len(texts)
+    if name == "candidate_id":
+        return len(set(texts)) >= min(2, len(texts)) and all(len(text.split()) <= 2 for text in texts)
+    if name == "grade":
+        return len(set(texts)) <= max(11, len(texts) // 10)
+    return True
+
+
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
