@@ -19,7 +19,7 @@ from mine.asked import read_queries
 from mine.attributes import Attributes, learn
 from mine.catalogue import read_catalogue
 from mine.queries.accept import accept
-from mine.queries.made import KINDS, TIERS, Kind, MadeQuery
+from mine.queries.made import KINDS, TIERS, MadeQuery
 from mine.queries.mix import Mix, capped, mix_of, steered
 from mine.queries.templates import template_queries
 from mine.queries.written import Writer, forms_of
@@ -37,7 +37,7 @@ class QueriesConfig:
 
     per_category: int = 50
     tiers: Mapping[str, float] = field(default_factory=lambda: dict(TIER_SHARES))
-    kinds: Sequence[Kind] = KINDS
+    kinds: Sequence[str] = KINDS
     share: float = 0.5
     """Made queries are at most this share of them and the log's together."""
     seed: int = 0

@@ -11,7 +11,6 @@ from statistics import mean
 
 from judge.errors import InputError
 from judge.records import Record
-from judge.words.bm25 import tokens
 from mine.attributes import Attributes
 from mine.queries.made import TIERS, MadeQuery
 
@@ -25,7 +24,7 @@ class Mix(Record):
     words: float
     """The mean number of words."""
     lengths: Mapping[str, float]
-    """Shares by number of words."""
+    """Shares by number of words, as blanks part them."""
     kinds: Mapping[str, float]
     """Shares by what is understood: `category`, `attributes`, `both`, `neither`."""
     categories: float | None
@@ -45,7 +44,7 @@ def mix_of(queries: Sequence[str], attributes: Attributes) -> Mix:
     leaves = [len(each.leaves) for each in meant if each.leaves]
     return Mix(
         queries=len(queries),
-        words=round(mean(len(tokens(query)) for query in queries), 3),
+        words=round(mean(len(query.split()) for query in queries), 3),
         lengths=_shares(Counter(length_of(query) for query in queries), LENGTHS),
         kinds=_shares(kinds, ("category", "attributes", "both", "neither")),
         categories=round(mean(leaves), 3) if leaves else None,
@@ -54,7 +53,7 @@ def mix_of(queries: Sequence[str], attributes: Attributes) -> Mix:
 
 def length_of(query: str) -> str:
     """Its class of lengths."""
-    return LENGTHS[min(max(len(tokens(query)), 1), 5) - 1]
+    return LENGTHS[min(max(len(query.split()), 1), 5) - 1]
 
 
 def _kind(category: bool, attributes: bool) -> str:

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from judge.words.normalise import clean
 from mine.attributes import Attributes
 from mine.catalogue import Product
-from mine.queries.made import KINDS, TIERS, Kind, MadeQuery, Tier
+from mine.queries.made import KINDS, TIERS, MadeQuery, Tier
 
 WRITER = "templates"
 SIZES: Mapping[Tier, int] = {"simple": 0, "medium": 1, "complex": 2}
-"""Values beside the category."""
+"""Values beside the category and what makes the kind: a value more, an activity, a situation."""
 _FOR = re.compile(r"\b(?:for|für|pour|para|per|для)\s+((?:[^\W\d_]{3,}\s?){1,2})", re.IGNORECASE)
 _SITUATIONS = frozenset(
     """winter summer autumn spring rain snow night travel home office school garden party wedding birthday christmas
@@ -29,7 +29,7 @@ _ARTICLES = frozenset(
 
 
 def template_queries(
-    attributes: Attributes, leaf: str, count: int, draw: random.Random, kinds: Sequence[Kind] = KINDS
+    attributes: Attributes, leaf: str, count: int, draw: random.Random, kinds: Sequence[str] = KINDS
 ) -> Iterator[MadeQuery]:
     """Up to `count` different queries for a leaf category, kinds and tiers in turn; fewer where it says no more."""
     places = list(attributes.by_leaf[leaf])
@@ -43,10 +43,11 @@ def template_queries(
         if text and text not in seen:
             seen.add(text)
             product = attributes.catalogue.products[at]
-            yield MadeQuery(query=text, product_id=product.id, category=leaf, tier=tier, kind=kind, writer=WRITER)
+            named = {"product_id": product.id, "category": leaf, "writer": WRITER}
+            yield MadeQuery.model_validate({"query": text, "tier": tier, "kind": kind, **named})
 
 
-def _query(attributes: Attributes, at: int, kind: Kind, size: int, draw: random.Random) -> str | None:
+def _query(attributes: Attributes, at: int, kind: str, size: int, draw: random.Random) -> str | None:
     product = attributes.catalogue.products[at]
     said = _said(attributes, at)
     draw.shuffle(said)
@@ -54,8 +55,7 @@ def _query(attributes: Attributes, at: int, kind: Kind, size: int, draw: random.
         words = product.title.split()
         found = words[: 2 + size] if len(words) > 2 + size else []
     elif kind == "attribute":
-        # Simple queries name a value alone with the category: a query of the category alone asks for no attribute.
-        found = [*said[: max(1, size)], product.leaf] if len(said) >= max(1, size) else []
+        found = [*said[: size + 1], product.leaf] if len(said) > size else []
     else:
         phrase = _phrase(product, kind)
         found = [*said[:size], product.leaf, phrase] if phrase and len(said) >= size else []
@@ -76,7 +76,7 @@ def _said(attributes: Attributes, at: int) -> list[str]:
     return list(dict.fromkeys([*cells, *sorted(title & learned)]))
 
 
-def _phrase(product: Product, kind: Kind) -> str | None:
+def _phrase(product: Product, kind: str) -> str | None:
     """What a product says that it is for: a situation, or else an activity."""
     for found in _FOR.finditer(product.text):
         words = found[1].casefold().split()

@@ -56,9 +56,7 @@ class QueriesOutput:
     """What is written."""
 
     out: Annotated[Path, file("--out", "FILE", "The CSV file to write.", required=True)]
-    skip_bad_rows: Annotated[
-        bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and go on.")
-    ]
+    skip_bad_rows: Annotated[bool, flag("--skip-bad-rows", "Count rows that cannot be used, and go on.")]
     overwrite: Annotated[bool, flag("--overwrite", "Replace what is already there.")]
     json: Annotated[bool, flag("--json", "Print JSON for machines.")]
 
@@ -91,7 +89,7 @@ def queries(output: QueriesOutput, products: PairParams, wanted: QueriesParams, 
     config = QueriesConfig(
         per_category=wanted.per_category or 0,
         tiers=_tiers(wanted.tiers),
-        kinds=tuple(name.strip() for name in wanted.kinds.split(",")),  # type: ignore[arg-type]
+        kinds=tuple(name.strip() for name in wanted.kinds.split(",")),
         share=wanted.share,
         seed=wanted.seed or 0,
         skip_bad_rows=output.skip_bad_rows,

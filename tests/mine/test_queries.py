@@ -48,7 +48,7 @@ def made(query, product="E1", category="scarves", tier="simple"):
         ("scarf red Alpina wool", "E1", TITLE_COPY),
         ("Шерстяной шарф красный", "R1", TITLE_COPY),
         ("steel kettles", "E1", NOT_FOUND),
-        ("blue wool scarves", "E2", HELD_OUT),
+        ("blue wool scarfs", "E2", HELD_OUT),
         ("bluewool scarf", "E2", HELD_OUT),
     ],
 )
