@@ -107,10 +107,10 @@ def test_tiers_and_lengths_are_steered_by_hand():
 
 
 def test_a_mix_by_hand(catalogue):
-    mix = mix_of(["scarf", "red wool scarf", "alpina", "zzz zzz"], learn(catalogue))
+    mix = mix_of(["scarf", "red wool scarf", "silk", "zzz zzz"], learn(catalogue))
     assert (mix.queries, mix.words) == (4, 7 / 4)
     assert mix.lengths == {"1": 0.5, "2": 0.25, "3": 0.25, "4": 0, "5+": 0}
-    # "scarf" is the category, "red wool scarf" both, "alpina" a brand, "zzz" nothing.
+    # "scarf" is the category, "red wool scarf" both, "silk" a material, "zzz" nothing.
     assert mix.kinds == {"category": 0.25, "attributes": 0.25, "both": 0.25, "neither": 0.25}
     assert mix.categories == 1
 
