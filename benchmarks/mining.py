@@ -1,4 +1,4 @@
-"""How fast mining is: search, encoding, attributes and BM25, each at a size that this machine takes, per processor second.
+"""How fast mining is: search, encoding, attributes and BM25, at sizes that this machine takes, per processor second.
 
     python -m benchmarks.mining [--products N] [--queries N] [--dimension D]
 
