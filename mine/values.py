@@ -43,7 +43,8 @@ _UNIT = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 _MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)\s*-?\s*({_UNIT})(?:s|es)?(?!\w)")
 _SYSTEM = "eu|uk|us|size|größe|taille|размер|サイズ"
 _SIZE = re.compile(rf"(?<!\w)(?:({_SYSTEM})\s*(\d+(?:[.,]5)?|x{{0,3}}[sml])|(x{{1,4}}[sl]))(?!\w)")
-_AROUND = frozenset("attr t n b s product item main name value target recommended suggested en de fr es".split(" "))
+_AROUND_WORDS = "attr t n b s product item main name value target recommended suggested en de fr es"
+_AROUND = frozenset(_AROUND_WORDS.split(" "))
 """Words in a column's name that say nothing of what it holds."""
 _WORD = re.compile(r"[\w'’]+")
 _ENDING = re.compile("(ая|яя|ый|ий|ой|ое|ее|ые|ие|ого|ую|юю|ых|их)$")

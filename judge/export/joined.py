@@ -15,7 +15,7 @@ from typing import Any
 from judge.errors import InputError, RunError
 from judge.export.texts import field_names
 from judge.fingerprint import digest
-from judge.pairs.origin import ORIGIN, has_origin
+from judge.pairs.origin import NUMBERS, ORIGIN, has_origin
 from judge.records import Flag, counted
 from judge.run.decided import Decided
 from judge.run.flags import Flags
@@ -218,10 +218,4 @@ class _Joining:
             Flags(target.path).write(found)
 
 
-_NO_ORIGIN = (
-    "NULL::STRUCT("
-    + ", ".join(
-        f"{name} {'INTEGER' if name == 'rank' else 'DOUBLE' if name == 'score' else 'VARCHAR'}" for name in ORIGIN
-    )
-    + ")"
-)
+_NO_ORIGIN = f"NULL::STRUCT({', '.join(f'{name} {NUMBERS.get(name, 'VARCHAR')}' for name in ORIGIN)})"

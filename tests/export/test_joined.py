@@ -120,6 +120,20 @@ def test_equal_weights_that_differ_are_refused_unless_a_run_is_preferred(run_of,
         assert said in main("export", "one", "--to", "trec", "--out", "x.qrels", *arguments, code=2).err
 
 
+def test_hard_positives_and_negatives_by_hand(run_of, tmp_path):
+    # Best grade at rank 11 and at 10; lowest above one known good product, and above none; an unsure lowest.
+    cases = [("A", 2, 11, 0, 0.8), ("B", 2, 10, 0, 0.8), ("C", 0, 1, 1, 0.8), ("D", 0, 1, 0, 0.8), ("E", 0, 1, 3, 0.4)]
+    rows = []
+    for key, grade, rank, ahead, sure in cases:
+        mined = {"source": "dense", "rank": rank, "relation": None, "found_by": f"dense={rank}", "outranks": ahead}
+        (row,) = graded([("lamp", key, grade)], **mined)
+        rows.append({**row, "probabilities": [sure if g == grade else (1 - sure) / 2 for g in range(3)]})
+    one = run_of(rows, "one")
+    _, found = exported(one, tmp_path, runs=[])
+    hard = {key[1]: row["hard"] for key, row in found.items()}
+    assert hard == {"A": "hard_positive", "B": None, "C": "hard_negative", "D": None, "E": None}
+
+
 def test_an_earlier_ledger_without_joined_runs_is_read(run_of, tmp_path):
     one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0)]), "one")
     export(one, "trec", tmp_path / "a.qrels")
