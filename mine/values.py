@@ -47,7 +47,8 @@ _AROUND_WORDS = "attr t n b s product item main name value target recommended su
 _AROUND = frozenset(_AROUND_WORDS.split(" "))
 """Words in a column's name that say nothing of what it holds."""
 _WORD = re.compile(r"[\w'’]+")
-_ENDING = re.compile("(ая|яя|ый|ий|ой|ое|ее|ые|ие|ого|ую|юю|ых|их)$")
+_ENDING = re.compile("(ая|яя|ыи|ии|ои|ое|ее|ые|ие|ого|ую|юю|ых|их)$")
+"""Of Russian adjectives; й has lost its breve with the accents."""
 _PARTS = re.compile(r"\s*(?:[,;/|&+]| and | und | et | y | и )\s*")
 
 
