@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from judge.words.bm25 import Bm25
+from judge.words.forms import canonical
 from judge.words.normalise import same_words
-from judge.words.similar import alike, canonical, query_groups, trigrams
+from judge.words.similar import alike, query_groups, trigrams
 from mine.catalogue import Catalogue
 from mine.queries.made import MadeQuery
 
