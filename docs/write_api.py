@@ -10,7 +10,20 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "api.md"
-ORDER = ("Judge", "label", "ensemble", "import_ratings", "Run", "agree", "audit", "export", "push", "mine", "finetune")
+ORDER = (
+    "Judge",
+    "label",
+    "ensemble",
+    "import_ratings",
+    "Run",
+    "agree",
+    "audit",
+    "mine",
+    "queries",
+    "export",
+    "push",
+    "finetune",
+)
 """What a user meets first; what these take and give back follows, then the errors."""
 HEAD = """# The Python API
 

@@ -5,6 +5,7 @@ their units, words of the lexicon, and what titles of a leaf category put in the
 ml teal" differ in one word: where that often happens, teal is of red's kind. A brand is how several titles begin.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -102,7 +103,7 @@ class Attributes:
         """A leaf's last word to the leaves that end in it, with all their words."""
         found: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
         for leaf in self.by_leaf:
-            said = tokens(leaf)
+            said = _bases(leaf)
             for word in {*said[-1:]}:
                 found[word].append((leaf, frozenset(said)))
         return found
@@ -148,7 +149,7 @@ class Attributes:
         return could[counts.index(max(counts))]
 
     def _leaves(self, query: str) -> tuple[str, ...]:
-        said = {*tokens(query)}
+        said = {*_bases(query)}
         ending = [pair for word in said for pair in self._leaf_words.get(word, ())]
         whole = [(leaf, of) for leaf, of in ending if of <= said]
         if whole:
@@ -174,6 +175,16 @@ class Attributes:
             if facet not in stated:
                 found[facet] |= {known[word] for word in said if word in known}
         return {facet: frozenset(values) for facet, values in found.items() if values}
+
+
+def _bases(text: str) -> list[str]:
+    """The words of a text, in the singular, also where it is spelt another way: scarves, batteries, boxes."""
+    return [_PLURAL.sub(lambda found: _SINGULAR[found[0][-2:]] or found[0][:-1], word) for word in tokens(text)]
+
+
+_SINGULAR = {"ve": "f", "fe": "f", "ie": "y", "se": "", "he": "", "xe": "", "ze": ""}
+_PLURAL = re.compile("(?:(?<=..)(?:ve|fe|ie)|(?:sse|she|che|xe|ze))$")
+"""What is left at the end of a word when its last s is gone. Other words lose it too: on both sides alike."""
 
 
 def learn(catalogue: Catalogue) -> Attributes:

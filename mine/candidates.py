@@ -87,6 +87,30 @@ def union(
     return [candidate for some in kept for candidate in some], +reasons
 
 
+def outranks(
+    queries: Sequence[Asked],
+    proposals: Proposals,
+    place_of: Mapping[str, int],
+    kept: Sequence[Candidate],
+    best: int,
+) -> list[int]:
+    """How many products of a query, known to be of the best grade, each candidate's source ranks below it, or not."""
+    ranks: dict[tuple[int, str], list[int]] = {}
+    found: list[int] = []
+    for candidate in kept:
+        key = candidate.query, candidate.source
+        if key not in ranks:
+            shown = {each.place: each.rank for each in proposals[candidate.source][candidate.query]}
+            good = [
+                place_of[name]
+                for name, grade in queries[candidate.query].known.items()
+                if grade == best and name in place_of
+            ]
+            ranks[key] = [shown.get(place, len(shown) + 1) for place in good]
+        found.append(sum(rank > candidate.rank for rank in ranks[key]))
+    return found
+
+
 def _merge(number: int, found: Mapping[str, Sequence[Found]]) -> list[Candidate]:
     """A query's products of all sources, each once, by rank, of equals in the sources' order."""
     first: dict[int, Candidate] = {}

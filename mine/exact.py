@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-QUERIES, DOCUMENTS = 2048, 16_384
-"""Sizes of a block: 128 MB of scores."""
+QUERIES, DOCUMENTS = 4096, 4096
+"""Sizes of a block: 64 MB of scores."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -24,7 +24,7 @@ from judge.words.normalise import same_words
 from mine.account import MiningAccount, check_same
 from mine.asked import NAMES, Queries, read_queries
 from mine.attributes import Attributes, Understood, learn
-from mine.candidates import Candidate, Found, union
+from mine.candidates import Candidate, Found, outranks, union
 from mine.catalogue import Catalogue, read_catalogue
 from mine.copies import find_copies
 from mine.rankings import Ranking, read_ranking
@@ -211,7 +211,8 @@ class Mining:
         )
         systems = [shown.cell([r.name for r in rankings], c) for c in kept]
         fields = [f.name for f in self.guideline.fields]
-        told = (queries.asked, catalogue.products, fields, kept, relations, systems, understood)
+        ahead = outranks(queries.asked, proposals, catalogue.place, kept, self.guideline.values[-1])
+        told = (queries.asked, catalogue.products, fields, kept, relations, systems, ahead, understood)
         write_mined(self.out, partial, account, Mined(*told, config.sample, config.seed))
         return account
 

@@ -43,8 +43,12 @@ _UNIT = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 _MEASURE = re.compile(rf"(?<![\w.,])(\d+(?:[.,]\d+)?)\s*-?\s*({_UNIT})(?:s|es)?(?!\w)")
 _SYSTEM = "eu|uk|us|size|größe|taille|размер|サイズ"
 _SIZE = re.compile(rf"(?<!\w)(?:({_SYSTEM})\s*(\d+(?:[.,]5)?|x{{0,3}}[sml])|(x{{1,4}}[sl]))(?!\w)")
+_AROUND_WORDS = "attr t n b s product item main name value target recommended suggested en de fr es"
+_AROUND = frozenset(_AROUND_WORDS.split(" "))
+"""Words in a column's name that say nothing of what it holds."""
 _WORD = re.compile(r"[\w'’]+")
-_ENDING = re.compile("(ая|яя|ый|ий|ой|ое|ее|ые|ие|ого|ую|юю|ых|их)$")
+_ENDING = re.compile("(ая|яя|ыи|ии|ои|ое|ее|ые|ие|ого|ую|юю|ых|их)$")
+"""Of Russian adjectives; й has lost its breve with the accents."""
 _PARTS = re.compile(r"\s*(?:[,;/|&+]| and | und | et | y | и )\s*")
 
 
@@ -135,9 +139,9 @@ def column_facet(name: str) -> str | None:
     """The facet that a catalogue's column holds, by its name; null where it says none."""
     known = lexicon().columns
     parts = [form(part) for part in re.split(r"[\W_]+", name) if part]
-    while len(parts) > 1 and parts[-1] in ("name", "value", "en", "de"):
-        parts.pop()
-    return known.get(parts[-1]) if parts else None
+    telling = [part for part in parts if part not in _AROUND]
+    # The colour of a part of it, or what a cable's connector weighs, is another matter.
+    return known.get(telling[0]) if len(telling) == 1 else None
 
 
 def column_values(facet: str, text: str) -> set[str]:

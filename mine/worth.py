@@ -112,8 +112,9 @@ def worth(run: Run, ratings: Ratings, top: int = 10) -> Worth:
         meant = dict(db.execute("SELECT row, place FROM found WHERE row IS NOT NULL").fetchall())
         found = db.execute("""SELECT l.row, l.query_id, l.candidate_id, l.grade, p.mined FROM labels l
             JOIN pairs p USING (row) WHERE p.mined IS NOT NULL AND l.status <> 'skipped' ORDER BY l.row""").fetchall()
-    classes: defaultdict[str, int] = defaultdict(int)
-    rows, used = [], 0
+    rows: list[_Row] = []
+    classes: dict[str, int] = defaultdict(int)
+    used = 0
     for row, query_id, candidate_id, own, mined in found:
         decision = settled.get((query_id, candidate_id))
         grade = decision.grade if decision and decision.source == "judge" and decision.grade is not None else own

@@ -30,6 +30,8 @@ class Mined:
     relations: Sequence[Relation]
     systems: Sequence[str | None]
     """Where each ranking has a pair."""
+    outranks: Sequence[int]
+    """How many products that are known to be of the best grade a pair's source ranks below it."""
     understood: Sequence[Understood]
     sample: int
     seed: int
@@ -56,6 +58,7 @@ def write_mined(out: Path, partial: Path, account: MiningAccount, mined: Mined) 
         "changed": pa.array([", ".join(r.changed) or None for r in mined.relations], text),
         "found_by": pa.array(["; ".join(f"{name}={rank}" for name, rank in c.found_by.items()) for c in kept], text),
         "systems": pa.array(mined.systems, text),
+        "outranks": pa.array(mined.outranks, pa.int32()),
     }
     table = pa.table(columns).replace_schema_metadata({KEY: account.model_dump_json().encode()})
     pq.write_table(table, partial, compression="zstd")

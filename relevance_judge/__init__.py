@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
     from relevance_judge.labelling import ensemble, import_ratings, label
-    from relevance_judge.mining import Mined, mine
+    from relevance_judge.mining import Mined, mine, queries
     from relevance_judge.publishing import PushOptions, push
     from relevance_judge.reading import RatingOptions
     from relevance_judge.runs import Run
@@ -61,6 +61,7 @@ __all__ = [
     "label",
     "mine",
     "push",
+    "queries",
 ]
 
 _HOMES = {
@@ -72,7 +73,7 @@ _HOMES = {
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
     "relevance_judge.labelling": ("ensemble", "import_ratings", "label"),
-    "relevance_judge.mining": ("Mined", "mine"),
+    "relevance_judge.mining": ("Mined", "mine", "queries"),
     "relevance_judge.publishing": ("PushOptions", "push"),
     "relevance_judge.reading": ("RatingOptions",),
     "relevance_judge.runs": ("Run",),

@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judge.words.guideline import DEFAULT, load_guideline
 from relevance_judge import shown
 from relevance_judge.inputs import AnyRun, Rows, as_file, as_optional_file, as_run
 from relevance_judge.reading import ColumnMap, columns_of
 
 if TYPE_CHECKING:
     from mine.account import MiningAccount
+    from mine.queries.job import QueriesAccount
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,48 @@ def mine(
         names = {"catalogue": products_name} | ({"queries": asked_name} if asked_name else {})
         job = Mining([as_run(run) for run in several], products, Path(out), config, asked, columns_of(map), names)
         return Mined(Path(out), job.run(overwrite=overwrite))
+
+
+def queries(
+    catalogue: Rows,
+    *,
+    out: str | os.PathLike[str],
+    like: Rows | None = None,
+    held_out: Rows | None = None,
+    per_category: int = 50,
+    share: float = 0.5,
+    guideline: str | os.PathLike[str] = DEFAULT,
+    map: ColumnMap | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> "QueriesAccount":
+    """Make queries that a catalogue can answer, by templates, and accept those that pass the rules.
+
+    Args:
+        catalogue: Products with `candidate_id`, `category`, their texts, and any further columns.
+        out: The CSV file to write: `query_id, query, category, tier, kind, product_id, writer`.
+        like: Real queries, whose lengths are followed.
+        held_out: Queries of which none is made, nor one near them.
+        per_category: Queries of each leaf category, at most.
+        share: Made queries among them and the real ones, at most.
+        guideline: Which fields a product has: a name or a YAML file.
+        map: Our names to the tables' columns.
+        seed: Draws products and templates.
+        overwrite: Replace what lies at `out`.
+
+    Returns:
+        What became of every query that was made.
+
+    Raises:
+        InputError: A row or an option cannot be used, or no product has a category.
+    """
+    from mine.queries.job import QueriesConfig, QueriesJob
+
+    config = QueriesConfig(per_category=per_category, share=share, seed=seed)
+    with ExitStack() as stack:
+        products, _ = stack.enter_context(as_file(catalogue, "catalogue"))
+        log, _ = stack.enter_context(as_optional_file(like, "queries"))
+        barred, _ = stack.enter_context(as_optional_file(held_out, "queries"))
+        policy = load_guideline(str(guideline))
+        job = QueriesJob(products, Path(out), policy, config, log, barred, None, columns_of(map))
+        return job.run(overwrite=overwrite)

@@ -36,7 +36,6 @@ HEAVY = {
     "sklearn",
     "cleanlab",
     "sentence_transformers",
-    "usearch",
 }
 
 

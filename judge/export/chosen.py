@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
+from judge.export.joined import TWICE
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
@@ -98,19 +99,20 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
     db.execute(f"""CREATE TABLE rows AS
         WITH known AS (
             SELECT p.position, l.row, l.query_id, l.candidate_id, l.status, coalesce(d.grade, l.grade) AS grade,
-                   coalesce(d.by_people, false) OR ({manifest.by_people} AND d.grade IS NULL) AS certain,
+                   coalesce(d.by_people, false)
+                       OR ({run.by_people_sql("l.fingerprint")} AND d.grade IS NULL) AS certain,
                    CASE WHEN NOT coalesce(d.by_people, false) THEN
                        l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
                    f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged, d.grade IS NOT NULL AS changed,
                    {has_text(need) if need else "true"} AS has_text,
-                   {"coalesce(p.query, '') <> ''" if need else "true"} AS has_words
+                   {"coalesce(p.query, '') <> ''" if need else "true"} AS has_words, l.reason
             FROM labels l JOIN pairs p USING (row)
             LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
             LEFT JOIN flagged f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
                certain OR changed OR coalesce(confidence, 0.5) >= {negative} AS sure, 0::TINYINT AS split,
                false AS first, false AS has_better_copy,
-               CASE WHEN grade IS NULL THEN status
+               CASE WHEN reason = {quoted(TWICE)} THEN reason WHEN grade IS NULL THEN status
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
                     WHEN NOT certain AND confidence IS NULL AND {least} > 0 THEN '{UNKNOWN}'
                     WHEN NOT certain AND confidence < {least} THEN '{UNSURE}'

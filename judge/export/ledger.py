@@ -42,6 +42,9 @@ class Exported(Record):
     digest: str
     """SHA-256 over `files`."""
     toolkit: str
+    joined: Mapping[str, str] = {}
+    """Further runs whose rows are in it: their directories as they were named, to their fingerprints. The run's own
+    rows come first, under their numbers."""
 
 
 class Exports:

@@ -5,6 +5,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.export.chosen import choose
 from judge.export.formats import Format, Output, find_format, formats
+from judge.export.joined import Join, joined
 from judge.export.ledger import Exported, Exports, digests, entry
 from judge.export.selection import Negatives, Selection
 from judge.export.written import WrittenView
@@ -16,7 +17,15 @@ TELLING = frozenset({".parquet", ".csv", ".tsv", ".json", ".jsonl", ".qrels", ".
 """Suffixes by which a file's readers tell what it holds."""
 
 
-def export(run: Run, form: str, out: Path, selection: Selection | None = None, *, overwrite: bool = False) -> Exported:
+def export(
+    run: Run,
+    form: str,
+    out: Path,
+    selection: Selection | None = None,
+    *,
+    overwrite: bool = False,
+    join: Join | None = None,
+) -> Exported:
     """Write a finished run in one format, whole or not at all, and note it in the run's ledger.
 
     Args:
@@ -25,6 +34,7 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
         out: The file to write; with splits, and for formats that are one, the folder.
         selection: What of the run; all that is graded unless given.
         overwrite: Whether what stands there may be replaced.
+        join: Further runs whose rows go out with the run's; the run's ledger says so.
 
     Returns:
         What the ledger says of it.
@@ -46,16 +56,20 @@ def export(run: Run, form: str, out: Path, selection: Selection | None = None, *
     if not as_folder:
         _check_suffix(found, out)
     run.check_finished()  # before the ledger: a run that cannot be exported stays as it is
-    decisions, ledger = Decided.of(run), Exports(run.path)
+    ledger = Exports(run.path)
     ledger.check()
     there = ledger.settle(out)
-    if there and not overwrite and (there.format, there.selection, there.decisions) == (form, wanted, decisions.digest):
-        return there
-    with (new_folder if as_folder else new_file)(out, overwrite=overwrite) as partial:
-        written = _write(decisions, found, wanted, partial)
-        exported = entry(decisions, form, out.name, wanted, written, digests(partial, out.name))
-        # What is left to do takes no time: a name and a line.
-        ledger.announce(exported, out)
+    others = {str(other.path): other.manifest.fingerprint for other in join.runs} if join else {}
+    with joined(run, join) as decisions:
+        same = (form, wanted, decisions.digest, others)
+        if there and not overwrite and (there.format, there.selection, there.decisions, there.joined) == same:
+            return there
+        with (new_folder if as_folder else new_file)(out, overwrite=overwrite) as partial:
+            written = _write(decisions, found, wanted, partial)
+            exported = entry(decisions, form, out.name, wanted, written, digests(partial, out.name))
+            exported = exported.model_copy(update={"joined": others})
+            # What is left to do takes no time: a name and a line.
+            ledger.announce(exported, out)
     ledger.append(exported)
     ledger.forget(out)
     return exported

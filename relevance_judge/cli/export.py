@@ -21,10 +21,23 @@ from relevance_judge.cli.selection import SelectionParams
     help=format_help(),
 )
 @click.option("--out", metavar="PATH", type=FILE, help="The file to write; with splits the folder.")
+@click.option(
+    "--with", "others", metavar="RUN", type=FILE, multiple=True, help="Export this run's labels too; repeatable."
+)
+@click.option("--prefer", metavar="RUN", type=FILE, help="Take this run's grade where runs differ on a pair.")
 @takes(SelectionParams)
 @click.option("--overwrite", is_flag=True, help="Replace what is already there.")
 @json_option
-def export(selected: SelectionParams, run: Path, to: str | None, out: Path | None, overwrite: bool, json: bool) -> None:
+def export(
+    selected: SelectionParams,
+    run: Path,
+    to: str | None,
+    out: Path | None,
+    others: tuple[Path, ...],
+    prefer: Path | None,
+    overwrite: bool,
+    json: bool,
+) -> None:
     """Write a run's labels as training sets, qrels or review sheets.
 
     Decisions are applied. What is left out is counted. docs/export.md says how each format is read; `judge push`
@@ -33,8 +46,10 @@ def export(selected: SelectionParams, run: Path, to: str | None, out: Path | Non
     \b
     Example:
       judge export runs/monday --to triplets --splits train=0.9,test=0.1 --out monday-triplets
+      judge export runs/people --with runs/mined --to listwise --out set.parquet
     """
     from judge.export.formats import find_format
+    from judge.export.joined import Join
     from judge.export.writing import check_used, export
     from judge.run.store import Run
 
@@ -42,7 +57,10 @@ def export(selected: SelectionParams, run: Path, to: str | None, out: Path | Non
     if to is None or out is None:
         raise InputError("nothing says what to write", "give --to FORMAT and --out PATH")
     check_used(to, selection)
-    done = export(Run.open(run), to, out, selection, overwrite=overwrite)
+    if prefer and not others:
+        raise InputError("--prefer: there is one run", "name others with --with RUN, or leave it out")
+    join = Join([Run.open(other) for other in others], prefer) if others else None
+    done = export(Run.open(run), to, out, selection, overwrite=overwrite, join=join)
     if json:
         show_json(done.model_dump())
         return

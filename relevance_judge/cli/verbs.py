@@ -34,6 +34,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
     },
     "ship": {
         "mine": "Find the pairs that are worth judging next.",
+        "queries": "Make queries that a catalogue can answer.",
         "export": "Write a run's labels as training sets, qrels or review sheets.",
         "push": "Publish a run's labels as a dataset on the Hugging Face Hub.",
     },

@@ -12,7 +12,7 @@ from judge.models.encoder import FakeEncoder
 from mine import searching
 from mine.account import read_account
 from mine.asked import Asked
-from mine.candidates import Candidate, Copies, Found, union
+from mine.candidates import Candidate, Copies, Found, outranks, union
 
 
 def test_known_pairs_and_copies_are_out_and_everything_adds_up(mining, tmp_path):
@@ -78,6 +78,14 @@ def test_a_union_by_hand():
         Candidate(0, 1, "lexical", 1, 5.0, {"lexical": 1, "dense": 2}),
     ]
     assert left_out == {"known pair": 1, "beyond --per-query": 1, "found by another source before": 1}
+
+
+def test_how_many_known_good_ones_a_candidate_outranks_by_hand():
+    # Known best: places 5 (dense rank 2) and 6 (not shown). Rank 1 is above both, rank 3 above the unseen one alone.
+    proposals = {"dense": [[Found(0, 1, 0.9), Found(5, 2, 0.8), Found(1, 3, 0.7)]]}
+    asked = [Asked("q", "w", None, {"e": 2, "f": 2, "g": 0, "gone": 2})]
+    kept = [Candidate(0, 0, "dense", 1, 0.9, {}), Candidate(0, 1, "dense", 3, 0.7, {})]
+    assert outranks(asked, proposals, {"e": 5, "f": 6, "g": 7}, kept, 2) == [2, 1]
 
 
 def test_the_same_again_is_at_once_and_something_else_is_refused(mining, tmp_path, seen):

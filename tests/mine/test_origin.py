@@ -20,7 +20,7 @@ def test_source_and_relation_reach_trace_and_export(labelled, main, tmp_path):
     told = main("trace", "runs/mined", "q1", "E2", "--json").json["mined"]
     assert told == {
         name: mined["q1", "E2"][name]
-        for name in ("source", "rank", "score", "relation", "changed", "found_by", "systems")
+        for name in ("source", "rank", "score", "relation", "changed", "found_by", "systems", "outranks")
     }
     assert told["relation"] == "violates_one"
     main("export", "runs/mined", "--to", "judgments", "--out", "judgments.parquet")

@@ -1,0 +1,222 @@
+"""Several runs as one, for an export: each keeps its fingerprint, and every pair has one label of one of them.
+
+A pair that stands in several runs is exported once. What people graded or decided comes before what else was decided,
+that before a judge's label; where several of the same weight differ, nobody here can tell who is right: the export is
+refused unless the caller prefers a run. Rows whose pair is exported from another run are counted as such.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judge.errors import InputError, RunError
+from judge.export.texts import field_names
+from judge.fingerprint import digest
+from judge.pairs.origin import NUMBERS, ORIGIN, has_origin
+from judge.records import Flag, counted
+from judge.run.decided import Decided
+from judge.run.flags import Flags
+from judge.run.labels import label_schema
+from judge.run.lookup import match_queries
+from judge.run.manifest import Tally
+from judge.run.store import Run
+from judge.sql import identifier, quoted
+
+TWICE = "the pair is exported from another run"
+
+
+@dataclass(frozen=True)
+class Join:
+    """Further runs that an export takes in.
+
+    Attributes:
+        runs: Finished runs.
+        prefer: Whose grade counts where two of the same weight differ; null to refuse.
+    """
+
+    runs: Sequence[Run] = ()
+    prefer: Path | None = None
+
+    def check(self, run: Run) -> None:
+        """Refuse runs that cannot be joined to a run.
+
+        Raises:
+            InputError: One is named twice, has other grades, or the preferred one is none of them.
+        """
+        paths = [each.path.resolve() for each in (run, *self.runs)]
+        if len(set(paths)) < len(paths):
+            raise InputError("--with: a run is named twice", "name each run once")
+        for other in self.runs:
+            if other.manifest.values != run.manifest.values:
+                raise InputError(
+                    f"--with {other.path}: has other grades than {run.path}", "label both by one guideline"
+                )
+        if self.prefer and self.prefer.resolve() not in paths:
+            raise InputError(f"--prefer {self.prefer}: is none of the runs", "name RUN, or one of --with")
+
+
+class JoinedRun(Run):
+    """A run directory that holds the rows of several runs, the first one's under their own numbers."""
+
+    people: tuple[str, ...] = ()
+    """Fingerprints of labels that people gave."""
+
+    def by_people_sql(self, fingerprint: str) -> str:
+        """See `Run.by_people_sql`."""
+        return f"{fingerprint} IN ({', '.join(map(quoted, self.people))})" if self.people else "false"
+
+    def check_whole(self) -> None:
+        """See `Run.check_whole`; the labels are of several fingerprints."""
+        rows, labelled = self.check_finished()
+        ((distinct, known),) = self.query(
+            "SELECT count(DISTINCT l.row), count(p.row) FROM labels l JOIN pairs p USING (row)"
+        )
+        if not labelled == rows == distinct == known:
+            raise RunError(f"{self.path}: does not add up: {rows:,} rows, {labelled:,} labels", "export again")
+
+
+@contextmanager
+def joined(run: Run, join: Join | None) -> Iterator[Decided]:
+    """A run, alone or with others, with what was decided of it.
+
+    Raises:
+        InputError: The runs cannot be joined, or differ on a pair and none is preferred.
+        RunError: One is unfinished or does not add up.
+    """
+    if join is None or not join.runs:
+        yield Decided.of(run)
+        return
+    join.check(run)
+    with tempfile.TemporaryDirectory(prefix="joined-") as scratch:
+        yield _Joining([run, *join.runs], join.prefer, Path(scratch)).make()
+
+
+class _Joining:
+    def __init__(self, runs: Sequence[Run], prefer: Path | None, scratch: Path) -> None:
+        self.runs, self.scratch = runs, scratch
+        self.decided = [Decided.of(run) for run in runs]
+        places = [run.path.resolve() for run in runs]
+        self.prefer = places.index(prefer.resolve()) if prefer else -1
+        self.mined = any(has_origin(run.pairs_path) for run in runs)
+
+    def make(self) -> Decided:
+        import duckdb
+
+        target = JoinedRun(self.scratch / "run")
+        target.path.mkdir()
+        target.people = tuple(run.manifest.fingerprint for run in self.runs if run.manifest.by_people)
+        with duckdb.connect(str(self.scratch / "joined.duckdb"), config={"memory_limit": "1GB"}) as db:
+            db.execute("SET enable_progress_bar = false")
+            for number, run in enumerate(self.runs):
+                run.check_whole()
+                self._read(db, number, run)
+            self._settle(db)
+            self._write(db, target)
+            winners = db.execute("SELECT run, old_id, candidate_id, query_id, row FROM final WHERE wins").fetchall()
+        own = {(run, old, candidate): (new, row) for run, old, candidate, new, row in winners}
+        self._flags(target, own)
+        latest = {
+            (own[number, *pair][0], pair[1]): decision.model_copy(update={"query_id": own[number, *pair][0]})
+            for number, decided in enumerate(self.decided)
+            for pair, decision in decided.settled.items()
+            if (number, *pair) in own
+        }
+        read = [decided.digest for decided in self.decided]
+        return Decided(target, latest, digest(read) if any(read) else None)
+
+    def _read(self, db: Any, number: int, run: Run) -> None:
+        """Add a run's rows to the table `entries`, its queries under the ids that they have there already."""
+        known = {field["name"] for field in run.manifest.guideline["fields"]}
+        texts = ", ".join(
+            f"{quoted(name)}: {f'p.candidate.{identifier(name)}' if name in known else 'NULL::VARCHAR'}"
+            for name in field_names(self.runs[0].manifest)
+        )
+        mined = ", p.mined" if has_origin(run.pairs_path) else f", {_NO_ORIGIN} AS mined" if self.mined else ""
+        parts = ", ".join(quoted(part) for part in run.parts())
+        by_people = "true" if run.manifest.by_people else "false"
+        db.register("_decided", self.decided[number].table())
+        db.execute(f"""CREATE OR REPLACE TABLE entry AS
+            SELECT {number} AS run, p.row AS old_row, p.query_id AS old_id, p.query_id, p.query, p.candidate_id,
+                   p.locale, {{{texts}}} AS candidate,
+                   p.grade AS given, p.skip {mined}, l.status, l.grade,
+                   l.probabilities, l.expected_grade, l.outside_mass, l.reason, l.fingerprint,
+                   coalesce(d.grade, l.grade) AS final_grade,
+                   CASE WHEN l.status = 'skipped' THEN 9
+                        WHEN coalesce(d.by_people, {by_people} AND l.grade IS NOT NULL) THEN 0
+                        WHEN d.query_id IS NOT NULL THEN 1 WHEN l.status = 'graded' THEN 2 ELSE 3 END AS weight
+            FROM read_parquet({quoted(run.pairs_path)}) p JOIN read_parquet([{parts}]) l USING (row)
+            LEFT JOIN _decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id""")
+        db.unregister("_decided")
+        if number == 0:
+            db.execute("CREATE TABLE entries AS FROM entry")
+            return
+        match_queries(db, "SELECT query_id, query FROM entry", "SELECT query_id, query FROM entries")
+        db.execute("""CREATE OR REPLACE TABLE same AS SELECT asked_id, asked_text, any_value(query_id) AS query_id,
+            any_value(text) AS text FROM meant GROUP BY asked_id, asked_text
+            HAVING count(DISTINCT query_id) = 1""")
+        # A query that is none of those before must not go by the id of one of them.
+        db.execute("""INSERT INTO entries BY NAME SELECT e.* REPLACE (
+                coalesce(s.query_id, CASE WHEN e.query_id IN (SELECT query_id FROM entries WHERE query_id IS NOT NULL)
+                    THEN left(sha256(trim(e.query)), 16) ELSE e.query_id END) AS query_id,
+                coalesce(s.text, e.query) AS query)
+            FROM entry e LEFT JOIN same s
+            ON asked_id = coalesce(e.query_id, '') AND asked_text = coalesce(e.query, '')""")
+
+    def _settle(self, db: Any) -> None:
+        """Make the table `final`: every row with its new number, and whether it is its pair's."""
+        db.execute(f"""CREATE TABLE final AS
+            WITH weighed AS (SELECT *, min(weight) OVER pair AS best FROM entries
+                             WINDOW pair AS (PARTITION BY query_id, candidate_id)),
+            told AS (SELECT *, row_number() OVER (ORDER BY run, old_row) AS row,
+                     weight < 9 AND row_number() OVER (PARTITION BY query_id, candidate_id
+                         ORDER BY weight, run <> {self.prefer}, run, old_row) = 1 AS wins
+                     FROM weighed)
+            SELECT *, min(row) OVER (PARTITION BY query_id) AS query_row FROM told""")
+        differ = db.execute(f"""SELECT any_value(query), candidate_id, list(DISTINCT final_grade ORDER BY final_grade)
+            FROM final WHERE weight = best AND weight < 3 GROUP BY query_id, candidate_id
+            HAVING count(DISTINCT final_grade) > 1 AND NOT bool_or(run = {self.prefer}) ORDER BY 1, 2""").fetchall()
+        if differ:
+            query, candidate, grades = differ[0]
+            said = " and ".join(map(str, grades))
+            pairs = counted(len(differ), "pair")
+            raise InputError(
+                f"the runs give {pairs} different grades, such as {said} to {query!r} and {candidate!r}",
+                "decide on them with `judge decide`, or say whose grades count with --prefer RUN",
+            )
+
+    def _write(self, db: Any, target: JoinedRun) -> None:
+        loses = "NOT wins AND weight < 9"
+        order = "ORDER BY query_id IS NULL, query_row, row"
+        db.execute(f"""COPY (SELECT row, query_id, query, candidate_id, locale, candidate, given AS grade,
+                CASE WHEN {loses} THEN {quoted(TWICE)} ELSE skip END AS skip {", mined" if self.mined else ""}
+            FROM final {order})
+            TO {quoted(target.pairs_path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)""")
+        empty = ("grade", "probabilities", "expected_grade", "outside_mass")
+        cells = ", ".join(f"CASE WHEN {loses} THEN NULL ELSE {name} END AS {name}" for name in empty)
+        labels = db.sql(f"""SELECT row, query_id, candidate_id,
+                CASE WHEN {loses} THEN 'skipped' ELSE status END AS status, {cells},
+                CASE WHEN {loses} THEN {quoted(TWICE)} ELSE reason END AS reason, fingerprint
+            FROM final {order}""").to_arrow_table()
+        schema = label_schema()
+        rows = len(labels)
+        target.append(0, labels.select(schema.names).cast(schema), Tally())
+        manifest = self.runs[0].manifest.model_copy(update={"rows": rows, "finished": None, "counts": None})
+        target.begin(manifest)
+
+    def _flags(self, target: Run, own: dict[tuple[int, str, str], tuple[str, int]]) -> None:
+        """The flags of the labels that are exported."""
+        found: list[Flag] = [
+            flag.model_copy(update={"query_id": place[0], "row": place[1]})
+            for number, run in enumerate(self.runs)
+            for flag in Flags(run.path).read()
+            if (place := own.get((number, *flag.pair)))
+        ]
+        if any(Flags(run.path).exist for run in self.runs):
+            Flags(target.path).write(found)
+
+
+_KINDS = ", ".join(f"{name} {NUMBERS.get(name, 'VARCHAR')}" for name in ORIGIN)
+_NO_ORIGIN = f"NULL::STRUCT({_KINDS})"

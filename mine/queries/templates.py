@@ -1,0 +1,87 @@
+"""Queries out of a product's own words, without a model: what shoppers type is short and in no sentence.
+
+A product's category, its values and the start of its title are put side by side. Activities and situations are read
+from phrases that products state of themselves ("for hiking", "für den Winter"): nothing is made up.
+"""
+
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from judge.words.normalise import clean
+from mine.attributes import Attributes
+from mine.catalogue import Product
+from mine.queries.made import KINDS, TIERS, MadeQuery, Tier
+
+WRITER = "templates"
+SIZES: Mapping[Tier, int] = {"simple": 0, "medium": 1, "complex": 2}
+"""Values beside the category and what makes the kind: a value more, an activity, a situation."""
+_FOR = re.compile(r"\b(?:for|für|pour|para|per|для)\s+((?:[^\W\d_]{3,}\s?){1,2})", re.IGNORECASE)
+_SITUATIONS = frozenset(
+    """winter summer autumn spring rain snow night travel home office school garden party wedding birthday christmas
+    sommer regen reise büro schule garten hochzeit hiver été voyage bureau jardin invierno verano viaje oficina
+    зима лето зимы лета дождя дома офиса школы сада""".split()  # noqa: SIM905 a list of words, not of strings
+)
+"""Words of when or where something is used; another phrase of that form is an activity."""
+_ARTICLES = frozenset(
+    "the a an your all any every der die das den dem le la les un una el los il lo".split()  # noqa: SIM905
+)
+
+
+def template_queries(
+    attributes: Attributes, leaf: str, count: int, draw: random.Random, kinds: Sequence[str] = KINDS
+) -> Iterator[MadeQuery]:
+    """Up to `count` different queries for a leaf category, kinds and tiers in turn; fewer where it says no more."""
+    places = list(attributes.by_leaf[leaf])
+    seen: set[str] = set()
+    for turn in range(count * 6):
+        if len(seen) == count:
+            return
+        at = draw.choice(places)
+        kind, tier = kinds[turn % len(kinds)], TIERS[turn // len(kinds) % len(TIERS)]
+        text = _query(attributes, at, kind, SIZES[tier], draw)
+        if text and text not in seen:
+            seen.add(text)
+            product = attributes.catalogue.products[at]
+            named = {"product_id": product.id, "category": leaf, "writer": WRITER}
+            yield MadeQuery.model_validate({"query": text, "tier": tier, "kind": kind, **named})
+
+
+def _query(attributes: Attributes, at: int, kind: str, size: int, draw: random.Random) -> str | None:
+    product = attributes.catalogue.products[at]
+    said = _said(attributes, at)
+    draw.shuffle(said)
+    if kind == "name":
+        words = product.title.split()
+        found = words[: 2 + size] if len(words) > 2 + size else []
+    elif kind == "attribute":
+        found = [*said[: size + 1], product.leaf] if len(said) > size else []
+    else:
+        phrase = _phrase(product, kind)
+        found = [*said[:size], product.leaf, phrase] if phrase and len(said) >= size else []
+    return clean(" ".join(found)).strip(",;:.|").casefold() or None
+
+
+def _said(attributes: Attributes, at: int) -> list[str]:
+    """A product's values in its own words: its cells are in its language, the lexicon's names of them are not."""
+    product = attributes.catalogue.products[at]
+    cells = [
+        cell
+        for columns in attributes.columns.values()
+        for column in columns
+        if (cell := product.texts.get(column) or product.more.get(column)) and len(cell) <= 24
+    ]
+    title = set(product.title.casefold().split())
+    learned = {word for words in attributes.learned.values() for word in words}
+    return list(dict.fromkeys([*cells, *sorted(title & learned)]))
+
+
+def _phrase(product: Product, kind: str) -> str | None:
+    """What a product says that it is for: a situation, or else an activity."""
+    for found in _FOR.finditer(product.text):
+        words = found[1].casefold().split()
+        if words and words[0] in _ARTICLES:
+            words = words[1:]
+        if words and (kind == "situation") == any(word in _SITUATIONS for word in words):
+            return " ".join([found[0].split()[0].casefold(), *words])
+    return None

@@ -1,0 +1,144 @@
+"""Several runs exported as one: each pair once, by the heavier word, and refused where nobody can tell."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from judge.errors import InputError
+from judge.export.joined import TWICE, Join
+from judge.export.ledger import Exports
+from judge.export.writing import export
+from judge.run.decisions import Decision, Decisions
+
+
+def graded(pairs, **more):
+    rows = []
+    for query, candidate, grade in pairs:
+        sure = {"probabilities": [0.8 if g == grade else 0.1 for g in range(3)], "expected_grade": float(grade)}
+        rows.append(
+            {
+                "query_id": f"id-{query}",
+                "query": query,
+                "candidate_id": candidate,
+                "title": f"{candidate} text",
+                "grade": grade,
+                **sure,
+                **more,
+            }
+        )
+    return rows
+
+
+def decided(run, query, candidate, grade, source="review"):
+    pair = {"query_id": f"id-{query}", "candidate_id": candidate, "verdict": "change", "grade": grade}
+    when = {"author": "ann", "reason": "seen", "time": "2026-11-01T00:00:00Z", "source": source}
+    Decisions(run.path).append([Decision(**pair, **when)])
+
+
+def exported(run, tmp_path, name="all", **join):
+    out = tmp_path / f"{name}.parquet"
+    done = export(run, "judgments", out, join=Join(**join))
+    rows = {(row["query"], row["candidate_id"]): row for row in pq.read_table(out).to_pylist()}
+    assert done.used + sum(done.left_out.values()) == done.input_rows
+    assert len(rows) == done.used
+    return done, rows
+
+
+def test_pairs_of_both_are_there_once_and_each_keeps_its_fingerprint(run_of, tmp_path):
+    one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0), ("desk", "C", 1)]), "one")
+    mined = {"source": "dense", "rank": 3, "score": 0.5, "relation": "violates_one", "found_by": "dense=3"}
+    # The second run's lamp goes by another id, and in other case; its desk is a query of its own under a taken id.
+    two = graded([("LAMP", "A", 2), ("LAMP", "D", 0), ("chair", "E", 2)], **mined)
+    two[2]["query_id"] = "id-desk"
+    other = run_of(two, "two")
+    done, rows = exported(one, tmp_path, runs=[other])
+    assert (done.input_rows, done.used, done.left_out) == (6, 5, {TWICE: 1})
+    assert set(rows) == {("lamp", "A"), ("lamp", "B"), ("desk", "C"), ("lamp", "D"), ("chair", "E")}
+    assert rows["lamp", "D"]["query_id"] == "id-lamp"
+    assert rows["chair", "E"]["query_id"] not in ("id-desk", "id-lamp")
+    prints = {key: row["fingerprint"] for key, row in rows.items()}
+    assert prints["lamp", "A"] == one.manifest.fingerprint
+    assert prints["lamp", "D"] == other.manifest.fingerprint
+    assert (rows["lamp", "D"]["relation"], rows["lamp", "A"]["relation"]) == ("violates_one", None)
+    assert done.joined == {str(other.path): other.manifest.fingerprint}
+    assert list(Exports(one.path)) == [done]
+
+
+@pytest.mark.parametrize("form", ["triplets", "listwise", "trec", "jsonl", "csv"])
+def test_every_kind_of_format_takes_joined_runs(run_of, tmp_path, form):
+    one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0)]), "one")
+    two = run_of(graded([("lamp", "B", 0), ("lamp", "D", 0)]), "two")
+    suffix = {"trec": "qrels", "jsonl": "jsonl", "csv": "csv"}.get(form, "parquet")
+    done = export(one, form, tmp_path / f"out.{suffix}", join=Join([two]))
+    assert done.input_rows == 4
+    assert sum(done.records.values()) == {"triplets": 2, "listwise": 1, "trec": 3, "jsonl": 4, "csv": 4}[form]
+
+
+def test_people_come_before_decisions_and_those_before_labels(run_of, tmp_path):
+    # A: people 0 against a label 2. B: a judge's change to 1 against a label 2. C: people's decision 0 in the second
+    # run against a judge's change to 1 in the first. All by hand: 0, 1, 0.
+    one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0), ("lamp", "C", 2)]), "one")
+    decided(one, "lamp", "B", 1, "judge")
+    decided(one, "lamp", "C", 1, "judge")
+    two = run_of(graded([("lamp", "A", 1), ("lamp", "B", 2), ("lamp", "C", 2)]), "two")
+    decided(two, "lamp", "A", 0)
+    decided(two, "lamp", "C", 0)
+    _, rows = exported(one, tmp_path, runs=[two])
+    assert {key[1]: row["grade"] for key, row in rows.items()} == {"A": 0, "B": 1, "C": 0}
+    assert {key[1]: row["decided_by"] for key, row in rows.items()} == {"A": "ann", "B": "ann", "C": "ann"}
+
+
+def test_an_imported_run_is_peoples_word(main, run_of, tmp_path):
+    (tmp_path / "people.csv").write_text("query,candidate_id,grade\nlamp,A,0\nlamp,Z,1\n")
+    main("import", "people.csv", "--out", "people")
+    run_of(graded([("lamp", "A", 2), ("lamp", "B", 2)]), "one")
+    options = ("--to", "judgments", "--min-confidence", "0.9", "--out", "a.parquet", "--json")
+    done = main("export", "one", "--with", "people", *options).json
+    rows = {row["candidate_id"]: row for row in pq.read_table(tmp_path / "a.parquet").to_pylist()}
+    # People are certain, so that no threshold leaves them out; the judge's B has 0.8.
+    assert {key: row["grade"] for key, row in rows.items()} == {"A": 0, "Z": 1}
+    assert done["left_out"] == {TWICE: 1, "below the least confidence": 1}
+
+
+def test_equal_weights_that_differ_are_refused_unless_a_run_is_preferred(run_of, main, tmp_path):
+    one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0)]), "one")
+    two = run_of(graded([("lamp", "A", 1), ("lamp", "B", 0)]), "two")
+    with pytest.raises(InputError, match=r"1 pair different grades, such as 1 and 2 to 'lamp' and 'A'"):
+        exported(one, tmp_path, runs=[two])
+    assert not (tmp_path / "all.parquet").exists()
+    _, rows = exported(one, tmp_path, "first", runs=[two], prefer=one.path)
+    assert rows["lamp", "A"]["grade"] == 2
+    _, rows = exported(one, tmp_path, "second", runs=[two], prefer=two.path)
+    assert rows["lamp", "A"]["grade"] == 1
+    for arguments, said in (
+        (("--with", "one"), "twice"),
+        (("--with", "two", "--prefer", "three"), "none of the runs"),
+        (("--prefer", "two"), "--with"),
+        (("--with", "none"), "none"),
+    ):
+        assert said in main("export", "one", "--to", "trec", "--out", "x.qrels", *arguments, code=2).err
+
+
+def test_hard_positives_and_negatives_by_hand(run_of, tmp_path):
+    # Best grade at rank 11 and at 10; lowest above one known good product, and above none; an unsure lowest.
+    cases = [("A", 2, 11, 0, 0.8), ("B", 2, 10, 0, 0.8), ("C", 0, 1, 1, 0.8), ("D", 0, 1, 0, 0.8), ("E", 0, 1, 3, 0.4)]
+    rows = []
+    for key, grade, rank, ahead, sure in cases:
+        mined = {"source": "dense", "rank": rank, "relation": None, "found_by": f"dense={rank}", "outranks": ahead}
+        (row,) = graded([("lamp", key, grade)], **mined)
+        rows.append({**row, "probabilities": [sure if g == grade else (1 - sure) / 2 for g in range(3)]})
+    one = run_of(rows, "one")
+    _, found = exported(one, tmp_path, runs=[])
+    hard = {key[1]: row["hard"] for key, row in found.items()}
+    assert hard == {"A": "hard_positive", "B": None, "C": "hard_negative", "D": None, "E": None}
+
+
+def test_an_earlier_ledger_without_joined_runs_is_read(run_of, tmp_path):
+    one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0)]), "one")
+    export(one, "trec", tmp_path / "a.qrels")
+    path = one.path / "exports.jsonl"
+    line = {name: value for name, value in json.loads(path.read_text()).items() if name != "joined"}
+    path.write_text(json.dumps(line) + "\n")
+    (told,) = Exports(one.path)
+    assert told.joined == {}

@@ -1,0 +1,54 @@
+"""The verb and the function: what is written, what is told, and what is refused."""
+
+import pytest
+from mining_fixtures import SHOP, rows_of, write_csv
+
+import relevance_judge as rj
+
+
+def test_mine_label_and_worth_on_the_command_line(main, seen, shop, tmp_path):
+    options = ("--catalogue", shop, "--encoder", "fake", "--out", "mined.parquet")
+    account = main("mine", "seen", *options, "--json").json
+    assert sum(account["proposals"].values()) == account["kept"] + sum(account["left_out"].values())
+    assert main("mine", "seen", *options, "--json").json == account
+    said = main("mine", "seen", *options).out
+    assert f"{account['kept']:,}" in said
+    main("label", "mined.parquet", "--catalogue", shop, "--engine", "fake", "--out", "mined")
+    graded = [(row["query_id"], row["query"], row["candidate_id"], 1) for row in rows_of(tmp_path / "mined.parquet")]
+    write_csv(tmp_path / "people.csv", ("query_id", "query", "candidate_id", "grade"), graded)
+    found = main("mine", "mined", "--worth", "people.csv", "--json").json
+    # Whatever the judge calls 0, people call 1: every zero is wrong.
+    zeros = found["groups"][0]
+    assert (zeros["by"], zeros["share"], zeros["wrong"]) == ("all", 1.0, zeros["rated"])
+    assert found["advice"]["all all"] == "no"
+    assert "WARNING" in main("mine", "mined", "--worth", "people.csv").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--catalogue"),
+        (("--out", "m.parquet"), "--catalogue"),
+        (("--worth", "people.csv", "--out", "m.parquet"), "--worth"),
+        (("--catalogue", "catalogue.csv", "--out", "m.parquet", "--encoder", "nothing"), "nothing"),
+        (("--catalogue", "none.csv", "--out", "m.parquet"), "none.csv"),
+        (("--catalogue", "catalogue.csv", "--out", "m.parquet", "--run", "a.run"), "--run"),
+    ],
+)
+def test_what_cannot_be_is_one_error(main, seen, shop, tmp_path, arguments, said):
+    assert said in main("mine", "seen", *arguments, code=2).err
+    assert not (tmp_path / "m.parquet").exists()
+
+
+def test_tables_in_memory_are_mined_and_queries_made(seen, tmp_path, shop, monkeypatch):
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
+    names = ("candidate_id", "title", "category", "colour", "material")
+    products = [dict(zip(names, row, strict=True)) for row in SHOP]
+    mined = rj.mine(seen, products, out=tmp_path / "m.parquet", encoder="fake", per_query=5)
+    assert mined.account.kept == len(mined.to_pandas()) == len(mined.table)
+    assert mined.sample.is_file()
+    assert "violates_one" in mined._repr_html_()
+    again = rj.mine([seen], products, out=tmp_path / "m.parquet", encoder="fake", per_query=5)
+    assert again.account == mined.account
+    account = rj.queries(products, out=tmp_path / "q.csv", like=[{"query": "red scarf"}], per_category=2, share=0.9)
+    assert account.made == account.written + sum(account.refused.values())
