@@ -54,7 +54,7 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
             raise InputError("--calibration-sample draws from what an audit flagged", "leave --by disagreement out")
         items = read_disputed(opened, limit)
         with new_file(output.out, overwrite=output.overwrite) as partial:
-            partial.write_text(forms()[to](items), encoding="utf-8", newline="\n")
+            write_queue(items, to, partial, opened.manifest.values)
         if output.json:
             show_json({"file": str(output.out), "format": to, "pairs": len(items)})
             return
