@@ -187,7 +187,6 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     # Among UBI's events there may be its records of queries, which are none.
     record = "WHEN action IS NULL AND candidate_id IS NULL AND query IS NOT NULL THEN 'query_record'"
     record = record if opened.shape == "ubi" else ""
-    day = "TRY_CAST(timestamp AS TIMESTAMP)::DATE" if "timestamp" in has else "NULL::DATE"
     db.execute(f"""CREATE VIEW checked AS SELECT *, CASE
             WHEN broken IS NOT NULL THEN broken {record} WHEN bits = 0 THEN 'other_action'
             WHEN {key} IS NULL THEN 'no_query' WHEN candidate_id IS NULL THEN 'no_candidate'
