@@ -133,8 +133,10 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     make_keys(db, key, has)
     rows = found["rows"]
     used = rows - sum(set_aside.values())
-    made = found.get("made", 0)
-    return Aggregated(opened.shape, rows, used, set_aside, found["bots"], first, opened.placed, made), opened.rows
+    more = {"odd_times": found.get("odd_times", 0), "made_impressions": found.get("made", 0)}
+    return Aggregated(
+        opened.shape, rows, used, set_aside, found["bots"], first, **more, placed=opened.placed
+    ), opened.rows
 
 
 def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
@@ -185,7 +187,6 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     # Among UBI's events there may be its records of queries, which are none.
     record = "WHEN action IS NULL AND candidate_id IS NULL AND query IS NOT NULL THEN 'query_record'"
     record = record if opened.shape == "ubi" else ""
-    day = "TRY_CAST(timestamp AS TIMESTAMP)::DATE" if "timestamp" in has else "NULL::DATE"
     db.execute(f"""CREATE VIEW checked AS SELECT *, CASE
             WHEN broken IS NOT NULL THEN broken {record} WHEN bits = 0 THEN 'other_action'
             WHEN {key} IS NULL THEN 'no_query' WHEN candidate_id IS NULL THEN 'no_candidate'
@@ -215,8 +216,8 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
     odd = "problem IS NULL AND day IS NULL AND nullif(trim(timestamp::VARCHAR), '') IS NOT NULL"
     odd_times = "timestamp" in has and db.execute(f"SELECT count(*) FROM checked WHERE {odd}").fetchone()[0]
-    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, "odd_times": int(odd_times)}
-    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, "made": made}
+    more = {"odd_times": int(odd_times), "made": made}
+    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, **more}
 
 
 def _cells(db: Any, distinct: str) -> None:

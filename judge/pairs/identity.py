@@ -88,8 +88,7 @@ class QueryNames:
         Raises:
             InputError: It lacks a column.
         """
-        columns.adopt(table)
-        by_id = "query_id" in columns.find(table.columns or ()) and (self.ids_alone or self.queries is not None)
+        by_id = "query_id" in columns.of(table) and (self.ids_alone or self.queries is not None)
         columns.require(table, ["candidate_id"] if by_id else ["query", "candidate_id"])
 
 

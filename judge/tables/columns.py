@@ -79,15 +79,23 @@ class Columns:
                 self._read.add(column)
                 self.find.cache_clear()
 
+    def of(self, table: Table) -> dict[str, str]:
+        """Our names to the columns of a header.
+
+        Raises:
+            InputError: Two of its columns could be one of our names.
+        """
+        self.adopt(table)
+        try:
+            return self.find(table.columns or ())
+        except InputError as error:
+            raise InputError(f"{table.name}, row 1: {error.message}", error.hint) from None
+
     def require(self, table: Table, names: Sequence[str]) -> None:
         """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
         if table.columns is None:
             return
-        self.adopt(table)
-        try:
-            found = self.find(table.columns)
-        except InputError as error:
-            raise InputError(f"{table.name}, row 1: {error.message}", error.hint) from None
+        found = self.of(table)
         for name in names:
             if name not in found:
                 wanted = " or ".join(repr(c) for c in self._sources[name])

@@ -61,7 +61,7 @@ def _encoding() -> Option:
 def check_named(option: str, path: Path | None) -> None:
     """Refuse standard input: it is read as the verb's argument, and there is one of it."""
     if path is not None and str(path) == "-":
-        raise InputError(f"{option} -: only the argument may be standard input", "give a file with a name")
+        raise InputError(f"{option} -: only PAIRS or RATINGS may be standard input", "give a file with a name")
 
 
 @dataclass(frozen=True)

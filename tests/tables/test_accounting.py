@@ -8,7 +8,7 @@ import re
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError
@@ -188,6 +188,8 @@ def test_csv_that_the_standard_library_writes_is_read_back(tmp_path_factory, row
     except InputError as refused:
         # Texts of several lines that look like rows are refused, with their line; they have two commas each.
         found, said = [], str(refused)
+    # A row of empty cells is no row, as a blank line is none.
+    rows = [row for row in rows if any(map(str.strip, row))]
     assert found == rows or (re.search(r"row \d+ \(line \d+\).*look like rows", said) and "," in str(rows))
 
 
@@ -196,7 +198,7 @@ def test_csv_that_the_standard_library_writes_is_read_back(tmp_path_factory, row
 def test_tsv_without_tabs_and_line_breaks_is_read_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("tsv") / "x.tsv"
     path.write_bytes("".join(f"{one}\t{two}\n" for one, two in [("a", "b"), *rows]).encode())
-    assert values(path) == [tuple(row) for row in rows]
+    assert values(path) == [tuple(row) for row in rows if any(map(str.strip, row))]
 
 
 SAMPLES = {
@@ -226,6 +228,8 @@ def test_of_spoilt_bytes_rows_and_problems_add_up_or_the_file_is_refused(tmp_pat
     if form == "jsonl":
         assert len(found) == len(physical)
         return
+    # A row of empty cells is no row, as a blank line is none: how many lines it has is not asked here.
+    assume(all(line.strip(b',\t "') for line in physical if line))
     # A cell of several lines has their ends in its text, and the empty lines between them.
     texts = [re.split("\r\n|\r|\n", cell) for row in found if isinstance(row, Row) for cell in row.values.values()]
     more = sum(len(text) - 1 - text[1:-1].count("") for text in texts)

@@ -25,7 +25,8 @@ def _trec(window: Window, chosen: Chosen) -> Iterator[Line]:
 
 
 def _read_trec(path: Path) -> Iterator[Key]:
-    return read_keys(QrelsRows(File(path)), "query_id")
+    # A file without lines, of a split that is empty, is no file of qrels.
+    return read_keys(QrelsRows(File(path)), "query_id") if path.stat().st_size else iter(())
 
 
 def _make(window: Window, work: Work) -> Made:
