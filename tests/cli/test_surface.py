@@ -136,7 +136,8 @@ def decided(folder):
     lines = (folder / "queue.csv").read_text(encoding="utf-8").splitlines()
     names = lines[0].split(",")
     rows = list(csv.DictReader(lines))
-    for row, said in zip(rows, ("keep", "unsure", "2"), strict=False):
+    other = "0" if rows[2]["grade"] == "2" else "2"
+    for row, said in zip(rows, ("keep", "unsure", other), strict=False):
         row["decision"] = said
     with (folder / "decisions.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, names)

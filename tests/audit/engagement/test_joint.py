@@ -109,10 +109,10 @@ def test_the_checks_are_said_in_words(weighed):
     labelled, _, found = weighed
     checks = {each.name: each for each in check(labelled, found)}
     assert set(checks) == {"spread within a grade", "dependence of channels", "labels expected wrong", "whole queries"}
-    assert checks["labels expected wrong"].holds
+    assert checks["labels expected wrong"].holds is True
     # Half of the labels of five queries are turned about: they are named.
     grade = labelled.grade.copy()
     turned = labelled.index < 5
     grade[turned] = 2 - grade[turned]
     odd = replace(labelled, grade=grade)
-    assert not {each.name: each.holds for each in check(odd, weigh(odd, 3))}["whole queries"]
+    assert {each.name: each.holds for each in check(odd, weigh(odd, 3))}["whole queries"] is False
