@@ -19,7 +19,7 @@ from judge.errors import InputError
 from judge.files import dump_json, write_whole
 from judge.records import Record
 
-BUDGETS = (0.1, 0.2, 0.3)
+BUDGETS = (0.1, 0.2, 0.3, 0.5)
 """Shares of false flags that are tried; each holds with `CONFIDENCE` by itself."""
 SAMPLE = "calibration_sample.json"
 SPREAD = (1.0, 0.3)

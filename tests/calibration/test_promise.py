@@ -54,7 +54,7 @@ def test_a_promise_by_hand():
     assert (tenth.pairs, tenth.decided, tenth.false) == (150, 150, 0)
     assert 0.019 < tenth.bound < 0.04
     # All false: nothing, at any rate.
-    assert [each.pairs for each in promises(sample, dict.fromkeys(pairs, False))] == [0, 0, 0]
+    assert [each.pairs for each in promises(sample, dict.fromkeys(pairs, False))] == [0, 0, 0, 0]
 
 
 def test_a_promise_is_broken_at_most_as_often_as_it_says():

@@ -63,7 +63,7 @@ def test_a_sample_is_decided_on_and_promises_a_rate(main, audited):
     after = main("queue", "run", "--to", "csv", "--out", "queue.csv", "--overwrite", "--json").json
     assert after["reviewed"] == 40
     assert after["wrong"] == sum(map(planted, rows))
-    assert [each["budget"] for each in after["promises"]] == [0.1, 0.2, 0.3]
+    assert [each["budget"] for each in after["promises"]] == [0.1, 0.2, 0.3, 0.5]
     for each in after["promises"]:
         assert each["pairs"] == 0 or each["bound"] <= each["budget"]
     assert (
