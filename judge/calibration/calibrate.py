@@ -12,7 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from judge.documents import Kind, load
 from judge.errors import InputError
@@ -73,8 +73,8 @@ DECIDING += ("guideline_digest", "template_digest", "fields", "budgets")
 class Calibration(Record):
     """A fitted calibration, what it did on the ratings that it was not fitted on, and what thresholds need."""
 
-    temperature: Annotated[float, Field(gt=0)]
-    bias: tuple[float, ...]
+    temperature: Annotated[FiniteFloat, Field(gt=0)]
+    bias: tuple[FiniteFloat, ...]
     """One for each grade, in ascending grade order; they sum to 0."""
     before: Trust
     after: Trust

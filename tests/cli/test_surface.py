@@ -86,7 +86,7 @@ def lost(before, after, path):
             yield from lost(value, after[key], f"{path}.{key}") if key in after else (f"{path}.{key}",)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after) == 1:
         yield from lost(before[0], after[0], f"{path}[]")
-    elif before != after:
+    elif before != after and after is not None and after != "null":
         yield path
 
 

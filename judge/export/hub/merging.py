@@ -95,7 +95,7 @@ def merged_data(theirs: Mapping[str, Any], ours: Mapping[str, Any], views: Itera
     data, mine = dict(theirs), set(views)
     for key, value in ours.items():
         if key in ("configs", "dataset_info"):
-            rest = [entry for entry in _entries(theirs.get(key)) if entry.get("config_name") not in mine]
+            rest = [entry for entry in _entries(theirs.get(key)) if _name(entry) not in mine]
             taken = key == "configs" and any(e.get("default") or e.get("config_name") == "default" for e in rest)
             # One config opens where none is asked for: what people chose, or our first.
             data[key] = rest + [{k: v for k, v in entry.items() if not (taken and k == "default")} for entry in value]
@@ -105,6 +105,12 @@ def merged_data(theirs: Mapping[str, Any], ours: Mapping[str, Any], views: Itera
         elif key in OURS or not theirs.get(key):
             data[key] = value
     return data
+
+
+def _name(entry: Mapping[str, Any]) -> str | None:
+    """The config that an entry is about; null where people wrote no name there."""
+    found = entry.get("config_name")
+    return found if isinstance(found, str) else None
 
 
 def _entries(value: Any) -> list[dict[str, Any]]:
