@@ -14,7 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from finetune.held_out import join
-from judge.calibration.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
+from judge.calibration.calibrate import Calibration, calibrate, doubts, majority_baseline, trust
+from judge.calibration.choice import choose_form
+from judge.calibration.temperature import fit
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
 from judge.labelling.config import read_tuned
