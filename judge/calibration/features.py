@@ -13,8 +13,8 @@ from judge.words.overlap import covered
 
 Floats = npt.NDArray[np.float64]
 JUDGE, COSINE, OVERLAP = "judge", "cosine", "overlap"
-FEATURES = (COSINE, OVERLAP)
-"""What a blend may have besides the judge."""
+FEATURES = (JUDGE, COSINE, OVERLAP)
+"""What a blend may be of."""
 HEAD = 2000
 """Characters of a candidate that are encoded: an encoder reads a few hundred tokens."""
 DECIMALS = 5
@@ -22,7 +22,7 @@ DECIMALS = 5
 
 
 def check_features(names: Sequence[str]) -> tuple[str, ...]:
-    """Features to blend with the judge, in a fixed order.
+    """Features in a fixed order, the judge always among them: alone it has cut points, with others it is blended.
 
     Raises:
         InputError: One is unknown.
@@ -30,7 +30,7 @@ def check_features(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in FEATURES:
             raise InputError(f"no feature {name!r}", f"name some of {', '.join(FEATURES)}")
-    return tuple(name for name in FEATURES if name in names)
+    return tuple(name for name in FEATURES if name in (JUDGE, *names))
 
 
 def blend_encoder(names: Sequence[str], digest: str | None = None, name: str = EMBEDDED_ENCODER) -> Encoder | None:

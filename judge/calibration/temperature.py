@@ -45,3 +45,13 @@ def fit(scores: Floats, shares: Floats, form: str = "biases") -> tuple[float, Fl
     bounds = [slope] + [shift] * scores.shape[1]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return float(1 / found[0]), np.asarray(found[1:] - found[1:].mean())
+
+
+def undo(probabilities: npt.ArrayLike, temperature: float, bias: npt.ArrayLike) -> Floats:
+    """The judge's own probabilities, shape (..., K), of those that a temperature and biases made of them.
+
+    `softmax(z / T + b)` is undone up to a constant by `z = T (log p - b)`; the constant falls out of the softmax.
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.asarray(probabilities, dtype=np.float64))
+    return reliability.softmax(temperature * (logs - np.asarray(bias, dtype=np.float64)))
