@@ -2,20 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.targets import targets
+from judge.calibration.calibrate import DECIDING, Calibration, calibrate
 from judge.calibration.cuts import Objective
 from judge.calibration.features import blend_encoder, check_features, measure
 from judge.calibration.ordinal import Evidence
 from judge.errors import InputError
+from judge.fingerprint import file_digest
 from judge.labelling.recalibrate import check_own_probabilities, own_probabilities
-from judge.ratings.rated import Rated
+from judge.ratings.layout import RatingsLayout
+from judge.ratings.rated import Rated, rated_pairs
+from judge.ratings.reader import read_ratings
 from judge.records import Pair
 from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
+from judge.words.guideline import Guideline, known_grades
 from judge.words.similar import query_groups
 
 Floats = npt.NDArray[np.float64]
@@ -68,6 +74,48 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
         missing=len(rated) - len(there),
         pairs=[_with_texts(item.pair, query, candidate) for item, _, query, candidate in there],
     )
+
+
+@dataclass(frozen=True)
+class CalibratedRun:
+    """A calibration of a run, and what it was fitted on."""
+
+    found: Calibration
+    joined: Joined
+    left_out: Mapping[str, int]
+    """What is wrong with ratings that were skipped, by kind."""
+    evidence: Evidence | None
+
+
+def calibrate_run(
+    run: Run, path: Path, name: str, layout: RatingsLayout, asked: tuple[Sequence[str], Objective] = ((), "log_loss")
+) -> CalibratedRun:
+    """Fit a calibration to ratings of a run's pairs.
+
+    Args:
+        run: A run with probabilities.
+        path: The file of ratings.
+        name: What messages call it.
+        layout: How it is read.
+        asked: Features of cut points or a blend, and the objective; cut points are tried where either says so.
+
+    Raises:
+        InputError, ModelError, RunError: See `join` and `gather`; or the ratings are wrong or too few.
+    """
+    features, objective = asked
+    policy = Guideline.model_validate(run.manifest.guideline)
+    layout.check(policy)
+    known = replace(layout, grades=known_grades(layout.grades or None, policy))
+    read = read_ratings(path, known, policy.values, name)
+    joined = join(run, rated_pairs(read))
+    evidence = None
+    if features or objective != "log_loss":
+        evidence = gather(joined, features, objective, run.manifest.values)
+    found = calibrate(joined.logprobs, joined.shares, joined.queries, file_digest(path), evidence)
+    made = run.manifest.parts
+    deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
+    whose = {"judge": run.manifest.fingerprint, "parts": {name: made.get(name) for name in deciding}}
+    return CalibratedRun(found.model_copy(update=whose), joined, read.left_out, evidence)
 
 
 def gather(joined: Joined, features: Sequence[str], objective: Objective, grades: Sequence[int]) -> Evidence:

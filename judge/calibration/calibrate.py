@@ -98,6 +98,10 @@ class Calibration(Record):
         """SHA-256 (hex) over the numbers that change probabilities."""
         return digest(self.numbers)
 
+    def as_text(self) -> str:
+        """As a file has it. Without a blend it has no such field: earlier versions read it."""
+        return self.model_dump_json(indent=1, exclude=None if self.blend else {"blend"})
+
     @property
     def form(self) -> str:
         """What was fitted, in words."""
