@@ -66,7 +66,8 @@ def main(folder: Path, ratings: Path) -> None:
                 gain = np.quantile(more, (0.025, 0.975), axis=0)
                 print(
                     f"  {objective} {count:2} queries, {name:17}"
-                    f" kappa {point[at, 0]:.3f} ({low[0]:.2f} to {high[0]:.2f}), rank {point[at, 1]:.3f} ({low[1]:.2f} to {high[1]:.2f});"
+                    f" kappa {point[at, 0]:.3f} ({low[0]:.2f} to {high[0]:.2f}),"
+                    f" rank {point[at, 1]:.3f} ({low[1]:.2f} to {high[1]:.2f});"
                     f" above the judge {point[at, 0] - point[0, 0]:+.3f} ({gain[0, 0]:+.2f} to {gain[1, 0]:+.2f}),"
                     f" {point[at, 1] - point[0, 1]:+.3f} ({gain[0, 1]:+.2f} to {gain[1, 1]:+.2f})"
                 )
