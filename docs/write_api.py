@@ -16,6 +16,7 @@ ORDER = (
     "ensemble",
     "import_ratings",
     "Run",
+    "calibrate",
     "agree",
     "audit",
     "mine",

@@ -1,16 +1,27 @@
 """A run's probabilities beside people's ratings of the same pairs: what a calibration is fitted on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.targets import targets
-from judge.errors import InputError, RunError
-from judge.ratings.rated import Rated
+from judge.calibration.calibrate import DECIDING, Calibration, calibrate
+from judge.calibration.cuts import Objective
+from judge.calibration.features import blend_encoder, check_features, measure
+from judge.calibration.ordinal import Evidence
+from judge.errors import InputError
+from judge.fingerprint import file_digest
+from judge.labelling.recalibrate import check_own_probabilities, own_probabilities
+from judge.ratings.layout import RatingsLayout
+from judge.ratings.rated import Rated, rated_pairs
+from judge.ratings.reader import read_ratings
+from judge.records import Pair
 from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
+from judge.words.guideline import Guideline, known_grades
 from judge.words.similar import query_groups
 
 Floats = npt.NDArray[np.float64]
@@ -28,45 +39,98 @@ class Joined:
     """A key of each pair's query: one query is one, whatever ids and spellings it goes by."""
     missing: int
     """Rated pairs that the run did not score."""
+    pairs: Sequence[Pair]
+    """With the run's texts."""
 
 
 def join(run: Run, rated: Sequence[Rated]) -> Joined:
     """Find the run's probabilities for rated pairs, as `judge.run.lookup` finds pairs.
 
     Raises:
-        RunError: The run's probabilities were calibrated already.
+        RunError: The judge's own probabilities cannot be had.
         InputError: No rated pair is in the run with probabilities.
     """
     manifest = run.manifest
-    if manifest.parts.get("calibration"):
-        raise RunError(
-            f"{run.path}: its probabilities were calibrated already",
-            "label the rated pairs with --calibration none, and calibrate with that run",
-        )
-    if run.query("SELECT count(probabilities) = 0 AND count(grade) > 0 FROM labels")[0][0]:
-        raise InputError(
-            f"{run.path}: its grades came without probabilities, so there is nothing to calibrate",
-            "label with a judge that tells them: an endpoint with log-probabilities, or --samples",
-        )
+    check_own_probabilities(run, manifest)
     keys = [(item.pair.query_id, item.pair.query, item.pair.candidate_id) for item in rated]
     with run.database(keys=key_table(keys)) as db:
         find_pairs(db)
-        beside = [
-            chances
-            for (chances,) in db.execute(
-                "SELECT l.probabilities FROM found f LEFT JOIN labels l ON l.row = f.row ORDER BY f.place"
-            ).fetchall()
-        ]
-    there = [item for item, chances in zip(rated, beside, strict=True) if chances]
+        beside = db.execute(
+            """SELECT l.probabilities, p.query, p.candidate
+               FROM found f LEFT JOIN labels l ON l.row = f.row LEFT JOIN pairs p ON p.row = f.row ORDER BY f.place"""
+        ).fetchall()
+    there = [(item, *more) for item, more in zip(rated, beside, strict=True) if more[0]]
     if not there:
         raise InputError(
             f"{run.path}: has probabilities for none of the {len(rated):,} rated pairs",
             "label the rated pairs first, with the judge that is to be calibrated",
         )
-    chances = np.array([each for each in beside if each], dtype=np.float64)
+    chances = own_probabilities(manifest, np.array([each for _, each, *_ in there], dtype=np.float64))
+    items = [item for item, *_ in there]
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
-        shares=targets([item.votes for item in there], manifest.values, "distribution", [item.means for item in there]),
-        queries=query_groups([item.pair.query for item in there]),
+        shares=targets([item.votes for item in items], manifest.values, "distribution", [item.means for item in items]),
+        queries=query_groups([item.pair.query for item in items]),
         missing=len(rated) - len(there),
+        pairs=[_with_texts(item.pair, query, candidate) for item, _, query, candidate in there],
     )
+
+
+@dataclass(frozen=True)
+class CalibratedRun:
+    """A calibration of a run, and what it was fitted on."""
+
+    found: Calibration
+    joined: Joined
+    left_out: Mapping[str, int]
+    """What is wrong with ratings that were skipped, by kind."""
+    evidence: Evidence | None
+
+
+def calibrate_run(
+    run: Run, path: Path, name: str, layout: RatingsLayout, asked: tuple[Sequence[str], Objective] = ((), "log_loss")
+) -> CalibratedRun:
+    """Fit a calibration to ratings of a run's pairs.
+
+    Args:
+        run: A run with probabilities.
+        path: The file of ratings.
+        name: What messages call it.
+        layout: How it is read.
+        asked: Features of cut points or a blend, and the objective; cut points are tried where either says so.
+
+    Raises:
+        InputError, ModelError, RunError: See `join` and `gather`; or the ratings are wrong or too few.
+    """
+    features, objective = asked
+    policy = Guideline.model_validate(run.manifest.guideline)
+    layout.check(policy)
+    known = replace(layout, grades=known_grades(layout.grades or None, policy))
+    read = read_ratings(path, known, policy.values, name)
+    joined = join(run, rated_pairs(read))
+    evidence = None
+    if features or objective != "log_loss":
+        evidence = gather(joined, features, objective, run.manifest.values)
+    found = calibrate(joined.logprobs, joined.shares, joined.queries, file_digest(path), evidence)
+    made = run.manifest.parts
+    deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
+    whose = {"judge": run.manifest.fingerprint, "parts": {name: made.get(name) for name in deciding}}
+    return CalibratedRun(found.model_copy(update=whose), joined, read.left_out, evidence)
+
+
+def gather(joined: Joined, features: Sequence[str], objective: Objective, grades: Sequence[int]) -> Evidence:
+    """What cut points, and a blend where features are named, are fitted on.
+
+    Raises:
+        InputError: A feature is unknown.
+        ModelError: The encoder that one needs is not installed.
+    """
+    names = check_features(features)
+    encoder = blend_encoder(names)
+    values = measure(names, joined.pairs, np.exp(joined.logprobs), grades, encoder)
+    return Evidence(names, values, grades, objective, encoder.digest if encoder else None)
+
+
+def _with_texts(pair: Pair, query: str, candidate: Mapping[str, str | None] | None) -> Pair:
+    texts = {name: text for name, text in (candidate or {}).items() if text is not None}
+    return replace(pair, query=query, candidate=texts)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from judge.records import Flag
     from relevance_judge.agreement import Agreement, agree
     from relevance_judge.auditing import Audit, audit
+    from relevance_judge.calibrating import Calibrated, calibrate
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
     from relevance_judge.labelling import ensemble, import_ratings, label
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Agreement",
     "Audit",
+    "Calibrated",
     "EngineError",
     "Exported",
     "FineTuned",
@@ -54,6 +56,7 @@ __all__ = [
     "SelectionOptions",
     "agree",
     "audit",
+    "calibrate",
     "ensemble",
     "export",
     "finetune",
@@ -70,6 +73,7 @@ _HOMES = {
     "judge.records": ("Flag",),
     "relevance_judge.agreement": ("Agreement", "agree"),
     "relevance_judge.auditing": ("Audit", "audit"),
+    "relevance_judge.calibrating": ("Calibrated", "calibrate"),
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
     "relevance_judge.labelling": ("ensemble", "import_ratings", "label"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from judge.export.hub import Published
     from judge.run.summary import Summary
     from judge.words.guideline import Guideline
+    from relevance_judge.calibrating import Calibrated
     from relevance_judge.publishing import PushOptions
 
 
@@ -79,6 +80,29 @@ class Run:
     ) -> Exported:
         """Write the labels in one format; see `relevance_judge.export`."""
         return export(self.path, format, out, **options)
+
+    def recalibrated(
+        self,
+        calibration: "Calibrated | str | os.PathLike[str]",
+        out: str | os.PathLike[str],
+        *,
+        max_noise: float | None = None,
+    ) -> "Run":
+        """The labels under another calibration, as a new run: nothing is judged again. Killed, the same call goes on.
+
+        Args:
+            calibration: What `calibrate` gave, or its file.
+            out: The new run's directory.
+            max_noise: Abstain on uncertain pairs so that at most this share of grades is wrong.
+
+        Raises:
+            InputError: The calibration is for another judge or guideline, or cannot promise `max_noise`.
+            ModelError: The encoder that a blend needs is not installed.
+            RunError: The run is unfinished, or its judge's own probabilities cannot be had.
+        """
+        from relevance_judge.calibrating import recalibrated
+
+        return recalibrated(self.stored, calibration, Path(out), max_noise)
 
     def push(self, repo: str, **options: "Unpack[PushOptions]") -> "Published":
         """Publish the labels as a dataset of the Hugging Face Hub; see `relevance_judge.push`."""

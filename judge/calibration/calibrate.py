@@ -1,19 +1,22 @@
-"""Probabilities that mean what they say: temperature and a bias for each grade, fitted on held-out ratings.
+"""Probabilities that mean what they say, fitted on held-out ratings, in the simplest form that does it.
 
-A judge's log-probabilities z over K grades become softmax(z / temperature + bias). The K numbers are fitted by maximum
-likelihood; the ratings may be shares of several raters. Sources: temperature, Guo et al. 2017, "On Calibration of
-Modern Neural Networks"; with biases, Alexandari et al. 2020, "Maximum Likelihood with Bias-Corrected Calibration is
-Hard-To-Beat at Label Shift Adaptation". Whoever fits must hold out whole queries: pairs of one query are alike.
+The forms are in `judge.calibration.temperature` (a temperature, a bias for each grade) and, where they are asked for,
+`judge.calibration.ordinal` (cut points, a blend with features of the texts). The ratings may be shares of several
+raters. Whoever fits must hold out whole queries: pairs of one query are alike.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, FiniteFloat
 
+from judge.calibration.choice import choose_by
+from judge.calibration.crossing import RatedPairs, crossed
+from judge.calibration.ordinal import Evidence, Ordinal
+from judge.calibration.temperature import SLOPES
 from judge.documents import Kind, load
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint, digest
@@ -25,13 +28,8 @@ Ints = npt.NDArray[np.int64]
 
 LEAST = (30, 5)
 """Ratings and queries below which nothing is fitted."""
-PULL = 1e-3
-"""Ridge towards "change nothing", a rating's worth in a thousand: separable ratings would drive the fit to infinity."""
-FORMS = ("none", "temperature", "biases")
-"""What is fitted: nothing, a temperature, or a temperature and a bias for each grade. Biases follow the mix of grades,
-which few queries tell badly."""
-SLOPES = (0.02, 50.0)
-"""The range of the inverse temperature."""
+FOLDS = 5
+"""Into how many parts queries are dealt."""
 NEARLY_ALL = 0.95
 """The share of pairs of one grade from which a judge is doubted."""
 
@@ -86,24 +84,54 @@ class Calibration(Record):
     """The first 16 digits of the fingerprint of the run whose labels were calibrated, where there was one."""
     parts: Mapping[str, str | None] = {}
     """What of that fingerprint decides the probabilities; empty in a taught judge, which keeps its own calibration."""
+    blend: Ordinal | None = None
+    """Cut points or a blend, where one was asked for and is better: it makes the probabilities, out of features."""
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The numbers that change probabilities, as JSON values."""
+        plain: dict[str, Any] = {"temperature": self.temperature, "bias": list(self.bias)}
+        return plain | ({"blend": self.blend.model_dump(mode="json")} if self.blend else {})
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) over the numbers that change probabilities."""
-        return digest({"temperature": self.temperature, "bias": list(self.bias)})
+        return digest(self.numbers)
+
+    def as_text(self) -> str:
+        """As a file has it. Without a blend it has no such field: earlier versions read it."""
+        return self.model_dump_json(indent=1, exclude=None if self.blend else {"blend"})
+
+    @property
+    def form(self) -> str:
+        """What was fitted, in words."""
+        if self.blend is None:
+            biased = "temperature and biases" if any(self.bias) else "temperature"
+            return biased if self.temperature != 1 or any(self.bias) else "nothing"
+        return "cut points" if set(self.blend.names) <= {"judge"} else "blend"
 
     def differences(self, parts: Mapping[str, str | None]) -> list[str]:
         """One line for each part in which the judge of a fingerprint differs from the one that this was fitted for."""
         own, other = ({name: held.get(name) for name in DECIDING} for held in (self.parts, parts))
         return Fingerprint(parts=own).differences(Fingerprint(parts=other)) if self.parts else []
 
-    def apply(self, logprobs: npt.ArrayLike) -> Floats:
-        """Calibrated probabilities, shape (..., K), of log-probabilities of that shape."""
+    def apply(self, logprobs: npt.ArrayLike, values: npt.ArrayLike | None = None) -> Floats:
+        """Calibrated probabilities, shape (..., K), of log-probabilities of that shape.
+
+        A blend's are those of its features, `values` of shape (N, F), alone.
+        """
+        if self.blend is not None:
+            assert values is not None, "a blend is of features"
+            return self.blend.apply(values)
         return reliability.softmax(np.asarray(logprobs, dtype=np.float64) / self.temperature + np.array(self.bias))
 
 
 def calibrate(
-    logprobs: npt.ArrayLike, shares: npt.ArrayLike, queries: Sequence[str], ratings: str, folds: int = 5
+    logprobs: npt.ArrayLike,
+    shares: npt.ArrayLike,
+    queries: Sequence[str],
+    ratings: str,
+    evidence: Evidence | None = None,
 ) -> Calibration:
     """Fit a calibration, and tell what it does by cross-fitting over queries, which also chooses its form.
 
@@ -112,7 +140,7 @@ def calibrate(
         shares: Shape (N, K): how people's ratings of each pair are spread over the grades; rows sum to 1.
         queries: Length N; a query is on one side of every split.
         ratings: What the ratings were; see `Calibration.ratings`.
-        folds: Into how many parts queries are dealt.
+        evidence: The pairs' features, the judge's first, where cut points and a blend are to be tried too.
 
     Raises:
         InputError: There are too few ratings or queries to fit anything.
@@ -126,79 +154,29 @@ def calibrate(
         )
     # Queries are dealt by size, so that folds are of like size whatever the order of the file.
     dealt = np.empty(len(names), dtype=np.int64)
-    dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(folds, len(names))
-    tried = [_crossed(scores, truth, dealt[query], form) for form in FORMS]
-    form = choose_form([reliability.cross_entropy(chances, truth) for chances in tried], query)
-    crossed = tried[form]
-    right = crossed.argmax(axis=1) == truth.argmax(axis=1)
-    temperature, bias = fit(scores, truth, FORMS[form])
+    dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(FOLDS, len(names))
+    pairs = RatedPairs(scores, truth, query, evidence)
+    tried = [crossed(pairs, dealt[query], form) for form in pairs.forms]
+    grades = evidence.grades if evidence else ()
+    form = choose_by(evidence.objective if evidence else "log_loss", tried, truth, query, grades)
+    chances = tried[form]
+    right = chances.argmax(axis=1) == truth.argmax(axis=1)
+    chosen = pairs.fitted(np.arange(len(scores)), pairs.forms[form])
     return Calibration(
-        temperature=temperature,
-        bias=tuple(bias.tolist()),
+        temperature=chosen.temperature,
+        bias=tuple(chosen.bias.tolist()),
+        blend=chosen.blend,
         before=trust(reliability.softmax(scores), truth, query),
-        after=trust(crossed, truth, query),
+        after=trust(chances, truth, query),
         # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
         held_out=HeldOut(
-            confidence=tuple(np.round(crossed.max(axis=1), 6).tolist()),
+            confidence=tuple(np.round(chances.max(axis=1), 6).tolist()),
             # A tie gets no grade. Taken for wrong, it makes no promise easier.
-            wrong=tuple(((reliability.likeliest(crossed).sum(axis=1) > 1) | ~right).tolist()),
+            wrong=tuple(((reliability.likeliest(chances).sum(axis=1) > 1) | ~right).tolist()),
             query=tuple(query.tolist()),
         ),
         ratings=ratings,
     )
-
-
-def choose_form(losses: Sequence[Floats], query: Ints) -> int:
-    """Which form to take, by the losses of shape (N,) of each on queries that it was not fitted on, the simplest first.
-
-    A form with more to fit has to be better than the one before it by more than a standard error over queries (the rule
-    of one standard error: Breiman et al., "Classification and Regression Trees", 1984, 3.4.3): what looks better by
-    less may as well make new queries worse.
-    """
-    chosen = 0
-    for form in range(1, len(losses)):
-        gain = losses[chosen] - losses[form]
-        sums = np.bincount(query, gain - gain.mean())
-        error = np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / len(gain)
-        if gain.mean() > error:
-            chosen = form
-    return chosen
-
-
-def _crossed(scores: Floats, shares: Floats, fold: Ints, form: str) -> Floats:
-    """Probabilities of shape (N, K), each row's under a calibration fitted on the other folds."""
-    found = np.empty_like(scores)
-    for number in range(int(fold.max()) + 1):
-        inside = fold == number
-        temperature, bias = fit(scores[~inside], shares[~inside], form)
-        found[inside] = reliability.softmax(scores[inside] / temperature + bias)
-    return found
-
-
-def fit(scores: Floats, shares: Floats, form: str = "biases") -> tuple[float, Floats]:
-    """Temperature, and biases of shape (K,), of the highest likelihood for scores and shares of shape (N, K).
-
-    `form` is one of `FORMS`: what it does not name stays 1 or 0.
-    """
-    from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
-
-    centred = scores - scores.max(axis=1, keepdims=True)
-
-    def loss(point: Floats) -> tuple[float, Floats]:
-        # In the inverse temperature and the biases the likelihood is concave: there is one maximum.
-        chances = reliability.softmax(centred * point[0] + point[1:])
-        gap = (chances - shares) / len(shares)
-        pull = PULL * np.array([point[0] - 1, *point[1:]])
-        value = float(reliability.cross_entropy(chances, shares).mean()) + float(pull @ pull) / PULL / 2
-        return value, np.array([(gap * centred).sum(), *gap.sum(axis=0)]) + pull
-
-    start = np.zeros(1 + scores.shape[1])
-    start[0] = 1.0
-    slope = (1.0, 1.0) if form == "none" else SLOPES
-    shift = (-20.0, 20.0) if form == "biases" else (0.0, 0.0)
-    bounds = [slope] + [shift] * scores.shape[1]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return float(1 / found[0]), np.asarray(found[1:] - found[1:].mean())
 
 
 def trust(chances: Floats, shares: Floats, query: npt.ArrayLike) -> Trust:
@@ -219,10 +197,11 @@ def majority_baseline(shares: Floats) -> float:
     return float(measures.majority_baseline(np.diag(np.bincount(shares.argmax(axis=1)))))
 
 
-def doubts(found: Calibration, logprobs: Floats) -> list[str]:
+def doubts(found: Calibration, logprobs: Floats, evidence: Evidence | None = None) -> list[str]:
     """What makes a calibration nothing to rely on, in words; log-probabilities of shape (N, K) as it was fitted on."""
     said = []
-    likeliest = np.bincount(found.apply(logprobs).argmax(axis=1))
+    values = evidence.columns(found.blend.names) if evidence and found.blend else None
+    likeliest = np.bincount(found.apply(logprobs, values).argmax(axis=1))
     if (share := likeliest.max() / len(logprobs)) >= NEARLY_ALL:
         said.append(
             f"calibrated, the judge gives one grade to {share:.1%} of the pairs: it tells little more than the mix of "

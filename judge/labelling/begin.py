@@ -70,7 +70,7 @@ def begin_run(
             files=source.names,
             guideline=words,
             normalisation=NORMALISATION,
-            calibration={name: getattr(calibration, name) for name in ("temperature", "bias")} if calibration else None,
+            calibration=calibration.numbers if calibration else None,
             examples=shown,
             missing_fields=tuple(staged.missing),
             passed_over=staged.passed_over,

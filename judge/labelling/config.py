@@ -181,6 +181,12 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
     calibration = judge_config.calibration
     if judge_request.calibration is not None:
         calibration = None if str(judge_request.calibration) == NONE else read_calibration(judge_request.calibration)
+    if calibration is not None and calibration.blend is not None:
+        raise InputError(
+            f"{judge_request.calibration}: is a {calibration.form}, which goes over labels that are there: a run keeps "
+            "the judge's own probabilities",
+            f"label without it, then `judge calibrate RUN --apply {judge_request.calibration} --out NEW`",
+        )
     if calibration is not None and len(calibration.bias) != len(guideline.values):
         raise InputError(
             f"the calibration is for {len(calibration.bias)} grades, {guideline.name!r} has {len(guideline.values)}",

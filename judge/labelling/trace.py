@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from judge.calibration.temperature import undo
 from judge.errors import InputError
 from judge.labelling.prompt_replay import Asked, ask_again
 from judge.pairs.origin import has_origin
@@ -15,7 +14,6 @@ from judge.run.decisions import Decision, Decisions, Verdict, counting
 from judge.run.flags import Flags
 from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
-from judge.statistics.reliability import softmax
 
 UNLABELLED = "not labelled yet"
 NEAR = 3
@@ -62,9 +60,10 @@ class Trace:
     probabilities: Sequence[float] | None
     """As the label has them: calibrated, where the judge is."""
     uncalibrated: Sequence[float] | None
-    """Before the calibration; null where there is none, or the run does not hold its numbers."""
+    """Before the calibration; null where there is none, the run does not hold its numbers, or it is a blend: the run
+    that was recalibrated has them."""
     calibration: Mapping[str, Any] | None
-    """Temperature and biases, where the run holds them."""
+    """Temperature and biases, and the blend where there is one, where the run holds them."""
     expected_grade: float | None
     outside_mass: float | None
     confidence: float | None
@@ -154,15 +153,12 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     )
 
 
-def before_calibration(probabilities: Sequence[float], calibration: Mapping[str, Any]) -> list[float]:
-    """The judge's own probabilities of its labels, of those that a temperature and biases made of them.
-
-    `softmax(z / T + b)` is undone up to a constant by `z = T (log p - b)`; the constant falls out of the softmax.
-    """
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.asarray(probabilities, dtype=np.float64))
-    scores = float(calibration["temperature"]) * (logs - np.asarray(calibration["bias"], dtype=np.float64))
-    return [float(chance) for chance in softmax(scores)]
+def before_calibration(probabilities: Sequence[float], calibration: Mapping[str, Any]) -> list[float] | None:
+    """The judge's own probabilities of its labels; null behind a blend, which cannot be undone."""
+    if calibration.get("blend"):
+        return None
+    found: list[float] = undo(probabilities, float(calibration["temperature"]), calibration["bias"]).tolist()
+    return found
 
 
 def _find(run: Run, query: str, candidate_id: str) -> list[dict[str, Any]]:

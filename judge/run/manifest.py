@@ -31,7 +31,8 @@ class Manifest(Record):
     """The version of the rule for the words of a text, `judge.words.forms.NORMALISATION`: splits are made and events
     are matched by it."""
     calibration: Mapping[str, Any] | None = None
-    """The temperature and biases that the probabilities went through; null where they are as they came."""
+    """The temperature and biases that the probabilities went through, or the `blend` that made them; null where they
+    are as they came."""
     missing_fields: tuple[str, ...] = ()
     """Fields of the guideline that no input file has a column for."""
     passed_over: Mapping[str, str] = {}
@@ -89,7 +90,8 @@ class Manifest(Record):
     def calibrated(self) -> bool:
         """Whether the probabilities went through a calibration that changes anything."""
         numbers = self.calibration or {"temperature": None}
-        return bool(self.parts.get("calibration")) and (numbers["temperature"] != 1 or any(numbers["bias"]))
+        changes = numbers["temperature"] != 1 or any(numbers["bias"]) or numbers.get("blend")
+        return bool(self.parts.get("calibration") and changes)
 
     @property
     def judge(self) -> str:

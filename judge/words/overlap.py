@@ -37,6 +37,19 @@ def overlap(query: str, texts: Mapping[str, str]) -> str:
         The query's words, each once, without plural endings, by the first field that has them; last those that none
         has. A field without words is left out.
     """
+    kinds = _placed(query, texts)
+    return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
+
+
+def covered(query: str, texts: Mapping[str, str]) -> float:
+    """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words."""
+    kinds = _placed(query, texts)
+    asked = sum(map(len, kinds.values()))
+    return 1 - len(kinds[MISSING]) / asked if asked else float("nan")
+
+
+def _placed(query: str, texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """The query's words by the first field that has them, or by `MISSING`."""
     places = {name: _seen(texts[name]) for name in sorted(texts, key=lambda name: name != "title")}
     asked = list(dict.fromkeys(words(query)))
     joined = ["".join(pair) for pair in pairwise(asked)]
@@ -44,7 +57,7 @@ def overlap(query: str, texts: Mapping[str, str]) -> str:
     for at, word in enumerate(asked):
         forms = {word, *joined[max(0, at - 1) : at + 1]}
         kinds[next((name for name, seen in places.items() if forms & seen), MISSING)].append(word)
-    return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
+    return kinds
 
 
 def _seen(text: str) -> set[str]:

@@ -1,21 +1,24 @@
 """`judge calibrate`: probabilities that mean what they say."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import click
+from click import Option
 
+from judge.calibration.cuts import OBJECTIVES, Objective
+from judge.errors import InputError
 from judge.records import counted
 from judge.tables.scale import ends_note
+from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RaterParams, skip_option
-from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
-from relevance_judge.cli.params import FILE, file, flag, takes
+from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_summary, show_table
+from relevance_judge.cli.params import FILE, choice, file, flag, takes, text
 from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
-    from finetune.held_out import Joined
+    from finetune.held_out import CalibratedRun, Joined
     from judge.calibration.calibrate import Calibration
     from judge.labelling.config import AdapterManifest
     from judge.ratings.layout import RatingsLayout
@@ -33,28 +36,79 @@ class CalibrationOutput:
     json: Annotated[bool, flag("--json", "Print JSON for machines.")]
 
 
+@dataclass(frozen=True)
+class ApplyParams:
+    """What is fitted besides a temperature and biases, and what a calibration is applied to."""
+
+    features: Annotated[
+        str | None,
+        text(
+            "--features",
+            "A,B",
+            "Try cut points, and a blend of these as well: judge, overlap (query words in the candidate), cosine "
+            "(the embedded encoder).",
+        ),
+    ]
+    objective: Annotated[
+        Objective, choice("--objective", OBJECTIVES, "What has to get better on queries not fitted on.")
+    ]
+    apply: Annotated[
+        Path | None,
+        file("--apply", "FILE", "Fit nothing: write RUN's labels under this calibration as the new run --out."),
+    ]
+    max_noise: Annotated[
+        float | None,
+        Option(
+            ["--max-noise"],
+            metavar="SHARE",
+            type=float,
+            help="With --apply: abstain on uncertain pairs so that at most this share of grades is wrong.",
+        ),
+    ]
+
+
 @click.command()
 @click.argument("run", metavar="RUN", type=FILE, help="A run with probabilities for the rated pairs.")
 @click.argument(
     "ratings",
-    metavar="RATINGS",
+    metavar="[RATINGS]",
     type=FILE,
+    required=False,
     help="Ratings that the judge was not fine-tuned on; `-` is standard input.",
 )
 @takes(RaterParams)
 @skip_option
+@takes(ApplyParams)
 @takes(CalibrationOutput)
-def calibrate(output: CalibrationOutput, how: RaterParams, run: Path, ratings: Path, skip_bad_rows: bool) -> None:
+def calibrate(
+    output: CalibrationOutput,
+    applying: ApplyParams,
+    how: RaterParams,
+    run: Path,
+    ratings: Path | None,
+    skip_bad_rows: bool,
+) -> None:
     """Calibrate a judge's probabilities on held-out ratings.
 
-    It fits a temperature and a bias for each grade, and shows what they do.
+    It fits a temperature and a bias for each grade, and shows what they do. With --features, also cut points and a
+    blend with the texts. More is kept only where it is better by more than chance on queries that it was not fitted on.
 
     \b
     Example:
       judge calibrate runs/monday held-out.csv --rating label --report reliability.svg
+      judge calibrate runs/monday rated.csv --features cosine,overlap --out shop.json
+      judge calibrate runs/monday --apply shop.json --out runs/recalibrated
     """
+    if applying.apply:
+        if ratings:
+            raise InputError("--apply fits nothing, and RATINGS were given", "leave one of them out")
+        _apply(applying, output, run)
+        return
+    if ratings is None:
+        raise InputError("RATINGS are missing", "name the file of ratings, or a calibration with --apply FILE")
+    if applying.max_noise is not None:
+        raise InputError("--max-noise: is used with --apply only", "leave it out here")
     from judge.calibration.calibrate import doubts, majority_baseline
-    from judge.errors import InputError
     from judge.files import write_whole
     from judge.labelling.config import FILE, read_tuned
     from judge.run.store import Run
@@ -68,11 +122,14 @@ def calibrate(output: CalibrationOutput, how: RaterParams, run: Path, ratings: P
     if tuned and adapter and not _made(opened, tuned, adapter):
         raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
     layout = how.layout(skip_bad_rows=skip_bad_rows)
-    found, joined, left_out = _fit(opened, ratings, layout)
-    baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs)
+    if adapter and (applying.features or applying.objective != "log_loss"):
+        raise InputError("--adapter takes a temperature and biases", "leave out --features and --objective")
+    fitted = _fit(opened, ratings, layout, applying)
+    found, joined, left_out = fitted.found, fitted.joined, fitted.left_out
+    baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs, fitted.evidence)
     occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
     kept = target.resolve() == (run / "calibration.json").resolve()
-    _write(found.model_dump_json(indent=1), target, overwrite, kept=kept)
+    _write(found.as_text(), target, overwrite, kept=kept)
     if tuned and adapter:
         own = tuned.model_copy(update={"calibration": found.model_copy(update={"parts": {}})})
         write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
@@ -80,7 +137,7 @@ def calibrate(output: CalibrationOutput, how: RaterParams, run: Path, ratings: P
         _write(_chart(found, joined), report, overwrite)
     if output.json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
-        more |= {"scale_note": ends_note(occurring, opened.manifest.values)}
+        more |= {"form": found.form, "scale_note": ends_note(occurring, opened.manifest.values)}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
@@ -104,28 +161,35 @@ def _made(run: "Run", tuned: "AdapterManifest", adapter: Path) -> bool:
     )
 
 
-def _fit(run: "Run", ratings: Path, layout: "RatingsLayout") -> tuple["Calibration", "Joined", Mapping[str, int]]:
-    from dataclasses import replace
+def _apply(applying: ApplyParams, output: CalibrationOutput, run: Path) -> None:
+    from judge.calibration.calibrate import read_calibration
+    from judge.labelling.recalibrate import Recalibration
+    from judge.run.store import Run
+    from judge.run.summary import summarise
 
-    from finetune.held_out import join
-    from judge.calibration.calibrate import DECIDING
-    from judge.calibration.calibrate import calibrate as fit
-    from judge.fingerprint import file_digest
-    from judge.ratings.rated import rated_pairs
-    from judge.ratings.reader import read_ratings
-    from judge.words.guideline import Guideline, known_grades
+    for name, given in (("--adapter", output.adapter), ("--report", output.report), ("--overwrite", output.overwrite)):
+        if given:
+            raise InputError(f"{name}: is not used with --apply", "leave it out")
+    if output.out is None or applying.apply is None:
+        raise InputError("--out is missing", "say where the new run directory shall be: --out NEW")
+    work = Recalibration(Run.open(run), read_calibration(applying.apply), applying.max_noise)
+    new = Run(output.out)
+    with stoppable("the same command goes on where it stopped"), new.writing():
+        work.write(new)
+    summary = summarise(new)
+    if output.json:
+        show_json(summary.model_dump())
+        return
+    show_summary(summary)
+    show("", f"{work.calibration.form} applied; labels in {new.path} (fingerprint {summary.fingerprint})")
 
-    policy = Guideline.model_validate(run.manifest.guideline)
-    layout.check(policy)
-    known = replace(layout, grades=known_grades(layout.grades or None, policy))
+
+def _fit(run: "Run", ratings: Path, layout: "RatingsLayout", applying: ApplyParams) -> "CalibratedRun":
+    from finetune.held_out import calibrate_run
+
+    features = [name.strip() for name in (applying.features or "").split(",") if name.strip()]
     with input_file(ratings) as (path, name):
-        read = read_ratings(path, known, policy.values, name)
-        joined = join(run, rated_pairs(read))
-        found = fit(joined.logprobs, joined.shares, joined.queries, file_digest(path))
-    made = run.manifest.parts
-    deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
-    whose = {"judge": run.manifest.fingerprint, "parts": {name: made.get(name) for name in deciding}}
-    return found.model_copy(update=whose), joined, read.left_out
+        return calibrate_run(run, path, name, layout, (features, applying.objective))
 
 
 def show_calibration(found: "Calibration", baseline: float | None = None) -> None:
@@ -146,9 +210,18 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
         head=("", "uncalibrated", "calibrated"),
         right=(1, 2),
     )
-    biases = ", ".join(f"{value:+.2f}" for value in found.bias)
-    show("", f"temperature {found.temperature:.3f}, biases {biases}")
+    show("", numbers_of(found))
     show(f"{found.after.n:,} held-out pairs of {found.after.queries:,} queries; calibrated figures by cross-fitting")
+
+
+def numbers_of(found: "Calibration") -> str:
+    """The numbers of a calibration, on a line."""
+    if found.blend is None:
+        biases = ", ".join(f"{value:+.2f}" for value in found.bias)
+        return f"temperature {found.temperature:.3f}, biases {biases}"
+    weights = ", ".join(f"{feature.name} {feature.weight:.2f}" for feature in found.blend.features)
+    cuts = ", ".join(f"{cut:+.2f}" for cut in found.blend.cuts)
+    return f"{found.form} ({found.blend.objective.replace('_', ' ')}): weights {weights}; cuts {cuts}"
 
 
 def _write(text: str, target: Path, overwrite: bool, *, kept: bool = False) -> None:

@@ -168,7 +168,10 @@ def _show_probabilities(found: "Trace") -> None:
         for index, (grade, name) in enumerate(found.grades.items())
     ]
     show_table(rows, head=("grade", *head), right=range(1, len(head) + 1))
-    if found.parts.get("calibration") and found.uncalibrated is None:
+    if found.calibration and found.calibration.get("blend"):
+        names = " and ".join(feature["name"] for feature in found.calibration["blend"]["features"])
+        show(f"calibrated: by {names}; recalibrated from {found.parts.get('recalibrated_from')}")
+    elif found.parts.get("calibration") and found.uncalibrated is None:
         show("calibrated; the run does not hold by which numbers")
     elif found.calibration:
         biases = ", ".join(f"{value:+.2f}" for value in found.calibration["bias"])

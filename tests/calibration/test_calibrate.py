@@ -14,7 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from finetune.held_out import join
-from judge.calibration.calibrate import Calibration, calibrate, choose_form, doubts, fit, majority_baseline, trust
+from judge.calibration.calibrate import Calibration, calibrate, doubts, majority_baseline, trust
+from judge.calibration.choice import choose_form
+from judge.calibration.temperature import fit
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
 from judge.labelling.config import read_tuned
@@ -175,9 +177,9 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
         given = ("--calibration", "anyone.json", "--out", "other")
         assert why in main("label", rated_file, "--engine", "fake", *given, code=2).err
         assert not (tmp_path / "other").exists()
-    refused = main("calibrate", "fitted", rated_file, code=2)
-    assert "calibrated already" in refused.err
-    assert "--calibration none" in refused.err
+    # Its calibration is undone: what is fitted is what was fitted before.
+    again = main("calibrate", "fitted", rated_file, "--out", "again.json", "--json").json
+    assert again["temperature"] == pytest.approx(found["temperature"], rel=1e-3)
 
 
 def test_a_merged_judge_gets_no_calibration_of_another_ones_labels(main, rated_file, directory, tuned, tmp_path):

@@ -18,6 +18,7 @@ SHOP = ROOT / "examples" / "shop"
 KNOWN = json.loads((ROOT / "tests" / "data" / "surface.json").read_text(encoding="utf-8"))
 PUSHING = ("push", "revision", "private", "tag", "license", "ratings", "rating", "raters", "gold", "grades", "map")
 CHANGED = {f"options.export --{name}": "`judge push RUN OWNER/NAME`" for name in PUSHING}
+CHANGED |= {"options.calibrate RATINGS.required": "`judge calibrate RUN --apply FILE --out NEW`"}
 """What differs on purpose, as the path of an option or of a key of `--json`, and words of the changelog's line."""
 
 

@@ -1,0 +1,64 @@
+"""The forms of a calibration, each fitted on some queries and applied to others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
+from judge.calibration.temperature import FORMS, fit
+from judge.statistics.reliability import softmax
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+CUTS, BLEND = "cut points", "blend"
+"""Forms that are tried where features are given: steps on the judge's expected grade, and on all features together."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One form, fitted."""
+
+    temperature: float
+    bias: Floats
+    blend: Ordinal | None = None
+
+
+@dataclass(frozen=True)
+class RatedPairs:
+    """What forms are fitted on."""
+
+    scores: Floats
+    shares: Floats
+    query: Ints
+    evidence: Evidence | None
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms to try, the simplest first."""
+        more = () if self.evidence is None else (CUTS,) if len(self.evidence.names) == 1 else (CUTS, BLEND)
+        return (*FORMS, *more)
+
+    def fitted(self, rows: Ints, form: str) -> Fitted:
+        """A form, fitted on some rows."""
+        if form in FORMS:
+            return Fitted(*fit(self.scores[rows], self.shares[rows], form))
+        assert self.evidence is not None
+        names = self.evidence.names[:1] if form == CUTS else self.evidence.names
+        found = fit_ordinal(self.evidence, names, self.shares, self.query, rows)
+        return Fitted(1.0, np.zeros(self.shares.shape[1]), found)
+
+    def applied(self, numbers: Fitted, rows: Ints) -> Floats:
+        """Probabilities of some rows, shape (rows, K)."""
+        if numbers.blend is None or self.evidence is None:
+            return softmax(self.scores[rows] / numbers.temperature + numbers.bias)
+        return numbers.blend.apply(self.evidence.columns(numbers.blend.names)[rows])
+
+
+def crossed(pairs: RatedPairs, fold: Ints, form: str) -> Floats:
+    """Probabilities of shape (N, K), each row's under a calibration fitted on the other folds."""
+    found = np.empty_like(pairs.scores)
+    for number in range(int(fold.max()) + 1):
+        inside = np.flatnonzero(fold == number)
+        found[inside] = pairs.applied(pairs.fitted(np.flatnonzero(fold != number), form), inside)
+    return found
