@@ -35,7 +35,7 @@ def labels(run):
 
 
 def test_adjudication_gives_the_grades_that_labelling_gives(main, audited, directory, tmp_path):
-    done = main("adjudicate", "run", "--with", directory, "--engine", "fake", "--json").json
+    done = main("adjudicate", "run", "--with", directory, "--engine", "fake", "--sure", "1", "--json").json
     found = given(audited)
     assert done["opinions"] == len(found) > 5
     assert {d.author for d in Decisions(audited.path)} == {"judge ours"}
@@ -56,7 +56,7 @@ def test_a_shoppers_locale_is_told_to_the_second_judge_too(main, directory, tmp_
     main(*pairs, "--out", "run")
     main(*pairs, "--judge", directory, "--out", "other")
     main("audit", "run", SHOP / "engagement.csv", "--out", "audit")
-    main("adjudicate", "run", "--with", directory, "--engine", "fake")
+    main("adjudicate", "run", "--with", directory, "--engine", "fake", "--sure", "1")
     run, other = Run(tmp_path / "run"), labels(Run(tmp_path / "other"))
     assert given(run) == {key: other[key] for key in given(run)}, "the same judge, asked the same"
     assert given(run)
@@ -87,7 +87,9 @@ def test_the_judge_that_made_a_run_has_no_second_opinion(main, directory, tuned,
             assert not (tmp_path / run / "decisions.jsonl").exists()
     assert (tmp_path / "taught" / "flags.parquet").read_bytes() == flags
     for run, judge in (("plain", directory), ("taught", "fake"), ("taught", other)):
-        assert main("adjudicate", run, "--with", judge, "--engine", "fake", "--json").json["opinions"] > 5
+        assert (
+            main("adjudicate", run, "--with", judge, "--engine", "fake", "--sure", "1", "--json").json["opinions"] > 5
+        )
 
 
 @pytest.mark.slow
@@ -103,7 +105,7 @@ def test_merged_or_not_and_whatever_it_is_asked_a_judge_is_the_same(main, tiny_b
     ):
         assert "name another judge" in main("adjudicate", name, "--with", judge, code=2).err
     for name, judge in (("base", "ours"), ("base", "merged"), ("adapter", tiny_base), ("whole", tiny_base)):
-        assert main("adjudicate", name, "--with", judge, "--json").json["opinions"] == 3
+        assert main("adjudicate", name, "--with", judge, "--sure", "1", "--json").json["opinions"] == 3
 
 
 def test_a_judge_that_was_taught_another_policy_is_refused(main, directory, tuned, tmp_path):
