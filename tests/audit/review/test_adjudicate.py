@@ -1,4 +1,4 @@
-"""What another judge says is weighed with the evidence: by hand, by DoorDash's rule, and on the shop's planted errors."""
+"""What another judge says is weighed with the evidence: by hand, by DoorDash's rule, and on planted errors."""
 
 import csv
 import json
@@ -16,6 +16,7 @@ from audit.review.second import Second
 from judge.engines import Serving
 from judge.labelling.config import JudgeConfig
 from judge.run.decisions import Decision, Decisions, outcomes
+from judge.run.flags import Flags
 from judge.run.store import Run
 
 SHOP = ROOT / "examples" / "shop"
@@ -66,36 +67,36 @@ def test_evidence_is_corrected_by_what_people_found():
 
 
 CATEGORIES = {"fits": "Home > Lamps", "differs": "Toys"}
+QUERIES = {"fits": "q", "differs": "r"}
 
 
 @pytest.fixture
 def doubted(run_of, guideline):
     """Pairs with the label 0 that shoppers take for relevant, one in the query's category and one in another."""
-    rows = [("fits", 0), ("differs", 0), ("good", 2)]
-    texts = {"query_id": "q", "query": "lamp", "title": "Lamp"}
-    made = [texts | {"candidate_id": c, "grade": g, "category": CATEGORIES.get(c, "Home > Lamps")} for c, g in rows]
-    run = run_of(made)
-    flags = [(n, "q", "lamp", c, g, 2 if g == 0 else 0) for n, (c, g) in enumerate(rows, 1)]
+    rows = [("q", "fits", 0), ("q", "good", 2), ("r", "differs", 0), ("r", "good", 2)]
+    run = run_of(
+        [
+            {"query_id": q, "query": f"lamp {q}", "title": "Lamp", "candidate_id": c, "grade": g}
+            | {"category": CATEGORIES.get(c, "Home > Lamps")}
+            for q, c, g in rows
+        ]
+    )
+    flags = [(n, q, f"lamp {q}", c, g, 2 if g == 0 else 0) for n, (q, c, g) in enumerate(rows, 1)]
     write_flags(run, flags, posterior=(0.1, 0.1, 0.8))
-    # The flags hold the candidates' texts, and only the doubted pairs are flagged.
-    flags_of(run, [flag for flag in flags if flag[4] == 0])
+    # The good ones are evidence, and not flagged.
+    kept = Flags(run.path)
+    kept.write(
+        [
+            flag.model_copy(update={"candidate": {"category": CATEGORIES[flag.candidate_id]}})
+            for flag in kept.read()
+            if flag.candidate_id in CATEGORIES
+        ]
+    )
     return run
 
 
-def flags_of(run, rows):
-    from judge.run.flags import Flags
-
-    found = {flag.candidate_id: flag for flag in Flags(run.path).read()}
-    Flags(run.path).write(
-        [
-            found[row[3]].model_copy(update={"candidate": {"title": "Lamp", "category": CATEGORIES[row[3]]}})
-            for row in rows
-        ]
-    )
-
-
 def decide(run, monkeypatch, guideline, grades, **more):
-    monkeypatch.setattr(adjudicate, "rejudge", lambda *a: {("q", c): Answer(g) for c, g in grades.items()})
+    monkeypatch.setattr(adjudicate, "rejudge", lambda *a: {(QUERIES[c], c): Answer(g) for c, g in grades.items()})
     found = adjudicate.adjudicate(run, Second(guideline, JudgeConfig("big"), Serving("fake")), **more)
     return {o.item.candidate_id: o for o in found.outcomes}
 
@@ -120,9 +121,7 @@ def test_a_judge_that_repeats_a_label_against_evidence_settles_nothing(doubted, 
     assert {item.candidate_id: item.suggestion for item in read_queue(doubted)}["fits"] == 2
 
 
-def test_a_judge_keeps_a_label_where_it_is_sure_to_be_right_and_counts_as_a_judge(
-    doubted, monkeypatch, guideline, main
-):
+def test_a_judge_that_keeps_a_label_counts_as_a_judge(doubted, monkeypatch, guideline, main):
     found = decide(doubted, monkeypatch, guideline, {"differs": 0}, sure=0.51)
     # (.1233, .1233, .7533) by (.6, .2, .1333) and (sqrt 3, 1, 1 / sqrt 3): .12815, .02467, .05799: .608 for 0.
     kept = found["differs"].decision
@@ -138,24 +137,24 @@ def test_a_judge_keeps_a_label_where_it_is_sure_to_be_right_and_counts_as_a_judg
 
 
 def test_people_are_never_overruled(doubted, monkeypatch, guideline):
-    said = {"query_id": "q", "label": 0, "author": "Ana", "reason": "", "time": "t", "source": "review"}
-    Decisions(doubted.path).append([Decision(**said, candidate_id="fits", verdict="unsure")])
+    said = {"label": 0, "author": "Ana", "reason": "", "time": "t", "source": "review"}
+    Decisions(doubted.path).append([Decision(**said, query_id="q", candidate_id="fits", verdict="unsure")])
     found = decide(doubted, monkeypatch, guideline, {"fits": 2, "differs": 2}, sure=0.6)
     assert found["fits"].decision.verdict == "opinion", "she could not tell: people go on"
     assert found["differs"].decision.verdict == "change"
     # A judge's line after people's does not count, wherever it comes from; people's after a judge's does.
     late = {**said, "author": "judge big", "source": "judge", "verdict": "change", "grade": 1}
-    Decisions(doubted.path).append([Decision(**late, candidate_id="fits")])
+    Decisions(doubted.path).append([Decision(**late, query_id="q", candidate_id="fits")])
     assert ("q", "fits") not in Decisions(doubted.path).settled()
-    Decisions(doubted.path).append([Decision(**said, candidate_id="differs", verdict="keep")])
-    assert Decisions(doubted.path).settled()["q", "differs"].author == "Ana"
+    Decisions(doubted.path).append([Decision(**said, query_id="r", candidate_id="differs", verdict="keep")])
+    assert Decisions(doubted.path).settled()["r", "differs"].author == "Ana"
 
 
 def test_a_judge_is_measured_by_decisions_of_people_on_pairs_that_it_gave_a_grade(doubted, monkeypatch, guideline):
     decide(doubted, monkeypatch, guideline, {"fits": 0, "differs": 2}, sure=1.0)
-    said = {"query_id": "q", "label": 0, "author": "Ana", "reason": "", "time": "t", "source": "review"}
-    Decisions(doubted.path).append([Decision(**said, candidate_id="fits", verdict="change", grade=2)])
-    monkeypatch.setattr(adjudicate, "rejudge", lambda *a: {("q", "differs"): Answer(2)})
+    said = {"label": 0, "author": "Ana", "reason": "", "time": "t", "source": "review"}
+    Decisions(doubted.path).append([Decision(**said, query_id="q", candidate_id="fits", verdict="change", grade=2)])
+    monkeypatch.setattr(adjudicate, "rejudge", lambda *a: {("r", "differs"): Answer(2)})
     found = adjudicate.adjudicate(doubted, Second(guideline, JudgeConfig("big"), Serving("fake")), sure=1.0)
     # It gave 0 where Ana says 2: one pair next to ten as assumed.
     assert (found.reliability.rated, found.reliability.decided) == (0, 1)

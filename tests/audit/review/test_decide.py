@@ -189,8 +189,8 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
     assert decisions.latest() == decisions.settled() == {}
     assert [d.reason for d in decisions if d.candidate_id == "silent"] == ["gave no grade: a tie: 0 and 1"]
     # The suggested change is first, then those that are seen most; each with the likeliest grade. Of "raised", label
-    # and engagement say (.1, .2, .7), which is (.123, .213, .663) after a tenth was spread evenly; an unknown judge gives 1
-    # to (.267, .6, .2) of the pairs of each grade: together .033 : .128 : .133.
+    # and engagement say (.1, .2, .7), which is (.123, .213, .663) after a tenth was spread evenly; an unknown judge
+    # gives 1 to (.267, .6, .2) of the pairs of each grade: together .033 : .128 : .133.
     queue = read_queue(flagged)
     assert [(item.candidate_id, item.suggestion) for item in queue] == [
         ("raised", 2),
