@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import click
 from click import Option
 
 from judge.records import counted
+from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RatingParams, flagged_run_argument, json_option
 from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import file, takes
@@ -88,7 +90,9 @@ def adjudicate(
     serving = read_serving(asked.engine, asked.url, asked.engine_config, None, judge_config.adapter)
     rated = _rated(opened, terms.ratings, how.layout()) if terms.ratings else None
     second = Second(guideline, judge_config, serving)
-    found = decide(opened, second, sure=terms.sure, rated=rated, watch=lambda total: progress("judging again", total))
+    with stoppable("the same command asks nothing again that was answered"):
+        watch = partial(progress, "judging again")
+        found = decide(opened, second, sure=terms.sure, rated=rated, watch=watch)
     show_json(_as_json(found)) if json else _show(found)
 
 
