@@ -73,12 +73,12 @@ def reliability(run: Run, author: str, answers: Mapping[Pair, Answer], rated: Ra
     given |= {pair: answer.grade for pair, answer in answers.items()}
     votes = dict(rated.votes) if rated else {}
     used = [pair for pair in votes if given.get(pair) in at]
-    decided = {}
+    decided: dict[Pair, Mapping[int, float]] = {}
     for pair, decision in decisions.settled().items():
         final = decision.given
         if decision.source != "judge" and pair not in votes and given.get(pair) in at and final in at:
             decided[pair] = {final: 1.0}
-    both = {pair: votes[pair] for pair in used} | decided
+    both = decided | {pair: votes[pair] for pair in used}
     seen = [
         (at[grade], at[own], weight)
         for pair, shares in both.items()
