@@ -41,7 +41,7 @@ def assumed(grades: int) -> Floats:
     """The confusion of a judge of which nothing is known, shape (grades, grades)."""
     far = np.abs(np.subtract.outer(np.arange(grades), np.arange(grades)))
     errors = np.where(far > 0, 0.5**far, 0.0)
-    return ACCURACY * np.eye(grades) + (1 - ACCURACY) * errors / errors.sum(axis=1, keepdims=True)
+    return np.asarray(ACCURACY * np.eye(grades) + (1 - ACCURACY) * errors / errors.sum(axis=1, keepdims=True))
 
 
 def measured(seen: Iterable[tuple[int, int, float]], grades: int) -> Floats:
