@@ -53,7 +53,7 @@ class Outcome:
         item, decision = self.item, self.decision
         names = {"query_id": item.query_id, "query": item.query, "candidate_id": item.candidate_id, "label": item.grade}
         weighed = {"evidence": self.evidence, "judge": item.opinion and item.opinion.grade, "category_fit": self.fit}
-        chances = decision.posterior and {str(grade): chance for grade, chance in decision.posterior.items()}
+        chances = {str(grade): chance for grade, chance in (decision.posterior or {}).items()} or None
         decided = {"verdict": decision.verdict, "grade": decision.given if decision.settles else None}
         return {**names, **decided, **weighed, "posterior": chances, "stance": item.stance, "reason": decision.reason}
 
