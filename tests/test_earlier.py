@@ -254,7 +254,7 @@ def test_the_review_page_shows_the_flags(earlier):
 
 
 def test_another_judge_adjudicates_what_people_graded(main, earlier):
-    found = main("adjudicate", "imported", "--with", "smollm2-135m", "--engine", "fake", "--json").json
+    found = main("adjudicate", "imported", "--with", "smollm2-135m", "--engine", "fake", "--sure", "1", "--json").json
     assert found["opinions"] == 3
     decided = lines(earlier / "imported" / "decisions.jsonl")
     assert pairs_of(decided) == pairs_of(pq.read_table(earlier / "imported" / "flags.parquet").to_pylist())

@@ -1,163 +1,86 @@
-"""Another judge looks at the flagged labels again. What it says is an opinion, which people see where they decide.
+"""Another judge looks at the flagged labels again, and its answer is weighed with the evidence against them.
 
 A judge that repeats a label against the evidence does not make it right, nor is one right that contradicts it; and the
-judge that made the run has no second opinion to give. To help people decide, an opinion says how far the product's
-category fits the query's. These are learned from the run itself: every pair votes for its category path with the grade
-that label and engagement together expect of it. Source: DoorDash's audit of engagement against labels, which checks
-the category where judge and label differ.
+judge that made the run has no second opinion to give. Its answer counts as far as it agreed with people so far, next to
+label and engagement, and next to how far the product's category fits the query's. Where one grade is sure, the label is
+decided; elsewhere the answer is an opinion, which people see where they decide. Source of the three steps: DoorDash's
+audit of engagement against labels, which has a stronger judge look again and checks the category where both differ.
 """
 
-import json
-import re
-import tempfile
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from audit.review.queue import Item, read_queue
-from judge.engines import Serving
-from judge.errors import InputError, ModelError, RunError
+from audit.review.categories import category_fit, category_path, read_votes
+from audit.review.learning import read_corrected
+from audit.review.queue import Item
+from audit.review.rejudge import Answer, Watch, folder_of, forget, rejudge, unwatched
+from audit.review.second import Second, check_independent
+from audit.review.trust import RatedPairs, reliability
+from audit.review.weighing import (
+    Reliability,
+    category_likelihood,
+    combine,
+    corrected_evidence,
+    judge_likelihood,
+)
+from judge.errors import RunError
 from judge.files import now
-from judge.labelling.config import FILE, AdapterManifest, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
 from judge.labelling.job import Labelling
-from judge.models.model import find_model
 from judge.pairs.stage import Source
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.flags import Flags, read_evidence
 from judge.run.store import Run
-from judge.words.guideline import Guideline
+
+SURE = 0.95
+"""The chance of one grade from which on a label is decided."""
 
 
 @dataclass(frozen=True, slots=True)
-class SecondOpinion:
-    """One pair's say on its query's categories."""
+class Outcome:
+    """What an adjudication made of a flagged pair."""
 
-    candidate_id: str
-    path: tuple[str, ...]
-    """Category names, root first; empty where the product has none."""
-    weight: float
-    """In [0, 1]: the expected grade over the highest."""
+    item: Item
+    """With what the judge itself said as its opinion."""
+    decision: Decision
+    evidence: tuple[float, ...]
+    """The chance of each grade by label and engagement, corrected by people's decisions."""
+    fit: float | None
+    """How far the category fits, in [0, 1]; null where nothing is known."""
 
-
-def category_path(text: str) -> tuple[str, ...]:
-    """`A > B > C` as its names, compared without case."""
-    return tuple(name for part in re.split(r"[>|]|/(?!\d)", text) if (name := " ".join(part.lower().split())))
-
-
-def category_fit(path: Sequence[str], votes: Sequence[SecondOpinion]) -> float | None:
-    """Share of the votes that a path agrees with, in [0, 1]; a vote counts as far as the paths run together.
-
-    Null where the product has no path, or nothing else of the query has.
-    """
-    known = [vote for vote in votes if vote.path and vote.weight > 0]
-    total = sum(vote.weight for vote in known)
-    if not path or not total:
-        return None
-    return sum(vote.weight * _shared(path, vote.path) / len(vote.path) for vote in known) / total
-
-
-def reason(item: Item, given: int | None, votes: Sequence[SecondOpinion], why: str | None = None) -> str:
-    """What a judge says of a flagged pair that it graded `given`, null where it could not (`why` says it), and what
-    bears on it."""
-    if given is None:
-        return f"gave no grade: {why}" if why else "gave no grade"
-    if given == item.grade:
-        return f"gives {given} again"
-    path = category_path(item.candidate.get("category", ""))
-    fit = category_fit(path, [vote for vote in votes if vote.candidate_id != item.candidate_id])
-    said = f"gives {given} where the label has {item.grade}"
-    if fit is None:
-        return f"{said}; no category to check it by"
-    return f"{said}; the category fits {fit:.0%} of what the query's shoppers and graders chose"
+    def as_json(self) -> dict[str, Any]:
+        """A dict of JSON values."""
+        item, decision = self.item, self.decision
+        names = {"query_id": item.query_id, "query": item.query, "candidate_id": item.candidate_id, "label": item.grade}
+        weighed = {"evidence": self.evidence, "judge": item.opinion and item.opinion.grade, "category_fit": self.fit}
+        chances = {str(grade): chance for grade, chance in (decision.posterior or {}).items()} or None
+        decided = {"verdict": decision.verdict, "grade": decision.given if decision.settles else None}
+        return {**names, **decided, **weighed, "posterior": chances, "stance": item.stance, "reason": decision.reason}
 
 
 @dataclass(frozen=True)
-class Second:
-    """The judge that looks again, asked as `judge label` would ask it."""
+class Adjudicated:
+    """What an adjudication came to."""
 
-    guideline: Guideline
-    judge_config: JudgeConfig
-    serving: Serving
-
-
-def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, JudgeConfig]:
-    """By which guideline, and how, a judge is asked about a run: a taught one as it was taught, else by the run's.
-
-    `chat` says that it is a name at a chat endpoint.
-
-    Raises:
-        InputError: The judge was taught another policy than the run's: their grades do not mean the same.
-        ModelError: Its `judge.json`, or the adapter beside it, cannot be used.
-    """
-    own = Guideline.model_validate(run.manifest.guideline)
-    taught, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
-    if judge_config.tuned is None:
-        return own, judge_config
-    if taught.policy != own.policy:
-        raise InputError(
-            f"--with {judge}: was taught the guideline {taught.name} {taught.version}, and {run.path} was labelled by "
-            f"{own.name} {own.version}",
-            "name a judge that was taught the run's guideline, or one that was not taught",
-        )
-    return taught, judge_config
+    outcomes: Sequence[Outcome]
+    reliability: Reliability | None
+    """Of the judge; null where nothing was asked."""
 
 
-def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: JudgeConfig) -> None:
-    """Refuse the judge that made the run: it can only repeat itself, whatever guideline or template it is asked by.
-    Of an ensemble, no member is independent.
+def adjudicate(
+    run: Run, second: Second, *, sure: float = SURE, rated: RatedPairs | None = None, watch: Watch = unwatched
+) -> Adjudicated:
+    """Re-judge the flagged pairs that nobody has settled, and decide those of which one grade is sure.
+
+    Decisions and opinions are appended to the run's decisions. Pairs that people decided on, or are unsure of, get an
+    opinion alone.
 
     Args:
-        run: The run, whose judge is known by its fingerprint. People's grades have none.
-        parts: What the judge that is asked adds to a fingerprint.
-        manner: How it is asked.
-
-    Raises:
-        InputError: Both are the same base weights and the same adapter, merged or not.
-    """
-    for own in (run.manifest.parts, *run.manifest.members):
-        _check_other(run, own, parts, judge_config)
-
-
-def _check_other(
-    run: Run, own: Mapping[str, str | None], parts: Mapping[str, str | None], judge_config: JudgeConfig
-) -> None:
-    # Two names at endpoints that read the same base's tokens can be two adapters of it; one name alone says nothing.
-    served = own.get("served"), parts.get("served")
-    if None not in served and served[0] != served[1]:
-        return
-    asked = _origins(parts, judge_config.tuned)
-    if _origins(own, None) & asked or _origins(own, _own_tuned(own)) & asked:
-        name = judge_config.adapter or judge_config.model
-        raise InputError(
-            f"--with {name}: is the judge that labelled {run.path}, and would repeat itself",
-            "name another judge: a larger model, or one fine-tuned on other ratings",
-        )
-
-
-def _origins(parts: Mapping[str, str | None], tuned: AdapterManifest | None) -> set[tuple[str, str | None]]:
-    """What a judge is made of: the weights and the adapter that are loaded, and those that were merged into one."""
-    weights = parts.get("weights")
-    found = {(weights, parts.get("adapter") or parts.get("declared_adapter"))} if weights else set()
-    return found | ({(tuned.base.weights, tuned.merged)} if tuned and tuned.merged else set())
-
-
-def _own_tuned(parts: Mapping[str, str | None]) -> AdapterManifest | None:
-    """What the judge of a run says of itself, where it is a directory that was taught and is still the same."""
-    directory = Path(parts.get("judge") or "")
-    try:
-        if not (directory / FILE).is_file() or find_model(str(directory)).weights != parts.get("weights"):
-            return None
-        return read_tuned(directory)
-    except (ModelError, OSError):
-        return None
-
-
-def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambda rows: None) -> list[Item]:
-    """Re-judge the flagged pairs that nobody has settled; the judge's opinions are appended to the run's decisions.
-
-    Returns:
-        Those pairs, each with the opinion. None of them is settled by it.
+        run: The run.
+        second: The judge.
+        sure: The chance of one grade, in (0.5, 1], from which on it is decided.
+        rated: Pairs that people rated, which the judge is asked about too, to measure how reliable it is.
+        watch: Told how far the judge is.
 
     Raises:
         RunError: The run has not been audited, or its pairs have no texts.
@@ -165,78 +88,85 @@ def adjudicate(run: Run, second: Second, progress: Callable[[int], None] = lambd
         ModelError: The judge cannot be found or loaded.
     """
     judge_config = second.judge_config
-    with tempfile.TemporaryDirectory(prefix="adjudicate-") as folder:
-        scratch = Path(folder)
-        source = Source(scratch / "pairs.jsonl")
-        work = Labelling(source, second.guideline, judge_config.model, second.serving, judge_config)
-        check_independent(run, work.judge.parts, judge_config)
-        items = read_queue(run)
-        if items and not any(item.candidate for item in items):
-            raise RunError(f"{run.path}: its pairs have no texts to judge by", "import them with --catalogue")
-        if not items:
-            return []
-        grades = _rejudge(run, {item.key for item in items}, work, Run(scratch / "run"), progress)
-    name = judge_config.adapter.name if judge_config.adapter else work.judge.model.name
-    votes = read_votes(run)
+    work = Labelling(Source(run.path), second.guideline, judge_config.model, second.serving, judge_config)
+    check_independent(run, work.judge.parts, judge_config)
+    items, _ = read_corrected(run)
+    if items and not any(item.candidate for item in items):
+        raise RunError(f"{run.path}: its pairs have no texts to judge by", "import them with --catalogue")
+    if not items:
+        return Adjudicated([], None)
+    open_pairs = {item.key for item in items}
+    rows = {flag.row for flag in Flags(run.path).read() if flag.pair in open_pairs}
+    answers = rejudge(run, rows | (rated.rows if rated else set()), work, watch)
+    author = f"judge {judge_config.adapter.name if judge_config.adapter else work.judge.model.name}"
+    trust = reliability(run, author, answers, rated)
+    outcomes = _weigh(run, items, answers, Terms(author, sure, trust))
+    decisions = Decisions(run.path)
+    decisions.append(decisions.unknown([outcome.decision for outcome in outcomes]))
+    forget(folder_of(run, work))
+    return Adjudicated(outcomes, trust)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Who decides, from which chance on, and how reliable it is."""
+
+    author: str
+    sure: float
+    trust: Reliability
+
+
+def _weigh(run: Run, items: Sequence[Item], answers: Mapping[tuple[str, str], Answer], terms: Terms) -> list[Outcome]:
+    values, votes = list(run.manifest.values), read_votes(run)
+    table = read_evidence(run.path).select(["query_id", "candidate_id", "posterior"]).to_pylist()
+    posteriors = {(row["query_id"], row["candidate_id"]): row["posterior"] for row in table}
+    people = {pair for pair, decision in Decisions(run.path).latest().items() if decision.source != "judge"}
     found = []
     for item in items:
-        given, why = grades.get(item.key, (None, None))
+        answer = answers.get(item.key, Answer(None))
+        others = [vote for vote in votes.get(item.query_id, []) if vote.candidate_id != item.candidate_id]
+        fit = category_fit(category_path(item.candidate.get("category", "")), others)
+        evidence = corrected_evidence(posteriors[item.key], values.index(item.grade), item.p_wrong)
+        chances = None
+        if answer.grade is not None:
+            said = judge_likelihood(terms.trust.confusion, values.index(answer.grade), answer.probabilities)
+            found_chances = combine(evidence, said, category_likelihood(fit, len(values)))
+            chances = dict(zip(values, found_chances.tolist(), strict=True))
         opinion = Decision(
             query_id=item.query_id,
             candidate_id=item.candidate_id,
             verdict=Verdict.OPINION,
-            grade=given,
+            grade=answer.grade,
             label=item.grade,
-            author=f"judge {name}",
-            reason=reason(item, given, votes.get(item.query_id, []), why),
+            author=terms.author,
+            reason=_reason(item, answer, fit, chances),
             time=now(),
             source="judge",
+            posterior=chances,
         )
-        found.append(replace(item, opinion=opinion))
-    decisions = Decisions(run.path)
-    decisions.append(decisions.unknown([item.opinion for item in found if item.opinion]))
+        decision = opinion if item.key in people else _decided(opinion, terms.sure)
+        found.append(Outcome(replace(item, opinion=opinion), decision, tuple(evidence.tolist()), fit))
     return found
 
 
-def read_votes(run: Run) -> dict[str, list[SecondOpinion]]:
-    """What every audited pair says of its query's categories, by query."""
-    evidence, values = read_evidence(run.path), run.manifest.values
-    votes: dict[str, list[SecondOpinion]] = {}
-    sql = "SELECT e.query_id, e.candidate_id, p.candidate, e.posterior FROM evidence e JOIN pairs p USING (row)"
-    for query_id, candidate_id, candidate, posterior in run.query(sql, evidence=evidence):
-        expected = sum(p * (value - values[0]) for p, value in zip(posterior, values, strict=True))
-        text = (candidate or {}).get("category") or ""
-        vote = SecondOpinion(candidate_id, category_path(text), expected / (values[-1] - values[0]))
-        votes.setdefault(query_id, []).append(vote)
-    return votes
+def _decided(opinion: Decision, sure: float) -> Decision:
+    """An opinion as a decision, where one grade is sure enough."""
+    best = opinion.likeliest
+    if opinion.posterior is None or best is None or opinion.posterior[best] < sure:
+        return opinion
+    kept = best == opinion.label
+    verdict, grade = (Verdict.KEEP, None) if kept else (Verdict.CHANGE, best)
+    return opinion.model_copy(update={"verdict": verdict, "grade": grade, "judged": opinion.grade})
 
 
-def _rejudge(
-    run: Run, wanted: Set[tuple[str, str]], work: Labelling, again: Run, progress: Callable[[int], None]
-) -> Mapping[tuple[str, str], tuple[int | None, str | None]]:
-    """The grade that the second judge gives each of some pairs, or why it gives none; `again` is the run that it labels
-    them in."""
-    import pyarrow as pa
-
-    rows = {flag.row for flag in Flags(run.path).read() if flag.pair in wanted}
-    flagged = pa.table({"row": pa.array(sorted(rows), pa.int64())})
-    with work.source.pairs.open("w", encoding="utf-8") as stream:
-        sql = "SELECT query_id, query, candidate_id, locale, candidate FROM pairs SEMI JOIN flagged USING (row)"
-        for query_id, query, candidate_id, locale, candidate in run.query(f"{sql} ORDER BY row", flagged=flagged):
-            row: dict[str, Any] = {name: text for name, text in candidate.items() if text is not None}
-            row |= {"query_id": query_id, "query": query, "candidate_id": candidate_id, "locale": locale}
-            stream.write(json.dumps(row) + "\n")
-    with again.writing():
-        work.begin(again)
-        work.go_on(again, progress)
-    found = again.query("SELECT query_id, candidate_id, grade, reason FROM labels")
-    return {(query_id, candidate_id): (grade, why) for query_id, candidate_id, grade, why in found}
-
-
-def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    length = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
+def _reason(item: Item, answer: Answer, fit: float | None, chances: Mapping[int, float] | None) -> str:
+    """What a judge says of a flagged pair, what bears on it, and what follows from all of it."""
+    if answer.grade is None or chances is None:
+        return f"gave no grade: {answer.reason}" if answer.reason else "gave no grade"
+    again = answer.grade == item.grade
+    said = f"gives {answer.grade} again" if again else f"gives {answer.grade} where the label has {item.grade}"
+    known = (
+        "no category to check it by" if fit is None else f"the category fits {fit:.0%} of what the query's pairs have"
+    )
+    most = max(chances, key=chances.__getitem__)
+    return f"{said}; {known}; with label and engagement, {most} has a chance of {chances[most]:.0%}"

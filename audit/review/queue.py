@@ -2,7 +2,7 @@
 
 `judge audit` copies its flags to `RUN/flags.parquet`, where the queue finds them. A pair's value is the chance that its
 label is wrong times how often it is seen (the root of its impressions, so that traffic does not decide alone). Pairs
-whose label a judge contradicts as the evidence does come first. What a judge says settles none of them.
+whose label a judge contradicts as the evidence does come first. A judge's opinion settles none of them.
 """
 
 import csv
@@ -96,8 +96,10 @@ class Item:
 
     @property
     def suggestion(self) -> int:
-        """The grade to look at first: the judge's where it contradicts the label as the evidence does, which alone
-        suggests `suggested_grade`."""
+        """The grade to look at first: the likeliest by evidence and judge where these were weighed; else the judge's
+        where it contradicts the label as the evidence does, which alone suggests `suggested_grade`."""
+        if self.opinion and self.opinion.likeliest is not None:
+            return self.opinion.likeliest
         given = self.opinion.given if self.opinion else None
         return given if given is not None and self.stance is Stance.SUGGESTED_CHANGE else self.suggested_grade
 

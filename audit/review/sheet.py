@@ -17,7 +17,7 @@ from judge.tables.values import as_text, restored
 DECIDING = frozenset({"decision", "verdict"})
 """Columns of which a file must have one: otherwise it is no sheet of decisions."""
 READ = frozenset(
-    {"query_id", "query", "candidate_id", "author", "reason", "time", "source", "grade", "label", *DECIDING}
+    {"query_id", "query", "candidate_id", "author", "reason", "time", "source", "grade", "label", "judged", *DECIDING}
 )
 
 
@@ -107,7 +107,7 @@ def _given(table: Table, row: Row) -> dict[str, str]:
     if not given.get("decision") and given.get("verdict"):
         source = "judge" if given.get("source") == "judge" else source
         if source == "judge" and given["verdict"] == Verdict.KEEP:
-            given |= {"verdict": Verdict.OPINION, "grade": given.get("label", "")}
+            given |= {"verdict": Verdict.OPINION, "grade": given.get("judged") or given.get("label", "")}
         meant: dict[str, str | None] = {Verdict.CHANGE: given.get("grade"), Verdict.KEEP: given.get("label")}
         given["decision"] = meant.get(given["verdict"]) or given["verdict"]
     return given | {"source": source}

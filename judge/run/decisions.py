@@ -2,8 +2,8 @@
 
 A line of `RUN/decisions.jsonl` is one decision. It is on disk before the call returns, so that neither a tab that
 closes nor a machine that stops loses it; a line that a crash cut short is passed over, and the next one starts anew.
-The last decision of a pair counts. Labels are never changed: the export applies decisions. A judge's opinion stands
-among them, and settles nothing: people see it where they decide.
+The last decision of a pair counts, people's before a judge's. Labels are never changed: the export applies decisions. A
+judge's opinion stands among them, and settles nothing: people see it where they decide.
 """
 
 import json
@@ -52,6 +52,10 @@ class Decision(Record):
     """ISO 8601, UTC."""
     source: str
     """How it came: `review`, `file` or `judge`."""
+    judged: int | None = None
+    """Where a judge decided, the grade that it gave itself: more than that was weighed."""
+    posterior: dict[int, float] | None = None
+    """The chance of each grade by all that was weighed with a judge's answer; null where nothing was."""
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -65,11 +69,13 @@ class Decision(Record):
 
     @property
     def is_opinion(self) -> bool:
-        """Whether it settles nothing, whatever came before: an opinion, or a judge's word that the label is right.
+        """Whether it settles nothing, whatever came before: an opinion, or a judge's mere word that the label is right.
 
-        Earlier versions took the latter for a decision; often it was the judge's that had made the label.
+        Earlier versions took the latter for a decision; often it was the judge's that had made the label. Where a judge
+        keeps a label now, its answer was weighed with the evidence.
         """
-        return self.verdict is Verdict.OPINION or (self.verdict is Verdict.KEEP and self.source == "judge")
+        mere = self.verdict is Verdict.KEEP and self.source == "judge" and self.posterior is None
+        return self.verdict is Verdict.OPINION or mere
 
     @property
     def settles(self) -> bool:
@@ -80,6 +86,16 @@ class Decision(Record):
     def given(self) -> int | None:
         """The grade that its author gives the pair; null where they gave none."""
         return self.label if self.verdict is Verdict.KEEP else self.grade
+
+    @property
+    def said_grade(self) -> int | None:
+        """What its author said of the pair: of a judge that decided, its own grade; see `judged`."""
+        return self.given if self.judged is None else self.judged
+
+    @property
+    def likeliest(self) -> int | None:
+        """The likeliest grade by all that was weighed; null where nothing was."""
+        return max(self.posterior, key=self.posterior.__getitem__) if self.posterior else None
 
     @property
     def said(self) -> tuple[object, ...]:
@@ -94,8 +110,15 @@ class Decision(Record):
 
 
 def counting(decisions: Iterable[Decision]) -> dict[tuple[str, str], Decision]:
-    """The decision that counts, by (query_id, candidate_id): the last one that is no opinion."""
-    return {decision.pair: decision for decision in decisions if not decision.is_opinion}
+    """The decision that counts, by (query_id, candidate_id): the last one that is no opinion. A judge overrules nobody:
+    its decision counts only where people made none, not even that they are unsure."""
+    found: dict[tuple[str, str], Decision] = {}
+    for decision in decisions:
+        before = found.get(decision.pair)
+        overruling = decision.source == "judge" and before is not None and before.source != "judge"
+        if not (decision.is_opinion or overruling):
+            found[decision.pair] = decision
+    return found
 
 
 def settling(counted: Mapping[tuple[str, str], Decision]) -> dict[tuple[str, str], Decision]:

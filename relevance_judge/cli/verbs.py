@@ -30,7 +30,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "queue": "Write the review queue: flagged pairs, most valuable first.",
         "review": "Serve a local page for deciding on flagged labels.",
         "decide": "Append people's decisions to a run.",
-        "adjudicate": "Ask another judge for its opinion on flagged labels.",
+        "adjudicate": "Have another judge decide flagged labels that are sure.",
     },
     "ship": {
         "mine": "Find the pairs that are worth judging next.",

@@ -313,7 +313,7 @@ def test_the_example_shop_is_labelled_audited_adjudicated_and_probed(main, serve
     assert "NaN" not in json.dumps(flagged)
     server.answer = lambda body: {"grade": "1" if is_probe(body) else "2"}
     assert "repeat itself" in main("adjudicate", "run", "--with", "acme/large", *chat[:4], code=2).err
-    done = main("adjudicate", "run", "--with", "acme/larger", *chat[:4], "--json").json
+    done = main("adjudicate", "run", "--with", "acme/larger", *chat[:4], "--sure", "1", "--json").json
     assert done["opinions"] > 5
     assert Run(tmp_path / "run").query("SELECT count(*) FROM labels WHERE probabilities IS NOT NULL") == [(0,)]
     server.answer = lambda body: {"grade": str(len(str(body)) % 3 if not is_probe(body) else 1)}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from audit.review.adjudicate import check_independent
 from audit.review.disputed import read_disputed
+from audit.review.second import check_independent
 from judge.errors import InputError, RunError
 from judge.labelling.config import JudgeConfig
 from judge.labelling.ensemble import ensemble_run

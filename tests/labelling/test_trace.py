@@ -118,7 +118,7 @@ def test_flags_ratings_and_decisions_stand_in_their_order(main, tmp_path):
     flags = f"read_parquet('{tmp_path}/run/flags.parquet')"
     first = f"SELECT query_id, candidate_id FROM {flags} ORDER BY strength DESC LIMIT 1"
     query_id, candidate_id = Run(tmp_path / "run").query(first)[0]
-    main("adjudicate", "run", "--with", "fake", "--engine", "fake")
+    main("adjudicate", "run", "--with", "fake", "--engine", "fake", "--sure", "1")
     before = main("trace", "run", query_id, candidate_id, "--json").json
     (tmp_path / "sheet.csv").write_text(
         f"query_id,candidate_id,decision,reason\n{query_id},{candidate_id},1,\x1b[2Jfits\n"

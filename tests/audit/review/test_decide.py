@@ -9,6 +9,7 @@ from conftest import ROOT, write_flags
 from audit.review import adjudicate
 from audit.review.page import Review
 from audit.review.queue import NUMBERS, Item, as_csv, read_queue, write_queue
+from audit.review.rejudge import Answer
 from judge.engines import Serving
 from judge.labelling.config import JudgeConfig
 from judge.records import query_key
@@ -16,6 +17,7 @@ from judge.run.decided import Decided
 from judge.run.decisions import Decision, Decisions
 from judge.tables.rows import Table
 from judge.tables.values import inert
+from judge.words.guideline import load_guideline
 
 SHOP = ROOT / "examples" / "shop"
 
@@ -143,13 +145,15 @@ GRADES = {"repeated": 0, "raised": 0, "silent": 2, "between": 1}
 """Labels; shoppers say 2 of those below it, and 0 of that one."""
 GIVEN = {"repeated": 0, "raised": 1, "between": 0}
 """What another judge gives."""
-SAID = {("q", key): (grade, None) for key, grade in GIVEN.items()} | {("q", "silent"): (None, "a tie: 0 and 1")}
+SAID = {("q", key): Answer(grade) for key, grade in GIVEN.items()} | {
+    ("q", "silent"): Answer(None, reason="a tie: 0 and 1")
+}
 
 
 class Second:
     """Another judge, as far as `adjudicate` asks for it; it is not asked."""
 
-    guideline, serving = None, Serving("fake")
+    guideline, serving = load_guideline(), Serving("fake")
     judge_config = JudgeConfig("big")
 
 
@@ -159,7 +163,7 @@ def flagged(run_of, monkeypatch):
     texts = {"query_id": "q", "query": "lamp", "title": "Lamp"}
     run = run_of([texts | {"candidate_id": key, "grade": grade} for key, grade in GRADES.items()])
     write_flags(run, [(n, "q", "lamp", key, g, 2 - g if g != 1 else 2) for n, (key, g) in enumerate(GRADES.items(), 1)])
-    monkeypatch.setattr(adjudicate, "_rejudge", lambda *args: SAID)
+    monkeypatch.setattr(adjudicate, "rejudge", lambda *args: SAID)
     return run
 
 
@@ -170,7 +174,8 @@ def _written(folder, form, items):
 
 
 def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_change(flagged, main, tmp_path):
-    found = {item.candidate_id: item for item in adjudicate.adjudicate(flagged, Second())}
+    outcomes = adjudicate.adjudicate(flagged, Second(), sure=1).outcomes
+    found = {outcome.item.candidate_id: outcome.item for outcome in outcomes}
     assert {key: str(item.stance) for key, item in found.items()} == {
         "repeated": "label_repeated",  # 0 as the label
         "raised": "suggested_change",  # 1 and 2 are both above 0
@@ -183,29 +188,31 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
     ]
     assert decisions.latest() == decisions.settled() == {}
     assert [d.reason for d in decisions if d.candidate_id == "silent"] == ["gave no grade: a tie: 0 and 1"]
-    # The suggested change is first, with the judge's grade; then those that are seen most.
+    # The suggested change is first, then those that are seen most; each with the likeliest grade. Of "raised", label
+    # and engagement say (.1, .2, .7), which is (.123, .213, .663) after a tenth was spread evenly; an unknown judge
+    # gives 1 to (.267, .6, .2) of the pairs of each grade: together .033 : .128 : .133.
     queue = read_queue(flagged)
     assert [(item.candidate_id, item.suggestion) for item in queue] == [
-        ("raised", 1),
+        ("raised", 2),
         ("between", 2),
         ("silent", 0),
         ("repeated", 2),
     ]
     main("queue", "run", "--to", "csv", "--out", "queue.csv")
     (first, *_, last) = (row.values for row in Table(tmp_path / "queue.csv").rows())
-    assert (first["candidate_id"], first["suggested_grade"], first["decision"] or "") == ("raised", "1", "")
+    assert (first["candidate_id"], first["suggested_grade"], first["decision"] or "") == ("raised", "2", "")
     assert "judge fake: gives 1 where the label has 0" in first["evidence"]
     assert "judge fake: gives 0 again" in last["evidence"]
     [task] = _written(tmp_path, "label-studio", queue[:1])
-    assert task["predictions"][0]["result"][0]["value"] == {"choices": ["1"]}
+    assert task["predictions"][0]["result"][0]["value"] == {"choices": ["2"]}
     assert (task["data"]["label"], task["data"]["evidence"]) == (0, queue[0].evidence)
     # What Argilla's `Record.from_dict` takes: suggestions by question, each a mapping of `value`, `score`, `agent`.
     [record] = _written(tmp_path, "argilla", queue[:1])
-    assert record["suggestions"] == {"grade": {"value": "1", "score": queue[0].p_wrong, "agent": "judge audit"}}
+    assert record["suggestions"] == {"grade": {"value": "2", "score": queue[0].p_wrong, "agent": "judge audit"}}
     assert (record["fields"]["evidence"], record["metadata"]["label"]) == (queue[0].evidence, 0)
     assert _written(tmp_path, "argilla", []) == _written(tmp_path, "label-studio", []) == []
     shown = Review(flagged, "Ana").state()["item"]
-    assert (shown["candidate_id"], shown["suggested"], shown["likeliest"]) == ("raised", 1, 2)
+    assert (shown["candidate_id"], shown["suggested"], shown["likeliest"]) == ("raised", 2, 2)
     assert shown["seconded"] is True
     assert shown["decided"] is None
     # An export has the labels' own grades, by nobody's decision.
@@ -217,7 +224,7 @@ def test_opinions_settle_nothing_and_agreement_with_shoppers_is_a_suggested_chan
     assert main("trace", "run", "q", "raised", "--json").json["final_grade"] == 0
     assert "settles nothing" in main("trace", "run", "q", "raised").out
     # The same judge asked again says nothing new.
-    adjudicate.adjudicate(flagged, Second())
+    adjudicate.adjudicate(flagged, Second(), sure=1)
     assert len(list(decisions)) == 4
 
 
@@ -264,10 +271,10 @@ def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(flagged, 
 
     def work(*args):
         Decisions(run.path).append([Decision(**said, reason="", time="t", source="review")])
-        return {("q", key): (0, None) for key in GRADES}
+        return {("q", key): Answer(0) for key in GRADES}
 
-    monkeypatch.setattr(adjudicate, "_rejudge", work)
-    assert len(adjudicate.adjudicate(run, Second())) == 4
+    monkeypatch.setattr(adjudicate, "rejudge", work)
+    assert len(adjudicate.adjudicate(run, Second()).outcomes) == 4
     assert [d.author for d in Decisions(run.path).settled().values()] == ["Ana"]
     assert "raised" not in {item.candidate_id for item in read_queue(run)}
 

@@ -35,7 +35,7 @@ def labels(run):
 
 
 def test_adjudication_gives_the_grades_that_labelling_gives(main, audited, directory, tmp_path):
-    done = main("adjudicate", "run", "--with", directory, "--engine", "fake", "--json").json
+    done = main("adjudicate", "run", "--with", directory, "--engine", "fake", "--sure", "1", "--json").json
     found = given(audited)
     assert done["opinions"] == len(found) > 5
     assert {d.author for d in Decisions(audited.path)} == {"judge ours"}
@@ -55,22 +55,30 @@ def test_a_shoppers_locale_is_told_to_the_second_judge_too(main, directory, tmp_
     pairs = ("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake")
     main(*pairs, "--out", "run")
     main(*pairs, "--judge", directory, "--out", "other")
-    main("audit", "run", SHOP / "engagement.csv", "--out", "audit")
-    main("adjudicate", "run", "--with", directory, "--engine", "fake")
+    flag(Run(tmp_path / "run"))
+    main("adjudicate", "run", "--with", directory, "--engine", "fake", "--sure", "1")
     run, other = Run(tmp_path / "run"), labels(Run(tmp_path / "other"))
     assert given(run) == {key: other[key] for key in given(run)}, "the same judge, asked the same"
     assert given(run)
 
 
-def audited_by(main, name, *judge):
-    """A run of the shop that a judge labelled in the fake engine, and that was audited."""
-    main("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", *judge, "--out", name)
-    main("audit", name, SHOP / "engagement.csv", "--out", f"audit-{name}")
+def flag(run):
+    """Flag eight pairs. An audit flags none of random labels: it says that its model does not fit."""
+    sql = "SELECT row, p.query_id, query, p.candidate_id, l.grade FROM pairs p JOIN labels l USING (row)"
+    rows = run.query(f"{sql} WHERE l.grade IS NOT NULL ORDER BY row LIMIT 8")
+    write_flags(run, [(*row, 2 if row[-1] < 2 else 0) for row in rows])
+
+
+def audited_by(main, run, *judge):
+    """A run of the shop that a judge labelled in the fake engine, with flags."""
+    shop = (SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv")
+    main("label", *shop, "--engine", "fake", *judge, "--out", run.path.name)
+    flag(run)
 
 
 def test_the_judge_that_made_a_run_has_no_second_opinion(main, directory, tuned, tmp_path, monkeypatch):
-    audited_by(main, "plain")
-    audited_by(main, "taught", "--judge", directory)
+    audited_by(main, Run(tmp_path / "plain"))
+    audited_by(main, Run(tmp_path / "taught"), "--judge", directory)
     # Under another name, with another calibration: the adapter is the same.
     copy = shutil.copytree(directory, tmp_path / "copy")
     write_tuned(copy, tuned.model_copy(update={"adapter": adapter_digest(copy), "calibration": None}))
@@ -87,7 +95,9 @@ def test_the_judge_that_made_a_run_has_no_second_opinion(main, directory, tuned,
             assert not (tmp_path / run / "decisions.jsonl").exists()
     assert (tmp_path / "taught" / "flags.parquet").read_bytes() == flags
     for run, judge in (("plain", directory), ("taught", "fake"), ("taught", other)):
-        assert main("adjudicate", run, "--with", judge, "--engine", "fake", "--json").json["opinions"] > 5
+        assert (
+            main("adjudicate", run, "--with", judge, "--engine", "fake", "--sure", "1", "--json").json["opinions"] > 5
+        )
 
 
 @pytest.mark.slow
@@ -103,7 +113,7 @@ def test_merged_or_not_and_whatever_it_is_asked_a_judge_is_the_same(main, tiny_b
     ):
         assert "name another judge" in main("adjudicate", name, "--with", judge, code=2).err
     for name, judge in (("base", "ours"), ("base", "merged"), ("adapter", tiny_base), ("whole", tiny_base)):
-        assert main("adjudicate", name, "--with", judge, "--json").json["opinions"] == 3
+        assert main("adjudicate", name, "--with", judge, "--sure", "1", "--json").json["opinions"] == 3
 
 
 def test_a_judge_that_was_taught_another_policy_is_refused(main, directory, tuned, tmp_path):
