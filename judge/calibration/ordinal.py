@@ -134,7 +134,7 @@ def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query:
         score, truth = standard @ weights, shares.argmax(axis=1)
         cuts = best_cuts(score, truth, cuts, quality(evidence.objective, evidence.grades, truth))
         slope = fit_slope(score, shares, cuts)
-    used = [names[at] for at in telling]
+    used = [names[int(at)] for at in telling]
     columns = zip(used, centre[telling].tolist(), spread[telling].tolist(), weights.tolist(), strict=True)
     return Ordinal(
         objective=evidence.objective,
