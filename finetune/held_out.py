@@ -1,4 +1,4 @@
-"""A run's probabilities beside people's ratings of the same pairs: what a calibration is fitted on."""
+"""A run's probabilities and people's ratings of the same pairs: what a calibration is fitted on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,24 +46,24 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     if run.query("SELECT count(probabilities) = 0 AND count(grade) > 0 FROM labels")[0][0]:
         raise InputError(
             f"{run.path}: its grades came without probabilities, so there is nothing to calibrate",
-            "label with a judge that tells them: an endpoint with log-probabilities, or --samples",
+            "use a judge that gives them: an endpoint with log-probabilities, or --samples",
         )
     keys = [(item.pair.query_id, item.pair.query, item.pair.candidate_id) for item in rated]
     with run.database(keys=key_table(keys)) as db:
         find_pairs(db)
-        beside = [
+        found = [
             chances
             for (chances,) in db.execute(
                 "SELECT l.probabilities FROM found f LEFT JOIN labels l ON l.row = f.row ORDER BY f.place"
             ).fetchall()
         ]
-    there = [item for item, chances in zip(rated, beside, strict=True) if chances]
+    there = [item for item, chances in zip(rated, found, strict=True) if chances]
     if not there:
         raise InputError(
             f"{run.path}: has probabilities for none of the {len(rated):,} rated pairs",
-            "label the rated pairs first, with the judge that is to be calibrated",
+            "label the rated pairs first, with the judge to calibrate",
         )
-    chances = np.array([each for each in beside if each], dtype=np.float64)
+    chances = np.array([each for each in found if each], dtype=np.float64)
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
         shares=targets([item.votes for item in there], manifest.values, "distribution", [item.means for item in there]),

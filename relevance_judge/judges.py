@@ -141,7 +141,7 @@ def _path(given: PathLike | None) -> Path | None:
 def _row(number: int, pair: Any, policy: Guideline) -> dict[str, Any]:
     fix = 'give pairs like ("wool scarf", {"title": "Merino scarf"})'
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise InputError(f"pairs, row {number}: is no pair of a query and a candidate", fix)
+        raise InputError(f"pairs, row {number}: is not a pair of a query and a candidate", fix)
     query, candidate = pair
     if isinstance(candidate, str):
         candidate = {policy.fields[0].name: candidate}

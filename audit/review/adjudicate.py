@@ -81,26 +81,26 @@ class Second:
     serving: Serving
 
 
-def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, JudgeConfig]:
-    """By which guideline, and how, a judge is asked about a run: a taught one as it was taught, else by the run's.
+def second_judge(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, JudgeConfig]:
+    """Guideline and configuration of a judge that is asked about a run: a fine-tuned judge's own, else the run's.
 
     `chat` says that it is a name at a chat endpoint.
 
     Raises:
-        InputError: The judge was taught another policy than the run's: their grades do not mean the same.
-        ModelError: Its `judge.json`, or the adapter beside it, cannot be used.
+        InputError: The judge was fine-tuned on another policy than the run's: their grades do not mean the same.
+        ModelError: Its `judge.json`, or the adapter next to it, cannot be used.
     """
     own = Guideline.model_validate(run.manifest.guideline)
-    taught, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
+    tuned, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
     if judge_config.tuned is None:
         return own, judge_config
-    if taught.policy != own.policy:
+    if tuned.policy != own.policy:
         raise InputError(
-            f"--with {judge}: was taught the guideline {taught.name} {taught.version}, and {run.path} was labelled by "
-            f"{own.name} {own.version}",
-            "name a judge that was taught the run's guideline, or one that was not taught",
+            f"--with {judge}: was fine-tuned on the guideline {tuned.name} {tuned.version}, and "
+            f"{run.path} was labelled by {own.name} {own.version}",
+            "name a judge that was fine-tuned on the run's guideline, or a base model",
         )
-    return taught, judge_config
+    return tuned, judge_config
 
 
 def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: JudgeConfig) -> None:
@@ -110,7 +110,7 @@ def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: J
     Args:
         run: The run, whose judge is known by its fingerprint. People's grades have none.
         parts: What the judge that is asked adds to a fingerprint.
-        manner: How it is asked.
+        judge_config: How it is asked.
 
     Raises:
         InputError: Both are the same base weights and the same adapter, merged or not.
@@ -130,7 +130,7 @@ def _check_other(
     if _origins(own, None) & asked or _origins(own, _own_tuned(own)) & asked:
         name = judge_config.adapter or judge_config.model
         raise InputError(
-            f"--with {name}: is the judge that labelled {run.path}, and would repeat itself",
+            f"--with {name}: is the judge that labelled {run.path} and would only repeat itself",
             "name another judge: a larger model, or one fine-tuned on other ratings",
         )
 
@@ -143,7 +143,7 @@ def _origins(parts: Mapping[str, str | None], tuned: AdapterManifest | None) -> 
 
 
 def _own_tuned(parts: Mapping[str, str | None]) -> AdapterManifest | None:
-    """What the judge of a run says of itself, where it is a directory that was taught and is still the same."""
+    """What the judge of a run says of itself, where it is a fine-tuned judge's directory that is still the same."""
     directory = Path(parts.get("judge") or "")
     try:
         if not (directory / FILE).is_file() or find_model(str(directory)).weights != parts.get("weights"):

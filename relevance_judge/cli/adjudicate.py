@@ -39,14 +39,14 @@ def adjudicate(asked: EngineParams, run: Path, judge: str, json: bool) -> None:
     Example:
       judge adjudicate runs/monday --with Qwen/Qwen3-4B
     """
-    from audit.review.adjudicate import Second, second_manner
+    from audit.review.adjudicate import Second, second_judge
     from audit.review.adjudicate import adjudicate as decide
     from audit.review.queue import Stance, read_queue
     from judge.engines.kinds import find_engine
     from judge.run.store import Run
 
     opened = Run.open(run)
-    guideline, judge_config = second_manner(opened, judge, chat=find_engine(asked.engine).in_words)
+    guideline, judge_config = second_judge(opened, judge, chat=find_engine(asked.engine).in_words)
     serving = read_serving(asked.engine, asked.url, asked.engine_config, None, judge_config.adapter)
     second = Second(guideline, judge_config, serving)
     with progress("judging again", len(read_queue(opened))) as advance:

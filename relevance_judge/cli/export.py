@@ -40,7 +40,7 @@ def export(selected: SelectionParams, run: Path, to: str | None, out: Path | Non
 
     selection = selected.selection()
     if to is None or out is None:
-        raise InputError("nothing says what to write", "give --to FORMAT and --out PATH")
+        raise InputError("--to and --out are missing", "give --to FORMAT and --out PATH")
     check_used(to, selection)
     done = export(Run.open(run), to, out, selection, overwrite=overwrite)
     if json:

@@ -61,7 +61,7 @@ def finetune(
 ) -> None:
     """Fine-tune a small judge on people's ratings. It is calibrated, and written as an adapter.
 
-    Killed at any moment, the same command goes on from its last checkpoint, with the same result: to the byte on a
+    Killed at any moment, the same command resumes from its last checkpoint, with the same result: to the byte on a
     processor, on a GPU as far as torch has deterministic algorithms.
 
     \b
@@ -86,7 +86,7 @@ def finetune(
     chosen = load_config(training.config)
     if training.template:
         chosen = chosen.changed(template=training.template)
-    with stoppable("the same command goes on from the last checkpoint"):
+    with stoppable("the same command resumes from the last checkpoint"):
         with input_file(ratings) as (path, name):
             source = Source(path, texts.catalogue, how.mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
             prepared = prepare(TrainingJob(RatingsFile(source, names), policy, training.base, chosen))
@@ -122,9 +122,9 @@ def _show(tuned: "AdapterManifest") -> None:
         ("  quadratic kappa", "–" if kappa != kappa else f"{kappa:.3f}"),
         ("  log loss", f"{found['log_loss']:.3f}"),
     ]
-    if held := training.get("held_out"):  # a judge that was taught before they were counted has none
+    if held := training.get("held_out"):  # judges from before they were counted have none
         rows.insert(
-            3, ("held-out pairs whose product was taught, too", f"{held['product_taught']:,} of {held['pairs']:,}")
+            3, ("held-out pairs with a product seen in training", f"{held['product_taught']:,} of {held['pairs']:,}")
         )
     show_table(rows)
     show_left_out(training["left_out"])

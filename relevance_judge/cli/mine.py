@@ -107,7 +107,7 @@ def mine(
         show_json(found.model_dump() | {"advice": _advice(found)}) if output.json else _show_worth(found)
         return
     if output.out is None or catalogue is None:
-        raise InputError("nothing says what to mine, or where to", "give --catalogue FILE and --out FILE.parquet")
+        raise InputError("--catalogue and --out are missing", "give --catalogue FILE and --out FILE.parquet")
     from mine.mining import Mining, MiningConfig
 
     names = tuple(name.strip() for name in wanted.sources.split(",") if name.strip())

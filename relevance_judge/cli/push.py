@@ -63,7 +63,7 @@ def push(
     """Publish a run's labels as a dataset on the Hugging Face Hub.
 
     Every view is a config; a card says what is known of the labels; one commit and a tag hold all of it. Decisions are
-    applied. What is there is loaded again and compared. The same command goes on where it was cut off.
+    applied. What is there is loaded again and compared. The same command resumes where it was cut off.
 
     \b
     Example:
