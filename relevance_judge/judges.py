@@ -38,7 +38,7 @@ class Judge:
         engine_config: A YAML file of options of the engine; see docs/serving.md.
         calibration: A file that `judge calibrate` wrote, or `none`; a fine-tuned judge brings its own.
         max_noise: Abstain on uncertain pairs, so that at most this share of the grades is wrong.
-        force_guideline: Ask a fine-tuned judge by another guideline than its own all the same.
+        force_guideline: Use a fine-tuned judge with a guideline other than its own.
 
     Raises:
         InputError: Options contradict each other, or there is no such engine or guideline.

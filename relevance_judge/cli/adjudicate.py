@@ -28,7 +28,7 @@ MEANING = {
     "judge",
     metavar="MODEL",
     required=True,
-    help="A judge other than the run's; named, and asked, as by `judge label`.",
+    help="A judge other than the run's; as for `judge label`.",
 )
 @takes(EngineParams)
 @json_option

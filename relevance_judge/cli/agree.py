@@ -37,7 +37,7 @@ class ReportOutput:
     metavar="RUN",
     type=FILE,
     multiple=True,
-    help="A run to compare; repeatable. Without: people.",
+    help="A run to compare; repeatable. Without one, compare people.",
 )
 @takes(RatingParams)
 @click.option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one.")

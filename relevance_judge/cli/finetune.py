@@ -29,11 +29,13 @@ class TrainingParams:
             ["--base"],
             metavar="MODEL",
             default="smollm2-135m",
-            help="What to fine-tune; as --judge of `judge label`.",
+            help="The model to fine-tune; as --judge of `judge label`.",
         ),
     ]
-    config: Annotated[Path | None, file("--config", "FILE", "What to change of finetune/lora.yaml.")]
-    template: Annotated[str | None, text("--template", "NAME", "Of prompts/; judge-match.v2 unless configured.")]
+    config: Annotated[Path | None, file("--config", "FILE", "Keys of finetune/lora.yaml to change.")]
+    template: Annotated[
+        str | None, text("--template", "NAME", "A template of prompts/; judge-match.v2 unless configured.")
+    ]
     merge: Annotated[Path | None, file("--merge", "DIR", "Write the fine-tuned judge as one model, too.")]
 
 
@@ -44,7 +46,7 @@ class TrainingParams:
     type=FILE,
     help="Rated pairs: a row a pair, or a row a grade; `-` is standard input.",
 )
-@click.option("--out", metavar="ADAPTER", type=FILE, required=True, help="The directory to write, or to go on with.")
+@click.option("--out", metavar="ADAPTER", type=FILE, required=True, help="The directory to write or resume.")
 @takes(RaterParams)
 @takes(TextParams)
 @skip_option

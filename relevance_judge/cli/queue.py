@@ -24,7 +24,7 @@ from relevance_judge.cli.params import takes
     "says what rate of false flags can be promised.",
 )
 def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int | None) -> None:
-    """Write the review queue: flagged pairs, most valuable first. Pairs that somebody has settled are not in it.
+    """Write the review queue: flagged pairs, most valuable first. Settled pairs are left out.
 
     Says how many wrong labels the next 50 reviews are expected to find, by the decisions so far.
 
