@@ -91,7 +91,8 @@ def mine(
 ) -> None:
     """Find the pairs that are worth judging next. Near in meaning or words, off by one attribute, or disputed.
 
-    They are candidates, not negatives: label the file, have people grade its sample, and check how many zeros are wrong.
+    They are candidates, not negatives: label the file, have people grade its sample, and check its
+    zeros.
 
     \b
     Example:
