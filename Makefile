@@ -1,9 +1,9 @@
 # make quickstart   install what runs the judge, label the example shop, compare with its grades, audit planted errors
 # make test         set up, run all tests
 # make check        set up, lint, format, types
-# make test-vllm    the tests that need vLLM, on its build for processors, in an environment of its own
-# make fuzz       100,000 broken files, over all readers
-# make bench        measure the engines beside what a user would otherwise do (13 minutes, an idle machine)
+# make test-vllm    the tests that need vLLM, on its build for processors, in its own environment
+# make fuzz         100,000 broken files, over all readers
+# make bench        compare the engines with the usual alternatives (13 minutes, an idle machine)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -17,7 +17,7 @@ CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 setup: .venv/ready
 
-# What runs the judge; what tests and checks it comes on top.
+# What runs the judge; setup adds what tests and checks it.
 .venv/runtime: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "relevance-judge needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -33,12 +33,12 @@ setup: .venv/ready
 quickstart: .venv/runtime
 	@echo "judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)"; echo
 	@$(BIN)/judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN) || \
-		{ echo "to begin anew: make quickstart RUN=runs/another"; exit 1; }
+		{ echo "to start over: make quickstart RUN=runs/another"; exit 1; }
 	@echo; echo "judge agree $(SHOP)/grades.csv --run $(RUN)"; echo
 	@$(BIN)/judge agree $(SHOP)/grades.csv --run $(RUN)
 	@$(BIN)/judge agree $(SHOP)/ratings.csv --run $(RUN) --report $(RUN)/report.html --overwrite > /dev/null
 	@echo; echo "the report, with the grades of three simulated raters: $(RUN)/report.html"
-	@echo; echo "Now the same shop's grades with 14 errors planted in them, beside simulated engagement:"; echo
+	@echo; echo "Now the same shop's grades, with 14 errors planted in them, vs simulated engagement:"; echo
 	@$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
 	@echo "judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit"; echo
 	@$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit --overwrite
@@ -65,4 +65,4 @@ test-vllm:
 
 bench:
 	tests/vllm-cpu/install
-	.venv-vllm/bin/python -m benchmarks.serving --readme README.md
+	.venv-vllm/bin/python -m benchmarks.serving --readme docs/serving.md

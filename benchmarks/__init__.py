@@ -1,1 +1,1 @@
-"""Speed and memory, beside what a user would otherwise pick."""
+"""Speed and memory, compared with the usual alternatives."""

@@ -1,7 +1,7 @@
 """Who is measured: our engines, and what a user would do otherwise. Each runs in a process of its own.
 
 A process reads one JSON request a line from standard input and answers with one JSON line: `{"pairs": [...]}` scores
-pairs and answers seconds, processor seconds and what was said; `"batch": n` beside it sets the batch size. Every
+pairs and answers seconds, processor seconds and what was said; `"batch": n` next to it sets the batch size. Every
 contestant gets texts, so its own tokenising is in its time.
 """
 

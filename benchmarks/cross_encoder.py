@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from rated_sets import VALUES, Item
 
-# As many tokens of a query and of a candidate as the taught judge reads, and as many passes over the ratings.
+# As many tokens of a query and of a candidate as the fine-tuned judge reads, and as many passes over the ratings.
 EPOCHS, BATCH, RATE, QUERY_TOKENS, TOKENS = 1, 16, 5e-5, 16, 62
 
 
-def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
+def train(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
     """One epoch over the training pairs; the model is written as the directory `out`, whole or not at all."""
     import torch
     from tqdm import tqdm
@@ -38,7 +38,7 @@ def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
         optimizer, lambda step: min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps), 1.0)
     )
     model.train()
-    with tqdm(desc="teaching", total=EPOCHS * len(rows)) as progress:
+    with tqdm(desc="training", total=EPOCHS * len(rows)) as progress:
         for batch in batches:
             grades = torch.tensor([VALUES.index(train[i].grade) for i in batch], device=device)
             with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
@@ -54,15 +54,15 @@ def teach(train: Sequence[Item], base: str, out: Path, seed: int = 0) -> None:
     half.rename(out)
 
 
-def predict(test: Sequence[Item], taught: Path, base: str) -> list[int]:
-    """Grades for the test pairs by the model that `teach` wrote."""
+def predict(test: Sequence[Item], trained: Path, base: str) -> list[int]:
+    """Grades for the test pairs by the model that `train` wrote."""
     import torch
 
     from judge.engines.transformers import best_device
     from judge.models.model import find_model
     from judge.words.tokenizer import ModelTokenizer
 
-    model = _load(taught, best_device()[0]).eval()
+    model = _load(trained, best_device()[0]).eval()
     asked = _tokens(ModelTokenizer(find_model(base).directory), test)
     found: dict[int, int] = {}
     with torch.inference_mode():

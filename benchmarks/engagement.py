@@ -4,7 +4,7 @@
 
 Every method ranks all pairs by how wrong their label seems. AP is the area under precision and recall, to be held
 against the prevalence; P@budget the precision of as many pairs as there are errors; FDR the share of the flagged that
-are right, where 10% is nominal; `left` the errors per 1,000 labels after a person mends what is flagged. The oracle
+are right, where 10% is nominal; `left` the errors per 1,000 labels after a person fixes what is flagged. The oracle
 knows each pair's true attractiveness and cart rate, each query's taste and how grades spread about them.
 """
 

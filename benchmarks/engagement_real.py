@@ -1,4 +1,4 @@
-"""Real clicks beside human grades (TREC Session 2014): what the audit finds in thin data.
+"""Real clicks vs human grades (TREC Session 2014): what the audit finds in thin data.
 
     python benchmarks/engagement_real.py FOLDER     # with impressions.csv and impressions_with_grades.csv
 

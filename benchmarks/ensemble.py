@@ -1,4 +1,4 @@
-"""A taught judge asked in several ways, whose log-probabilities are averaged."""
+"""A fine-tuned judge asked in several ways, whose log-probabilities are averaged."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from rated_sets import Item
 
 
 def predict(test: Sequence[Item], adapter: Path) -> list[int]:
-    """The likeliest grade by the mean over three ways: fields as taught, in reverse order, and without the last one."""
+    """The likeliest grade by the mean over three ways: fields as trained, reversed, and without the last one."""
     from tqdm import tqdm
 
     from judge.engines import Judge, Serving

@@ -3,8 +3,8 @@
     python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 1
     python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 5 --judges lexical --sets esci
 
-Runs unattended: every judge's grades of every fold are kept in --work, and the same command goes on where it stopped,
-with the same --seed, --base and --config. Prints accuracy and quadratic kappa with 95% intervals over queries, beside
+Runs unattended: every judge's grades of every fold are kept in --work, and the same command resumes where it stopped,
+with the same --seed, --base and --config. Prints accuracy and quadratic kappa with 95% intervals over queries, next to
 the majority class and, for Chorus, each rater; and the same for products that stand under no training query.
 `--folds 1` is one split of the queries, 80 to 20.
 """
@@ -66,12 +66,12 @@ def boosted(options: Options, fold: Fold) -> list[int]:
 
 
 def untuned(options: Options, fold: Fold) -> list[int | None]:
-    """The base as it comes, with the full guideline."""
+    """The unchanged base, with the full guideline."""
     return _label(fold, options.base, "untuned")
 
 
 def tuned(options: Options, fold: Fold) -> list[int | None]:
-    """The base, taught the training part."""
+    """The base, fine-tuned on the training part."""
     ratings, adapter = fold.taught / "train.jsonl", fold.taught / "adapter"
     write_ratings(fold.train, ratings)
     more = ["--config", str(options.config)] if options.config else []
@@ -84,14 +84,14 @@ def cross_encoded(options: Options, fold: Fold) -> list[int]:
     """The same base with a classifier's head, all its weights trained."""
     import cross_encoder
 
-    taught = fold.taught / "cross-encoder"
-    if not taught.is_dir():
-        cross_encoder.teach(fold.train, options.base, taught, options.seed)
-    return cross_encoder.predict(fold.test, taught, options.base)
+    trained = fold.taught / "cross-encoder"
+    if not trained.is_dir():
+        cross_encoder.train(fold.train, options.base, trained, options.seed)
+    return cross_encoder.predict(fold.test, trained, options.base)
 
 
 def ensembled(options: Options, fold: Fold) -> list[int]:
-    """The taught judge, the mean of several ways to ask it."""
+    """The fine-tuned judge, the mean of several ways to ask it."""
     import ensemble
 
     if not (fold.taught / "adapter" / "judge.json").is_file():
@@ -192,20 +192,20 @@ def figures(reference: Sequence[int], given: Sequence[int], queries: Sequence[st
 
 
 def table(options: Options, name: str) -> list[tuple[str, ...]]:
-    """One row a judge, one for it on products not taught; where a set has raters, one beside each, and among them."""
+    """One row a judge, one for it on unseen products; where a set has raters, one vs each, and for each two of them."""
     rows = []
     for judge in options.judges:
         told = grade(options, name, judge)
         graded = [(each.item, each.grade) for each in told if each.grade is not None]
         new = [(each.item, each.grade) for each in told if each.grade is not None and not each.taught]
-        for what, some in ((judge, graded), (f"{judge}, products not taught", new)):
+        for what, some in ((judge, graded), (f"{judge}, unseen products", new)):
             if some:
                 found = figures([i.grade for i, _ in some], [g for _, g in some], [i.query for i, _ in some])
                 rows.append((what, f"{len(some):,}", *found.values()))
         for rater in RATERS if judge not in ("majority", "untuned") else ():
             if both := [(item, grade) for item, grade in graded if rater in item.raters]:
-                beside = figures([i.raters[rater] for i, _ in both], [g for _, g in both], [i.query for i, _ in both])
-                rows.append((f"{judge} beside {rater}", f"{len(both):,}", *beside.values()))
+                vs = figures([i.raters[rater] for i, _ in both], [g for _, g in both], [i.query for i, _ in both])
+                rows.append((f"{judge} vs {rater}", f"{len(both):,}", *vs.values()))
     everybody = read(options.data, name)
     for index, first in enumerate(RATERS):
         for second in RATERS[index + 1 :]:
@@ -214,7 +214,7 @@ def table(options: Options, name: str) -> list[tuple[str, ...]]:
                 found = figures(
                     [i.raters[first] for i in both], [i.raters[second] for i in both], [i.query for i in both]
                 )
-                rows.append((f"{second} beside {first}", f"{len(both):,}", *found.values()))
+                rows.append((f"{second} vs {first}", f"{len(both):,}", *found.values()))
     return rows
 
 
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="so many pairs of each part only, to try it out")
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--config", type=Path, help="what to change of finetune/lora.yaml")
-    parser.add_argument("--both", action="store_true", help="one judge a fold, taught both sets")
+    parser.add_argument("--both", action="store_true", help="one judge a fold, fine-tuned on both sets")
     parser.add_argument("--seed", type=int, default=0)
     given = vars(parser.parse_args())
     options = Options(**given | {key: given[key].split(",") for key in ("sets", "judges")})

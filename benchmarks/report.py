@@ -77,7 +77,7 @@ def table(found: Found) -> str:
     tokens = ", ".join(f"{value:.0f} at {n}" for n, value in found.tokens.items())
     attention = ", ".join(f"{value:.0%} at {n}" for n, value in found.attention.items())
     lines = [
-        "# Speed, beside what a user would otherwise do",
+        "# Speed, compared with the usual alternatives",
         "",
         f"{found.machine}; SmolLM2-135M-Instruct in fp32; `make bench`, {_times(rounds)} interleaved; medians, in",
         f"brackets the range. A guideline of {found.guideline} tokens, the example shop's queries and products; unique",

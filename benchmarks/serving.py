@@ -1,4 +1,4 @@
-"""Our engines beside what a user would do otherwise: same pairs, checkpoint and cores, interleaved in one run.
+"""Our engines compared with the usual alternatives: same pairs, checkpoint and cores, interleaved in one run.
 
     make bench          everything, within a quarter of an hour, on an otherwise idle machine
     python -m benchmarks.serving --tiny --out FOLDER      a minute: to see that it runs

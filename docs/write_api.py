@@ -38,7 +38,7 @@ def document() -> str:
     import relevance_judge as rj
 
     rest = [name for name in rj.__all__ if name not in ORDER]
-    errors = [name for name in rest if issubclass(getattr(rj, name), Exception)]
+    errors = [name for name in rest if inspect.isclass(found := getattr(rj, name)) and issubclass(found, Exception)]
     parts = [HEAD, f"```python\n{_example(rj)}\n```\n"]
     parts += [_entry(name, getattr(rj, name)) for name in (*ORDER, *(name for name in rest if name not in errors))]
     parts.append("## Errors\n")

@@ -1,1 +1,1 @@
-"""Teach a small judge from human ratings."""
+"""Fine-tune a small judge on human ratings."""

@@ -41,7 +41,7 @@ DEEPEST = 8
 """Words of a text before it, at most: behind the token budget nobody would read it."""
 
 
-def hostile(rated: Sequence[Rated], guideline: Guideline, share: float, seed: int) -> list[Rated]:
+def add_adversarial_text(rated: Sequence[Rated], guideline: Guideline, share: float, seed: int) -> list[Rated]:
     """The rated pairs with such a text in a share of them; the votes stay, and so does the order."""
     draw = random.Random(seed)  # noqa: S311 nothing is kept secret with it
     return [

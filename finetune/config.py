@@ -1,4 +1,4 @@
-"""How a judge is taught: `lora.yaml` beside this file says what each key means and what it is unless given."""
+"""How a judge is fine-tuned: `lora.yaml` next to this file says what each key means and what it is unless given."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +64,8 @@ class LoraConfig(Record):
         known = {field.name: field for field in guideline.fields}
         if strange := [name for name in self.fields if name not in known]:
             raise InputError(
-                f"fields: the guideline {guideline.name!r} has no field {strange[0]!r}", f"choose of {', '.join(known)}"
+                f"fields: the guideline {guideline.name!r} has no field {strange[0]!r}",
+                f"choose from {', '.join(known)}",
             )
         chosen = [{**known[name].model_dump(), "tokens": tokens} for name, tokens in self.fields.items()]
         whole = guideline.model_dump(mode="json")

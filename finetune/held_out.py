@@ -1,4 +1,4 @@
-"""A run's probabilities beside people's ratings of the same pairs: what a calibration is fitted on."""
+"""A run's probabilities and people's ratings of the same pairs: what a calibration is fitted on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     if not there:
         raise InputError(
             f"{run.path}: has probabilities for none of the {len(rated):,} rated pairs",
-            "label the rated pairs first, with the judge that is to be calibrated",
+            "label the rated pairs first, with the judge to calibrate",
         )
     chances = own_probabilities(manifest, np.array([each for _, each, *_ in there], dtype=np.float64))
     items = [item for item, *_ in there]

@@ -1,7 +1,7 @@
-"""Teaching a judge, from what the user asked to an adapter directory, in an order that fails early.
+"""Fine-tuning a judge, from what the user asked to an adapter directory, in an order that fails early.
 
 Ratings first, then the base's files, then its weights: a wrong row never costs the loading of a model. While it lasts
-the directory holds `training.json` (what is taught: the resume key), `checkpoint.safetensors` and `lora.yaml`; at the
+the directory holds `training.json` (what it learns: the resume key), `checkpoint.safetensors` and `lora.yaml`; at the
 end the peft files, and last of all `judge.json`.
 """
 
@@ -38,7 +38,7 @@ FREE = ("batch_tokens", "checkpoint_every")
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to teach whom."""
+    """Which model to fine-tune, on what."""
 
     ratings: RatingsFile
     guideline: Guideline
@@ -47,14 +47,14 @@ class TrainingJob:
 
 
 def check() -> None:
-    """Refuse to begin without what teaching needs.
+    """Refuse to begin without what training needs.
 
     Raises:
         ModelError: It is not installed.
     """
     missing = [name for name in ("torch", "transformers", "peft", "safetensors") if find_spec(name) is None]
     if missing:
-        raise ModelError(f"teaching needs {', '.join(missing)}", install("train"))
+        raise ModelError(f"fine-tuning needs {', '.join(missing)}", install("train"))
 
 
 def prepare(lesson: TrainingJob) -> Prepared:
@@ -70,29 +70,29 @@ def prepare(lesson: TrainingJob) -> Prepared:
     rated = read.rated
     votes, means = [item.votes for item in rated], [item.means for item in rated]
     shares = targets(votes, guideline.values, lesson.config.targets, means)
-    # Before the base: one of the Hub is fetched whole, and not for ratings that cannot teach it.
+    # Before the base: one of the Hub is fetched whole, and not for ratings that it cannot learn from.
     _, part = deal(rated, shares, guideline, lesson.config)
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
     training_set = build_lessons(rated, shares, builder, lesson.config)
-    # What is held out is not said by the seed alone: a training never goes on with another split than its own.
+    # What is held out is not said by the seed alone: a training never continues with another split than its own.
     key = Fingerprint(parts={**_key(lesson, words, base, rated).parts, "held_out_digest": digest(part.tolist())})
     return Prepared(lesson.guideline, guideline, lesson.config, base, training_set, key, read.left_out)
 
 
 def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> AdapterManifest:
-    """Teach, calibrate and write the adapter directory; goes on where an earlier sitting stopped.
+    """Train, calibrate and write the adapter directory; resumes where an earlier process stopped.
 
     Raises:
         RunError: The directory holds something else, or another process is writing it.
-        ModelError: The base cannot be taught.
+        ModelError: The base cannot be fine-tuned.
         EngineError: Memory does not hold a batch, or the weights run away.
     """
     with _writing(prepared, out) as done:
         if done:
             return done
         config, training_set = prepared.config, prepared.training_set
-        less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it goes on where it stopped"
+        less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it resumes where it stopped"
         too_large = EngineError(f"memory ran out at a batch of {config.batch_tokens:,} tokens", less)
         with enough_memory(too_large), repeatable(config.device):
             network = Network(prepared.base, config, training_set)
@@ -108,7 +108,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
 
 @contextmanager
 def _writing(prepared: Prepared, out: Path) -> Iterator[AdapterManifest | None]:
-    """Hold the directory, fresh or of the same lesson; what it is given is the taught judge where it is done."""
+    """Hold the directory, new or of the same training; the fine-tuned judge where it is finished."""
     from filelock import FileLock, Timeout
 
     check_here(out)
@@ -119,7 +119,7 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[AdapterManifest | None]:
     key = out / KEY
     begun = {out / ".lock", *_partial(out)}
     if not key.is_file() and any(path not in begun for path in out.iterdir()):
-        raise RunError(f"{out}: is taken by something else", "choose a new directory with --out")
+        raise RunError(f"{out}: already holds something else", "choose a new directory with --out")
     try:
         with FileLock(out / ".lock", timeout=0):
             if key.is_file() and (lines := _begun(key, prepared).differences(prepared.key)):
@@ -142,8 +142,8 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[AdapterManifest | None]:
 
 
 def _done(out: Path) -> AdapterManifest | None:
-    """The taught judge where it is done. Where a machine stopped before the adapter's files were on its disk, they are
-    written again from the checkpoint."""
+    """The fine-tuned judge where it is finished. Where a machine stopped before the adapter's files were on disk, they
+    are written again from the checkpoint."""
     if not (out / FILE).is_file():
         return None
     try:
@@ -157,7 +157,7 @@ def _done(out: Path) -> AdapterManifest | None:
 
 def _begun(key: Path, prepared: Prepared) -> Fingerprint:
     parts = load(key, dict[str, str | None], Kind("choose a new directory with --out", RunError))
-    # The free keys were part of it once, and the split was not: judges that were taught then stay what they are.
+    # The free keys were part of it once, and the split was not: judges of that time stay what they are.
     parts = {name: part for name, part in parts.items() if name not in FREE}
     if (key.parent / FILE).is_file():
         parts.setdefault("held_out_digest", prepared.key.parts["held_out_digest"])

@@ -1,7 +1,7 @@
 """The training: steps, looks at the validation queries, checkpoints, and an early end.
 
 Every step's pairs, learning rate and dropout follow from the seed and the step's number, so that a training that was
-killed and goes on from its checkpoint takes the very steps that it would have taken.
+killed and resumes from its checkpoint takes the very steps that it would have taken.
 """
 
 import math
@@ -35,7 +35,7 @@ class Watch:
 
 
 class Training:
-    """A training that can be stopped at any moment and goes on where it stopped.
+    """A training that can be stopped at any moment and resumes where it stopped.
 
     Args:
         network: What learns; its adapter is fresh.
@@ -49,12 +49,12 @@ class Training:
 
         self.network, self.training_set, self.config, self.path = network, training_set, config, checkpoint
         self.epoch_steps = math.ceil(len(training_set.train) / config.batch_pairs)
-        self.warm_steps = math.ceil(len(training_set.warm) / config.batch_pairs)
-        self.steps = self.warm_steps + self.epoch_steps * config.epochs
+        self.synthetic_steps = math.ceil(len(training_set.synthetic) / config.batch_pairs)
+        self.steps = self.synthetic_steps + self.epoch_steps * config.epochs
         self._optimizer = torch.optim.AdamW(
-            list(network.taught.values()), lr=config.learning_rate, weight_decay=config.weight_decay
+            list(network.trainable.values()), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self._best: Mapping[str, Any] = _copy(network.taught)
+        self._best: Mapping[str, Any] = _copy(network.trainable)
         self.progress = Progress()
         if checkpoint.is_file():
             self._restore()
@@ -66,10 +66,12 @@ class Training:
         epoch, plan = -2, list[list[TrainingExample]]()
         while self.progress.step < self.steps and not self._stale():
             step = self.progress.step
-            # Epoch -1 is the warm start.
-            now, place = divmod(step - self.warm_steps, self.epoch_steps) if step >= self.warm_steps else (-1, step)
+            # Epoch -1 is of the synthetic pairs.
+            now, place = (
+                divmod(step - self.synthetic_steps, self.epoch_steps) if step >= self.synthetic_steps else (-1, step)
+            )
             if now != epoch:
-                epoch, examples = now, self.training_set.warm if now < 0 else self.training_set.train
+                epoch, examples = now, self.training_set.synthetic if now < 0 else self.training_set.train
                 plan = batches(examples, self.config.batch_pairs, (self.config.seed, epoch + 1))
             loss = self._step(plan[place], step)
             self._move(step=step + 1, running=self.progress.running + loss, since=self.progress.since + 1)
@@ -84,7 +86,7 @@ class Training:
 
     def _due(self, step: int) -> bool:
         """Whether it is time for a look at the validation queries."""
-        past = step - self.warm_steps
+        past = step - self.synthetic_steps
         return past >= 0 and (past % (self.config.evaluate_every or self.epoch_steps) == 0 or step == self.steps)
 
     def _step(self, batch: list[TrainingExample], step: int) -> float:
@@ -95,7 +97,7 @@ class Training:
             group["lr"] = learning_rate(step, self.steps, self.config)
         self._optimizer.zero_grad(set_to_none=True)
         loss = self.network.learn(batch, self.config.batch_tokens)
-        torch.nn.utils.clip_grad_norm_(self.network.taught.values(), self.config.clip)
+        torch.nn.utils.clip_grad_norm_(self.network.trainable.values(), self.config.clip)
         self._optimizer.step()
         return _finite(loss, step + 1)
 
@@ -108,7 +110,7 @@ class Training:
             accuracy=float((found.argmax(axis=1) == truth.argmax(axis=1)).mean()),
         )
         if all(look.log_loss < earlier.log_loss for earlier in self.progress.looks):
-            self._best = _copy(self.network.taught)
+            self._best = _copy(self.network.trainable)
             self._move(best=look.step)
         self._move(looks=(*self.progress.looks, look), running=0.0, since=0)
         return look
@@ -121,17 +123,17 @@ class Training:
         self.progress = self.progress.model_copy(update=changes)
 
     def _save(self) -> None:
-        moments = {name: self._optimizer.state[weight] for name, weight in self.network.taught.items()}
+        moments = {name: self._optimizer.state[weight] for name, weight in self.network.trainable.items()}
         groups = {
             key: {name: state[key] for name, state in moments.items()} for key in ("step", "exp_avg", "exp_avg_sq")
         }
-        save(self.path, self.progress, {"now": self.network.taught, "best": self._best, **groups})
+        save(self.path, self.progress, {"now": self.network.trainable, "best": self._best, **groups})
 
     def _restore(self) -> None:
         self.progress, groups = load(self.path)
         self.network.put(groups["now"])
         self._best = groups["best"]
-        for name, weight in self.network.taught.items():
+        for name, weight in self.network.trainable.items():
             state = {key: groups[key][name] for key in ("step", "exp_avg", "exp_avg_sq")}
             self._optimizer.state[weight] = {
                 key: value if key == "step" else value.to(weight.device) for key, value in state.items()
@@ -155,7 +157,7 @@ def examine(network: Network, examples: Any, tokens: int) -> tuple[Any, Any]:
 def cooled_loss(found: Any, truth: Any) -> float:
     """Mean log loss in nats at the temperature that suits best, of log-probabilities and shares of shape (N, K).
 
-    Calibration comes after the training and mends overconfidence: a judge that ranks better is not to be thrown away
+    Calibration comes after the training and corrects overconfidence: a judge that ranks better is not to be thrown away
     for being too sure of itself.
     """
     losses = []
@@ -169,7 +171,7 @@ def _finite(loss: float, step: int) -> float:
     """The loss; weights that have run away are no judge."""
     if not math.isfinite(loss):
         raise EngineError(
-            f"the training ran away: at step {step:,} its loss is no number",
+            f"the training diverged: at step {step:,} its loss is not a number",
             "lower learning_rate or clip in --config, and choose another --out",
         )
     return loss

@@ -1,4 +1,4 @@
-"""A taught judge as one model: the adapter added into the base's weights, for engines that take no adapter."""
+"""A fine-tuned judge as one model: the adapter added into the base's weights, for engines that take no adapter."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ def check_free(out: Path, adapter: Path) -> None:
         RunError: The directory is taken, or is to be the adapter's.
     """
     if out.resolve() == adapter.resolve() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise RunError(f"{out}: is taken by something else", "choose a new directory with --merge")
+        raise RunError(f"{out}: already holds something else", "choose a new directory with --merge")
 
 
 def merge(tuned: AdapterManifest, adapter: Path, out: Path) -> None:

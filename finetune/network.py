@@ -26,12 +26,12 @@ class Network:
     """The base with a fresh adapter, drawn by the seed.
 
     Args:
-        base: The model to teach.
+        base: The model to fine-tune.
         config: The adapter's shape, the device and the seed.
         lessons: Whose shared segment and label tokens are meant.
 
     Raises:
-        ModelError: The base cannot be loaded, or has none of the layers that are to be taught.
+        ModelError: The base cannot be loaded, or has none of the layers that are to be trained.
     """
 
     def __init__(self, base: JudgeModel, config: LoraConfig, training_set: TrainingSet) -> None:
@@ -64,7 +64,7 @@ class Network:
         self.model.peft_config["default"].target_modules = sorted(config.modules)
 
     @property
-    def taught(self) -> dict[str, Any]:
+    def trainable(self) -> dict[str, Any]:
         """The adapter's parameters by name."""
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
 
@@ -140,7 +140,7 @@ class Network:
         import torch
 
         with torch.no_grad():
-            for name, weight in self.taught.items():
+            for name, weight in self.trainable.items():
                 weight.copy_(weights[name])
 
     def fit_memory(self, examples: Sequence[TrainingExample], pairs: int, tokens: int) -> None:
@@ -170,7 +170,7 @@ class Network:
             )
         raise EngineError(
             f"one pair of {len(longest.tokens)} tokens does not fit into memory",
-            "teach a smaller base, or use a larger machine",
+            "fine-tune a smaller base, or use a larger machine",
         )
 
     def _compute(self) -> Any:

@@ -40,7 +40,7 @@ class Prepared:
     base: JudgeModel
     training_set: TrainingSet
     key: Fingerprint
-    """What is taught, to whom and how: a directory that was begun goes on only with the same."""
+    """Data, base and configuration of a training: a directory that was begun resumes only with the same."""
     left_out: Mapping[str, int]
     """Rows of the ratings that were skipped, by what is wrong with them."""
 
@@ -48,7 +48,10 @@ class Prepared:
     def steps(self) -> int:
         """Steps of the training, at most."""
         size, training_set = self.config.batch_pairs, self.training_set
-        return math.ceil(len(training_set.warm) / size) + math.ceil(len(training_set.train) / size) * self.config.epochs
+        return (
+            math.ceil(len(training_set.synthetic) / size)
+            + math.ceil(len(training_set.train) / size) * self.config.epochs
+        )
 
 
 def store(network: Network, out: Path) -> None:
@@ -58,13 +61,13 @@ def store(network: Network, out: Path) -> None:
     """
     import torch
 
-    rounded = {name: weight.detach().to(torch.float16) for name, weight in network.taught.items()}
-    full = {name: weight.dtype for name, weight in network.taught.items()}
-    for name, weight in network.taught.items():
+    rounded = {name: weight.detach().to(torch.float16) for name, weight in network.trainable.items()}
+    full = {name: weight.dtype for name, weight in network.trainable.items()}
+    for name, weight in network.trainable.items():
         weight.data = rounded[name]
     # False, since peft would otherwise ask the Hub for the base, to see whether its vocabulary was extended.
     network.model.save_pretrained(str(out), safe_serialization=True, save_embedding_layers=False)
-    for name, weight in network.taught.items():
+    for name, weight in network.trainable.items():
         weight.data = rounded[name].to(full[name])
     (out / "README.md").unlink(missing_ok=True)  # peft's form for a card, not filled in
     for path in (*out.glob("adapter_*"), out):
@@ -92,11 +95,11 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
             "data": prepared.key.parts["ratings"],
             "pairs": {name: len(part) for name, part in parts.items()},
             "left_out": dict(prepared.left_out),
-            "warm_pairs": len(training_set.warm),
+            "warm_pairs": len(training_set.synthetic),
             "queries": {name: len({example.query for example in part}) for name, part in parts.items()},
             "held_out": {
                 "pairs": len(training_set.validation) + len(training_set.calibration),
-                "product_taught": training_set.met,
+                "product_taught": training_set.seen_products,
             },
             "config": config.model_dump(mode="json"),
             "steps": progress.step,

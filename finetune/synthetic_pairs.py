@@ -1,4 +1,4 @@
-"""Pairs made from products alone, without human labels: a warm start where ratings are few.
+"""Synthetic pairs, made from products alone without human labels, for where ratings are few.
 
 A query put together from a product's own attributes and words is answered by that product, half answered by another
 of its kind with one of those attributes wrong, and not answered by a product of another kind, every other time by the
@@ -24,7 +24,7 @@ SEEN = 40
 words."""
 
 
-def warm_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: int) -> list[Rated]:
+def make_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: int) -> list[Rated]:
     """About `count` made-up pairs over the candidates of rated pairs: a third of each grade's kind.
 
     Raises:

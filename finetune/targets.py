@@ -1,4 +1,4 @@
-"""What a pair's ratings teach: shares over the grades, shape (N, K), rows that sum to 1."""
+"""A pair's training target: shares over the grades, shape (N, K), rows that sum to 1."""
 
 from collections.abc import Mapping, Sequence
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from finetune.adversarial import hostile, query_noise
+from finetune.adversarial import add_adversarial_text, query_noise
 from finetune.config import LoraConfig
-from finetune.synthetic_pairs import MADE, warm_pairs
+from finetune.synthetic_pairs import MADE, make_pairs
 from judge.errors import InputError
 from judge.ratings.rated import Rated
 from judge.words.guideline import Guideline
@@ -49,9 +49,9 @@ class TrainingSet:
     train: Sequence[TrainingExample]
     validation: Sequence[TrainingExample]
     calibration: Sequence[TrainingExample]
-    warm: Sequence[TrainingExample] = ()
+    synthetic: Sequence[TrainingExample] = ()
     """Seen once, before the rest."""
-    met: int = 0
+    seen_products: int = 0
     """Held-out pairs whose product is in a training pair, too, under another query."""
 
 
@@ -71,7 +71,7 @@ def split(queries: Sequence[str], config: LoraConfig) -> dict[str, str]:
         raise InputError(
             f"the ratings are of {len(names)} {'query' if len(names) == 1 else 'queries'}: too few to learn from some "
             "and be tested on others",
-            "rate pairs of more queries; a judge that saw one query knows nothing of the next",
+            "rate pairs of more queries; a judge trained on one query learns nothing about others",
         )
     parts = dict.fromkeys(drawn, "train")
     parts |= dict.fromkeys(drawn[: sizes["validation"]], "validation")
@@ -92,7 +92,7 @@ def check_grades(shares: Floats, guideline: Guideline, least: int) -> None:
     for grade, count in zip(guideline.grades, (shares > GIVEN).sum(axis=0).tolist(), strict=True):
         if count < least:
             raise InputError(
-                f"grade {grade.value} ({grade.name}) has {count} training pairs, and {least} are the least",
+                f"grade {grade.value} ({grade.name}) has {count} training pairs, of at least {least} are the least",
                 "rate more pairs that deserve it, merge grades with --grades, or lower least_per_grade in --config",
             )
 
@@ -125,15 +125,17 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
 
     Raises:
-        InputError: As `deal`; or there is nothing to make warm pairs of.
+        InputError: As `deal`; or there is nothing to make synthetic pairs of.
     """
     queries, part = deal(rated, shares, builder.guideline, config)
     inside = part == "train"
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
-    taught = [item for item, there in zip(rated, inside, strict=True) if there]
+    learned = [item for item, there in zip(rated, inside, strict=True) if there]
     shown = iter(
-        query_noise(hostile(taught, builder.guideline, config.hostile, config.seed), config.respelt, config.seed)
+        query_noise(
+            add_adversarial_text(learned, builder.guideline, config.hostile, config.seed), config.respelt, config.seed
+        )
     )
     seen = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
     examples = [
@@ -146,15 +148,17 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
     }
     held = [item.pair.candidate_id for item, there in zip(rated, inside, strict=True) if not there]
     out = {*held}
-    unseen = [item for item in taught if item.pair.candidate_id not in out]
-    made = warm_pairs(unseen, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
+    unseen = [item for item in learned if item.pair.candidate_id not in out]
+    made = make_pairs(unseen, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
     values = builder.guideline.values
-    warm = [
+    synthetic = [
         TrainingExample(MADE, tokens, tuple(float(m.votes[MADE] == value) for value in values))
         for m, tokens in zip(made, _tokens(made, builder), strict=True)
     ]
-    learnt = {item.pair.candidate_id for item in taught}
-    return TrainingSet(builder.shared, builder.labels, **chosen, warm=warm, met=sum(key in learnt for key in held))
+    learnt = {item.pair.candidate_id for item in learned}
+    return TrainingSet(
+        builder.shared, builder.labels, **chosen, synthetic=synthetic, seen_products=sum(key in learnt for key in held)
+    )
 
 
 def _tokens(rated: Sequence[Rated], builder: PromptBuilder) -> Iterator[tuple[int, ...]]:

@@ -63,7 +63,7 @@ def append_lines(path: Path, lines: str, lock: Path) -> None:
 
 @contextmanager
 def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Iterator[Path]:
-    """A temporary name beside a file the user asked for; it takes the file's place when all went well.
+    """A temporary name next to a file the user asked for; it takes the file's place when all went well.
 
     `kept` says that it is the very file which the verb keeps in a run.
 
@@ -87,10 +87,10 @@ def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Itera
 
 @contextmanager
 def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A temporary folder beside one the user asked for; it takes the folder's name when all went well.
+    """A temporary folder next to one the user asked for; it takes the folder's name when all went well.
 
     An empty folder of that name is replaced; what else is there only where `overwrite` says so. What killed processes
-    left beside it is cleared first.
+    left next to it is cleared first.
 
     Raises:
         InputError: Something is already there, the folder is a run or of one, cannot be written, or is being written.
@@ -122,7 +122,7 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def _only_writer(out: Path) -> Iterator[None]:
-    """Hold the right to write a file or folder; what killed processes left beside it goes before and after.
+    """Hold the right to write a file or folder; what killed processes left next to it is removed before and after.
 
     Raises:
         InputError: It is being written, or its parent cannot be.
@@ -152,7 +152,7 @@ def _before(scratch: Path, out: Path) -> Path:
 
 
 def _clear(out: Path) -> None:
-    """Remove what was left beside a file or folder by processes that are no more; the caller holds the lock. A folder
+    """Remove what was left next to a file or folder by processes that are no more; the caller holds the lock. A folder
     that was about to be replaced is put back."""
     name = re.compile(rf"\.{re.escape(out.name)}\.[^.]+\.partial")
     for scratch in [path for path in out.parent.iterdir() if name.fullmatch(path.name)]:
@@ -175,9 +175,9 @@ def check_here(path: Path) -> None:
         InputError: It begins with `~` or with a scheme.
     """
     if str(path).startswith("~"):
-        raise InputError(f"{path}: begins with ~, which is no folder", "write the path of your home directory instead")
+        raise InputError(f"{path}: begins with ~, which is not a folder", "write your home directory's path instead")
     if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)):
-        raise InputError(f"{path}: begins with {scheme[0]}, which is no folder", "choose a place on this machine")
+        raise InputError(f"{path}: begins with {scheme[0]}, which is not a folder", "choose a place on this machine")
 
 
 def spare_runs(out: Path) -> None:

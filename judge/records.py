@@ -149,7 +149,7 @@ class WorkedExample(Record):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One query beside one candidate. `(query_id, candidate_id)` is its identity."""
+    """One query and one candidate. `(query_id, candidate_id)` is its identity."""
 
     row: int
     """The input row it came from, counted from 1 (a header does not count)."""

@@ -1,7 +1,7 @@
 """Candidates of several sources as one list a query, and why each of them is in it or not.
 
 The sources take turns by rank. A pair that was judged before is out, and so is a product that says the same as one that
-was, or as a candidate before it: a copy teaches nothing. A variant is no copy: its colour or size is another.
+was, or as a candidate before it: nothing is learned from a copy. A variant is no copy: its colour or size is another.
 """
 
 from collections import Counter

@@ -3,7 +3,7 @@
     CACHE/encodings/KEY/vectors.f16     a memory map of fp16, shape (texts, dimension), row-major
     CACHE/encodings/KEY/state.json      how many rows are on disk; written after they are
 
-A killed encoding goes on with the first block that is not on disk. Other texts, or another encoder,
+A killed encoding resumes with the first block that is not on disk. Other texts, or another encoder,
 have another key.
 """
 

@@ -62,7 +62,7 @@ def read_ranking(path: Path) -> Ranking:
             if entry[0] != entry[0]:
                 raise ValueError
         except ValueError:
-            raise InputError(f"{path}, line {number}: is no line of a TREC run", f"write {FORMAT}") from None
+            raise InputError(f"{path}, line {number}: is not a line of a TREC run", f"write {FORMAT}") from None
         if (query_id, entry[2]) in seen:
             raise InputError(f"{path}, line {number}: ranks {key!r} twice for {query_id!r}", "keep one of them")
         seen.add((query_id, entry[2]))

@@ -4,7 +4,7 @@ grade. Of products of the right leaf category in another colour, people called 4
 - `all_match`: of the category, and it has every value asked for.
 - `violates_one`: of the category, and one facet's value is another than asked for; `changed` names the facet.
 - `attribute_only`: of the category, and values of several facets are others.
-- `cross_category`: of another category; `changed` names the facets that differ beside it.
+- `cross_category`: of another category; `changed` names the facets that differ besides.
 
 None of them where the query or the product does not say enough: a product without a colour is not of another colour.
 """

@@ -41,7 +41,7 @@ def by_vectors(
     progress: Progress = quiet,
 ) -> list[list[Found]]:
     """The nearest products by the cosine of query and title. Vectors and finished blocks of the search are kept under
-    their digests, so that a killed search goes on.
+    their digests, so that a killed search resumes.
 
     Raises:
         ModelError: The encoder fails.

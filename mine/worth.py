@@ -1,6 +1,6 @@
 """Whether mined pairs may be trained on: of the judge's zeros that people rated, how many are none, by source.
 
-A negative that is relevant teaches a retriever the opposite of what it should learn. How many there are is not known
+A negative that is relevant trains a retriever in the wrong direction. How many there are is not known
 from scores: people rate a random sample of the mined pairs, and the share among the judge's zeros is read from it.
 """
 
@@ -98,7 +98,7 @@ def worth(run: Run, ratings: Ratings, top: int = 10) -> Worth:
     """
     if not has_origin(run.pairs_path):
         raise InputError(
-            f"{run.path}: its pairs say nothing of where they were mined",
+            f"{run.path}: its pairs do not say where they were mined",
             "name the run of `judge label MINED.parquet`",
         )
     given: dict[tuple[str | None, str | None, str], list[int]] = defaultdict(list)

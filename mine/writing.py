@@ -1,4 +1,4 @@
-"""A mining's files: the pairs with the account inside, and the tables beside it that people read."""
+"""A mining's files: the pairs with the account inside, and the tables next to it that people read."""
 
 import csv
 import io
@@ -38,13 +38,13 @@ class Mined:
 
 
 def write_mined(out: Path, partial: Path, account: MiningAccount, mined: Mined) -> None:
-    """Write the tables beside the mined file, then the file itself, to `partial`: where it stands, they do."""
+    """Write the tables next to the mined file, then the file itself, to `partial`: where it stands, they do."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    write_whole(beside(out, "json"), as_json(account).encode())
-    write_whole(beside(out, "understood.csv"), _sheet(_understood_rows(mined)))
-    write_whole(beside(out, "sample.csv"), _sheet(_sample_rows(mined)))
+    write_whole(companion(out, "json"), as_json(account).encode())
+    write_whole(companion(out, "understood.csv"), _sheet(_understood_rows(mined)))
+    write_whole(companion(out, "sample.csv"), _sheet(_sample_rows(mined)))
     text, kept, asked = pa.string(), mined.kept, mined.asked
     columns = {
         "query_id": pa.array([asked[c.query].query_id for c in kept], text),
@@ -64,8 +64,8 @@ def write_mined(out: Path, partial: Path, account: MiningAccount, mined: Mined) 
     pq.write_table(table, partial, compression="zstd")
 
 
-def beside(out: Path, kind: str) -> Path:
-    """Where a table beside a mined file lies."""
+def companion(out: Path, kind: str) -> Path:
+    """Where a table of a mined file lies."""
     return out.with_name(f"{out.stem}.{kind}")
 
 

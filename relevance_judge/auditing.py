@@ -72,7 +72,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class AuditRequest:
-    """How a run is audited, beside the events."""
+    """How a run is audited, apart from the events."""
 
     mapping: Mapping[str, list[str]]
     """Our names to the events' columns."""

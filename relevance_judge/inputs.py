@@ -2,7 +2,7 @@
 
 A path is read where it lies. What streams Arrow (`__arrow_c_stream__`: pandas, polars, pyarrow, DuckDB) becomes a
 Parquet file, any other rows, dicts of columns to values, JSON Lines. The same rows give the same bytes, however they
-are cut into batches, so that a run which was begun with them goes on with them.
+are cut into batches, so that a run which was begun with them resumes with them.
 """
 
 import json

@@ -38,7 +38,7 @@ class Judge:
         engine_config: A YAML file of options of the engine; see docs/serving.md.
         calibration: A file that `judge calibrate` wrote, or `none`; a fine-tuned judge brings its own.
         max_noise: Abstain on uncertain pairs, so that at most this share of the grades is wrong.
-        force_guideline: Ask a fine-tuned judge by another guideline than its own all the same.
+        force_guideline: Use a fine-tuned judge with a guideline other than its own.
 
     Raises:
         InputError: Options contradict each other, or there is no such engine or guideline.
@@ -141,7 +141,7 @@ def _path(given: PathLike | None) -> Path | None:
 def _row(number: int, pair: Any, policy: Guideline) -> dict[str, Any]:
     fix = 'give pairs like ("wool scarf", {"title": "Merino scarf"})'
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise InputError(f"pairs, row {number}: is no pair of a query and a candidate", fix)
+        raise InputError(f"pairs, row {number}: is not a pair of a query and a candidate", fix)
     query, candidate = pair
     if isinstance(candidate, str):
         candidate = {policy.fields[0].name: candidate}

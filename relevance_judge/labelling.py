@@ -35,13 +35,13 @@ def label(
 ) -> Run:
     """Grade every pair with an LLM judge, into a run directory.
 
-    Killed at any moment, the same call goes on where it stopped; on a finished run it returns at once.
+    Killed at any moment, the same call resumes where it stopped; on a finished run it returns at once.
 
     Args:
         pairs: Rows with `query, candidate_id` and, without a catalogue, the candidate's fields.
         out: The run directory to write, or to go on with.
         catalogue: Candidates with `candidate_id` and their texts.
-        judge: A `Judge`, or what it takes as its model; `shop-135m` unless given.
+        judge: A `Judge`, or the name of a model for one; `shop-135m` unless given.
         map: Our names to the tables' columns, such as `{"candidate_id": "sku"}`.
         limit: Label the first rows only.
         skip_bad_rows: Record rows that cannot be used as skipped, with the reason, and go on.

@@ -66,7 +66,7 @@ def mine(
 ) -> Mined:
     """Find pairs that are worth judging next.
 
-    Killed at any moment, the same call goes on where it stopped; done before, it returns at once.
+    Killed at any moment, the same call resumes where it stopped; on a finished file it returns at once.
 
     Args:
         runs: A run, or several, whose pairs are known already.

@@ -39,7 +39,7 @@ class PushOptions(SelectionOptions, total=False):
 def push(run: AnyRun, repo: str, **options: Unpack[PushOptions]) -> Published:
     """Publish a finished run's labels as a dataset of the Hugging Face Hub: every view a config, one commit, one tag.
 
-    All of it or nothing; the same call again goes on, or finds that all stands there already.
+    All of it or nothing; the same call again resumes, or finds that everything is there already.
 
     Args:
         run: The run, or its directory.

@@ -54,7 +54,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         if isinstance(self.raters, str):
-            raise InputError(f"raters={self.raters!r}: is one text", f"give a list: raters=[{self.raters!r}]")
+            raise InputError(f"raters={self.raters!r}: is a single string", f"give a list: raters=[{self.raters!r}]")
         if len(set(self.raters)) < len(self.raters):
             raise InputError(f"raters={list(self.raters)}: a name occurs twice", "name each rater once")
 

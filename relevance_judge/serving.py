@@ -32,15 +32,15 @@ def read_serving(
     url: str | None,
     config: Path | None,
     adapter: Path | None,
-    taught: Path | None = None,
+    fine_tuned: Path | None = None,
     judge: str | None = None,
     **chat: int | None,
 ) -> "Serving":
     """The options as one record, checked as far as that takes no loading.
 
-    `taught` is the adapter of a judge that was taught here: an endpoint must serve it, and the fake has no use for it,
-    but it is part of who judges all the same. `judge` is who was named: the fake refuses one, unless it was taught how
-    to be asked. `chat` are keys of that section of the options that were given on the command line.
+    `fine_tuned` is the adapter of a judge of `judge finetune`: an endpoint must serve it. The fake engine does not use
+    it, and it is still part of the fingerprint. `judge` is who was named: the fake refuses one without a `judge.json`.
+    `chat` are keys of that section of the options that were given on the command line.
     """
     from judge.engines import Serving
     from judge.engines.kinds import check_engine, option_sections
@@ -53,24 +53,24 @@ def read_serving(
             f"--engine {engine} applies no --adapter",
             "have the endpoint serve the adapter, and name it as server.model in --engine-config",
         )
-    if kind.modelless and judge is not None and taught is None:
+    if kind.modelless and judge is not None and fine_tuned is None:
         raise InputError(
-            f"--engine fake asks no --judge {judge}",
-            "leave --judge out, or name another engine: `judge doctor` lists them",
+            f"--engine fake does not use --judge {judge}",
+            "drop --judge, or name another engine: `judge doctor` lists them",
         )
     if adapter is not None and (adapter / "judge.json").is_file():
-        raise InputError(f"--adapter {adapter}: is a taught judge, which says how it is asked", f"--judge {adapter}")
-    if adapter is not None and taught is not None:
+        raise InputError(f"--adapter {adapter}: is a judge by itself (it has a judge.json)", f"--judge {adapter}")
+    if adapter is not None and fine_tuned is not None:
         raise InputError(
             f"--adapter {adapter}: {judge or 'the default judge'} is an adapter already", "name its base with --judge"
         )
     options = _changed(load_options(config, option_sections()), kind, chat)
-    if taught is not None and kind.served is not None and not kind.served(options):
+    if fine_tuned is not None and kind.served is not None and not kind.served(options):
         raise InputError(
-            f"--judge {judge or taught}: is an adapter, and only its endpoint knows which of its models applies it",
+            f"--judge {judge or fine_tuned}: is an adapter, and only its endpoint knows which of its models applies it",
             "name the model that does: server.model in --engine-config",
         )
-    return Serving(engine, options, url, adapter or taught)
+    return Serving(engine, options, url, adapter or fine_tuned)
 
 
 def _changed(options: "EngineOptions", kind: "EngineKind", given: Mapping[str, int | None]) -> "EngineOptions":

@@ -1,4 +1,4 @@
-"""Results as a notebook shows them: HTML tables and SVG charts. Every text in them is escaped: some are hostile."""
+"""Results as a notebook shows them: HTML tables and SVG charts. Every text in them is escaped: some are adversarial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ def finetune(
 ) -> FineTuned:
     """Fine-tune a small judge on people's ratings, calibrate it, and write it as an adapter.
 
-    Killed at any moment, the same call goes on from its last checkpoint.
+    Killed at any moment, the same call resumes from its last checkpoint.
 
     Args:
         ratings: Rated pairs: a row a pair, or a row a grade (with `rater`).

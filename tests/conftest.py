@@ -184,13 +184,13 @@ def shared_data(name: str) -> Path:
     """A folder of development data; the test skips where it is absent."""
     folder = SHARED / name
     if not folder.is_dir():
-        pytest.skip(f"development data {name} is not beside the project")
+        pytest.skip(f"development data {name} is not here")
     return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory):
-    """A random Llama small enough to be taught in seconds, without pad token and chat template."""
+    """A random Llama small enough to be fine-tuned in seconds, without pad token and chat template."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -264,7 +264,7 @@ def quick(tmp_path):
 
 def write_quick(path, **keys):
     base = {"epochs": 2, "batch_pairs": 8, "rank": 8, "learning_rate": 0.01, "calibration": 0.2, "device": "cpu"}
-    base["hostile"] = 0  # ratings are taught as they stand
+    base["hostile"] = 0  # ratings are learned unchanged
     path.write_text(json.dumps({**base, "least_per_grade": 1, "checkpoint_every": 2, **keys}))
     return path
 
@@ -284,7 +284,7 @@ def tuned(guideline):
 
     rng = np.random.default_rng(0)
     logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
-    # People give the lowest grade far more often than this judge thinks: calibrating has something to mend.
+    # People give the lowest grade far more often than this judge thinks: calibrating has something to correct.
     lenient = np.exp(logprobs) * (8, 1, 1 / 8)
     shares = np.eye(3)[[int(rng.choice(3, p=row / row.sum())) for row in lenient]]
     fields = [{**guideline.fields[0].model_dump(), "tokens": 20}]
@@ -305,7 +305,7 @@ def tuned(guideline):
 
 @pytest.fixture
 def directory(tuned, tmp_path):
-    """A taught judge's directory, with files that stand for peft's."""
+    """A fine-tuned judge's directory, with files that stand for peft's."""
     from judge.fingerprint import adapter_digest
 
     folder = tmp_path / "ours"

@@ -11,11 +11,11 @@ LEAN = 0.05
 
 
 LEAST_PAIRS = 5
-"""Pairs below which a clause calls for nothing."""
+"""Pairs below which a clause is not reported."""
 FAULTS = {
     "guideline": "People disagree: reword the clause, or give it an example.",
-    "judge": "People agree, so the clause is clear to them: leave it, and fine-tune the judge on such pairs.",
-    "unknown": "Have two people rate such pairs: that tells whether the clause or the judge is at fault.",
+    "judge": "People agree, so the clause is clear: keep it, and fine-tune the judge on such pairs.",
+    "unknown": "Have two people rate such pairs, to find out whether the clause or the judge is at fault.",
 }
 """What to do about a clause, by whose fault the disagreements are."""
 
@@ -41,13 +41,13 @@ def _judge(report: Mapping[str, Any]) -> Iterator[Advice]:
         if gap["high"] < 0:
             yield Advice(
                 f"The judge is {-gap['value']:.2f} of quadratic kappa below people ({-gap['high']:.2f} to "
-                f"{-gap['low']:.2f}): calibrate or train it before its labels stand for theirs.",
+                f"{-gap['low']:.2f}): calibrate or fine-tune it before its labels replace theirs.",
                 "who",
             )
         elif gap["low"] > 0:
             yield Advice(
                 f"The judge agrees with people more than they do with each other (by {gap['value']:.2f}): "
-                "the raters and the guideline are now what limits the figure.",
+                "the raters and the guideline now limit the figure.",
                 "who",
             )
     gain = report["accuracy_gain"]
@@ -76,7 +76,7 @@ def _clauses(report: Mapping[str, Any]) -> Iterator[Advice]:
         )
     over = sum(clause["over"] for clause in report["clauses"])
     if over:
-        yield Advice(f"{over} ratings give more than the clause they name allows: have them graded again.", "clauses")
+        yield Advice(f"{over} ratings give more than the clause they name allows: rate them again.", "clauses")
 
 
 def _shares(clause: Mapping[str, Any], run: str | None) -> str:

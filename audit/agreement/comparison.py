@@ -32,7 +32,7 @@ class Comparison:
         return self.figures[name]
 
     def as_json(self) -> dict[str, Any]:
-        """A dict of JSON values; the figures stand beside the names."""
+        """A dict of JSON values; figures and names together."""
         figures = {name: estimate.as_json() for name, estimate in self.figures.items()}
         names = ("reference", "judged", "n", "queries", "confusion")
         return {name: getattr(self, name) for name in names} | figures

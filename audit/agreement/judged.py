@@ -1,4 +1,4 @@
-"""A run beside a panel: its label of every rated pair, and what it says of the pairs that nobody rated."""
+"""A run compared with a panel: its label of every rated pair, and what it says of the pairs that nobody rated."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class JudgedPairs:
     statuses: Sequence[str | None]
     """Why each unit has no grade that the run could have one of; null for all others."""
     facets: Sequence[Mapping[str, Any]]
-    """What the run says of each unit beside the grade: locale, category, title, description."""
+    """What the run says of each unit besides the grade: locale, category, title, description."""
 
     def lacking(self, wanted: npt.NDArray[np.bool_]) -> tuple[int, dict[str, int]]:
         """How many of the wanted units the run does not have, and how many without a grade, by status."""

@@ -22,7 +22,7 @@ MOST = 12
 
 @dataclass(frozen=True)
 class Segment:
-    """Agreement within a segment, beside that of all other pairs."""
+    """Agreement within a segment, compared with that of all other pairs."""
 
     facet: str
     value: str

@@ -55,11 +55,11 @@ def open_sides(scratch: Path, sides: Sequence[RunVersion]) -> Any:
         with in_queries(side.run.parts()):
             _load(db, side, own, shared)
     columns = ("row", "query_id", "status", "grade", "expected", "confidence", "reason", "label_grade")
-    beside = ", ".join(
+    compared = ", ".join(
         f"{side}.{name} AS {side}_{name}" for name in (*columns, "decided_by", "decision_reason") for side in "ab"
     )
     db.execute(f"""CREATE TABLE paired AS
-        SELECT key, candidate_id, {beside}, b.expected - a.expected AS shift,
+        SELECT key, candidate_id, {compared}, b.expected - a.expected AS shift,
                a.grade IS NOT DISTINCT FROM b.grade AND a.status = b.status AS same,
                CASE WHEN a.length > 0 AND b.length > 0 THEN a.text <> b.text END AS reworded,
                b.words, coalesce(b.locale, a.locale) AS locale, coalesce(b.category, a.category) AS category,

@@ -1,7 +1,7 @@
 """The dynamic Bayesian network of browsing: whole searches, read downwards until satisfied or tired.
 
 A shopper examines from the top; an examined result is clicked if it attracts; a clicked one satisfies, and ends the
-search, with a chance of its own; otherwise the shopper goes on with chance `persistence`. Source: Chapelle and Zhang
+search, with a chance of its own; otherwise the shopper continues with chance `persistence`. Source: Chapelle and Zhang
 2009, "A Dynamic Bayesian Network Click Model for Web Search Ranking"; fitted by expectation-maximisation, forwards and
 backwards over the positions.
 """
@@ -46,7 +46,7 @@ class Browsing:
 
     def _forward(self, searches: Searches) -> tuple[Floats, Floats, Floats]:
         """(P(examined | above), attractiveness, chance to go on after a click), each of shape (S, D)."""
-        # Where nothing was shown, as above a second page, nothing attracts: the shopper goes on or does not.
+        # Where nothing was shown, as above a second page, nothing attracts: the shopper continues or does not.
         alpha = np.where(searches.pair >= 0, self.attractive[searches.pair], 0.0)
         sigma = self.satisfying[searches.pair]
         onward = self.persistence * (1 - sigma)

@@ -56,7 +56,7 @@ class Examination:
 
 
 def examine(cells: Cells, searches: Searches | None, seed: int = 0) -> Examination:
-    """Fit the click models, pick the one that foresees held-out impressions best, and draw its curve.
+    """Fit the click models, pick the one that predicts held-out impressions best, and draw its curve.
 
     Args:
         cells: Counts to fit to; `last` is 0 throughout where searches are not known.

@@ -82,7 +82,7 @@ class Labelled:
 
 
 def match(db: Any, run: Run, ratings: LabelledPairs | None) -> None:
-    """Make the tables `labelled` (a run's graded pairs) and `matched` (their queries beside those of the events).
+    """Make the tables `labelled` (a run's graded pairs) and `matched` (their queries and those of the events).
 
     Which query of the run one of the events means, `judge.run.lookup` says.
     """

@@ -51,11 +51,11 @@ def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) ->
             made = load(out / "audit.json", dict[str, Any], Kind(fix))
             of = check([made.get("run"), made.get("events")], tuple[str, str], Kind(fix), out / "audit.json")
         except InputError:
-            raise InputError(f"{out}: holds an audit.json that is none of an audit", fix) from None
+            raise InputError(f"{out}: holds an audit.json that is not an audit's", fix) from None
         if [Path(path).resolve() for path in of] != [run.path.resolve(), Path(events).resolve()]:
             raise InputError(f"{out}: holds the audit of {of[0]} by {of[1]}", fix)
     elif others := [name for name in held if name not in FILES]:
-        raise InputError(f"{out}: holds something that is no audit's ({', '.join(others[:3])})", fix)
+        raise InputError(f"{out}: holds files that no audit wrote ({', '.join(others[:3])})", fix)
 
 
 def check_evidence(found: Audit) -> None:

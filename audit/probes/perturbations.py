@@ -90,7 +90,7 @@ def _thrice(pair: Pair) -> str:
 
 
 def _prose(guideline: Guideline) -> CandidateField:
-    """The field where a seller writes at length: the largest budget beside the title's, which names the product."""
+    """The field where a seller writes at length: the largest budget apart from the title's, which names the product."""
     return max([f for f in guideline.fields if f.name != TITLE] or guideline.fields, key=lambda f: f.tokens)
 
 

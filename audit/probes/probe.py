@@ -70,11 +70,11 @@ def probe(
         judge: Found, not yet loaded.
         guideline: What it is told.
         wanted: The changes.
-        manner: How the judge is asked, and how its answers are calibrated.
+        judge_config: How the judge is asked, and how its answers are calibrated.
         progress: Called with the number of pairs graded, or passed over, since the last call.
 
     Raises:
-        ModelError: The judge cannot be loaded or asked, or is not what was taught.
+        ModelError: The judge cannot be loaded or asked, or is not the one that was fine-tuned.
     """
 
     def builder(policy: Guideline) -> Builder:

@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = read_json(self.rfile.read(int(length)))
             if not isinstance(body, dict):
-                raise InputError("the request is no JSON object")
+                raise InputError("the request is not a JSON object")
             self.review.decide(body)
         except (ValueError, JudgeError) as error:
             self._json(HTTPStatus.BAD_REQUEST, {"error": str(error)})

@@ -110,7 +110,7 @@ class Item:
             return self.split
         n = self.numbers
         expected = "" if n["expected_clicks"] is None else f" ({n['expected_clicks']:.1f} expected)"
-        # What is expected is of the clicks that were weighed: beside all of them it would mislead.
+        # The expectation is of the clicks that were weighed: next to all clicks it would mislead.
         weighed = n["clicks"] if n["examined_clicks"] is None else n["examined_clicks"]
         if expected and abs(weighed - n["clicks"]) >= 0.5:
             expected = f", {weighed:,.0f} of them weighed{expected}"

@@ -21,7 +21,7 @@ class Second:
     serving: Serving
 
 
-def second_manner(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, JudgeConfig]:
+def second_judge(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, JudgeConfig]:
     """By which guideline, and how, a judge is asked about a run: a taught one as it was taught, else by the run's.
 
     `chat` says that it is a name at a chat endpoint.

@@ -59,7 +59,7 @@ def read_decisions(
         where = f"{table.name}, row {number}"
         if index not in labels:
             raise InputError(
-                f"{where}, field 'candidate_id': is no pair of {run.path}",
+                f"{where}, field 'candidate_id': is not a pair of {run.path}",
                 "keep the sheet's ids and queries as they were",
             )
         query_id, candidate_id, label = labels[index]
@@ -138,7 +138,8 @@ def _time(text: str, where: str) -> str:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(
-            f"{where}, field 'time': {text!r} is no time", "write it like 2026-01-31T14:05:00Z, or leave it out"
+            f"{where}, field 'time': {text!r} is not a valid time",
+            "write it like 2026-01-31T14:05:00Z, or leave it out",
         ) from None
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -156,7 +157,7 @@ def parse_decision(text: str, values: Sequence[int], where: str, label: int | No
     grade = int(digits) if digits.isdecimal() and len(digits) < 10 else None
     if grade not in values:
         known = ", ".join(map(str, values))
-        raise InputError(f"{where}, field 'decision': {text!r} is no decision", f"write {known}, keep or unsure")
+        raise InputError(f"{where}, field 'decision': {text!r} is not a decision", f"write {known}, keep or unsure")
     return (Verdict.KEEP, None) if grade == label else (Verdict.CHANGE, grade)
 
 

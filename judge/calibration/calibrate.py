@@ -83,7 +83,7 @@ class Calibration(Record):
     judge: str | None = None
     """The first 16 digits of the fingerprint of the run whose labels were calibrated, where there was one."""
     parts: Mapping[str, str | None] = {}
-    """What of that fingerprint decides the probabilities; empty in a taught judge, which keeps its own calibration."""
+    """What of that fingerprint decides the probabilities; empty for a fine-tuned judge's own calibration."""
     blend: Ordinal | None = None
     """Cut points or a blend, where one was asked for and is better: it makes the probabilities, out of features."""
 
@@ -149,7 +149,7 @@ def calibrate(
     names, query = np.unique(np.asarray(queries), return_inverse=True)
     if len(scores) < LEAST[0] or len(names) < LEAST[1]:
         raise InputError(
-            f"{len(scores)} rated pairs of {len(names)} queries are too few to calibrate with",
+            f"{len(scores)} rated pairs of {len(names)} queries are too few to calibrate",
             f"rate at least {LEAST[0]} pairs of {LEAST[1]} queries",
         )
     # Queries are dealt by size, so that folds are of like size whatever the order of the file.
@@ -180,7 +180,7 @@ def calibrate(
 
 
 def trust(chances: Floats, shares: Floats, query: npt.ArrayLike) -> Trust:
-    """How far probabilities (N, K) can be trusted, beside people's shares (N, K)."""
+    """How far probabilities (N, K) can be trusted, compared with people's shares (N, K)."""
     confidence, right = reliability.top_label(chances, shares)
     return Trust(
         n=len(chances),
@@ -208,7 +208,7 @@ def doubts(found: Calibration, logprobs: Floats, evidence: Evidence | None = Non
             "grades does"
         )
     if not 1.01 / SLOPES[1] < found.temperature < 0.99 / SLOPES[0]:
-        said.append("the temperature is at the end of its range: the judge's probabilities do not go with the ratings")
+        said.append("the temperature is at the end of its range: its probabilities hardly relate to the ratings")
     return said
 
 

@@ -37,7 +37,7 @@ class Serving:
 
 
 class Judge:
-    """A model behind an engine. Finding it is cheap beside `open()`, which loads the weights.
+    """A model behind an engine. Finding it is cheap compared with `open()`, which loads the weights.
 
     Raises:
         InputError: There is no engine of that name, or it is asked for something that it cannot do.

@@ -33,7 +33,7 @@ def check_lora(directory: Path, base: Path) -> Lora:
     if not lora.config.use_dora and zero == lora.modules:
         raise ModelError(
             f"{directory}: changes nothing: for each of its {len(lora.modules)} modules lora_A or lora_B is zero",
-            "train it first, or leave it out",
+            "train it first, or drop --adapter",
         )
     return lora
 
@@ -88,7 +88,7 @@ def skeleton(directory: Path) -> Any:
             return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:
         raise ModelError(
-            f"{directory}: its config.json makes no causal language model ({type(error).__name__})",
+            f"{directory}: its config.json is not of a causal language model ({type(error).__name__})",
             "name a causal language model that transformers knows",
         ) from error
 

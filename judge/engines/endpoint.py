@@ -82,11 +82,11 @@ class Endpoint:
         if parts.query or parts.fragment:
             raise InputError("--url holds a query or a fragment", "give the API's root, as http://127.0.0.1:8000/v1")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(f"--url {url}: is no address", "write it like http://127.0.0.1:8000/v1")
+            raise InputError(f"--url {url}: is not a valid address", "write it like http://127.0.0.1:8000/v1")
         self.url = url.rstrip("/")
         self._key = key.strip()
         if not self._key.isascii() or not (self._key + "x").isprintable():
-            raise InputError("the endpoint's key has characters that no key has", "copy it again, on one line")
+            raise InputError("the endpoint's key has characters that no API key has", "copy it again, on one line")
         self._timeout, self._largest = timeout, largest
         self._opener = urllib.request.build_opener(_NoRedirect, *handlers())
 

@@ -1,4 +1,4 @@
-"""A causal language model of a directory, as judging and teaching load it."""
+"""A causal language model of a directory, as judging and training load it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,7 +71,7 @@ def _check_filled(directory: Path, found: Mapping[str, Any]) -> None:
 def _in_fp32(head: Any, rows: tuple[Any], rounded: Any) -> Any:
     """A head's logits, unrounded; scales and soft caps that a model has behind its head are then fp32, too.
 
-    The rounded ones are dropped: few places are read, so that computing them is nothing beside the layers before.
+    The rounded ones are dropped: few places are read, so that computing them is cheap compared with the layers before.
     """
     import torch
 

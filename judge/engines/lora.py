@@ -145,7 +145,7 @@ def read_lora(directory: Path) -> Lora:
 def _check_kind(path: Path, kind: object) -> None:
     """Refuse what is no LoRA adapter."""
     if not isinstance(kind, str):
-        raise ModelError(f"{path}: names no peft_type: is no adapter of peft", "name a peft LoRA adapter")
+        raise ModelError(f"{path}: names no peft_type: not a peft adapter", "name a peft LoRA adapter")
     if kind != "LORA":
         raise ModelError(f"{path.parent}: a LoRA adapter is wanted, this is {kind[:40]!r}", "name a peft LoRA adapter")
 
@@ -172,7 +172,7 @@ def _check_supported(path: Path, config: LoraConfig) -> None:
         for pattern in _patterns(config):
             re.compile(pattern)
     except re.error:
-        raise ModelError(f"{path}: {pattern[:60]!r} is no pattern of names", "copy the adapter again") from None
+        raise ModelError(f"{path}: {pattern[:60]!r} is not a valid pattern", "copy the adapter again") from None
 
 
 def _patterns(config: LoraConfig) -> list[str]:

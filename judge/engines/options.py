@@ -1,4 +1,4 @@
-"""What engines can be told: `engines.yaml` beside this file says what each key means and what it is unless given."""
+"""Options of engines: `engines.yaml` next to this file says what each key means and what it is unless given."""
 
 from collections.abc import Mapping
 from pathlib import Path

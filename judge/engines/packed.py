@@ -37,7 +37,7 @@ class Stretch:
 def packs(prompts: Sequence[Prompt], size: int) -> list[list[Stretch]]:
     """Prompts with one guideline, cut into packs of about `size` tokens; longer prompts first, to end evenly.
 
-    What shares a pack depends on the prompts alone, so that a run that goes on has the batches it would have had.
+    What shares a pack depends on the prompts alone, so that a resumed run has the batches it would have had.
     """
     found: list[list[Stretch]] = []
     room = 0

@@ -3,7 +3,7 @@
 Many prompts go in one request, a bounded number of requests is under way, and what can succeed later is tried again
 after a growing, random pause. What cannot is not: rows whose request is refused end as failed, with the reason, and an
 endpoint that refuses everything (a wrong key, no such model, no log-probabilities) ends the run at once. So does one
-that is gone: what it did not answer is asked again when it is back, or when the run goes on.
+that is gone: what it did not answer is asked again when it is back, or when the run resumes.
 """
 
 import math
@@ -62,7 +62,7 @@ class ServerEngine:
             lost = [at for at, answer in enumerate(results) if _unanswered(answer)]
             if not lost:
                 break
-            # One that is gone stops the run, which asks again when it goes on.
+            # One that is gone stops the run, which asks again when it resumes.
             with suppress(RefusedError):
                 self._list()
             if not any(isinstance(answer, Scores) for answer in found):
@@ -75,15 +75,15 @@ class ServerEngine:
         return results
 
     def _refuse_silence(self, results: Sequence[Scores | Failure]) -> None:
-        """End the run where so many prompts had no answer that the endpoint must be mended first."""
+        """End the run where so many prompts had no answer that the endpoint must be fixed first."""
         some = any(isinstance(answer, Scores) for answer in results)
         self._works, self._barren = self._works or some, 0 if some else self._barren + len(results)
         silent = all(map(_unanswered, results))
         if self._barren >= ENOUGH and (silent or not self._works):
             first = next(answer.reason for answer in results if isinstance(answer, Failure))
             raise EngineError(
-                f"{first}; so ended all of {self._barren:,} prompts",
-                "see to the endpoint, server.model and labels_by in --engine-config; the same command then goes on",
+                f"{first}; the same happened to all of {self._barren:,} prompts",
+                "check the endpoint, server.model and labels_by in --engine-config; the same command then resumes",
             )
 
     def _answers(self, prompts: Sequence[Prompt], size: int, attempts: int) -> list[Scores | Failure]:
@@ -131,7 +131,7 @@ class ServerEngine:
         except UnreachableError as error:
             raise EngineError(
                 f"{self._endpoint.url}: {error}",
-                "start the endpoint, or correct --url; the same command then goes on",
+                "start the endpoint, or correct --url; the same command then resumes",
             ) from None
 
     def _only_model(self) -> str:

@@ -76,7 +76,7 @@ class VllmEngine:
             answers = ask([{"prompt_token_ids": prompts[i].ids} for i in fits], prompts[fits[0]].labels)
         except (RuntimeError, ValueError) as error:
             hint = "lower vllm.gpu_memory or vllm.batch_tokens in --engine-config if memory ran out"
-            raise EngineError(f"vLLM broke at work ({error})", hint) from error
+            raise EngineError(f"vLLM failed while scoring ({error})", hint) from error
         for index, answer in zip(fits, answers, strict=True):
             results[index] = answer
         return results
@@ -91,7 +91,7 @@ class VllmEngine:
 
     def _classify(self, prompts: list[Any], labels: tuple[int, ...]) -> list[Scores | Failure]:
         if self._labels not in ((), labels):
-            raise EngineError("the prompts' labels changed in mid-run", "start a new run")
+            raise EngineError("the prompts' labels changed during the run", "start a new run")
         if self._llm is None:
             self._labels, self._llm = labels, self._start(_head(self._directory, labels))
         outputs = self._llm.classify(prompts, use_tqdm=False)

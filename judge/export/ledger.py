@@ -77,7 +77,7 @@ class Exports:
         try:
             append_lines(self.path, lines, self.path.with_name(".exports.lock"))
         except OSError as error:
-            fix = "an export is noted in its run: make room, or mend the run's rights, or export a copy of it"
+            fix = "an export is recorded in its run: free disk space, fix the run's permissions, or export from a copy"
             raise RunError(f"{self.path}: cannot be written ({error.strerror})", fix) from None
 
     # Between the moment when an export gets its name and the one when the ledger has its line, the line lies in a file

@@ -41,7 +41,7 @@ class Rows:
 
     @property
     def usable(self) -> Flags:
-        """Whether the row may be a negative beside the others of its query."""
+        """Whether the row may be a negative among the others of its query."""
         _, same = np.unique(self.query * (int(self.text.max()) + 1) + self.text, return_inverse=True)
         highest = np.zeros(len(same), dtype=np.int64)
         np.maximum.at(highest, same, self.level)

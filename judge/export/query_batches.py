@@ -160,19 +160,19 @@ class _Rows:
 
 
 def _texts(run: Run, labels: Sequence[str]) -> Iterator[Any]:
-    """`pairs.parquet` in its order as Arrow tables, with columns of the labels beside it."""
+    """`pairs.parquet` in its order as Arrow tables, with columns of the labels added."""
     import pyarrow.parquet as pq
 
     columns = ["row", "query_id", "query", "candidate_id", "locale", "candidate"]
     columns += ["mined"] if has_origin(run.pairs_path) else []
     with pq.ParquetFile(run.pairs_path) as file:
-        beside = _Beside(run, labels) if labels else None
+        labelled = _LabelColumns(run, labels) if labels else None
         for batch in file.iter_batches(batch_size=BATCH, columns=columns):
-            yield beside.add(batch) if beside else batch
+            yield labelled.add(batch) if labelled else batch
 
 
-class _Beside:
-    """The labels in judging order, as columns beside the pairs."""
+class _LabelColumns:
+    """The labels in judging order, as columns next to the pairs."""
 
     def __init__(self, run: Run, columns: Sequence[str]) -> None:
         self._path = run.path

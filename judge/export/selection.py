@@ -57,7 +57,7 @@ class Selection(Record):
             raise ValueError(f"the splits' shares sum to {sum(self.splits.values()):g}, not 1")
         for name in self.splits:
             if not (name.isidentifier() and name.isascii()):
-                raise ValueError(f"{name!r} is no name of a split: letters, digits and _ only")
+                raise ValueError(f"{name!r} is not a valid name of a split: letters, digits and _ only")
         return self
 
     @property
@@ -117,7 +117,7 @@ def read_selection(
     try:
         values = tuple(int(grade) for grade in grades.split(",")) if grades else None
     except ValueError:
-        raise InputError(f"--positives {grades}: are no grades", "write them like --positives 1,2") from None
+        raise InputError(f"--positives {grades}: not grades", "write them like --positives 1,2") from None
     given = {**negatives, "positives": values}
     return make_selection(splits=read_splits(splits), fields=names, negatives=given, **options)
 

@@ -1,4 +1,4 @@
-"""A taught judge: a directory of peft files, or of merged weights, and `judge.json` beside them.
+"""A fine-tuned judge: a directory of peft files, or of merged weights, and `judge.json` next to them.
 
 `judge.json` holds everything that judging needs besides weights: which base, how it was asked in training (guideline,
 fields, budgets, template, label tokens), and how its probabilities are calibrated. Nothing else has to be remembered.
@@ -26,11 +26,11 @@ from judge.words.prompt import TEMPLATE, template_digest
 FILE = "judge.json"
 JUDGE = Kind("use the directory as `judge finetune` wrote it", ModelError)
 NONE = "none"
-"""In place of a calibration's file: probabilities as they come."""
+"""In place of a calibration's file: uncalibrated probabilities."""
 
 
 class Base(Record):
-    """The model that was taught."""
+    """The model that was fine-tuned."""
 
     name: str
     """As the user named it: what `--judge` takes."""
@@ -65,7 +65,7 @@ class AdapterManifest(Record):
     labels: tuple[LabelToken, ...]
     """In ascending grade order."""
     guideline: Mapping[str, Any]
-    """The whole guideline as it was taught, with the fields and token budgets of training."""
+    """The whole guideline of the training, with the fields and token budgets of training."""
     guideline_digest: str
     """Of the guideline as the user gave it, before fields and budgets were narrowed."""
     template: str
@@ -80,12 +80,12 @@ class AdapterManifest(Record):
 
     @property
     def policy(self) -> Guideline:
-        """The guideline that it was taught."""
+        """The guideline it was fine-tuned on."""
         return Guideline.model_validate(self.guideline)
 
     @property
     def same_template(self) -> bool:
-        """Whether the template here is the text that it was taught with."""
+        """Whether the template here is the text of its training."""
         return template_digest(self.template) == self.template_digest
 
 
@@ -133,13 +133,13 @@ class JudgeConfig:
         # The embedded base is held by the digest of its package's file; how that is unpacked may change.
         if model.name != EMBEDDED and self.adapter and model.weights != self.tuned.base.weights:
             raise ModelError(
-                f"{self.adapter}: was taught on other weights of {self.tuned.base.name} than those found",
-                f"get the base that it was taught on: {self.tuned.base.wanted}",
+                f"{self.adapter}: was fine-tuned on other weights of {self.tuned.base.name} than those found",
+                f"get the base it was fine-tuned on: {self.tuned.base.wanted}",
             )
         if labels != tuple(label.id for label in self.tuned.labels):
             raise ModelError(
                 f"{self.adapter or model.name}: its labels have other tokens than in its training",
-                "use the guideline and the base that it was taught with",
+                "use the guideline and the base of its training",
             )
 
 
@@ -149,22 +149,22 @@ class JudgeRequest:
 
     judge: str = EMBEDDED
     guideline: str | None = None
-    """Name or file; the taught judge's own, or the default, unless given."""
+    """Name or file; the fine-tuned judge's own, or the default, unless given."""
     force_guideline: bool = False
-    """Whether a taught judge is asked by another guideline or template than its own all the same."""
+    """Whether a fine-tuned judge is asked by another guideline or template than its own all the same."""
     calibration: Path | None = None
-    """A file that `judge calibrate` wrote; the taught judge's own unless given, none where it is `none`."""
+    """A file that `judge calibrate` wrote; the fine-tuned judge's own unless given, none where it is `none`."""
     max_noise: float | None = None
     chat: bool = False
     """Whether the judge is a name at a chat endpoint, and nothing on this machine."""
 
 
 def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
-    """The guideline and the manner of asking that a user's wishes come to.
+    """The guideline and the configuration for what a user asked for.
 
     Raises:
-        InputError: They contradict each other, or what the judge was taught.
-        ModelError: The judge's `judge.json`, or the adapter beside it, cannot be used.
+        InputError: They contradict each other, or the judge's training.
+        ModelError: The judge's `judge.json`, or the adapter next to it, cannot be used.
     """
     directory = shipped_directory(judge_request.judge) or Path(judge_request.judge).expanduser()
     tuned = read_tuned(directory) if not judge_request.chat and (directory / FILE).is_file() else None
@@ -175,7 +175,7 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
         guideline = _agreed(tuned, judge_request, directory)
         adapter = directory if tuned.adapter else None
         model = tuned.base.wanted if adapter else judge_request.judge
-        # A calibration was fitted to the answers to the taught prompt, and to no other.
+        # A calibration was fitted to the answers to the prompt of its training, and to no other.
         same = tuned.same_template and guideline.digest == tuned.policy.digest
         judge_config = JudgeConfig(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
     calibration = judge_config.calibration
@@ -207,41 +207,41 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
 
 
 def _agreed(tuned: AdapterManifest, judge_request: JudgeRequest, directory: Path) -> Guideline:
-    taught = tuned.policy
+    own = tuned.policy
     if not judge_request.force_guideline and not tuned.same_template:
         raise InputError(
-            f"{directory}: prompts/{tuned.template}.j2 is not the text that it was taught with",
-            "teach it again, or insist with --force-guideline",
+            f"{directory}: prompts/{tuned.template}.j2 is not the text of its training",
+            "fine-tune it again, or pass --force-guideline to use it anyway",
         )
     if judge_request.guideline is None:
-        return taught
+        return own
     given = load_guideline(judge_request.guideline)
-    if given.digest not in (tuned.guideline_digest, taught.digest):
+    if given.digest not in (tuned.guideline_digest, own.digest):
         if judge_request.force_guideline:
             return given
         raise InputError(
-            f"{judge_request.judge}: was taught the guideline {taught.name} {taught.version}, and --guideline "
+            f"{judge_request.judge}: was fine-tuned on the guideline {own.name} {own.version}, and --guideline "
             f"{judge_request.guideline} ({given.name} {given.version}) says something else",
-            f"leave --guideline out, insist with --force-guideline, or ask its base: --judge {tuned.base.wanted}",
+            f"drop --guideline, pass --force-guideline to use it anyway, or ask its base: --judge {tuned.base.wanted}",
         )
-    return taught
+    return own
 
 
 def read_tuned(directory: Path) -> AdapterManifest:
-    """`judge.json` of a directory, checked against the adapter beside it.
+    """`judge.json` of a directory, checked against the adapter next to it.
 
     Raises:
         ModelError: It cannot be read, or the adapter is another than the one it speaks of.
     """
     path = directory / FILE
     tuned = load(path, AdapterManifest, JUDGE)
-    taught = check(tuned.guideline, Guideline, JUDGE, f"{path}, guideline")
-    if tuple(label.grade for label in tuned.labels) != taught.values:
+    policy = check(tuned.guideline, Guideline, JUDGE, f"{path}, guideline")
+    if tuple(label.grade for label in tuned.labels) != policy.values:
         raise JUDGE.damaged(path, "field 'labels' has other grades than its guideline")
-    if tuned.calibration and len(tuned.calibration.bias) != len(taught.values):
+    if tuned.calibration and len(tuned.calibration.bias) != len(policy.values):
         raise JUDGE.damaged(path, "field 'calibration' has another number of grades than its guideline")
     if tuned.adapter and adapter_digest(directory) != tuned.adapter:
         raise ModelError(
-            f"{directory}: the adapter's files are not those that {FILE} speaks of", "copy the whole directory again"
+            f"{directory}: the adapter's files are not those that {FILE} describes", "copy the whole directory again"
         )
     return tuned

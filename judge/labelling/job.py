@@ -134,7 +134,7 @@ class Labelling:
         seconds = (time.monotonic() - timed) / len(sample)
         if all(isinstance(answer, Failure) for answer in answers):
             first = next(answer.reason for answer in answers if isinstance(answer, Failure))
-            raise EngineError(f"none of {len(answers)} pairs got an answer: {first}", "see to what judges first")
+            raise EngineError(f"none of {len(answers)} pairs got an answer: {first}", "fix the engine first")
         pairs = staged.rows - staged.skipped
         return JobEstimate(
             rows=staged.rows,

@@ -1,7 +1,7 @@
 """Labelling: staged pairs through prompts and an engine into the parts of a run directory.
 
 Pairs go to the engine in blocks whose bounds depend on the input alone, and parts end where blocks end. So a run that
-was killed goes on with exactly the batches that it would have had, and its labels are those of a run that was not.
+was killed resumes with exactly the batches that it would have had, and its labels are those of a run that was not.
 Reading and tokenising run a few blocks ahead of the engine, and writing behind it, each in a thread of its own.
 """
 
@@ -29,7 +29,7 @@ PART_LABELS = 50_000
 NOT_FINITE = "the judge gave no finite score"
 UNKNOWN = "not sure enough: the judge told no confidence"
 PLAIN = JudgeConfig()
-"""Answers are taken as they come."""
+"""Answers are taken as they arrive."""
 
 Item = tuple[Pair | None, dict[str, Any]]
 """A pair to judge (null where its row is skipped), and the row's other columns."""
@@ -49,7 +49,7 @@ def label_run(
         builder: Makes the prompts.
         engine: Answers them.
         progress: Called with the number of rows that have been labelled since the last call.
-        manner: How answers are calibrated, and from which confidence on they are taken.
+        judge_config: How answers are calibrated, and the confidence below which the judge abstains.
     """
     writer = _Writer(run, judge_config)
 

@@ -109,7 +109,7 @@ def find_template(wanted: str | None) -> str | None:
 
 
 def _tokenizer(manifest: Manifest, judge: str | None) -> Tokenizer | str:
-    """The tokenizer that the run's judge has, or why it is not at hand."""
+    """The tokenizer that the run's judge has, or why it is not available."""
     parts = manifest.parts
     name = judge or parts.get("judge") or ""
     if parts.get("judge") == FAKE_MODEL.name and parts.get("weights") == FAKE_MODEL.weights:

@@ -47,7 +47,7 @@ def embedded_model() -> tuple[Path, str]:
 
 
 def embedded_state() -> tuple[dict[str, str], str]:
-    """Whether the embedded judge is there, in words, and the command that mends it where it is not."""
+    """Whether the embedded judge is there, in words, and the command that fixes it where it is not."""
     folder = embedded_folder()
     if is_whole(folder):
         return {"name": EMBEDDED, "state": f"ready in {folder}"}, ""

@@ -1,7 +1,7 @@
 """Models in GGUF files, unpacked once into a cache on this machine: fp32 safetensors, tokenizer and chat template.
 
 What transformers reads from a GGUF's tokenizer lacks steps that the file names only in a word (`tokenizer.ggml.pre`).
-Files whose word is not in `MENDED` are refused: their text would be cut into tokens that the model never saw.
+Files whose word is not in `RESTORED` are refused: their text would be cut into tokens that the model never saw.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    mend = MENDED[_pre_tokenizer(gguf)]
+    restore = RESTORED[_pre_tokenizer(gguf)]
     with quiet_transformers(), reading(gguf, GGUF, "it makes no model"):
         tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
@@ -108,7 +108,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         model.load_state_dict(loaded.state_dict())
         model.save_pretrained(folder)
-        mend(tokenizer.backend_tokenizer)
+        restore(tokenizer.backend_tokenizer)
         tokenizer.save_pretrained(folder)
 
 
@@ -118,9 +118,9 @@ def _pre_tokenizer(gguf: Path) -> str:
     with reading(gguf, GGUF, "it is cut off, or no GGUF file"):
         field = GGUFReader(str(gguf)).fields.get("tokenizer.ggml.pre")
         word = str(field.contents()) if field else "none"
-    if word not in MENDED:
+    if word not in RESTORED:
         raise ModelError(
-            f"{gguf}: its tokenizer ({word}) cannot be taken over exactly; known are {', '.join(MENDED)}",
+            f"{gguf}: its tokenizer ({word}) cannot be reproduced exactly; known are {', '.join(RESTORED)}",
             "name the model's repository or directory with safetensors",
         )
     return word
@@ -145,7 +145,7 @@ def restore_nfc(backend: Any) -> None:
     backend.normalizer = NFC()
 
 
-MENDED: dict[str, Callable[[Any], None]] = {"smollm": restore_digits, "qwen2": restore_nfc}
+RESTORED: dict[str, Callable[[Any], None]] = {"smollm": restore_digits, "qwen2": restore_nfc}
 """What has to be put back, by the name of the pre-tokenizer."""
 
 

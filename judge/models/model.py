@@ -73,7 +73,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
             return _unpacked(name, directory / file, revision, blobs)
     if (directory / ADAPTER).is_file():
         raise ModelError(
-            f"{name}: holds an adapter ({ADAPTER}), which would change the answers of the weights beside it",
+            f"{name}: holds an adapter ({ADAPTER}), which would change the answers of the weights next to it",
             "name the base with --judge and the adapter's own folder with --adapter, or merge the two",
         )
     files = sorted(directory.glob("*.safetensors"))
@@ -81,7 +81,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
         what = "config.json" if files else "safetensors weights"
         raise ModelError(
             f"{name}: has no {what}",
-            "save the model with safetensors (save_pretrained does), config and tokenizer beside it",
+            "save the model with safetensors (save_pretrained does), with config and tokenizer",
         )
     config = read_config(directory)
     weights = digest({path.name: _digest(path, blobs) for path in files} | {"config": _lasting(config)})
@@ -193,7 +193,7 @@ def _download(repo: str, revision: str | None, file: str | None) -> Path:
 
 
 def _blobs(snapshot: Path) -> Path:
-    """Where the Hub's cache keeps the files of a snapshot: `snapshots/COMMIT` lies beside it."""
+    """Where the Hub's cache keeps the files of a snapshot: next to `snapshots/COMMIT`."""
     return snapshot.parent.parent / "blobs"
 
 

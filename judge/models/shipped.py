@@ -1,10 +1,10 @@
-"""The taught judges that come with the package: adapters' directories inside it, found by name."""
+"""The fine-tuned judges that come with the package: adapters' directories inside it, found by name."""
 
 from importlib.resources import files
 from pathlib import Path
 
 SHIPPED = "shop-135m"
-"""The embedded base, taught product search by three levels; its README.md is its card."""
+"""The embedded base, fine-tuned for product search on three levels; its README.md is its card."""
 
 
 def shipped_judges() -> dict[str, Path]:

@@ -14,7 +14,7 @@ from judge.records import Pair
 from judge.words.guideline import Guideline
 
 ONE = "grade"
-"""The rater of a file that names none, in what a judge was taught from: it is part of a training's key."""
+"""The rater of a file that names none, in a judge's training data: it is part of a training's key."""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class Flags:
         candidate = parse(row["candidate"] or "", dict[str, str], FLAGS, f"{where}, field 'candidate'")
         flag = check({**row, "candidate": candidate}, Flag, FLAGS, where)
         if flag.type not in flag_types():
-            raise RunError(f"{where}, field 'type': {flag.type[:80]!r} is no type of flag", FIX)
+            raise RunError(f"{where}, field 'type': {flag.type[:80]!r} is not a type of flag", FIX)
         return flag
 
 

@@ -95,15 +95,15 @@ class Manifest(Record):
 
     @property
     def judge(self) -> str:
-        """Who judged, for people: not where it lies, and not as its base alone where it was taught."""
+        """Who judged, for people: not where it lies, and not as its base alone where it was fine-tuned."""
         name, adapter = self.parts.get("judge") or "unknown", self.parts.get("adapter")
         declared = self.parts.get("declared_adapter")
         here = not self.parts.get("endpoint")
         if here and (re.match(r"[/~.]|[A-Za-z]:\\", name) or ("/" in name and not self.parts.get("revision"))):
             name = PurePath(name).name
         if declared:
-            return f"{name}, served (as adapter {declared[:8]}, which the endpoint alone can tell)"
-        return f"{name}, taught (adapter {adapter[:8]})" if adapter else name
+            return f"{name}, served (as adapter {declared[:8]}, which only the endpoint knows)"
+        return f"{name}, fine-tuned (adapter {adapter[:8]})" if adapter else name
 
 
 class Tally(Record):

@@ -103,7 +103,7 @@ class Run:
         # Without a manifest, our lock is the sign that what lies there is a beginning of ours that was killed.
         strange = sorted(name for name in found if not (_OURS.match(name) and ".lock" in found))
         if strange and not self.manifest_path.is_file():
-            raise RunError(f"{self.path}: is taken by something else ({strange[0]})", "choose a new one with --out")
+            raise RunError(f"{self.path}: already holds something else ({strange[0]})", "choose a new one with --out")
         return absent
 
     def _clean(self) -> None:
@@ -219,7 +219,7 @@ class Run:
         """
         rows, labelled = self.manifest.rows, self.labelled()
         if labelled < rows:
-            hint = "run the same `judge label` command again; it goes on where it stopped"
+            hint = "run the same `judge label` command again; it resumes where it stopped"
             raise RunError(f"{self.path}: {labelled:,} of {rows:,} rows are labelled", hint)
         return rows, labelled
 

@@ -147,7 +147,7 @@ def expected_calibration_error(
     """Mean over pairs of their bin's |accuracy - confidence|; in [0, 1], lower is better.
 
     NaN without pairs. Arguments and sources as for `reliability_bins`. The figure depends on the bins:
-    state them beside it.
+    state them with it.
     """
     chart = reliability_bins(confidence, correct, bins=bins, equal_mass=equal_mass)
     return _mean(np.repeat(np.abs(chart.accuracy - chart.confidence), chart.n))

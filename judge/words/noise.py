@@ -39,10 +39,10 @@ def neighbours(letter: str, locale: str | None = None) -> str:
         at = row.find(letter)
         if at >= 0:
             # A row is set half a key to the right of the one above.
-            beside = row[max(0, at - 1) : at] + row[at + 1 : at + 2]
+            left_right = row[max(0, at - 1) : at] + row[at + 1 : at + 2]
             above = rows[number - 1][at : at + 2] if number else ""
             below = rows[number + 1][max(0, at - 1) : at + 1] if number + 1 < len(rows) else ""
-            return beside + above + below
+            return left_right + above + below
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Which words of a query a candidate's text has, as a line that a small judge reads beside the texts.
+"""Which words of a query a candidate's text has, as a line that a small judge reads next to the texts.
 
 A small language model notices that a word is there more easily than that it is missing. Exact matching is arithmetic,
 so it is done here: after case, accents and plural endings, and across a blank that one side writes and the other does

@@ -218,7 +218,7 @@ class PromptBuilder:
             return "".join(self._template.blocks[block](self._template.new_context(values)))
         except TemplateError as error:
             raise InputError(
-                f"the template's block {block!r} cannot be rendered: {error}", "mend the template"
+                f"the template's block {block!r} cannot be rendered: {error}", "fix the template"
             ) from None
 
     def _plain(self, text: str) -> tuple[int, ...]:

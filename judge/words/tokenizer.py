@@ -16,7 +16,7 @@ _MARK = re.compile(r"<\S+>|\[/?[A-Z_]+\]")
 _BYTE = re.compile(r"^<0x[0-9A-F]{2}>$")
 TEMPLATE = Kind("use a model with an ordinary chat template", ModelError)
 DAY = datetime(2024, 7, 26)
-"""What chat templates are told is today: a run that goes on tomorrow asks as it did today."""
+"""What chat templates are told is today: a run that resumes tomorrow asks as it did today."""
 
 
 class Tokenizer(Protocol):
@@ -56,7 +56,8 @@ class ModelTokenizer:
             text = self._outer.backend_tokenizer.to_str()
         except Exception as error:
             raise ModelError(
-                f"{directory}: has no usable tokenizer ({error})", "the judge needs a tokenizer.json beside its weights"
+                f"{directory}: has no usable tokenizer ({error})",
+                "a judge's tokenizer.json must be next to its weights",
             ) from error
         spec = json.loads(text)
         self._marks = _marks(spec)

@@ -62,7 +62,7 @@ class DecidingParams:
     "judge",
     metavar="MODEL",
     required=True,
-    help="A judge other than the run's; named, and asked, as by `judge label`.",
+    help="A judge other than the run's; as for `judge label`.",
 )
 @takes(EngineParams)
 @takes(DecidingParams)
@@ -81,12 +81,12 @@ def adjudicate(
       judge adjudicate runs/monday --with Qwen/Qwen3-4B --ratings ratings.csv
     """
     from audit.review.adjudicate import adjudicate as decide
-    from audit.review.second import Second, second_manner
+    from audit.review.second import Second, second_judge
     from judge.engines.kinds import find_engine
     from judge.run.store import Run
 
     opened = Run.open(run)
-    guideline, judge_config = second_manner(opened, judge, chat=find_engine(asked.engine).in_words)
+    guideline, judge_config = second_judge(opened, judge, chat=find_engine(asked.engine).in_words)
     serving = read_serving(asked.engine, asked.url, asked.engine_config, None, judge_config.adapter)
     rated = _rated(opened, terms.ratings, how.layout()) if terms.ratings else None
     second = Second(guideline, judge_config, serving)

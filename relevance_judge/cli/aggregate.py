@@ -24,7 +24,7 @@ from relevance_judge.cli.stdin import input_file
 def aggregate(
     output: FileOutput, given: RatingParams, ratings: Path, method: str, guideline: str, skip_bad_rows: bool
 ) -> None:
-    """Combine several raters' grades into one grade a pair. A tie has no grade, and says so.
+    """Combine several raters' grades into one grade a pair. A tie gets no grade and is marked.
 
     The file written has the posterior of every grade, too: .parquet, .jsonl or .csv.
 

@@ -37,7 +37,7 @@ class ReportOutput:
     metavar="RUN",
     type=FILE,
     multiple=True,
-    help="A run to compare; repeatable. Without: people.",
+    help="A run to compare; repeatable. Without one, compare people.",
 )
 @takes(RatingParams)
 @click.option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one.")
@@ -190,8 +190,8 @@ def _show_people(found: "Report", shared: str | None) -> None:
         show_table(body, head=head, right=(1, 5))
     if found.panel.gold is not None and found.raters:
         show()
-        beside = [(r.rater, _text(r.with_gold, shared), _text(r.kappa_gold, shared)) for r in found.raters]
-        show_table(beside, head=("rater", f"agrees with {found.panel.gold_name}", "quadratic kappa"))
+        with_gold = [(r.rater, _text(r.with_gold, shared), _text(r.kappa_gold, shared)) for r in found.raters]
+        show_table(with_gold, head=("rater", f"agrees with {found.panel.gold_name}", "quadratic kappa"))
 
 
 def _figure(figure: Mapping[str, Any], shared: str | None = None) -> tuple[str, str]:

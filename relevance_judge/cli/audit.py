@@ -30,7 +30,7 @@ class AuditParams:
             metavar="SHARE",
             type=click.FloatRange(0.001, 0.5),
             default=0.1,
-            help="Share of false flags of each type that its model may expect.",
+            help="Tolerated share of false flags of each type, as the model estimates it.",
         ),
     ]
     first_position: Annotated[

@@ -30,7 +30,7 @@ class CalibrationOutput:
     """Where a calibration goes."""
 
     out: Annotated[Path | None, file("--out", "FILE", "The calibration; RUN/calibration.json unless given.")]
-    adapter: Annotated[Path | None, file("--adapter", "ADAPTER", "Give it to this fine-tuned judge as its own.")]
+    adapter: Annotated[Path | None, file("--adapter", "ADAPTER", "Store it in this fine-tuned judge's directory.")]
     report: Annotated[Path | None, file("--report", "FILE.svg", "Write the reliability chart.")]
     overwrite: Annotated[bool, flag("--overwrite", "Replace files that are already there.")]
     json: Annotated[bool, flag("--json", "Print JSON for machines.")]

@@ -26,8 +26,8 @@ from relevance_judge.cli.stdin import input_file
 def decide(text: EncodingParams, run: Path, file: Path, author: str | None, json: bool) -> None:
     """Append people's decisions to a run. A decision is a grade, `keep` or `unsure`.
 
-    Labels stay as they are; `judge export` applies decisions. What its author already said of a pair, and last, is not
-    appended again.
+    Labels stay as they are; `judge export` applies decisions. An author's unchanged
+    last decision about a pair is not appended again.
 
     \b
     Example:

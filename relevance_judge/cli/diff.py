@@ -65,7 +65,7 @@ def _scale(text: str | None) -> dict[int, int] | None:
     scale = {}
     for grade, ours in found.items():
         if not (grade.isascii() and grade.isdecimal()) or ours is None:
-            raise InputError(f"--grades {text}: {grade!r} is no grade of a guideline", "write --grades 3=2,2=1,1=1,0=0")
+            raise InputError(f"--grades {text}: {grade!r} is not a valid grade", "write --grades 3=2,2=1,1=1,0=0")
         scale[int(grade)] = ours
     return scale
 

@@ -33,7 +33,7 @@ COMBINATIONS = {
 
 
 @click.command()
-@click.option("--parity", is_flag=True, help="Score a sample with two engines and tell how far they differ.")
+@click.option("--parity", is_flag=True, help="Score a sample with two engines and show how far they differ.")
 @click.option(
     "--engine",
     "engines",
@@ -179,7 +179,7 @@ def _parity(policy: "Guideline", judge_config: "JudgeConfig", servings: "list[Se
                 ("engines", " and ".join(found.engines)),
                 ("prompts compared", f"{found.compared} of {found.prompts}"),
                 ("largest probability difference", f"{found.probability_difference:.1e} (bound {found.bound:.0e})"),
-                ("of the mass outside the labels", "not told" if outside is None else f"{outside:.1e}"),
+                ("of the mass outside the labels", "unknown" if outside is None else f"{outside:.1e}"),
                 ("grades that differ", str(found.grades_differ)),
                 *(("failed", reason) for reason in found.failures),
             ]

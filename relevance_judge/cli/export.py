@@ -55,7 +55,7 @@ def export(
 
     selection = selected.selection()
     if to is None or out is None:
-        raise InputError("nothing says what to write", "give --to FORMAT and --out PATH")
+        raise InputError("--to and --out are missing", "give --to FORMAT and --out PATH")
     check_used(to, selection)
     if prefer and not others:
         raise InputError("--prefer: there is one run", "name others with --with RUN, or leave it out")

@@ -29,11 +29,13 @@ class TrainingParams:
             ["--base"],
             metavar="MODEL",
             default="smollm2-135m",
-            help="What to fine-tune; as --judge of `judge label`.",
+            help="The model to fine-tune; as --judge of `judge label`.",
         ),
     ]
-    config: Annotated[Path | None, file("--config", "FILE", "What to change of finetune/lora.yaml.")]
-    template: Annotated[str | None, text("--template", "NAME", "Of prompts/; judge-match.v2 unless configured.")]
+    config: Annotated[Path | None, file("--config", "FILE", "Keys of finetune/lora.yaml to change.")]
+    template: Annotated[
+        str | None, text("--template", "NAME", "A template of prompts/; judge-match.v2 unless configured.")
+    ]
     merge: Annotated[Path | None, file("--merge", "DIR", "Write the fine-tuned judge as one model, too.")]
 
 
@@ -44,7 +46,7 @@ class TrainingParams:
     type=FILE,
     help="Rated pairs: a row a pair, or a row a grade; `-` is standard input.",
 )
-@click.option("--out", metavar="ADAPTER", type=FILE, required=True, help="The directory to write, or to go on with.")
+@click.option("--out", metavar="ADAPTER", type=FILE, required=True, help="The directory to write or resume.")
 @takes(RaterParams)
 @takes(TextParams)
 @skip_option
@@ -61,7 +63,7 @@ def finetune(
 ) -> None:
     """Fine-tune a small judge on people's ratings. It is calibrated, and written as an adapter.
 
-    Killed at any moment, the same command goes on from its last checkpoint, with the same result: to the byte on a
+    Killed at any moment, the same command resumes from its last checkpoint, with the same result: to the byte on a
     processor, on a GPU as far as torch has deterministic algorithms.
 
     \b
@@ -86,7 +88,7 @@ def finetune(
     chosen = load_config(training.config)
     if training.template:
         chosen = chosen.changed(template=training.template)
-    with stoppable("the same command goes on from the last checkpoint"):
+    with stoppable("the same command resumes from the last checkpoint"):
         with input_file(ratings) as (path, name):
             source = Source(path, texts.catalogue, how.mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
             source = replace(source, queries=how.queries, encoding=how.encoding)
@@ -123,9 +125,9 @@ def _show(tuned: "AdapterManifest") -> None:
         ("  quadratic kappa", "–" if kappa != kappa else f"{kappa:.3f}"),
         ("  log loss", f"{found['log_loss']:.3f}"),
     ]
-    if held := training.get("held_out"):  # a judge that was taught before they were counted has none
+    if held := training.get("held_out"):  # judges from before they were counted have none
         rows.insert(
-            3, ("held-out pairs whose product was taught, too", f"{held['product_taught']:,} of {held['pairs']:,}")
+            3, ("held-out pairs with a product seen in training", f"{held['product_taught']:,} of {held['pairs']:,}")
         )
     show_table(rows)
     show_left_out(training["left_out"])

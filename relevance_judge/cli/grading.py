@@ -23,7 +23,7 @@ class RowParams(PairParams):
 
     limit: Annotated[int | None, count("--limit", "Label the first N rows only.")]
     skip_bad_rows: Annotated[
-        bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and go on.")
+        bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and continue.")
     ]
 
 
@@ -45,7 +45,7 @@ class GradingParams:
         file("--calibration", "FILE", "What `judge calibrate` wrote, or none; a fine-tuned judge brings its own."),
     ]
     force_guideline: Annotated[
-        bool, flag("--force-guideline", "Ask a fine-tuned judge by another guideline than its own all the same.")
+        bool, flag("--force-guideline", "Use a fine-tuned judge with a guideline other than its own.")
     ]
 
 
@@ -81,11 +81,11 @@ class ExampleParams:
 class RunOutput:
     """Where labels go."""
 
-    out: Annotated[Path | None, file("--out", "RUN", "The run directory to write, or to go on with.")]
+    out: Annotated[Path | None, file("--out", "RUN", "The run directory to write or resume.")]
     dry_run: Annotated[
         bool, flag("--dry-run", "Write nothing: judge a small sample and estimate time, tokens and cost.")
     ]
     price: Annotated[
-        str | None, text("--price", "in=X,out=Y", "chat: what a million tokens cost, to tell the run's cost.")
+        str | None, text("--price", "in=X,out=Y", "chat: what a million tokens cost, to estimate the run's cost.")
     ]
     json: Annotated[bool, flag("--json", "Print JSON for machines.")]

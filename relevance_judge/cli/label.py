@@ -54,7 +54,7 @@ def label(
 ) -> None:
     """Grade every pair with an LLM judge, into a run directory.
 
-    Killed at any moment, the same command goes on where it stopped.
+    Killed at any moment, the same command resumes where it stopped.
 
     \b
     Example:
@@ -73,7 +73,7 @@ def label(
 
     out = output.out
     if out is None and not output.dry_run:
-        raise InputError("--out is missing", "say where the run directory shall be: --out RUN")
+        raise InputError("--out is missing", "name the run directory: --out RUN")
     if ensemble:
         _average(pairs, output)
         return
@@ -107,7 +107,7 @@ def label(
             return
         assert out is not None
         run = Run(out)
-        with stoppable("the same command goes on where it stopped"), run.writing():
+        with stoppable("the same command resumes where it stopped"), run.writing():
             done = complete(work, run, partial(_watch, work, name_of_judge), rate)
     summary = summarise(run)
     if output.json:

@@ -68,9 +68,11 @@ class MiningOutput:
     """What is written, or told."""
 
     out: Annotated[Path | None, file("--out", "FILE", "The .parquet file to write.")]
-    worth: Annotated[Path | None, file("--worth", "RATINGS", "Show from people's grades what RUN's zeros are worth.")]
+    worth: Annotated[
+        Path | None, file("--worth", "RATINGS", "Show from people's grades how many of RUN's zeros are wrong.")
+    ]
     skip_bad_rows: Annotated[
-        bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and go on.")
+        bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and continue.")
     ]
     overwrite: Annotated[bool, flag("--overwrite", "Replace what is already there.")]
     json: Annotated[bool, flag("--json", "Print JSON for machines.")]
@@ -89,7 +91,8 @@ def mine(
 ) -> None:
     """Find the pairs that are worth judging next. Near in meaning or words, off by one attribute, or disputed.
 
-    They are candidates, not negatives: label the file, have people grade its sample, and ask what the zeros are worth.
+    They are candidates, not negatives: label the file, have people grade its sample, and check its
+    zeros.
 
     \b
     Example:
@@ -107,7 +110,7 @@ def mine(
         show_json(found.model_dump() | {"advice": _advice(found)}) if output.json else _show_worth(found)
         return
     if output.out is None or catalogue is None:
-        raise InputError("nothing says what to mine, or where to", "give --catalogue FILE and --out FILE.parquet")
+        raise InputError("--catalogue and --out are missing", "give --catalogue FILE and --out FILE.parquet")
     from mine.mining import Mining, MiningConfig
 
     names = tuple(name.strip() for name in wanted.sources.split(",") if name.strip())

@@ -33,7 +33,7 @@ guideline_option = click.option(
     help="What relevance means; see `judge guideline`.",
 )
 skip_option = click.option(
-    "--skip-bad-rows", is_flag=True, help="Set aside rows that cannot be used, count them, and go on."
+    "--skip-bad-rows", is_flag=True, help="Set aside rows that cannot be used, count them, and continue."
 )
 
 
@@ -127,7 +127,7 @@ class GradeColumns:
         text(
             "--grades",
             "E=2,S=1,…",
-            "What the file's grades mean; the guideline's values unless given. `unrateable=` is no answer; means "
+            "What the file's grades mean; the guideline's values unless given. `unrateable=` means no grade; means "
             "have ranges that hold their upper end: 1..1.67=0,1.67..2.33=1,2.33..3=2.",
         ),
     ]

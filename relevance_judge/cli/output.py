@@ -88,7 +88,7 @@ def usage_rows(usage: Mapping[str, int | float | None] | None) -> list[tuple[str
     names = {"requests": "requests", "prompt_tokens": "tokens in", "completion_tokens": "tokens out"}
     rows = [(what, f"{usage[name] or 0:,.0f}", "") for name, what in names.items()]
     if usage["unmetered"]:
-        rows.append(("requests whose tokens were not told", f"{usage['unmetered']:,.0f}", ""))
+        rows.append(("requests without a token count", f"{usage['unmetered']:,.0f}", ""))
     return rows + ([] if usage["cost"] is None else [("cost", f"{usage['cost']:,.4f}", "")])
 
 

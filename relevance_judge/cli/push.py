@@ -25,7 +25,7 @@ class TargetParams:
     tag: Annotated[str | None, text("--tag", "NAME", "Name this version; the fingerprint and a digest if not.")]
     license: Annotated[
         str | None,
-        Option(["--license"], metavar="ID", help="State this licence, such as cc-by-4.0; else what stands there."),
+        Option(["--license"], metavar="ID", help="State this licence, such as cc-by-4.0; else the existing one."),
     ]
 
     def target(self, repo: str) -> "Target":
@@ -63,7 +63,7 @@ def push(
     """Publish a run's labels as a dataset on the Hugging Face Hub.
 
     Every view is a config; a card says what is known of the labels; one commit and a tag hold all of it. Decisions are
-    applied. What is there is loaded again and compared. The same command goes on where it was cut off.
+    applied. It is loaded again and compared. The same command resumes where it was cut off.
 
     \b
     Example:

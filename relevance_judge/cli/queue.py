@@ -30,7 +30,7 @@ from relevance_judge.cli.params import takes
     help="evidence: what the audit flagged. disagreement: pairs that the judges of an ensemble are split on.",
 )
 def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int | None, by: str) -> None:
-    """Write the review queue: flagged pairs, most valuable first. Pairs that somebody has settled are not in it.
+    """Write the review queue: flagged pairs, most valuable first. Settled pairs are left out.
 
     Says how many wrong labels the next 50 reviews are expected to find, by the decisions so far.
 

@@ -12,7 +12,7 @@ from relevance_judge.cli.output import show
 @click.command()
 @flagged_run_argument
 @click.option("--author", metavar="NAME", help="Who decides; your login name unless given.")
-@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="The port; 0 picks a free one.")
 def review(run: Path, author: str | None, port: int) -> None:
     """Serve a local page for deciding on flagged labels. It works with the keyboard; Ctrl-C ends it.
 

@@ -12,7 +12,7 @@ from relevance_judge.cli.output import show, show_json, show_summary
 @run_argument
 @json_option
 def status(run: Path, json: bool) -> None:
-    """Show a run's counts by status and grade. The run may still be at work.
+    """Show a run's counts by status and grade. The run may still be in progress.
 
     \b
     Example:

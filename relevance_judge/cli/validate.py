@@ -31,7 +31,7 @@ SHOWN = 12
     metavar="NAME|FILE",
     help="What relevance means; unless given, what the judge was fine-tuned on, or three-level.",
 )
-@click.option("--judge", metavar="MODEL", help="Who would judge; as for `judge label`.")
+@click.option("--judge", metavar="MODEL", help="The judge to check for; as for `judge label`.")
 @takes(RatingParams)
 @json_option
 def validate(

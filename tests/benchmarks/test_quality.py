@@ -66,7 +66,7 @@ def test_products_that_training_had_under_other_queries_are_told_apart(tmp_path,
         quality.main()
         out = capsys.readouterr().out
         assert f"| tuned | {pairs} | 0.500 " in out
-        assert f"| tuned, products not taught | {pairs // 2} | 1.000 " in out
+        assert f"| tuned, unseen products | {pairs // 2} | 1.000 " in out
     # From the grades that were kept, without teaching again.
     monkeypatch.setitem(quality.JUDGES, "tuned", None)
     quality.main()
@@ -123,7 +123,7 @@ def test_a_cross_encoder_is_taught_once_and_answers_alone_as_in_a_batch(items, t
 
     monkeypatch.setattr(cross_encoder, "RATE", 5e-3)
     monkeypatch.setattr(cross_encoder, "EPOCHS", 6)
-    cross_encoder.teach(items, str(tiny_base), tmp_path / "taught", seed=1)
+    cross_encoder.train(items, str(tiny_base), tmp_path / "taught", seed=1)
     grades = cross_encoder.predict(items, tmp_path / "taught", str(tiny_base))
     # Five sixths are 0: better than always saying so.
     assert sum(g == i.grade for g, i in zip(grades, items, strict=True)) > len(items) * 5 / 6

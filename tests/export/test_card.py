@@ -123,7 +123,7 @@ def test_a_licence_that_was_asked_for_goes_before_theirs():
     ("text", "said"),
     [
         ("---\na: [1\n---\n", "not valid YAML"),
-        ("---\n- a\n---\n", "no mapping"),
+        ("---\n- a\n---\n", "not a mapping"),
         (f"{BEGIN.format(views='pairs')}\nx\n", "marks around our part are damaged"),
         (f"{END}\n{BEGIN.format(views='pairs')}\n", "marks around our part are damaged"),
     ],
@@ -146,7 +146,7 @@ def test_figures_as_people_read_them():
         ({"judge": "runs/merged"}, "merged"),
         ({"judge": "owner/name", "revision": "abc"}, "owner/name"),
         ({"judge": "owner/name/q4.gguf", "revision": "abc"}, "owner/name/q4.gguf"),
-        ({"judge": "smollm2-135m", "adapter": "1a2b3c4d5e"}, "smollm2-135m, taught (adapter 1a2b3c4d)"),
+        ({"judge": "smollm2-135m", "adapter": "1a2b3c4d5e"}, "smollm2-135m, fine-tuned (adapter 1a2b3c4d)"),
         ({}, "unknown"),
     ],
 )

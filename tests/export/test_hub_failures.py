@@ -1,4 +1,4 @@
-"""Publishing that fails: one message with the fix, nothing half-published, and the same command goes on."""
+"""Publishing that fails: one message with the fix, nothing half-published, and the same command resumes."""
 
 import signal
 import subprocess

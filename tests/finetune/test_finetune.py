@@ -1,4 +1,4 @@
-"""Teaching, end to end on a tiny base: files in, an adapter out that judges as it was taught, also after a kill."""
+"""Fine-tuning, end to end on a tiny base: files in, an adapter out that judges as in training, also after a kill."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def prepared(tiny_base, rated_file, guideline):
     return prepare(TrainingJob(RatingsFile(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
 
 
-def taught(main, tiny_base, rated_file, quick, *more, out="ours"):
+def finetuned(main, tiny_base, rated_file, quick, *more, out="ours"):
     config = quick(**SURE)
     return main("finetune", rated_file, "--base", tiny_base, "--out", out, "--config", config, *more, "--json").json
 
@@ -56,8 +56,8 @@ def ours(sure, tmp_path):
     return shutil.copytree(sure, tmp_path / "ours")
 
 
-def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_file, quick, tmp_path):
-    told = taught(main, tiny_base, rated_file, quick, "--merge", "merged")
+def test_a_judge_is_finetuned_and_labels_as_in_training(main, tiny_base, rated_file, quick, tmp_path):
+    told = finetuned(main, tiny_base, rated_file, quick, "--merge", "merged")
     looks = told["training"]["looks"]
     assert looks[-1]["training_loss"] < 0.5 < looks[0]["training_loss"]
     assert told["training"]["queries"] == {"train": 9, "validation": 1, "calibration": 2}
@@ -76,7 +76,7 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
     main("label", rated_file, "--judge", "merged", "--out", "run-merged")
     both = [probabilities(tmp_path / name) for name in ("run", "run-merged")]
     assert np.abs(both[0] - both[1]).max() < 1e-4
-    again = taught(main, tiny_base, rated_file, quick)
+    again = finetuned(main, tiny_base, rated_file, quick)
     assert again["created"] == told["created"], "what is done is not done twice"
     config = quick(**SURE, rank=4)
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=2)
@@ -85,14 +85,14 @@ def test_a_judge_is_taught_and_labels_as_it_was_taught(main, tiny_base, rated_fi
     key = tmp_path / "ours" / "training.json"
     older = {name: part for name, part in json.loads(key.read_text()).items() if "held" not in name}
     key.write_text(json.dumps({**older, "batch_tokens": "4096", "checkpoint_every": "2"}))
-    assert taught(main, tiny_base, rated_file, quick)["created"] == told["created"]
+    assert finetuned(main, tiny_base, rated_file, quick)["created"] == told["created"]
     held = json.loads((tmp_path / "ours" / "judge.json").read_text())
     counted = held["training"].pop("held_out")
     (tmp_path / "ours" / "judge.json").write_text(json.dumps(held))
     shown = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE)).out
     assert counted["pairs"] > 0
     assert "queries of each" in shown
-    assert "product was taught" not in shown
+    assert "seen in training" not in shown
     (tmp_path / "ours" / "judge.json").unlink()
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(**SURE), code=2)
     assert "held_out_digest: None → " in refused.err
@@ -109,7 +109,7 @@ def test_another_guideline_is_refused_unless_forced(main, ours, rated_file, guid
     other.write_text(json.dumps({**guideline.model_dump(mode="json"), "task": "Grade as you like."}))
     given = ["label", rated_file, "--judge", "ours", "--out", "run"]
     refused = main(*given, "--guideline", other, code=2)
-    assert "was taught the guideline three-level 1" in refused.err
+    assert "the guideline three-level 1" in refused.err
     assert "--force-guideline" in refused.err
     main(*given, "--guideline", "three-level")
     main("label", rated_file, "--judge", "ours", "--guideline", other, "--force-guideline", "--out", "forced")
@@ -178,11 +178,11 @@ def test_what_is_shared_is_computed_once_and_changes_neither_loss_nor_gradient(p
     network = Network(prepared.base, prepared.config, prepared.training_set)
     batch = prepared.training_set.train[:5]
     network.model.eval()  # no dropout: its masks would differ in shape
-    for weight in network.taught.values():
+    for weight in network.trainable.values():
         torch.nn.init.normal_(weight, std=0.05)
     found = network.logprobs(batch)
     found.sum().backward()
-    shared = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    shared = {name: weight.grad.clone() for name, weight in network.trainable.items()}
     network.model.zero_grad()
     whole = []
     for example in batch:
@@ -191,9 +191,9 @@ def test_what_is_shared_is_computed_once_and_changes_neither_loss_nor_gradient(p
     torch.stack(whole).sum().backward()
     assert torch.allclose(found, torch.stack(whole), atol=1e-4)
     assert any(gradient.abs().max() > 0.1 for gradient in shared.values())
-    for name, weight in network.taught.items():
+    for name, weight in network.trainable.items():
         assert torch.allclose(shared[name], weight.grad, atol=1e-3), name
-    assert all("lm_head" not in name for name in network.taught)
+    assert all("lm_head" not in name for name in network.trainable)
 
 
 def test_pieces_of_a_step_add_up_to_the_step(prepared):
@@ -202,10 +202,10 @@ def test_pieces_of_a_step_add_up_to_the_step(prepared):
     network = Network(prepared.base, prepared.config.changed(dropout=0.0), prepared.training_set)
     batch = prepared.training_set.train[:7]
     loss = network.learn(batch, 10_000)
-    whole = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    whole = {name: weight.grad.clone() for name, weight in network.trainable.items()}
     network.model.zero_grad()
     assert network.learn(batch, 70) == pytest.approx(loss, rel=1e-5)
-    assert all(torch.allclose(whole[name], weight.grad, atol=1e-4) for name, weight in network.taught.items())
+    assert all(torch.allclose(whole[name], weight.grad, atol=1e-4) for name, weight in network.trainable.items())
 
 
 def test_a_pair_that_weighs_more_counts_more_in_whatever_step_it_is(prepared):
@@ -216,12 +216,12 @@ def test_a_pair_that_weighs_more_counts_more_in_whatever_step_it_is(prepared):
     losses = [network.learn([example], 4096) for example in (one, other)]
     network.model.zero_grad()
     network.learn([one], 4096)
-    plain = {name: weight.grad.clone() for name, weight in network.taught.items()}
+    plain = {name: weight.grad.clone() for name, weight in network.trainable.items()}
     network.model.zero_grad()
     heavy = replace(one, weight=3.0)
     # Alone it has three times its loss and gradient; beside another, of (3a + b) / 2.
     assert network.learn([heavy], 4096) == pytest.approx(3 * losses[0], rel=1e-5)
-    assert all(torch.allclose(3 * plain[name], weight.grad, atol=1e-4) for name, weight in network.taught.items())
+    assert all(torch.allclose(3 * plain[name], weight.grad, atol=1e-4) for name, weight in network.trainable.items())
     assert network.learn([heavy, other], 4096) == pytest.approx((3 * losses[0] + losses[1]) / 2, rel=1e-5)
 
 
@@ -259,7 +259,7 @@ def test_an_adapter_in_the_engine_scores_as_in_training(ours, tiny_base, rated_f
 def test_a_training_that_runs_away_is_no_judge(main, tiny_base, rated_file, quick, tmp_path):
     config = quick(epochs=3, learning_rate=1e20, warmup=0, clip=1e30)
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", config, code=1)
-    assert "the training ran away: at step" in refused.err
+    assert "the training diverged: at step" in refused.err
     assert "learning_rate" in refused.err
     assert not (tmp_path / "ours" / "judge.json").exists()
 
@@ -328,7 +328,7 @@ def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkey
     expected = (rows[-1] @ head.weight.double().T).log_softmax(-1)[:, network.labels]
     assert abs(found - expected).max() < 1e-4
     found.sum().backward()
-    assert any(weight.grad.abs().max() > 0 for weight in network.taught.values())
+    assert any(weight.grad.abs().max() > 0 for weight in network.trainable.values())
 
 
 def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):

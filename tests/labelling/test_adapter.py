@@ -51,7 +51,7 @@ def test_a_base_of_this_machine_is_found_from_other_folders(tmp_path, monkeypatc
 
 def test_the_guideline_as_it_was_given_is_the_one_that_was_taught(directory, tuned):
     assert resolve_judge(JudgeRequest(str(directory), "three-level"))[0].fields[0].tokens == 20
-    with pytest.raises(InputError, match="was taught the guideline three-level 1"):
+    with pytest.raises(InputError, match="the guideline three-level 1"):
         resolve_judge(JudgeRequest(str(directory), "esci-four-level"))
     # What it was calibrated to, and what --max-noise would promise by, are answers to another prompt.
     forced = JudgeRequest(str(directory), "esci-four-level", force_guideline=True)
@@ -94,7 +94,7 @@ def test_another_base_or_other_label_tokens_are_refused(tuned):
     judge_config = JudgeConfig("owner/name", Path("ours"), tuned)
     ids = (48, 49, 50)
     judge_config.check(JudgeModel("owner/name", Path("base"), None, None, "w"), ids)
-    with pytest.raises(ModelError, match="was taught on other weights"):
+    with pytest.raises(ModelError, match="other weights"):
         judge_config.check(JudgeModel("owner/name", Path("base"), None, None, "v"), ids)
     with pytest.raises(ModelError, match="labels have other tokens"):
         judge_config.check(JudgeModel("owner/name", Path("base"), None, None, "w"), (48, 49, 51))
@@ -154,7 +154,7 @@ def test_an_adapter_is_on_disk_before_its_training_is_done(tmp_path, monkeypatch
 
     synced = []
     monkeypatch.setattr("os.fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink()))
-    store(SimpleNamespace(taught={}, model=SimpleNamespace(save_pretrained=save_pretrained)), tmp_path)
+    store(SimpleNamespace(trainable={}, model=SimpleNamespace(save_pretrained=save_pretrained)), tmp_path)
     assert sorted(synced[:-1]) == [tmp_path / name for name in names]
     assert synced[-1] == tmp_path
 

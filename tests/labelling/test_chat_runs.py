@@ -240,7 +240,7 @@ def test_a_calibration_is_refused_where_the_endpoint_tells_no_probabilities(main
     assert main("calibrate", "mixed", ratings, "--out", "c.json").code == 0
     server.logprobs = False
     given = ("--calibration", "c.json")
-    assert "tells no probabilities" in main("label", pairs, *chat, *given, "--out", "no", code=2).err
+    assert "no probabilities" in main("label", pairs, *chat, *given, "--out", "no", code=2).err
 
 
 def test_a_threshold_leaves_grades_without_confidence_to_people(guideline):

@@ -144,7 +144,7 @@ def test_a_file_of_the_hub_is_held_by_its_commit(cache, tmp_path, monkeypatch):
 def test_files_that_cannot_be_taken_over_exactly_are_refused(cache, tmp_path):
     path = tmp_path / "other.gguf"
     write_gguf(path, pre="llama-bpe")
-    with pytest.raises(ModelError, match=r"its tokenizer \(llama-bpe\) cannot be taken over exactly"):
+    with pytest.raises(ModelError, match=r"its tokenizer \(llama-bpe\)"):
         find_model(str(path))
     path.write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"is damaged .*no GGUF file"):

@@ -20,7 +20,7 @@ def test_each_is_named_taught_our_guideline_and_small(name):
     folder = shipped_directory(name)
     tuned = read_tuned(folder)  # checks the weights against what judge.json says of them
     guideline = load_guideline()
-    assert tuned.guideline_digest == guideline.digest, "a changed guideline needs a judge that was taught it"
+    assert tuned.guideline_digest == guideline.digest, "a changed guideline needs a judge fine-tuned on it"
     assert [label.grade for label in tuned.labels] == list(guideline.values)
     assert tuned.calibration is not None
     assert {path.suffix for path in folder.iterdir()} <= {".safetensors", ".json", ".yaml", ".md"}

@@ -89,7 +89,7 @@ def test_fields_that_no_file_brings_are_named(main, given):
     for command in (base, (*label, "--dry-run"), (*label, "--out", "run")):
         assert note in main(*command).out
         assert main(*command, "--json").json["missing_fields"] == missing
-    # The judge that comes with the package was taught five of them.
+    # The judge that comes with the package was fine-tuned on five of them.
     shown = main("validate", *arguments, "--json").json
     assert shown["missing_fields"] == ["title", "brand", "category", "colour"]
     # title is read now, and the note names the rest
@@ -101,7 +101,7 @@ def test_what_a_taught_judge_does_not_read_is_named(main, given):
     assert "columns that nothing reads: size" in main("validate", "p.csv").out
     assert "nothing reads" not in main("validate", "p.csv", "--guideline", "three-level").out
     refused = main("validate", "p.csv", "--judge", "shop-135m", "--guideline", "esci-four-level", code=2).err
-    assert "was taught the guideline three-level" in refused, "as `judge label` says"
+    assert "the guideline three-level" in refused, "as `judge label` says"
 
 
 def test_a_judge_that_cannot_be_is_refused_as_label_refuses_it(main, given):

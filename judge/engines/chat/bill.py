@@ -1,4 +1,4 @@
-"""The bill of asking about all pairs, foretold from a sample."""
+"""The bill of asking about all pairs, estimated from a sample."""
 
 from collections.abc import Iterable, Sequence
 

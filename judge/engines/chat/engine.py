@@ -124,8 +124,8 @@ class ChatEngine:
         """
         if not self.terms.top and self.samples == 1:
             raise InputError(
-                f"{self._model}: its endpoint tells no probabilities, so there is nothing to calibrate",
-                "draw some with --samples, or leave --calibration and --max-noise out",
+                f"{self._model}: its endpoint gives no probabilities, so there is nothing to calibrate",
+                "sample them with --samples, or leave --calibration and --max-noise out",
             )
 
     @property
@@ -138,7 +138,7 @@ class ChatEngine:
         return self._keys[: len(prompts)] if prompts[0].script.many else [KEY]
 
     def _check_there(self) -> None:
-        """Stop where an endpoint is gone: what it did not answer is asked again when the run goes on."""
+        """Stop where an endpoint is gone: what it did not answer is asked again when the run resumes."""
         try:
             with suppress(RefusedError):
                 self._endpoint.get("/models")
@@ -208,7 +208,7 @@ class ChatEngine:
         with self._lock:
             self._silent += 1
         if error.status in (429, 503) or self._silent >= SILENCE:
-            # Not this pair's fault: the run goes on when there is room again.
+            # Not this pair's fault: the run continues when there is room again.
             raise self._gone(error)
         return Unusable(f"{UNANSWERED} ({error})", again=False)
 
@@ -235,7 +235,7 @@ class ChatEngine:
         return self._ended
 
     def _gone(self, error: UnreachableError) -> EngineError:
-        hint = "see to the endpoint, or lower --concurrency; the same command then goes on"
+        hint = "check the endpoint, or lower --concurrency; the same command then resumes"
         self._ended = EngineError(f"{self._endpoint.url}: {error}", hint)
         return self._ended
 

@@ -1,4 +1,4 @@
-"""Answers as they come, on disk before anything else happens to them: what was paid for is not asked again.
+"""Answers as they arrive, on disk before anything else happens to them: what was paid for is not asked again.
 
 A line of `RUN/answers.jsonl` is one answer: the rows it is about, what it says of each, and the tokens it took. The
 run's labels are made of them; the file stays, as the record of what was asked and what it cost.

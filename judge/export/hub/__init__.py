@@ -87,9 +87,9 @@ def check(target: Target) -> None:
     with told(target.repo, "nothing was published"):
         validate_repo_id(target.repo)
     if target.tag is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", target.tag):
-        raise InputError(f"--tag {target.tag}: is no name of a tag", "use letters, digits, dots, - and _")
+        raise InputError(f"--tag {target.tag}: is not a valid tag", "use letters, digits, dots, - and _")
     if target.revision is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", target.revision):
-        raise InputError(f"--revision {target.revision}: is no name of a branch", "use letters, digits, dots, - and _")
+        raise InputError(f"--revision {target.revision}: is not a valid branch", "use letters, digits, dots, - and _")
     if get_token() is None:
         raise not_logged_in()
 

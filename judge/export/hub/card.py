@@ -150,17 +150,17 @@ def _limits(facts: Facts) -> list[tuple[bool, str]]:
     left_out = facts.written.views["judgments"].left_out.get(FLAGGED, 0)
     undecided = facts.audit.undecided if facts.audit and not left_out else 0
     return [
-        (not facts.people, "The grades are a model's. Those of the same pairs by people would differ: see above."),
-        (facts.agreement is None and not facts.people, "Nobody compared them with people's grades for this card."),
-        (most >= ONE_GRADE, f"{most:.0%} of the pairs have one grade, so little can be learned from the rest."),
-        (ungraded > 0, f"{ungraded:,} input rows have no grade of the judge; those that nobody decided are left out."),
+        (not facts.people, "The grades are a model's; people would grade some of these pairs differently: see above."),
+        (facts.agreement is None and not facts.people, "They were not compared with people's grades for this card."),
+        (most >= ONE_GRADE, f"{most:.0%} of the pairs have the same grade, so there is little to learn from the rest."),
+        (ungraded > 0, f"{ungraded:,} input rows have no grade from the judge; those without a decision are left out."),
         (
             undecided > 0,
-            f"{undecided:,} flagged labels are not settled; the graded ones are in it as the judge gave them.",
+            f"{undecided:,} flagged labels have no decision yet and are included with the judge's grade.",
         ),
-        (True, "A pair that is not in it is not judged; it is not irrelevant. Measures on it need to know that."),
+        (True, "A pair that is missing is unjudged, not irrelevant; evaluation measures must treat it so."),
         (True, f"Queries and products are {WORDS}."),
-        (True, "The grades follow the guideline above; under another one they would be others."),
+        (True, "The grades follow the guideline above; under another guideline they would differ."),
     ]
 
 

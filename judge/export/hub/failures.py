@@ -42,7 +42,7 @@ def explain(error: BaseException, repo: str, state: str) -> JudgeError | None:
         if isinstance(status, int) and status >= 400:
             return _refused(status, _said(one), repo, state)
         if isinstance(one, HFValidationError):
-            return InputError(f"{repo}: is no name of a dataset ({safe(str(one))})", "write it like owner/name")
+            return InputError(f"{repo}: is not a dataset's name ({safe(str(one))})", "write it like owner/name")
         if isinstance(one, LocalTokenNotFoundError):
             return not_logged_in()
         if isinstance(one, OfflineModeIsEnabled):
@@ -75,15 +75,15 @@ def _refused(status: int, said: str, repo: str, state: str) -> JudgeError:
         fix = f"use a token with the write role, of somebody who may write for {repo.partition('/')[0]}"
         return InputError(f"the token may not write to {repo} (403); {state}", fix)
     if status == 404:
-        return InputError(f"{repo}: is not there, or the token may not see it (404: {said}); {state}", "mend the name")
+        return InputError(f"{repo}: is not there, or the token may not see it (404: {said}); {state}", "fix the name")
     if status in (409, 412):
         fix = "run the same command again: it merges with what stands there now, and sends no file twice"
         return HubError(f"{repo} was changed meanwhile ({status}); {state}", fix)
     if status == 429:
         return HubError(f"the Hub asks to slow down (429); {state}", f"wait some minutes, then {AGAIN}")
     if status >= 500:
-        return HubError(f"the Hub is out of order ({status}); {state}", f"wait, then {AGAIN}")
-    return HubError(f"the Hub refuses to publish to {repo} ({status}: {said}); {state}", "mend what it says")
+        return HubError(f"the Hub has an error ({status}); {state}", f"wait, then {AGAIN}")
+    return HubError(f"the Hub refuses to publish to {repo} ({status}: {said}); {state}", "fix what it says")
 
 
 def _said(error: BaseException) -> str:

@@ -52,10 +52,10 @@ def read_card(text: str, where: str) -> Card:
         data = read_yaml(front[1]) if front else {}
     except yaml.YAMLError as error:
         raise InputError(
-            f"the card of {where}: its metadata are not valid YAML: {error}", "mend them on the Hub"
+            f"the card of {where}: its metadata are not valid YAML: {error}", "fix them on the Hub"
         ) from None
     if not isinstance(data or {}, dict):
-        raise InputError(f"the card of {where}: its metadata are no mapping", "mend them on the Hub")
+        raise InputError(f"the card of {where}: its metadata are not a mapping", "fix them on the Hub")
     begins, ends = list(_BEGIN.finditer(body)), list(_END.finditer(body))
     if len(begins) != len(ends) or len(begins) > 1 or (begins and begins[0].end() > ends[0].start()):
         raise InputError(

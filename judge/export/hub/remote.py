@@ -135,7 +135,7 @@ class Remote:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """The clients call each other in ways that are on their way out; it is not the user's to mend."""
+    """The clients call each other in ways that are on their way out; it is not the user's to fix."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

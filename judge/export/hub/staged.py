@@ -1,6 +1,6 @@
 """Views as a Hub dataset holds them: Parquet with the features written in, and the metadata that goes with them.
 
-The column `grade` keeps its values; beside it comes `label`, the grade's place among the grades as a `ClassLabel` with
+The column `grade` keeps its values; next to it is `label`, the grade's place among the grades as a `ClassLabel` with
 the guideline's names. Views that a trainer reads column by column get no column more.
 """
 
@@ -13,7 +13,7 @@ from judge.errors import RunError
 from judge.export.written import Written
 
 SHARD = 500_000_000
-"""Bytes of a file from which on a split goes on in the next one."""
+"""Bytes of a file from which on a split continues in the next one."""
 ROWS = 65_536
 """Rows that are held at once."""
 

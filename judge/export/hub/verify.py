@@ -1,4 +1,4 @@
-"""What is on the Hub, loaded as everybody will load it, beside what was sent."""
+"""What is on the Hub, loaded as everybody will load it, compared with what was sent."""
 
 import tempfile
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ from judge.statistics.intervals import Estimate
 Floats = npt.NDArray[np.float64]
 OfConfusion = Callable[[Floats], npt.ArrayLike]
 Place = Literal["table", "chart", "card", "people", "headline"]
-"""Where a measure is shown beside the page's full list and JSON: the first table, the page's chart, a dataset's card
+"""Where a measure is shown besides the page's full list and JSON: the first table, the page's chart, a dataset's card
 and a notebook, the card's figures of people among themselves; and the one that others point to."""
 NO_PAIRS = "there are no pairs to compare"
 SLOW_RESAMPLES = 500

@@ -1,4 +1,4 @@
-"""A run beside people's grades: figures worked by hand, and whose pairs they are."""
+"""A run vs people's grades: figures worked by hand, and whose pairs they are."""
 
 import json
 
@@ -228,7 +228,7 @@ def test_the_fault_of_the_guideline_is_told_from_the_judges():
     assert "fine-tune" in told["clear"][0]
     assert "reword" in told["vague"][0]
     assert "two people" in told["alone"][0]
-    # People among themselves: there is no judge to blame.
+    # People with each other: there is no judge to blame.
     (alone,) = [text for text in (a.text for a in advise(report | {"run": None, "confused": []})) if "clear" in text]
     assert "reword" in alone
     assert "4 times of 9" in said[-1]
@@ -242,7 +242,7 @@ def test_the_fault_of_the_guideline_is_told_from_the_judges():
         (
             [[50, 79, 39], [24, 49, 65], [9, 18, 96]],
             True,
-        ),  # .455 beside .392, but by .063 with a standard error of .036
+        ),  # .455 vs .392, but by .063 with a standard error of .036
         ([[90, 39, 39], [24, 79, 35], [9, 18, 96]], False),
         ([[168, 0, 0], [138, 0, 0], [123, 0, 0]], True),  # one grade for everything: no better in any resample
     ],

@@ -122,7 +122,9 @@ def test_adjudicate_appends_an_opinion_of_every_open_flag_and_leaves_it_open_whe
     assert len(read_queue(Run(run))) == open_ - settled
 
 
-@pytest.mark.parametrize(("cell", "message"), [("7", "'7' is no decision"), ("perhaps", "'perhaps' is no decision")])
+@pytest.mark.parametrize(
+    ("cell", "message"), [("7", "'7' is not a decision"), ("perhaps", "'perhaps' is not a decision")]
+)
 def test_a_wrong_decision_names_row_field_and_fix(audited, tmp_path, cell, message):
     sheet = tmp_path / "sheet.csv"
     sheet.write_text(f"query_id,candidate_id,decision,author\nQ01,P001,,\nQ01,P001,{cell},Ana\n")
@@ -193,10 +195,7 @@ def test_another_audit_or_something_else_is_not_written_over(main, tmp_path):
         error = main("audit", run, events, "--out", "audit", code=2).err
         assert "audit: holds the audit of" in error
         assert "--overwrite" in error
-    assert (
-        "holds something that is no audit's (labels, pairs"
-        in main("audit", "run", "events.csv", "--out", "other", code=2).err
-    )
+    assert "(labels, pairs" in main("audit", "run", "events.csv", "--out", "other", code=2).err
     assert (tmp_path / "audit" / "audit.json").read_bytes() == said
     assert not (tmp_path / "other" / "flags.parquet").exists()
     main("audit", "run", "more.csv", "--out", "audit", "--overwrite")

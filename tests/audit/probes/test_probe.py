@@ -121,7 +121,7 @@ def test_what_cannot_be_asked_is_refused_before_the_weights_are_loaded(tuned):
     judge = judge_of(Gullible())
     judge.model = JudgeModel("owner/name", Path("base"), None, None, "others")
     judge.open = lambda: pytest.fail("the weights were loaded")
-    with pytest.raises(ModelError, match="was taught on other weights"):
+    with pytest.raises(ModelError, match="other weights"):
         probe([pair()], judge, WIDE, judge_config=JudgeConfig("owner/name", Path("ours"), tuned))
 
 

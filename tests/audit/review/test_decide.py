@@ -47,7 +47,7 @@ def test_decisions_of_the_agreement_report_and_of_another_run_come_in(main, tmp_
         (d.grade, d.verdict, d.time) for d in Decisions(run)
     ]
     saved.write_text(json.dumps(lines[0] | {"time": "yesterday"}) + "\n")
-    assert "row 1, field 'time': 'yesterday' is no time" in main("decide", run, saved, code=2).err
+    assert "row 1, field 'time': 'yesterday'" in main("decide", run, saved, code=2).err
 
 
 def test_reviewers_see_the_clicks_that_were_weighed_beside_those_expected():
@@ -89,7 +89,7 @@ def test_words_that_name_two_queries_decide_nothing(main, tmp_path):
     line = {"query_id": query_key("lamp"), "query": "lamp", "candidate_id": "p1", "decision": "0", "author": "Ana"}
     saved = tmp_path / "decisions.jsonl"
     saved.write_text(json.dumps(line) + "\n")
-    assert "is no pair of" in main("decide", tmp_path / "run", saved, code=2).err
+    assert "field 'candidate_id'" in main("decide", tmp_path / "run", saved, code=2).err
     saved.write_text(json.dumps(line | {"query_id": "b"}) + "\n")
     main("decide", tmp_path / "run", saved)
     assert [d.query_id for d in Decisions(tmp_path / "run")] == ["b"]

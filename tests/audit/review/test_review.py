@@ -119,7 +119,7 @@ def test_the_pages_work_in_a_browser(browser, page, audit_report):
     WebDriverWait(browser, 10).until(lambda _: re.fullmatch(r"\d+ of \d+ settled, looking at \d+", progress.text))
     assert "examined" in browser.find_element("id", "evidence").text
     browser.get(audit_report)
-    assert "Where people looked" in browser.find_element("tag name", "body").text
+    assert "Where shoppers looked" in browser.find_element("tag name", "body").text
     assert len(browser.find_elements("tag name", "svg")) >= 2
 
 

@@ -1,4 +1,4 @@
-"""A taught judge that looks again, or is compared in two engines, is asked exactly as `judge label` asks it."""
+"""A fine-tuned judge that looks again, or is compared in two engines, is asked exactly as `judge label` asks it."""
 
 import shutil
 
@@ -121,7 +121,7 @@ def test_a_judge_that_was_taught_another_policy_is_refused(main, directory, tune
     words = {**tuned.guideline, "version": "9"}
     write_tuned(directory, tuned.model_copy(update={"guideline": words, "adapter": adapter_digest(directory)}))
     refused = main("adjudicate", "run", "--with", directory, "--engine", "fake", code=2).err
-    assert "was taught the guideline three-level 9, and run was labelled by three-level 1" in refused
+    assert "the guideline three-level 9, and run was labelled by three-level 1" in refused
     assert not list(Decisions(tmp_path / "run"))
 
 
@@ -133,10 +133,7 @@ def test_parity_asks_by_what_the_judge_was_taught(main, directory, tuned, guidel
     assert found["prompts"] == len(examples(Guideline.model_validate(words))) < len(examples(guideline))
     changed = {"template_digest": "0" * 64, "adapter": adapter_digest(directory)}
     write_tuned(directory, tuned.model_copy(update=changed))
-    assert (
-        "is not the text that it was taught with"
-        in main("doctor", "--parity", "--judge", directory, *engines, code=2).err
-    )
+    assert ".j2 is not the text" in main("doctor", "--parity", "--judge", directory, *engines, code=2).err
 
 
 def test_parity_compares_calibrated_probabilities(tuned):

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.probes.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
-from finetune.adversarial import ORDERS, PRAISE, hostile, query_noise
+from finetune.adversarial import ORDERS, PRAISE, add_adversarial_text, query_noise
 from finetune.config import as_yaml, load_config
 from finetune.loop import cooled_loss, learning_rate
-from finetune.synthetic_pairs import warm_pairs
+from finetune.synthetic_pairs import make_pairs
 from finetune.targets import targets
 from finetune.training_set import TrainingExample, batches, build_lessons, check_grades, deal, pieces, split, weights
 from judge.engines.fake import FakeTokenizer
@@ -208,7 +208,7 @@ def test_words_of_other_scripts_are_told_apart_by_their_marks():
     assert len(set(query_groups(["Café-Tasse", "cafe tasse"]))) == 1
 
 
-def test_held_out_products_are_counted_where_taught_and_make_no_warm_pairs(tmp_path, guideline):
+def test_held_out_products_are_counted_where_seen_in_training_and_make_no_synthetic_pairs(tmp_path, guideline):
     """Of 40 queries each has a product of its own, and one that it shares with its neighbour."""
     head = "query,candidate_id,title,brand,category,grade\n"
     product = "{key},Thing {key},Brand{brand},Kind {kind}"
@@ -231,7 +231,7 @@ def test_held_out_products_are_counted_where_taught_and_make_no_warm_pairs(tmp_p
     _, part = deal(rated, shares, guideline, config)
     taught = {item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if there}
     held = [item.pair.candidate_id for item, there in zip(rated, part == "train", strict=True) if not there]
-    assert 0 < training_set.met == sum(key in taught for key in held) < len(held)
+    assert 0 < training_set.seen_products == sum(key in taught for key in held) < len(held)
     warm = {pair.candidate_id for pair in made if pair.query_id == "catalogue"}
     assert warm
     assert warm <= taught - {*held}
@@ -275,7 +275,7 @@ def test_the_learning_rate_rises_then_falls_to_a_tenth():
     assert rates[-1] == pytest.approx(0.1, abs=0.001)
 
 
-def test_a_look_does_not_punish_what_calibration_mends():
+def test_a_look_does_not_punish_what_calibration_corrects():
     """Right three times of four: the best probability is 3/4, whatever the scores' size, and its loss the entropy."""
     truth = np.eye(2)[[0, 0, 0, 1]]
     scores = np.log([[0.9, 0.1]] * 4)
@@ -329,7 +329,7 @@ def test_hostile_texts_come_into_the_share_asked_for_and_no_vote_moves(tmp_path,
     rows = "".join(f"q{n},{n},Desk lamp {n},Warm light,{n % 3}\n" for n in range(400))
     path = write(tmp_path / "r.csv", "query,candidate_id,title,description,grade\n" + rows)
     rated = read(path, guideline, tmp_path)
-    found = hostile(rated, guideline, 0.25, 7)
+    found = add_adversarial_text(rated, guideline, 0.25, 7)
     assert [(r.votes, r.pair.candidate_id, r.pair.query) for r in found] == [
         (r.votes, r.pair.candidate_id, r.pair.query) for r in rated
     ]
@@ -343,14 +343,14 @@ def test_hostile_texts_come_into_the_share_asked_for_and_no_vote_moves(tmp_path,
         for word in old.pair.candidate[name].split():
             left.remove(word)
         assert left
-    assert hostile(rated, guideline, 0.25, 7) == found, "the seed decides"
-    assert hostile(rated, guideline, 0.0, 7) == rated
+    assert add_adversarial_text(rated, guideline, 0.25, 7) == found, "the seed decides"
+    assert add_adversarial_text(rated, guideline, 0.0, 7) == rated
     # An order names every grade, so that the number in it says nothing about the true one.
-    texts = " ".join(text for r in hostile(rated, guideline, 1.0, 7) for text in r.pair.candidate.values())
+    texts = " ".join(text for r in add_adversarial_text(rated, guideline, 1.0, 7) for text in r.pair.candidate.values())
     assert all(f"Grade: {value}" in texts for value in guideline.values)
 
 
-def test_queries_are_respelt_so_that_they_can_still_be_read(tmp_path, guideline):
+def test_queries_with_typing_errors_can_still_be_read(tmp_path, guideline):
     rows = "".join(f"q{n},desk lamp 40w,{n},Lamp,{n % 3}\n" for n in range(400))
     rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
     found = query_noise(rated, 0.5, 7)
@@ -379,19 +379,19 @@ def test_what_is_taught_is_not_what_a_probe_asks():
         assert all(text.casefold() not in probe and probe not in text.casefold() for probe in asked)
 
 
-def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
+def test_synthetic_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
     lines = [f"q{n},{n},{c} {k},{c},Home > {k},{n % 3}" for n, (c, k) in enumerate(COLOURED)]
     head = "query,candidate_id,title,colour,category,grade"
     path = write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n")
     rated = read(path, guideline, tmp_path)
-    made = warm_pairs(rated, guideline, 60, 0)
+    made = make_pairs(rated, guideline, 60, 0)
     assert len(made) == 60
     for item in made:
         colour, kind = item.pair.query.split()
         product = item.pair.candidate
         same_kind, same_colour = product["category"].lower().endswith(kind), product["colour"] == colour
         assert item.votes["catalogue"] == (2 if same_kind and same_colour else 1 if same_kind else 0)
-    assert [i.pair.query for i in warm_pairs(rated, guideline, 60, 0)] == [i.pair.query for i in made]
+    assert [i.pair.query for i in make_pairs(rated, guideline, 60, 0)] == [i.pair.query for i in made]
     # Of another kind, and yet with the query's colour where it has been looked for: by chance it would be one in three.
     others = [i.pair for i in made if not i.votes["catalogue"]]
     assert sum(pair.query.split()[0] == pair.candidate["colour"] for pair in others) > len(others) / 2
@@ -399,7 +399,7 @@ def test_warm_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
         item for item in rated if item.pair.candidate["colour"] == "red" and "Lamp" in item.pair.candidate["title"]
     ]
     with pytest.raises(InputError, match="several categories"):
-        warm_pairs(plain, guideline, 60, 0)
+        make_pairs(plain, guideline, 60, 0)
 
 
 def test_a_product_with_all_of_the_querys_words_is_no_worse_warm_answer(tmp_path, guideline):
@@ -414,7 +414,7 @@ def test_a_product_with_all_of_the_querys_words_is_no_worse_warm_answer(tmp_path
         "q6,6,Lamp,Lux,Cream,Home > Lamps,0",
     ]
     rated = read(write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n"), guideline, tmp_path)
-    made = warm_pairs(rated, guideline, 600, 0)
+    made = make_pairs(rated, guideline, 600, 0)
     worse = [item for item in made if item.votes["catalogue"] < 2]
     assert {item.votes["catalogue"] for item in worse} == {0, 1}
     for item in worse:
@@ -460,7 +460,7 @@ def test_a_directory_with_something_else_is_left_alone(main, tmp_path, rated_fil
     (tmp_path / "ours").mkdir()
     write(tmp_path / "ours" / "letter.txt", "dear")
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
-    assert "is taken by something else" in refused.err
+    assert "already holds something else" in refused.err
     write(tmp_path / "ours" / "training.json", "{")
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
     assert "training.json: is damaged" in refused.err
@@ -473,7 +473,7 @@ def test_a_place_for_the_merged_model_that_is_taken_is_refused_before_anything_i
     write(tmp_path / "full" / "letter.txt", "dear")
     write(tmp_path / "r.csv", HEAD + "lamp,1,Lamp,2\n")
     refused = main("finetune", "r.csv", "--out", "ours", "--merge", taken, code=2)
-    assert f"{taken}: is taken by something else" in refused.err
+    assert f"{taken}: already holds something else" in refused.err
 
 
 def test_a_base_without_the_layers_or_with_split_labels_is_refused(
