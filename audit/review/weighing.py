@@ -68,7 +68,7 @@ def judge_likelihood(confusion: Floats, given: int, probabilities: Sequence[floa
 def category_likelihood(fit: float | None, grades: int) -> Floats:
     """How likely it is at each grade that a category fits so far, shape (grades,); flat where nothing is known."""
     height = np.linspace(-0.5, 0.5, grades)
-    return np.asarray(CATEGORY_ODDS ** (0.0 if fit is None else (2 * fit - 1) * height))
+    return np.asarray(CATEGORY_ODDS ** ((0.0 if fit is None else 2 * fit - 1) * height))
 
 
 def corrected_evidence(posterior: Sequence[float], label: int, wrong: float) -> Floats:

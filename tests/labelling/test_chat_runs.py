@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from chat_server import Server, is_probe
-from conftest import labelled_pair
+from conftest import labelled_pair, write_flags
 
 from judge.errors import InputError
 from judge.run.store import Run
@@ -311,6 +311,9 @@ def test_the_example_shop_is_labelled_audited_adjudicated_and_probed(main, serve
     main("label", *shop, *chat, "--out", "run", "--per-request", "5")
     flagged = main("audit", "run", SHOP / "engagement.csv", "--out", "audit", "--json").json
     assert "NaN" not in json.dumps(flagged)
+    # Where one grade is given to everything, an audit holds its flags back: these are made by hand.
+    rows = Run(tmp_path / "run").query("SELECT row, query_id, query, candidate_id FROM pairs ORDER BY row LIMIT 8")
+    write_flags(Run(tmp_path / "run"), [(*row, 1, 2) for row in rows])
     server.answer = lambda body: {"grade": "1" if is_probe(body) else "2"}
     assert "repeat itself" in main("adjudicate", "run", "--with", "acme/large", *chat[:4], code=2).err
     done = main("adjudicate", "run", "--with", "acme/larger", *chat[:4], "--sure", "1", "--json").json
