@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from judge.calibration.calibrate import Calibration
 from judge.calibration.cuts import OBJECTIVES, Objective
@@ -13,9 +13,6 @@ from judge.run import store
 from relevance_judge import shown
 from relevance_judge.inputs import AnyRun, Rows, as_file, as_run
 from relevance_judge.reading import RatingOptions, Reading
-
-if TYPE_CHECKING:
-    from relevance_judge.runs import Run
 
 
 @dataclass(frozen=True)
@@ -82,14 +79,13 @@ def calibrate(
 
 def recalibrated(
     run: store.Run, calibration: Calibrated | str | os.PathLike[str], out: Path, max_noise: float | None
-) -> "Run":
-    """See `Run.recalibrated`."""
+) -> Path:
+    """The directory of the new run; see `Run.recalibrated`."""
     from judge.calibration.calibrate import read_calibration
     from judge.labelling.recalibrate import Recalibration
-    from relevance_judge.runs import Run
 
     path = calibration.path if isinstance(calibration, Calibrated) else Path(calibration)
     work, new = Recalibration(run, read_calibration(path), max_noise), store.Run(out)
     with new.writing():
         work.write(new)
-    return Run(new.path)
+    return new.path

@@ -102,7 +102,7 @@ class Run:
         """
         from relevance_judge.calibrating import recalibrated
 
-        return recalibrated(self.stored, calibration, Path(out), max_noise)
+        return Run(recalibrated(self.stored, calibration, Path(out), max_noise))
 
     def push(self, repo: str, **options: "Unpack[PushOptions]") -> "Published":
         """Publish the labels as a dataset of the Hugging Face Hub; see `relevance_judge.push`."""

@@ -111,11 +111,15 @@ class Decision(Record):
 
 def counting(decisions: Iterable[Decision]) -> dict[tuple[str, str], Decision]:
     """The decision that counts, by (query_id, candidate_id): the last one that is no opinion. A judge overrules nobody:
-    its decision counts only where people made none, not even that they are unsure."""
+    its decision counts only where people made none, not even that they are unsure.
+
+    Judges of earlier versions, which weighed nothing, did decide where people were unsure: those decisions stand."""
     found: dict[tuple[str, str], Decision] = {}
     for decision in decisions:
         before = found.get(decision.pair)
-        overruling = decision.source == "judge" and before is not None and before.source != "judge"
+        by_people = before is not None and before.source != "judge"
+        weighed = decision.posterior is not None or (before is not None and before.settles)
+        overruling = decision.source == "judge" and by_people and weighed
         if not (decision.is_opinion or overruling):
             found[decision.pair] = decision
     return found

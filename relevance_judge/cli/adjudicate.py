@@ -71,7 +71,7 @@ class DecidingParams:
 def adjudicate(
     how: RatingParams, terms: DecidingParams, asked: EngineParams, run: Path, judge: str, json: bool
 ) -> None:
-    """Ask another judge about flagged labels, and decide those that are sure by all evidence together.
+    """Have another judge decide flagged labels that are sure. Sure is what all evidence together says.
 
     Weighed are label and engagement, the judge's answer as far as it agreed with people (`--ratings`, or their
     decisions so far), and the product's category. Other labels get its opinion, and stay in the queue for people.

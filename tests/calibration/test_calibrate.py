@@ -178,7 +178,7 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
         assert why in main("label", rated_file, "--engine", "fake", *given, code=2).err
         assert not (tmp_path / "other").exists()
     # Its calibration is undone: what is fitted is what was fitted before.
-    again = main("calibrate", "fitted", rated_file, "--out", "again.json", "--json").json
+    again = main("calibrate", "fitted", rated_file, "--out", "undone.json", "--json").json
     assert again["temperature"] == pytest.approx(found["temperature"], rel=1e-3)
 
 
