@@ -75,7 +75,8 @@ def read_cells(db: Any, limit: int = FIT_CELLS) -> Cells:
     share = min(1.0, limit / total) if total else 1.0
     found = db.execute(f"""SELECT dense_rank() OVER (ORDER BY q, c) - 1 AS pair, dense_rank() OVER (ORDER BY q) - 1
         AS query, position, coalesce(last, 0) AS last, impressions, clicks FROM cells
-        WHERE impressions > 0 AND hash(q) % 1000003 < {round(share * 1000003)}""").fetchnumpy()
+        WHERE impressions > 0 AND hash(q) % 1000003 < {round(share * 1000003)}
+        ORDER BY pair, position, last""").fetchnumpy()
     pair, query, position, last = (found[name].astype(np.int64) for name in ("pair", "query", "position", "last"))
     impressions, clicks = (found[name].astype(np.float64) for name in ("impressions", "clicks"))
     return Cells(pair, query, position, last, impressions, clicks)

@@ -137,9 +137,10 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         WITH pairs AS (SELECT DISTINCT query_id, candidate_id FROM labelled),
         counted AS (
             SELECT m.query_id, k.candidate_id, sum(impressions) AS impressions, sum(clicks) AS clicks,
-                sum(impressions * seen * (1 - trust)) AS examined, sum(live * seen) AS live,
+                -- Rounded: threads add up in any order, and the same events must rank the pairs the same.
+                round(sum(impressions * seen * (1 - trust)), 9) AS examined, round(sum(live * seen), 9) AS live,
                 -- Not below 0 as a whole: cut cell by cell, what chance adds would stay and what it takes would not.
-                greatest(sum(CASE WHEN seen IS NOT NULL THEN clicks - impressions * seen * trust END), 0)
+                greatest(round(sum(CASE WHEN seen IS NOT NULL THEN clicks - impressions * seen * trust END), 9), 0)
                     AS debiased_clicks,
                 coalesce(sum(carts), 0) AS carts, coalesce(sum(purchases), 0) AS purchases,
                 sum(CASE WHEN seen IS NULL THEN impressions ELSE 0 END) AS unused,

@@ -113,7 +113,8 @@ def counting(decisions: Iterable[Decision]) -> dict[tuple[str, str], Decision]:
     """The decision that counts, by (query_id, candidate_id): the last one that is no opinion. A judge overrules nobody:
     its decision counts only where people made none, not even that they are unsure.
 
-    Judges of earlier versions, which weighed nothing, did decide where people were unsure: those decisions stand."""
+    Judges of earlier versions, which weighed nothing, did decide where people were unsure: those decisions stand.
+    """
     found: dict[tuple[str, str], Decision] = {}
     for decision in decisions:
         before = found.get(decision.pair)

@@ -144,7 +144,7 @@ def test_people_are_never_overruled(doubted, monkeypatch, guideline):
     assert found["fits"].decision.verdict == "opinion", "she could not tell: people go on"
     assert found["differs"].decision.verdict == "change"
     # A judge's line after people's does not count, wherever it comes from; people's after a judge's does.
-    late = {**said, "author": "judge big", "source": "judge", "verdict": "change", "grade": 1}
+    late = {**said, "author": "judge big", "source": "judge", "verdict": "change", "grade": 1, "posterior": {1: 0.99}}
     Decisions(doubted.path).append([Decision(**late, query_id="q", candidate_id="fits")])
     assert ("q", "fits") not in Decisions(doubted.path).settled()
     Decisions(doubted.path).append([Decision(**said, query_id="r", candidate_id="differs", verdict="keep")])
