@@ -20,6 +20,9 @@ def read_disputed(run: Run, limit: int | None = None) -> list[Item]:
             f"{run.path}: is not an ensemble, so there is no disagreement of judges",
             "average runs of different judges: judge label --ensemble RUN_A RUN_B --out RUN",
         )
+    with run.database() as db:
+        if "disagreement" not in db.sql("FROM labels LIMIT 0").columns:
+            raise RunError(f"{run.path}: its labels do not say how far the judges disagree", "average the runs again")
     settled = Decisions(run.path).settled()
     found = run.query("""SELECT p.query_id, p.query, p.candidate_id, p.candidate, l.grade, l.probabilities,
             l.member_grades, l.disagreement FROM labels l JOIN pairs p USING (row)

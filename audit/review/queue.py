@@ -226,4 +226,5 @@ def _suggestion(item: Item) -> Suggestion:
     """The grade to look at first, of an audit; its score is the chance that the label is wrong."""
     pair = (item.query_id, item.query, item.candidate_id, _words(item))
     against = Contradiction(item.grade, item.types, item.evidence)
-    return Suggestion(*pair, item.suggestion, "judge audit", item.p_wrong, against)
+    author = "judge audit" if item.split is None else "judge ensemble"
+    return Suggestion(*pair, item.suggestion, author, item.p_wrong, against)

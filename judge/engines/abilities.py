@@ -82,7 +82,9 @@ def find_abilities(
     asked = model or (models[0] if len(models) == 1 else None)
     if asked is None:
         return Abilities(url=endpoint.url, models=models, model=None)
-    found = _in_words(ChatEngine(url, asked, chat, sleep)) | _in_tokens(endpoint, asked)
+    found = _in_words(ChatEngine(url, asked, chat, sleep)) | _in_tokens(
+        Endpoint(url, os.environ.get(options.server.key_variable, ""), chat.timeout, chat.largest), asked
+    )
     return Abilities(url=endpoint.url, models=models, model=asked, **found)
 
 

@@ -148,7 +148,8 @@ def _begin(
             normalisation=first.normalisation,
             missing_fields=first.missing_fields,
             passed_over=first.passed_over,
-            members=tuple(dict(member.manifest.parts) for member in members),
+            # Of an ensemble of ensembles, the judges.
+            members=tuple(dict(parts) for m in members for parts in (m.manifest.members or (m.manifest.parts,))),
             rows=first.rows,
             created=now(),
         )

@@ -164,7 +164,11 @@ class _Again:
         kept = table_before.set_column(table_before.schema.get_field_index("fingerprint"), "fingerprint", marked)
         order = np.arange(len(rows))
         order[places] = len(rows) + np.arange(len(places))
-        return pa.concat_tables([kept.select(new.schema.names).cast(new.schema), new]).take(pa.array(order))
+        found = pa.concat_tables([kept.select(new.schema.names).cast(new.schema), new]).take(pa.array(order))
+        for name in labels.schema.names:  # an ensemble's: what its judges said stays what they said
+            if name not in new.schema.names:
+                found = found.append_column(name, table_before[name])
+        return found
 
     def _chances(self, items: list[Item], chances: list[list[float]]) -> Floats:
         grades = self.before.values

@@ -110,7 +110,8 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     given = Pair(pair["row"], pair["query_id"], pair["query"], candidate_id, candidate, pair["locale"])
     asked = None
     if pair["skip"] is None and not manifest.by_people:
-        asked = ask_again(manifest, given, judge)
+        averaged = "the answers of several judges were averaged: trace the runs that it was made from"
+        asked = Asked(averaged) if manifest.members else ask_again(manifest, given, judge)
     key = (pair["query_id"], candidate_id)
     decisions = [d for d in Decisions(run.path) if d.pair == key]
     last = counting(decisions).get(key)

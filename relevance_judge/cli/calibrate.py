@@ -14,7 +14,7 @@ from judge.tables.scale import ends_note
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RaterParams, skip_option
 from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_summary, show_table
-from relevance_judge.cli.params import FILE, choice, file, flag, takes, text
+from relevance_judge.cli.params import FILE, choice, file, flag, refuse_others, takes, text
 from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def calibrate(
     if applying.apply:
         if ratings:
             raise InputError("--apply fits nothing, and RATINGS were given", "leave one of them out")
+        refuse_others("--apply", "run", "apply", "out", "max_noise", "json")
         _apply(applying, output, run)
         return
     if ratings is None:
@@ -167,9 +168,6 @@ def _apply(applying: ApplyParams, output: CalibrationOutput, run: Path) -> None:
     from judge.run.store import Run
     from judge.run.summary import summarise
 
-    for name, given in (("--adapter", output.adapter), ("--report", output.report), ("--overwrite", output.overwrite)):
-        if given:
-            raise InputError(f"{name}: is not used with --apply", "leave it out")
     if output.out is None or applying.apply is None:
         raise InputError("--out is missing", "say where the new run directory shall be: --out NEW")
     work = Recalibration(Run.open(run), read_calibration(applying.apply), applying.max_noise)

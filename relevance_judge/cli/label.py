@@ -13,7 +13,7 @@ import click
 from relevance_judge.cli.grading import ExampleParams, GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.output import reading_notes, say, show, show_json, show_summary, show_table, usage_rows
-from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.params import FILE, refuse_others, takes
 from relevance_judge.cli.serving import LabellingParams, note_other_base
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
@@ -125,13 +125,11 @@ def label(
 
 def _average(runs: Sequence[Path], output: RunOutput) -> None:
     """Write an ensemble, and what it holds."""
-    from judge.errors import InputError
     from judge.labelling.ensemble import ensemble_run
     from judge.run.store import Run
     from judge.run.summary import summarise
 
-    if output.dry_run or output.price:
-        raise InputError("--ensemble asks no judge: there is nothing to estimate", "leave --dry-run and --price out")
+    refuse_others("--ensemble", "pairs", "ensemble", "out", "json")
     assert output.out is not None
     run = Run(output.out)
     with stoppable("the same command goes on where it stopped"), run.writing():

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import click
 from click import Option
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -65,6 +66,21 @@ def options_of(record: type["DataclassInstance"]) -> Iterator[Option]:
         option = get_args(hints[each.name])[1]
         option.expose_value, option.callback = False, _keep
         yield option
+
+
+def refuse_others(what: str, *used: str) -> None:
+    """Refuse the options of the command line that a way of working does not use, `used` being the names that it does.
+
+    Raises:
+        InputError: One was given.
+    """
+    from judge.errors import InputError
+
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name not in used:
+            raise InputError(f"{what} does not use {parameter.opts[0]}", "leave it out")
 
 
 def flag(name: str, help: str) -> Option:

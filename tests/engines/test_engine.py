@@ -89,7 +89,7 @@ def test_a_label_that_the_tokenizer_splits_is_refused_at_load(embedded, guidelin
 def test_a_model_that_cannot_be_loaded_is_one_clear_error(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
     (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ModelError, match="cut off or damaged"):
+    with pytest.raises(ModelError, match="is damaged"):
         TransformersEngine(tmp_path)
     save_file({"w": np.zeros(1, dtype=np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match="cannot be loaded"):

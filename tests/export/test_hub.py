@@ -85,7 +85,7 @@ def test_splits_and_views_without_rows(online, main, tmp_path):
     without = main("push", "run", REPO, "--per-query", "1", "--json").json["configs"]
     assert list(without) == ["judgments", "pairs", "qrels", "listwise"]
     text = online.read(REPO, "README.md").decode()
-    assert "Without a row, and so not here: `triplets`." in text
+    assert "Empty, and therefore left out: `triplets`." in text
     assert "config_name: triplets" not in text
     assert not [path for path in online.repos[REPO].at("main").tree if path.startswith("triplets/")]
 
