@@ -83,7 +83,7 @@ def test_queue_decide_export(audited, tmp_path):
     before = [part.read_bytes() for part in Run(run).parts()]
     sheet = tmp_path / "queue.csv"
     judge("queue", run, "--to", "csv", "--out", sheet)
-    with sheet.open(encoding="utf-8") as stream:
+    with sheet.open(encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
     changed, kept, unsure = rows[:3]
     changed |= {"decision": changed["suggested_grade"], "reason": "-1 for spelling", "author": "Ana"}
