@@ -187,7 +187,7 @@ def test_an_adapter_of_a_base_of_another_shape_is_refused(changed, said, plain, 
         ({"r": 0}, "r cannot be 0"),
         ({"r": [8]}, "r cannot be"),
         ({"lora_alpha": "x"}, "lora_alpha cannot be"),
-        ({"target_modules": "("}, "no pattern"),
+        ({"target_modules": "("}, "not a valid pattern"),
         ({"target_modules": []}, "target_modules"),
     ],
 )

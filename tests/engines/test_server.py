@@ -239,7 +239,7 @@ def test_an_endpoint_that_can_answer_nothing_ends_the_run(server, engine, mood):
     server.mood = mood or server.mood
     asking = engine(prompts=32)
     assert not any(graded(asking.score([prompt(1)]))), "a few may be refused for what they say"
-    with pytest.raises(EngineError, match=f"so ended all of {ENOUGH + 1} prompts"):
+    with pytest.raises(EngineError, match=f"all of {ENOUGH + 1} prompts"):
         asking.score([prompt(i) for i in range(ENOUGH)])
 
 
@@ -267,7 +267,9 @@ def test_failed_rows_stand_in_the_run_with_their_reason(server, tmp_path, guidel
 
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("query,candidate_id,title\n" + "".join(f"q,{i},thing {i}\n" for i in range(6)))
-    server.choice = lambda ids: {f"token_id:{ord(d)}": -1.2 for d in "012"} if bytes(ids).count(b"thing 3") == 0 else {}
+    server.choice = lambda ids: (
+        {f"token_id:{ord(d)}": -1.2 - int(d) for d in "012"} if bytes(ids).count(b"thing 3") == 0 else {}
+    )
     run = Run(tmp_path / "run")
     options = default_options().changed(server={"prompts": 2}).server
     with run.writing():

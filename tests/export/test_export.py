@@ -1,5 +1,6 @@
 """What leaves a run: every input row once, in input order, readable by others."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -126,7 +127,8 @@ def test_csv_is_for_spreadsheets_and_holds_what_jsonl_holds(run_of, main, tmp_pa
         }
         for row in expected
     ]
-    cells = [cell for row in found for cell in row.values()]
+    with (tmp_path / "x.csv").open(encoding="utf-8-sig", newline="") as stream:
+        cells = [cell for row in csv.reader(stream) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     assert {"'=cmd|' /C calc'!A0", "'+Ana", "'=why", "'=not sure"} <= set(cells)
 
