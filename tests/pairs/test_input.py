@@ -161,7 +161,7 @@ def test_an_output_that_is_taken_or_not_writable_is_refused(main, tmp_path):
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     for out, says in (
         ("file", "cannot be written"),
-        ("full", "taken by something else (thesis.txt)"),
+        ("full", "something else (thesis.txt)"),
         ("/proc/run", "cannot be written"),
     ):
         assert says in main("label", "p.csv", "--engine", "fake", "--out", out, code=2).err
