@@ -139,4 +139,4 @@ def test_options_that_would_be_passed_over_are_refused(main, given):
     for verb in ("label", "probe"):
         out = ("--out", "run") if verb == "label" else ()
         error = main(verb, "p.csv", "--judge", "smollm2-135m", "--engine", "fake", *out, code=2).err
-        assert "--engine fake asks no --judge smollm2-135m" in error
+        assert "--engine fake does not use --judge smollm2-135m" in error
