@@ -37,7 +37,9 @@ class Mined:
     @property
     def sample(self) -> Path:
         """A random sample of the pairs for people to grade, as CSV."""
-        return self.path.with_name(f"{self.path.stem}.sample.csv")
+        from mine.writing import companion
+
+        return companion(self.path, "sample.csv")
 
     def to_pandas(self) -> Any:
         """The pairs as a pandas DataFrame."""

@@ -23,6 +23,7 @@ from mine.queries.made import KINDS, TIERS, MadeQuery
 from mine.queries.mix import Mix, capped, mix_of, steered
 from mine.queries.templates import template_queries
 from mine.queries.written import Writer, forms_of
+from mine.writing import check_companions, companion
 
 SPARE = 4
 """Queries made for each that is wanted: many are refused, and lengths are chosen among the rest."""
@@ -108,6 +109,7 @@ class QueriesJob:
             EngineError: The writer does not answer.
         """
         self.config.check()
+        check_companions(self.out, ["json"], [self.catalogue, self.like, self.held_out], QueriesAccount)
         fields = {f.name for f in self.guideline.fields} | {"candidate_id"}
         ours = {name: columns for name, columns in self.mapping.items() if name in fields}
         catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=self.config.skip_bad_rows)
@@ -136,7 +138,7 @@ class QueriesJob:
                 mix=mix_of([each.query for each in kept], attributes) if kept else None,
                 log=log_mix,
             )
-            write_whole(self.out.with_suffix(".json"), dump_json(account.model_dump(mode="json")).encode())
+            write_whole(companion(self.out, "json"), dump_json(account.model_dump(mode="json")).encode())
             partial.write_bytes(_sheet(kept))
         return account
 

@@ -1,7 +1,9 @@
 """The verb and the function: what is written, what is told, and what is refused."""
 
+import json
+
 import pytest
-from mining_fixtures import SHOP, rows_of, write_csv
+from mining_fixtures import FIELDS, SHOP, rows_of, write_csv
 
 import relevance_judge as rj
 
@@ -52,3 +54,33 @@ def test_tables_in_memory_are_mined_and_queries_made(seen, tmp_path, shop, monke
     assert again.account == mined.account
     account = rj.queries(products, out=tmp_path / "q.csv", like=[{"query": "red scarf"}], per_category=2, share=0.9)
     assert account.made == account.written + sum(account.refused.values())
+
+
+def test_files_next_to_out_are_not_written_over(main, seen, shop, tmp_path):
+    mining = ("mine", "seen", "--catalogue", shop, "--encoder", "fake", "--from", "lexical", "--out")
+    queries = ("queries", "--catalogue", shop, "--per-category", 2, "--out")
+    own = tmp_path / "own.json"
+    own.write_text('{"shop": 1}')
+    for verb in (mining + ("own.parquet",), queries + ("own.csv",)):
+        assert "own.json" in main(*verb, "--overwrite", code=2).err
+    assert own.read_text() == '{"shop": 1}'
+    manifest = (seen.path / "run.json").read_bytes()
+    assert "run" in main(*mining, "seen/run.parquet", code=2).err
+    assert (seen.path / "run.json").read_bytes() == manifest
+    (tmp_path / "shop.json").write_text(json.dumps([dict(zip(FIELDS, row, strict=True)) for row in SHOP]))
+    assert "shop.json" in main("queries", "--catalogue", "shop.json", "--out", "shop.csv", code=2).err
+    assert len(json.loads((tmp_path / "shop.json").read_text())) == len(SHOP)
+
+
+def test_a_sample_that_people_graded_stays(main, seen, shop, tmp_path):
+    mining = ("mine", "seen", "--catalogue", shop, "--encoder", "fake", "--from", "lexical", "--out", "m.parquet")
+    main(*mining)
+    main(*mining, "--overwrite")  # nobody graded it yet
+    sample = tmp_path / "m.sample.csv"
+    graded = sample.read_bytes().replace(b",\r\n", b",2\r\n")
+    assert graded != sample.read_bytes()
+    sample.write_bytes(graded)
+    assert "m.sample.csv" in main(*mining, "--overwrite", code=2).err
+    (tmp_path / "m.parquet").unlink()
+    assert "m.sample.csv" in main(*mining, code=2).err
+    assert sample.read_bytes() == graded
