@@ -22,7 +22,7 @@ from mine.queries.accept import accept
 from mine.queries.made import KINDS, TIERS, MadeQuery
 from mine.queries.mix import Mix, capped, mix_of, steered
 from mine.queries.templates import template_queries
-from mine.queries.written import Writer, forms_of
+from mine.queries.written import UNUSABLE, Writer, forms_of
 from mine.writing import check_companions, companion
 
 SPARE = 4
@@ -120,15 +120,16 @@ class QueriesJob:
                 f"{catalogue.name}: no product has a category", "name its column with --map category=COLUMN"
             )
         with new_file(self.out, overwrite=overwrite) as partial:
-            made = self._make(attributes)
+            made, unusable = self._make(attributes)
             taken, refused = accept(made, catalogue, held_out)
+            refused[UNUSABLE] += unusable
             log_mix = mix_of(log, attributes) if log else None
             chosen = steered(taken, self.config.per_category, self.config.tiers, log_mix.lengths if log_mix else None)
             kept = capped(chosen, len(log), self.config.share)
             refused[BEYOND] += len(taken) - len(chosen)
             refused[CAPPED] += len(chosen) - len(kept)
             account = QueriesAccount(
-                made=len(made),
+                made=len(made) + unusable,
                 written=len(kept),
                 refused=dict(sorted((+refused).items())),
                 by_tier=dict(Counter(each.tier for each in kept)),
@@ -142,18 +143,22 @@ class QueriesJob:
             partial.write_bytes(_sheet(kept))
         return account
 
-    def _make(self, attributes: Attributes) -> list[MadeQuery]:
+    def _make(self, attributes: Attributes) -> tuple[list[MadeQuery], int]:
+        """The queries, and how many a writer was asked for in vain."""
         draw = random.Random(self.config.seed)  # noqa: S311 nothing is kept secret with it
-        wanted, made = self.config.per_category * SPARE, []
+        wanted, unusable = self.config.per_category * SPARE, 0
+        made: list[MadeQuery] = []
         for leaf in sorted(attributes.by_leaf):
             if self.writer:
                 forms = [(kind, tier) for kind, tier in forms_of(12) if kind in self.config.kinds]
                 places = list(attributes.by_leaf[leaf])
                 for _ in range(-(-wanted // len(forms))):
-                    made += self.writer.write(attributes.catalogue.products[draw.choice(places)], forms)
+                    written, lost = self.writer.write(attributes.catalogue.products[draw.choice(places)], forms)
+                    made += written
+                    unusable += lost
             else:
                 made += template_queries(attributes, leaf, wanted, draw, self.config.kinds)
-        return made
+        return made, unusable
 
     def _queries(self, file: Path | None) -> list[str]:
         if file is None:

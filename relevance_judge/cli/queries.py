@@ -1,6 +1,5 @@
 """`judge queries`: queries that shoppers could ask of a catalogue."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,7 +44,7 @@ class QueriesParams:
     ]
     share: Annotated[float, share("--share", "Made queries among them and the log's, at most.", 0.5, metavar="SHARE")]
     writer: Annotated[
-        str | None, text("--writer", "URL", "Have a model write them: a chat endpoint; its key in JUDGE_API_KEY.")
+        str | None, text("--writer", "URL", "Have a model write them: a chat endpoint; its key in OPENAI_API_KEY.")
     ]
     model: Annotated[str | None, text("--model", "NAME", "The writer's model.")]
     seed: Annotated[int | None, count("--seed", "Draws products and templates.", default=0, least=None)]
@@ -85,7 +84,7 @@ def queries(output: QueriesOutput, products: PairParams, wanted: QueriesParams, 
         raise InputError("--writer and --model go together", "give both, or leave both out")
     writer = None
     if wanted.writer and wanted.model:
-        writer = Writer(wanted.writer, wanted.model, os.environ.get("JUDGE_API_KEY"))
+        writer = Writer(wanted.writer, wanted.model)
     config = QueriesConfig(
         per_category=wanted.per_category or 0,
         tiers=_tiers(wanted.tiers),

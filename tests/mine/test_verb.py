@@ -61,7 +61,7 @@ def test_files_next_to_out_are_not_written_over(main, seen, shop, tmp_path):
     queries = ("queries", "--catalogue", shop, "--per-category", 2, "--out")
     own = tmp_path / "own.json"
     own.write_text('{"shop": 1}')
-    for verb in (mining + ("own.parquet",), queries + ("own.csv",)):
+    for verb in ((*mining, "own.parquet"), (*queries, "own.csv")):
         assert "own.json" in main(*verb, "--overwrite", code=2).err
     assert own.read_text() == '{"shop": 1}'
     manifest = (seen.path / "run.json").read_bytes()
