@@ -10,7 +10,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.files import spare_runs, write_whole
 from judge.records import Record
-from judge.tables.values import inert
+from judge.tables.values import SAMPLED, inert
 from mine.account import KEY, MiningAccount, as_json
 from mine.asked import Asked
 from mine.attributes import Understood
@@ -21,8 +21,6 @@ from mine.values import FACETS
 
 KINDS = ("json", "understood.csv", "sample.csv")
 """Files next to a mined one, by their endings."""
-SAMPLED = ("query_id", "query", "candidate_id")
-"""The first columns of a sample."""
 
 
 @dataclass(frozen=True)
