@@ -53,6 +53,8 @@ class MiningConfig:
     """Pairs of the sample for people."""
     seed: int = 0
     skip_bad_rows: bool = False
+    encoding: str | None = None
+    """Of the catalogue and the queries, unless they are UTF-8."""
     cache: Path | None = None
     """Where vectors are kept."""
 
@@ -140,15 +142,17 @@ class Mining:
                 f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {', '.join(sorted(fields))}"
             )
         ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
-        skip = self.config.skip_bad_rows
+        how, name = self.config, self.names.get("catalogue")
         return read_catalogue(
-            self.catalogue, self.guideline, ours, skip_bad_rows=skip, name=self.names.get("catalogue")
+            self.catalogue, self.guideline, ours, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         )
 
     @cached_property
     def _queries(self) -> Queries:
-        skip = self.config.skip_bad_rows
-        return read_queries(self.runs, self.queries, self.mapping, skip_bad_rows=skip, name=self.names.get("queries"))
+        how, name = self.config, self.names.get("queries")
+        return read_queries(
+            self.runs, self.queries, self.mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
+        )
 
     @cached_property
     def _encoder(self) -> Encoder | None:

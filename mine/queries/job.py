@@ -13,9 +13,9 @@ from pydantic import model_validator
 from judge.errors import InputError
 from judge.files import dump_json, new_file, write_whole
 from judge.records import Record, query_key
-from judge.tables.values import inert
+from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
-from mine.asked import read_queries
+from mine.asked import NAMES, read_queries
 from mine.attributes import Attributes, learn
 from mine.catalogue import read_catalogue
 from mine.queries.accept import accept
@@ -43,6 +43,8 @@ class QueriesConfig:
     """Made queries are at most this share of them and the log's together."""
     seed: int = 0
     skip_bad_rows: bool = False
+    encoding: str | None = None
+    """Of all files that are read, unless they are UTF-8."""
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -111,8 +113,14 @@ class QueriesJob:
         self.config.check()
         check_companions(self.out, ["json"], [self.catalogue, self.like, self.held_out], QueriesAccount)
         fields = {f.name for f in self.guideline.fields} | {"candidate_id"}
+        if strange := sorted(self.mapping.keys() - fields - set(NAMES)):
+            raise InputError(
+                f"--map {strange[0]}=…: there is no {strange[0]!r} to map",
+                f"names: {', '.join(sorted(fields | set(NAMES)))}",
+            )
         ours = {name: columns for name, columns in self.mapping.items() if name in fields}
-        catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=self.config.skip_bad_rows)
+        skip, encoding = self.config.skip_bad_rows, self.config.encoding
+        catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=skip, encoding=encoding)
         log, held_out = self._queries(self.like), self._queries(self.held_out)
         attributes = learn(catalogue)
         if not attributes.by_leaf:
@@ -163,14 +171,15 @@ class QueriesJob:
     def _queries(self, file: Path | None) -> list[str]:
         if file is None:
             return []
-        found = read_queries([], file, self.mapping, skip_bad_rows=self.config.skip_bad_rows)
+        how = self.config
+        found = read_queries([], file, self.mapping, skip_bad_rows=how.skip_bad_rows, encoding=how.encoding)
         return [asked.query for asked in found.asked]
 
 
 def _sheet(kept: Sequence[MadeQuery]) -> bytes:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow(("query_id", "query", "category", "tier", "kind", "product_id", "writer"))
+    writer.writerow(MADE)
     for each in kept:
         cells = (query_key(each.query), each.query, each.category, each.tier, each.kind, each.product_id, each.writer)
         writer.writerow([inert(cell) for cell in cells])

@@ -9,7 +9,7 @@ from click import Option
 
 from judge.errors import InputError
 from judge.records import counted
-from relevance_judge.cli.options import PairParams, guideline_option
+from relevance_judge.cli.options import CatalogueParams, guideline_option
 from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import count, file, flag, share, takes, text
 
@@ -62,10 +62,10 @@ class QueriesOutput:
 
 @click.command()
 @takes(QueriesParams)
-@takes(PairParams)
+@takes(CatalogueParams)
 @guideline_option
 @takes(QueriesOutput)
-def queries(output: QueriesOutput, products: PairParams, wanted: QueriesParams, guideline: str) -> None:
+def queries(output: QueriesOutput, products: CatalogueParams, wanted: QueriesParams, guideline: str) -> None:
     """Make queries that a catalogue can answer. By templates, or written by a model, and accepted by rules.
 
     Every query finds the product that it was made from, copies no title, and is no held-out one.
@@ -92,6 +92,7 @@ def queries(output: QueriesOutput, products: PairParams, wanted: QueriesParams, 
         share=wanted.share,
         seed=wanted.seed or 0,
         skip_bad_rows=output.skip_bad_rows,
+        encoding=products.encoding,
     )
     job = QueriesJob(
         products.catalogue,

@@ -6,6 +6,7 @@ import pytest
 from mining_fixtures import FIELDS, SHOP, rows_of, write_csv
 
 import relevance_judge as rj
+from judge.tables.rows import Table
 
 
 def test_mine_label_and_worth_on_the_command_line(main, seen, shop, tmp_path):
@@ -84,3 +85,43 @@ def test_a_sample_that_people_graded_stays(main, seen, shop, tmp_path):
     (tmp_path / "m.parquet").unlink()
     assert "m.sample.csv" in main(*mining, code=2).err
     assert sample.read_bytes() == graded
+
+
+def test_options_say_what_is_read(main, seen, tmp_path):
+    shop = tmp_path / "latin.csv"
+    shop.write_bytes(
+        "candidate_id,title,category\nE1,Écharpe rouge,Écharpes\nE2,Écharpe bleue,Écharpes\n".encode("cp1252")
+    )
+    mining = ("mine", "seen", "--catalogue", shop, "--from", "lexical", "--out", "m.parquet")
+    assert "--encoding" in main(*mining, code=2).err
+    assert "--worth" in main(*mining, "--encoding", "cp1252", "--grades", "E=2", code=2).err
+    assert main(*mining, "--encoding", "cp1252", "--json").json["catalogue"]["products"] == 2
+    queries = ("queries", "--catalogue", shop, "--out", "q.csv")
+    main(*queries, "--encoding", "cp1252", "--queries", shop, code=2)
+    assert "'colours'" in main(*queries, "--encoding", "cp1252", "--map", "colours=c", code=2).err
+    assert main(*queries, "--encoding", "cp1252", "--json").json["categories"] == 1
+    assert "charpes" in (tmp_path / "q.csv").read_text(encoding="utf-8")
+
+
+def test_rankings_are_mined_alone_unless_sources_are_named(seen, shop, tmp_path):
+    for name, ids in (("a", ("E2", "E3")), ("b", ("E3", "E7"))):
+        lines = [f"q1 Q0 {key} {rank} {9 - rank} {name}\n" for rank, key in enumerate(ids, 1)]
+        (tmp_path / name).write_text("".join(lines))
+    rankings = [tmp_path / "a", tmp_path / "b"]
+    alone = rj.mine(seen, shop, out=tmp_path / "m.parquet", rankings=rankings)
+    assert set(alone.account.proposals) == {"rankings"}
+    both = rj.mine(seen, shop, out=tmp_path / "b.parquet", rankings=rankings, sources=["lexical"])
+    assert set(both.account.proposals) == {"lexical", "rankings"}
+
+
+def test_cells_of_a_sample_and_of_made_queries_are_read_back_as_they_were(main, seen, tmp_path):
+    shop = write_csv(tmp_path / "c.csv", FIELDS, [("-12", "=red scarf", "+Scarves", "red", "wool"), *SHOP])
+    main("mine", "seen", "--catalogue", shop, "--from", "lexical", "--out", "m.parquet")
+    sample = tmp_path / "m.sample.csv"
+    assert "'-12" in sample.read_text(encoding="utf-8")
+    rows = [row for row in Table(sample).rows() if row.values["candidate_id"] == "-12"]
+    assert {row.values["title"] for row in rows} == {"=red scarf"}
+    main("queries", "--catalogue", shop, "--out", "q.csv", "--per-category", 3)
+    assert "'+scarves" in (tmp_path / "q.csv").read_text(encoding="utf-8")
+    categories = {row.values["category"] for row in Table(tmp_path / "q.csv").rows()}
+    assert not {each for each in categories if each.startswith("'")}
