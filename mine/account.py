@@ -1,7 +1,7 @@
 """What a mining came to: every candidate kept or counted under one reason. It travels in the mined file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,11 @@ from pydantic import ValidationError, model_validator
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
 from judge.records import Record
+from judge.words.normalise import same_words
+from mine.asked import Queries
+from mine.attributes import Attributes, Understood
+from mine.candidates import Candidate
+from mine.catalogue import Catalogue
 
 KEY = b"mine"
 """The account's key in the Parquet file's metadata."""
@@ -89,3 +94,30 @@ def check_same(path: Path, parts: Mapping[str, str | None]) -> MiningAccount | N
 def as_json(account: MiningAccount) -> str:
     """The account as indented JSON."""
     return json.dumps(account.model_dump(mode="json"), indent=2, ensure_ascii=False)
+
+
+def of_catalogue(attributes: Attributes) -> dict[str, Any]:
+    """An account's `catalogue`."""
+    catalogue = attributes.catalogue
+    return {
+        "rows": catalogue.rows,
+        "products": len(catalogue.products),
+        "set_aside": dict(catalogue.set_aside),
+        "without_category": sum(not product.leaf for product in catalogue.products),
+        "without_attributes": sum(not values for values in attributes.products),
+    }
+
+
+def of_queries(
+    catalogue: Catalogue, queries: Queries, understood: Sequence[Understood], kept: Sequence[Candidate]
+) -> dict[str, Any]:
+    """An account's `queries`."""
+    titles = {same_words(product.title) for product in catalogue.products}
+    return {
+        "rows": queries.rows,
+        "asked": len(queries.asked),
+        "set_aside": dict(queries.set_aside),
+        "without_candidates": len(queries.asked) - len({c.query for c in kept}),
+        "equal_to_a_title": sum(same_words(asked.query) in titles for asked in queries.asked),
+        "understood": sum(bool(meant.leaves and (meant.wanted or meant.unwanted)) for meant in understood),
+    }

@@ -52,6 +52,7 @@ def read_queries(
     *,
     skip_bad_rows: bool = False,
     name: str | None = None,
+    encoding: str | None = None,
 ) -> Queries:
     """The queries of a file, or of the runs where there is none, with what the runs know of them.
 
@@ -67,7 +68,8 @@ def read_queries(
     if file is None:
         asked, rows, aside = list(known.values()), len(known), dict[str, int]()
     else:
-        asked, rows, aside = _read(file, mapping or {}, known, skip_bad_rows, name)
+        table = Table(file, name, encoding)
+        asked, rows, aside = _read(table, mapping or {}, known, skip_bad_rows)
     if not asked:
         raise InputError(
             f"{name or file or runs[0].path}: holds no query", "name a run with judged pairs, or give --queries FILE"
@@ -96,10 +98,10 @@ def _add(known: dict[str, Asked], run: Run) -> None:
 
 
 def _read(
-    file: Path, mapping: Mapping[str, Sequence[str]], known: Mapping[str, Asked], skip_bad_rows: bool, name: str | None
+    table: Table, mapping: Mapping[str, Sequence[str]], known: Mapping[str, Asked], skip_bad_rows: bool
 ) -> tuple[list[Asked], int, dict[str, int]]:
     ours = {ours: columns for ours, columns in mapping.items() if ours in NAMES}
-    table, columns, problems = Table(file, name), Columns(ours, NAMES), Problems()
+    columns, problems = Columns(ours, NAMES), Problems()
     columns.require(table, ["query"])
     found: dict[str, dict[str, str | None]] = {}
     words_of: dict[str, str] = {}

@@ -19,7 +19,6 @@ NEAR_COPY = "near copy of another candidate"
 BEYOND_QUERY = "beyond --per-query"
 BEYOND = "beyond --budget"
 AGAIN = "found by another source before"
-REASONS = (KNOWN, KNOWN_COPY, COPY, NEAR_COPY, BEYOND_QUERY, BEYOND)
 
 
 class Found(NamedTuple):

@@ -88,6 +88,7 @@ def read_catalogue(
     *,
     skip_bad_rows: bool = False,
     name: str | None = None,
+    encoding: str | None = None,
 ) -> Catalogue:
     """Read a catalogue for mining.
 
@@ -96,7 +97,7 @@ def read_catalogue(
     """
     joins = {f.name: f.join for f in guideline.fields}
     names = ["candidate_id", *joins]
-    columns, table, problems = Columns(mapping, names), Table(path, name), Problems()
+    columns, table, problems = Columns(mapping, names), Table(path, name, encoding), Problems()
     columns.require(table, ["candidate_id"])
     found: dict[str, Product] = {}
     contested: set[str] = set()

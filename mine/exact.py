@@ -17,26 +17,19 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
-def nearest(queries: Any, documents: Any, k: int) -> tuple[Ints, Floats]:
-    """The k nearest documents of every query by the product of their vectors.
+def blocks(queries: Any, documents: Any, k: int, start: int = 0) -> Iterator[tuple[Ints, Floats]]:
+    """The k nearest documents of every query by the product of their vectors, `QUERIES` queries at a time.
 
     Args:
         queries: Shape (Q, D), float32 or float16; a memory map is read a block at a time.
         documents: Shape (N, D), likewise.
         k: How many; all of them where there are fewer.
+        start: The query to begin with.
 
-    Returns:
-        Places among the documents and scores, both of shape (Q, min(k, N)), best first, of equals the earlier first.
+    Yields:
+        Places among the documents and scores, both of shape (block, min(k, N)), best first, of equals the earlier
+        first.
     """
-    found = list(blocks(queries, documents, k))
-    if not found:
-        width = min(k, len(documents))
-        return np.zeros((0, width), np.int64), np.zeros((0, width), np.float32)
-    return np.concatenate([places for places, _ in found]), np.concatenate([scores for _, scores in found])
-
-
-def blocks(queries: Any, documents: Any, k: int, start: int = 0) -> Iterator[tuple[Ints, Floats]]:
-    """The same by blocks of `QUERIES` queries, from the query `start` on."""
     width = min(k, len(documents))
     for begin in range(start, len(queries), QUERIES):
         asked = np.asarray(queries[begin : begin + QUERIES], np.float32)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from judge import __version__
 from judge.errors import InputError
@@ -20,17 +19,16 @@ from judge.fingerprint import Fingerprint, digest
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.run.store import Run
 from judge.words.guideline import Guideline
-from judge.words.normalise import same_words
-from mine.account import MiningAccount, check_same
+from mine.account import MiningAccount, check_same, of_catalogue, of_queries
 from mine.asked import NAMES, Queries, read_queries
 from mine.attributes import Attributes, Understood, learn
-from mine.candidates import Candidate, Found, outranks, union
+from mine.candidates import Found, outranks, union
 from mine.catalogue import Catalogue, read_catalogue
 from mine.copies import find_copies
 from mine.rankings import Ranking, read_ranking
 from mine.relations import Related
 from mine.searching import Progress, Shown, by_attributes, by_rankings, by_vectors, by_words, quiet
-from mine.writing import Mined, write_mined
+from mine.writing import KINDS, Mined, check_companions, write_mined
 
 SOURCES = ("dense", "lexical", "attributes", "rankings")
 UNRELATED = "unknown"
@@ -55,6 +53,8 @@ class MiningConfig:
     """Pairs of the sample for people."""
     seed: int = 0
     skip_bad_rows: bool = False
+    encoding: str | None = None
+    """Of the catalogue and the queries, unless they are UTF-8."""
     cache: Path | None = None
     """Where vectors are kept."""
 
@@ -116,6 +116,8 @@ class Mining:
         self.config.check()
         if self.out.suffix != ".parquet":
             raise InputError(f"--out {self.out}: is not named .parquet", f"name it {self.out.with_suffix('.parquet')}")
+        if overwrite or not self.out.exists():
+            check_companions(self.out, KINDS, [self.catalogue, self.queries, *self.config.rankings], MiningAccount)
         rankings = [read_ranking(path) for path in self.config.rankings]
         if len({r.name for r in rankings}) < len(rankings):
             raise InputError("--run: two rankings go by one name", "give the files different names")
@@ -140,15 +142,17 @@ class Mining:
                 f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {', '.join(sorted(fields))}"
             )
         ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
-        skip = self.config.skip_bad_rows
+        how, name = self.config, self.names.get("catalogue")
         return read_catalogue(
-            self.catalogue, self.guideline, ours, skip_bad_rows=skip, name=self.names.get("catalogue")
+            self.catalogue, self.guideline, ours, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         )
 
     @cached_property
     def _queries(self) -> Queries:
-        skip = self.config.skip_bad_rows
-        return read_queries(self.runs, self.queries, self.mapping, skip_bad_rows=skip, name=self.names.get("queries"))
+        how, name = self.config, self.names.get("queries")
+        return read_queries(
+            self.runs, self.queries, self.mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
+        )
 
     @cached_property
     def _encoder(self) -> Encoder | None:
@@ -200,8 +204,8 @@ class Mining:
             created=now(),
             parts=parts,
             fingerprint=Fingerprint(parts=parts).value,
-            catalogue=_of_catalogue(attributes),
-            queries=_of_queries(catalogue, queries, understood, kept),
+            catalogue=of_catalogue(attributes),
+            queries=of_queries(catalogue, queries, understood, kept),
             proposals={source: sum(map(len, lists)) for source, lists in proposals.items()},
             not_in_catalogue=shown.strange,
             kept=len(kept),
@@ -221,28 +225,3 @@ class Mining:
         best = self.guideline.values[-1]
         good = [products.place[key] for key, grade in asked.known.items() if grade == best and key in products.place]
         return attributes.understand(asked.query, [products.products[place].leaf for place in good])
-
-
-def _of_catalogue(attributes: Attributes) -> dict[str, Any]:
-    catalogue = attributes.catalogue
-    return {
-        "rows": catalogue.rows,
-        "products": len(catalogue.products),
-        "set_aside": dict(catalogue.set_aside),
-        "without_category": sum(not product.leaf for product in catalogue.products),
-        "without_attributes": sum(not values for values in attributes.products),
-    }
-
-
-def _of_queries(
-    catalogue: Catalogue, queries: Queries, understood: Sequence[Understood], kept: Sequence[Candidate]
-) -> dict[str, Any]:
-    titles = {same_words(product.title) for product in catalogue.products}
-    return {
-        "rows": queries.rows,
-        "asked": len(queries.asked),
-        "set_aside": dict(queries.set_aside),
-        "without_candidates": len(queries.asked) - len({c.query for c in kept}),
-        "equal_to_a_title": sum(same_words(asked.query) in titles for asked in queries.asked),
-        "understood": sum(bool(meant.leaves and (meant.wanted or meant.unwanted)) for meant in understood),
-    }

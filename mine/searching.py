@@ -1,5 +1,6 @@
 """What each source proposes for each query."""
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ def by_vectors(
     Raises:
         ModelError: The encoder fails.
     """
+    from filelock import FileLock
+
     titles, asked = [p.title for p in catalogue.products], [a.query for a in queries]
     documents = encoded(titles, encoder, "document", cache=cache, progress=lambda n: progress("encode", n, len(titles)))
     words = encoded(asked, encoder, "query", cache=cache)
@@ -54,10 +57,12 @@ def by_vectors(
     folder.mkdir(parents=True, exist_ok=True)
     found: list[list[Found]] = []
     for start in range(0, len(asked), exact.QUERIES):
-        block = _block(folder / f"part-{start:012d}.npz")
-        if block is None:
-            block = next(exact.blocks(words, documents, k, start))
-            _keep(folder / f"part-{start:012d}.npz", *block)
+        part = folder / f"part-{start:012d}.npz"
+        with FileLock(folder / ".lock"):
+            block = _block(part)
+            if block is None:
+                block = next(exact.blocks(words, documents, k, start))
+                _keep(part, *block)
         found += [_listed(*row) for row in zip(*block, strict=True)]
         progress("search", len(found), len(asked))
     return found
@@ -125,9 +130,9 @@ def _listed(places: Any, scores: Any) -> list[Found]:
 
 def _block(path: Path) -> tuple[Any, Any] | None:
     try:
-        with np.load(path) as held:
+        with path.open("rb") as stream, np.load(stream) as held:
             return held["places"], held["scores"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged
         return None
 
 

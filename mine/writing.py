@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from judge.files import write_whole
-from judge.tables.values import inert
+from judge.errors import InputError
+from judge.files import spare_runs, write_whole
+from judge.records import Record
+from judge.tables.values import SAMPLED, inert
 from mine.account import KEY, MiningAccount, as_json
 from mine.asked import Asked
 from mine.attributes import Understood
@@ -16,6 +18,9 @@ from mine.candidates import Candidate
 from mine.catalogue import Product
 from mine.relations import Relation
 from mine.values import FACETS
+
+KINDS = ("json", "understood.csv", "sample.csv")
+"""Files next to a mined one, by their endings."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,61 @@ def companion(out: Path, kind: str) -> Path:
     return out.with_name(f"{out.stem}.{kind}")
 
 
+def check_companions(out: Path, kinds: Sequence[str], inputs: Iterable[Path | None], account: type[Record]) -> None:
+    """Refuse to write over what is not ours: `--overwrite` speaks of `out` alone, not of the files next to it.
+
+    Args:
+        out: The file to write.
+        kinds: Of the files next to it; an account's `json`, where the files come from us, is one of them.
+        inputs: Files that are read.
+        account: What that `json` holds.
+
+    Raises:
+        InputError: `out` or a file next to it is read, or belongs to a run; or such a file is somebody else's, or a
+            sample with grades.
+    """
+    fix = "choose another --out"
+    beside = [companion(out, kind) for kind in kinds]
+    for path in (out, *beside):
+        spare_runs(path)
+        if any(given is not None and _same(path, given) for given in inputs):
+            raise InputError(f"{path}: is read, and would be written over", fix)
+    if out in beside:
+        raise InputError(f"{out}: is where the account goes", "name --out with another ending")
+    there = [path for path in beside if path.exists() or path.is_symlink()]
+    if there and not _holds(companion(out, "json"), account):
+        raise InputError(f"{there[0]}: is already there, and was not written by this verb", fix)
+    for path in there:
+        if path.name.endswith(".sample.csv") and not _ungraded(path):
+            raise InputError(f"{path}: has grades or was changed, and would be lost", f"keep it, and {fix}")
+
+
+def _same(path: Path, given: Path) -> bool:
+    try:
+        return path.samefile(given)
+    except OSError:  # one of them is not there
+        return path.resolve() == given.resolve()
+
+
+def _holds(path: Path, account: type[Record]) -> bool:
+    try:
+        account.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _ungraded(path: Path) -> bool:
+    """Whether a file is a sample in which nobody wrote a grade."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            header, *rows = csv.reader(stream)
+    except (OSError, ValueError, csv.Error):
+        return False
+    ours = tuple(header[: len(SAMPLED)]) == SAMPLED and header[-1] == "grade"
+    return ours and all(not "".join(row[len(header) - 1 :]).strip() for row in rows)
+
+
 def _sheet(rows: Iterable[Sequence[str]]) -> bytes:
     stream = io.StringIO(newline="")
     csv.writer(stream).writerows([inert(cell) for cell in row] for row in rows)
@@ -85,7 +145,7 @@ def _understood_rows(mined: Mined) -> Iterable[Sequence[str]]:
 
 def _sample_rows(mined: Mined) -> Iterable[Sequence[str]]:
     """A random sample in a random order: neither rank nor source can be told from it."""
-    yield ("query_id", "query", "candidate_id", *mined.fields, "grade")
+    yield (*SAMPLED, *mined.fields, "grade")
     pairs = [(mined.asked[c.query], mined.products[c.place]) for c in mined.kept]
     salt = str(mined.seed).encode()
     keys = [

@@ -37,7 +37,9 @@ class Mined:
     @property
     def sample(self) -> Path:
         """A random sample of the pairs for people to grade, as CSV."""
-        return self.path.with_name(f"{self.path.stem}.sample.csv")
+        from mine.writing import companion
+
+        return companion(self.path, "sample.csv")
 
     def to_pandas(self) -> Any:
         """The pairs as a pandas DataFrame."""
@@ -55,13 +57,14 @@ def mine(
     *,
     out: str | os.PathLike[str],
     queries: Rows | None = None,
-    sources: Iterable[str] = ("dense", "lexical", "attributes"),
+    sources: Iterable[str] | None = None,
     rankings: Sequence[str | os.PathLike[str]] = (),
     encoder: str = "minilm-l6",
     top: int = 50,
     per_query: int = 20,
     budget: int | None = None,
     map: ColumnMap | None = None,
+    encoding: str | None = None,
     overwrite: bool = False,
 ) -> Mined:
     """Find pairs that are worth judging next.
@@ -73,13 +76,15 @@ def mine(
         catalogue: Products with `candidate_id`, their texts, and any further columns.
         out: The `.parquet` file to write.
         queries: Queries to mine for, in place of the runs' own.
-        sources: `dense`, `lexical`, `attributes`: they take turns.
+        sources: `dense`, `lexical`, `attributes`: they take turns; all three unless given, or none where there are
+            `rankings`, which take turns with those that are named.
         rankings: TREC runs of two systems or more: what they disagree on.
         encoder: `minilm-l6`, a sentence-transformers folder, or `owner/name[@revision]`.
         top: Products that a source proposes for a query.
         per_query: Pairs of a query, at most.
         budget: Pairs in all, at most.
         map: Our names to the tables' columns.
+        encoding: Of text files, unless they are UTF-8.
         overwrite: Replace what lies at `out`.
 
     Raises:
@@ -91,12 +96,13 @@ def mine(
 
     several = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
     config = MiningConfig(
-        sources=tuple(sources),
+        sources=tuple(sources) if sources is not None else () if rankings else MiningConfig.sources,
         encoder=encoder,
         top=top,
         per_query=per_query,
         budget=budget,
         rankings=tuple(Path(path) for path in rankings),
+        encoding=encoding,
     )
     with ExitStack() as stack:
         products, products_name = stack.enter_context(as_file(catalogue, "catalogue"))
@@ -116,6 +122,7 @@ def queries(
     share: float = 0.5,
     guideline: str | os.PathLike[str] = DEFAULT,
     map: ColumnMap | None = None,
+    encoding: str | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> "QueriesAccount":
@@ -130,6 +137,7 @@ def queries(
         share: Made queries among them and the real ones, at most.
         guideline: Which fields a product has: a name or a YAML file.
         map: Our names to the tables' columns.
+        encoding: Of text files, unless they are UTF-8.
         seed: Draws products and templates.
         overwrite: Replace what lies at `out`.
 
@@ -141,7 +149,7 @@ def queries(
     """
     from mine.queries.job import QueriesConfig, QueriesJob
 
-    config = QueriesConfig(per_category=per_category, share=share, seed=seed)
+    config = QueriesConfig(per_category=per_category, share=share, seed=seed, encoding=encoding)
     with ExitStack() as stack:
         products, _ = stack.enter_context(as_file(catalogue, "catalogue"))
         log, _ = stack.enter_context(as_optional_file(like, "queries"))

@@ -20,7 +20,7 @@ from judge.fingerprint import digest, file_digest
 from judge.models.fake_encoder import FAKE, FakeEncoder, Floats, Kind, unit
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
-from judge.models.pooling import dense, pooled, read_json
+from judge.models.pooling import dense, modules_of, pooled, read_json, settings, size_of
 
 __all__ = ["EMBEDDED_ENCODER", "FAKE", "Encoder", "FakeEncoder", "Kind", "TransformerEncoder", "find_encoder"]
 
@@ -72,9 +72,7 @@ class TransformerEncoder:
     @cached_property
     def dimension(self) -> int:
         """See `Encoder.dimension`."""
-        sizes = [read_json(path / "config.json")["out_features"] for kind, path in self._modules if kind == "Dense"]
-        config = read_json(self._modules[0][1] / "config.json")
-        return int(sizes[-1] if sizes else config.get("hidden_size") or config["dim"])
+        return size_of(self._modules)
 
     def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
         """See `Encoder.encode`. Texts of like length go through together; the order stays.
@@ -100,7 +98,7 @@ class TransformerEncoder:
     @cached_property
     def _prompts(self) -> Mapping[str, str]:
         path = self.directory / "config_sentence_transformers.json"
-        prompts = read_json(path).get("prompts") or {} if path.is_file() else {}
+        prompts = settings(path).prompts or {}
         passage = prompts.get("document") or prompts.get("passage") or ""
         return {"query": prompts.get("query") or "", "document": passage}
 
@@ -126,9 +124,8 @@ class TransformerEncoder:
     @cached_property
     def _longest(self) -> int:
         """Tokens of a text that are read."""
-        settings = self._modules[0][1] / "sentence_bert_config.json"
-        chosen = read_json(settings).get("max_seq_length") if settings.is_file() else None
-        room = read_json(self._modules[0][1] / "config.json").get("max_position_embeddings") or 512
+        chosen = settings(self._modules[0][1] / "sentence_bert_config.json").max_seq_length
+        room = settings(self._modules[0][1] / "config.json").max_position_embeddings or 512
         # RoBERTa's positions begin behind its padding: two of them are no text's.
         return int(chosen or min(self._loaded[0].model_max_length, room - 2 if room == 514 else room))
 
@@ -183,7 +180,7 @@ def find_encoder(name: str = EMBEDDED_ENCODER) -> Encoder:
         )
     else:
         directory = _downloaded(name)
-    modules = _modules(name, directory)
+    modules = modules_of(name, directory)
     telling = [directory / "modules.json", directory / "config_sentence_transformers.json"]
     for _, path in modules:
         telling += [*path.glob("*.safetensors"), *path.glob("*config*.json"), path / "tokenizer.json"]
@@ -223,23 +220,3 @@ def _downloaded(name: str) -> Path:
         raise ModelError(error.message, hint.replace("no judge", "no encoder")) from None
     except ImportError:
         raise ModelError(f"{name}: the Hub's client is not installed", install("mine")) from None
-
-
-def _modules(name: str, directory: Path) -> list[tuple[str, Path]]:
-    """The kinds of a folder's modules with their folders, the transformer first."""
-    known = ("Transformer", "Pooling", "Dense", "Normalize")
-    listed = directory / "modules.json"
-    if not listed.is_file():
-        found = [("Transformer", directory), ("Pooling", directory / "no-pooling")]
-    else:
-        found = [(str(m["type"]).rpartition(".")[2], directory / str(m.get("path") or "")) for m in read_json(listed)]
-    strange = [kind for kind, _ in found if kind not in known]
-    if strange or not found or found[0][0] != "Transformer":
-        what = strange[0] if strange else "no transformer"
-        raise ModelError(f"{name}: is made with {what}, which is not known", f"known are {', '.join(known)}")
-    folder = found[0][1]
-    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
-        raise ModelError(
-            f"{name}: has no config.json with safetensors weights", "save the encoder with sentence-transformers"
-        )
-    return found

@@ -9,7 +9,7 @@ from judge.tables.delimited import Cells, read_cells
 from judge.tables.file import USE_ENCODING, File, Row
 from judge.tables.lines import text_lines
 from judge.tables.sniff import dialect_of
-from judge.tables.values import GUARDED, restored
+from judge.tables.values import guarded, restored
 from judge.text import encodable
 
 
@@ -40,7 +40,7 @@ class SeparatedRows:
         for column, times in Counter(filter(None, self.columns)).items():
             if times > 1:
                 raise InputError(f"{file.name}, line 1: column {column!r} occurs twice", "rename or drop one of them")
-        self._guarded = GUARDED.get(self.columns, ())
+        self._guarded = guarded(self.columns)
 
     def rows(self, wanted: Collection[str] | None = None) -> Iterator[Row | Problem]:
         """All rows in order."""

@@ -128,9 +128,25 @@ AGGREGATED = (
     "method",
 )
 """The columns of aggregated ratings."""
-GUARDED: Mapping[tuple[str, ...], tuple[str, ...]] = {EVERY_ROW: EVERY_ROW, QUEPID: QUEPID, AGGREGATED: ("query",)}
-"""Columns of the CSV files that are written with inert cells, with those that have them: a reader gives such cells back
-as they were."""
+MADE = ("query_id", "query", "category", "tier", "kind", "product_id", "writer")
+"""The columns of made queries."""
+SAMPLED = ("query_id", "query", "candidate_id")
+"""The first columns of a sample for people to grade; the guideline's fields come next, and `grade` last."""
+GUARDED: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    EVERY_ROW: EVERY_ROW,
+    QUEPID: QUEPID,
+    AGGREGATED: ("query",),
+    MADE: MADE,
+}
+"""Columns of the CSV files that are written with inert cells, with those that have them."""
+
+
+def guarded(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns with inert cells of a CSV file of ours with this header: a reader gives such cells back as they
+    were."""
+    if columns[: len(SAMPLED)] == SAMPLED and columns[-1] == "grade":
+        return columns[:-1]
+    return GUARDED.get(columns, ())
 
 
 def inert(cell: str) -> str:

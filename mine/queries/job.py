@@ -13,16 +13,17 @@ from pydantic import model_validator
 from judge.errors import InputError
 from judge.files import dump_json, new_file, write_whole
 from judge.records import Record, query_key
-from judge.tables.values import inert
+from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
-from mine.asked import read_queries
+from mine.asked import NAMES, read_queries
 from mine.attributes import Attributes, learn
 from mine.catalogue import read_catalogue
 from mine.queries.accept import accept
 from mine.queries.made import KINDS, TIERS, MadeQuery
 from mine.queries.mix import Mix, capped, mix_of, steered
 from mine.queries.templates import template_queries
-from mine.queries.written import Writer, forms_of
+from mine.queries.written import UNUSABLE, Writer, forms_of
+from mine.writing import check_companions, companion
 
 SPARE = 4
 """Queries made for each that is wanted: many are refused, and lengths are chosen among the rest."""
@@ -42,6 +43,8 @@ class QueriesConfig:
     """Made queries are at most this share of them and the log's together."""
     seed: int = 0
     skip_bad_rows: bool = False
+    encoding: str | None = None
+    """Of all files that are read, unless they are UTF-8."""
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -108,9 +111,16 @@ class QueriesJob:
             EngineError: The writer does not answer.
         """
         self.config.check()
+        check_companions(self.out, ["json"], [self.catalogue, self.like, self.held_out], QueriesAccount)
         fields = {f.name for f in self.guideline.fields} | {"candidate_id"}
+        if strange := sorted(self.mapping.keys() - fields - set(NAMES)):
+            raise InputError(
+                f"--map {strange[0]}=…: there is no {strange[0]!r} to map",
+                f"names: {', '.join(sorted(fields | set(NAMES)))}",
+            )
         ours = {name: columns for name, columns in self.mapping.items() if name in fields}
-        catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=self.config.skip_bad_rows)
+        skip, encoding = self.config.skip_bad_rows, self.config.encoding
+        catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=skip, encoding=encoding)
         log, held_out = self._queries(self.like), self._queries(self.held_out)
         attributes = learn(catalogue)
         if not attributes.by_leaf:
@@ -118,15 +128,16 @@ class QueriesJob:
                 f"{catalogue.name}: no product has a category", "name its column with --map category=COLUMN"
             )
         with new_file(self.out, overwrite=overwrite) as partial:
-            made = self._make(attributes)
+            made, unusable = self._make(attributes)
             taken, refused = accept(made, catalogue, held_out)
+            refused[UNUSABLE] += unusable
             log_mix = mix_of(log, attributes) if log else None
             chosen = steered(taken, self.config.per_category, self.config.tiers, log_mix.lengths if log_mix else None)
             kept = capped(chosen, len(log), self.config.share)
             refused[BEYOND] += len(taken) - len(chosen)
             refused[CAPPED] += len(chosen) - len(kept)
             account = QueriesAccount(
-                made=len(made),
+                made=len(made) + unusable,
                 written=len(kept),
                 refused=dict(sorted((+refused).items())),
                 by_tier=dict(Counter(each.tier for each in kept)),
@@ -136,34 +147,39 @@ class QueriesJob:
                 mix=mix_of([each.query for each in kept], attributes) if kept else None,
                 log=log_mix,
             )
-            write_whole(self.out.with_suffix(".json"), dump_json(account.model_dump(mode="json")).encode())
+            write_whole(companion(self.out, "json"), dump_json(account.model_dump(mode="json")).encode())
             partial.write_bytes(_sheet(kept))
         return account
 
-    def _make(self, attributes: Attributes) -> list[MadeQuery]:
+    def _make(self, attributes: Attributes) -> tuple[list[MadeQuery], int]:
+        """The queries, and how many a writer was asked for in vain."""
         draw = random.Random(self.config.seed)  # noqa: S311 nothing is kept secret with it
-        wanted, made = self.config.per_category * SPARE, []
+        wanted, unusable = self.config.per_category * SPARE, 0
+        made: list[MadeQuery] = []
         for leaf in sorted(attributes.by_leaf):
             if self.writer:
                 forms = [(kind, tier) for kind, tier in forms_of(12) if kind in self.config.kinds]
                 places = list(attributes.by_leaf[leaf])
                 for _ in range(-(-wanted // len(forms))):
-                    made += self.writer.write(attributes.catalogue.products[draw.choice(places)], forms)
+                    written, lost = self.writer.write(attributes.catalogue.products[draw.choice(places)], forms)
+                    made += written
+                    unusable += lost
             else:
                 made += template_queries(attributes, leaf, wanted, draw, self.config.kinds)
-        return made
+        return made, unusable
 
     def _queries(self, file: Path | None) -> list[str]:
         if file is None:
             return []
-        found = read_queries([], file, self.mapping, skip_bad_rows=self.config.skip_bad_rows)
+        how = self.config
+        found = read_queries([], file, self.mapping, skip_bad_rows=how.skip_bad_rows, encoding=how.encoding)
         return [asked.query for asked in found.asked]
 
 
 def _sheet(kept: Sequence[MadeQuery]) -> bytes:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
-    writer.writerow(("query_id", "query", "category", "tier", "kind", "product_id", "writer"))
+    writer.writerow(MADE)
     for each in kept:
         cells = (query_key(each.query), each.query, each.category, each.tier, each.kind, each.product_id, each.writer)
         writer.writerow([inert(cell) for cell in cells])

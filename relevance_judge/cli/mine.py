@@ -1,6 +1,6 @@
 """`judge mine`: which pairs to judge next, and what those that were judged are worth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from judge.errors import InputError
 from judge.records import counted
-from relevance_judge.cli.options import GradeColumns
+from relevance_judge.cli.options import EncodingParams, GradeColumns
 from relevance_judge.cli.output import say, show, show_json, show_table
 from relevance_judge.cli.params import FILE, count, file, flag, takes
 from relevance_judge.cli.stdin import input_file
@@ -18,6 +18,7 @@ from relevance_judge.cli.stdin import input_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
     from mine.account import MiningAccount
     from mine.worth import Worth
@@ -84,10 +85,16 @@ class MiningOutput:
 )
 @click.option("--catalogue", metavar="FILE", type=FILE, help="Candidates with `candidate_id` and their texts.")
 @takes(MiningParams)
+@takes(EncodingParams)
 @takes(GradeColumns)
 @takes(MiningOutput)
 def mine(
-    output: MiningOutput, theirs: GradeColumns, wanted: MiningParams, runs: tuple[Path, ...], catalogue: Path | None
+    output: MiningOutput,
+    theirs: GradeColumns,
+    text: EncodingParams,
+    wanted: MiningParams,
+    runs: tuple[Path, ...],
+    catalogue: Path | None,
 ) -> None:
     """Find the pairs that are worth judging next. Near in meaning or words, off by one attribute, or disputed.
 
@@ -106,9 +113,12 @@ def mine(
     if output.worth is not None:
         if output.out or catalogue or wanted.queries or wanted.rankings or len(runs) > 1:
             raise InputError("--worth reads one RUN and people's grades", "leave the options of mining out")
-        found = _worth(opened[0], output.worth, theirs, output, wanted.top or 10)
+        layout = replace(theirs.layout(skip_bad_rows=output.skip_bad_rows), encoding=text.encoding)
+        found = _worth(opened[0], output.worth, theirs, layout, wanted.top or 10)
         show_json(found.model_dump() | {"advice": _advice(found)}) if output.json else _show_worth(found)
         return
+    if theirs.rating or theirs.grades:
+        raise InputError("--rating and --grades are of people's grades", "give them with --worth, or leave them out")
     if output.out is None or catalogue is None:
         raise InputError("--catalogue and --out are missing", "give --catalogue FILE and --out FILE.parquet")
     from mine.mining import Mining, MiningConfig
@@ -125,6 +135,7 @@ def mine(
         sample=wanted.sample or 0,
         seed=wanted.seed or 0,
         skip_bad_rows=output.skip_bad_rows,
+        encoding=text.encoding,
     )
     job = Mining(opened, catalogue, output.out, config, wanted.queries, theirs.mapping)
     account = job.run(_progress(), overwrite=output.overwrite)
@@ -159,15 +170,12 @@ def _show(account: "MiningAccount", out: Path) -> None:
     show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
 
 
-def _worth(run: "Run", ratings: Path, theirs: GradeColumns, output: MiningOutput, top: int) -> "Worth":
-    from dataclasses import replace
-
+def _worth(run: "Run", ratings: Path, theirs: GradeColumns, layout: "RatingsLayout", top: int) -> "Worth":
     from judge.ratings.reader import read_ratings
     from judge.words.guideline import Guideline
     from mine.worth import worth
 
     guideline = Guideline.model_validate(run.manifest.guideline)
-    layout = theirs.layout(skip_bad_rows=output.skip_bad_rows)
     layout.check(guideline)
     with input_file(ratings) as (path, name):
         known = replace(layout, grades=theirs.known(guideline))

@@ -72,22 +72,30 @@ class EncodingParams:
 
 
 @dataclass(frozen=True)
-class PairParams:
-    """How a file of pairs is read."""
+class CatalogueParams(EncodingParams):
+    """How a file of products is read."""
 
     catalogue: Annotated[Path | None, _catalogue()]
-    queries: Annotated[Path | None, _queries()]
-    encoding: Annotated[str | None, _encoding()]
     map: Annotated[tuple[str, ...], _map()]
 
     def __post_init__(self) -> None:
-        check_named("--queries", self.queries)
         check_named("--catalogue", self.catalogue)
 
     @property
     def mapping(self) -> dict[str, list[str]]:
         """Our names to the files' columns."""
         return read_map(self.map)
+
+
+@dataclass(frozen=True)
+class PairParams(CatalogueParams):
+    """How a file of pairs is read."""
+
+    queries: Annotated[Path | None, _queries()]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_named("--queries", self.queries)
 
 
 @dataclass(frozen=True)
@@ -232,11 +240,10 @@ def read_grades(text: str | None) -> dict[str, int | None] | None:
         return None
     grades: dict[str, int | None] = {}
     for item in text.split(","):
-        theirs, sign, ours = item.partition("=")
-        grade = ours.strip()
-        if not (theirs.strip() and sign and (not grade or (grade.isascii() and grade.isdecimal()))):
+        theirs, sign, grade = (part.strip() for part in item.partition("="))
+        if not (theirs and sign and (not grade or (grade.isascii() and grade.isdecimal()))):
             raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
-        if theirs.strip() in grades:
-            raise InputError(f"--grades {text}: {theirs.strip()!r} occurs twice", "say once what each grade means")
-        grades[theirs.strip()] = int(grade) if grade else None
+        if theirs in grades:
+            raise InputError(f"--grades {text}: {theirs!r} occurs twice", "say once what each grade means")
+        grades[theirs] = int(grade) if grade else None
     return grades

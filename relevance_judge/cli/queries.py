@@ -1,6 +1,5 @@
 """`judge queries`: queries that shoppers could ask of a catalogue."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from click import Option
 
 from judge.errors import InputError
 from judge.records import counted
-from relevance_judge.cli.options import PairParams, guideline_option
+from relevance_judge.cli.options import CatalogueParams, guideline_option
 from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import count, file, flag, share, takes, text
 
@@ -45,7 +44,7 @@ class QueriesParams:
     ]
     share: Annotated[float, share("--share", "Made queries among them and the log's, at most.", 0.5, metavar="SHARE")]
     writer: Annotated[
-        str | None, text("--writer", "URL", "Have a model write them: a chat endpoint; its key in JUDGE_API_KEY.")
+        str | None, text("--writer", "URL", "Have a model write them: a chat endpoint; its key in OPENAI_API_KEY.")
     ]
     model: Annotated[str | None, text("--model", "NAME", "The writer's model.")]
     seed: Annotated[int | None, count("--seed", "Draws products and templates.", default=0, least=None)]
@@ -63,10 +62,10 @@ class QueriesOutput:
 
 @click.command()
 @takes(QueriesParams)
-@takes(PairParams)
+@takes(CatalogueParams)
 @guideline_option
 @takes(QueriesOutput)
-def queries(output: QueriesOutput, products: PairParams, wanted: QueriesParams, guideline: str) -> None:
+def queries(output: QueriesOutput, products: CatalogueParams, wanted: QueriesParams, guideline: str) -> None:
     """Make queries that a catalogue can answer. By templates, or written by a model, and accepted by rules.
 
     Every query finds the product that it was made from, copies no title, and is no held-out one.
@@ -85,7 +84,7 @@ def queries(output: QueriesOutput, products: PairParams, wanted: QueriesParams, 
         raise InputError("--writer and --model go together", "give both, or leave both out")
     writer = None
     if wanted.writer and wanted.model:
-        writer = Writer(wanted.writer, wanted.model, os.environ.get("JUDGE_API_KEY"))
+        writer = Writer(wanted.writer, wanted.model)
     config = QueriesConfig(
         per_category=wanted.per_category or 0,
         tiers=_tiers(wanted.tiers),
@@ -93,6 +92,7 @@ def queries(output: QueriesOutput, products: PairParams, wanted: QueriesParams, 
         share=wanted.share,
         seed=wanted.seed or 0,
         skip_bad_rows=output.skip_bad_rows,
+        encoding=products.encoding,
     )
     job = QueriesJob(
         products.catalogue,

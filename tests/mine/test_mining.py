@@ -200,3 +200,13 @@ def test_the_sample_tells_people_nothing_of_where_a_pair_comes_from(mining, tmp_
     mined = {(row["query_id"], row["candidate_id"]) for row in rows_of(tmp_path / "mined.parquet")}
     assert {(row["query_id"], row["candidate_id"]) for row in rows} <= mined
     assert len({query for query, _ in QUERIES}) == 4
+
+
+@pytest.mark.parametrize("kept", [0, 30, -30])
+def test_a_damaged_block_of_a_search_is_searched_again(mining, tmp_path, kept):
+    account = mining(sources=("dense",)).run()
+    (block,) = (tmp_path / "cache" / "searches").glob("*/part-*.npz")
+    block.write_bytes(block.read_bytes()[:kept])
+    again = mining("again.parquet", sources=("dense",)).run()
+    assert again.proposals == account.proposals
+    assert rows_of(tmp_path / "again.parquet") == rows_of(tmp_path / "mined.parquet")

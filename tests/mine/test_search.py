@@ -9,7 +9,6 @@ from judge.errors import ModelError
 from judge.models.encoder import FakeEncoder
 from mine import encoding, exact
 from mine.encoding import encoded
-from mine.exact import nearest
 
 
 @settings(max_examples=40)
@@ -21,9 +20,10 @@ def test_the_nearest_are_those_of_a_full_sort(queries, documents, k, seed):
     sizes = exact.QUERIES, exact.DOCUMENTS
     exact.QUERIES, exact.DOCUMENTS = 4, 7
     try:
-        places, scores = nearest(q.astype(np.float16), d.astype(np.float16), k)
+        found = list(exact.blocks(q.astype(np.float16), d.astype(np.float16), k))
     finally:
         exact.QUERIES, exact.DOCUMENTS = sizes
+    places, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
     full = (q @ d.T).astype(np.float32)
     wanted = np.argsort(-full, axis=1, kind="stable")[:, :k]
     assert places.tolist() == wanted.tolist()

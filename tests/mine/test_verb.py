@@ -1,9 +1,12 @@
 """The verb and the function: what is written, what is told, and what is refused."""
 
+import json
+
 import pytest
-from mining_fixtures import SHOP, rows_of, write_csv
+from mining_fixtures import FIELDS, SHOP, rows_of, write_csv
 
 import relevance_judge as rj
+from judge.tables.rows import Table
 
 
 def test_mine_label_and_worth_on_the_command_line(main, seen, shop, tmp_path):
@@ -52,3 +55,73 @@ def test_tables_in_memory_are_mined_and_queries_made(seen, tmp_path, shop, monke
     assert again.account == mined.account
     account = rj.queries(products, out=tmp_path / "q.csv", like=[{"query": "red scarf"}], per_category=2, share=0.9)
     assert account.made == account.written + sum(account.refused.values())
+
+
+def test_files_next_to_out_are_not_written_over(main, seen, shop, tmp_path):
+    mining = ("mine", "seen", "--catalogue", shop, "--encoder", "fake", "--from", "lexical", "--out")
+    queries = ("queries", "--catalogue", shop, "--per-category", 2, "--out")
+    own = tmp_path / "own.json"
+    own.write_text('{"shop": 1}')
+    for verb in ((*mining, "own.parquet"), (*queries, "own.csv")):
+        assert "own.json" in main(*verb, "--overwrite", code=2).err
+    assert own.read_text() == '{"shop": 1}'
+    manifest = (seen.path / "run.json").read_bytes()
+    assert "run" in main(*mining, "seen/run.parquet", code=2).err
+    assert (seen.path / "run.json").read_bytes() == manifest
+    (tmp_path / "shop.json").write_text(json.dumps([dict(zip(FIELDS, row, strict=True)) for row in SHOP]))
+    assert "shop.json" in main("queries", "--catalogue", "shop.json", "--out", "shop.csv", code=2).err
+    assert len(json.loads((tmp_path / "shop.json").read_text())) == len(SHOP)
+
+
+def test_a_sample_that_people_graded_stays(main, seen, shop, tmp_path):
+    mining = ("mine", "seen", "--catalogue", shop, "--encoder", "fake", "--from", "lexical", "--out", "m.parquet")
+    main(*mining)
+    main(*mining, "--overwrite")  # nobody graded it yet
+    sample = tmp_path / "m.sample.csv"
+    graded = sample.read_bytes().replace(b",\r\n", b",2\r\n")
+    assert graded != sample.read_bytes()
+    sample.write_bytes(graded)
+    assert "m.sample.csv" in main(*mining, "--overwrite", code=2).err
+    (tmp_path / "m.parquet").unlink()
+    assert "m.sample.csv" in main(*mining, code=2).err
+    assert sample.read_bytes() == graded
+
+
+def test_options_say_what_is_read(main, seen, tmp_path):
+    shop = tmp_path / "latin.csv"
+    shop.write_bytes(
+        "candidate_id,title,category\nE1,Écharpe rouge,Écharpes\nE2,Écharpe bleue,Écharpes\n".encode("cp1252")
+    )
+    mining = ("mine", "seen", "--catalogue", shop, "--from", "lexical", "--out", "m.parquet")
+    assert "--encoding" in main(*mining, code=2).err
+    assert "--worth" in main(*mining, "--encoding", "cp1252", "--grades", "E=2", code=2).err
+    assert main(*mining, "--encoding", "cp1252", "--json").json["catalogue"]["products"] == 2
+    queries = ("queries", "--catalogue", shop, "--out", "q.csv")
+    main(*queries, "--encoding", "cp1252", "--queries", shop, code=2)
+    assert "'colours'" in main(*queries, "--encoding", "cp1252", "--map", "colours=c", code=2).err
+    assert main(*queries, "--encoding", "cp1252", "--json").json["categories"] == 1
+    assert "charpes" in (tmp_path / "q.csv").read_text(encoding="utf-8")
+
+
+def test_rankings_are_mined_alone_unless_sources_are_named(seen, shop, tmp_path):
+    for name, ids in (("a", ("E2", "E3")), ("b", ("E3", "E7"))):
+        lines = [f"q1 Q0 {key} {rank} {9 - rank} {name}\n" for rank, key in enumerate(ids, 1)]
+        (tmp_path / name).write_text("".join(lines))
+    rankings = [tmp_path / "a", tmp_path / "b"]
+    alone = rj.mine(seen, shop, out=tmp_path / "m.parquet", rankings=rankings)
+    assert set(alone.account.proposals) == {"rankings"}
+    both = rj.mine(seen, shop, out=tmp_path / "b.parquet", rankings=rankings, sources=["lexical"])
+    assert set(both.account.proposals) == {"lexical", "rankings"}
+
+
+def test_cells_of_a_sample_and_of_made_queries_are_read_back_as_they_were(main, seen, tmp_path):
+    shop = write_csv(tmp_path / "c.csv", FIELDS, [("-12", "=red scarf", "+Scarves", "red", "wool"), *SHOP])
+    main("mine", "seen", "--catalogue", shop, "--from", "lexical", "--out", "m.parquet")
+    sample = tmp_path / "m.sample.csv"
+    assert "'-12" in sample.read_text(encoding="utf-8")
+    rows = [row for row in Table(sample).rows() if row.values["candidate_id"] == "-12"]
+    assert {row.values["title"] for row in rows} == {"=red scarf"}
+    main("queries", "--catalogue", shop, "--out", "q.csv", "--per-category", 3)
+    assert "'+scarves" in (tmp_path / "q.csv").read_text(encoding="utf-8")
+    categories = {row.values["category"] for row in Table(tmp_path / "q.csv").rows()}
+    assert not {each for each in categories if each.startswith("'")}

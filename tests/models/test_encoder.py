@@ -9,6 +9,7 @@ import pytest
 from judge.errors import ModelError
 from judge.models import encoder as module
 from judge.models.encoder import FakeEncoder, embedded_folder, find_encoder
+from judge.models.pooling import dense
 
 TEXTS = [
     "red wool scarf",
@@ -97,3 +98,35 @@ def test_the_fake_has_the_interface_and_an_order():
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     near, far = vectors[0] @ vectors[1], vectors[0] @ vectors[2]
     assert near > far
+
+
+@pytest.mark.parametrize(
+    ("modules", "config"),
+    [
+        ([3], {"hidden_size": 8}),
+        ({"a": 1}, {"hidden_size": 8}),
+        ([{"path": ""}], {"hidden_size": 8}),
+        ([{"type": "x.Transformer", "path": "/etc"}], {"hidden_size": 8}),
+        ([{"type": "x.Transformer"}, {"type": "x.Pooling", "path": "../.."}], {"hidden_size": 8}),
+        ([{"type": "x.Transformer"}, {"type": "x.Pooling", "path": "a\0b"}], {"hidden_size": 8}),
+        ([{"type": "x.Transformer"}, {"type": "x.Dense", "path": "2_Dense"}], {"hidden_size": 8}),
+        ([{"type": "x.Transformer"}], {}),
+        ([{"type": "x.Transformer"}], {"hidden_size": "wide"}),
+        ([{"type": "x.Transformer"}], [1]),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_one_error(tmp_path, modules, config):
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError):
+        find_encoder(str(tmp_path))
+
+
+def test_a_dense_layer_without_its_weights_is_one_error(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"another": torch.zeros(2, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError):
+        dense(tmp_path, torch.zeros(1, 2))
