@@ -119,7 +119,7 @@ def _weighed(
     given: Mapping[str, str], posterior: Any, verdict: Verdict, values: Sequence[int], where: str
 ) -> dict[str, Any]:
     """`judged` and `posterior` of a judge's decision: without them it would look like one that weighed nothing."""
-    # A change to what is the label here keeps it: an opinion, for the evidence of another run settles nothing in this one.
+    # A change to what is the label here keeps it: an opinion, for another run's evidence settles nothing in this one.
     if given["source"] != "judge" or verdict is Verdict.KEEP:
         return {}
     grades, found = {str(value): value for value in values}, {}
