@@ -367,6 +367,42 @@ def test_workbooks(tmp_path):
         Table(tmp_path / "g.xlsx")
 
 
+def test_cells_of_a_workbook_beyond_the_header_are_a_ragged_row(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [["query", "candidate_id", "grade"], ["lamp", "A", 2, " "], ["shoe, red", "B", 0, None, "lost"]]:
+        book.active.append(row)
+    book.save(tmp_path / "g.xlsx")
+    first, second = Table(tmp_path / "g.xlsx").rows()
+    assert first.values == {"query": "lamp", "candidate_id": "A", "grade": 2}
+    assert (second.kind, second.row, second.line) == ("ragged_row", 2, 3)
+    assert "has 5 cells where the header has 3" in second.message
+
+
+@pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml"])
+@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"\xff\x00<"])
+def test_a_damaged_part_of_a_workbook_is_one_clear_error(tmp_path, part, damage):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [["query", "candidate_id", "grade"], *[["lamp", str(n), 2] for n in range(50)]]:
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(tmp_path / "whole.xlsx") as whole, zipfile.ZipFile(tmp_path / "g.xlsx", "w") as cut:
+        for name in whole.namelist():
+            cut.writestr(name, damage(whole.read(name)) if name == part else whole.read(name))
+    with pytest.raises(InputError, match=r"g\.xlsx"):
+        list(Table(tmp_path / "g.xlsx").rows())
+
+
+def test_a_workbook_that_unfolds_to_more_than_memory_should_hold_is_not_loaded(tmp_path, monkeypatch):
+    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl.Workbook().save(tmp_path / "g.xlsx")
+    monkeypatch.setattr("judge.tables.workbook.UNFOLDED", 1000)
+    monkeypatch.setattr(openpyxl, "load_workbook", None)
+    with pytest.raises(InputError, match="unfolds"):
+        Table(tmp_path / "g.xlsx")
+
+
 def test_products_keyed_by_locale(tmp_path):
     pairs = put(
         tmp_path / "p.csv",
