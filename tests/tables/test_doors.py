@@ -261,6 +261,36 @@ def test_bulk_requests_and_dumps(tmp_path):
     assert [rating.candidate_id for rating in found] == ["0", "1", "2"]
 
 
+def test_a_bulk_request_that_ends_with_an_action_has_a_row_too_few(tmp_path):
+    row = {"query": "lamp", "candidate_id": "A", "grade": 2}
+    text = "".join(json.dumps(line) + "\n" for line in [{"index": {}}, row, {"index": {}}])
+    first, second = Table(put(tmp_path / "b.ndjson", text)).rows()
+    assert (first.values["candidate_id"], second.kind, second.row, second.line) == ("A", "invalid_json", 2, 3)
+
+
+def test_judgments_without_ratings_and_what_is_no_object_are_counted(tmp_path):
+    rating = {"docId": "A", "rating": "2"}
+    queries = [{"query": "lamp", "ratings": [rating, "B", None]}, {"query": "shoe"}, {"query": "hat", "ratings": []}]
+    path = put(tmp_path / "d.json", json.dumps([{"judgmentRatings": [*queries, 7]}, {"judgmentRatings": []}]))
+    found = ratings(path, skip_bad_rows=True)
+    # One grade; "B", null and 7 are no objects; two queries and the last list hold no ratings.
+    assert triples(found) == [("lamp", "A", 2)]
+    assert (found.rows, found.set_aside) == (7, {"invalid_json": 3, "not_annotated": 3})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"data": {"query": "q", "candidate_id": "A"}, "annotations": ["x"]},
+        {"fields": {"query": "q", "candidate_id": "A"}, "responses": ["x", {"user_id": "u", "values": {}}]},
+        {"query_text": "q", "doc_id": "A", "judgements": [None]},
+    ],
+)
+def test_an_answer_that_is_no_object_is_a_problem_of_its_row(tmp_path, record):
+    rows = list(Table(put(tmp_path / "d.json", json.dumps([record]))).rows())
+    assert [row.kind for row in rows if isinstance(row, Problem)] == ["invalid_json"]
+
+
 def test_one_file_in_a_zip_is_read_and_several_are_asked_about(tmp_path):
     path = as_zip(tmp_path / "g.zip", **{"in/g.csv": PLAIN, "__MACOSX/in/._g.csv": "x", ".DS_Store": "y"})
     assert triples(ratings(path)) == MEANT
