@@ -96,10 +96,10 @@ class AuditRequest:
         mapping, ratings = dict(self.mapping), None
         if self.people:
             path, name = self.people
-            theirs = keys(path)
+            layout = self.reading.layout
+            theirs = keys(path, layout.encoding)
             shared = {n: c for n, c in mapping.items() if n in PAIR and n not in theirs and theirs & set(c)}
             mapping |= {name: [*columns, name] for name, columns in shared.items()}
-            layout = self.reading.layout
             ratings = LabelledPairs(path, shared | self.reading.mapping, layout.grades or None, name, layout.encoding)
         return mapping, auditing.Settings(
             self.level, ratings, Rules(first_position=self.first_position, memory=self.memory)

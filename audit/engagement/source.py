@@ -160,9 +160,9 @@ def _stage(db: Any, log: LogLines | RowLines, select: str) -> int:
     return log.counted()
 
 
-def keys(path: Path) -> set[str]:
+def keys(path: Path, encoding: str | None = None) -> set[str]:
     """The columns of a file of rows; of JSON Lines, the keys of its first objects."""
-    table = Table(path)
+    table = Table(path, encoding=encoding)
     return set(_keys(table) if table.columns is None else table.columns)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from judge.errors import InputError
 from judge.files import now
@@ -33,7 +34,7 @@ def read_decisions(
         InputError: A row names no pair of the run, or decides something that cannot be; names the row and the field.
     """
     table = Table(path, name, encoding)
-    rows: list[tuple[int, dict[str, str]]] = []
+    rows: list[tuple[int, dict[str, str], Any]] = []
     read, able = 0, table.columns is not None and not DECIDING.isdisjoint(table.columns)
     for row in table.rows():
         if not isinstance(row, Row):
@@ -41,21 +42,21 @@ def read_decisions(
         read, able = row.number, able or not DECIDING.isdisjoint(row.values)
         given = _given(table, row)
         if given.get("decision"):
-            rows.append((row.number, given))
+            rows.append((row.number, given, row.values.get("posterior")))
     if not able and (read or table.columns is not None):
         there = f"; it has {', '.join(table.columns)}" if table.columns is not None else ""
         raise InputError(
             f"{table.name}, row 1, field 'decision': missing{there}", "fill in the sheet that `judge queue` writes"
         )
     for name in IDS:
-        for (_, given), text in zip(rows, whole_ids([given.get(name) for _, given in rows]), strict=True):
+        for (_, given, _), text in zip(rows, whole_ids([given.get(name) for _, given, _ in rows]), strict=True):
             given |= {} if text is None else {name: text}
     # Only a sheet went through `inert`; a line of JSON has its ids as they are.
-    labels = _labels(run, [given for _, given in rows], table.format in (".csv", ".tsv"))
+    labels = _labels(run, [given for _, given, _ in rows], table.format in (".csv", ".tsv"))
     values = run.manifest.values
     named = {str(grade["name"]).casefold(): str(grade["value"]) for grade in run.manifest.guideline["grades"]}
     found = []
-    for index, (number, given) in enumerate(rows):
+    for index, (number, given, posterior) in enumerate(rows):
         where = f"{table.name}, row {number}"
         if index not in labels:
             raise InputError(
@@ -84,6 +85,7 @@ def read_decisions(
                 reason=restored(given.get("reason", "")),
                 time=_time(given.get("time", ""), where),
                 source=given["source"],
+                **_weighed(given, posterior, verdict, values, where),
             )
         )
     return found, read - len(found)
@@ -111,6 +113,28 @@ def _given(table: Table, row: Row) -> dict[str, str]:
         meant: dict[str, str | None] = {Verdict.CHANGE: given.get("grade"), Verdict.KEEP: given.get("label")}
         given["decision"] = meant.get(given["verdict"]) or given["verdict"]
     return given | {"source": source}
+
+
+def _weighed(
+    given: Mapping[str, str], posterior: Any, verdict: Verdict, values: Sequence[int], where: str
+) -> dict[str, Any]:
+    """`judged` and `posterior` of a judge's decision: without them it would look like one that weighed nothing."""
+    # A change to what is the label here keeps it: an opinion, for another run's evidence settles nothing in this one.
+    if given["source"] != "judge" or verdict is Verdict.KEEP:
+        return {}
+    grades, found = {str(value): value for value in values}, {}
+    known = ", ".join(grades)
+    if verdict is Verdict.CHANGE and (judged := given.get("judged")):
+        if judged not in grades:
+            raise InputError(f"{where}, field 'judged': {judged!r} is not a grade", f"write one of {known}")
+        found["judged"] = grades[judged]
+    if posterior in (None, ""):
+        return found
+    if not isinstance(posterior, Mapping) or not posterior.keys() <= grades.keys():
+        raise InputError(f"{where}, field 'posterior': is not an object of grades", f"give a chance to each of {known}")
+    if not all(type(chance) in (int, float) and 0 <= chance <= 1 for chance in posterior.values()):
+        raise InputError(f"{where}, field 'posterior': is not an object of chances", "give numbers between 0 and 1")
+    return found | {"posterior": {grades[grade]: chance for grade, chance in posterior.items()} or None}
 
 
 _KEY = ("query_id", "query", "candidate_id")

@@ -7,7 +7,8 @@
 | Quepid's books | `judgements` and `doc_id` | one a judgement |
 | OpenSearch | `ratings`, or `judgmentRatings` with such records | one a rating |
 
-What an annotator skipped, cancelled, discarded or left as a draft is no grade, and says so. Where nobody has answered
+What an annotator skipped, cancelled, discarded or left as a draft is no grade, and says so; what is no object where a
+grade should be is a row without values. Where nobody has answered
 in the whole file, what a judge predicted or suggested is taken, as the grades of whom the file names for it.
 """
 
@@ -15,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 Record = Mapping[str, Any]
-Graded = tuple[dict[str, Any], str | None]
-"""A row's values, and why it gives no grade; null where it may."""
+Graded = tuple[dict[str, Any] | None, str | None]
+"""A row's values, null where what should hold them is no object; and why it gives no grade, null where it may."""
 UNANSWERED = "not_annotated"
 NO_GRADE = ("cancelled", "discarded", "draft", "pending", "unrateable", "judge_later", UNANSWERED)
 """Why a tool's row gives no grade."""
@@ -46,9 +47,11 @@ def tool_of(record: Record) -> Tool | None:
 
 def _label_studio(task: Record, answers: bool) -> Iterator[Graded]:
     data = dict(_mapping(task.get("data")))
-    given = _mappings(task.get("annotations" if answers else "predictions"))
-    if not given:
+    listed = task.get("annotations" if answers else "predictions")
+    given = _mappings(listed)
+    if not listed or not isinstance(listed, list):
         yield data, UNANSWERED
+    yield from _odd(listed)
     for one in given:
         who = one.get("completed_by") if answers else one.get("model_version")
         if isinstance(who, Mapping):
@@ -79,8 +82,10 @@ def _results(result: Any) -> dict[str, Any]:
 def _argilla(record: Record, answers: bool) -> Iterator[Graded]:
     row = dict(_mapping(record.get("fields"))) | dict(_mapping(record.get("metadata")))
     found = list(_responses(record)) if answers else list(_suggested(record))
-    if not found:
+    odd = list(_odd(record.get("responses" if answers else "suggestions")))
+    if not found and not odd:
         yield row, UNANSWERED
+    yield from odd
     for who, given, status in found:
         one = given if "grade" in given or len(given) != 1 else {**given, "grade": next(iter(given.values()))}
         yield row | one | {"rater": who}, status if status in NO_GRADE else None
@@ -123,8 +128,9 @@ def _quepid(pair: Record, answers: bool) -> Iterator[Graded]:
     row = dict(_mapping(pair.get("document_fields")))
     row |= {"query": pair.get("query_text", pair.get("query")), "candidate_id": pair.get("doc_id")}
     given = _mappings(pair.get("judgements"))
-    if not given:
+    if not pair.get("judgements"):
         yield row, UNANSWERED
+    yield from _odd(pair.get("judgements"))
     for one in given:
         user = one.get("user")
         who = (
@@ -135,13 +141,25 @@ def _quepid(pair: Record, answers: bool) -> Iterator[Graded]:
 
 
 def _opensearch(judgments: Record, answers: bool) -> Iterator[Graded]:
-    if isinstance(judgments.get("judgmentRatings"), list):
-        for query in _mappings(judgments["judgmentRatings"]):
+    queries = judgments.get("judgmentRatings")
+    if queries and isinstance(queries, list):
+        for query in _mappings(queries):
             yield from _opensearch(query, answers)
+        yield from _odd(queries)
         return
-    for rating in _mappings(judgments.get("ratings")):
+    ratings = judgments.get("ratings")
+    if not ratings or not isinstance(ratings, list):
+        yield {"query": judgments.get("query")}, UNANSWERED
+    yield from _odd(ratings)
+    for rating in _mappings(ratings):
         row = {"query": judgments.get("query"), "candidate_id": rating.get("docId"), "grade": rating.get("rating")}
         yield row, None
+
+
+def _odd(value: Any) -> Iterator[Graded]:
+    """A row for each part of a list that is no object."""
+    if isinstance(value, list):
+        yield from ((None, None) for part in value if not isinstance(part, Mapping))
 
 
 def _mapping(value: Any) -> Record:

@@ -66,7 +66,10 @@ class JsonRows:
             elif self._tool is not None:
                 for values, aside in self._tool.rows(value, self._answers):
                     number += 1
-                    yield Row(number, line, values, aside)
+                    if values is None:
+                        yield self.file.problem("invalid_json", "holds what is not a JSON object", _FIX, number, line)
+                    else:
+                        yield Row(number, line, values, aside)
 
     def _first(self) -> Mapping[str, Any] | None:
         """The first record, as far as it can be read."""
@@ -122,6 +125,7 @@ class JsonRows:
     def _documents(self) -> Iterator[tuple[int, Any]]:
         """What a bulk request indexes: each line that says so is followed by the document, unless it deletes one."""
         action: Mapping[str, Any] | None = None
+        line = 0
         for line, value in self._read():
             if action is None and isinstance(value, dict) and (name := action_of(value)):
                 action = None if name == "delete" else value
@@ -132,6 +136,9 @@ class JsonRows:
                 value = _unpacked({**action[name], "_source": document})
             action = None
             yield line, value
+        if action is not None:
+            message, fix = "says what to do with a document, and none follows", "add the document on the next line"
+            yield line, self.file.problem("invalid_json", message, fix, line, line)
 
 
 def action_of(record: Mapping[str, Any]) -> str | None:

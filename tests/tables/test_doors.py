@@ -261,6 +261,36 @@ def test_bulk_requests_and_dumps(tmp_path):
     assert [rating.candidate_id for rating in found] == ["0", "1", "2"]
 
 
+def test_a_bulk_request_that_ends_with_an_action_has_a_row_too_few(tmp_path):
+    row = {"query": "lamp", "candidate_id": "A", "grade": 2}
+    text = "".join(json.dumps(line) + "\n" for line in [{"index": {}}, row, {"index": {}}])
+    first, second = Table(put(tmp_path / "b.ndjson", text)).rows()
+    assert (first.values["candidate_id"], second.kind, second.row, second.line) == ("A", "invalid_json", 2, 3)
+
+
+def test_judgments_without_ratings_and_what_is_no_object_are_counted(tmp_path):
+    rating = {"docId": "A", "rating": "2"}
+    queries = [{"query": "lamp", "ratings": [rating, "B", None]}, {"query": "shoe"}, {"query": "hat", "ratings": []}]
+    path = put(tmp_path / "d.json", json.dumps([{"judgmentRatings": [*queries, 7]}, {"judgmentRatings": []}]))
+    found = ratings(path, skip_bad_rows=True)
+    # One grade; "B", null and 7 are no objects; two queries and the last list hold no ratings.
+    assert triples(found) == [("lamp", "A", 2)]
+    assert (found.rows, found.set_aside) == (7, {"invalid_json": 3, "not_annotated": 3})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"data": {"query": "q", "candidate_id": "A"}, "annotations": ["x"]},
+        {"fields": {"query": "q", "candidate_id": "A"}, "responses": ["x", {"user_id": "u", "values": {}}]},
+        {"query_text": "q", "doc_id": "A", "judgements": [None]},
+    ],
+)
+def test_an_answer_that_is_no_object_is_a_problem_of_its_row(tmp_path, record):
+    rows = list(Table(put(tmp_path / "d.json", json.dumps([record]))).rows())
+    assert [row.kind for row in rows if isinstance(row, Problem)] == ["invalid_json"]
+
+
 def test_one_file_in_a_zip_is_read_and_several_are_asked_about(tmp_path):
     path = as_zip(tmp_path / "g.zip", **{"in/g.csv": PLAIN, "__MACOSX/in/._g.csv": "x", ".DS_Store": "y"})
     assert triples(ratings(path)) == MEANT
@@ -364,6 +394,42 @@ def test_workbooks(tmp_path):
         Table(tmp_path / "g.xlsx")
     put(tmp_path / "g.xlsx", b"PK\x03\x04 not a workbook")
     with pytest.raises(InputError, match="whole workbook"):
+        Table(tmp_path / "g.xlsx")
+
+
+def test_cells_of_a_workbook_beyond_the_header_are_a_ragged_row(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [["query", "candidate_id", "grade"], ["lamp", "A", 2, " "], ["shoe, red", "B", 0, None, "lost"]]:
+        book.active.append(row)
+    book.save(tmp_path / "g.xlsx")
+    first, second = Table(tmp_path / "g.xlsx").rows()
+    assert first.values == {"query": "lamp", "candidate_id": "A", "grade": 2}
+    assert (second.kind, second.row, second.line) == ("ragged_row", 2, 3)
+    assert "has 5 cells where the header has 3" in second.message
+
+
+@pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml"])
+@pytest.mark.parametrize("damage", [lambda raw: raw[: len(raw) // 2], lambda raw: b"\xff\x00<"])
+def test_a_damaged_part_of_a_workbook_is_one_clear_error(tmp_path, part, damage):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [["query", "candidate_id", "grade"], *[["lamp", str(n), 2] for n in range(50)]]:
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(tmp_path / "whole.xlsx") as whole, zipfile.ZipFile(tmp_path / "g.xlsx", "w") as cut:
+        for name in whole.namelist():
+            cut.writestr(name, damage(whole.read(name)) if name == part else whole.read(name))
+    with pytest.raises(InputError, match=r"g\.xlsx"):
+        list(Table(tmp_path / "g.xlsx").rows())
+
+
+def test_a_workbook_that_unfolds_to_more_than_memory_should_hold_is_not_loaded(tmp_path, monkeypatch):
+    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl.Workbook().save(tmp_path / "g.xlsx")
+    monkeypatch.setattr("judge.tables.workbook.UNFOLDED", 1000)
+    monkeypatch.setattr(openpyxl, "load_workbook", None)
+    with pytest.raises(InputError, match="unfolds"):
         Table(tmp_path / "g.xlsx")
 
 

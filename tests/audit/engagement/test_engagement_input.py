@@ -13,6 +13,8 @@ from audit.engagement.aggregate import Rules, aggregate
 from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
 from judge.tables.values import as_time, day_sql
+from relevance_judge.auditing import AuditRequest
+from relevance_judge.reading import Reading
 
 EVENTS = """search_id,query,candidate_id,position,action
 s1,red shoes,A,1,impression
@@ -281,6 +283,17 @@ def test_an_event_without_a_position_may_come_first(tmp_path):
     click = {"search_id": "s", "query": "lampe", "candidate_id": "A", "action": "click"}
     db, _ = read(tmp_path, "events.jsonl", lines(click, shown(action="impression")))
     assert [cell[3:5] for cell in cells(db)] == [(1, 1)]
+
+
+def test_the_header_of_peoples_grades_is_read_in_its_encoding(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_bytes("requête,candidate_id,grade\ncafé,A,2\n".encode("cp1252"))
+    reading = Reading(encoding="cp1252")
+    asked = AuditRequest({"query": ["requête"]}, (path, "people.csv"), reading, 0.1, None, "5GB")
+    mapping, how = asked.settle()
+    # The map names people's column, and the events may have ours.
+    assert mapping["query"] == ["requête", "query"]
+    assert how.ratings.mapping["query"] == ["requête"]
 
 
 def test_keys_of_any_language_are_read(tmp_path):

@@ -265,6 +265,27 @@ def test_what_a_judge_kept_before_settles_nothing_and_what_it_changed_does(flagg
     assert "field 'decision'" in main("decide", "run", "sheet.csv", code=2).err
 
 
+def test_a_judges_decision_of_another_run_keeps_what_it_weighed_and_overrules_nobody(flagged, main, tmp_path):
+    ana = {"verdict": "unsure", "label": 0, "author": "Ana", "reason": "", "time": "t", "source": "review"}
+    Decisions(flagged.path).append([Decision(**ana, query_id="q", candidate_id="raised")])
+    line = {"query_id": "q", "candidate_id": "raised", "verdict": "change", "grade": 2, "label": 0, "judged": 1}
+    line |= {"author": "judge big", "reason": "", "time": "2026-09-07T09:00:00Z", "source": "judge"}
+    carried = tmp_path / "carried.jsonl"
+    for wrong in ({"judged": 7}, {"posterior": {"7": 1.0}}, {"posterior": {"2": "much"}}, {"posterior": [0.1, 0.9]}):
+        carried.write_text(json.dumps(line | wrong) + "\n")
+        assert f"row 1, field '{next(iter(wrong))}'" in main("decide", "run", carried, code=2).err
+    carried.write_text(json.dumps(line | {"posterior": {"0": 0.01, "1": 0.09, "2": 0.9}}) + "\n")
+    assert main("decide", "run", carried, "--json").json["change"] == 1
+    *_, last = Decisions(flagged.path)
+    assert (last.grade, last.judged, last.posterior) == (2, 1, {0: 0.01, 1: 0.09, 2: 0.9})
+    assert ("q", "raised") not in Decisions(flagged.path).settled(), "she could not tell: the pair stays in the queue"
+    # People's lines have neither.
+    carried.write_text(json.dumps(line | {"source": "file", "posterior": {"2": 1.0}}) + "\n")
+    main("decide", "run", carried)
+    *_, last = Decisions(flagged.path)
+    assert (last.source, last.judged, last.posterior) == ("file", None, None)
+
+
 def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(flagged, monkeypatch):
     run = flagged
     said = {"query_id": "q", "candidate_id": "raised", "verdict": "change", "grade": 2, "author": "Ana"}
