@@ -92,7 +92,7 @@ def check_grades(shares: Floats, guideline: Guideline, least: int) -> None:
     for grade, count in zip(guideline.grades, (shares > GIVEN).sum(axis=0).tolist(), strict=True):
         if count < least:
             raise InputError(
-                f"grade {grade.value} ({grade.name}) has {count} training pairs, of at least {least} are the least",
+                f"grade {grade.value} ({grade.name}) has {count} training pairs, and at least {least} are needed",
                 "rate more pairs that deserve it, merge grades with --grades, or lower least_per_grade in --config",
             )
 

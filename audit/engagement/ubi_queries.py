@@ -10,6 +10,8 @@ from typing import Any
 
 from judge.pairs.queries import QueryRecord
 from judge.sql import quoted
+from judge.tables.ids import whole_id_sql
+from judge.words.normalise import keyed
 
 BATCH = 20_000
 
@@ -36,8 +38,10 @@ def load_records(db: Any, records: Iterator[QueryRecord]) -> None:
 
 def contradicting_id(db: Any) -> tuple[str, str, str] | None:
     """An id that the table `query_file` has with two texts, and both; null where there is none."""
-    found = db.execute("""SELECT id, min(words), max(words) FROM query_file WHERE id IS NOT NULL AND words IS NOT NULL
-        GROUP BY id HAVING count(DISTINCT lower(trim(words))) > 1 ORDER BY id LIMIT 1""").fetchall()
+    keyed(db, "SELECT words FROM query_file", "query_forms")
+    found = db.execute(f"""SELECT min(id), arg_min(words, key), arg_max(words, key)
+        FROM query_file JOIN query_forms ON text = words WHERE id IS NOT NULL
+        GROUP BY {whole_id_sql("id")} HAVING count(DISTINCT key) > 1 ORDER BY ALL LIMIT 1""").fetchall()
     return found[0] if found else None
 
 
@@ -59,14 +63,17 @@ def words_of_ids(db: Any, key: str, columns: tuple[str, ...], *, in_file: bool, 
         FROM raw_rows WHERE broken IS NULL AND action IS NULL AND query IS NOT NULL"""
     sources = [*([own] if in_file else []), *(["SELECT * FROM query_file"] if given else [])]
     db.execute("ALTER VIEW raw RENAME TO raw_rows")
-    db.execute(f"CREATE TABLE query_records AS {' UNION ALL '.join(sources)}")
-    db.execute("""CREATE TABLE words_of AS SELECT id, any_value(words) AS words FROM query_records
-        WHERE id IS NOT NULL AND words IS NOT NULL GROUP BY id HAVING count(DISTINCT lower(trim(words))) = 1""")
+    db.execute(f"""CREATE TABLE query_records AS
+        SELECT *, {whole_id_sql("id")} AS whole FROM ({" UNION ALL ".join(sources)})""")
+    keyed(db, "SELECT words FROM query_records", "query_forms")
+    db.execute("""CREATE TABLE words_of AS SELECT whole, min(words) AS words
+        FROM query_records JOIN query_forms ON text = words
+        WHERE whole IS NOT NULL GROUP BY whole HAVING count(DISTINCT key) = 1""")
     kept = [name for name in columns if name not in ("hits", "query")]
     query = "coalesce(nullif(trim(r.query::VARCHAR), ''), w.words)" if "query" in columns else "w.words"
     listed = ", ".join(f"r.{name}" for name in kept)
     rows = f"""SELECT {listed}, {query} AS query, r.broken, false AS made
-        FROM raw_rows r LEFT JOIN words_of w ON w.id = r.{key}::VARCHAR"""
+        FROM raw_rows r LEFT JOIN words_of w ON w.whole = {whole_id_sql(f"r.{key}::VARCHAR")}"""
     if not _shows(db, columns):
         db.execute(f"CREATE VIEW raw AS {rows}")
         return False
@@ -83,8 +90,8 @@ def words_of_ids(db: Any, key: str, columns: tuple[str, ...], *, in_file: bool, 
     shown = ", ".join(f"{made.get(name, 'NULL')} AS {name}" for name in kept)
     # One record of a search is enough, should its file hold several.
     db.execute(f"""CREATE TABLE shown_hits AS SELECT {shown}, words AS query, NULL::VARCHAR AS broken, true AS made
-        FROM (SELECT id, any_value(hits) AS hits, any_value(words) AS words, any_value(client) AS client
-              FROM query_records WHERE id IS NOT NULL AND len(hits) > 0 GROUP BY id)""")
+        FROM (SELECT min(id) AS id, any_value(hits) AS hits, any_value(words) AS words, any_value(client) AS client
+              FROM query_records WHERE id IS NOT NULL AND len(hits) > 0 GROUP BY whole)""")
     db.execute(f"CREATE VIEW raw AS {rows} UNION ALL BY NAME SELECT * FROM shown_hits")
     return True
 

@@ -204,7 +204,7 @@ def write_queue(items: Iterable[Item], form: str, path: Path, values: Sequence[i
     """Write pairs to decide on in one of `forms`; `values` are the guideline's grades.
 
     Raises:
-        InputError: The library that writes the form is not installed.
+        InputError: The library that writes the form is not installed, or the form cannot hold an id.
     """
     if form == "xlsx":
         write_workbook(path, COLUMNS, map(_row, items), values, "decision")

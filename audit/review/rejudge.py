@@ -7,12 +7,15 @@ next adjudication by the same judge finishes the batches that are there, and ask
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from judge.documents import Kind, parse
 from judge.errors import RunError
 from judge.files import write_whole
 from judge.labelling.begin import fingerprint
@@ -27,6 +30,16 @@ Watch = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 def unwatched(pairs: int) -> AbstractContextManager[Callable[[int], None]]:
     """A `Watch` that says nothing."""
     return nullcontext(lambda done: None)
+
+
+_KIND = Kind("delete this folder, and adjudicate again", RunError)
+
+
+class _Asked(BaseModel):
+    """What a line of a batch says of its pair; its texts are the labelling's to read."""
+
+    query_id: str
+    candidate_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ def rejudge(run: Run, rows: Set[int], work: Labelling, watch: Watch) -> Mapping[
     try:
         folder.mkdir(exist_ok=True)
         there = sorted(folder.glob("*.jsonl"))
-        known = {_key(json.loads(line)) for path in there for line in path.read_text(encoding="utf-8").splitlines()}
+        known = {key for path in there for key in _keys(path)}
         if left := [line for line in wanted if _key(line) not in known]:
             there.append(folder / f"{len(there):06}.jsonl")
             write_whole(there[-1], "".join(json.dumps(line) + "\n" for line in left).encode())
@@ -95,6 +108,14 @@ def _lines(run: Run, rows: Set[int]) -> list[dict[str, Any]]:
         line: dict[str, Any] = {name: text for name, text in (candidate or {}).items() if text is not None}
         lines.append(line | {"query_id": query_id, "query": query, "candidate_id": candidate_id, "locale": locale})
     return lines
+
+
+def _keys(path: Path) -> Iterator[tuple[str, str]]:
+    """The pairs of a batch."""
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, 1):
+            asked = parse(raw, _Asked, _KIND, f"{path}, line {number}")
+            yield asked.query_id, asked.candidate_id
 
 
 def _key(line: Mapping[str, Any]) -> tuple[str, str]:

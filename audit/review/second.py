@@ -22,25 +22,25 @@ class Second:
 
 
 def second_judge(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline, JudgeConfig]:
-    """By which guideline, and how, a judge is asked about a run: a taught one as it was taught, else by the run's.
+    """By which guideline, and how, a judge is asked about a run: as it was fine-tuned, else by the run's guideline.
 
     `chat` says that it is a name at a chat endpoint.
 
     Raises:
-        InputError: The judge was taught another policy than the run's: their grades do not mean the same.
+        InputError: The judge was fine-tuned on another policy than the run's: their grades do not mean the same.
         ModelError: Its `judge.json`, or the adapter beside it, cannot be used.
     """
     own = Guideline.model_validate(run.manifest.guideline)
-    taught, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
+    tuned_guideline, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
     if judge_config.tuned is None:
         return own, judge_config
-    if taught.policy != own.policy:
+    if tuned_guideline.policy != own.policy:
         raise InputError(
-            f"--with {judge}: was taught the guideline {taught.name} {taught.version}, and {run.path} was labelled by "
-            f"{own.name} {own.version}",
-            "name a judge that was taught the run's guideline, or one that was not taught",
+            f"--with {judge}: was fine-tuned on the guideline {tuned_guideline.name} {tuned_guideline.version}, and "
+            f"{run.path} was labelled by {own.name} {own.version}",
+            "name a judge that was fine-tuned on the run's guideline, or one that was not fine-tuned",
         )
-    return taught, judge_config
+    return tuned_guideline, judge_config
 
 
 def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: JudgeConfig) -> None:
@@ -50,7 +50,7 @@ def check_independent(run: Run, parts: Mapping[str, str | None], judge_config: J
     Args:
         run: The run, whose judge is known by its fingerprint. People's grades have none.
         parts: What the judge that is asked adds to a fingerprint.
-        manner: How it is asked.
+        judge_config: How it is asked.
 
     Raises:
         InputError: Both are the same base weights and the same adapter, merged or not.
@@ -83,7 +83,7 @@ def _origins(parts: Mapping[str, str | None], tuned: AdapterManifest | None) -> 
 
 
 def _own_tuned(parts: Mapping[str, str | None]) -> AdapterManifest | None:
-    """What the judge of a run says of itself, where it is a directory that was taught and is still the same."""
+    """What the judge of a run says of itself, where it is a directory that was fine-tuned and is still the same."""
     directory = Path(parts.get("judge") or "")
     try:
         if not (directory / FILE).is_file() or find_model(str(directory)).weights != parts.get("weights"):

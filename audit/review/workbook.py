@@ -7,6 +7,7 @@ from typing import Any
 
 from judge.errors import InputError, install
 from judge.run.decisions import Verdict
+from judge.tables.ids import IDS
 
 LONGEST = 32_767
 """Characters that a cell of Excel holds."""
@@ -26,7 +27,7 @@ def write_workbook(
         decision: The column in which it is chosen.
 
     Raises:
-        InputError: openpyxl is not installed.
+        InputError: openpyxl is not installed, or an id would come back as another one; nothing is written.
     """
     try:
         from openpyxl import Workbook
@@ -44,6 +45,11 @@ def write_workbook(
         for place, value in enumerate(row, 1):
             cell: Cell = sheet.cell(last, place)
             if isinstance(value, str):
+                name = columns[place - 1]
+                if name in IDS and (len(value) > LONGEST or _CONTROL.search(value)):
+                    what = f"more than {LONGEST:,} characters" if len(value) > LONGEST else "a control character"
+                    message = f"--to xlsx, pair {last - 1}, field {name!r}: has {what}, which no workbook can hold"
+                    raise InputError(message, "use --to csv")
                 cell.value = _CONTROL.sub(" ", value)[:LONGEST]
                 # Never a formula, nor an error: a text, and shown as one when somebody edits it.
                 cell.data_type, cell.quotePrefix = "s", True

@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from judge.calibration.abstain import CONFIDENCE, walk
-from judge.errors import InputError
+from judge.documents import Kind, load
 from judge.files import dump_json, write_whole
 from judge.records import Record
 
 BUDGETS = (0.1, 0.2, 0.3, 0.5)
 """Shares of false flags that are tried; each holds with `CONFIDENCE` by itself."""
 SAMPLE = "calibration_sample.json"
+_KIND = Kind("delete this calibration sample, and draw one again")
 SPREAD = (1.0, 0.3)
 """Standard deviations of the intercept and of the slope of the corrected log odds, about 0 and 1."""
 
@@ -42,6 +44,12 @@ class Sample(Record):
     """Places in the order, counted from 1, ascending."""
     pairs: tuple[Pair, ...]
     """(query_id, candidate_id) of each."""
+
+    @model_validator(mode="after")
+    def _a_pair_has_each_rank(self) -> "Sample":
+        if len(self.ranks) != len(self.pairs):
+            raise ValueError(f"{len(self.ranks)} ranks of {len(self.pairs)} pairs")
+        return self
 
 
 class Promise(Record):
@@ -100,12 +108,7 @@ def read_sample(folder: Path) -> Sample | None:
         InputError: The file is damaged.
     """
     path = folder / SAMPLE
-    if not path.is_file():
-        return None
-    try:
-        return Sample.model_validate_json(path.read_bytes())
-    except ValueError:
-        raise InputError(f"{path}: is not a calibration sample", "delete it, and draw one again") from None
+    return load(path, Sample, _KIND) if path.is_file() else None
 
 
 def promises(sample: Sample, wrong: Mapping[Pair, bool]) -> list[Promise]:

@@ -143,14 +143,14 @@ def _look() -> dict[str, Any]:
         "engines": engines,
         "judges": {
             embedded["name"]: embedded["state"],
-            **{name: _taught(at) for name, at in shipped_judges().items()},
+            **{name: _fine_tuned(at) for name, at in shipped_judges().items()},
         },
         "extras": COMBINATIONS,
         "fixes": fixes,
     }
 
 
-def _taught(directory: Path) -> str:
+def _fine_tuned(directory: Path) -> str:
     from judge.labelling.config import read_tuned
     from judge.models.model import local_directory
 

@@ -1,5 +1,7 @@
 """What decisions on a random sample of flags promise, by hand and by repetition."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -34,9 +36,12 @@ def test_a_sample_is_read_back_and_a_damaged_one_refused(tmp_path):
     sample = draw(ORDER, PAIRS, 20, 10)
     write_sample(tmp_path, sample)
     assert read_sample(tmp_path) == sample
-    (tmp_path / SAMPLE).write_text("{")
-    with pytest.raises(InputError, match="calibration sample"):
-        read_sample(tmp_path)
+    whole = (tmp_path / SAMPLE).read_text()
+    short = {**json.loads(whole), "ranks": sample.ranks[1:]}
+    for damaged in ("{", json.dumps(short), '{"seed": 0, ' + whole.lstrip()[1:]):
+        (tmp_path / SAMPLE).write_text(damaged)
+        with pytest.raises(InputError, match=SAMPLE):
+            read_sample(tmp_path)
     assert order_digest(ORDER) != order_digest(ORDER[::-1])
 
 

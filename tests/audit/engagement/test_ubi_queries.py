@@ -7,6 +7,7 @@ import pytest
 from audit.engagement.aggregate import aggregate
 from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
+from judge.words.normalise import same_words
 
 
 def event(search, action, candidate, ordinal=None, **more):
@@ -68,6 +69,18 @@ def test_words_stand_in_a_file_of_their_own(tmp_path, form):
     found, cells = read(tmp_path, path=path, queries=queries)
     assert cells == CELLS
     assert (found.rows, found.used, dict(found.set_aside)) == (5, 4, {"no_query": 1})
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_one_text_in_several_spellings_and_an_id_in_decimals_are_one_query(tmp_path, apart):
+    events = [event("101.0", "impression", "A1", 1), event("102", "impression", "A1", 1)]
+    # A space without a break, case, and é of two letters make no other text; 101 is 101.0.
+    records = [record("101", "caf\u00e9 lamp"), record("101.0", "CAFE\u0301\u00a0 Lamp"), record("102.0", "red shoe")]
+    path = lines(tmp_path / "e.jsonl", events if apart else records + events)
+    queries = lines(tmp_path / "q.jsonl", records) if apart else None
+    found, cells = read(tmp_path, path=path, queries=queries)
+    assert found.used == 2
+    assert {same_words(text) for text, *_ in cells} == {"caf\u00e9 lamp", "red shoe"}
 
 
 def test_a_dump_of_events_and_a_bulk_request_are_the_events(tmp_path):

@@ -9,8 +9,9 @@ from conftest import ROOT, write_flags
 from audit.review import adjudicate
 from audit.review.page import Review
 from audit.review.queue import NUMBERS, Item, as_csv, read_queue, write_queue
-from audit.review.rejudge import Answer
+from audit.review.rejudge import Answer, rejudge, unwatched
 from judge.engines import Serving
+from judge.errors import RunError
 from judge.labelling.config import JudgeConfig
 from judge.records import query_key
 from judge.run.decided import Decided
@@ -284,6 +285,16 @@ def test_a_judges_decision_of_another_run_keeps_what_it_weighed_and_overrules_no
     main("decide", "run", carried)
     *_, last = Decisions(flagged.path)
     assert (last.source, last.judged, last.posterior) == ("file", None, None)
+
+
+def test_a_damaged_batch_of_an_adjudication_is_named(flagged, tmp_path, monkeypatch):
+    monkeypatch.setattr("audit.review.rejudge.folder_of", lambda *args: tmp_path / "batches")
+    (tmp_path / "batches").mkdir()
+    good = json.dumps({"query_id": "q", "candidate_id": "raised", "title": "T"})
+    for damaged in ('{"query_id": "q"', '{"query_id": "q"}', '{"query_id": "q", "candidate_id": 1}', "\xff"):
+        (tmp_path / "batches" / "000000.jsonl").write_text(f"{good}\n{damaged}\n", encoding="latin-1")
+        with pytest.raises(RunError, match=r"000000\.jsonl, line 2: is damaged"):
+            rejudge(flagged, {0}, None, unwatched)
 
 
 def test_a_judge_does_not_overrule_what_people_decided_while_it_worked(flagged, monkeypatch):

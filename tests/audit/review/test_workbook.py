@@ -46,6 +46,17 @@ def test_a_workbook_goes_out_to_people_and_comes_back(flagged, main, tmp_path):
     }
 
 
+@pytest.mark.parametrize("key", ["p\x01", "p" * 32_768])
+def test_an_id_that_no_workbook_holds_is_refused_before_anything_is_written(run_of, main, tmp_path, key):
+    run = run_of([{"query_id": "q", "query": "lamp", "candidate_id": key, "title": "T", "grade": 0}])
+    write_flags(run, [(1, "q", "lamp", key, 0, 2)])
+    refused = main("queue", run.path, "--to", "xlsx", "--out", "queue.xlsx", code=2).err
+    assert "field 'candidate_id'" in refused
+    assert "--to csv" in refused
+    assert not (tmp_path / "queue.xlsx").exists()
+    main("queue", run.path, "--to", "csv", "--out", "queue.csv")
+
+
 def test_an_unknown_form_of_the_queue_names_those_there_are(flagged, main):
     refused = main("queue", "run", "--to", "xls", "--out", "queue.xls", code=2).err
     assert "xlsx" in refused
