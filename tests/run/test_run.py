@@ -222,7 +222,12 @@ def test_interrupted_by_the_keyboard_it_says_how_to_go_on(tmp_path):
         "run",
     ]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        # A shell has what it starts in the background ignore interruptions, and the tests may run there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     manifest = tmp_path / "run" / "run.json"
     while not manifest.exists() and process.poll() is None:
