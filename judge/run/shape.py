@@ -61,6 +61,7 @@ def read_columns(path: Path, schema: Any, fix: str, needed: Sequence[str]) -> An
     check_shape(path, present, fix)
     with reading(path, Kind(fix, RunError), "no whole Parquet file"):
         table = pq.read_table(path, columns=present.names).select(present.names).cast(present)
+        table.validate(full=True)  # a text that is no UTF-8 would be found by whoever reads it
     absent = {field.name: pa.nulls(len(table), field.type) for field in schema if field.name not in there}
     return pa.table({name: table[name] if name in there else absent[name] for name in schema.names}, schema=schema)
 
