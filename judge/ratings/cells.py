@@ -227,6 +227,16 @@ class Cells:
             self._writer = pq.ParquetWriter(self.path, schema, compression="zstd", compression_level=1)
         schema = self._writer.schema
         columns = zip(*self._lines, strict=True) if self._lines else [()] * len(schema)
-        arrays = [pa.array(cells, kind.type) for cells, kind in zip(columns, schema, strict=True)]
+        arrays = [_array(cells, kind.type) for cells, kind in zip(columns, schema, strict=True)]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
         self._lines = []
+
+
+def _array(cells: Sequence[Any], kind: Any) -> Any:
+    """Cells as an Arrow array; what words of a file cannot be written as UTF-8, as messages show them."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(cells, kind)
+    except UnicodeEncodeError:
+        return pa.array([c.encode("utf-8", "replace").decode() if isinstance(c, str) else c for c in cells], kind)
