@@ -78,7 +78,7 @@ class TransformerEncoder:
         """See `Encoder.encode`. Texts of like length go through together; the order stays.
 
         Raises:
-            ModelError: The weights cannot be loaded, or give vectors that are no numbers.
+            ModelError: The weights cannot be loaded, or give vectors that are not finite.
         """
         import torch
 

@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 _CELLS = 2_000_000  # replicates x queries held at a time: 16 MB an array, at 100,000 queries 20 replicates
 
 ROUNDING = 1e-12
+NO_PAIRS = "there are no pairs to compare"
 FEWEST = 5
 """Queries below which there is no interval: resamples of four cover 0.89 where they should cover 0.95, of two 0.50."""
 NEAR = 0.9
@@ -107,7 +108,7 @@ def each_by_query(
     matrices = matrices[matrices.sum(axis=(1, 2)) > 0]
     count, *shape = matrices.shape
     if not count:
-        return dict.fromkeys(measures, Estimate(None, None, None, "there are no pairs to compare"))
+        return dict.fromkeys(measures, Estimate(None, None, None, NO_PAIRS))
     flat = matrices.reshape(count, -1)
 
     def replicates() -> Iterator[Floats]:
@@ -149,7 +150,7 @@ def by_query_index(
     queries, query = np.unique(np.asarray(query_index), return_inverse=True)
     count = len(queries)
     if not count:
-        return Estimate(None, None, None, "there are no pairs to compare")
+        return Estimate(None, None, None, NO_PAIRS)
     order, sizes = np.argsort(query, kind="stable"), np.bincount(query)
     starts = np.cumsum(sizes) - sizes
 

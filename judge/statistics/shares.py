@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from judge.statistics.intervals import NEAR, Estimate, by_query
+from judge.statistics.intervals import NEAR, NO_PAIRS, Estimate, by_query
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ def mean_by_query(query_index: npt.ArrayLike, amounts: npt.ArrayLike) -> Estimat
     queries, query = np.unique(np.asarray(query_index), return_inverse=True)
     given = np.asarray(amounts, dtype=np.float64)
     if not len(queries):
-        return Estimate(None, None, None, "there are no pairs to compare")
+        return Estimate(None, None, None, NO_PAIRS)
     table = np.stack([np.bincount(query, given), np.bincount(query)], axis=1)
     return by_query(table[:, None], lambda c: c[..., 0, 0] / c[..., 0, 1], best=False)
 

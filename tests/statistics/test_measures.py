@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from judge.statistics import intervals, measures
-from judge.statistics.agreement import NO_PAIRS, agreement_measures
-from judge.statistics.intervals import ALIKE, Estimate, by_query, by_query_index, confusion_by_query
+from judge.statistics.agreement import agreement_measures
+from judge.statistics.intervals import ALIKE, NO_PAIRS, Estimate, by_query, by_query_index, confusion_by_query
 from judge.statistics.measures import accuracy
 from judge.statistics.shares import share_by_query
 

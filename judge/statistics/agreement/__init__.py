@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.registry import registered
-from judge.statistics.intervals import Estimate
+from judge.statistics.intervals import NO_PAIRS, Estimate
 
 Floats = npt.NDArray[np.float64]
 OfConfusion = Callable[[Floats], npt.ArrayLike]
 Place = Literal["table", "chart", "card", "people", "headline"]
 """Where a measure is shown besides the page's full list and JSON: the first table, the page's chart, a dataset's card
 and a notebook, the card's figures of people among themselves; and the one that others point to."""
-NO_PAIRS = "there are no pairs to compare"
 SLOW_RESAMPLES = 500
 """Replicates for measures that are no function of a confusion matrix: each costs a pass over the pairs."""
 

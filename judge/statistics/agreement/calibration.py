@@ -3,8 +3,8 @@
 import numpy as np
 
 from judge.statistics import reliability
-from judge.statistics.agreement import NO_PAIRS, GradedPairs, Measure
-from judge.statistics.intervals import Estimate
+from judge.statistics.agreement import GradedPairs, Measure
+from judge.statistics.intervals import NO_PAIRS, Estimate
 
 NO_PROBABILITIES = "the labels carry no probabilities"
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from judge.statistics.agreement import NO_PAIRS, GradedPairs, Measure
-from judge.statistics.intervals import Estimate
+from judge.statistics.agreement import GradedPairs, Measure
+from judge.statistics.intervals import NO_PAIRS, Estimate
 from judge.statistics.shares import mean_by_query
 
 
