@@ -76,49 +76,38 @@ def doctor(
         show_endpoint(endpoint, judge, json)
         return
     if parity:
-        from judge.engines.kinds import engine_kinds, find_engine
-
-        names = tuple(engines or [name for name, kind in engine_kinds().items() if kind.adapter][:2])
-        if len(names) != 2:
-            raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
-        if words := [name for name in names if find_engine(name).in_words]:
-            what = f"--parity compares engines that take the same tokens, and {words[0]} takes none"
-            raise InputError(what, "name others")
-        from judge.labelling.config import JudgeRequest, resolve_judge
-        from judge.models.embedded import EMBEDDED
-
-        # What `judge label` would take with both engines.
-        either = {judge} if judge else {default_judge(name) for name in names}
-        policy, judge_config = resolve_judge(JudgeRequest(either.pop() if len(either) == 1 else EMBEDDED))
-        servings = [_side(name, endpoint, adapter, judge_config.adapter) for name in names]
-        _parity(policy, judge_config, servings, json)
+        _compare(engines, judge, endpoint, adapter, json)
         return
     found = _look()
     if json:
         show_json(found)
     else:
-        show_table([(name, value or "not installed") for name, value in found["packages"].items()])
-        show()
-        show_table([(name, value) for name, value in found["machine"].items()])
-        show()
-        show_table(
-            [
-                (
-                    f"engine {name}",
-                    state["about"],
-                    "can run" if not state["missing"] else "missing " + ", ".join(state["missing"]),
-                )
-                for name, state in found["engines"].items()
-            ]
-        )
-        show()
-        show_table([(f"judge {name}", state) for name, state in found["judges"].items()])
-        show()
-        show_table([(f"extras {names}", what) for names, what in COMBINATIONS.items()])
-        for fix in found["fixes"]:
-            show("", f"fix: {fix}")
+        _show(found)
     if found["fixes"]:
         raise click.exceptions.Exit(2)
+
+
+def _show(found: dict[str, Any]) -> None:
+    show_table([(name, value or "not installed") for name, value in found["packages"].items()])
+    show()
+    show_table([(name, value) for name, value in found["machine"].items()])
+    show()
+    show_table(
+        [
+            (
+                f"engine {name}",
+                state["about"],
+                "can run" if not state["missing"] else "missing " + ", ".join(state["missing"]),
+            )
+            for name, state in found["engines"].items()
+        ]
+    )
+    show()
+    show_table([(f"judge {name}", state) for name, state in found["judges"].items()])
+    show()
+    show_table([(f"extras {names}", what) for names, what in COMBINATIONS.items()])
+    for fix in found["fixes"]:
+        show("", f"fix: {fix}")
 
 
 def _look() -> dict[str, Any]:
@@ -166,6 +155,27 @@ def _side(name: str, endpoint: EndpointParams, adapter: Path | None, own: Path |
     served = find_engine(name).endpoint
     url = endpoint.url if served else None
     return read_serving(name, url, endpoint.engine_config, None if served else adapter, own)
+
+
+def _compare(
+    engines: tuple[str, ...], judge: str | None, endpoint: EndpointParams, adapter: Path | None, json: bool
+) -> None:
+    """Compare two engines, of the judge that `judge label` would take with both."""
+    from judge.engines.kinds import engine_kinds, find_engine
+
+    names = tuple(engines or [name for name, kind in engine_kinds().items() if kind.adapter][:2])
+    if len(names) != 2:
+        raise InputError(f"--parity compares two engines, not {len(names)}", "give --engine NAME twice")
+    if words := [name for name in names if find_engine(name).in_words]:
+        what = f"--parity compares engines that take the same tokens, and {words[0]} takes none"
+        raise InputError(what, "name others")
+    from judge.labelling.config import JudgeRequest, resolve_judge
+    from judge.models.embedded import EMBEDDED
+
+    either = {judge} if judge else {default_judge(name) for name in names}
+    policy, judge_config = resolve_judge(JudgeRequest(either.pop() if len(either) == 1 else EMBEDDED))
+    servings = [_side(name, endpoint, adapter, judge_config.adapter) for name in names]
+    _parity(policy, judge_config, servings, json)
 
 
 def _parity(policy: "Guideline", judge_config: "JudgeConfig", servings: "list[Serving]", json: bool) -> None:

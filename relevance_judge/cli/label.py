@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
     from judge.labelling.job import Labelling
     from judge.run.manifest import Manifest
+    from judge.run.store import Run
     from judge.run.usage import Price
 
 SAMPLE = 48
@@ -68,7 +69,6 @@ def label(
     from judge.labelling.job import Labelling
     from judge.pairs.stage import Source
     from judge.run.store import Run
-    from judge.run.summary import summarise
     from judge.run.usage import read_price
 
     out = output.out
@@ -109,6 +109,13 @@ def label(
         run = Run(out)
         with stoppable("the same command resumes where it stopped"), run.writing():
             done = complete(work, run, partial(_watch, work, name_of_judge), rate)
+    _show(run, output, done, judge_config.threshold)
+
+
+def _show(run: "Run", output: RunOutput, done: int = 0, threshold: "Threshold | None" = None) -> None:
+    """What a run holds, of whose rows so many had their label before."""
+    from judge.run.summary import summarise
+
     summary = summarise(run)
     if output.json:
         show_json(summary.model_dump())
@@ -116,8 +123,8 @@ def label(
     if done:
         show(f"{done:,} of {summary.rows:,} rows had their label already")
     show_summary(summary)
-    if judge_config.threshold:
-        show("", promise(judge_config.threshold))
+    if threshold:
+        show("", promise(threshold))
     for note in reading_notes(summary.missing_fields, summary.passed_over):
         show("", note)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
@@ -127,19 +134,13 @@ def _average(runs: Sequence[Path], output: RunOutput) -> None:
     """Write an ensemble, and what it holds."""
     from judge.labelling.ensemble import ensemble_run
     from judge.run.store import Run
-    from judge.run.summary import summarise
 
     refuse_others("--ensemble", "pairs", "ensemble", "out", "json")
     assert output.out is not None
     run = Run(output.out)
-    with stoppable("the same command goes on where it stopped"), run.writing():
+    with stoppable("the same command resumes where it stopped"), run.writing():
         ensemble_run(run, [Run.open(path) for path in runs])
-    summary = summarise(run)
-    if output.json:
-        show_json(summary.model_dump())
-        return
-    show_summary(summary)
-    show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
+    _show(run, output)
 
 
 @contextmanager

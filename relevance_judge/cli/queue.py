@@ -1,6 +1,7 @@
 """`judge queue`: what people should look at, most valuable first."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,9 @@ from judge.export.formats import suggestion_formats
 from relevance_judge.cli.options import FileOutput, flagged_run_argument
 from relevance_judge.cli.output import show, show_json
 from relevance_judge.cli.params import takes
+
+if TYPE_CHECKING:
+    from audit.review.learning import Progress
 
 
 @click.command()
@@ -38,6 +42,7 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
     Example:
       judge queue runs/monday --to csv --out queue.csv
     """
+    from audit.review.disputed import read_disputed
     from audit.review.learning import read_calibration_sample, read_corrected
     from audit.review.queue import forms, write_queue
     from judge.errors import InputError
@@ -46,28 +51,27 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
 
     if to not in forms():
         raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
-    opened = Run.open(run)
+    opened, progress = Run.open(run), None
     if by == "disagreement":
-        from audit.review.disputed import read_disputed
-
         if sample is not None:
             raise InputError("--calibration-sample draws from what an audit flagged", "leave --by disagreement out")
         items = read_disputed(opened, limit)
-        with new_file(output.out, overwrite=output.overwrite) as partial:
-            write_queue(items, to, partial, opened.manifest.values)
-        if output.json:
-            show_json({"file": str(output.out), "format": to, "pairs": len(items)})
-            return
-        show(f"{len(items):,} pairs to look at in {output.out}")
-        return
-    items, progress = read_corrected(opened)
-    items = (items if sample is None else read_calibration_sample(opened, sample))[:limit]
+    else:
+        items, progress = read_corrected(opened)
+        items = (items if sample is None else read_calibration_sample(opened, sample))[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:
         write_queue(items, to, partial, opened.manifest.values)
     if output.json:
-        show_json({"file": str(output.out), "format": to, "pairs": len(items), **progress.as_json()})
+        more = progress.as_json() if progress else {}
+        show_json({"file": str(output.out), "format": to, "pairs": len(items), **more})
         return
     show(f"{len(items):,} pairs to look at in {output.out}")
+    if progress:
+        _show_progress(progress)
+
+
+def _show_progress(progress: "Progress") -> None:
+    """What the decisions so far say, and what they promise."""
     show(f"the next {progress.next_pairs} of the queue: {progress.next_wrong:.1f} wrong labels expected")
     if progress.reviewed:
         show(
@@ -78,7 +82,5 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
         rests = (
             f"{promise.decided} decisions of a random sample, {promise.false} flags false, bound {promise.bound:.3f}"
         )
-        show(
-            f"at most {promise.budget:.0%} false: "
-            + (f"the first {promise.pairs:,} pairs by rank ({rests})" if promise.pairs else f"not promised ({rests})")
-        )
+        what = f"the first {promise.pairs:,} pairs by rank" if promise.pairs else "not promised"
+        show(f"at most {promise.budget:.0%} false: {what} ({rests})")

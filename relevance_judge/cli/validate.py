@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,9 @@ from relevance_judge.cli.output import reading_notes, show, show_json, show_tabl
 from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.serving import default_judge
+
+if TYPE_CHECKING:
+    from judge.pairs.stage import Staged
 
 SHOWN = 12
 """Unused columns that are named."""
@@ -62,7 +66,7 @@ def validate(
         check_name(judge_config.model)
     with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
         source = Source(path, catalogue, how.mapping, name=name, queries=how.queries, encoding=how.encoding)
-        differ = 0
+        differ: int | None = None
         if rated:
             layout = how.layout()
             layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
@@ -71,70 +75,71 @@ def validate(
             differ = read.settled.differ
         else:
             staged = stage(source, policy, Path(folder))
-    error = staged.scale.error() if staged.scale else None
     if json:
-        shown = [
-            {
-                "kind": p.kind,
-                "file": p.file,
-                "row": p.row,
-                "line": p.line,
-                "field": p.field,
-                "message": p.message,
-                "fix": p.fix,
-            }
-            for p in staged.problems
-        ]
-        counts = {
-            "rows": staged.rows,
-            "queries": staged.queries,
-            "pairs": staged.rows - staged.skipped,
-            "skipped": staged.skipped,
-        }
-        notes = {
-            "unused_columns": list(staged.unused),
-            "missing_fields": list(staged.missing),
-            "passed_over": dict(staged.passed_over),
-        }
-        differing = {"raters_differ": differ} if rated else {}
-        scale = staged.scale and {
-            "values": staged.scale.seen,
-            "message": error.message if error else staged.scale.note(),
-            "fix": error.hint if error else None,
-        }
-        found = {"problems": dict(staged.kinds), "first": shown, "scale": scale}
-        show_json({**counts, **differing, **found, **notes})
+        show_json(_as_json(staged, differ))
     else:
-        show_table(
-            [
-                ("input rows", f"{staged.rows:,}"),
-                ("rated pairs" if rated else "pairs to judge", f"{staged.rows - staged.skipped:,}"),
-                ("queries", f"{staged.queries:,}"),
-                (f"repeats and rows without {'a grade' if rated else 'text'}", f"{staged.repeats:,}"),
-                ("problems", f"{sum(staged.kinds.values()):,}"),
-            ],
-            right=(1,),
-        )
-        if staged.unused:
-            more = f" and {len(staged.unused) - SHOWN:,} more (--json has all)" if len(staged.unused) > SHOWN else ""
-            show("", f"columns that nothing reads: {', '.join(staged.unused[:SHOWN])}{more}")
-        # Ratings may come without any text.
-        missing = [] if rated and len(staged.missing) == len(policy.fields) else staged.missing
-        for note in reading_notes(missing, staged.passed_over):
-            show("", note)
-        if differ:
-            what = f"raters differ in {counted(differ, 'row')}"
-            show("", f"{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")
-        for kind, count in sorted(staged.kinds.items()):
-            first = [problem for problem in staged.problems if problem.kind == kind]
-            show("", f"{kind}: {count:,}; fix: {first[0].fix}")
-            for problem in first:
-                show(f"  {problem}")
-            if count > len(first):
-                show(f"  … and {count - len(first):,} more")
-        if error:
-            show("", f"the grades: {error.message}", f"  fix: {error.hint}")
-        elif staged.scale and (unused := staged.scale.note()):
-            show("", f"note: {unused}")
+        _show(staged, differ, len(policy.fields))
     if staged.problems:
         raise click.exceptions.Exit(2)
+
+
+def _as_json(staged: "Staged", differ: int | None) -> dict[str, Any]:
+    """What was found, as JSON values; `differ` is of ratings the rows in which raters differ, else null."""
+    error = staged.scale.error() if staged.scale else None
+    names = ("kind", "file", "row", "line", "field", "message", "fix")
+    shown = [{name: getattr(problem, name) for name in names} for problem in staged.problems]
+    counts = {
+        "rows": staged.rows,
+        "queries": staged.queries,
+        "pairs": staged.rows - staged.skipped,
+        "skipped": staged.skipped,
+    }
+    notes = {
+        "unused_columns": list(staged.unused),
+        "missing_fields": list(staged.missing),
+        "passed_over": dict(staged.passed_over),
+    }
+    differing = {"raters_differ": differ} if differ is not None else {}
+    scale = staged.scale and {
+        "values": staged.scale.seen,
+        "message": error.message if error else staged.scale.note(),
+        "fix": error.hint if error else None,
+    }
+    found = {"problems": dict(staged.kinds), "first": shown, "scale": scale}
+    return {**counts, **differing, **found, **notes}
+
+
+def _show(staged: "Staged", differ: int | None, fields: int) -> None:
+    """The same for people; the guideline has so many fields."""
+    rated, error = differ is not None, staged.scale.error() if staged.scale else None
+    show_table(
+        [
+            ("input rows", f"{staged.rows:,}"),
+            ("rated pairs" if rated else "pairs to judge", f"{staged.rows - staged.skipped:,}"),
+            ("queries", f"{staged.queries:,}"),
+            (f"repeats and rows without {'a grade' if rated else 'text'}", f"{staged.repeats:,}"),
+            ("problems", f"{sum(staged.kinds.values()):,}"),
+        ],
+        right=(1,),
+    )
+    if staged.unused:
+        more = f" and {len(staged.unused) - SHOWN:,} more (--json has all)" if len(staged.unused) > SHOWN else ""
+        show("", f"columns that nothing reads: {', '.join(staged.unused[:SHOWN])}{more}")
+    # Ratings may come without any text.
+    missing = [] if rated and len(staged.missing) == fields else staged.missing
+    for note in reading_notes(missing, staged.passed_over):
+        show("", note)
+    if differ:
+        what = f"raters differ in {counted(differ, 'row')}"
+        show("", f"{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")
+    for kind, count in sorted(staged.kinds.items()):
+        first = [problem for problem in staged.problems if problem.kind == kind]
+        show("", f"{kind}: {count:,}; fix: {first[0].fix}")
+        for problem in first:
+            show(f"  {problem}")
+        if count > len(first):
+            show(f"  … and {count - len(first):,} more")
+    if error:
+        show("", f"the grades: {error.message}", f"  fix: {error.hint}")
+    elif staged.scale and (unused := staged.scale.note()):
+        show("", f"note: {unused}")
