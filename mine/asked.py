@@ -8,6 +8,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.fingerprint import digest
 from judge.pairs.identity import missing, read_texts
+from judge.pairs.queries import ID_COLUMNS, WORD_COLUMNS
 from judge.records import Problem, Status, query_key
 from judge.run.decided import Decided
 from judge.run.store import Run
@@ -69,7 +70,7 @@ def read_queries(
         asked, rows, aside = list(known.values()), len(known), dict[str, int]()
     else:
         table = Table(file, name, encoding)
-        asked, rows, aside = _read(table, mapping or {}, known, skip_bad_rows)
+        asked, rows, aside = _read(table, _named(table, mapping or {}), known, skip_bad_rows)
     if not asked:
         raise InputError(
             f"{name or file or runs[0].path}: holds no query", "name a run with judged pairs, or give --queries FILE"
@@ -95,6 +96,17 @@ def _add(known: dict[str, Asked], run: Run) -> None:
         pairs.setdefault(words, {})[whole_id(candidate_id)] = final
     for words, some in pairs.items():
         known[words] = replace(known[words], known={**some, **known[words].known})
+
+
+def _named(table: Table, mapping: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """The mapping, and what other files of queries call an id and its words, where the file has nothing of ours."""
+    there = table.columns or next((tuple(row.values) for row in table.rows() if isinstance(row, Row)), ())
+    found = dict(mapping)
+    for ours, called in (("query_id", ID_COLUMNS), ("query", WORD_COLUMNS)):
+        theirs = next((column for column in called if column in there), None)
+        if theirs and ours not in {*mapping, *there}:
+            found[ours] = [theirs]
+    return found
 
 
 def _read(

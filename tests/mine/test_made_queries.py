@@ -11,6 +11,7 @@ from mining_fixtures import FIELDS, SHOP, write_csv
 from judge.engines.options import load_options
 from judge.errors import EngineError, InputError
 from judge.words.guideline import load_guideline
+from mine.asked import read_queries
 from mine.attributes import learn
 from mine.catalogue import read_catalogue
 from mine.queries.accept import (
@@ -209,3 +210,17 @@ def test_an_endpoint_that_redirects_or_refuses_is_one_error(endpoint, catalogue,
     endpoint.mood = lambda handler, body, turn: handler.reply(200, {"pad": "x" * 99}) or True
     with pytest.raises(EngineError):
         Writer(endpoint.url, "m", impatient).write(catalogue.products[0], forms_of(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("queries.jsonl", '{"_id": "q1", "text": "red scarf"}\n{"_id": "q2", "text": "wool hat"}\n'),
+        ("query.csv", "query_id\tquery\tquery_class\nq1\tred scarf\tx\nq2\twool hat\ty\n"),
+        ("topics.csv", "qid,query_text\nq1,red scarf\nq2,wool hat\n"),
+    ],
+)
+def test_queries_of_other_tools_are_read_by_the_names_that_labels_know(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    found = read_queries([], tmp_path / name)
+    assert [(each.query_id, each.query) for each in found.asked] == [("q1", "red scarf"), ("q2", "wool hat")]
