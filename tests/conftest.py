@@ -21,9 +21,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Commands that tests start read our modules compiled, where the first of them left them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Nothing is timed: a busy machine takes as long as it takes.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+# Nothing is timed: a busy machine takes as long as it takes. Examples are the same each time, but for `make fuzz`.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
+    database=None,
+)
+settings.load_profile("steady")
 
 pytest_plugins = ["browser_fixtures", "hub_fixtures", "mining_fixtures"]
 

@@ -50,8 +50,7 @@ class SeparatedRows:
             for record in self._records(text_lines(stream, self.file.name)):
                 lines += record.last - record.line + 1
                 # Below its table a spreadsheet leaves rows of empty cells: no more than blank lines are they rows.
-                cells = record.cells
-                if not (cells and cells[0]) and not record.fault and not any(map(str.strip, cells)):
+                if not _filled(record):
                     continue
                 number += 1
                 if number > 0:

@@ -8,7 +8,7 @@ import re
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from judge.errors import InputError
@@ -178,6 +178,7 @@ cells = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 @given(st.lists(st.tuples(cells, cells, st.text('a"\n\r,; \x00')), min_size=1, max_size=8))
+@example([("\r", "", ""), ("", " ", "")])
 @settings(max_examples=80)
 def test_csv_that_the_standard_library_writes_is_read_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "x.csv"
@@ -187,10 +188,13 @@ def test_csv_that_the_standard_library_writes_is_read_back(tmp_path_factory, row
         found = values(path)
     except InputError as refused:
         # Texts of several lines that look like rows are refused, with their line; they have two commas each.
-        found, said = [], str(refused)
+        found, said = None, str(refused)
     # A row of empty cells is no row, as a blank line is none.
     rows = [row for row in rows if any(map(str.strip, row))]
-    assert found == rows or (re.search(r"row \d+ \(line \d+\).*look like rows", said) and "," in str(rows))
+    if found is None:
+        assert re.search(r"row \d+ \(line \d+\).*look like rows", said) and "," in str(rows)
+    else:
+        assert found == rows
 
 
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n")), min_size=2, max_size=2)))
