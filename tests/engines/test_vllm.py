@@ -18,6 +18,7 @@ from judge.labelling.config import JudgeRequest, resolve_judge
 from judge.labelling.parity import BOUNDS, difference, examples
 from judge.models.shipped import SHIPPED
 from judge.records import Failure
+from judge.run.store import Run
 from judge.words.prompt import PromptBuilder
 
 pytestmark = [
@@ -150,7 +151,7 @@ def served(embedded, tmp_path_factory):
     environment |= {"TORCH_COMPILE_DISABLE": "1", "VLLM_API_KEY": "loopback-key"}
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(embedded.model.directory)]
     command += ["--served-model-name", "judge", "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"]
-    command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "640", "--max-num-seqs", "32"]
+    command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "2048", "--max-num-seqs", "32"]
     log = tmp_path_factory.mktemp("served") / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
@@ -194,3 +195,24 @@ def test_the_command_line_labels_through_a_served_judge(served, judge, tmp_path,
     refused = judge("label", pairs, "--out", "other", *options, code=1)
     assert "401" in refused.err
     assert "wrong" not in refused.err
+
+
+def test_a_served_judge_is_asked_as_a_chat(served, judge, tmp_path, monkeypatch):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("query,candidate_id,title\nred scarf,1,Scarlet wool scarf\nred scarf,2,Desk lamp\n")
+    monkeypatch.setenv("OPENAI_API_KEY", "loopback-key")
+    endpoint = ("--url", served, "--judge", "judge")
+    able = judge("doctor", *endpoint, "--json").json
+    assert able["chat"]["schema"], able
+    judge("label", pairs, "--engine", "chat", *endpoint, "--out", "run")
+    run = Run(tmp_path / "run")
+    assert run.manifest.parts["answers"] == "json_schema"
+    for status, grade, probabilities, outside in run.query(
+        "SELECT status, grade, probabilities, outside_mass FROM labels ORDER BY row"
+    ):
+        assert (status, grade) == ("graded", probabilities.index(max(probabilities)))
+        assert sum(probabilities) == pytest.approx(1)
+        assert 0 <= outside < 1
+    judge("label", pairs, "--engine", "chat", *endpoint, "--samples", "4", "--out", "sampled")
+    assert Run(tmp_path / "sampled").query("SELECT count(*) FROM labels WHERE status = 'graded'") == [(2,)]
+    assert "loopback-key" not in (tmp_path / "run" / "run.json").read_text()
