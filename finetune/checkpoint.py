@@ -18,7 +18,7 @@ class Look(Record):
     """One look at the validation queries."""
 
     step: int
-    training_loss: float
+    training_loss: float | None
     """Mean over the steps since the last look."""
     log_loss: float
     """In nats, at the temperature that suits best."""

@@ -77,13 +77,13 @@ class LoraConfig(Record):
         )
 
 
-def load_config(path: Path | None = None) -> LoraConfig:
-    """The defaults, with a user's file over them.
+def load_config(path: Path | None = None, below: Mapping[str, Any] | None = None) -> LoraConfig:
+    """The defaults, with `below` over them, and a user's file over both.
 
     Raises:
         InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
     """
-    return load_settings(LoraConfig, "finetune", "lora.yaml", path)
+    return load_settings(LoraConfig, "finetune", "lora.yaml", path, below)
 
 
 def as_yaml(config: LoraConfig) -> str:

@@ -16,6 +16,7 @@ from finetune.config import LoraConfig, as_yaml
 from finetune.loop import Training, Watch
 from finetune.network import Network, repeatable
 from finetune.outcome import Prepared, describe, store
+from finetune.start import NOTHING, SEEN, Start, write_seen
 from finetune.targets import targets
 from finetune.training_set import build_lessons, deal
 from judge import __version__
@@ -25,6 +26,7 @@ from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import check_here, dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
+from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel, find_model
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.words.guideline import Guideline
@@ -44,6 +46,8 @@ class TrainingJob:
     guideline: Guideline
     base: str
     config: LoraConfig
+    start: Start | None = None
+    """The fine-tuned judge to go on from; the base as it is where there is none."""
 
 
 def check() -> None:
@@ -62,7 +66,7 @@ def prepare(lesson: TrainingJob) -> Prepared:
 
     Raises:
         InputError: Ratings, guideline or configuration cannot be used.
-        ModelError: There is no such base, or its tokenizer splits a label.
+        ModelError: There is no such base, its tokenizer splits a label, or the start belongs to another one.
     """
     guideline, words = lesson.config.narrowed(lesson.guideline), template_digest(lesson.config.template)
     with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
@@ -71,13 +75,26 @@ def prepare(lesson: TrainingJob) -> Prepared:
     votes, means = [item.votes for item in rated], [item.means for item in rated]
     shares = targets(votes, guideline.values, lesson.config.targets, means)
     # Before the base: one of the Hub is fetched whole, and not for ratings that it cannot learn from.
-    _, part = deal(rated, shares, guideline, lesson.config)
+    seen = (lesson.start and lesson.start.seen) or NOTHING
+    _, part = deal(rated, shares, guideline, lesson.config, seen)
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
-    training_set = build_lessons(rated, shares, builder, lesson.config)
+    training_set = build_lessons(rated, shares, builder, lesson.config, seen)
+    if lesson.start:
+        _check_start(lesson.start, base, training_set.labels)
     # What is held out is not said by the seed alone: a training never continues with another split than its own.
     key = Fingerprint(parts={**_key(lesson, words, base, rated).parts, "held_out_digest": digest(part.tolist())})
-    return Prepared(lesson.guideline, guideline, lesson.config, base, training_set, key, read.left_out)
+    return Prepared(lesson.guideline, guideline, lesson.config, base, training_set, key, read.left_out, lesson.start)
+
+
+def _check_start(start: Start, base: JudgeModel, labels: tuple[int, ...]) -> None:
+    if base.name != EMBEDDED and base.weights != start.tuned.base.weights:
+        raise ModelError(
+            f"{start.name}: was fine-tuned on other weights of {start.tuned.base.name} than those found",
+            f"get the base it was fine-tuned on: {start.tuned.base.wanted}",
+        )
+    if labels != tuple(label.id for label in start.tuned.labels):
+        raise ModelError(f"{start.name}: its labels have other tokens", "start from the base: --from none")
 
 
 def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> AdapterManifest:
@@ -95,12 +112,13 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
         less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it resumes where it stopped"
         too_large = EngineError(f"memory ran out at a batch of {config.batch_tokens:,} tokens", less)
         with enough_memory(too_large), repeatable(config.device):
-            network = Network(prepared.base, config, training_set)
+            network = Network(prepared.base, config, training_set, prepared.start.directory if prepared.start else None)
             network.fit_memory([*training_set.train, *training_set.validation], config.batch_pairs, config.batch_tokens)
             training = Training(network, training_set, config, out / CHECKPOINT)
             progress = training.run(watch or Watch())
             store(network, out)
             tuned = describe(prepared, network, progress, out)
+        write_seen(out, training_set.seen)
         write_whole(out / FILE, tuned.model_dump_json(indent=1).encode())
         (out / CHECKPOINT).unlink(missing_ok=True)
         return tuned
@@ -166,7 +184,7 @@ def _begun(key: Path, prepared: Prepared) -> Fingerprint:
 
 def _partial(out: Path) -> list[Path]:
     """What a sitting that was killed was writing."""
-    return [path for name in (KEY, CONFIG, CHECKPOINT, FILE) for path in out.glob(f"{name}.*.partial")]
+    return [path for name in (KEY, CONFIG, CHECKPOINT, SEEN, FILE) for path in out.glob(f"{name}.*.partial")]
 
 
 def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
@@ -184,6 +202,7 @@ def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) 
             "guideline_digest": lesson.guideline.digest,
             "template_digest": words,
             "ratings": data,
+            **({"from": lesson.start.tuned.adapter} if lesson.start else {}),
             **{name: str(value) for name, value in lesson.config.model_dump().items() if name not in FREE},
             "toolkit": __version__,
         }

@@ -62,6 +62,8 @@ class Training:
     def run(self, watch: Watch) -> Progress:
         """Take all steps that are left, or fewer where validation stops getting better; keeps the best weights."""
         watch.steps(self.progress.step)
+        if self.network.continued and not self.progress.step:
+            watch.look(self._look())  # a training that only does harm ends with the judge that it went on from
         began, before = time.monotonic(), self.progress.seconds
         epoch, plan = -2, list[list[TrainingExample]]()
         while self.progress.step < self.steps and not self._stale():
@@ -105,7 +107,7 @@ class Training:
         found, truth = examine(self.network, self.training_set.validation, self.config.batch_tokens)
         look = Look(
             step=self.progress.step,
-            training_loss=self.progress.running / self.progress.since,
+            training_loss=self.progress.running / self.progress.since if self.progress.since else None,
             log_loss=_finite(cooled_loss(found, truth), self.progress.step),
             accuracy=float((found.argmax(axis=1) == truth.argmax(axis=1)).mean()),
         )

@@ -9,10 +9,12 @@ import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from finetune.config import LoraConfig
 from finetune.training_set import TrainingExample, TrainingSet, pieces
+from judge.engines.applying import check_lora
 from judge.engines.loading import load_model
 from judge.engines.memory import ran_out, room_for
 from judge.errors import EngineError, ModelError
@@ -23,18 +25,21 @@ BASE = "name a causal language model as --base"
 
 
 class Network:
-    """The base with a fresh adapter, drawn by the seed.
+    """The base with an adapter: fresh, drawn by the seed, or one to go on from.
 
     Args:
         base: The model to fine-tune.
         config: The adapter's shape, the device and the seed.
-        lessons: Whose shared segment and label tokens are meant.
+        training_set: Whose shared segment and label tokens are meant.
+        start: The directory of the adapter to go on from, in the place of the fresh one.
 
     Raises:
-        ModelError: The base cannot be loaded, or has none of the layers that are to be trained.
+        ModelError: The base cannot be loaded, has none of the layers that are to be trained, or is not the start's.
     """
 
-    def __init__(self, base: JudgeModel, config: LoraConfig, training_set: TrainingSet) -> None:
+    def __init__(
+        self, base: JudgeModel, config: LoraConfig, training_set: TrainingSet, start: Path | None = None
+    ) -> None:
         import torch
         from peft import LoraConfig as Peft
         from peft import get_peft_model
@@ -62,6 +67,10 @@ class Network:
         self.model.peft_config["default"].base_model_name_or_path = base.name
         # peft keeps the names as a set, whose order is another in every process.
         self.model.peft_config["default"].target_modules = sorted(config.modules)
+        self.continued = start is not None
+        if start is not None:
+            check_lora(start, base.directory)
+            self.put(_adapter_weights(start, self.trainable))
 
     @property
     def trainable(self) -> dict[str, Any]:
@@ -180,6 +189,18 @@ class Network:
         ids = torch.tensor([self.shared], device=self.device)
         cache = DynamicCache(config=self.model.config)
         return self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).past_key_values
+
+
+def _adapter_weights(directory: Path, trainable: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of a peft adapter, under the names that they have in the network."""
+    from safetensors.torch import load_file
+
+    path = directory / "adapter_model.safetensors"
+    found = load_file(path)
+    named = {name: found.pop(name.replace(".default.", "."), None) for name in trainable}
+    if found or any(weight is None or weight.shape != trainable[name].shape for name, weight in named.items()):
+        raise ModelError(f"{path}: has other weights than the training would", "start from the base: --from none")
+    return named
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from finetune.checkpoint import Progress
 from finetune.config import LoraConfig
 from finetune.loop import examine
 from finetune.network import Network
+from finetune.start import Start
 from finetune.training_set import TrainingSet
 from judge import __version__
 from judge.calibration.calibrate import Calibration, calibrate, trust
@@ -43,6 +44,7 @@ class Prepared:
     """Data, base and configuration of a training: a directory that was begun resumes only with the same."""
     left_out: Mapping[str, int]
     """Rows of the ratings that were skipped, by what is wrong with them."""
+    start: Start | None = None
 
     @property
     def steps(self) -> int:
@@ -93,6 +95,7 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
         calibration=calibration,
         training={
             "data": prepared.key.parts["ratings"],
+            **({"from": prepared.start.lineage} if prepared.start else {}),
             "pairs": {name: len(part) for name, part in parts.items()},
             "left_out": dict(prepared.left_out),
             "warm_pairs": len(training_set.synthetic),
@@ -100,6 +103,7 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
             "held_out": {
                 "pairs": len(training_set.validation) + len(training_set.calibration),
                 "product_taught": training_set.seen_products,
+                "queries_kept": training_set.kept,
             },
             "config": config.model_dump(mode="json"),
             "steps": progress.step,

@@ -3,14 +3,16 @@
 Which pair is in which part, and in which batch of which epoch, follows from the seed and the queries' texts alone.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.adversarial import add_adversarial_text, query_noise
 from finetune.config import LoraConfig
+from finetune.start import NOTHING, Seen, product_key, query_key
 from finetune.synthetic_pairs import MADE, make_pairs
 from judge.errors import InputError
 from judge.ratings.rated import Rated
@@ -52,11 +54,15 @@ class TrainingSet:
     synthetic: Sequence[TrainingExample] = ()
     """Seen once, before the rest."""
     seen_products: int = 0
-    """Held-out pairs whose product is in a training pair, too, under another query."""
+    """Held-out pairs whose product is in a training pair, too, under another query, or was in one of the start's."""
+    kept: int = 0
+    """Queries that were dealt for training, and are held out because the start held them out."""
+    seen: Seen = NOTHING
+    """What the start and this training have seen."""
 
 
-def split(queries: Sequence[str], config: LoraConfig) -> dict[str, str]:
-    """Each query's part: `train`, `validation` or `calibration`.
+def split(queries: Sequence[str], config: LoraConfig, held: Collection[str] = ()) -> dict[str, str]:
+    """Each query's part: `train`, `validation` or `calibration`; those of `held` are not for training.
 
     Raises:
         InputError: There are too few queries for parts that share none.
@@ -76,6 +82,13 @@ def split(queries: Sequence[str], config: LoraConfig) -> dict[str, str]:
     parts = dict.fromkeys(drawn, "train")
     parts |= dict.fromkeys(drawn[: sizes["validation"]], "validation")
     parts |= dict.fromkeys(drawn[sizes["validation"] : sum(sizes.values())], "calibration")
+    spare = "calibration" if sizes["calibration"] else "validation"
+    parts |= {name: spare for name in held if parts[name] == "train"}
+    if "train" not in parts.values():
+        raise InputError(
+            "each query of the ratings was held out of the training that this goes on from",
+            "rate pairs of more queries, or start from the base: --from none",
+        )
     return parts
 
 
@@ -106,28 +119,34 @@ def weights(shares: Floats, queries: Sequence[str], config: LoraConfig) -> Float
 
 
 def deal(
-    rated: Sequence[Rated], shares: Floats, guideline: Guideline, config: LoraConfig
+    rated: Sequence[Rated], shares: Floats, guideline: Guideline, config: LoraConfig, seen: Seen = NOTHING
 ) -> tuple[list[str], npt.NDArray[np.str_]]:
     """The query and the part of each rated pair, whose targets are `shares` of shape (N, K).
+
+    What an earlier training held out, as `seen` says, stays held out.
 
     Raises:
         InputError: There are too few queries, or too few training pairs of a grade.
     """
     # By words: a query that goes by several ids or spellings would else be learnt and tested on.
     queries = query_groups([item.pair.query for item in rated])
-    parts = split(queries, config)
+    before = set(seen.held_out)
+    held = {query for query, item in zip(queries, rated, strict=True) if query_key(item.pair.query) in before}
+    parts = split(queries, config, held)
     part = np.array([parts[query] for query in queries])
     check_grades(shares[part == "train"], guideline, config.least_per_grade)
     return queries, part
 
 
-def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig) -> TrainingSet:
+def build_lessons(
+    rated: Sequence[Rated], shares: Floats, builder: PromptBuilder, config: LoraConfig, seen: Seen = NOTHING
+) -> TrainingSet:
     """Split, check, weigh and tokenise rated pairs, whose targets are `shares` of shape (N, K).
 
     Raises:
         InputError: As `deal`; or there is nothing to make synthetic pairs of.
     """
-    queries, part = deal(rated, shares, builder.guideline, config)
+    queries, part = deal(rated, shares, builder.guideline, config, seen)
     inside = part == "train"
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
@@ -137,10 +156,10 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
             add_adversarial_text(learned, builder.guideline, config.hostile, config.seed), config.respelt, config.seed
         )
     )
-    seen = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
+    read = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
     examples = [
         TrainingExample(query, tokens, tuple(share), float(weight))
-        for query, tokens, share, weight in zip(queries, _tokens(seen, builder), shares.tolist(), heavy, strict=True)
+        for query, tokens, share, weight in zip(queries, _tokens(read, builder), shares.tolist(), heavy, strict=True)
     ]
     chosen = {
         name: [example for example, there in zip(examples, part == name, strict=True) if there]
@@ -155,10 +174,28 @@ def build_lessons(rated: Sequence[Rated], shares: Floats, builder: PromptBuilder
         TrainingExample(MADE, tokens, tuple(float(m.votes[MADE] == value) for value in values))
         for m, tokens in zip(made, _tokens(made, builder), strict=True)
     ]
-    learnt = {item.pair.candidate_id for item in learned}
-    return TrainingSet(
-        builder.shared, builder.labels, **chosen, synthetic=synthetic, seen_products=sum(key in learnt for key in held)
+    parts = (chosen["train"], chosen["validation"], chosen["calibration"])
+    alone = TrainingSet(builder.shared, builder.labels, *parts, synthetic)
+    return replace(alone, **_overlap(rated, queries, inside, config, seen))
+
+
+def _overlap(
+    rated: Sequence[Rated], queries: Sequence[str], inside: npt.NDArray[np.bool_], config: LoraConfig, seen: Seen
+) -> dict[str, Any]:
+    """What held-out pairs share with training pairs, of this training and of those before it."""
+    held = [item for item, there in zip(rated, inside, strict=True) if not there]
+    learned = [item for item, there in zip(rated, inside, strict=True) if there]
+    ids, texts, before = (
+        {i.pair.candidate_id for i in learned},
+        {product_key(i.pair) for i in learned},
+        {*seen.products},
     )
+    dealt = split(queries, config)
+    return {
+        "seen_products": sum(i.pair.candidate_id in ids or product_key(i.pair) in before for i in held),
+        "kept": sum(dealt[q] == "train" for q in {q for q, there in zip(queries, inside, strict=True) if not there}),
+        "seen": seen.joined((query_key(item.pair.query) for item in held), texts),
+    }
 
 
 def _tokens(rated: Sequence[Rated], builder: PromptBuilder) -> Iterator[tuple[int, ...]]:

@@ -77,14 +77,18 @@ def yaml_lines(text: str) -> Callable[[Sequence[int | str]], int]:
     return line_of
 
 
-def load_settings(kind: type[Settings], package: str, file: str, path: Path | None = None) -> Settings:
+def load_settings(
+    kind: type[Settings], package: str, file: str, path: Path | None = None, below: Mapping[str, Any] | None = None
+) -> Settings:
     """Settings as the commented YAML `file` of a package has them, with a user's file over it, section by section.
+
+    `below` lies between the two.
 
     Raises:
         InputError: The user's file cannot be read, has a key that does not exist, or a value that cannot be.
     """
     shipped = f"{package.replace('.', '/')}/{file}"
-    defaults = read_yaml(files(package).joinpath(file).read_text(encoding="utf-8"))
+    defaults = over(read_yaml(files(package).joinpath(file).read_text(encoding="utf-8")), below or {})
     if path is None:
         return kind.model_validate(defaults)
     try:

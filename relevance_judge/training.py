@@ -49,7 +49,8 @@ def finetune(
     *,
     out: str | os.PathLike[str],
     catalogue: Rows | None = None,
-    base: str = "smollm2-135m",
+    base: str | None = None,
+    start: str | os.PathLike[str] | None = None,
     guideline: str | os.PathLike[str] = DEFAULT,
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     progress: bool = False,
@@ -63,7 +64,9 @@ def finetune(
         ratings: Rated pairs: a row a pair, or a row a grade (with `rater`).
         out: The directory to write, or to go on with.
         catalogue: Candidates with `candidate_id` and their texts.
-        base: What to fine-tune; as the model of `Judge`.
+        base: What to fine-tune, as the model of `Judge`; `smollm2-135m` unless given.
+        start: The fine-tuned judge to go on from (`--from`); the shipped one where neither it nor a base is named and
+            grades, template and rank agree. `none`: from the base.
         guideline: What relevance means: a name or a YAML file.
         config: What to change of finetune/lora.yaml: a YAML file, or a dict of its keys.
         progress: Show a bar on standard error.
@@ -78,11 +81,17 @@ def finetune(
     from finetune.job import TrainingJob, check, prepare
     from finetune.job import finetune as train
     from finetune.loop import Watch
+    from finetune.start import choose_start
+    from judge.models.embedded import EMBEDDED
     from judge.pairs.stage import Source
     from judge.ratings.rated import RatingsFile
 
     check()
-    how, policy, chosen = Reading(**reading), load_guideline(str(guideline)), _config(config)
+    how, policy = Reading(**reading), load_guideline(str(guideline))
+    begun, chosen = choose_start(
+        None if start is None else str(start), base, policy, lambda below: _config(config, below)
+    )
+    wanted = begun.tuned.base.wanted if begun else base or EMBEDDED
     how.refuse("gold", fix="leave it out, or rate with it alone: rating=COLUMN")
     known = how.known(policy)
     with as_file(ratings, "ratings") as (path, name), as_optional_file(catalogue, "catalogue") as (texts, texts_name):
@@ -97,22 +106,22 @@ def finetune(
             queries=how.queries_path,
             encoding=how.encoding,
         )
-        prepared = prepare(TrainingJob(RatingsFile(source, list(how.raters)), policy, base, chosen))
+        prepared = prepare(TrainingJob(RatingsFile(source, list(how.raters)), policy, wanted, chosen, begun))
     if not progress:
         return FineTuned(Path(out), train(prepared, Path(out)))
     with bar("training", prepared.steps, shown=True) as advance:
         return FineTuned(Path(out), train(prepared, Path(out), Watch(advance)))
 
 
-def _config(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> "LoraConfig":
+def _config(given: str | os.PathLike[str] | Mapping[str, Any] | None, below: Mapping[str, Any]) -> "LoraConfig":
     from pydantic import ValidationError
 
     from finetune.config import load_config
 
     if not isinstance(given, Mapping):
-        return load_config(None if given is None else Path(given))
+        return load_config(None if given is None else Path(given), below)
     try:
-        return load_config().changed(**given)
+        return load_config(below=below).changed(**given)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

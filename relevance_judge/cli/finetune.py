@@ -1,11 +1,11 @@
 """`judge finetune`: fine-tune a small judge on people's ratings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
-from click import Option
 
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RaterParams, TextParams, json_option, read_raters, skip_option
@@ -16,6 +16,7 @@ from relevance_judge.progress import progress
 
 if TYPE_CHECKING:
     from finetune.checkpoint import Look
+    from finetune.config import LoraConfig
     from judge.labelling.config import AdapterManifest
 
 
@@ -24,12 +25,15 @@ class TrainingParams:
     """What is trained, and how."""
 
     base: Annotated[
-        str,
-        Option(
-            ["--base"],
-            metavar="MODEL",
-            default="smollm2-135m",
-            help="The model to fine-tune; as --judge of `judge label`.",
+        str | None, text("--base", "MODEL", "The model to fine-tune, as --judge of `judge label`; smollm2-135m.")
+    ]
+    start: Annotated[
+        str | None,
+        text(
+            "--from",
+            "ADAPTER",
+            "The fine-tuned judge to go on from; shop-135m where neither it nor a base is named and grades, template "
+            "and rank agree. `none`: from the base.",
         ),
     ]
     config: Annotated[Path | None, file("--config", "FILE", "Keys of finetune/lora.yaml to change.")]
@@ -76,6 +80,8 @@ def finetune(
     from finetune.loop import Watch
     from finetune.merge import check_free
     from finetune.merge import merge as write_merged
+    from finetune.start import choose_start
+    from judge.models.embedded import EMBEDDED
     from judge.pairs.stage import Source
     from judge.ratings.rated import RatingsFile
 
@@ -85,15 +91,20 @@ def finetune(
         check_free(merge, out)
     policy = texts.policy()
     known, names = how.known(policy), read_raters(how.raters)
-    chosen = load_config(training.config)
-    if training.template:
-        chosen = chosen.changed(template=training.template)
+
+    def configured(below: Mapping[str, Any]) -> "LoraConfig":
+        found = load_config(training.config, below)
+        return found.changed(template=training.template) if training.template else found
+
+    start, chosen = choose_start(training.start, training.base, policy, configured)
+    base = start.tuned.base.wanted if start else training.base or EMBEDDED
     with stoppable("the same command resumes from the last checkpoint"):
         with input_file(ratings) as (path, name):
             source = Source(path, texts.catalogue, how.mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
             source = replace(source, queries=how.queries, encoding=how.encoding)
-            prepared = prepare(TrainingJob(RatingsFile(source, names), policy, training.base, chosen))
-        say(f"fine-tuning {prepared.base.name} on {len(prepared.training_set.train):,} pairs")
+            prepared = prepare(TrainingJob(RatingsFile(source, names), policy, base, chosen, start))
+        whence = f", from {start.name}" if start else ""
+        say(f"fine-tuning {prepared.base.name}{whence}, on {len(prepared.training_set.train):,} pairs")
         with progress("training", prepared.steps) as advance:
             tuned = train(prepared, out, Watch(advance, _show_look))
         if merge:
@@ -106,7 +117,8 @@ def finetune(
 
 
 def _show_look(look: "Look") -> None:
-    figures = f"training loss {look.training_loss:.3f}, validation loss {look.log_loss:.3f}"
+    learned = "" if look.training_loss is None else f"training loss {look.training_loss:.3f}, "
+    figures = f"{learned}validation loss {look.log_loss:.3f}"
     show(f"step {look.step:,}: {figures}, accuracy {look.accuracy:.3f}", err=True)
 
 
@@ -118,6 +130,7 @@ def _show(tuned: "AdapterManifest") -> None:
     kappa = float(measures.weighted_kappa(found["confusion"], values))
     rows = [
         ("base", tuned.base.wanted),
+        *([("from", training["from"]["name"])] if "from" in training else []),
         ("pairs to learn, to stop by, to calibrate with", " + ".join(f"{n:,}" for n in training["pairs"].values())),
         ("queries of each", " + ".join(f"{n:,}" for n in training["queries"].values())),
         ("steps, and whose weights are kept", f"{training['steps']:,}, {training['best_step']:,}"),

@@ -63,7 +63,14 @@ def test_a_judge_is_finetuned_and_labels_as_in_training(main, tiny_base, rated_f
     assert told["training"]["queries"] == {"train": 9, "validation": 1, "calibration": 2}
     assert "too few" in told["training"]["without_calibration"]
     left = {path.name for path in (tmp_path / "ours").iterdir()}
-    assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+    assert left == {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "judge.json",
+        "lora.yaml",
+        "seen.json",
+        "training.json",
+    }
     # In an order that is the same in every process: peft keeps the names as a set.
     named = json.loads((tmp_path / "ours" / "adapter_config.json").read_text())["target_modules"]
     assert named == sorted(named)
@@ -161,7 +168,14 @@ def test_a_kill_at_the_start_or_the_end_leaves_nothing_in_the_way(
     assert not (tmp_path / "merged").exists(), "whole or absent"
     main(*given, "--merge", "merged")
     left = {path.name for path in out.iterdir()}
-    assert left == {"adapter_model.safetensors", "adapter_config.json", "judge.json", "lora.yaml", "training.json"}
+    assert left == {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "judge.json",
+        "lora.yaml",
+        "seen.json",
+        "training.json",
+    }
 
 
 def test_the_seed_decides_and_nothing_else(main, tiny_base, rated_file, quick, tmp_path):
@@ -341,3 +355,72 @@ def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
     assert looks[-1]["training_loss"] < 0.75 * looks[0]["training_loss"]
     labelled = main("label", short, "--judge", "ours", "--out", "run", "--json").json
     assert labelled["status"]["graded"] == 12
+
+
+def test_a_training_goes_on_from_a_judge_and_keeps_what_it_held_out(main, sure, tiny_base, rated_file, quick, tmp_path):
+    before = json.loads((sure / "seen.json").read_text())
+    # 12 queries, of which 3 are held out; 9 of them are learned from.
+    assert len(before["held_out"]) == 3
+    # Another seed deals other queries, and a rate of nothing leaves the weights where they were.
+    still = SURE | {"epochs": 1, "learning_rate": 1e-9, "seed": 5}
+    given = ["finetune", rated_file, "--json", "--config"]
+    told = main(*given, quick(**still), "--from", sure, "--out", "still").json["training"]
+    assert told["from"] | {"held_out_known": True, "adapter": read_tuned(sure).adapter} == told["from"]
+    after = json.loads((tmp_path / "still" / "seen.json").read_text())
+    assert {*before["held_out"]} < {*after["held_out"]}
+    assert told["held_out"]["queries_kept"] > 0
+    assert told["queries"]["train"] == 12 - len(after["held_out"])
+    assert {*before["products"]} <= {*after["products"]}
+    assert told["looks"][0] | {"step": 0, "training_loss": None} == told["looks"][0]
+    for name in ("still", sure):
+        main(
+            "label",
+            rated_file,
+            "--judge",
+            name,
+            "--calibration",
+            "none",
+            "--out",
+            tmp_path / f"by-{name.name if name == sure else name}",
+        )
+    both = [probabilities(tmp_path / name) for name in ("by-still", f"by-{sure.name}")]
+    assert np.abs(both[0] - both[1]).max() < 2e-3
+    # A rate that ruins the judge: its weights before the first step are kept.
+    ruined = quick(**(SURE | {"epochs": 2, "learning_rate": 3.0, "clip": 100.0}))
+    told = main(*given, ruined, "--from", sure, "--out", "ruined").json["training"]
+    assert told["best_step"] == 0
+    # From the lineage's second judge on, the first is told of.
+    told = main(*given, quick(**still), "--from", "still", "--out", "third").json["training"]
+    assert told["from"]["from"]["adapter"] == read_tuned(sure).adapter
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--from", "nowhere"), "no fine-tuned judge"),
+        (("--from", "{sure}", "--base", "smollm2-135m"), "not of smollm2-135m"),
+        (("--base", "{sure}"), "--from {sure}"),
+        (("--base", "shop-135m"), "--from shop-135m"),
+        (("--from", "{sure}", "--template", "judge.v1"), "template: judge.v1"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(main, sure, rated_file, quick, options, said):
+    options = [option.format(sure=sure) for option in options]
+    assert (
+        said.format(sure=sure) in main("finetune", rated_file, "--config", quick(), *options, "--out", "o", code=2).err
+    )
+
+
+def test_where_nothing_is_named_a_training_goes_on_from_the_shipped_judge(guideline):
+    from finetune.start import choose_start
+    from judge.words.guideline import load_guideline
+
+    start, config = choose_start(None, None, guideline, lambda below: load_config(below=below))
+    assert (start.name, config.query_tokens) == ("shop-135m", start.tuned.training["config"]["query_tokens"])
+    for changed in ({"rank": 16}, {"template": "judge.v1"}):
+        start, config = choose_start(None, None, guideline, lambda below: load_config(below=below).changed(**changed))  # noqa: B023
+        assert start is None
+        assert config == load_config().changed(**changed)
+    four = load_guideline("esci-four-level")
+    assert choose_start(None, None, four, lambda below: load_config(below=below))[0] is None
+    assert choose_start("none", None, guideline, lambda below: load_config(below=below))[0] is None

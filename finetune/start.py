@@ -1,0 +1,174 @@
+"""The adapter that a training goes on from, and what it has seen: its held-out queries stay held out, its products
+count as seen, through any number of trainings.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune.config import LoraConfig
+from judge.documents import Kind, load
+from judge.errors import InputError, ModelError
+from judge.files import dump_json, write_whole
+from judge.labelling.config import FILE, AdapterManifest, read_tuned
+from judge.models.shipped import SHIPPED, shipped_directory
+from judge.records import Pair, Record
+from judge.words.guideline import Guideline
+from judge.words.normalise import same_words
+
+NONE = "none"
+SEEN = "seen.json"
+OWN = ("template", "fields", "query_tokens", "candidate_tokens", "rank", "alpha", "modules")
+"""Keys of the configuration that a training takes from its start unless it is told otherwise."""
+SHAPE = ("template", "rank", "alpha", "modules")
+"""Those that cannot be told otherwise."""
+
+
+class Seen(Record):
+    """What `seen.json` holds: no text, but digests that say whether a text is one of these."""
+
+    held_out: tuple[str, ...] = ()
+    """Of queries that no training of the lineage saw."""
+    products: tuple[str, ...] = ()
+    """Of the candidates' texts that one of them saw."""
+
+    def joined(self, held_out: Iterable[str], products: Iterable[str]) -> "Seen":
+        """With those of one more training."""
+        return Seen(
+            held_out=tuple(sorted({*self.held_out, *held_out})), products=tuple(sorted({*self.products, *products}))
+        )
+
+
+NOTHING = Seen()
+
+
+def query_key(query: str) -> str:
+    """The digest of a query's words."""
+    return _short(same_words(query))
+
+
+def product_key(pair: Pair) -> str:
+    """The digest of a candidate's texts."""
+    return _short("\x1f".join(f"{name}\x1e{same_words(text)}" for name, text in sorted(pair.candidate.items()) if text))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A fine-tuned judge to go on from."""
+
+    directory: Path
+    name: str
+    """As the user names it."""
+    tuned: AdapterManifest
+    seen: Seen | None
+    """Null for judges from before it was noted."""
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """What the configuration takes from it."""
+        return {name: self.tuned.training["config"][name] for name in OWN}
+
+    @property
+    def lineage(self) -> Mapping[str, Any]:
+        """What `judge.json` says of it, with what it went on from itself."""
+        before = self.tuned.training.get("from")
+        told = {"name": self.name, "adapter": self.tuned.adapter, "data": self.tuned.training["data"]}
+        return told | {"held_out_known": self.seen is not None} | ({"from": before} if before else {})
+
+    def check_shape(self, config: LoraConfig) -> None:
+        """Refuse a configuration that its weights cannot go on with.
+
+        Raises:
+            InputError: One of `SHAPE` differs.
+        """
+        own = LoraConfig.model_validate({**config.model_dump(), **self.keys})
+        for name in SHAPE:
+            if getattr(config, name) != getattr(own, name):
+                raise InputError(
+                    f"{name}: {getattr(config, name)} is asked for, and {self.name} has {getattr(own, name)}",
+                    f"leave {name} out to go on from {self.name}, or start from the base: --from {NONE}",
+                )
+
+
+def choose_start(
+    wanted: str | None, base: str | None, guideline: Guideline, configured: Callable[[Mapping[str, Any]], LoraConfig]
+) -> tuple[Start | None, LoraConfig]:
+    """Where a training starts, and its configuration.
+
+    Args:
+        wanted: A fine-tuned judge, or `none`; the shipped one where neither it nor a base is named and grades, template
+            and shape agree.
+        base: The model to fine-tune, as the user named it.
+        guideline: What the ratings follow.
+        configured: The configuration with the user's keys over some defaults.
+
+    Raises:
+        InputError: They do not go together.
+        ModelError: There is no such fine-tuned judge, or it is damaged.
+    """
+    if base and (directory := _fine_tuned(base)) and read_tuned(directory).adapter:
+        raise InputError(
+            f"{base}: is a fine-tuned judge, and --base names what is below one", f"go on with --from {base}"
+        )
+    if wanted == NONE or (wanted is None and base):
+        return None, configured({})
+    try:
+        start = _read(wanted or SHIPPED, base, guideline)
+        config = configured(start.keys)
+        start.check_shape(config)
+    except InputError:
+        if wanted:
+            raise
+        return None, configured({})
+    return start, config
+
+
+def _read(name: str, base: str | None, guideline: Guideline) -> Start:
+    directory = _fine_tuned(name)
+    if directory is None:
+        raise ModelError(
+            f"{name}: is no fine-tuned judge ({FILE} is not there)", "name an adapter's directory, or drop --from"
+        )
+    tuned = read_tuned(directory)
+    if tuned.adapter is None:
+        raise InputError(f"{name}: is merged into its base", f"fine-tune it as a base: --base {name}")
+    if base and base != tuned.base.wanted:
+        raise InputError(f"{name}: is an adapter of {tuned.base.wanted}, not of {base}", "drop --base")
+    labels = tuple((label.grade, label.text) for label in tuned.labels)
+    if labels != tuple((grade.value, grade.token) for grade in guideline.grades):
+        raise InputError(
+            f"{name}: gives the grades {', '.join(str(grade) for grade, _ in labels)}, and {guideline.name} has others",
+            f"start from the base: --from {NONE}",
+        )
+    if not tuned.same_template:
+        raise InputError(
+            f"{name}: prompts/{tuned.template}.j2 is not the text of its training",
+            f"start from the base: --from {NONE}",
+        )
+    return Start(directory, name, tuned, read_seen(directory))
+
+
+def read_seen(directory: Path) -> Seen | None:
+    """What a fine-tuned judge and those before it have seen; null where it was not noted.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    path = directory / SEEN
+    return load(path, Seen, Kind("copy the whole directory again", ModelError)) if path.is_file() else None
+
+
+def write_seen(directory: Path, seen: Seen) -> None:
+    """Note it, whole or not at all."""
+    write_whole(directory / SEEN, dump_json(seen.model_dump(mode="json")).encode())
+
+
+def _fine_tuned(name: str) -> Path | None:
+    directory = shipped_directory(name) or Path(name).expanduser()
+    return directory if (directory / FILE).is_file() else None
