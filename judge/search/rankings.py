@@ -1,7 +1,7 @@
 """Rankings of systems: TREC run files in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from judge.errors import InputError
@@ -16,6 +16,8 @@ class Ranking:
 
     name: str
     by_query: Mapping[str, Sequence[str]]
+    scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """By query, aligned with its products."""
 
 
 def read_ranking(path: Path) -> Ranking:
@@ -47,4 +49,9 @@ def read_ranking(path: Path) -> Ranking:
         found.setdefault(whole_id(query_id), []).append(entry)
     if not found:
         raise InputError(f"{path}: holds no ranks", f"give a TREC run: {FORMAT}")
-    return Ranking(path.stem, {query: [key for *_, key in sorted(some)] for query, some in found.items()})
+    ordered = {query: sorted(some) for query, some in found.items()}
+    return Ranking(
+        path.stem,
+        {query: [key for *_, key in some] for query, some in ordered.items()},
+        {query: [-score for score, *_ in some] for query, some in ordered.items()},
+    )

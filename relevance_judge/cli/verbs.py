@@ -38,6 +38,9 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "export": "Write a run's labels as training sets, qrels or review sheets.",
         "push": "Publish a run's labels as a dataset on the Hugging Face Hub.",
     },
+    "prove": {
+        "search": "Search a catalogue for queries, and write a TREC run.",
+    },
 }
 """Stage to verb to what it does: the first sentence of the verb's own help."""
 KEYWORDS = {"import": "import_"}
