@@ -68,7 +68,8 @@ def read_queries(
                 continue
             fix = "give each query text its own query_id, or leave query_id out"
             message = f"{read.id!r} had another query text"
-            read = table.problem("conflicting_query", message, fix, row.number, row.line, "query_id")
+            number, line = (row.row or 0, row.line) if isinstance(row, Problem) else (row.number, row.line)
+            read = table.problem("conflicting_query", message, fix, number, line, "query_id")
         if isinstance(read, Problem):
             problems.note(read)
             aside[read.kind] += 1

@@ -129,7 +129,7 @@ class Search:
         depth = max(config.top, DEEP) if config.fuse else config.top
         systems = [searcher.rank(name, self.asked.queries, depth) for name in (self.system, *config.fuse)]
         if config.weight is not None:
-            return mix(*systems, config.weight, config.top)
+            return mix(systems[0], systems[1], config.weight, config.top)
         return fuse(systems, config.top) if len(systems) > 1 else systems[0]
 
     @cached_property

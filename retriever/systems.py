@@ -21,6 +21,8 @@ from retriever.ranked import EMPTY, Floats, Ints, Ranked, RankedList
 BM25 = "bm25"
 SUFFIX = ".run"
 """How a TREC run's name ends."""
+DEPTH = 1000
+"""Results of a query that are evaluated: a list of judged products alone reaches further down."""
 TEXTS = ("title", "all")
 """What an encoder reads of a product: its title, or all of its fields as training sets have them."""
 

@@ -40,6 +40,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
     },
     "prove": {
         "search": "Search a catalogue for queries, and write a TREC run.",
+        "evaluate": "Measure search by people's grades.",
     },
 }
 """Stage to verb to what it does: the first sentence of the verb's own help."""
