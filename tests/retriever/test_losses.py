@@ -109,7 +109,7 @@ def test_supcon_by_hand():
 
 
 def test_circle_by_hand():
-    # m .15, g 24. Grade 0, s .3: bracket .3 - (.1 - .15) = .35 times .3 - .25 = .05, by 24: .42; s .1: .15 x -.15: -.54;
+    # m .15, g 24. Grade 0, s .3: .3 - (.1 - .15) = .35 times .3 - .25 = .05, by 24: .42; s .1: .15 x -.15, -.54;
     # their LSE .744178. Grade 1, s .5: from above .25 x -.05: -.3, from below .05 x .25: -.3. Grade 2, s .8: -.3.
     # Pairs (0, 1) and (0, 2): softplus(.744178 - .3) = .939697; (1, 2): softplus(-.3 - .3) = .437488; mean .772294.
     scores, grades = tensors([[0.8, 0.5, 0.3, 0.1]], [[2, 1, 0, 0]])
