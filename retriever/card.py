@@ -69,10 +69,8 @@ def _body(trained: Trained) -> Iterator[str]:
     yield ""
     config = trained.config
     layers = f"top layers that learned: {config['layers']}" if config["layers"] else "the whole model learned"
-    yield (
-        f"{trained.steps:,} steps of up to {config['queries']} queries, each with up to {config['documents']} documents; "
-        f"{layers} ({trained.weights:,} weights); seed {config['seed']}; {trained.device}."
-    )
+    size = f"up to {config['queries']} queries with up to {config['documents']} documents each"
+    yield f"{trained.steps:,} steps of {size}; {layers} ({trained.weights:,} weights); seed {config['seed']}."
     yield ""
     losses = ", ".join(f"{loss:.4f}" for loss in trained.losses)
     yield f"Mean training loss by epoch: {losses}. It says how well the training set was learned, no more."

@@ -96,9 +96,8 @@ def _files(path: Path, split: str) -> tuple[Path, Path]:
 
 
 def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
-    with reading(texts, DAMAGED), reading(ids, DAMAGED):
-        lists, rows = _table(texts, TEXTS).to_pylist(), _table(ids, IDS)
-    kept = [row for row in rows.to_pylist() if row["split"] == split]
+    lists, rows = _table(texts, TEXTS).to_pylist(), _table(ids, IDS).to_pylist()
+    kept = [row for row in rows if row["split"] == split]
     if soft and (not kept or kept[0].get("expected_grade") is None):
         raise InputError(f"{ids}: has no expected grades", "label with a judge that gives probabilities, or leave soft")
     by_list = {place: list(some) for place, some in groupby(kept, key=lambda row: row["place"])}
@@ -116,7 +115,8 @@ def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
 def _table(path: Path, columns: Sequence[str]) -> Any:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with reading(path, DAMAGED):
+        table = pq.read_table(path)
     if missing := [name for name in columns if name not in table.column_names]:
         what = "no grades (labels)" if missing == ["labels"] else f"no column {missing[0]!r}"
         raise InputError(f"{path}: has {what}", EXPORT)

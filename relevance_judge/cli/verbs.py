@@ -39,6 +39,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "push": "Publish a run's labels as a dataset on the Hugging Face Hub.",
     },
     "prove": {
+        "train": "Train a retriever on a listwise set.",
         "search": "Search a catalogue for queries, and write a TREC run.",
         "evaluate": "Measure search by people's grades.",
     },
