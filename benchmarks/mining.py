@@ -14,10 +14,10 @@ import time
 import numpy as np
 
 from judge.models.encoder import find_encoder
+from judge.search.catalogue import Catalogue, Product
+from judge.search.exact import blocks
 from judge.words.bm25 import Bm25
 from mine.attributes import learn
-from mine.catalogue import Catalogue, Product
-from mine.exact import blocks
 
 LARGE = 1_000_000, 100_000
 KINDS = ("kettle", "scarf", "boot", "lamp", "chair", "jacket", "mug", "pan", "speaker", "backpack")

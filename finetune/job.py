@@ -14,7 +14,7 @@ from pathlib import Path
 
 from finetune.config import LoraConfig, as_yaml
 from finetune.loop import Training, Watch
-from finetune.network import Network, repeatable
+from finetune.network import Network
 from finetune.outcome import Prepared, describe, store
 from finetune.start import NOTHING, SEEN, Start, write_seen
 from finetune.targets import targets
@@ -22,6 +22,7 @@ from finetune.training_set import build_lessons, deal
 from judge import __version__
 from judge.documents import Kind, load
 from judge.engines.memory import enough_memory
+from judge.engines.repeatable import repeatable
 from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import check_here, dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest

@@ -6,9 +6,7 @@ them, so that the result is that of whole prompts, as in judging.
 """
 
 import copy
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from finetune.training_set import TrainingExample, TrainingSet, pieces
 from judge.engines.applying import check_lora
 from judge.engines.loading import load_model
 from judge.engines.memory import ran_out, room_for
+from judge.engines.repeatable import chosen_device
 from judge.errors import EngineError, ModelError
 from judge.models.model import JudgeModel
 
@@ -44,7 +43,7 @@ class Network:
         from peft import LoraConfig as Peft
         from peft import get_peft_model
 
-        self.device, dtype = _place(config.device)
+        self.device, dtype = chosen_device(config.device)
         self.shared, self.labels = training_set.shared, list(training_set.labels)
         torch.manual_seed(config.seed)
         model = load_model(base.directory, dtype, BASE)
@@ -201,35 +200,3 @@ def _adapter_weights(directory: Path, trainable: Mapping[str, Any]) -> dict[str,
     if found or any(weight is None or weight.shape != trainable[name].shape for name, weight in named.items()):
         raise ModelError(f"{path}: has other weights than the training would", "start from the base: --from none")
     return named
-
-
-@contextmanager
-def repeatable(device: str) -> Iterator[None]:
-    """On a GPU, have torch add up in the same order every time, where it can; processors do so by themselves.
-
-    Attention runs as plain products: torch's fused kernels keep an order in their backward passes only where everything
-    that keeps none is an error.
-    """
-    import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    if _place(device)[0] != "cuda":
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at the first product
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-def _place(device: str) -> tuple[str, str]:
-    from judge.engines.transformers import best_device
-
-    found = best_device()
-    if device == "cuda" and found[0] != "cuda":
-        raise ModelError("device: cuda is asked for, and there is no usable GPU", "set device: auto in --config")
-    return ("cpu", "float32") if device == "cpu" else found

@@ -10,11 +10,11 @@ from pydantic import ValidationError, model_validator
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
 from judge.records import Record
+from judge.search.catalogue import Catalogue
 from judge.words.normalise import same_words
 from mine.asked import Queries
 from mine.attributes import Attributes, Understood
 from mine.candidates import Candidate
-from mine.catalogue import Catalogue
 
 KEY = b"mine"
 """The account's key in the Parquet file's metadata."""

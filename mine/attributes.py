@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from judge.search.catalogue import Catalogue, Product
 from judge.words.bm25 import tokens
-from mine.catalogue import Catalogue, Product
 from mine.values import (
     FACETS,
     LEARNED,

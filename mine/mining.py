@@ -18,16 +18,17 @@ from judge.files import new_file, now
 from judge.fingerprint import Fingerprint, digest
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.run.store import Run
+from judge.search.catalogue import Catalogue, read_catalogue
+from judge.search.nearest import Progress, quiet
+from judge.search.rankings import Ranking, read_ranking
 from judge.words.guideline import Guideline
 from mine.account import MiningAccount, check_same, of_catalogue, of_queries
 from mine.asked import NAMES, Queries, read_queries
 from mine.attributes import Attributes, Understood, learn
 from mine.candidates import Found, outranks, union
-from mine.catalogue import Catalogue, read_catalogue
 from mine.copies import find_copies
-from mine.rankings import Ranking, read_ranking
 from mine.relations import Related
-from mine.searching import Progress, Shown, by_attributes, by_rankings, by_vectors, by_words, quiet
+from mine.searching import Shown, by_attributes, by_rankings, by_vectors, by_words
 from mine.writing import KINDS, Mined, check_companions, write_mined
 
 SOURCES = ("dense", "lexical", "attributes", "rankings")

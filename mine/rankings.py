@@ -1,4 +1,4 @@
-"""Rankings of systems, TREC run files in: where systems disagree on what to show, a judgment tells most.
+"""Rankings of systems side by side: where they disagree on what to show, a judgment tells most.
 
 A system puts a product at the top if it ranks it among the first k. Systems agree on a pair that all of them put there,
 and dispute one that some do and some do not. Once judged, a pair is in one of five classes:
@@ -8,22 +8,10 @@ and dispute one that some do and some do not. Once judged, a pair is in one of f
     disputed_2, disputed_1, disputed_0      at the top of some, by its grade: who is right, and how far
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from judge.errors import InputError
-from judge.tables.ids import whole_id
-
-FORMAT = "query_id Q0 candidate_id rank score name"
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """What one system shows: its products by query, best first."""
-
-    name: str
-    by_query: Mapping[str, Sequence[str]]
+from judge.search.rankings import Ranking
 
 
 @dataclass(frozen=True)
@@ -38,38 +26,6 @@ class Placed:
         """Whether some systems put it at the top and some do not."""
         at_top = [rank is not None and rank <= k for rank in self.ranks]
         return any(at_top) and not all(at_top)
-
-
-def read_ranking(path: Path) -> Ranking:
-    """Read a TREC run; the score decides on the order, of equals the rank.
-
-    Raises:
-        InputError: The file cannot be read, a line is not of that format, or a query has a product twice.
-    """
-    found: dict[str, list[tuple[float, int, str]]] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        what = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InputError(f"{path}: cannot be read ({what})", f"give a TREC run: {FORMAT}") from None
-    seen: set[tuple[str, str]] = set()
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            query_id, _, key, rank, score, *_ = line.split()
-            entry = -float(score), int(rank), whole_id(key)
-            if entry[0] != entry[0]:
-                raise ValueError
-        except ValueError:
-            raise InputError(f"{path}, line {number}: is not a line of a TREC run", f"write {FORMAT}") from None
-        if (query_id, entry[2]) in seen:
-            raise InputError(f"{path}, line {number}: ranks {key!r} twice for {query_id!r}", "keep one of them")
-        seen.add((query_id, entry[2]))
-        found.setdefault(whole_id(query_id), []).append(entry)
-    if not found:
-        raise InputError(f"{path}: holds no ranks", f"give a TREC run: {FORMAT}")
-    return Ranking(path.stem, {query: [key for *_, key in sorted(some)] for query, some in found.items()})
 
 
 def placed(rankings: Sequence[Ranking], query_id: str, k: int) -> list[Placed]:

@@ -1,35 +1,22 @@
 """What each source proposes for each query."""
 
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from judge.errors import InputError
-from judge.files import keep
-from judge.fingerprint import digest
 from judge.models.encoder import Encoder
-from judge.models.gguf import cache_folder
+from judge.search.catalogue import Catalogue
+from judge.search.nearest import Progress, nearest, quiet
+from judge.search.rankings import Ranking
 from judge.tables.ids import whole_id
 from judge.words.bm25 import Bm25
-from mine import exact
 from mine.asked import Asked
 from mine.attributes import Understood
 from mine.candidates import Candidate, Found
-from mine.catalogue import Catalogue
-from mine.encoding import encoded, texts_digest
-from mine.rankings import Placed, Ranking, placed, ranks_text
+from mine.rankings import Placed, placed, ranks_text
 from mine.relations import Related
-
-Progress = Callable[[str, int, int], None]
-"""Told what is done, how much of it, and of how much."""
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    """Say nothing."""
 
 
 def by_vectors(
@@ -47,25 +34,8 @@ def by_vectors(
     Raises:
         ModelError: The encoder fails.
     """
-    from filelock import FileLock
-
     titles, asked = [p.title for p in catalogue.products], [a.query for a in queries]
-    documents = encoded(titles, encoder, "document", cache=cache, progress=lambda n: progress("encode", n, len(titles)))
-    words = encoded(asked, encoder, "query", cache=cache)
-    key = digest([encoder.digest, texts_digest(titles), texts_digest(asked), k, exact.QUERIES])[:32]
-    folder = (cache or cache_folder()) / "searches" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    found: list[list[Found]] = []
-    for start in range(0, len(asked), exact.QUERIES):
-        part = folder / f"part-{start:012d}.npz"
-        with FileLock(folder / ".lock"):
-            block = _block(part)
-            if block is None:
-                block = next(exact.blocks(words, documents, k, start))
-                _keep(part, *block)
-        found += [_listed(*row) for row in zip(*block, strict=True)]
-        progress("search", len(found), len(asked))
-    return found
+    return [_listed(*row) for row in nearest(asked, titles, encoder, k, cache=cache, progress=progress)]
 
 
 def by_words(queries: Sequence[Asked], catalogue: Catalogue, k: int) -> list[list[Found]]:
@@ -126,17 +96,3 @@ def by_rankings(queries: Sequence[Asked], rankings: Sequence[Ranking], catalogue
 
 def _listed(places: Any, scores: Any) -> list[Found]:
     return [Found(int(at), rank, float(score)) for rank, (at, score) in enumerate(zip(places, scores, strict=True), 1)]
-
-
-def _block(path: Path) -> tuple[Any, Any] | None:
-    try:
-        with path.open("rb") as stream, np.load(stream) as held:
-            return held["places"], held["scores"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged
-        return None
-
-
-def _keep(path: Path, places: Any, scores: Any) -> None:
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, places=places, scores=scores)
-    keep(partial, path)

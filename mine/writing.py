@@ -10,12 +10,12 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.files import spare_runs, write_whole
 from judge.records import Record
+from judge.search.catalogue import Product
 from judge.tables.values import SAMPLED, inert
 from mine.account import KEY, MiningAccount, as_json
 from mine.asked import Asked
 from mine.attributes import Understood
 from mine.candidates import Candidate
-from mine.catalogue import Product
 from mine.relations import Relation
 from mine.values import FACETS
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from relevance_judge.mining import Mined, mine, queries
     from relevance_judge.publishing import PushOptions, push
     from relevance_judge.reading import RatingOptions
+    from relevance_judge.retrieving import Retriever, train
     from relevance_judge.runs import Run
     from relevance_judge.scores import Scores
     from relevance_judge.training import FineTuned, finetune
@@ -50,6 +51,7 @@ __all__ = [
     "Published",
     "PushOptions",
     "RatingOptions",
+    "Retriever",
     "Run",
     "RunError",
     "Scores",
@@ -65,6 +67,7 @@ __all__ = [
     "mine",
     "push",
     "queries",
+    "train",
 ]
 
 _HOMES = {
@@ -80,6 +83,7 @@ _HOMES = {
     "relevance_judge.mining": ("Mined", "mine", "queries"),
     "relevance_judge.publishing": ("PushOptions", "push"),
     "relevance_judge.reading": ("RatingOptions",),
+    "relevance_judge.retrieving": ("Retriever", "train"),
     "relevance_judge.runs": ("Run",),
     "relevance_judge.scores": ("Scores",),
     "relevance_judge.training": ("FineTuned", "finetune"),

@@ -12,7 +12,7 @@ FLOORS = (
     ("judge",),  # its own files: the vocabulary, and what every room stands on
     ("judge.tables", "judge.words", "judge.statistics"),
     ("judge.models", "judge.pairs", "judge.run"),
-    ("judge.engines", "judge.calibration", "judge.ratings", "judge.training"),
+    ("judge.engines", "judge.calibration", "judge.ratings", "judge.search", "judge.training"),
     ("judge.labelling", "judge.export"),
     ("audit", "finetune", "mine", "retriever"),  # they meet on disk
     ("relevance_judge",),
@@ -107,6 +107,8 @@ def test_every_folder_of_the_judge_is_a_room_with_a_floor():
         ("audit/review/queue.py", "from finetune.job import finetune"),  # sideways, between siblings
         ("audit/probes/probe.py", "from audit.agreement import segments"),  # sideways, between wings
         ("mine/mining.py", "from finetune.job import finetune"),
+        ("retriever/search.py", "from mine.rankings import placed"),
+        ("judge/search/nearest.py", "from judge.ratings.reader import Ratings"),
         ("finetune/job.py", "from relevance_judge.cli.output import table"),
     ],
 )
@@ -123,6 +125,7 @@ def test_a_forbidden_import_is_found(tmp_path, file, line):
         ("judge/run/store.py", "from judge.words.guideline import Guideline"),
         ("judge/run/store.py", "from judge.run import manifest"),
         ("audit/diff/shifted.py", "from audit.agreement.segments import groups"),
+        ("retriever/search.py", "from judge.search.nearest import nearest"),
         ("relevance_judge/cli/label.py", "from judge.labelling.job import label"),
     ],
 )

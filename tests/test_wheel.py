@@ -14,7 +14,7 @@ from conftest import DOZEN, ROOT
 
 pytestmark = pytest.mark.slow
 
-PACKAGES = {"judge", "audit", "finetune", "mine", "relevance_judge"}
+PACKAGES = {"judge", "audit", "finetune", "mine", "retriever", "relevance_judge"}
 
 
 def run(*command, folder):

@@ -61,18 +61,20 @@ class TransformerEncoder:
         name: As the user wrote it.
         directory: Where its files lie.
         digest: Over weights, configuration, tokenizer and modules.
+        device: Where it runs; a GPU if there is one.
+        modules: Their kinds and folders, the transformer first.
     """
 
     name: str
     directory: Path
     digest: str
     device: str | None = None
-    _modules: Sequence[tuple[str, Path]] = field(default=(), repr=False)
+    modules: Sequence[tuple[str, Path]] = field(default=(), repr=False)
 
     @cached_property
     def dimension(self) -> int:
         """See `Encoder.dimension`."""
-        return size_of(self._modules)
+        return size_of(self.modules)
 
     def encode(self, texts: Sequence[str], kind: Kind = "document") -> Floats:
         """See `Encoder.encode`. Texts of like length go through together; the order stays.
@@ -108,7 +110,7 @@ class TransformerEncoder:
         import torch
         from transformers import AutoModel, AutoTokenizer
 
-        folder = self._modules[0][1]
+        folder = self.modules[0][1]
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             with quiet_transformers():
@@ -124,8 +126,8 @@ class TransformerEncoder:
     @cached_property
     def _longest(self) -> int:
         """Tokens of a text that are read."""
-        chosen = settings(self._modules[0][1] / "sentence_bert_config.json").max_seq_length
-        room = settings(self._modules[0][1] / "config.json").max_position_embeddings or 512
+        chosen = settings(self.modules[0][1] / "sentence_bert_config.json").max_seq_length
+        room = settings(self.modules[0][1] / "config.json").max_position_embeddings or 512
         # RoBERTa's positions begin behind its padding: two of them are no text's.
         return int(chosen or min(self._loaded[0].model_max_length, room - 2 if room == 514 else room))
 
@@ -153,7 +155,7 @@ class TransformerEncoder:
         inputs = {name: value.to(device) for name, value in inputs.items()}
         mask = inputs["attention_mask"]
         hidden = model(**inputs).last_hidden_state
-        for kind, path in self._modules[1:]:
+        for kind, path in self.modules[1:]:
             if kind == "Pooling":
                 hidden = pooled(read_json(path / "config.json"), hidden, mask, self.name)
             elif kind == "Dense":
@@ -185,7 +187,7 @@ def find_encoder(name: str = EMBEDDED_ENCODER) -> Encoder:
     for _, path in modules:
         telling += [*path.glob("*.safetensors"), *path.glob("*config*.json"), path / "tokenizer.json"]
     parts = {str(path.relative_to(directory)): file_digest(path) for path in telling if path.is_file()}
-    return TransformerEncoder(name, directory, digest(parts), _modules=modules)
+    return TransformerEncoder(name, directory, digest(parts), modules=modules)
 
 
 def embedded_folder() -> Path:

@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from judge.search.catalogue import Catalogue
 from judge.words.bm25 import Bm25
 from judge.words.forms import canonical
 from judge.words.normalise import same_words
 from judge.words.similar import alike, query_groups, trigrams
-from mine.catalogue import Catalogue
 from mine.queries.made import MadeQuery
 
 EMPTY = "without a word"

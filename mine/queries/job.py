@@ -13,11 +13,11 @@ from pydantic import model_validator
 from judge.errors import InputError
 from judge.files import dump_json, new_file, write_whole
 from judge.records import Record, query_key
+from judge.search.catalogue import read_catalogue
 from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
 from mine.asked import NAMES, read_queries
 from mine.attributes import Attributes, learn
-from mine.catalogue import read_catalogue
 from mine.queries.accept import accept
 from mine.queries.made import KINDS, TIERS, MadeQuery
 from mine.queries.mix import Mix, capped, mix_of, steered

@@ -8,9 +8,9 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from judge.search.catalogue import Product
 from judge.words.normalise import clean
 from mine.attributes import Attributes
-from mine.catalogue import Product
 from mine.queries.made import KINDS, TIERS, MadeQuery, Tier
 
 WRITER = "templates"

@@ -16,7 +16,7 @@ from judge.documents import NotJSON, read_json
 from judge.engines.endpoint import Endpoint, RefusedError, UnreachableError, patiently
 from judge.engines.options import ChatOptions, load_options
 from judge.errors import EngineError, InputError, safe
-from mine.catalogue import Product
+from judge.search.catalogue import Product
 from mine.queries.made import KINDS, TIERS, Kind, MadeQuery, Tier
 
 TEXT = 600

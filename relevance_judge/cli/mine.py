@@ -11,13 +11,11 @@ from click.core import ParameterSource
 from judge.errors import InputError
 from judge.records import counted
 from relevance_judge.cli.options import EncodingParams, GradeColumns
-from relevance_judge.cli.output import say, show, show_json, show_table
+from relevance_judge.cli.output import show, show_json, show_table, tenths
 from relevance_judge.cli.params import FILE, count, file, flag, takes
 from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
     from mine.account import MiningAccount
@@ -138,21 +136,8 @@ def mine(
         encoding=text.encoding,
     )
     job = Mining(opened, catalogue, output.out, config, wanted.queries, theirs.mapping)
-    account = job.run(_progress(), overwrite=output.overwrite)
+    account = job.run(tenths(), overwrite=output.overwrite)
     show_json(account.model_dump()) if output.json else _show(account, output.out)
-
-
-def _progress() -> "Callable[[str, int, int], None]":
-    """Say how far the slow stages are, at every tenth."""
-    told: dict[str, int] = {}
-
-    def progress(what: str, done: int, of: int) -> None:
-        tenth = done * 10 // max(of, 1)
-        if tenth > told.get(what, 0):
-            told[what] = tenth
-            say(f"{what}: {done:,} of {of:,}")
-
-    return progress
 
 
 def _show(account: "MiningAccount", out: Path) -> None:

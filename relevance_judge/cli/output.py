@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -123,3 +123,16 @@ def say(text: str) -> None:
     """A word on standard error, where somebody looks."""
     if sys.stderr.isatty():
         show(text, err=True)
+
+
+def tenths() -> Callable[[str, int, int], None]:
+    """Say how far the slow stages are, at every tenth."""
+    told: dict[str, int] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        tenth = done * 10 // max(of, 1)
+        if tenth > told.get(what, 0):
+            told[what] = tenth
+            say(f"{what}: {done:,} of {of:,}")
+
+    return progress

@@ -38,6 +38,11 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "export": "Write a run's labels as training sets, qrels or review sheets.",
         "push": "Publish a run's labels as a dataset on the Hugging Face Hub.",
     },
+    "prove": {
+        "train": "Train a retriever on a listwise set.",
+        "search": "Search a catalogue for queries, and write a TREC run.",
+        "evaluate": "Measure search by people's grades.",
+    },
 }
 """Stage to verb to what it does: the first sentence of the verb's own help."""
 KEYWORDS = {"import": "import_"}

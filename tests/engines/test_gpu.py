@@ -151,7 +151,7 @@ def test_a_model_that_memory_does_not_hold_is_told_as_such(tmp_path, monkeypatch
 def test_sums_on_a_gpu_keep_an_order_while_a_judge_is_taught(monkeypatch):
     import torch
 
-    from finetune import network
+    from judge.engines import repeatable
 
     def state():
         math_only = not (torch.backends.cuda.flash_sdp_enabled() or torch.backends.cuda.mem_efficient_sdp_enabled())
@@ -159,11 +159,11 @@ def test_sums_on_a_gpu_keep_an_order_while_a_judge_is_taught(monkeypatch):
 
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")  # after this test, too, where it was not there before
-    with network.repeatable("cpu"):
+    with repeatable.repeatable("cpu"):
         assert state() == (False, False)
         assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
-    monkeypatch.setattr(network, "_place", lambda _: ("cuda", "bfloat16"))
-    with network.repeatable("auto"):
+    monkeypatch.setattr(repeatable, "chosen_device", lambda _: ("cuda", "bfloat16"))
+    with repeatable.repeatable("auto"):
         assert state() == (True, True)
         assert torch.is_deterministic_algorithms_warn_only_enabled()
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"

@@ -333,7 +333,7 @@ def test_memory_that_runs_out_on_the_way_is_told_as_such(main, tiny_base, rated_
 
 
 def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkeypatch):
-    monkeypatch.setattr("finetune.network._place", lambda _: ("cpu", "bfloat16"))
+    monkeypatch.setattr("finetune.network.chosen_device", lambda _: ("cpu", "bfloat16"))
     network = Network(prepared.base, prepared.config, prepared.training_set)
     network.model.eval()
     head, rows = network.model.get_base_model().lm_head, []

@@ -10,10 +10,10 @@ from mining_fixtures import FIELDS, SHOP, write_csv
 
 from judge.engines.options import load_options
 from judge.errors import EngineError, InputError
+from judge.search.catalogue import read_catalogue
 from judge.words.guideline import load_guideline
 from mine.asked import read_queries
 from mine.attributes import learn
-from mine.catalogue import read_catalogue
 from mine.queries.accept import (
     EMPTY,
     HELD_OUT,

@@ -9,7 +9,7 @@ from mining_fixtures import FIELDS, QUERIES, SHOP, rows_of, write_csv
 
 from judge.errors import InputError
 from judge.models.encoder import FakeEncoder
-from mine import searching
+from judge.search import nearest
 from mine.account import read_account
 from mine.asked import Asked
 from mine.candidates import Candidate, Copies, Found, outranks, union
@@ -176,7 +176,7 @@ def test_a_killed_mining_goes_on(mining, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(searching, "_keep", killed)
+        patch.setattr(nearest, "_keep", killed)
         with pytest.raises(KeyboardInterrupt):
             mining().run()
     with monkeypatch.context() as patch:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from judge.search.catalogue import Catalogue, Product
 from mine.attributes import learn
-from mine.catalogue import Catalogue, Product
 from mine.values import column_facet, column_values, forms, measures, unwanted
 
 

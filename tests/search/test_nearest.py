@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from judge.errors import ModelError
 from judge.models.encoder import FakeEncoder
-from mine import encoding, exact
-from mine.encoding import encoded
+from judge.search import encoding, exact
+from judge.search.encoding import encoded
 
 
 @settings(max_examples=40)

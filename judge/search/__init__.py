@@ -1,0 +1,1 @@
+"""Searching a catalogue: its products, texts as vectors that are kept, the nearest of them, rankings of systems."""

@@ -1,0 +1,227 @@
+"""`judge evaluate`: whether search gets better, by people's grades and against baselines."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+from click import Option
+
+from judge.errors import InputError
+from judge.files import new_file
+from relevance_judge.cli.options import RaterParams, TextParams
+from relevance_judge.cli.output import show, show_json, show_table, tenths
+from relevance_judge.cli.params import choice, count, file, flag, takes, text
+from relevance_judge.cli.stdin import input_file
+
+if TYPE_CHECKING:
+    from retriever.evaluate import Evaluation
+    from retriever.intervals import Mean
+
+
+@dataclass(frozen=True)
+class MeasureParams:
+    """What is measured."""
+
+    gold: Annotated[Path, file("--gold", "RATINGS", "People's grades: a row a grade, or a row a pair.", required=True)]
+    against: Annotated[str, text("--against", "SYSTEM,…", "Baselines: `bm25`, models or TREC runs.")]
+    at: Annotated[int | None, count("--at", "Results that are looked at.", metavar="K", default=10)]
+    recall_at: Annotated[int | None, count("--recall-at", "Results that recall looks at.", metavar="K", default=50)]
+    relevant: Annotated[
+        int | None,
+        count("--relevant", "The lowest grade of a relevant product; the highest grade unless given.", metavar="GRADE"),
+    ]
+    gain: Annotated[str, choice("--gain", ("exponential", "linear"), "What a grade g is worth in NDCG: 2^g - 1, or g.")]
+    reads: Annotated[
+        str,
+        Option(
+            ["--text", "reads"],
+            type=click.Choice(("title", "all")),
+            default="title",
+            help="What an encoder reads of a product: its title, or all fields.",
+        ),
+    ]
+    misspell: Annotated[
+        bool,
+        Option(["--misspell/--no-misspell"], default=True, help="Ask models the queries with a typing error, too."),
+    ]
+    seed: Annotated[int | None, count("--seed", "Draws typing errors, and orders --holes.", default=0, least=None)]
+
+
+@dataclass(frozen=True)
+class HoleParams:
+    """What nobody judged."""
+
+    holes: Annotated[
+        Path | None,
+        file("--holes", "FILE", "Write the unjudged pairs of the first results as CSV, in a random order, to label."),
+    ]
+    fill: Annotated[
+        Path | None, file("--fill", "RUN", "Add a column in which this run's grades stand where people gave none.")
+    ]
+    fill_sample: Annotated[
+        Path | None,
+        file("--fill-sample", "RATINGS", "People's grades of the first rows of --holes: correct --fill by them."),
+    ]
+
+
+@dataclass(frozen=True)
+class EvaluationOutput:
+    """What is told."""
+
+    report: Annotated[Path | None, file("--report", "FILE", "Write a page of HTML to look at.")]
+    skip_bad_rows: Annotated[
+        bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and continue.")
+    ]
+    overwrite: Annotated[bool, flag("--overwrite", "Replace a report that is already there.")]
+    json: Annotated[bool, flag("--json", "Print JSON for machines.")]
+
+
+@click.command()
+@click.argument(
+    "systems",
+    metavar="SYSTEM...",
+    nargs=-1,
+    required=True,
+    help="An encoder's folder, its name on the Hub, `minilm-l6`, `bm25`, or a TREC run.",
+)
+@takes(MeasureParams)
+@takes(TextParams)
+@takes(RaterParams)
+@takes(HoleParams)
+@takes(EvaluationOutput)
+def evaluate(
+    output: EvaluationOutput,
+    holes: HoleParams,
+    theirs: RaterParams,
+    texts: TextParams,
+    wanted: MeasureParams,
+    systems: tuple[str, ...],
+) -> None:
+    """Measure search by people's grades. Systems are compared with baselines query by query.
+
+    Every figure stands twice, with unjudged results as irrelevant and without them, next to the share that was
+    judged. Where the queries are too few to say who is better, that is the answer.
+
+    \b
+    Example:
+      judge evaluate models/retriever --gold grades.csv --catalogue products.csv --against bm25,minilm-l6
+      judge evaluate a.run b.run --gold grades.csv --catalogue products.csv --report search.html
+    """
+    from judge.run.store import Run
+    from retriever.evaluate import EvaluationConfig, EvaluationJob
+    from retriever.page import render
+
+    if texts.catalogue is None:
+        raise InputError("nothing says which products there are", "give --catalogue FILE")
+    policy = texts.policy()
+    layout = theirs.layout(skip_bad_rows=output.skip_bad_rows)
+    layout.check(policy)
+    config = EvaluationConfig(
+        k=wanted.at or 0,
+        recall_k=wanted.recall_at or 0,
+        relevant=wanted.relevant,
+        gain="linear" if wanted.gain == "linear" else "exponential",
+        text=wanted.reads,
+        misspell=wanted.misspell,
+        seed=wanted.seed or 0,
+        encoding=theirs.encoding,
+    )
+    with input_file(wanted.gold) as (gold, name):
+        job = EvaluationJob(
+            systems,
+            [each.strip() for each in (wanted.against or "").split(",") if each.strip()],
+            gold,
+            texts.catalogue,
+            policy,
+            replace(layout, grades=theirs.known(policy)),
+            config,
+            Run.open(holes.fill) if holes.fill else None,
+            holes.fill_sample,
+            holes.holes,
+            {"gold": name},
+            tenths(),
+        )
+        if output.report is not None:
+            with new_file(output.report, overwrite=output.overwrite) as partial:
+                found = job.run()
+                partial.write_text(render(found.as_json()), encoding="utf-8")
+        else:
+            found = job.run()
+    show_json(found.as_json()) if output.json else _show(found)
+    if output.report is not None and not output.json:
+        show("", f"report: {output.report}")
+
+
+def _show(found: "Evaluation") -> None:
+    gold, cut = found.gold, found.cut
+    show(f"{gold['queries']:,} queries, {gold['used']:,} judged pairs, {found.catalogue['products']:,} products")
+    show(f"relevant: grade {cut.relevant} or better; gain of NDCG: {cut.gain}")
+    for reason, n in {**gold["set_aside"], **gold["left_out"]}.items():
+        show(f"  left out: {n:,} × {reason.replace('_', ' ')}")
+    if gold["without_relevant"]:
+        show(f"  {gold['without_relevant']:,} queries have no relevant product: precision, recall, MRR leave them out")
+    primary, columns = found.primary, list(found.systems[0].figures)
+    told = {"full": "all results", "judged": "judged only", "filled": "JUDGE-FILLED"}
+    show("", f"{found.measures[primary]}, 95% intervals of resampled queries")
+    head = ("system", *(told[column] for column in columns), f"judged@{cut.k}")
+    rows = [
+        (s.name, *(_range(s.figures[c][primary]) for c in columns), _percent(s.share_judged.value))
+        for s in found.systems
+    ]
+    show_table(rows, head=head, right=(len(head) - 1,))
+    others = [name for name in found.measures if name != primary]
+    show("", "unjudged results as irrelevant")
+    short = [found.measures[name].replace("queries with nothing relevant in", "none in") for name in others]
+    rows = [(s.name, *(_number(s.figures["full"][name].value) for name in others)) for s in found.systems]
+    show_table(rows, head=("system", *short), right=tuple(range(1, len(others) + 1)))
+    _show_comparisons(found, told)
+    _show_rest(found)
+
+
+def _show_comparisons(found: "Evaluation", told: dict[str, str]) -> None:
+    for each in found.comparisons:
+        show("", f"{each.system} less {each.baseline}, {found.measures[found.primary]}, by query")
+        rows = []
+        for column, measures in each.differences.items():
+            gap = measures[found.primary]
+            least = "–" if gap.detectable is None else f"{gap.detectable:.3f}"
+            rows.append((told[column], _range(gap, "+"), gap.verdict, least))
+        show_table(rows, head=("", "difference", "it is", "detectable"), right=(3,))
+
+
+def _show_rest(found: "Evaluation") -> None:
+    show("", "by scores: AUC of neighbouring grades; NDCG with one typing error a query")
+    rows = []
+    for system in found.systems:
+        aucs = [f"{s.upper} vs {s.lower}: {_number(s.auc)}" for s in system.separation]
+        lost = f"{system.misspelt['full']['difference'].value:+.3f}" if system.misspelt else "–"
+        rows.append((system.name, *aucs, lost))
+    show_table(rows, head=("system", *([""] * len(found.systems[0].separation)), "misspelt"))
+    for system in found.systems:
+        if system.filling is None:
+            continue
+        some = system.filling
+        show("", f"{system.name}: {some.holes:,} of {some.results:,} results unjudged, {some.filled:,} filled")
+        for name, figure in some.corrected.items():
+            between = f"{figure.low:.3f} to {figure.high:.3f}" if figure.low is not None else figure.reason
+            show(f"  {name} by {some.rated:,} rated ones: {_number(figure.value)} ({between})")
+        if not some.corrected:
+            show("  uncorrected: give --fill-sample to see how far the judge is off")
+    if found.holes is not None:
+        show("", f"{found.holes:,} unjudged pairs written; have people rate the first rows, and label them all")
+
+
+def _range(mean: "Mean", sign: str = "") -> str:
+    if mean.value is None:
+        return "–"
+    between = "" if mean.low is None or mean.high is None else f" ({mean.low:{sign}.3f}, {mean.high:{sign}.3f})"
+    return f"{mean.value:{sign}.3f}{between}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"

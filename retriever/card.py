@@ -1,0 +1,94 @@
+"""The model card: where a model comes from, what it learned from, and what is not known of it.
+
+Numbers and names alone: no word of a query or a product stands in it, and names are escaped.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from judge.export.hub.card import escape
+from retriever.trained import Trained
+
+LOSSES = {
+    "supcon": "graded supervised contrastive loss (after Khosla et al. 2020)",
+    "circle": "multi-class circle loss (after Sun et al. 2020)",
+    "mnrl": "multiple negatives ranking loss (Henderson et al. 2017), labelled documents left out of the negatives",
+    "cosent": "CoSENT loss (Huang et al. 2024)",
+}
+TAGS = ("sentence-transformers", "relevance-judge", "search", "product-search")
+
+
+def write_card(trained: Trained) -> str:
+    """The text of `README.md`, with the metadata that the Hub reads."""
+    import yaml
+
+    head = yaml.safe_dump(_metadata(trained), sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n" + "\n".join(_body(trained)) + "\n"
+
+
+def _metadata(trained: Trained) -> dict[str, Any]:
+    base = {"base_model": trained.base} if trained.base else {}
+    return {
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "text-ranking" if trained.late else "sentence-similarity",
+        "tags": [*TAGS, *(["late-interaction"] if trained.late else [])],
+        **base,
+    }
+
+
+def _body(trained: Trained) -> Iterator[str]:
+    data, kind = trained.data, "MultiVectorEncoder" if trained.late else "SentenceTransformer"
+    yield "# A retriever trained on relevance judgments"
+    yield ""
+    yield "Queries and products as vectors" + (", one for each token, compared by MaxSim." if trained.late else ".")
+    yield ""
+    yield f"```python\nfrom sentence_transformers import {kind}\n"
+    yield f'model = {kind}("this folder, or its name on the Hub")\n```'
+    yield ""
+    yield "## Lineage"
+    yield ""
+    for number, step in enumerate((*trained.lineage, trained.ancestor), 1):
+        loss = f"{LOSSES.get(step.loss, step.loss)}{', late interaction' if step.late else ''}"
+        start = f"{escape(step.start)} (`{step.start_digest[:12]}`)"
+        yield f"{number}. From {start}: {loss}, on the set `{step.data[:12]}`."
+    yield ""
+    yield "## What it learned from"
+    yield ""
+    yield f"{data.queries:,} queries with {sum(data.grades.values()):,} judged documents."
+    yield ""
+    yield "| grade | documents |\n|---|---|"
+    for grade, count in reversed(data.grades.items()):
+        yield f"| {grade} | {count:,} |"
+    yield ""
+    for why, count in data.unused.items():
+        yield f"- {count:,} queries taught nothing: {why}."
+    if data.contradicted:
+        yield f"- {data.contradicted:,} pairs have two grades that contradict each other, and were ignored."
+    yield ""
+    yield "## Training"
+    yield ""
+    config = trained.config
+    layers = f"top layers that learned: {config['layers']}" if config["layers"] else "the whole model learned"
+    size = f"up to {config['queries']} queries with up to {config['documents']} documents each"
+    yield f"{trained.steps:,} steps of {size}; {layers} ({trained.weights:,} weights); seed {config['seed']}."
+    yield ""
+    losses = ", ".join(f"{loss:.4f}" for loss in trained.losses)
+    yield f"Mean training loss by epoch: {losses}. It says how well the training set was learned, no more."
+    if config["misspell"]:
+        yield f"\n{config['misspell']:.0%} of the queries had one typing error."
+    if trained.targets is not None:
+        places = ", ".join(f"{grade} at {place:.3f}" for grade, place in trained.targets.items())
+        yield f"\nThe loss moves scores towards a place for each grade: {places}."
+    yield ""
+    yield "## Limits"
+    yield ""
+    yield from (f"- {limit}" for limit in _limits(trained))
+
+
+def _limits(trained: Trained) -> Iterator[str]:
+    yield "Nothing is measured here on queries that it did not see: compare it with its start and with BM25 first."
+    yield "Whoever judged the pairs decided what is relevant; their errors are learned too."
+    yield "It knows the catalogue and the languages of its training set and its start, and no others."
+    if trained.config["unjudged"] == "negative" and trained.loss in ("supcon", "mnrl"):
+        yield "Documents of other queries that nobody judged were taken for negatives; some of them are relevant."
+    yield "The licences of the model it started from and of the training data apply."

@@ -1,0 +1,317 @@
+"""Does search get better? Systems against people's grades and against baselines, query by query.
+
+Every figure stands three times: over the full catalogue with what nobody judged as irrelevant, over judged products
+alone, and next to the share of results that were judged at all. Where the first two differ in who is better, it is the
+judging that decides and not the systems.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judge import __version__
+from judge.errors import InputError
+from judge.files import now
+from judge.ratings.layout import RatingsLayout
+from judge.ratings.panel import read_panel
+from judge.run.store import Run
+from judge.search.catalogue import Catalogue, read_catalogue
+from judge.search.nearest import Progress, quiet
+from judge.words.guideline import Guideline
+from retriever.figures import PRIMARY, Figures, Values, misspelt_figures, values_of
+from retriever.gold import Gold, gold_of
+from retriever.holes import Filling, Judge, filling, read_judge, read_sample, write_holes
+from retriever.intervals import Difference, Mean, differences, means
+from retriever.measures import MEASURES, Cut, Gain
+from retriever.ranked import Ranked
+from retriever.separation import Separation
+from retriever.slices import Slice, slices
+from retriever.systems import DEPTH, TEXTS, Searcher, is_run
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How systems are evaluated."""
+
+    k: int = 10
+    recall_k: int = 50
+    relevant: int | None = None
+    """The lowest grade of a relevant product; the highest grade unless given."""
+    gain: Gain = "exponential"
+    text: str = "title"
+    """Of `retriever.systems.TEXTS`."""
+    misspell: bool = True
+    """Whether models are asked the queries with a typing error, too."""
+    seed: int = 0
+    """Of typing errors and of the order of the file of holes."""
+    encoding: str | None = None
+    cache: Path | None = None
+
+    def cut(self, values: Sequence[int]) -> Cut:
+        """How results are measured, on a guideline's scale.
+
+        Raises:
+            InputError: An option cannot be.
+        """
+        for name, number in (("--at", self.k), ("--recall-at", self.recall_k)):
+            if not 1 <= number <= DEPTH:
+                raise InputError(f"{name} {number}: is not a number of results", f"give 1 to {DEPTH}")
+        relevant = max(values) if self.relevant is None else self.relevant
+        if relevant not in values[1:]:
+            some = ", ".join(map(str, values[1:]))
+            raise InputError(f"--relevant {relevant}: no grade above the lowest is this", f"give one of {some}")
+        if self.text not in TEXTS:
+            raise InputError(f"--text {self.text}: is not known", f"name one of {', '.join(TEXTS)}")
+        return Cut(self.k, self.recall_k, relevant, self.gain)
+
+
+@dataclass(frozen=True)
+class SystemReport:
+    """One system."""
+
+    name: str
+    parts: Mapping[str, str]
+    """What its results depend on."""
+    figures: Mapping[str, Mapping[str, Mean]]
+    """Column (`full`, `judged`, `filled`) to measure to its mean over queries."""
+    share_judged: Mean
+    """The share of its first k results that people judged."""
+    depth: int
+    """Results of the query with the most."""
+    without_results: int
+    """Queries for which it has none: they count as 0."""
+    not_in_catalogue: int
+    separation: Sequence[Separation]
+    scored: int
+    """Judged pairs that it gives a score."""
+    slices: Mapping[str, Mapping[str, Mean]]
+    """Slice to column to its NDCG there."""
+    misspelt: Mapping[str, Any] | None
+    """`n`, and by column `clean`, `misspelt` and their `difference` in NDCG; null for a run, which cannot be asked."""
+    filling: Filling | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A system less a baseline, query by query."""
+
+    system: str
+    baseline: str
+    differences: Mapping[str, Mapping[str, Difference]]
+    """Column to measure to the difference."""
+    slices: Mapping[str, Mapping[str, Difference]]
+    """Slice to column to the difference in NDCG there."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that `judge evaluate` tells."""
+
+    toolkit: str
+    created: str
+    catalogue: Mapping[str, Any]
+    gold: Mapping[str, Any]
+    cut: Cut
+    primary: str
+    """The measure that decides, such as `ndcg@10`."""
+    measures: Mapping[str, str]
+    """By name, as people read them."""
+    systems: Sequence[SystemReport]
+    comparisons: Sequence[Comparison]
+    slices: Mapping[str, Mapping[str, Any]]
+    """By name, the number of queries `n` and what makes them these, `because`."""
+    fill: Mapping[str, Any] | None
+    """Which run filled holes, and which file is the sample."""
+    holes: int | None = None
+    """Rows of the file of holes, where it was asked for."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What to evaluate.
+
+    Attributes:
+        systems: Each as `Searcher.rank` takes it.
+        against: Baselines, likewise.
+        gold: A file of people's grades.
+        catalogue: The products.
+    """
+
+    systems: Sequence[str]
+    against: Sequence[str]
+    gold: Path
+    catalogue: Path
+    guideline: Guideline
+    layout: RatingsLayout
+    config: EvaluationConfig = EvaluationConfig()
+    fill: Run | None = None
+    fill_sample: Path | None = None
+    holes: Path | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What messages call `gold` and `catalogue`."""
+    progress: Progress = quiet
+
+    def run(self) -> Evaluation:
+        """Evaluate.
+
+        Raises:
+            InputError: A file or an option cannot be used.
+            ModelError: An encoder cannot be found or loaded.
+            RunError: The run that fills holes is damaged.
+        """
+        config = self.config
+        cut = config.cut(self.guideline.values)
+        self._check()
+        catalogue = self._catalogue()
+        panel = read_panel(self.gold, self.layout, self.guideline.values, self.names.get("gold"))
+        gold = gold_of(panel, catalogue)
+        judge = read_judge(self.fill, gold, catalogue) if self.fill else None
+        sample = None
+        if self.fill_sample is not None:
+            rated = read_panel(self.fill_sample, self.layout, self.guideline.values)
+            sample = read_sample(rated, gold, catalogue)
+        asked = [*dict.fromkeys([*self.systems, *self.against])]
+        if any(not is_run(name) for name in asked) and (silent := [q.id for q in gold.queries if not q.words]):
+            raise InputError(
+                f"{gold.name}: does not say the words of query {silent[0]!r}, which a model needs",
+                "give the words with --queries FILE",
+            )
+        searcher = Searcher(catalogue, config.text, cache=config.cache, progress=self.progress)
+        ranked = [searcher.rank(name, gold.queries, DEPTH, gold.places) for name in asked]
+        if len({one.name for one in ranked}) < len(ranked):
+            raise InputError("two systems go by one name", "give their files or folders different names")
+        figures = Figures(gold, catalogue, cut, judge.filled(gold) if judge else None)
+        parts = slices(gold)
+        values = [values_of(one, figures) for one in ranked]
+        reports = []
+        for name, one, mine in zip(asked, ranked, values, strict=True):
+            misspelt = None
+            if config.misspell and not is_run(name):
+                misspelt = misspelt_figures(name, searcher, figures, mine, config.seed)
+            reports.append(self._report(one, mine, figures, parts, misspelt, judge, sample))
+        comparisons = [
+            _compared(ranked[i].name, ranked[j].name, values[i], values[j], parts, figures)
+            for i in range(len(asked))
+            for j in range(len(asked))
+            if asked[i] in self.systems and asked[j] in self.against and i != j
+        ]
+        holes = write_holes(self.holes, ranked, gold, catalogue, cut, config.seed) if self.holes else None
+        return Evaluation(
+            toolkit=__version__,
+            created=now(),
+            catalogue={
+                "name": catalogue.name,
+                "rows": catalogue.rows,
+                "products": len(catalogue.products),
+                "set_aside": catalogue.set_aside,
+                "without_category": sum(not product.leaf for product in catalogue.products),
+                "digest": catalogue.digest[:16],
+            },
+            gold=_told(gold, cut),
+            cut=cut,
+            primary=PRIMARY.called(cut),
+            measures=figures.labels,
+            systems=reports,
+            comparisons=comparisons,
+            slices={each.name: {"n": int(each.queries.sum()), "because": each.because} for each in parts},
+            fill={"run": str(self.fill.path), "sample": str(self.fill_sample or "") or None} if self.fill else None,
+            holes=holes,
+        )
+
+    def _check(self) -> None:
+        if not self.systems:
+            raise InputError("nothing says what to evaluate", "name a model, `bm25` or a TREC run")
+        if self.fill_sample and not self.fill:
+            raise InputError("--fill-sample tells how far a judge is off that fills holes", "give --fill RUN too")
+        if self.holes and self.holes.exists():
+            raise InputError(f"{self.holes}: is already there", "choose another file for --holes")
+
+    def _catalogue(self) -> Catalogue:
+        fields = {f.name for f in self.guideline.fields} | {"candidate_id"}
+        ours = {name: columns for name, columns in self.layout.mapping.items() if name in fields}
+        return read_catalogue(
+            self.catalogue,
+            self.guideline,
+            ours,
+            skip_bad_rows=self.layout.skip_bad_rows,
+            name=self.names.get("catalogue"),
+            encoding=self.config.encoding,
+        )
+
+    def _report(
+        self,
+        ranked: Ranked,
+        values: Values,
+        figures: Figures,
+        parts: Sequence[Slice],
+        misspelt: Mapping[str, Any] | None,
+        judge: Judge | None,
+        sample: Gold | None,
+    ) -> SystemReport:
+        scored = figures.scored(ranked)
+        name = PRIMARY.called(figures.cut)
+        return SystemReport(
+            name=ranked.name,
+            parts=ranked.parts,
+            figures={column: means(some) for column, some in values.columns.items()},
+            share_judged=means({"": values.share_judged})[""],
+            depth=max(len(one.places) for one in ranked.lists),
+            without_results=sum(not len(one.places) for one in ranked.lists),
+            not_in_catalogue=ranked.strange,
+            separation=figures.separations(scored),
+            scored=len(scored.score),
+            slices={
+                part.name: {
+                    column: means({"": np.where(part.queries, some[name], np.nan)})[""]
+                    for column, some in values.columns.items()
+                }
+                for part in parts
+            },
+            misspelt=misspelt,
+            filling=filling(ranked, figures.gold, judge, sample, figures.cut) if judge else None,
+        )
+
+
+def _compared(
+    system: str, baseline: str, one: Values, other: Values, parts: Sequence[Slice], figures: Figures
+) -> Comparison:
+    low = [measure.called(figures.cut) for measure in MEASURES if measure.better == "low"]
+    name = PRIMARY.called(figures.cut)
+    return Comparison(
+        system,
+        baseline,
+        {column: differences(some, other.columns[column], low) for column, some in one.columns.items()},
+        {
+            part.name: {
+                column: differences(
+                    {"": np.where(part.queries, some[name], np.nan)}, {"": other.columns[column][name]}
+                )[""]
+                for column, some in one.columns.items()
+            }
+            for part in parts
+        },
+    )
+
+
+def _told(gold: Gold, cut: Cut) -> dict[str, Any]:
+    best = [int(grades.max()) for grades in gold.grades]
+    return {
+        "name": gold.name,
+        "grades": list(gold.values),
+        "rated": gold.rated,
+        "used": gold.used,
+        "set_aside": gold.set_aside,
+        "disputed": gold.disputed,
+        "left_out": gold.left_out,
+        "queries": len(gold.queries),
+        "without_gain": sum(grade <= 0 for grade in best),
+        "without_relevant": sum(grade < cut.relevant for grade in best),
+        "by_grade": {str(v): sum(int((grades == v).sum()) for grades in gold.grades) for v in gold.values},
+    }

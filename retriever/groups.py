@@ -1,0 +1,137 @@
+"""A listwise set and its ids in; queries out, each with its documents and their grades."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from judge.documents import Kind, reading
+from judge.errors import InputError
+from judge.fingerprint import digest, file_digest
+from judge.words.normalise import same_words
+
+ROWS = "rows.parquet"
+"""The ids of a set's rows, next to its texts."""
+EXPORT = "export it again: judge export RUN --to listwise --out SET"
+DAMAGED = Kind(EXPORT, InputError)
+TEXTS, IDS = ("query", "docs", "labels"), ("split", "place", "query_id", "candidate_id", "grade")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of a query's list."""
+
+    id: str
+    text: str
+    key: str
+    """What it has in common with other texts of the same words."""
+    grade: int
+    expected: float | None = None
+    """The grade that a calibrated judge expects; null where there is none."""
+
+    def value(self, soft: bool) -> float:
+        """Its grade, or the expected one."""
+        return self.expected if soft and self.expected is not None else self.grade
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A query with its judged documents."""
+
+    id: str
+    query: str
+    key: str
+    locale: str | None
+    documents: tuple[Document, ...]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A set's queries, and what was read."""
+
+    path: Path
+    groups: Sequence[Group]
+    digest: str
+    """Over the files that were read."""
+    grades: Mapping[int, int]
+    """Pairs by grade, ascending."""
+
+    @property
+    def pairs(self) -> int:
+        """All of them."""
+        return sum(self.grades.values())
+
+
+def read_groups(path: Path, split: str = "train", *, soft: bool = False) -> Groups:
+    """Read a split of a listwise set.
+
+    Raises:
+        InputError: The folder, a file, a column or a row cannot be used; names it.
+    """
+    texts, ids = _files(path, split)
+    groups = list(_groups(texts, ids, split, soft))
+    grades = Counter(document.grade for group in groups for document in group.documents)
+    if len(grades) < 2:
+        what = f"only grade {next(iter(grades))}" if grades else "no pairs"
+        raise InputError(f"{path}: has {what}, and a retriever learns from differences", "label pairs of other grades")
+    return Groups(path, groups, digest([file_digest(file) for file in (texts, ids)]), dict(sorted(grades.items())))
+
+
+def has_split(path: Path, split: str) -> bool:
+    """Whether a set has a split of this name."""
+    return bool(sorted(path.glob(f"{split}-*.parquet")))
+
+
+def _files(path: Path, split: str) -> tuple[Path, Path]:
+    if not path.is_dir():
+        raise InputError(f"{path}: is not the folder of a listwise set", EXPORT)
+    found = sorted(path.glob(f"{split}-*.parquet"))
+    if not found:
+        raise InputError(f"{path}: has no split {split!r}", f"{EXPORT} --splits {split}=.9,test=.1")
+    if not (path / ROWS).is_file():
+        raise InputError(f"{path}: has no {ROWS}, which says which products its texts are", EXPORT)
+    return found[0], path / ROWS
+
+
+def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
+    lists, rows = _table(texts, TEXTS).to_pylist(), _table(ids, IDS).to_pylist()
+    kept = [row for row in rows if row["split"] == split]
+    if soft and (not kept or kept[0].get("expected_grade") is None):
+        raise InputError(f"{ids}: has no expected grades", "label with a judge that gives probabilities, or leave soft")
+    by_list = {place: list(some) for place, some in groupby(kept, key=lambda row: row["place"])}
+    for place, row in enumerate(lists):
+        where = f"{texts}, row {place + 1}"
+        own = by_list.get(place, [])
+        _check(row, own, where)
+        documents = tuple(
+            Document(said["candidate_id"], text, same_words(text), grade, said.get("expected_grade"))
+            for text, grade, said in zip(row["docs"], row["labels"], own, strict=True)
+        )
+        yield Group(own[0]["query_id"], row["query"], same_words(row["query"]), own[0].get("locale"), documents)
+
+
+def _table(path: Path, columns: Sequence[str]) -> Any:
+    import pyarrow.parquet as pq
+
+    with reading(path, DAMAGED):
+        table = pq.read_table(path)
+    if missing := [name for name in columns if name not in table.column_names]:
+        what = "no grades (labels)" if missing == ["labels"] else f"no column {missing[0]!r}"
+        raise InputError(f"{path}: has {what}", EXPORT)
+    return table
+
+
+def _check(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Refuse a list that is not whole, or is another than its ids say."""
+    docs, labels = row["docs"] or [], row["labels"] or []
+    if not (row["query"] or "").strip():
+        raise InputError(f"{where}: its query is empty", EXPORT)
+    if len(docs) != len(labels) or [said["grade"] for said in own] != labels:
+        raise InputError(f"{where}: its grades are others than those of {ROWS}", EXPORT)
+    for number, (text, grade) in enumerate(zip(docs, labels, strict=True), 1):
+        if not (text or "").strip():
+            raise InputError(f"{where}: document {number} has no text", EXPORT)
+        if grade is None or grade < 0:
+            raise InputError(f"{where}: document {number} has no grade", "leave it out, or grade it")

@@ -1,0 +1,214 @@
+"""What nobody judged among the first results: the judge's grades in their place, and how far those are off.
+
+A judge's grades are not people's, so a figure with them stands in a column of its own. What it would be with people's
+grades is estimated from a random sample of the holes that people rated: prediction-powered inference, for figures that
+are means over results (precision, and the discounted gain as a share of the highest possible). NDCG is none: it is only
+shown filled.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from judge.errors import InputError
+from judge.files import write_whole
+from judge.ratings.panel import Panel
+from judge.run.decided import Decided
+from judge.run.store import Run
+from judge.search.catalogue import Catalogue
+from judge.statistics.prediction_powered import Sums, powered_mean
+from judge.tables.ids import whole_id
+from judge.tables.values import inert
+from judge.words.normalise import same_words
+from retriever.gold import UNJUDGED, Gold, gold_of
+from retriever.measures import Cut, Floats, discounts, gains
+from retriever.ranked import Ints, Ranked
+
+Mask = npt.NDArray[np.bool_]
+HEAD = ("query_id", "query", "candidate_id", "title")
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A mean over the first results: the judge's grades in the holes, put right by the sample."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    """95%, of these queries: what it would be if people rated every hole."""
+    reason: str | None
+    judge_only: float | None
+    """With the judge's grades as they are."""
+    power: float | None
+    """The weight on the judge, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What became of one system's holes."""
+
+    results: int
+    """First results of all queries."""
+    holes: int
+    """Those that nobody judged."""
+    filled: int
+    """Holes that the judge graded; the others count as 0."""
+    rated: int
+    """Filled holes that people rated in the sample."""
+    corrected: Mapping[str, Corrected]
+    """By measure; empty without a sample."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A judge's grades as more gold, for the pairs that people did not judge."""
+
+    grades: Gold
+
+    def filled(self, gold: Gold) -> Gold:
+        """People's grades, and the judge's where there are none."""
+        places, grades = [], []
+        for at in range(len(gold.queries)):
+            more = self.grades.graded(at, self.grades.places[at])
+            new = ~np.isin(self.grades.places[at], gold.places[at])
+            both = np.concatenate([gold.places[at], self.grades.places[at][new]])
+            order = np.argsort(both)
+            places.append(both[order])
+            grades.append(np.concatenate([gold.grades[at], more[new]])[order])
+        return Gold(**{**vars(gold), "places": places, "grades": grades})
+
+
+def read_judge(run: Run, gold: Gold, catalogue: Catalogue) -> Judge:
+    """A labelled run's grades for the queries of the gold, decisions applied.
+
+    Raises:
+        InputError: The run labels none of these queries.
+        RunError: It cannot be read.
+    """
+    at_id = {query.id: at for at, query in enumerate(gold.queries)}
+    at_words = {same_words(query.words): at for at, query in enumerate(gold.queries) if query.words}
+    settled = Decided.of(run).settled
+    found: list[dict[int, int]] = [{} for _ in gold.queries]
+    sql = """SELECT l.query_id, p.query, l.candidate_id, l.grade FROM labels l JOIN pairs p USING (row)
+        WHERE l.candidate_id IS NOT NULL AND l.status <> 'skipped' ORDER BY row"""
+    for query_id, words, candidate_id, own in run.query(sql):
+        decision = settled.get((query_id, candidate_id))
+        grade = decision.grade if decision and decision.grade is not None else own
+        at = at_id.get(whole_id(query_id), at_words.get(same_words(words or "")))
+        place = catalogue.place.get(whole_id(candidate_id), catalogue.place.get(candidate_id))
+        if at is not None and place is not None and grade is not None:
+            found[at].setdefault(place, grade)
+    if not any(found):
+        raise InputError(f"{run.path}: grades no pair of these queries", "label the file of --holes, and give that run")
+    tables = [np.array(sorted(some.items()), np.int64).reshape(-1, 2).T for some in found]
+    filled = {"places": [table[0] for table in tables], "grades": [table[1] for table in tables]}
+    return Judge(Gold(**{**vars(gold), **filled}))
+
+
+def read_sample(panel: Panel, gold: Gold, catalogue: Catalogue) -> Gold:
+    """People's grades of a random sample of the holes, aligned with the gold's queries.
+
+    Raises:
+        InputError: They are of none of these queries.
+    """
+    sample = gold_of(panel, catalogue)
+    at = {query.id: place for place, query in enumerate(sample.queries)}
+    empty = np.zeros(0, np.int64)
+    places = [sample.places[at[query.id]] if query.id in at else empty for query in gold.queries]
+    grades = [sample.grades[at[query.id]] if query.id in at else empty for query in gold.queries]
+    if not any(map(len, places)):
+        raise InputError(f"{panel.file}: rates none of these queries", "have people rate rows of the file of --holes")
+    return Gold(**{**vars(gold), "places": places, "grades": grades})
+
+
+def filling(ranked: Ranked, gold: Gold, judge: Judge, sample: Gold | None, cut: Cut) -> Filling:
+    """What the judge's grades come to in one system's first results."""
+    rows = []
+    for at, one in enumerate(ranked.lists):
+        places = one.places[: cut.k]
+        people, said = gold.graded(at, places), judge.grades.graded(at, places)
+        rated = sample.graded(at, places) if sample else np.full(len(places), UNJUDGED)
+        rows.append((np.arange(len(places)), people, said, rated))
+    rank, people, said, rated = (np.concatenate(column) for column in zip(*rows, strict=True))
+    query = np.repeat(np.arange(len(rows)), [len(row[0]) for row in rows])
+    hole = people == UNJUDGED
+    usable = hole & (said != UNJUDGED)
+    known = usable & (rated != UNJUDGED)
+    corrected = {}
+    if sample is not None:
+        masks = hole, usable, known
+        hits = [(grades >= cut.relevant).astype(np.float64) for grades in (people, said, rated)]
+        corrected[f"precision@{cut.k}"] = _corrected(hits, np.ones(len(rank)), query, masks, len(rows))
+        best = gains(np.array([max(gold.values)]), cut.gain)[0]
+        worth = [gains(grades, cut.gain) / best for grades in (people, said, rated)]
+        corrected[f"gain@{cut.k}"] = _corrected(worth, discounts(cut.k)[rank], query, masks, len(rows))
+    return Filling(len(rank), int(hole.sum()), int(usable.sum()), int(known.sum()), corrected)
+
+
+def _corrected(
+    told: Sequence[Floats], weight: Floats, query: Ints, masks: tuple[Mask, Mask, Mask], queries: int
+) -> Corrected:
+    people, said, rated = told
+    hole, usable, known = masks
+
+    def by_query(values: Floats) -> Floats:
+        return np.bincount(query, values, minlength=queries).astype(np.float64)
+
+    # The holes that the judge did not grade count as 0 on all sides: they are no part of what is estimated.
+    found = powered_mean(
+        Sums(
+            by_query(weight * usable),
+            by_query(weight * known),
+            by_query(weight * said * usable),
+            by_query(weight * said * known),
+            by_query(weight * rated * known),
+            float(usable.sum()),
+            float(known.sum()),
+        )
+    )
+    total, fixed, share = weight.sum(), (weight * people * ~hole).sum(), (weight * usable).sum()
+
+    def whole(mean: float | None) -> float | None:
+        return None if mean is None or not total else float((fixed + share * mean) / total)
+
+    estimate = found.powered
+    return Corrected(
+        whole(estimate.value),
+        whole(estimate.low),
+        whole(estimate.high),
+        estimate.reason,
+        whole(found.judge_only),
+        found.power,
+    )
+
+
+def write_holes(out: Path, systems: Sequence[Ranked], gold: Gold, catalogue: Catalogue, cut: Cut, seed: int) -> int:
+    """Write the pairs of the first results of any system that nobody judged, as CSV in a random order: a file for
+    `judge label`, whose first rows are a random sample for people. Returns its rows."""
+    pairs = {
+        (at, int(place))
+        for system in systems
+        for at, one in enumerate(system.lists)
+        for place, grade in zip(one.places[: cut.k], gold.graded(at, one.places[: cut.k]), strict=True)
+        if grade == UNJUDGED
+    }
+    salt = str(seed).encode()
+
+    def drawn(pair: tuple[int, int]) -> bytes:
+        names = f"{gold.queries[pair[0]].id}\x1f{catalogue.products[pair[1]].id}"
+        return blake2b(names.encode("utf-8", "replace"), key=salt).digest()
+
+    stream = io.StringIO(newline="")
+    sheet = csv.writer(stream)
+    sheet.writerow(HEAD)
+    for at, place in sorted(pairs, key=drawn):
+        query, product = gold.queries[at], catalogue.products[place]
+        sheet.writerow([inert(cell) for cell in (query.id, query.words, product.id, product.title)])
+    write_whole(out, stream.getvalue().encode("utf-8", "replace"))
+    return len(pairs)

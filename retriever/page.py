@@ -1,0 +1,104 @@
+"""The evaluation as one self-contained page: no network, no script, everything from outside escaped."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from judge.words.pages import page
+
+TOLD = {"full": "all results", "judged": "judged only", "filled": "filled by the judge"}
+"""Columns, as people read them."""
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The page as HTML, from what `retriever.evaluate.Evaluation.as_json` gives."""
+    from markupsafe import Markup
+
+    folder = files("retriever").joinpath("report")
+    style = folder.joinpath("style.css").read_text(encoding="utf-8")
+    gaps = _gap_rows(report)
+    values = {
+        "r": report,
+        "told": TOLD,
+        "columns": [column for column in TOLD if column in report["systems"][0]["figures"]],
+        "primary": report["measures"][report["primary"]],
+        "heading": _heading(report),
+        "primary_rows": _primary_rows(report),
+        "unit_axis": {"low": 0.0, "high": 1.0, "ticks": [0, 0.25, 0.5, 0.75, 1], "digits": 2, "sign": "-"},
+        "gap_rows": gaps,
+        "gap_axis": _gap_axis(gaps),
+        "misspelt": [system for system in report["systems"] if system["misspelt"]],
+        # Our own file, and the only text that is not escaped.
+        "style": Markup(style),  # noqa: S704
+        "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    }
+    return page(folder, "report.html.j2", values, FUNCTIONS)
+
+
+def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
+    """A figure with a true minus sign, or a dash; `sign` "+" shows the plus too."""
+    return "–" if value is None else f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
+
+
+def _between(estimate: Mapping[str, Any], sign: str = "-") -> str:
+    if estimate["low"] is None:
+        return str(estimate["reason"] or "no interval")
+    return f"{number(estimate['low'], 3, sign)} to {number(estimate['high'], 3, sign)}"
+
+
+def _heading(report: Mapping[str, Any]) -> str:
+    if not report["comparisons"]:
+        return "How good search is, by people’s grades"
+    best = report["comparisons"][0]
+    verdict = best["differences"]["full"][report["primary"]]["verdict"]
+    judged = best["differences"]["judged"][report["primary"]]["verdict"]
+    said = {"cannot tell": "These queries cannot tell whether {s} or {b} is better", "equal": "{s} and {b} are equal"}
+    if {verdict, judged} == {"better", "worse"}:
+        return "{s} or {b}: it depends on the results that nobody judged".format(s=best["system"], b=best["baseline"])
+    return said.get(verdict, "{s} is " + verdict + " than {b}").format(s=best["system"], b=best["baseline"])
+
+
+def _row(label: str, estimate: Mapping[str, Any], other: bool, sign: str) -> dict[str, Any]:
+    note = number(estimate["value"], 3, sign)
+    note += "" if estimate["low"] is None else f"  ({_between(estimate, sign)})"
+    return {"label": label, "note": note, "other": other, **{name: estimate[name] for name in ("value", "low", "high")}}
+
+
+def _primary_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        _row(f"{system['name']}, {TOLD[column]}", figures[report["primary"]], column != "full", "-")
+        for system in report["systems"]
+        for column, figures in system["figures"].items()
+    ]
+
+
+def _gap_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        _row(f"{each['system']} − {each['baseline']}, {TOLD[column]}", gaps[report["primary"]], column != "full", "+")
+        for each in report["comparisons"]
+        for column, gaps in each["differences"].items()
+    ]
+
+
+def _gap_axis(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """From the largest difference to as much on the other side of 0."""
+    reach = max(
+        (abs(row[end]) for row in rows for end in ("value", "low", "high") if row[end] is not None), default=0.1
+    )
+    step = next(s for s in (0.02, 0.05, 0.1, 0.25, 0.5, 1.0) if s >= reach or s == 1.0)
+    digits = max(2, -math.floor(math.log10(step / 2)))
+    ticks = [-step, -step / 2, 0, step / 2, step]
+    return {"low": -step, "high": step, "ticks": ticks, "digits": digits, "sign": "+"}
+
+
+FUNCTIONS: Mapping[str, Any] = {
+    "count": lambda n: f"{int(n):,}",
+    "number": number,
+    "percent": lambda value: "–" if value is None else f"{value:.0%}",
+    "between": _between,
+    "place": lambda value, axis: min(max((value - axis["low"]) / (axis["high"] - axis["low"]), 0.0), 1.0),
+}
+"""What the template calls."""

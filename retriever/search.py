@@ -1,0 +1,162 @@
+"""A search from a catalogue and queries to a TREC run: one system, or several as one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from judge import __version__
+from judge.errors import InputError
+from judge.files import now
+from judge.records import Record
+from judge.search.catalogue import Catalogue, read_catalogue
+from judge.search.nearest import Progress, quiet
+from judge.words.guideline import Guideline
+from retriever.queries import NAMES, SearchQueries, read_queries
+from retriever.ranked import Ranked, fuse, mix, write_run
+from retriever.systems import TEXTS, Searcher
+
+DEEP = 100
+"""Results of each system that are fused, at least."""
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How to search."""
+
+    top: int = 100
+    """Results of a query, at most."""
+    fuse: Sequence[str] = ()
+    """Systems to fuse with, each named as the first."""
+    weight: float | None = None
+    """Of the first system's scores against the other's; ranks are fused unless given."""
+    text: str = "title"
+    """Of `retriever.systems.TEXTS`."""
+    approximate: bool = False
+    skip_bad_rows: bool = False
+    encoding: str | None = None
+    cache: Path | None = None
+
+    def check(self) -> None:
+        """Refuse options that cannot be.
+
+        Raises:
+            InputError: One cannot.
+        """
+        if self.top < 1:
+            raise InputError(f"--top {self.top}: is not a number of results", "give 1 or more")
+        if self.text not in TEXTS:
+            raise InputError(f"--text {self.text}: is not known", f"name one of {', '.join(TEXTS)}")
+        if self.weight is not None and (len(self.fuse) != 1 or not 0 <= self.weight <= 1):
+            raise InputError(
+                f"--weight {self.weight}: weighs the scores of two systems", "give one --fuse SYSTEM, and 0 to 1"
+            )
+
+
+class SearchAccount(Record):
+    """What a search came to."""
+
+    toolkit: str
+    created: str
+    """ISO 8601, UTC."""
+    name: str
+    """The system's, as the run has it."""
+    parts: Mapping[str, str]
+    """What the results depend on, by name."""
+    products: Mapping[str, int]
+    """`rows`, `used`, and the rows set aside by reason."""
+    queries: Mapping[str, int]
+    """The same of the queries."""
+    results: int
+    """Lines of the run."""
+    without_results: int
+    """Queries that it has no line for."""
+    not_in_catalogue: int
+    """Results of runs that are no product of the catalogue, and left out."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A job: what to search for, in what, with what.
+
+    Attributes:
+        system: As `Searcher.rank` takes it.
+        catalogue: The products.
+        queries: A file with `query`, perhaps with `query_id`.
+        guideline: Which fields a product has.
+    """
+
+    system: str
+    catalogue: Path
+    queries: Path
+    guideline: Guideline
+    config: SearchConfig = SearchConfig()
+    mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What messages call `catalogue` and `queries`."""
+    progress: Progress = quiet
+
+    def run(self, out: Path, *, overwrite: bool = False) -> SearchAccount:
+        """Search, and write the run. Vectors are kept: killed, it resumes.
+
+        Raises:
+            InputError: A file or an option cannot be used, or something lies at `out`.
+            ModelError: The encoder cannot be found or loaded.
+        """
+        if out.exists() and not overwrite:
+            raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
+        ranked = self.ranked
+        ids = [query.id for query in self.asked.queries]
+        lines = write_run(ranked, ids, list(self.products.place), out, overwrite=overwrite)
+        return SearchAccount(
+            toolkit=__version__,
+            created=now(),
+            name=ranked.name,
+            parts={"catalogue": self.products.digest[:16], **ranked.parts},
+            products={"rows": self.products.rows, "used": len(self.products.products), **self.products.set_aside},
+            queries={"rows": self.asked.rows, "used": len(self.asked.queries), **self.asked.set_aside},
+            results=lines,
+            without_results=sum(not len(one.places) for one in ranked.lists),
+            not_in_catalogue=ranked.strange,
+        )
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        """The results."""
+        config = self.config
+        config.check()
+        searcher = Searcher(self.products, config.text, config.approximate, config.cache, self.progress)
+        depth = max(config.top, DEEP) if config.fuse else config.top
+        systems = [searcher.rank(name, self.asked.queries, depth) for name in (self.system, *config.fuse)]
+        if config.weight is not None:
+            return mix(systems[0], systems[1], config.weight, config.top)
+        return fuse(systems, config.top) if len(systems) > 1 else systems[0]
+
+    @cached_property
+    def products(self) -> Catalogue:
+        """The catalogue."""
+        fields = {f.name for f in self.guideline.fields}
+        if strange := sorted(self.mapping.keys() - fields - {"candidate_id", *NAMES}):
+            raise InputError(
+                f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {', '.join(sorted(fields))}"
+            )
+        ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
+        return read_catalogue(
+            self.catalogue,
+            self.guideline,
+            ours,
+            skip_bad_rows=self.config.skip_bad_rows,
+            name=self.names.get("catalogue"),
+            encoding=self.config.encoding,
+        )
+
+    @cached_property
+    def asked(self) -> SearchQueries:
+        """The queries."""
+        return read_queries(
+            self.queries,
+            {name: columns for name, columns in self.mapping.items() if name in NAMES},
+            skip_bad_rows=self.config.skip_bad_rows,
+            name=self.names.get("queries"),
+            encoding=self.config.encoding,
+        )

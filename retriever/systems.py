@@ -1,0 +1,160 @@
+"""Systems that rank a catalogue's products for queries: BM25, an encoder, or a TREC run that another program wrote."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from judge.errors import InputError
+from judge.models.encoder import Encoder, find_encoder
+from judge.search.catalogue import Catalogue
+from judge.search.encoding import encoded
+from judge.search.nearest import Progress, nearest, quiet
+from judge.search.rankings import read_ranking
+from judge.tables.ids import whole_id
+from judge.words.bm25 import Bm25
+from retriever.queries import SearchQuery
+from retriever.ranked import EMPTY, Floats, Ints, Ranked, RankedList
+
+BM25 = "bm25"
+SUFFIX = ".run"
+"""How a TREC run's name ends."""
+DEPTH = 1000
+"""Results of a query that are evaluated: a list of judged products alone reaches further down."""
+TEXTS = ("title", "all")
+"""What an encoder reads of a product: its title, or all of its fields as training sets have them."""
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """A catalogue, and how to search it.
+
+    Attributes:
+        catalogue: The products.
+        text: Of `TEXTS`: what encoders read of a product. BM25 reads all fields.
+        approximate: Whether encoders search an HNSW index, which may miss a few of the nearest.
+        cache: Where vectors are kept; the user's cache folder unless given.
+    """
+
+    catalogue: Catalogue
+    text: str = "title"
+    approximate: bool = False
+    cache: Path | None = None
+    progress: Progress = quiet
+
+    def rank(
+        self, system: str, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None = None
+    ) -> Ranked:
+        """The best products for every query.
+
+        Args:
+            system: `bm25`, a file of a TREC run, a folder of an encoder, its name on the Hub, `minilm-l6` or `fake`.
+            queries: What to search for.
+            top: Products of a query, at most.
+            judged: For each query, places of products whose scores are wanted too.
+
+        Raises:
+            InputError: A run cannot be read, has none of the queries, or the disk has no room.
+            ModelError: There is no such encoder, or it fails.
+        """
+        if is_run(system):
+            return self._of_run(Path(system), queries, top, judged)
+        if system == BM25:
+            return self._by_words(queries, top, judged)
+        return self._by_vectors(find_encoder(system), queries, top, judged)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """What an encoder reads of each product."""
+        whole = self.text == "all"
+        return [product.text if whole else product.title for product in self.catalogue.products]
+
+    @cached_property
+    def _index(self) -> Bm25:
+        return Bm25([product.text for product in self.catalogue.products])
+
+    def _by_words(self, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None) -> Ranked:
+        depth = top if judged is None else len(self.catalogue.products)
+        lists, scored = [], []
+        for at, (places, scores) in enumerate(self._index.top([query.words for query in queries], depth)):
+            lists.append(RankedList(places[:top], scores[:top]))
+            if judged is not None:
+                # A product that shares no word with the query has the score 0.
+                scored.append(_scores_at(judged[at], places, scores, 0.0))
+        return Ranked(BM25, lists, judged=scored)
+
+    def _by_vectors(
+        self, encoder: Encoder, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None
+    ) -> Ranked:
+        words = [query.words for query in queries]
+        if self.approximate:
+            from judge.search.approximate import nearest_by_index
+
+            found = nearest_by_index(words, self.texts, encoder, top, cache=self.cache, progress=self.progress)
+        else:
+            found = nearest(words, self.texts, encoder, top, cache=self.cache, progress=self.progress)
+        scored = []
+        if judged is not None:
+            documents = encoded(self.texts, encoder, "document", cache=self.cache)
+            asked = encoded(words, encoder, "query", cache=self.cache)
+            scored = [
+                np.asarray(documents[places], np.float32) @ np.asarray(asked[at], np.float32)
+                for at, places in enumerate(judged)
+            ]
+        parts = {"encoder": f"{encoder.name} {encoder.digest[:16]}", "text": self.text}
+        if self.approximate:
+            parts["index"] = "HNSW"
+        name = Path(encoder.name).name if Path(encoder.name).is_dir() else encoder.name
+        return Ranked(name, [RankedList(*row) for row in found], parts, judged=scored)
+
+    def _of_run(self, path: Path, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None) -> Ranked:
+        ranking = read_ranking(path)
+        place = self.catalogue.place
+        lists, scored, strange, met = [], [], 0, False
+        for at, query in enumerate(queries):
+            key = whole_id(query.id) if query.id not in ranking.by_query else query.id
+            shown = ranking.by_query.get(key, ())
+            met = met or bool(shown)
+            known = [
+                (place[name], score)
+                for name, score in zip(shown, ranking.scores.get(key, ()), strict=True)
+                if name in place
+            ]
+            strange += len(shown) - len(known)
+            places, scores = (
+                (np.array(column) for column in zip(*known, strict=True)) if known else (EMPTY.places, EMPTY.scores)
+            )
+            whole = RankedList(places.astype(np.int64), scores.astype(np.float32))
+            lists.append(whole.top(top))
+            if judged is not None:
+                scored.append(_scores_at(judged[at], whole.places, whole.scores, np.nan))
+        if not met:
+            theirs = next(iter(ranking.by_query))
+            raise InputError(
+                f"{path}: ranks for none of the queries: {theirs!r} there, {queries[0].id!r} here",
+                "rank for the queries by their query_id",
+            )
+        if not any(len(one.places) for one in lists):
+            raise InputError(
+                f"{path}: shows no product of {self.catalogue.name}", "name products by their candidate_id"
+            )
+        return Ranked(ranking.name, lists, strange=strange, judged=scored)
+
+
+def is_run(system: str) -> bool:
+    """Whether a system is a file of a run, and no model."""
+    path = Path(system)
+    return system.endswith(SUFFIX) or (path.is_file() and system != BM25)
+
+
+def _scores_at(wanted: Ints, places: Ints, scores: Floats, otherwise: float) -> Floats:
+    """The scores of some places, each of which the list has once or not at all."""
+    found = np.full(len(wanted), otherwise, np.float32)
+    if len(places):
+        order = np.argsort(places)
+        at = np.minimum(np.searchsorted(places[order], wanted), len(places) - 1)
+        hit = places[order][at] == wanted
+        found[hit] = scores[order][at[hit]]
+    return found

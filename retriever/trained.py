@@ -1,0 +1,85 @@
+"""`retriever.json`: what a trained model's folder says of itself. Written last: a folder without it is unfinished."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from judge.documents import Kind, load
+from judge.errors import ModelError
+from judge.records import Record
+
+FILE = "retriever.json"
+DAMAGED = Kind("train it again", ModelError)
+
+
+class Ancestor(Record):
+    """One training in the line that led to a model."""
+
+    start: str
+    """What it started from."""
+    start_digest: str
+    loss: str
+    late: bool
+    data: str
+    """Digest of the set."""
+
+
+class Data(Record):
+    """What was learned from."""
+
+    digest: str
+    queries: int
+    grades: Mapping[int, int]
+    """Pairs by grade."""
+    unused: Mapping[str, int]
+    """Queries that teach nothing under the loss, by reason."""
+    contradicted: int
+    """Pairs of a query and a text that have two grades, and are ignored."""
+
+
+class Trained(Record):
+    """A trained retriever."""
+
+    lineage: tuple[Ancestor, ...]
+    """The trainings before this one, earliest first."""
+    start: str
+    start_digest: str
+    base: str | None
+    """The name on the Hub of what it started from, where it is known to have one."""
+    late: bool
+    loss: str
+    targets: Mapping[int, float] | None
+    """Where circle loss wanted each grade."""
+    data: Data
+    config: Mapping[str, Any]
+    steps: int
+    weights: int
+    """Weights that learned."""
+    losses: tuple[float, ...]
+    """Mean loss of each epoch."""
+    seconds: float
+    """Of the last sitting."""
+    device: str
+    versions: Mapping[str, str]
+    created: str
+
+    @property
+    def ancestor(self) -> Ancestor:
+        """This training, as the line of a later one has it."""
+        return Ancestor(
+            start=self.start, start_digest=self.start_digest, loss=self.loss, late=self.late, data=self.data.digest
+        )
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a folder holds a finished training."""
+    return (folder / FILE).is_file()
+
+
+def read_trained(folder: Path) -> Trained:
+    """What a folder says of itself.
+
+    Raises:
+        ModelError: It is damaged.
+    """
+    return load(folder / FILE, Trained, DAMAGED)

@@ -1,0 +1,292 @@
+"""Training a retriever, end to end on a tiny encoder: a listwise set in, a folder out that loads in one line."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from retriever_fixtures import lists, save_encoder, write_set
+
+import relevance_judge as rj
+from judge.errors import InputError, ModelError, RunError
+from judge.models.encoder import find_encoder
+from retriever.config import load_config
+from retriever.job import prepare, train
+from retriever.trainer import Watch
+
+FAST = load_config().changed(layers=1, queries=4, documents=5, learning_rate=0.003, checkpoint_every=5, device="cpu")
+TEXTS = ["wool scarf", "steel lamp of our house", "a text with letters", ""]
+
+
+def trained(path, start, out, watch=None, **keys):
+    return train(prepare(path, str(start), FAST.changed(**keys)), out, watch)
+
+
+@pytest.fixture(scope="module")
+def stage1(tmp_path_factory, tiny_encoder):
+    """A set, and a model trained on it."""
+    folder = tmp_path_factory.mktemp("stage1")
+    told = []
+    watch = Watch(epoch=lambda epoch, loss: told.append(loss))
+    record = trained(write_set(folder / "set", lists(16)), tiny_encoder, folder / "model", watch)
+    assert record.losses == tuple(told)
+    return folder
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def weights(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def test_a_model_learns_and_loads_in_one_line(stage1, tiny_encoder):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(stage1 / "model"), device="cpu")
+    theirs = model.encode(TEXTS)
+    assert np.allclose(np.linalg.norm(theirs, axis=1), 1, atol=1e-6)
+    # Mining and search read the same folder without that library, and see the same vectors.
+    assert np.allclose(find_encoder(str(stage1 / "model")).encode(TEXTS), theirs, atol=1e-5)
+    assert not np.allclose(find_encoder(str(tiny_encoder)).encode(TEXTS), theirs, atol=1e-3)
+    said = json.loads((stage1 / "model" / "retriever.json").read_text(encoding="utf-8"))
+    assert len(said["losses"]) == 3
+    assert said["losses"][-1] < said["losses"][0]
+    assert (said["steps"], said["data"]["queries"], said["data"]["grades"]) == (12, 16, {"0": 48, "1": 48, "2": 16})
+
+
+def test_a_folder_holds_safetensors_and_nothing_that_runs(stage1):
+    names = [path.name for path in (stage1 / "model").rglob("*") if path.is_file()]
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".pth", ".py", ".pkl", ".partial"))]
+    assert "model.safetensors" in names
+    assert not (stage1 / "model" / "checkpoints").exists()
+    modules = json.loads((stage1 / "model" / "modules.json").read_text(encoding="utf-8"))
+    assert all(module["type"].startswith("sentence_transformers.") for module in modules)
+
+
+def test_only_the_top_layers_learn(stage1, tiny_encoder):
+    before, after = weights(tiny_encoder), weights(stage1 / "model")
+    moved = {name for name in before if not np.array_equal(before[name].numpy(), after[name].numpy())}
+    assert moved
+    assert all(name.startswith("encoder.layer.1.") for name in moved)
+
+
+def test_the_same_command_finds_a_finished_model(stage1, tiny_encoder):
+    before = files(stage1 / "model")
+    trained(stage1 / "set", tiny_encoder, stage1 / "model", Watch(steps=lambda count: pytest.fail("trained again")))
+    assert files(stage1 / "model") == before
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from retriever.trainer import Watch
+from test_training import trained
+def kill(count, done=[0]):
+    done[0] += count
+    if done[0] == 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+trained(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Watch(kill), misspell=0.5)
+"""
+
+
+@pytest.mark.slow  # another process imports everything again
+def test_a_training_that_was_killed_ends_as_one_that_was_not(stage1, tiny_encoder, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    paths = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
+    given = [sys.executable, "-c", KILLED, str(stage1 / "set"), str(tiny_encoder), str(out)]
+    died = subprocess.run(
+        given, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, check=False, capture_output=True
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["checkpoint-5"]
+    # What a process that is killed while it writes leaves: a later checkpoint that is not whole, half a model.
+    shutil.copytree(out / "checkpoints" / "checkpoint-5", out / "checkpoints" / "checkpoint-10")
+    (out / "checkpoints" / "checkpoint-10" / "whole.json").unlink()
+    (out / "checkpoints" / "checkpoint-10" / "model.safetensors").write_bytes(b"cut off")
+    (out / "model.partial").mkdir()
+    (out / "modules.json").write_text("[", encoding="utf-8")
+    counts = []
+    trained(stage1 / "set", tiny_encoder, out, Watch(counts.append), misspell=0.5)
+    assert counts == [5] + [1] * 7
+    trained(stage1 / "set", tiny_encoder, whole, misspell=0.5)
+    one, other = files(whole), files(out)
+    said = [json.loads(each.pop("retriever.json")) for each in (one, other)]
+    assert one == other
+    assert said[0]["losses"] == said[1]["losses"]
+
+
+def test_a_set_or_a_setting_that_changed_is_no_training_to_resume(stage1, tiny_encoder, tmp_path):
+    def stop(count):
+        if count == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(stage1 / "set", tiny_encoder, tmp_path / "model", Watch(stop))
+    changed = write_set(tmp_path / "set", lists(12))
+    for path, keys, part in ((changed, {}, "set:"), (stage1 / "set", {"seed": 1}, "seed:")):
+        with pytest.raises(RunError, match=part):
+            trained(path, tiny_encoder, tmp_path / "model", **keys)
+    assert (tmp_path / "model" / "training.json").is_file()
+
+
+def test_somebody_elses_folder_is_left_alone(stage1, tiny_encoder, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="something else"):
+        trained(stage1 / "set", tiny_encoder, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_stage_2_starts_from_stage_1_and_says_so(stage1, tmp_path):
+    record = trained(stage1 / "set", stage1 / "model", tmp_path / "model", loss="circle", epochs=1, spread=2.0)
+    assert [(step.start, step.loss) for step in (*record.lineage, record.ancestor)] == [
+        ("encoder", "supcon"),
+        ("model", "circle"),
+    ]
+    # Stage 1 told the grades apart, and their places are further apart still.
+    places = [record.targets[grade] for grade in (0, 1, 2)]
+    assert places == sorted(places)
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert card.index("contrastive loss") < card.index("circle loss")
+
+
+@pytest.mark.parametrize("loss", ["mnrl", "cosent", "circle"])
+def test_every_loss_trains_from_a_plain_encoder(loss, stage1, tiny_encoder, tmp_path):
+    record = trained(stage1 / "set", tiny_encoder, tmp_path / "model", loss=loss, epochs=1)
+    assert np.isfinite(record.losses).all()
+
+
+def test_late_interaction_keeps_every_token(stage1, tiny_encoder, tmp_path):
+    from sentence_transformers import MultiVectorEncoder
+
+    record = trained(stage1 / "set", tiny_encoder, tmp_path / "late", late=True)
+    assert record.losses[-1] < record.losses[0]
+    model = MultiVectorEncoder(str(tmp_path / "late"), device="cpu")
+    # Two words with the tokens before and behind them, in as many numbers as the encoder has: no projection was added.
+    assert model.encode_query("wool scarf").shape == (4, 32)
+    with pytest.raises(InputError, match="late"):
+        trained(stage1 / "set", tmp_path / "late", tmp_path / "towers")
+    again = trained(stage1 / "set", tmp_path / "late", tmp_path / "later", late=True, loss="circle", epochs=1)
+    assert [step.late for step in (*again.lineage, again.ancestor)] == [True, True]
+
+
+def test_scores_of_late_interaction_are_means_of_maxsim():
+    import torch
+
+    from retriever.late import score_late
+
+    # The query's tokens (1, 0) and (0, 1), the third is padding; best cosines of the first document .8 and .6, of the
+    # second, whose second token is padding, 1 and 0.
+    queries = {
+        "token_embeddings": torch.tensor([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]]),
+        "attention_mask": torch.tensor([[1, 1, 0]]),
+    }
+    documents = {
+        "token_embeddings": torch.tensor([[[0.8, 0.6], [0.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]),
+        "attention_mask": torch.tensor([[1, 1], [1, 0]]),
+    }
+    assert score_late(queries, [documents, documents]).tolist()[0] == pytest.approx([0.7, 0.5, 0.7, 0.5])
+
+
+def test_prompts_of_the_start_are_kept_and_seen(stage1, tiny_encoder, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    prompted = save_encoder(tmp_path / "prompted", prompts={"query": "steel ", "document": "wood "})
+    trained(stage1 / "set", prompted, tmp_path / "model", epochs=1)
+    trained(stage1 / "set", tiny_encoder, tmp_path / "plain", epochs=1)
+    model = SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    assert (model.prompts["query"], model.prompts["document"]) == ("steel ", "wood ")
+    assert not np.array_equal(
+        *(weights(tmp_path / each)["encoder.layer.1.output.dense.weight"].numpy() for each in ("model", "plain"))
+    )
+
+
+HOSTILE = "<script>alert(1)</script> [buy](http://bad.example) | # now"
+
+
+def test_no_word_of_sellers_or_folders_is_markup_in_the_card(tiny_encoder, tmp_path):
+    groups = [(HOSTILE, [(HOSTILE, HOSTILE, 2), ("b", "wool", 0)]), ("wool", [("b", "wool", 2), ("c", HOSTILE, 0)])]
+    start = tmp_path / "x](http:__bad.example) <b>"
+    shutil.copytree(tiny_encoder, start)
+    trained(write_set(tmp_path / "set", groups), start, tmp_path / "model", epochs=1)
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    for part in ("<script>", "alert", "<b>", "](http"):
+        assert part not in card
+    assert str(tmp_path) not in card
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ("nothing-here", "no encoder"),
+        ("fake", "no weights"),
+        ("tiny_base", "not an encoder"),
+        ("empty", "config.json"),
+    ],
+)
+def test_what_is_no_encoder_is_refused_before_anything_is_loaded(start, said, stage1, tiny_base, tmp_path):
+    (tmp_path / "empty").mkdir()
+    found = {"tiny_base": tiny_base, "empty": tmp_path / "empty"}.get(start, start)
+    with pytest.raises((ModelError, InputError), match=said):
+        trained(stage1 / "set", found, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_more_layers_than_there_are_is_refused(stage1, tiny_encoder, tmp_path):
+    with pytest.raises(InputError, match="has 2"):
+        trained(stage1 / "set", tiny_encoder, tmp_path / "model", layers=3)
+
+
+def test_the_command_line(main, stage1, tiny_encoder, tmp_path):
+    given = ["train", stage1 / "set", "--from", tiny_encoder, "--out", "model", "--layers", "0", "--epochs", "1"]
+    done = main(*given, "--batch", "8", "--rate", "0.001", "--json")
+    assert (done.json["steps"], done.json["config"]["layers"]) == (2, 0)
+    assert done.json["config"]["learning_rate"] == 0.001
+    assert "first epoch" in main(*given, "--batch", "8", "--rate", "0.001").out
+    assert "seed" in main(*given, "--batch", "8", "--rate", "0.001", "--seed", "3", code=2).err
+    assert main("train", tmp_path / "nothing", "--out", "other", code=2).err.startswith("error: ")
+
+
+def test_from_python(stage1, tiny_encoder, tmp_path):
+    keys = FAST.model_dump() | {"epochs": 1}
+    found = rj.train(stage1 / "set", out=tmp_path / "model", start=tiny_encoder, config=keys)
+    assert len(found.losses) == 1
+    assert found.load().encode("wool").shape == (32,)
+    assert "supcon" in found._repr_html_()
+    with pytest.raises(InputError, match="no such key"):
+        rj.train(stage1 / "set", out=tmp_path / "other", config={"epoch": 1})
+
+
+def test_cosent_is_the_loss_of_sentence_transformers():
+    import torch
+    from sentence_transformers.sentence_transformer.losses import CoSENTLoss
+
+    from retriever.baselines import cosent
+    from retriever.supcon import UNJUDGED
+
+    torch.manual_seed(0)
+    queries, documents = (torch.nn.functional.normalize(torch.randn(6, 4), dim=1) for _ in range(2))
+    labels = torch.tensor([2, 0, 1, 2, 0, 1])
+    theirs = CoSENTLoss(torch.nn.Identity()).compute_loss_from_embeddings([queries, documents], labels)
+    grades = torch.full((6, 6), UNJUDGED)
+    grades[range(6), range(6)] = labels
+    assert float(cosent(queries @ documents.T, grades)) == pytest.approx(float(theirs), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_the_embedded_encoder_is_where_a_training_starts():
+    from retriever.start import find_start
+
+    start, texts = find_start("minilm-l6", late=False), ["red wool scarf", "Schal", "a" * 3000]
+    assert start.hub == "sentence-transformers/all-MiniLM-L6-v2"
+    found = start.build("cpu").encode(texts)
+    assert np.allclose(found, find_encoder("minilm-l6").encode(texts), atol=1e-5)

@@ -1,0 +1,73 @@
+"""What the tests of training share: a tiny encoder with random weights, and listwise sets with their ids."""
+
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+KINDS, MATERIALS = ("scarf", "kettle", "lamp", "chair"), ("wool", "steel", "glass", "wood")
+
+
+def lists(queries=12, seed=0):
+    """Queries that can be learnt: 2 where kind and material match, 1 where the kind does, else 0."""
+    draw = random.Random(seed)
+    wanted = [(material, kind) for material in MATERIALS for kind in KINDS][:queries]
+    for material, kind in wanted:
+        found = [(material, kind, 2), *((m, kind, 1) for m in MATERIALS if m != material)]
+        found += [(draw.choice(MATERIALS), k, 0) for k in KINDS if k != kind]
+        query = f"{material} {kind}"
+        yield query, [(f"{m}-{k}", f"{m} {k} of our house", grade) for m, k, grade in found]
+
+
+def write_set(folder, groups, split="train", **columns):
+    """A listwise set: a file of texts and grades, and next to it the ids."""
+    folder.mkdir(parents=True, exist_ok=True)
+    groups = list(groups)
+    table = {
+        "query": [query for query, _ in groups],
+        "docs": [[text for _, text, _ in documents] for _, documents in groups],
+        "labels": [[grade for *_, grade in documents] for _, documents in groups],
+    }
+    pq.write_table(pa.table({**table, **columns}), folder / f"{split}-00000.parquet")
+    rows = [
+        {"split": split, "place": place, "query_id": f"q{place}", "candidate_id": key, "grade": grade}
+        for place, (_, documents) in enumerate(groups)
+        for key, _, grade in documents
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet")
+    return folder
+
+
+@pytest.fixture
+def learnable(tmp_path):
+    return write_set(tmp_path / "set", lists())
+
+
+def save_encoder(folder, layers=2, prompts=None):
+    """A tiny sentence-transformers folder, whose weights are random."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *KINDS, *MATERIALS, "of", "our", "house"]
+    words += [mark + letter for letter in "abcdefghijklmnopqrstuvwxyz" for mark in ("", "##")]
+    folder.mkdir(parents=True)
+    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder / "plain")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_attention_heads": 2, "num_hidden_layers": layers, "intermediate_size": 64}
+    config = BertConfig(vocab_size=len(words), max_position_embeddings=64, **shape)
+    BertModel(config).save_pretrained(folder / "plain")
+    parts = [Transformer(str(folder / "plain"), max_seq_length=32), Pooling(32, "mean"), Normalize()]
+    SentenceTransformer(modules=parts, device="cpu", prompts=prompts).save_pretrained(
+        str(folder / "encoder"), create_model_card=False
+    )
+    return folder / "encoder"
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    return save_encoder(tmp_path_factory.mktemp("encoders") / "tiny")
