@@ -15,7 +15,7 @@ from benchmarks.worlds import WORLDS
 from judge.words.similar import query_groups
 
 ERRORS, RIGHT, REVIEWED, MEDIAN = 0.2, 0.85, 0.1, 1000
-"""Labels that are wrong; a reviewer's share of right decisions; pairs that are reviewed; impressions of the median pair."""
+"""Share of wrong labels; of a reviewer's right decisions; of reviewed pairs; impressions of the median pair."""
 
 
 @dataclass(frozen=True)
