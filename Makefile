@@ -1,4 +1,5 @@
 # make quickstart   install what runs the judge, label the example shop, compare with its grades, audit planted errors
+# make loop         the whole loop on the example shop: label, audit, decide, train, evaluate, mine, train again (10 minutes)
 # make test         set up, run all tests
 # make check        set up, lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in its own environment
@@ -13,7 +14,7 @@ SHOP := examples/shop
 RUN := runs/quickstart
 CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: fuzz test-vllm bench setup quickstart test fast check
+.PHONY: fuzz test-vllm bench setup quickstart loop test fast check
 
 setup: .venv/ready
 
@@ -42,6 +43,10 @@ quickstart: .venv/runtime
 	@$(BIN)/judge import $(SHOP)/grades_with_errors.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)-people > /dev/null
 	@echo "judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit"; echo
 	@$(BIN)/judge audit $(RUN)-people $(SHOP)/engagement.csv --out $(RUN)-audit --overwrite
+
+# Needs what setup installs: the extra `retriever` and the embedded encoder.
+loop: setup
+	$(BIN)/python examples/loop.py --out runs/loop
 
 # On every core, at most four: each process loads the embedded judge once (1 GB). A file's tests stay in one process.
 test: setup

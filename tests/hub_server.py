@@ -1,4 +1,4 @@
-"""A Hub on this machine: the parts of its HTTP protocol that `huggingface_hub` and `datasets` speak for datasets.
+"""A Hub on this machine: the parts of its HTTP protocol that `huggingface_hub` and `datasets` speak.
 
 Large files go the LFS way (batch, basic transfer, verify). The Xet way needs a content-addressed store with a protocol
 of its own inside a compiled client, so tests switch it off with HF_HUB_DISABLE_XET=1; both end in the same commit.
@@ -176,7 +176,7 @@ class Handler(Wire):
         self.answer({"commitOid": made.oid, "commitUrl": f"{self.hub.url}/datasets/{repo.name}/commit/{made.oid}"})
 
 
-API = rf"/api/datasets/{REPO}"
+API = rf"/api/(?:datasets|models)/{REPO}"
 ROUTES = [
     ("GET", "/api/whoami-v2", Handler.whoami),
     ("POST", "/api/repos/create", Handler.create),
@@ -190,9 +190,9 @@ ROUTES = [
     ("POST", rf"{API}/paths-info/(?P<revision>[^/]+)", Handler.paths_info),
     ("POST", rf"{API}/preupload/(?P<revision>[^/]+)", Handler.preupload),
     ("POST", rf"{API}/commit/(?P<revision>[^/]+)", Handler.commit),
-    ("POST", rf"/datasets/{REPO}\.git/info/lfs/objects/batch", Handler.batch),
+    ("POST", rf"/(?:datasets/)?{REPO}\.git/info/lfs/objects/batch", Handler.batch),
     ("PUT", r"/lfs/(?P<sha256>\w+)", Handler.put),
     ("POST", "/lfs-verify", Handler.verify),
-    ("GET HEAD", rf"/datasets/{REPO}/resolve/(?P<revision>[^/]+)/(?P<file>.+)", Handler.resolve),
+    ("GET HEAD", rf"/(?:datasets/)?{REPO}/resolve/(?P<revision>[^/]+)/(?P<file>.+)", Handler.resolve),
     ("GET HEAD", r"/cdn/(?P<sha256>\w+)", Handler.cdn),
 ]

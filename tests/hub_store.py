@@ -7,7 +7,9 @@ import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-ATTRIBUTES = b"*.parquet filter=lfs diff=lfs merge=lfs -text\n*.arrow filter=lfs diff=lfs merge=lfs -text\n"
+ATTRIBUTES = b"".join(
+    b"*.%s filter=lfs diff=lfs merge=lfs -text\n" % kind for kind in (b"parquet", b"arrow", b"safetensors")
+)
 
 
 class RefusedError(Exception):

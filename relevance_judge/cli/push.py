@@ -1,4 +1,4 @@
-"""`judge push`: a run's labels on the Hugging Face Hub, with what is known of them."""
+"""`judge push`: a run's labels, or a trained model, on the Hugging Face Hub, with what is known of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import click
 from click import Option
 
-from relevance_judge.cli.options import RatingParams, finished_run_argument, json_option
+from relevance_judge.cli.options import RatingParams, json_option
 from relevance_judge.cli.output import say, show, show_json, show_table
-from relevance_judge.cli.params import flag, takes, text
+from relevance_judge.cli.params import FILE, flag, refuse_others, takes, text
 from relevance_judge.cli.selection import SelectionParams
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class TargetParams:
 
 
 @click.command()
-@finished_run_argument
-@click.argument("repo", metavar="OWNER/NAME", help="The dataset, which is made where it is missing.")
+@click.argument("run", metavar="RUN", type=FILE, help="A finished run directory, or a model of `judge train`.")
+@click.argument("repo", metavar="OWNER/NAME", help="The dataset or model, which is made where it is missing.")
 @takes(TargetParams)
 @takes(SelectionParams)
 @click.option(
@@ -60,10 +60,11 @@ def push(
     ratings: Path | None,
     json: bool,
 ) -> None:
-    """Publish a run's labels as a dataset on the Hugging Face Hub.
+    """Publish a run's labels as a dataset on the Hugging Face Hub, or a trained model.
 
     Every view is a config; a card says what is known of the labels; one commit and a tag hold all of it. Decisions are
-    applied. It is loaded again and compared. The same command resumes where it was cut off.
+    applied. It is loaded again and compared. The same command resumes where it was cut off. A model is
+    published with its card, as one commit and a tag.
 
     \b
     Example:
@@ -72,7 +73,12 @@ def push(
     from judge.export.hub import publish
     from judge.run.store import Run
     from relevance_judge.publishing import agreement
+    from retriever.trained import is_trained
 
+    if is_trained(run):
+        refuse_others("a model", "run", "repo", "json", "revision", "private", "tag", "license")
+        _push_model(run, where.target(repo), json=json)
+        return
     selection, target, opened = selected.selection(), where.target(repo), Run.open(run)
     found = agreement(opened, ratings, how.layout()) if ratings else None
     done = publish(opened, target, selection, found, say)
@@ -80,6 +86,17 @@ def push(
         show_json(done.model_dump())
         return
     _show(done)
+
+
+def _push_model(folder: Path, target: "Target", *, json: bool) -> None:
+    from judge.export.hub.models import publish_model
+
+    done = publish_model(folder, target, say)
+    if json:
+        show_json(done.model_dump())
+        return
+    what = "published" if done.changed else "stood there already"
+    show(done.url, "", f"{what}: {done.files} files, commit {done.commit[:12]} of {done.revision}, tag {done.tag}")
 
 
 def _show(done: "Published") -> None:

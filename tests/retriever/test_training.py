@@ -290,3 +290,18 @@ def test_the_embedded_encoder_is_where_a_training_starts():
     assert start.hub == "sentence-transformers/all-MiniLM-L6-v2"
     found = start.build("cpu").encode(texts)
     assert np.allclose(found, find_encoder("minilm-l6").encode(texts), atol=1e-5)
+
+
+def test_a_model_is_published_in_one_commit_with_its_card(online, main, stage1):
+    given = ("push", stage1 / "model", "ann/finder", "--license", "apache-2.0", "--json")
+    done = main(*given).json
+    repo = online.repos["ann/finder"]
+    assert repo.tags == {done["tag"]: done["commit"]}
+    tree = repo.at(done["commit"]).tree
+    sent = {name: online.content(entry) for name, entry in tree.items() if name != ".gitattributes"}
+    ours = files(stage1 / "model")
+    assert sent.pop("README.md") == ours.pop("README.md").replace(b"---\n", b"---\nlicense: apache-2.0\n", 1)
+    assert sent == ours
+    again = main(*given).json
+    assert again == {**done, "changed": False, "time": again["time"]}
+    assert "does not use --splits" in main(*given[:3], "--splits", "train=1", code=2).err

@@ -83,7 +83,7 @@ def check(target: Target) -> None:
     from huggingface_hub.utils import validate_repo_id
 
     if target.repo.count("/") != 1:
-        raise InputError(f"{target.repo}: is not OWNER/NAME", "name the dataset like my-shop/judgments")
+        raise InputError(f"{target.repo}: is not OWNER/NAME", "name it like my-shop/judgments")
     with told(target.repo, "nothing was published"):
         validate_repo_id(target.repo)
     if target.tag is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", target.tag):
@@ -118,7 +118,7 @@ def publish(
     check(target)
     run.check_finished()
     Exports(run.path).check()
-    _be_quiet()
+    be_quiet()
     remote = Remote(target.repo, target.revision)
     with told(target.repo, "nothing was published"):
         remote.enter(private=target.private)
@@ -182,7 +182,7 @@ def _check_tag(remote: Remote, tag: str, sums: Mapping[str, str]) -> None:
         )
 
 
-def _be_quiet() -> None:
+def be_quiet() -> None:
     """No bars where nobody looks, and no warnings of the clients' own: one of them writes signed addresses."""
     import datasets
     import huggingface_hub.utils as hub

@@ -42,7 +42,7 @@ def explain(error: BaseException, repo: str, state: str) -> JudgeError | None:
         if isinstance(status, int) and status >= 400:
             return _refused(status, _said(one), repo, state)
         if isinstance(one, HFValidationError):
-            return InputError(f"{repo}: is not a dataset's name ({safe(str(one))})", "write it like owner/name")
+            return InputError(f"{repo}: is not a valid name ({safe(str(one))})", "write it like owner/name")
         if isinstance(one, LocalTokenNotFoundError):
             return not_logged_in()
         if isinstance(one, OfflineModeIsEnabled):

@@ -1,11 +1,11 @@
-"""The dataset on the Hub, as far as publishing needs it."""
+"""A dataset or a model on the Hub, as far as publishing needs it."""
 
 import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from judge.errors import InputError
 
@@ -14,28 +14,29 @@ _SHARD = re.compile(r"(?P<view>[^/]+)/[^/]+-\d{5}(-of-\d{5})?\.parquet")
 
 
 class Remote:
-    """One dataset and one of its branches.
+    """One dataset or model and one of its branches.
 
     Args:
         repo: `owner/name`.
         revision: The branch, or `refs/pr/N`; main unless given.
+        kind: `dataset` or `model`.
     """
 
-    def __init__(self, repo: str, revision: str | None) -> None:
+    def __init__(self, repo: str, revision: str | None, kind: Literal["dataset", "model"] = "dataset") -> None:
         from huggingface_hub import HfApi, constants
 
         self.repo = repo
         self.branch = revision or constants.DEFAULT_REVISION
-        self.url = f"{constants.ENDPOINT}/datasets/{repo}"
+        self.url = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repo}"
         # The token is the Hub's own affair: its login or its environment.
         self._api = HfApi(library_name="relevance-judge")
-        self._at: dict[str, Any] = {"repo_id": repo, "repo_type": "dataset"}
+        self._at: dict[str, Any] = {"repo_id": repo, "repo_type": kind}
 
     def enter(self, *, private: bool) -> None:
         """See that the token is good, and that what is wanted private does not go where everybody reads.
 
         Raises:
-            InputError: The dataset is public.
+            InputError: It is public.
         """
         self._api.whoami()
         info = self._info()
@@ -53,7 +54,7 @@ class Remote:
             return None
 
     def send(self, folder: Path, names: Iterable[str], *, private: bool) -> list[Any]:
-        """Make the dataset and the branch where they are missing, and send the large files; nobody sees them yet.
+        """Make the repository and the branch where they are missing, and send the large files; nobody sees them yet.
 
         Returns:
             What `commit` adds. Files that the Hub holds already are not sent again.
