@@ -144,17 +144,20 @@ def filling(ranked: Ranked, gold: Gold, judge: Judge, sample: Gold | None, cut: 
     if sample is not None:
         masks = hole, usable, known
         hits = [(grades >= cut.relevant).astype(np.float64) for grades in (people, said, rated)]
-        corrected[f"precision@{cut.k}"] = _corrected(hits, np.ones(len(rank)), query, masks, len(rows))
+        corrected[f"precision@{cut.k}"] = _corrected(hits, np.ones(cut.k), (rank, query), masks, len(rows))
         best = gains(np.array([max(gold.values)]), cut.gain)[0]
         worth = [gains(grades, cut.gain) / best for grades in (people, said, rated)]
-        corrected[f"gain@{cut.k}"] = _corrected(worth, discounts(cut.k)[rank], query, masks, len(rows))
+        corrected[f"gain@{cut.k}"] = _corrected(worth, discounts(cut.k), (rank, query), masks, len(rows))
     return Filling(len(rank), int(hole.sum()), int(usable.sum()), int(known.sum()), corrected)
 
 
 def _corrected(
-    told: Sequence[Floats], weight: Floats, query: Ints, masks: tuple[Mask, Mask, Mask], queries: int
+    told: Sequence[Floats], weights: Floats, at: tuple[Ints, Ints], masks: tuple[Mask, Mask, Mask], queries: int
 ) -> Corrected:
+    """A mean over the first results, `weights` by rank; `at` has each result's rank from 0, and its query."""
     people, said, rated = told
+    rank, query = at
+    weight, total = weights[rank], queries * weights.sum()
     hole, usable, known = masks
 
     def by_query(values: Floats) -> Floats:
@@ -172,10 +175,11 @@ def _corrected(
             float(known.sum()),
         )
     )
-    total, fixed, share = weight.sum(), (weight * people * ~hole).sum(), (weight * usable).sum()
+    # Places that a system leaves empty count as 0, as everywhere.
+    fixed, share = (weight * people * ~hole).sum(), (weight * usable).sum()
 
     def whole(mean: float | None) -> float | None:
-        return None if mean is None or not total else float((fixed + share * mean) / total)
+        return None if mean is None else float((fixed + share * mean) / total)
 
     estimate = found.powered
     return Corrected(

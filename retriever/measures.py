@@ -115,7 +115,7 @@ MEASURES = (
     RetrievalMeasure("precision@{k}", "precision@{k}", "high", precision),
     RetrievalMeasure("recall@{recall_k}", "recall@{recall_k}", "high", recall),
     RetrievalMeasure("mrr@{k}", "MRR@{k}", "high", reciprocal_rank),
-    RetrievalMeasure("nothing_relevant@{k}", "queries with nothing relevant in {k}", "low", nothing_relevant),
+    RetrievalMeasure("nothing_relevant@{k}", "nothing relevant in {k}", "low", nothing_relevant),
 )
 CATEGORY = "cat@{k}"
 SHARE_JUDGED = "judged@{k}"

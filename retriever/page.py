@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -88,10 +87,9 @@ def _gap_axis(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     reach = max(
         (abs(row[end]) for row in rows for end in ("value", "low", "high") if row[end] is not None), default=0.1
     )
-    step = next(s for s in (0.02, 0.05, 0.1, 0.25, 0.5, 1.0) if s >= reach or s == 1.0)
-    digits = max(2, -math.floor(math.log10(step / 2)))
+    step = next(s for s in (0.02, 0.04, 0.1, 0.2, 0.4, 1.0) if s >= reach or s == 1.0)
     ticks = [-step, -step / 2, 0, step / 2, step]
-    return {"low": -step, "high": step, "ticks": ticks, "digits": digits, "sign": "+"}
+    return {"low": -step, "high": step, "ticks": ticks, "digits": 2, "sign": "+"}
 
 
 FUNCTIONS: Mapping[str, Any] = {

@@ -172,7 +172,7 @@ def _show(found: "Evaluation") -> None:
     show_table(rows, head=head, right=(len(head) - 1,))
     others = [name for name in found.measures if name != primary]
     show("", "unjudged results as irrelevant")
-    short = [found.measures[name].replace("queries with nothing relevant in", "none in") for name in others]
+    short = [found.measures[name].replace("nothing relevant in", "none in") for name in others]
     rows = [(s.name, *(_number(s.figures["full"][name].value) for name in others)) for s in found.systems]
     show_table(rows, head=("system", *short), right=tuple(range(1, len(others) + 1)))
     _show_comparisons(found, told)

@@ -153,9 +153,9 @@ def test_a_sample_corrects_what_a_judge_gets_wrong(evaluating, labelled, tmp_pat
     (system,) = evaluating(run, config={"k": 3}, fill=labelled, fill_sample=sample).systems
     assert system.filling.rated == 2
     corrected = system.filling.corrected["precision@3"]
-    # Of four results people call two relevant (E1, E2), the judge one more; all its holes are rated, and none is one.
-    assert corrected.judge_only == pytest.approx(3 / 4)
-    assert corrected.value == pytest.approx(2 / 4)
+    # Six queries have eighteen places. People call two results relevant (E1, E2), the judge one more, wrongly.
+    assert corrected.judge_only == pytest.approx(3 / 18)
+    assert corrected.value == pytest.approx(2 / 18)
     assert corrected.low is None
     assert corrected.reason
 
