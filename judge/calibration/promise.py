@@ -26,8 +26,8 @@ from judge.records import Record
 BUDGETS = (0.1, 0.2, 0.3, 0.5)
 """Shares of false flags that are tried; each holds with `CONFIDENCE` by itself."""
 STEPS = tuple(eighth / 8 for eighth in range(1, 9))
-"""Shares of the pairs drawn from that are tried, in order, up to the first that does not pass: fixed beforehand, so that
-all of them together break a promise no more often than one (fixed-sequence testing)."""
+"""Shares of the pairs drawn from that are tried, in order, up to the first that does not pass: fixed beforehand, so
+that all of them together break a promise no more often than one (fixed-sequence testing)."""
 POOL = 2
 """Times as many pairs as are drawn are drawn from, at least: the rest is what a promise is of use for."""
 SAMPLE = "calibration_sample.json"
