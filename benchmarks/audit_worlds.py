@@ -160,7 +160,7 @@ def measure(
     sample = draw(
         own.row[order],
         [(own.query_id[i], own.candidate_id[i]) for i in order],
-        flags["0.1"]["flags"],
+        chance[order],
         DECISIONS,
         seed=int(rng.integers(1 << 30)),
     )

@@ -2,8 +2,9 @@
 
 Given its grade k, a pair's logits of click, cart and purchase are Normal about `level_k + slope x known + offset_q`,
 with one covariance for all channels: what draws clicks and carts alike (a price, a brand) counts once, not twice.
-`offset_q` is the query's own, shrunk. Counts are binomial. A tenth of the pairs is taken to differ four times as much,
-in variance: popular or misplaced products would otherwise pass for proof of another grade.
+`offset_q` is the query's own, shrunk; in the clicks it has a slope on how far a pair stands from where shoppers looked,
+since they read on further in some queries than in others. Counts are binomial. A tenth of the pairs is taken to differ
+four times as much, in variance: popular or misplaced products would otherwise pass for proof of another grade.
 
 A pair's logits are summed over by Laplace's approximation (Tierney and Kadane 1986, "Accurate Approximations for
 Posterior Moments and Marginal Densities"), its query's offset comes from the query's other pairs alone.
@@ -33,10 +34,21 @@ class Evidence:
     kind: Ints
     """How a pair's query is shopped in, 0..H-1: each kind has levels and covariances of its own."""
     known: Floats
-    """Shape (N, J): what else moves a pair's logits, centred within its query."""
+    """Shape (N, J): what else moves a pair's logits, centred within its query; last, the logarithm of the share of its
+    impressions that were examined."""
 
     def __len__(self) -> int:
         return len(self.query)
+
+    @property
+    def design(self) -> Floats:
+        """What each of a query's effects does to its pairs' logits, shape (N, C, C + 1): one for each channel, and one
+        that moves clicks with the last covariate."""
+        size, channels = self.trials.shape
+        out = np.zeros((size, channels, channels + 1))
+        out[:, :, :channels] = np.eye(channels)
+        out[:, 0, channels] = self.known[:, -1]
+        return out
 
     def where(self, rows: Ints) -> "Evidence":
         """Some of the pairs, their queries numbered anew."""
@@ -55,7 +67,7 @@ class Shop:
     residual: Floats
     """Shape (H, C, C): how pairs of one grade and query differ."""
     between: Floats
-    """Shape (H, C, C): how queries differ."""
+    """Shape (H, C + 1, C + 1): how the effects of queries differ."""
     noise: Floats
     """Shape (K, K): what is added to the log prior of a grade (column) where the label is another (row)."""
 
@@ -77,7 +89,7 @@ class Offsets:
     spread: Floats
     """Their covariance, shape (N, C, C)."""
     whole: Floats
-    """By all pairs of the query, shape (Q, C)."""
+    """Its effects, by all pairs of the query, shape (Q, C + 1)."""
     whole_spread: Floats
 
 
@@ -99,13 +111,13 @@ class Moments:
 
 def start_offsets(shop: Shop, evidence: Evidence) -> Offsets:
     """Nothing known of any query."""
-    queries, channels = int(evidence.query.max()) + 1, evidence.trials.shape[1]
-    spread = shop.between[evidence.kind]
+    queries, design = int(evidence.query.max()) + 1, evidence.design
+    effects = design.shape[2]
     return Offsets(
-        np.zeros((len(evidence), channels)),
-        spread,
-        np.zeros((queries, channels)),
-        np.zeros((queries, channels, channels)),
+        np.zeros(evidence.trials.shape),
+        design @ shop.between[evidence.kind] @ design.swapaxes(1, 2),
+        np.zeros((queries, effects)),
+        np.zeros((queries, effects, effects)),
     )
 
 
@@ -124,7 +136,7 @@ def expect(
         mode, steps = centre + n / (n + 20) * np.clip(raw - centre, -4, 4), steps + 3
     for _ in range(steps):
         p = expit(mode)
-        slope = s - n * p - _times(inverse[:, None], mode - centre)
+        slope = s - n * p - times(inverse[:, None], mode - centre)
         bend = inverse[:, None] + (n * p * (1 - p))[..., None] * eye
         mode = mode + np.clip(np.linalg.solve(bend, slope[..., None])[..., 0], -STEP, STEP)
     p = expit(mode)
@@ -132,22 +144,24 @@ def expect(
     sharp = inverse[:, None] + bend[..., None] * eye
     apart = mode - centre
     value = (s * mode - n * np.logaddexp(0, mode)).sum(axis=-1)
-    value = value - 0.5 * (apart * _times(inverse[:, None], apart)).sum(axis=-1)
+    value = value - 0.5 * (apart * times(inverse[:, None], apart)).sum(axis=-1)
     value = value + 0.5 * np.linalg.slogdet(inverse)[1][:, None] - 0.5 * np.linalg.slogdet(sharp)[1]
     value = value + np.log(TAIL) + np.log(np.maximum(prior, 1e-12))[:, :, None]
     share = normal(value.reshape(len(value), -1)).reshape(value.shape)
     # (own + 1 / bend) ** -1, without dividing by what may be 0.
     keep = np.linalg.inv(eye + bend[..., None] * own[:, None])
     seen = bend * mode + s - n * p
-    return Moments(share, mode, np.linalg.inv(sharp), keep * bend[..., None, :], _times(keep, seen))
+    return Moments(share, mode, np.linalg.inv(sharp), keep * bend[..., None, :], times(keep, seen))
 
 
 def offsets_of(shop: Shop, evidence: Evidence, found: Moments) -> Offsets:
     """Each query's offset by what its pairs leave unexplained."""
     centre = shop.level[evidence.kind] + shop.moved(evidence)[:, None, :]
-    left = found.seen - _times(found.weight, np.repeat(centre[:, :, None, :], len(TAIL), axis=2))
-    a = np.einsum("nkt,nktcd->ncd", found.share, found.weight)
-    b = np.einsum("nkt,nktc->nc", found.share, left)
+    left = found.seen - times(found.weight, np.repeat(centre[:, :, None, :], len(TAIL), axis=2))
+    design = evidence.design
+    turned = design.swapaxes(1, 2)
+    a = turned @ np.einsum("nkt,nktcd->ncd", found.share, found.weight) @ design
+    b = times(turned, np.einsum("nkt,nktc->nc", found.share, left))
     queries = int(evidence.query.max()) + 1
     total, pulled = np.zeros((queries, *a.shape[1:])), np.zeros((queries, b.shape[1]))
     np.add.at(total, evidence.query, a)
@@ -156,8 +170,9 @@ def offsets_of(shop: Shop, evidence: Evidence, found: Moments) -> Offsets:
     kind[evidence.query] = evidence.kind
     base = np.linalg.inv(shop.between)
     spread = np.linalg.inv(base[evidence.kind] + total[evidence.query] - a)
+    mean = times(spread, pulled[evidence.query] - b)
     whole = np.linalg.inv(base[kind] + total)
-    return Offsets(_times(spread, pulled[evidence.query] - b), spread, _times(whole, pulled), whole)
+    return Offsets(times(design, mean), design @ spread @ turned, times(whole, pulled), whole)
 
 
 def normal(log_weights: Floats) -> Floats:
@@ -166,5 +181,6 @@ def normal(log_weights: Floats) -> Floats:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _times(matrix: Floats, vector: Floats) -> Floats:
+def times(matrix: Floats, vector: Floats) -> Floats:
+    """Matrices times vectors, shapes (..., C, R) and (..., R)."""
     return np.asarray((matrix @ vector[..., None])[..., 0])

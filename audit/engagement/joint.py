@@ -22,6 +22,7 @@ from audit.engagement.appeal import (
     normal,
     offsets_of,
     start_offsets,
+    times,
 )
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.labelled import Labelled
@@ -135,14 +136,15 @@ def _start(evidence: Evidence, prior: Floats) -> Shop:
         level[h] = np.maximum.accumulate(logit(np.clip(rate, 1e-4, 0.95)), axis=0)
     spread = np.broadcast_to(np.eye(channels) * START, (kinds, channels, channels))
     slope = np.zeros((kinds, evidence.known.shape[1], channels))
-    return Shop(level, slope, spread.copy(), spread / 2, np.zeros((grades, grades)))
+    between = np.broadcast_to(np.eye(channels + 1) * START / 2, (kinds, channels + 1, channels + 1))
+    return Shop(level, slope, spread.copy(), between.copy(), np.zeros((grades, grades)))
 
 
 def _maximise(shop: Shop, evidence: Evidence, state: tuple[Moments, Offsets], prior: Floats, label: Ints) -> Shop:
     found, offsets = state
     level, slope = shop.level.copy(), shop.slope.copy()
     residual, between = shop.residual.copy(), shop.between.copy()
-    own, moved = offsets.whole[evidence.query], shop.moved(evidence)
+    own, moved = times(evidence.design, offsets.whole[evidence.query]), shop.moved(evidence)
     weight = np.einsum("nkt,nktcd->nkcd", found.share, found.weight)
     seen = np.einsum("nkt,nktc->nkc", found.share, found.seen)
     # What is left for the levels, and what these leave for the covariates.
@@ -163,7 +165,7 @@ def _maximise(shop: Shop, evidence: Evidence, state: tuple[Moments, Offsets], pr
         residual[h] = (moment[mine].sum(axis=0) + STIFF * START * eye) / (mine.sum() + STIFF)
         mean = offsets.whole[theirs]
         both = mean.T @ mean + offsets.whole_spread[theirs].sum(axis=0)
-        between[h] = (both + STIFF * START / 4 * eye) / (theirs.sum() + STIFF)
+        between[h] = (both + STIFF * START / 4 * np.eye(mean.shape[1])) / (theirs.sum() + STIFF)
     return Shop(level, slope, residual, between, _noise(shop.noise, found.share.sum(axis=2), prior, label))
 
 

@@ -91,8 +91,7 @@ def read_calibration_sample(run: Run, count: int, seed: int = 0) -> list[Item]:
     order = ranked["row"].to_numpy()
     sample = read_sample(run.path)
     if sample is None or sample.order != order_digest(order):
-        flagged = len({flag.pair for flag in Flags(run.path).read()})
-        sample = draw(order, _keys(ranked), flagged, count, seed)
+        sample = draw(order, _keys(ranked), ranked["p_wrong"].to_numpy(), count, seed)
         write_sample(run.path, sample)
     elif len(sample.pairs) != min(count, sample.pool):
         raise InputError(

@@ -1,9 +1,12 @@
 """What may be promised of an audit's flags, from people's decisions on a random sample of them.
 
 The audit's own rate of false flags is its model's. A rate that holds whatever the model gets wrong comes from pairs
-drawn at random, evenly along the order of the flags and of as many pairs below them, and decided by people: the longest
-first part of the order is taken whose share of false ones a bet by query bounds (`judge.calibration.abstain`). All
-decisions, however they came, also correct the chances: by a logistic fit that few decisions cannot move far.
+drawn at random from the first part of the order, without replacement, and decided by people: the longest first part is
+taken whose share of false ones is bounded by how many of those that were drawn from it are false. The order is fixed
+before the draw, and only the draw is random, so the bound is the hypergeometric distribution's, exact for any order and
+however errors gather in queries. (A judge's threshold, `judge.calibration.abstain`, is for pairs to come: there queries
+are what is drawn.) All decisions, however they came, also correct the chances: by a logistic fit that few decisions
+cannot move far.
 """
 
 import hashlib
@@ -15,13 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
-from judge.calibration.abstain import CONFIDENCE, walk
+from judge.calibration.abstain import CONFIDENCE
 from judge.documents import Kind, load
 from judge.files import dump_json, write_whole
 from judge.records import Record
 
 BUDGETS = (0.1, 0.2, 0.3, 0.5)
 """Shares of false flags that are tried; each holds with `CONFIDENCE` by itself."""
+STEPS = tuple(eighth / 8 for eighth in range(1, 9))
+"""Shares of the pairs drawn from that are tried, in order, up to the first that does not pass: fixed beforehand, so
+that all of them together break a promise no more often than one (fixed-sequence testing)."""
+POOL = 2
+"""Times as many pairs as are drawn are drawn from, at least: the rest is what a promise is of use for."""
 SAMPLE = "calibration_sample.json"
 _KIND = Kind("delete this calibration sample, and draw one again")
 SPREAD = (1.0, 0.3)
@@ -59,11 +67,11 @@ class Promise(Record):
     pairs: int
     """The first so many pairs of the order; 0 where nothing can be promised."""
     decided: int
-    """Of the sample, those among them; of all that was drawn where nothing can be promised."""
+    """Of the sample, those among them; those of the first step where nothing can be promised."""
     false: int
     """Of those, the labels that were kept or left unsure."""
     bound: float
-    """The upper bound of the false share; at most the budget unless nothing can be promised."""
+    """The upper bound of the false share among `pairs`; of the first step where nothing can be promised."""
     confidence: float
 
 
@@ -72,21 +80,21 @@ def order_digest(order: Ints) -> str:
     return hashlib.sha256(np.ascontiguousarray(order, dtype="<i8").tobytes()).hexdigest()
 
 
-def draw(order: Ints, pairs: list[Pair], flagged: int, count: int, seed: int = 0) -> Sample:
-    """`count` pairs at random, one from each of as many equal stretches of the order (systematic sampling).
+def draw(order: Ints, pairs: list[Pair], chance: Floats, count: int, seed: int = 0) -> Sample:
+    """`count` pairs at random, without replacement, of the first part of an order.
+
+    Drawn from is what the model takes for at least half wrong, and no fewer than `POOL` times as many as are drawn.
 
     Args:
         order: Rows, the likeliest wrong label first.
         pairs: Their (query_id, candidate_id).
-        flagged: How many of them are flagged: as many again are drawn from.
+        chance: P(the label is wrong) of each.
         count: At least 1.
         seed: Of the draw.
     """
-    pool = min(len(order), max(2 * flagged, count))
-    size = min(count, pool)
-    # One start for all stretches, which are longer than a pair: every pair is as likely, and none comes twice.
-    start = np.random.default_rng(seed).random()
-    at = np.floor((np.arange(size) + start) * (pool / size)).astype(int)
+    half = np.flatnonzero(np.cumsum(chance) >= 0.5 * np.arange(1, len(chance) + 1))
+    pool = min(len(order), max(int(half.max(initial=-1)) + 1, POOL * count))
+    at = np.sort(np.random.default_rng(seed).choice(pool, min(count, pool), replace=False))
     return Sample(
         order=order_digest(order),
         pool=pool,
@@ -120,24 +128,39 @@ def promises(sample: Sample, wrong: Mapping[Pair, bool]) -> list[Promise]:
     """
     if not sample.pairs or any(pair not in wrong for pair in sample.pairs):
         return []
-    false = np.array([not wrong[pair] for pair in sample.pairs], dtype=np.float64)
-    rank = np.array(sample.ranks, dtype=np.float64)
-    query = np.unique([pair[0] for pair in sample.pairs], return_inverse=True)[1].astype(np.int64)
+    false = np.array([not wrong[pair] for pair in sample.pairs])
+    rank = np.array(sample.ranks)
     found = []
     for budget in BUDGETS:
-        chosen, lowest = walk(-rank, false, query, budget)
-        kept = -rank >= chosen.least if chosen else np.ones(len(rank), dtype=bool)
-        found.append(
-            Promise(
-                budget=budget,
-                pairs=int(rank[kept].max()) if chosen else 0,
-                decided=int(kept.sum()),
-                false=int(false[kept].sum()),
-                bound=chosen.bound if chosen else lowest,
-                confidence=CONFIDENCE,
+        best: Promise | None = None
+        for step in STEPS:
+            size = max(round(step * sample.pool), 1)
+            within = rank <= size
+            decided, wrongly = int(within.sum()), int(false[within].sum())
+            bound = most_false(size, decided, wrongly, 1 - CONFIDENCE) / size
+            tried = Promise(
+                budget=budget, pairs=size, decided=decided, false=wrongly, bound=bound, confidence=CONFIDENCE
             )
-        )
+            if bound > budget:
+                best = best or tried.model_copy(update={"pairs": 0})
+                break
+            best = tried
+        assert best is not None
+        found.append(best)
     return found
+
+
+def most_false(size: int, drawn: int, false: int, risk: float) -> int:
+    """How many of `size` pairs may be false, given how many of those that were drawn at random are.
+
+    The largest number under which no more false ones than these are drawn with a probability above `risk`, by the
+    hypergeometric distribution (Cochran 1977, "Sampling Techniques", 3.6); exact where all were drawn.
+    """
+    from scipy.stats import hypergeom  # type: ignore[import-untyped, unused-ignore]
+
+    able = np.arange(false, size - drawn + false + 1)
+    chance = hypergeom.cdf(false, size, able, drawn)
+    return int(able[chance > risk].max())
 
 
 def corrected(chance: Floats, decided: Floats, wrong: npt.NDArray[np.bool_]) -> Floats:

@@ -109,6 +109,7 @@ def calibrate(
         raise InputError("RATINGS are missing", "name the file of ratings, or a calibration with --apply FILE")
     if applying.max_noise is not None:
         raise InputError("--max-noise: is used with --apply only", "leave it out here")
+    from judge.calibration.abstain import within_reach
     from judge.calibration.calibrate import doubts, majority_baseline
     from judge.files import write_whole
     from judge.labelling.config import FILE, read_tuned
@@ -136,9 +137,11 @@ def calibrate(
         write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
     if report:
         _write(_chart(found, joined), report, overwrite)
+    reach = within_reach(found.held_out)
     if output.json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
         more |= {"form": found.form, "scale_note": ends_note(occurring, opened.manifest.values)}
+        more["max_noise"] = reach.as_json()
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
@@ -148,6 +151,7 @@ def calibrate(
         show(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
     for doubt in doubted:
         show(f"note: {doubt}")
+    show(f"--max-noise {reach.words}" + (f"; {reach.needs}" if reach.needs else ""))
     show("", f"calibration in {target}" + (f", chart in {report}" if report else ""))
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from audit.engagement.appeal import Evidence
 from audit.engagement.checks import check
 from audit.engagement.flags import find_flags, in_order, weigh
-from audit.engagement.joint import weigh_together
+from audit.engagement.joint import fit, weigh_together
 from audit.engagement.labelled import Labelled
 from audit.engagement.trials import Trials
 
@@ -73,6 +74,27 @@ def test_what_clicks_and_carts_share_yields_no_false_flags(weighed):
     assert (~wrong[flagged]).mean() <= 0.34
 
 
+def test_how_far_shoppers_read_on_differs_between_queries():
+    # Clicks alone, of one grade. Whoever stands where few look gets fewer clicks than the common curve says in some
+    # queries, and more in others: in one case of 100 by exp(depth x Normal(0, .8)), in the other by nothing.
+    rng = np.random.default_rng(3)
+    queries, size = 60, 15
+    index = np.repeat(np.arange(queries), size)
+    depth = np.tile(np.linspace(-1.5, 1.5, size), queries)
+    for spread in (0.8, 0.0):
+        rate = 1 / (1 + np.exp(2 - rng.normal(0, spread, queries)[index] * depth - rng.normal(0, 0.4, len(index))))
+        trials = np.full((len(index), 1), 800.0)
+        known = np.stack([np.zeros(len(index)), depth], axis=1)
+        clicks = rng.binomial(800, rate)[:, None].astype(float)
+        evidence = Evidence(trials, clicks, index, np.zeros(len(index), dtype=np.int64), known)
+        label = np.zeros(len(index), dtype=np.int64)
+        learned = fit(evidence, np.tile([0.998, 0.001, 0.001], (len(index), 1)), label)
+        assert learned.between.shape == (1, 2, 2)
+        # .64, or what holds the spread where there is none: 20 of 80 queries at .1.
+        assert learned.between[0, 1, 1] == pytest.approx(0.64 if spread else 0.03, abs=0.25 if spread else 0.03)
+        assert learned.residual[0, 0, 0] == pytest.approx(0.16, abs=0.05)
+
+
 def test_chances_fall_along_the_order_and_keep_their_sum(weighed):
     labelled, _, found = weighed
     chance = found.wrong(labelled)[found.order]
@@ -84,8 +106,8 @@ def test_chances_fall_along_the_order_and_keep_their_sum(weighed):
 
 
 def test_an_order_by_hand():
-    # Log odds, .6 of the first's and .4 of the second's: .51 - .55, 1.32 + .16, 0 - .88, -1.32 - .34. So the order is
-    # 1, 0, 2, 3; the second's chances along it, .6 .2 .1 .3, fall but for the last two, which become their mean.
+    # Log odds, half of each: .42 - .69, 1.10 + .20, 0 - 1.10, -1.10 - .42. So the order is 1, 0, 2, 3; the second's
+    # chances along it, .6 .2 .1 .3, fall but for the last two, which become their mean.
     labelled = replace(shop(0.5, queries=1, size=4)[0], grade=np.zeros(4, dtype=np.int64))
 
     def chances(*wrong: float) -> np.ndarray:
