@@ -82,7 +82,7 @@ def _few(files: Sequence[Path]) -> bool:
     if sum(path.stat().st_size for path in files) > FEW_BYTES:
         return False
     try:
-        return sum(pq.read_metadata(path).num_rows for path in files) <= FEW_ROWS
+        return bool(sum(pq.read_metadata(path).num_rows for path in files) <= FEW_ROWS)
     except (pa.ArrowException, OSError):  # for the query to say
         return False
 

@@ -11,7 +11,8 @@ def page(folder: Traversable, name: str, values: Mapping[str, Any], functions: M
 
     `values` are for it alone, `functions` for those that it imports from the folder too. An unknown name is an error.
     """
-    return _environment(folder, tuple((functions or {}).items())).get_template(name).render(values)
+    where: Any = folder
+    return str(_environment(where, tuple((functions or {}).items())).get_template(name).render(values))
 
 
 @lru_cache(maxsize=8)
