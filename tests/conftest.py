@@ -1,6 +1,7 @@
 """What many tests share: a dozen pairs, the command line, the real model."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -77,7 +78,6 @@ def judge(tmp_path):
 def in_process(*arguments):
     """Run the command line in this process and this folder; for fixtures wider than a test, which `main` is not."""
     import contextlib
-    import io
     from unittest.mock import patch
 
     from relevance_judge.cli.main import main as command
@@ -98,9 +98,11 @@ def main(tmp_path, monkeypatch, capsys):
     """Run the command line in this process, in an empty folder: a second faster than in a process of its own."""
     from relevance_judge.cli.main import main as command
 
-    def run(*arguments, code=0):
+    def run(*arguments, stdin=None, code=0):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["judge", *map(str, arguments)])
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
         with pytest.raises(SystemExit) as end:
             command()
         captured = capsys.readouterr()

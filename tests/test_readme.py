@@ -70,7 +70,7 @@ def test_what_it_points_to_is_there(target):
 
 
 @pytest.mark.slow
-def test_the_quickstart_labels_the_example_shop(judge):
+def test_the_quickstart_labels_the_example_shop(judge, main):
     """The command of the Makefile on the first rows: the whole takes minutes."""
     recipe = (ROOT / "Makefile").read_text()
     shop = ROOT / "examples" / "shop"
@@ -80,8 +80,8 @@ def test_the_quickstart_labels_the_example_shop(judge):
     for line in printed:
         assert line.replace("examples/shop", "$(SHOP)").replace("runs/quickstart", "$(RUN)") in recipe
     found = judge(
-        "label", shop / "pairs.csv", "--catalogue", shop / "catalogue.csv", "--out", "run", "--limit", 24, "--json"
+        "label", shop / "pairs.csv", "--catalogue", shop / "catalogue.csv", "--out", "run", "--limit", 8, "--json"
     ).json
-    assert found["status"]["graded"] == found["rows"] == 24
-    compared = judge("agree", shop / "grades.csv", "--run", "run", "--json").json
-    assert (compared["n"], compared["rated"]) == (24, 429)
+    assert found["status"]["graded"] == found["rows"] == 8
+    compared = main("agree", shop / "grades.csv", "--run", "run", "--json").json
+    assert (compared["n"], compared["rated"]) == (8, 429)

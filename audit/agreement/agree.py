@@ -14,7 +14,7 @@ from audit.agreement.charts import Charts, charts
 from audit.agreement.clauses import ClauseReport, Confused, confused_clauses, report_clauses
 from audit.agreement.comparison import Comparison, GradedSide, compare, compare_people
 from audit.agreement.disagreements import Disagreement, instructive
-from audit.agreement.judged import JudgedPairs, find_labels, grade_mix, precision_at
+from audit.agreement.judged import JudgedPairs, find_labels, shares_of_grades
 from audit.agreement.people import People, people_agree, report_people
 from audit.agreement.raters import RaterReport, report_raters
 from audit.agreement.segments import Segment, report_segments
@@ -159,6 +159,7 @@ def agree(question: Question) -> Report:
             "name a run with --run RUN, or the raters' columns with --raters A,B,C",
         )
     hits = _hits(panel, reference, first)
+    mix, precision = shares_of_grades(first, reference.grades, values) if first else ({}, {})
     there = ~np.isnan(reference.grades)
     return Report(
         panel=panel,
@@ -175,8 +176,8 @@ def agree(question: Question) -> Report:
         clauses=report_clauses(panel, hits, people_agree(panel), guideline),
         confused=confused_clauses(panel),
         segments=report_segments(panel, hits),
-        grade_mix=grade_mix(first, reference.grades, values) if first else {},
-        precision_at=precision_at(first, reference.grades, values) if first else {},
+        grade_mix=mix,
+        precision_at=precision,
         charts=charts(reference, first.side, values) if first else None,
         disagreements=instructive(panel, reference, first.side if first else None),
     )

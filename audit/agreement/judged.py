@@ -98,66 +98,80 @@ def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str
 
 
 def sums_by_query(
-    judged: JudgedPairs, reference: Floats, values: Sequence[int], top: int | None = None
-) -> dict[int, Sums]:
-    """What prediction-powered inference needs, by grade: the judge's and people's shares, summed by query.
+    judged: JudgedPairs, reference: Floats, values: Sequence[int], depths: Sequence[int | None] = (None,)
+) -> dict[int | None, dict[int, Sums]]:
+    """What prediction-powered inference needs, by depth and grade: the judge's and people's shares, summed by query.
 
     Args:
         judged: The run; pairs without a grade are no part of the sums.
         reference: People's grade of each unit, NaN where it is not rated.
         values: The grades.
-        top: Take the graded pairs among the first `top` rows of each query alone, each at a weight of 1 / their number.
+        depths: None for all graded pairs; a number for those among so many first rows of each query, where each weighs
+            1 / their number.
     """
     import pyarrow as pa
 
     use = (judged.rows >= 0) & ~np.isnan(reference)
     rated = pa.table({"row": judged.rows[use], "grade": reference[use].astype(np.int64)})
-    columns = [
-        f"sum(w * f{i}), sum(w * f{i}) FILTER (y IS NOT NULL), sum(w * (y = {value})::INT)"
-        for i, value in enumerate(values)
-    ]
     shares = ", ".join(
         f"coalesce(l.probabilities[{i + 1}], (l.grade = {value})::INT) AS f{i}" for i, value in enumerate(values)
     )
+    columns = [column for depth in depths for column in _sums_within(depth, values)]
     found = judged.run.query(
         f"""WITH placed AS (
             SELECT row, row_number() OVER (PARTITION BY query_id ORDER BY row) AS place FROM pairs WHERE {_ASKED}),
         chosen AS (
-            SELECT l.query_id, {shares}, r.grade AS y,
-                   {"1.0 / count(*) OVER (PARTITION BY l.query_id)" if top else "1.0"} AS w
-            FROM labels l JOIN placed USING (row) LEFT JOIN rated r USING (row)
-            WHERE l.grade IS NOT NULL {f"AND place <= {top}" if top else ""})
-        SELECT sum(w), coalesce(sum(w) FILTER (y IS NOT NULL), 0), count(*), count(y), {", ".join(columns)}
-        FROM chosen GROUP BY query_id ORDER BY query_id""",
+            SELECT l.query_id, place, {shares}, r.grade AS y
+            FROM labels l JOIN placed USING (row) LEFT JOIN rated r USING (row) WHERE l.grade IS NOT NULL)
+        SELECT {", ".join(columns)} FROM chosen GROUP BY query_id ORDER BY query_id""",
         rated=rated,
     )
     table = np.array([[0.0 if cell is None else float(cell) for cell in row] for row in found])
-    table = table.reshape(len(found), 4 + 3 * len(values))
+    blocks = np.split(table.reshape(len(found), len(columns)), len(depths), axis=1)
+    return {depth: _by_grade(block, values, depth is not None) for depth, block in zip(depths, blocks, strict=True)}
+
+
+def _sums_within(depth: int | None, values: Sequence[int]) -> list[str]:
+    """SQL of one query's sums: pairs, rated ones, and by grade the judge's share of either and people's."""
+    kept = "true" if depth is None else f"place <= {depth}"
+    sums = [f"count(*) FILTER ({kept})", f"count(y) FILTER ({kept})"]
+    for i, value in enumerate(values):
+        sums += [f"sum(f{i}) FILTER ({kept})", f"sum(f{i}) FILTER ({kept} AND y IS NOT NULL)"]
+        sums += [f"sum((y = {value})::INT) FILTER ({kept})"]
+    return sums
+
+
+def _by_grade(block: Floats, values: Sequence[int], alike: bool) -> dict[int, Sums]:
+    """Sums by grade from rows of `_sums_within`, a query each; where `alike`, every query weighs 1."""
+    sums = block[block[:, 0] > 0]
+    n, n_rated = sums[:, :2].sum(axis=0)
+    if alike:
+        sums = sums / sums[:, :1]
     return {
         value: Sums(
-            weight=table[:, 0],
-            rated_weight=table[:, 1],
-            judged=table[:, 4 + 3 * i],
-            rated_judged=table[:, 5 + 3 * i],
-            rated_people=table[:, 6 + 3 * i],
-            n=table[:, 2].sum(),
-            n_rated=table[:, 3].sum(),
+            weight=sums[:, 0],
+            rated_weight=sums[:, 1],
+            judged=sums[:, 2 + 3 * i],
+            rated_judged=sums[:, 3 + 3 * i],
+            rated_people=sums[:, 4 + 3 * i],
+            n=n,
+            n_rated=n_rated,
         )
         for i, value in enumerate(values)
     }
 
 
-def grade_mix(judged: JudgedPairs, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
-    """Each grade's share of all labelled pairs."""
-    return {value: powered_mean(sums) for value, sums in sums_by_query(judged, reference, values).items()}
+def shares_of_grades(
+    judged: JudgedPairs, reference: Floats, values: Sequence[int]
+) -> tuple[dict[int, Powered], dict[int, Powered]]:
+    """Each grade's share of all labelled pairs, and by k the highest grade's share among a query's first k rows.
 
-
-def precision_at(judged: JudgedPairs, reference: Floats, values: Sequence[int]) -> dict[int, Powered]:
-    """The share of the highest grade among a query's first k rows, in the order of the run's input.
-
-    A row without a grade keeps its place: what stands below it does not move up.
+    Rows stand in the order of the run's input. A row without a grade keeps its place: what stands below it does not
+    move up.
     """
-    return {k: powered_mean(sums_by_query(judged, reference, values, top=k)[values[-1]]) for k in DEPTHS}
+    whole, *first = sums_by_query(judged, reference, values, (None, *DEPTHS)).values()
+    mix = {value: powered_mean(sums) for value, sums in whole.items()}
+    return mix, {k: powered_mean(sums[values[-1]]) for k, sums in zip(DEPTHS, first, strict=True)}
 
 
 _ASKED = f"(skip IS NULL OR skip NOT LIKE '{REPEATS}')"

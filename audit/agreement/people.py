@@ -43,8 +43,8 @@ def report_people(panel: Panel) -> People:
         if measure.coincidence is not None:
             found = by_query(matrices, partial(_with_values, measure.coincidence, panel.values))
         elif measure.ratings is not None:
-            of_rows = partial(_of_rows, measure.ratings, grades, panel.values)
-            found = by_query_index(queries, of_rows, resamples=SLOW_RESAMPLES)
+            of_times = partial(measure.ratings, grades, panel.values)
+            found = by_query_index(queries, of_times, resamples=SLOW_RESAMPLES)
         else:
             continue
         figures[name] = found.because(reason)
@@ -54,10 +54,6 @@ def report_people(panel: Panel) -> People:
 
 def _with_values(function: Callable[..., Any], values: Sequence[int], counts: Floats) -> Any:
     return function(counts, values)
-
-
-def _of_rows(function: Callable[..., float], grades: Floats, values: Sequence[int], rows: Any) -> float:
-    return function(grades[:, rows], values)
 
 
 def people_agree(panel: Panel) -> Floats:

@@ -147,9 +147,11 @@ def _drift(panel: Panel, index: int, reference: Floats) -> tuple[Estimate, list[
     hit = (own[order] == reference[order]).astype(np.float64)
     late = np.arange(len(order)) >= len(order) / 2
 
-    def change(rows: npt.NDArray[np.int64]) -> float:
-        after, before = hit[rows][late[rows]], hit[rows][~late[rows]]
-        return float(after.mean() - before.mean()) if len(after) and len(before) else float("nan")
+    def change(times: Floats) -> Floats:
+        counts = [times[..., half].sum(axis=-1) for half in (late, ~late)]
+        hits = [times[..., half] @ hit[half] for half in (late, ~late)]
+        with np.errstate(invalid="ignore"):
+            return np.asarray(hits[0] / counts[0] - hits[1] / counts[1])
 
     quarters = [float(part.mean()) for part in np.array_split(hit, 4)]
     return by_query_index(panel.queries[order], change, resamples=500), list(quarters)

@@ -88,25 +88,25 @@ def trust_bias(cells: Cells, pairs: int) -> ClickModel:
 
     Trust is none at the lowest position in use, since only its differences between positions can be told.
     """
-    place = cells.position
+    cells, place = _merged(cells, cells.position)
     start = position_based(cells, pairs)
+    shown, shown_pair = _by(place, cells.impressions, WIDTH), _by(cells.pair, cells.impressions, pairs)
+    idle = cells.impressions - cells.clicks
     seen, alpha = np.nan_to_num(start.examined[::WIDTH].copy()), start.attractive.copy()
     trust = np.where(np.arange(len(seen)) < place.max(), 0.05, 0.0)
     for _ in range(ROUNDS):
         s, t, a = seen[place], trust[place], alpha[cells.pair]
         chance = np.clip(s * (a + t * (1 - a)), TINY, 1 - TINY)
-        idle = cells.impressions - cells.clicks
-        examined = cells.clicks + idle * s * (1 - a) * (1 - t) / (1 - chance)
+        passed = idle * s * (1 - a) * (1 - t) / (1 - chance)
         drawn = cells.clicks * s * a / chance + idle * a * (1 - s) / (1 - chance)
         trusted = cells.clicks * s * t * (1 - a) / chance
-        dull = trusted + idle * s * (1 - a) * (1 - t) / (1 - chance)
-        alpha = _shrunk(_by(cells.pair, drawn, pairs), _by(cells.pair, cells.impressions, pairs))
-        seen = _ratio(_by(place, examined, WIDTH), _by(place, cells.impressions, WIDTH))
+        dull = trusted + passed
+        alpha = _shrunk(_by(cells.pair, drawn, pairs), shown_pair)
+        seen = _ratio(_by(place, cells.clicks + passed, WIDTH), shown)
         trust = _ratio(_by(place, trusted, WIDTH), _by(place, dull, WIDTH))
         trust[place.max() :] = 0.0
         seen /= max(seen.max(), TINY)
-    blank = _by(place, cells.impressions, WIDTH) == 0
-    seen[blank] = np.nan
+    seen[shown == 0] = np.nan
     return ClickModel("trust bias", np.repeat(seen, WIDTH), np.repeat(np.nan_to_num(trust), WIDTH), alpha)
 
 

@@ -10,6 +10,7 @@ Each kind of evidence is one call: clicks of examined impressions, carts of clic
 of one is the prior of the next.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,20 +183,26 @@ def _beta_binomial(rates: Rates, counts: Counts) -> tuple[Floats, Floats]:
 
 
 def _log_beta_binomial(m: Floats, k: Floats, counts: Counts) -> Floats:
-    n, c = counts.trials[:, None, None], counts.successes[:, None, None]
+    n, c = counts.trials, counts.successes
     fixed = gammaln(k) - gammaln(m * k) - gammaln((1 - m) * k)
-    return np.asarray(gammaln(c + m * k) + gammaln(n - c + (1 - m) * k) - gammaln(n + k) + fixed)
+    return np.asarray(_at(gammaln, c, m * k) + _at(gammaln, n - c, (1 - m) * k) - _at(gammaln, n, k) + fixed)
+
+
+def _at(function: Callable[[Floats], Floats], counts: Floats, more: Floats) -> Floats:
+    """`function(counts + more)` for counts of shape (N,): computed once for each count that occurs, (N, K, nodes)."""
+    values, place = np.unique(counts, return_inverse=True)
+    return np.asarray(function(values[:, None, None] + more)[place])
 
 
 def _slopes(rates: Rates, counts: Counts, tail: Floats) -> tuple[Floats, Floats]:
     """Derivatives of `_beta_binomial` by level and by log kappa, each (N, K, nodes)."""
     m = rates.by_node
-    n, c = counts.trials[:, None, None], counts.successes[:, None, None]
+    n, c = counts.trials, counts.successes
     by_level, by_kappa = np.zeros_like(tail), np.zeros_like(tail)
     for k, share in ((rates.kappa[:, None], 1 - tail), (rates.kappa[:, None] / LOOSER, tail)):
-        a = digamma(c + m * k) - digamma(m * k)
-        b = digamma(n - c + (1 - m) * k) - digamma((1 - m) * k)
-        both = digamma(n + k) - digamma(k)
+        a = _at(digamma, c, m * k) - digamma(m * k)
+        b = _at(digamma, n - c, (1 - m) * k) - digamma((1 - m) * k)
+        both = _at(digamma, n, k) - digamma(k)
         by_level += share * k * m * (1 - m) * (a - b)
         by_kappa += share * k * (m * a + (1 - m) * b - both)
     return by_level, by_kappa

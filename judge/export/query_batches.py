@@ -14,6 +14,7 @@ from judge.errors import RunError
 from judge.export.chosen import Chosen
 from judge.pairs.origin import has_origin
 from judge.run.store import Run
+from judge.sql import another
 
 BATCH = 16_384
 
@@ -132,7 +133,7 @@ class _Rows:
 
     def __init__(self, db: Any, which: str = "left_out IS NULL") -> None:
         self._reader = iter(
-            db.cursor()
+            another(db)
             .sql(f"""SELECT position, row, grade, coalesce(confidence, 'nan'::DOUBLE) AS confidence, sure, flagged,
                 split, first, has_better_copy FROM rows WHERE {which} ORDER BY position""")
             .to_arrow_reader(BATCH)

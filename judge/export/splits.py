@@ -18,7 +18,7 @@ from typing import Any
 from judge.errors import InputError
 from judge.export.selection import Selection
 from judge.export.texts import QUERIES
-from judge.sql import identifier
+from judge.sql import another, identifier
 from judge.words.normalise import BATCH
 from judge.words.similar import cluster
 
@@ -54,7 +54,7 @@ def assign(db: Any, selection: Selection, fields: Sequence[str], normalisation: 
     # Of queries without a row to export, too: one may stand for its cluster, whatever is selected.
     cluster(db, QUERIES, "query_clusters", normalisation, queries=True)
     db.execute("CREATE OR REPLACE TABLE sides (query_id VARCHAR, split TINYINT)")
-    for batch in db.cursor().sql("SELECT id, key FROM query_clusters").to_arrow_reader(BATCH):
+    for batch in another(db).sql("SELECT id, key FROM query_clusters").to_arrow_reader(BATCH):
         sides = [side(key, selection.splits) for key in batch.column(1).to_pylist()]
         db.register("_incoming", pa.table({"query_id": batch.column(0), "split": pa.array(sides, pa.int8())}))
         db.execute("INSERT INTO sides SELECT * FROM _incoming")

@@ -1,6 +1,7 @@
 """The set-wise half of reading pairs: joins, repeats, contradictions and order, in DuckDB over files on disk."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Any
 from judge.pairs.ordering import write_ordered
 from judge.pairs.origin import origin_sql
 from judge.records import Problem
-from judge.sql import in_memory, quoted
+from judge.sql import in_memory, on_disk, quoted
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
 from judge.words.normalise import keyed
 
@@ -43,14 +44,9 @@ class Staging:
     """
 
     def __init__(self, scratch: Path, fields: Sequence[str], kept: frozenset[str], grades: Path | None = None) -> None:
-        import duckdb
-
-        self._scratch = scratch
-        self._db = duckdb.connect(
-            str(scratch / "staging.duckdb"),
-            config={"memory_limit": MEMORY, "threads": "2", "temp_directory": str(scratch)},
-        )
-        self._db.execute("SET enable_progress_bar = false")
+        self._scratch, self._opened = scratch, ExitStack()
+        files = [scratch / "given.parquet", scratch / "catalogue.parquet"]
+        self._db = self._opened.enter_context(on_disk(scratch, MEMORY, 2, files))
         ids = ", ".join(f"{whole_id_sql(name)} AS {name}" for name in IDS if name not in kept)
         columns = f"* REPLACE ({ids})" if ids else "*"
         for name in ("given", "catalogue"):
@@ -93,7 +89,7 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
+        self._opened.close()
 
     def join_catalogue(self) -> None:
         """Take candidates' texts from the catalogue."""

@@ -5,6 +5,7 @@ gives no grade contradicts nothing. Each grade, and each row without any, ends i
 reason.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout, Roles
 from judge.records import Problem
-from judge.sql import quoted
+from judge.sql import on_disk, quoted
 from judge.tables.columns import Columns
 from judge.tables.grading_tools import NO_GRADE
 from judge.tables.ids import IDS, as_written_sql, whole_id_sql
@@ -76,12 +77,8 @@ def settle(cells: Laid, scratch: Path, kept: frozenset[str] | None = None) -> Se
     Raises:
         InputError: Rows were lost on the way.
     """
-    import duckdb
-
     path, by_row = cells.path.with_name("ratings.parquet"), scratch / "by-row.parquet"
-    config = {"memory_limit": MEMORY, "temp_directory": str(scratch)}
-    with duckdb.connect(str(scratch / "ratings.duckdb"), config=config) as db:
-        db.execute("SET enable_progress_bar = false")
+    with on_disk(scratch, MEMORY, os.cpu_count() or 1, [cells.path]) as db:
         _mark(db, cells, kept)
         used = "* EXCLUDE (n, line, field, words, reason, skip, pair_grade, before)"
         query = f"SELECT {used} FROM marked WHERE reason IS NULL ORDER BY n"

@@ -199,11 +199,13 @@ class Run:
     def database(self, scratch: Path | None = None, **tables: Any) -> Iterator[Any]:
         """A DuckDB connection with the views `labels` (empty where there are none yet) and `pairs`.
 
-        Tables made in it lie in the folder `scratch` where one is given, and memory is limited to `MEMORY`.
+        Tables made in it lie in the folder `scratch` where one is given, and memory is limited to `MEMORY`; those of
+        few rows lie in memory.
         """
         parts = self.parts()
         check_pairs(self.pairs_path)
-        with in_queries(parts), on_disk(scratch, MEMORY, THREADS) if scratch else in_memory() as db:
+        limited = on_disk(scratch, MEMORY, THREADS, [self.pairs_path, *parts]) if scratch else in_memory()
+        with in_queries(parts), limited as db:
             labels = db.read_parquet([str(part) for part in parts]) if parts else db.from_arrow(label_table([]))
             labels.create_view("labels")
             db.read_parquet(str(self.pairs_path)).create_view("pairs")

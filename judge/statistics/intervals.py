@@ -111,16 +111,9 @@ def each_by_query(
         return dict.fromkeys(measures, Estimate(None, None, None, NO_PAIRS))
     flat = matrices.reshape(count, -1)
 
-    def replicates() -> Iterator[Floats]:
-        rng, step = np.random.default_rng(seed), max(1, _CELLS // count)
-        for start in range(0, resamples, step):
-            size = min(step, resamples - start)
-            drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
-            times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-            yield (times.astype(np.float64) @ flat).reshape(size, *shape)
-
     total = matrices.sum(axis=0)
-    drawn = np.concatenate([np.empty((0, *shape)), *replicates()]) if count > 1 else np.empty((0, *shape))
+    times = _times_drawn(count, resamples if count > 1 else 0, seed, max(1, _CELLS // count))
+    drawn = np.concatenate([np.empty((0, *shape)), *((some @ flat).reshape(-1, *shape) for some in times)])
 
     def estimate(measure: Callable[[Floats], npt.ArrayLike]) -> Estimate:
         value = float(np.asarray(measure(total)))
@@ -135,7 +128,7 @@ def each_by_query(
 
 def by_query_index(
     query_index: npt.ArrayLike,
-    statistic: Callable[[Ints], float],
+    statistic: Callable[[Floats], npt.ArrayLike],
     *,
     resamples: int = 2000,
     level: float = 0.95,
@@ -143,27 +136,29 @@ def by_query_index(
 ) -> Estimate:
     """`statistic` of all rows, with a percentile interval over resampled queries.
 
-    For what is no function of a confusion matrix: rank correlations, calibration, alpha. `query_index` has
-    shape (N,); `statistic` takes row positions, shape (M,), repeated as often as their query was drawn, and
-    returns a float. It runs once per replicate. NaN, few queries and the seed are treated as by `by_query`.
+    For what is no function of a confusion matrix: rank correlations, AC of several raters. `query_index` has shape
+    (N,); `statistic` takes how often each row counts, shape (..., N), which is how often its query was drawn, and
+    returns (...). NaN, few queries and the seed are treated as by `by_query`.
     """
     queries, query = np.unique(np.asarray(query_index), return_inverse=True)
     count = len(queries)
     if not count:
         return Estimate(None, None, None, NO_PAIRS)
-    order, sizes = np.argsort(query, kind="stable"), np.bincount(query)
-    starts = np.cumsum(sizes) - sizes
+    value = float(np.asarray(statistic(np.ones(len(query)))))
+    times = _times_drawn(count, resamples, seed, max(1, _CELLS // len(query)))
+    return _estimate(value, count, (np.asarray(statistic(some[:, query])) for some in times), level)
 
-    def replicates() -> Iterator[Floats]:
-        rng = np.random.default_rng(seed)
-        for _ in range(resamples):
-            drawn = rng.integers(count, size=count)
-            lengths = sizes[drawn]
-            # A position in the concatenation, shifted so that each drawn query's run begins at its own start.
-            shift = np.repeat(starts[drawn] - (np.cumsum(lengths) - lengths), lengths)
-            yield np.array([statistic(order[shift + np.arange(len(shift))])])
 
-    return _estimate(float(statistic(np.arange(len(query)))), count, replicates(), level)
+def _times_drawn(count: int, resamples: int, seed: int, step: int) -> Iterator[Floats]:
+    """How often each of `count` queries is drawn in each resample, shape (up to `step`, count) at a time.
+
+    The step makes no difference to what is drawn.
+    """
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, step):
+        size = min(step, resamples - start)
+        drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
 
 
 def _estimate(value: float, queries: int, replicates: Iterator[Floats], level: float) -> Estimate:

@@ -50,25 +50,39 @@ def alpha_of(coincidence: npt.ArrayLike, values: npt.ArrayLike, metric: Metric =
     return np.asarray(1 - np.divide(found, expected, out=np.full(expected.shape, np.nan), where=expected > 0))
 
 
-def gwet_ac(ratings: npt.ArrayLike, values: npt.ArrayLike, weights: Weights = "identity") -> float:
+def gwet_ac(
+    ratings: npt.ArrayLike,
+    values: npt.ArrayLike,
+    times: npt.ArrayLike | None = None,
+    *,
+    weights: Weights = "identity",
+) -> Floats:
     """Gwet's AC1 (identity weights) or AC2 (any other) for several raters; at most 1, 0 at chance.
 
-    `ratings` and `values` as for `coincidences`; for the weights see `judge.statistics.measures.agreement_weights`.
+    `ratings` and `values` as for `coincidences`; `times` says how often each unit counts, shape (..., units), once
+    unless given, and the result has shape (...). For the weights see `judge.statistics.measures.agreement_weights`.
     Units with one rating count towards how common a grade is but not towards agreement. NaN where no unit has two
     ratings, or for K = 1. Source: Gwet 2014, Handbook of Inter-Rater Reliability, 4th ed.
     """
     scale = np.asarray(values, dtype=np.float64)
     counts = _unit_counts(ratings, scale)
+    count = np.ones(len(counts)) if times is None else np.asarray(times, dtype=np.float64)
+    if len(scale) == 1:
+        return np.full(count.shape[:-1], np.nan)
     raters = counts.sum(axis=1)
     rated, paired = raters >= 1, raters >= 2
-    if not paired.any() or len(scale) == 1:
-        return float("nan")
     credit = agreement_weights(scale, weights)
-    agreeing = (counts * (counts @ credit - 1)).sum(axis=1)[paired]
-    observed = float((agreeing / (raters * (raters - 1))[paired]).mean())
-    prevalence = (counts[rated] / raters[rated, None]).mean(axis=0)
-    chance = float(gwet_chance(prevalence, credit))
-    return (observed - chance) / (1 - chance)
+    couples = (raters * (raters - 1))[paired]
+    agreeing = (counts * (counts @ credit - 1)).sum(axis=1)[paired] / couples
+    observed = _mean(agreeing[:, None], count[..., paired])[..., 0]
+    chance = gwet_chance(_mean(counts[rated] / raters[rated, None], count[..., rated]), credit)
+    return np.asarray((observed - chance) / (1 - chance))
+
+
+def _mean(amounts: Floats, count: Floats) -> Floats:
+    """The mean of rows (N, M) that count so often each (..., N): shape (..., M), NaN where none counts."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((count @ amounts) / count.sum(axis=-1, keepdims=True))
 
 
 def _unit_counts(ratings: npt.ArrayLike, scale: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Probabilities and how far they can be trusted, and rank correlation. Undefined is NaN, never 0."""
+"""Probabilities and how far they can be trusted. Undefined is NaN, never 0."""
 
 from dataclasses import dataclass
 
@@ -34,30 +34,6 @@ def likeliest(probabilities: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     chances = np.asarray(probabilities, dtype=np.float64)
     highest = chances.max(axis=-1, keepdims=True)
     return np.asarray(chances >= highest - SAME)
-
-
-def spearman(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Spearman's rank correlation of two (N,) arrays, ties at their mean rank; in [-1, 1].
-
-    NaN where a side is constant or holds a NaN, or N < 2. Source: scipy.stats.spearmanr.
-    """
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
-
-    if _constant(first) or _constant(second):
-        return float("nan")
-    return float(stats.spearmanr(first, second).statistic)
-
-
-def kendall_tau_b(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Kendall's tau-b of two (N,) arrays, corrected for ties; in [-1, 1].
-
-    NaN where a side is constant or holds a NaN, or N < 2. Source: scipy.stats.kendalltau.
-    """
-    from scipy import stats  # type: ignore[import-untyped, unused-ignore]
-
-    if _constant(first) or _constant(second):
-        return float("nan")
-    return float(stats.kendalltau(first, second, variant="b").statistic)
 
 
 def top_label(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -220,11 +196,6 @@ def _confidences(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Flo
     if sure.ndim != 1 or sure.shape != right.shape or not ((sure >= 0) & (sure <= 1 + 1e-3)).all():
         raise ValueError("need two arrays of one shape (N,), confidences in 0..1")
     return sure, right
-
-
-def _constant(column: npt.ArrayLike) -> bool:
-    array = np.asarray(column)
-    return array.size < 2 or bool((array == array.flat[0]).all())
 
 
 def _mean(terms: Floats) -> float:

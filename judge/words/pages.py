@@ -1,6 +1,7 @@
 """HTML pages of our own templates: values are escaped, and a template reaches nothing but what it is given."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -10,6 +11,13 @@ def page(folder: Traversable, name: str, values: Mapping[str, Any], functions: M
 
     `values` are for it alone, `functions` for those that it imports from the folder too. An unknown name is an error.
     """
+    where: Any = folder
+    return str(_environment(where, tuple((functions or {}).items())).get_template(name).render(values))
+
+
+@lru_cache(maxsize=8)
+def _environment(folder: Traversable, functions: tuple[tuple[str, Any], ...]) -> Any:
+    """Compiled templates of one folder: to compile one takes longer than to fill it in many times."""
     from jinja2 import FunctionLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -20,5 +28,5 @@ def page(folder: Traversable, name: str, values: Mapping[str, Any], functions: M
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(functions or {})
-    return environment.get_template(name).render(values)
+    environment.globals.update(functions)
+    return environment

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError, ModelError
@@ -48,6 +48,21 @@ def template_text(name: str = TEMPLATE) -> str:
     if name not in known:
         raise InputError(f"no template {name!r}", f"name one of {', '.join(known)}")
     return shipped_text("prompts", f"{name}.j2")
+
+
+def compiled(name: str = TEMPLATE) -> Template:
+    """A prompt template that ships with the package, compiled once in a process.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    return _compiled(template_text(name))
+
+
+@lru_cache(maxsize=8)
+def _compiled(text: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(text)
 
 
 def template_digest(name: str = TEMPLATE) -> str:
@@ -90,8 +105,7 @@ class PromptBuilder:
     ) -> None:
         self.guideline = guideline
         self.tokenizer = tokenizer
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        self._template = environment.from_string(template_text(template))
+        self._template = compiled(template)
         if missing := [block for block in BLOCKS if block not in self._template.blocks]:
             raise InputError(
                 f"prompts/{template}.j2: has no block {missing[0]!r}", f"a template has the blocks {', '.join(BLOCKS)}"

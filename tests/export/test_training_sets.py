@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from conftest import write_flags
+from conftest import ROOT, write_flags
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -493,3 +493,20 @@ def test_every_format_accounts_for_every_row(run_of, tmp_path, main):
         if form not in ("jsonl", "csv", "parquet"):
             assert said["left_out"] | {"failed": 1, "skipped": 1} == said["left_out"], form
     assert len(json.loads((tmp_path / "label-studio").read_text())) == 5
+
+
+@pytest.mark.parametrize("to", ["triplets", "csv"])
+def test_tables_in_memory_and_on_disk_make_the_same_files(main, tmp_path, monkeypatch, to):
+    """Few rows are worked on in memory, many on disk."""
+    shop = ROOT / "examples" / "shop"
+    made = []
+    for most in (20_000, -1):
+        monkeypatch.setattr("judge.sql.FEW_ROWS", most)
+        main("import", shop / "grades.csv", "--catalogue", shop / "catalogue.csv", "--out", f"run{most}")
+        splits = ["--splits", "train=0.8,test=0.2"] if to == "triplets" else []
+        main("export", f"run{most}", "--to", to, *splits, "--out", f"made{most}")
+        out = tmp_path / f"made{most}"
+        files = sorted(out.iterdir()) if out.is_dir() else [out]
+        made.append([path.read_bytes() for path in [tmp_path / f"run{most}" / "pairs.parquet", *files]])
+    assert made[0] == made[1]
+    assert len(made[0]) == (3 if to == "triplets" else 2)

@@ -346,7 +346,7 @@ def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkey
 
 
 def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
-    config = quick(epochs=12, evaluate_every=6, learning_rate=0.001, dropout=0.0, calibration=0)
+    config = quick(epochs=6, evaluate_every=3, learning_rate=0.003, dropout=0.0, calibration=0)
     short = rated_file.with_name("short.csv")
     short.write_text("".join(rated_file.read_text().splitlines(keepends=True)[:13]))  # two queries
     told = main("finetune", short, "--out", "ours", "--config", config, "--json").json

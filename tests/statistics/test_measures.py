@@ -219,8 +219,8 @@ def test_resampling_rows_equals_resampling_matrices():
         rng.integers(3, size=200),
     )
 
-    def agreement(rows):
-        return float((reference[rows] == judged[rows]).mean())
+    def agreement(times):
+        return (times * (reference == judged)).sum(axis=-1) / times.sum(axis=-1)
 
     by_row = by_query_index(query, agreement, resamples=200, seed=9)
     by_matrix = by_query(confusion_by_query(query, reference, judged, STEPS), measures.accuracy, resamples=200, seed=9)
@@ -231,11 +231,12 @@ def test_resampling_rows_equals_resampling_matrices():
 def test_a_resample_takes_whole_queries():
     seen = []
 
-    def times_each_row(rows):
-        seen.append(np.bincount(rows, minlength=8))
-        return 0.0
+    def times_each_row(times):
+        seen.extend(times.reshape(-1, 8))
+        return np.zeros(times.shape[:-1])
 
     by_query_index([2, 0, 2, 5, 5, 5, 7, 9], times_each_row, resamples=50)
+    assert len(seen) == 51
     assert seen[0].tolist() == [1] * 8
     assert any(times.max() > 1 for times in seen)
     for times in seen:
@@ -259,7 +260,10 @@ def test_intervals_of_few_queries_cover_what_they_say(queries):
 
 def test_one_query_has_a_value_and_no_interval():
     padded = np.stack([WORKED, np.zeros((3, 3))])  # the second query has no pairs, so it is no second query
-    for estimate in (by_query(padded, measures.accuracy), by_query_index(["q"] * 3, lambda rows: 0.7)):
+    for estimate in (
+        by_query(padded, measures.accuracy),
+        by_query_index(["q"] * 3, lambda times: np.full(times.shape[:-1], 0.7)),
+    ):
         assert estimate.value == pytest.approx(0.7)
         assert estimate.interval is None
         assert "single query" in estimate.reason
@@ -270,13 +274,13 @@ def test_undefined_values_and_replicates_are_null_with_a_reason():
     empty = by_query(np.zeros((4, 2, 2)), measures.accuracy)
     assert (empty.value, empty.interval) == (None, None)
     assert "no pairs" in empty.reason
-    assert by_query_index([], lambda rows: 1.0) == empty
+    assert by_query_index([], lambda times: times) == empty
 
     constant = by_query([ALL_SAME, ALL_SAME], measures.cohen_kappa)
     assert (constant.value, constant.interval) == (None, None)
     assert "undefined" in constant.reason
     assert constant.because("one single grade").reason == "one single grade"
-    assert by_query_index([1, 2], lambda rows: math.nan) == constant
+    assert by_query_index([1, 2], lambda times: np.full(times.shape[:-1], math.nan)) == constant
 
 
 def test_nan_replicates_are_dropped_until_they_are_the_majority():

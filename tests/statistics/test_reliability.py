@@ -6,12 +6,13 @@ import krippendorff
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics
 
-from judge.statistics import measures
+from judge.statistics import measures, ranks
 from judge.statistics import multi_rater as several
 from judge.statistics import reliability as rel
 
@@ -80,7 +81,7 @@ def test_gwet_for_two_raters_equals_the_measure_of_their_confusion(table):
     assert several.gwet_ac(table, [0, 1, 3]) == pytest.approx(float(measures.gwet_ac1(confusion)))
     for weights in WEIGHTS:
         expected = float(measures.gwet_ac2(confusion, [0, 1, 3], weights))
-        assert several.gwet_ac(table, [0, 1, 3], weights) == pytest.approx(expected)
+        assert several.gwet_ac(table, [0, 1, 3], weights=weights) == pytest.approx(expected)
 
 
 def test_gwet_counts_a_single_rating_towards_prevalence_only():
@@ -108,21 +109,63 @@ def test_agreement_of_several_raters_can_be_undefined():
     assert several.gwet_ac(constant, SCALE) == 1
 
 
+@quick
+@given(st.data())
+def test_gwet_of_units_that_count_several_times_is_that_of_copies(data):
+    table = data.draw(arrays(np.float64, (3, 6), elements=st.sampled_from([0.0, 1.0, 3.0, NAN])))
+    times = data.draw(arrays(np.int64, (2, 6), elements=st.integers(0, 3)))
+    for weights in ("identity", "quadratic"):
+        found = several.gwet_ac(table, [0, 1, 3], times, weights=weights)
+        copies = [
+            float(several.gwet_ac(np.repeat(table, count, axis=1), [0, 1, 3], weights=weights)) for count in times
+        ]
+        assert found == pytest.approx(copies, abs=1e-13, nan_ok=True)
+
+
 # Rank correlation
 
 
 def test_rank_correlations_worked_by_hand():
     # One neighbouring swap of four: rho = 1 - 6 * 2 / (4 * 15); 5 pairs concordant, 1 discordant.
-    assert rel.spearman([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
-    assert rel.kendall_tau_b([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(4 / 6)
+    assert ranks.spearman([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
+    assert ranks.kendall_tau_b([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(4 / 6)
     # 2 concordant of 6 pairs, 2 tied in the first, 3 in the second: 2 / sqrt((6 - 2) * (6 - 3)).
-    assert rel.kendall_tau_b([0, 0, 1, 1], [0, 1, 1, 1]) == pytest.approx(2 / math.sqrt(12))
+    assert ranks.kendall_tau_b([0, 0, 1, 1], [0, 1, 1, 1]) == pytest.approx(2 / math.sqrt(12))
 
 
-@pytest.mark.parametrize("correlation", [rel.spearman, rel.kendall_tau_b])
+@pytest.mark.parametrize("correlation", [ranks.spearman, ranks.kendall_tau_b])
 def test_rank_correlation_is_undefined_for_a_constant_side(correlation):
     for first, second in (([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [2, 2, 2]), ([1], [1]), ([], [])):
         assert math.isnan(correlation(first, second))
+    # Rows that do not count, or count several times, make no order.
+    assert math.isnan(correlation([1, 1, 2], [1, 2, 3], [1, 4, 0]))
+    assert math.isnan(correlation([1, 2, NAN], [1, 2, 3]))
+    assert correlation([1, 2, NAN], [1, 2, 3], [[1, 1, 0], [1, 2, 0]]) == pytest.approx([1, 1])
+
+
+SIDES = {"few": [0.0, 1.0, 2.0], "many": [0.1, 0.25, 0.5, 1.0, 1.5, 1.75, 2.0, 2.5, 7.0]}
+
+
+@pytest.mark.parametrize(("one", "other"), [("few", "few"), ("few", "many"), ("many", "few"), ("many", "many")])
+@quick
+@given(data=st.data())
+def test_rank_correlations_of_repeated_rows_equal_scipy(one, other, data):
+    rows = data.draw(st.integers(2, 12))
+    first, second = (
+        np.array(data.draw(st.lists(st.sampled_from(SIDES[s]), min_size=rows, max_size=rows))) for s in (one, other)
+    )
+    times = np.array(
+        data.draw(st.lists(st.lists(st.integers(0, 3), min_size=rows, max_size=rows), min_size=1, max_size=3))
+    )
+    for correlation, oracle in ((ranks.spearman, scipy.stats.spearmanr), (ranks.kendall_tau_b, scipy.stats.kendalltau)):
+        found = correlation(first, second, times)
+        assert found.shape == times.shape[:1]
+        for value, count in zip(found, times, strict=True):
+            laid_out, matched = np.repeat(first, count), np.repeat(second, count)
+            if len(set(laid_out)) < 2 or len(set(matched)) < 2:
+                assert math.isnan(value)
+            else:
+                assert value == pytest.approx(float(oracle(laid_out, matched).statistic), abs=1e-13)
 
 
 # Proper scores

@@ -107,7 +107,7 @@ def test_a_quote_in_tsv_is_a_letter(pairs, main, name):
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.csv.gz"])
-def test_mixed_line_ends_are_read(pairs, judge, name):
+def test_mixed_line_ends_are_read(pairs, main, name):
     path = pairs(ROWS, name)
     data = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
     lines = data.splitlines()
@@ -117,7 +117,7 @@ def test_mixed_line_ends_are_read(pairs, judge, name):
     assert values(path) == expected
     # The empty line counts as a line, and not as a row: line 402 holds row 400.
     assert [row.line for row in Table(path).rows()][398:401] == [400, 402, 403]
-    found = judge("label", "-", "--engine", "fake", "--out", "run", "--json", stdin=path.read_bytes()).json
+    found = main("label", "-", "--engine", "fake", "--out", "run", "--json", stdin=path.read_bytes()).json
     assert found["rows"] == sum(found["status"].values()) == found["status"]["graded"] == 2000
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
 from judge.errors import InputError
 from judge.records import Pair, WorkedExample
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
-from judge.words.prompt import template_text
+from judge.words.prompt import compiled
 
 TEMPLATE = "chat.v1"
 BLOCKS = ("system", "user")
@@ -132,8 +131,7 @@ class ChatBuilder:
         examples: Sequence[WorkedExample] = (),
     ) -> None:
         self.guideline = guideline
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        found = environment.from_string(template_text(template))
+        found = compiled(template)
         if missing := [block for block in BLOCKS if block not in found.blocks]:
             raise InputError(
                 f"prompts/{template}.j2: has no block {missing[0]!r}", f"name a template with {' and '.join(BLOCKS)}"

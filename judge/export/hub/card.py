@@ -6,6 +6,7 @@ link, and never a mark of ours.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from judge.export.chosen import FLAGGED
@@ -63,26 +64,10 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         repo: The dataset's name, `owner/name`.
         tag: The tag that will name this version.
     """
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=escape
-    )
-    environment.globals.update(
-        code=Code,
-        slug=lambda text: re.sub(r"[^\w.-]", "", text, flags=re.ASCII),
-        count=lambda n: f"{int(n):,}",
-        number=number,
-        percent=lambda share: "–" if share is None else f"{share:.1%}",
-        interval=interval,
-        short=lambda text, width: text if len(text) <= width else text[: width - 1] + "…",
-        about=_about,
-        loading=lambda view: _loading(view, repo, tag),
-    )
-    template = environment.from_string(shipped_text("guidelines", "dataset_card.md.j2"))
+    template = _compiled(shipped_text("guidelines", "dataset_card.md.j2"))
     figures = facts.agreement.figures if facts.agreement else ()
     body = template.render(
+        loading=lambda view: _loading(view, repo, tag),
         facts=facts,
         views=views,
         splits=list(views[0].splits),
@@ -116,6 +101,27 @@ def number(value: float | None) -> str:
 def interval(figure: Figure) -> str:
     """A figure's interval, or why there is none."""
     return figure.reason or "–" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
+
+
+@lru_cache(maxsize=1)
+def _compiled(text: str) -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=escape
+    )
+    environment.globals.update(
+        code=Code,
+        slug=lambda text: re.sub(r"[^\w.-]", "", text, flags=re.ASCII),
+        count=lambda n: f"{int(n):,}",
+        number=number,
+        percent=lambda share: "–" if share is None else f"{share:.1%}",
+        interval=interval,
+        short=lambda text, width: text if len(text) <= width else text[: width - 1] + "…",
+        about=_about,
+    )
+    return environment.from_string(text)
 
 
 def _loading(view: StagedView, repo: str, tag: str) -> str:

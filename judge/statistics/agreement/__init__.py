@@ -59,8 +59,9 @@ class Measure:
     by_grade: bool = False
     coincidence: Callable[[Floats, Sequence[int]], npt.ArrayLike] | None = None
     """Of Krippendorff's coincidences of any number of raters, where it is not the same as of a confusion."""
-    ratings: Callable[[Floats, Sequence[int]], float] | None = None
-    """Of ratings (raters, pairs) with NaN for missing, where it is no function of coincidences."""
+    ratings: Callable[[Floats, Sequence[int], Floats], npt.ArrayLike] | None = None
+    """Of ratings (raters, pairs) with NaN for missing, the K grades, and how often each pair counts (..., pairs); shape
+    (...). Where it is no function of coincidences."""
     pairs: Callable[[GradedPairs], Estimate] | None = None
     """Of what a judge says of each pair, with an interval of its own, where it is no function of a confusion."""
 

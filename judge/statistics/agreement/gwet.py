@@ -1,5 +1,7 @@
 """Gwet's AC1 and AC2: steady where one grade dominates, and kappa is not."""
 
+from functools import partial
+
 from judge.statistics import measures, multi_rater
 from judge.statistics.agreement import Measure
 
@@ -13,7 +15,7 @@ AC1 = Measure(
     undefined=ONE_GRADE,
     order=80,
     confusion=lambda counts, values: measures.gwet_ac1(counts),
-    ratings=lambda table, values: multi_rater.gwet_ac(table, values, "identity"),
+    ratings=partial(multi_rater.gwet_ac, weights="identity"),
 )
 AC2 = Measure(
     name="gwet_ac2",
@@ -24,5 +26,5 @@ AC2 = Measure(
     order=81,
     places=frozenset({"table", "chart", "card", "people"}),
     confusion=lambda counts, values: measures.gwet_ac2(counts, values),
-    ratings=lambda table, values: multi_rater.gwet_ac(table, values, "quadratic"),
+    ratings=partial(multi_rater.gwet_ac, weights="quadratic"),
 )

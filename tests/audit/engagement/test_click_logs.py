@@ -299,7 +299,7 @@ def test_random_damage_loses_no_line(tmp_path_factory, data):
 CELL = st.sampled_from(["red shoe", 'tv 12"', '"tv"', "a, b", " ", "", "é", "Ñ\u2028"])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.lists(
         st.tuples(
