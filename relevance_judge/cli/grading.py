@@ -11,6 +11,7 @@ from relevance_judge.cli.params import count, file, flag, text
 
 if TYPE_CHECKING:
     from judge.labelling.worked_examples import Examples
+    from judge.pairs.stage import Source
     from judge.words.guideline import Guideline
 
 SHOTS = 6
@@ -25,6 +26,13 @@ class RowParams(PairParams):
     skip_bad_rows: Annotated[
         bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and continue.")
     ]
+
+    def source(self, path: Path, name: str) -> "Source":
+        """The pairs of a file, called so."""
+        from judge.pairs.stage import Source
+
+        found = Source(path, self.catalogue, self.mapping, self.limit, skip_bad_rows=self.skip_bad_rows, name=name)
+        return replace(found, queries=self.queries, encoding=self.encoding)
 
 
 @dataclass(frozen=True)
