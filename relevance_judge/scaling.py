@@ -19,7 +19,7 @@ from relevance_judge.runs import Run
 
 if TYPE_CHECKING:
     from judge.labelling.job import Labelling
-    from judge.labelling.on_ray import Cluster
+    from judge.labelling.ray_cluster import Cluster
     from judge.run.plan import FailedStretch
     from judge.run.summary import Summary
 

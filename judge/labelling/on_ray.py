@@ -5,43 +5,26 @@ machine is lost, Ray starts it anew and the stretch is done again, without end; 
 to `TRIES` times. Nothing of the run depends on what Ray remembers: killed and begun again, what is labelled is there.
 """
 
-import os
-import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from judge.errors import EngineError, InputError, JudgeError, ModelError, install
+from judge.errors import EngineError, JudgeError
 from judge.labelling.job import Labelling
+from judge.labelling.ray_cluster import Cluster, connected, worker_count
 from judge.labelling.worker import TRIES, Worker, give_up, is_fatal, told, unfinished
 from judge.run.coverage import Interval
 from judge.run.plan import FailedStretch, Plan
 from judge.run.store import Run
 
-ANSWER = 10.0
-"""Seconds that a cluster's address has to answer."""
 WATCH = 1.0
 """Seconds between two looks at what has been labelled."""
 
 Make = Callable[[Run], Labelling]
 """Gives a worker's job; goes to its process as it is."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where workers run, and how many."""
-
-    address: str | None = None
-    """`auto`, `host:port` or `ray://host:port`; null for Ray on this machine, or what RAY_ADDRESS names."""
-    workers: int | None = None
-    """One for each `gpus` of the cluster's GPUs unless given; without GPUs, one for each machine."""
-    gpus: float = 0.0
-    """GPUs that each worker has to itself."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +74,13 @@ def label_on_ray(
     Raises:
         ModelError: Ray is not installed.
         InputError: The cluster's address does not answer, or its GPUs do not suffice for one worker.
-        EngineError: No worker is left; says why the last one could not work.
+        EngineError: Ray does not start, or no worker is left; says why the last one could not work.
     """
     wanted = unfinished(run, plan.stretches)
     if not wanted:
         return []
     with connected(cluster) as ray:
-        count = min(_count(ray, cluster), len(wanted))
+        count = min(worker_count(ray, cluster), len(wanted))
         kept_alive = {"max_restarts": -1, "max_task_retries": -1, "num_cpus": 1, "num_gpus": cluster.gpus}
         kind = ray.remote(RayWorker).options(**kept_alive, scheduling_strategy="SPREAD")
 
@@ -200,68 +183,6 @@ class _Watch:
             if part.name not in self.known:
                 self.known.add(part.name)
                 self.progress(rows_of(part))
-
-
-@contextmanager
-def connected(cluster: Cluster) -> Iterator[Any]:
-    """Ray, connected to the cluster; what it would send home or write between our lines is left out.
-
-    Raises:
-        ModelError: It is not installed.
-        InputError: The address does not answer.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise ModelError("--on ray needs ray", install("ray")) from None
-    fix = "start the cluster, or correct --ray-address: auto, HOST:PORT or ray://HOST:PORT"
-    _check_answers(cluster.address, fix)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    local: dict[str, Any] = {}
-    if not (cluster.address or os.environ.get("RAY_ADDRESS")):
-        local = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, cluster.workers or 1)}
-    try:
-        ray.init(address=cluster.address, **quiet, **local)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        where = f"--ray-address {cluster.address or os.environ.get('RAY_ADDRESS') or 'local'}"
-        raise InputError(f"{where}: no Ray cluster answers ({told(error)[:200]})", fix) from None
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _check_answers(address: str | None, fix: str) -> None:
-    """Ray tries an address for minutes: see first that somebody listens there."""
-    if address in (None, "auto", "local"):
-        return
-    place = urlsplit(address if "://" in address else f"//{address}")
-    with suppress(ValueError):
-        host, port = place.hostname, place.port
-        if host and port:
-            try:
-                socket.create_connection((host, port), ANSWER).close()
-            except OSError as error:
-                raise InputError(
-                    f"--ray-address {address}: does not answer ({error.strerror or 'it took too long'})", fix
-                ) from None
-            return
-    raise InputError(f"--ray-address {address}: is no address of a Ray cluster", fix)
-
-
-def _count(ray: Any, cluster: Cluster) -> int:
-    """How many workers there shall be."""
-    there = ray.cluster_resources()
-    if cluster.gpus and there.get("GPU", 0) < cluster.gpus:
-        raise InputError(
-            f"--gpus-per-worker {cluster.gpus:g}: the cluster has {there.get('GPU', 0):g}",
-            "give what it has, or leave it out to label on processors",
-        )
-    if cluster.workers:
-        return cluster.workers
-    machines = sum(node["Alive"] for node in ray.nodes())
-    return max(1, int(there["GPU"] // cluster.gpus) if cluster.gpus else machines)
 
 
 def check_made(stretches: Sequence[FailedStretch], run: Run) -> None:

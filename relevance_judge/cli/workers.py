@@ -20,7 +20,7 @@ from relevance_judge.cli.serving import LabellingParams
 from relevance_judge.progress import progress
 
 if TYPE_CHECKING:
-    from judge.labelling.on_ray import Cluster
+    from judge.labelling.ray_cluster import Cluster
     from judge.run.plan import FailedStretch
     from judge.run.store import Run
 
@@ -53,7 +53,7 @@ class WorkerParams:
         Raises:
             InputError: Options of a cluster are given, and no cluster is meant.
         """
-        from judge.labelling.on_ray import Cluster
+        from judge.labelling.ray_cluster import Cluster
 
         if self.on is None:
             self.refuse(*CLUSTER[1:])
