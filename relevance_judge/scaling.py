@@ -1,25 +1,26 @@
 """Runs that several processes or machines label: planned once, labelled in stretches, finished when all are there."""
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from judge.errors import InputError
 from judge.run import store
 from judge.run.plan import SHARD_PAIRS
-from relevance_judge.inputs import Rows
+from relevance_judge.inputs import Rows, as_file, as_optional_file
 from relevance_judge.judges import Judge, as_judge
 from relevance_judge.progress import progress as bar
-from relevance_judge.reading import ColumnMap
+from relevance_judge.reading import ColumnMap, columns_of
 from relevance_judge.runs import Run
 
 if TYPE_CHECKING:
     from judge.labelling.job import Labelling
     from judge.labelling.ray_cluster import Cluster
+    from judge.pairs.stage import Source
     from judge.run.plan import FailedStretch
     from judge.run.summary import Summary
 
@@ -31,6 +32,23 @@ class Planned:
     run: Run
     rows: int
     stretches: int
+
+
+class PlannedOptions(TypedDict, total=False):
+    """How a planned run is labelled."""
+
+    plan: "Run | str | os.PathLike[str]"
+    """A run of `plan`."""
+    shard: str
+    """`i/N`: label the i-th of N shares of it in this process."""
+    on: Literal["ray"]
+    """Have workers of a Ray cluster label all of it; then it is finished."""
+    ray_address: str
+    """`auto`, `host:port` or `ray://host:port`; Ray on this machine unless given."""
+    workers: int
+    """As many as GPUs or machines unless given."""
+    gpus_per_worker: float
+    """GPUs that each has to itself."""
 
 
 def plan(
@@ -63,22 +81,12 @@ def plan(
         ModelError: The judge cannot be found.
         RunError: The directory holds another run or plan.
     """
-    from dataclasses import replace
-
     from judge.labelling.worker import plan_run
-    from judge.pairs.stage import Source
-    from relevance_judge.inputs import as_file, as_optional_file
-    from relevance_judge.reading import columns_of
 
     if shard_pairs < 1:
         raise InputError(f"shard_pairs={shard_pairs}: is not a number of pairs", "give 1 or more")
     chosen, run = as_judge(judge), store.Run(Path(out))
-    with (
-        run.writing(),
-        as_file(pairs, "pairs", run.path) as (path, name),
-        as_optional_file(catalogue, "catalogue", run.path) as (texts, texts_name),
-    ):
-        source = Source(path, texts, columns_of(map), skip_bad_rows=skip_bad_rows, name=name, catalogue_name=texts_name)
+    with run.writing(), pair_source(pairs, catalogue, run.path, map, skip_bad_rows) as source:
         made = plan_run(run, replace(chosen.job(source), dtype=dtype), shard_pairs, asked_of(chosen))
     return Planned(Run(run.path), made.rows, len(made.stretches))
 
@@ -100,6 +108,17 @@ def finish(run: "Run | str | os.PathLike[str]") -> Run:
     with stored.writing():
         finish_run(stored, planned(stored))
     return Run(stored.path)
+
+
+@contextmanager
+def pair_source(
+    pairs: Rows, catalogue: Rows | None, folder: Path, map: ColumnMap | None, skip_bad_rows: bool
+) -> "Iterator[Source]":
+    """The pairs and products of a call as a labelling takes them."""
+    from judge.pairs.stage import Source
+
+    with as_file(pairs, "pairs", folder) as (path, name), as_optional_file(catalogue, "catalogue", folder) as texts:
+        yield Source(path, texts[0], columns_of(map), skip_bad_rows=skip_bad_rows, name=name, catalogue_name=texts[1])
 
 
 def asked_of(judge: Judge) -> dict[str, str | float | bool | None]:
@@ -169,6 +188,32 @@ def label_planned(
         return Worker(run, job_of(made, run), advance).label_all(stretches)
 
 
-def shown(show: bool) -> Callable[[int, int], AbstractContextManager[Callable[[int], None]]]:
-    """A bar on standard error, or nothing."""
-    return lambda rows, done: bar("judging", rows, done, shown=show)
+def label_by_workers(
+    pairs: Rows | None,
+    out: str | os.PathLike[str] | None,
+    judge: "Judge | str | os.PathLike[str] | None",
+    progress: bool,
+    **how: Unpack[PlannedOptions],
+) -> Run:
+    """`label` of a planned run.
+
+    Raises:
+        InputError: The options contradict one another.
+        EngineError: Stretches were given up; the others are labelled.
+    """
+    from judge.labelling.on_ray import check_made
+    from judge.labelling.ray_cluster import Cluster
+
+    if "plan" not in how or pairs is not None or out is not None:
+        raise InputError("shard and on are for a planned run", "plan the pairs first, and give plan=RUN alone")
+    given = how["plan"]
+    run = given.stored if isinstance(given, Run) else store.Run.open(Path(given))
+    cluster = None
+    if how.get("on"):
+        cluster = Cluster(how.get("ray_address"), how.get("workers"), how.get("gpus_per_worker", 0.0))
+    asked = {} if judge is None else asked_of(as_judge(judge))
+    failed = label_planned(
+        run, asked, how.get("shard"), cluster, lambda rows, done: bar("judging", rows, done, shown=progress)
+    )
+    check_made(failed, run)
+    return Run(run.path)

@@ -11,6 +11,7 @@ from typing import Any
 
 from judge.engines import Builder, Engine
 from judge.labelling.config import JudgeConfig
+from judge.labelling.inherit import FILE, MOST, Inherited
 from judge.labelling.prefetch import background, prefetch
 from judge.labelling.table import PLAIN, Block, Item, ScoredBlock
 from judge.labelling.writer import PartWriter
@@ -39,13 +40,17 @@ def label_run(
         stretch: Positions in judging order to keep to; all unless given.
     """
     writer = PartWriter(run, judge_config)
-    open_ = run.uncovered(stretch)
+    open_, inherited = run.uncovered(stretch), Inherited(run.path / FILE)
 
     def prepared() -> Iterator[Block]:
         for start, end in open_:
-            for items in blocks(run.pairs_path, start, engine.block, end):
+            for items in blocks(run.pairs_path, start, engine.block, end, inherited):
                 if start + len(items) > writer.taken:
-                    yield Block(items, builder.build([pair for pair, _ in items if pair is not None]), start)
+                    known = inherited.labels(start, start + len(items))
+                    if known is not None:
+                        for position in known["position"].to_pylist():
+                            items[position - start] = (None, items[position - start][1])
+                    yield Block(items, builder.build([pair for pair, _ in items if pair is not None]), start, known)
                 start += len(items)
 
     with background(writer.add) as write:
@@ -56,18 +61,25 @@ def label_run(
     return writer.total
 
 
-def blocks(path: Path, start: int, size: int, end: int | None = None) -> Iterator[list[Item]]:
+def blocks(
+    path: Path, start: int, size: int, end: int | None = None, inherited: Inherited | None = None
+) -> Iterator[list[Item]]:
     """Staged rows from a block's start on, up to the position `end`, in blocks of about `size` that end where a query
-    ends if they can."""
+    ends if they can. Rows whose label is inherited do not count."""
     block: list[Item] = []
+    passed = inherited if inherited and inherited.positions else None
+    counted, position = 0, start
     for batch in read_pairs(path, start):
         batch = batch if end is None else batch[: end - start]
         start += len(batch)
         for item in batch:
-            if len(block) >= 2 * size or (len(block) >= size and item[1]["query_id"] != block[-1][1]["query_id"]):
+            full = counted >= 2 * size or (counted >= size and item[1]["query_id"] != block[-1][1]["query_id"])
+            if full or len(block) >= max(MOST, 2 * size):
                 yield block
-                block = []
+                block, counted = [], 0
             block.append(item)
+            counted += passed is None or not passed.has(position)
+            position += 1
         if start == end:
             break
     if block:

@@ -26,6 +26,8 @@ class Block:
     prompts: Sequence[Any]
     start: int = 0
     """The first row's position in judging order."""
+    inherited: Any = None
+    """Labels that some of the rows have from an earlier run; those are not asked about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def plan_run(run: Run, job: Labelling, shard_pairs: int, asked: Mapping[str, Any
         InputError, ModelError: Something the user gave cannot be used.
         RunError: The directory holds another run, or another plan.
     """
+    _one_asks(job)
     job.begin(run)
     if not run.plan_path.is_file():
         write_whole(run.plan_path, make_plan(run.pairs_path, shard_pairs, asked).model_dump_json(indent=2).encode())
@@ -48,6 +49,14 @@ def plan_run(run: Run, job: Labelling, shard_pairs: int, asked: Mapping[str, Any
             f"give --shard-pairs {plan.shard_pairs}, or another --out",
         )
     return plan
+
+
+def _one_asks(job: Labelling) -> None:
+    if job.judge.chat:
+        raise InputError(
+            "a chat endpoint is asked by one process, which keeps its answers",
+            "label without a plan, with --concurrency",
+        )
 
 
 def finish_run(run: Run, plan: Plan) -> None:
@@ -104,11 +113,7 @@ class Worker:
             InputError: Its judge is one that several workers cannot ask.
         """
         planned(self.run)
-        if self.job.judge.chat:
-            raise InputError(
-                "a chat endpoint is asked by one process, which keeps its answers",
-                "label without a plan, with --concurrency",
-            )
+        _one_asks(self.job)
         made = fingerprint(self.job.guideline, self.job.parts)
         if lines := Fingerprint(parts=self.run.manifest.parts).differences(made):
             listed = "".join(f"\n  {line}" for line in lines)

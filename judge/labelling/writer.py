@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from judge.labelling.config import JudgeConfig
+from judge.labelling.inherit import overlaid
 from judge.labelling.table import ScoredBlock, table
 from judge.run.manifest import Tally
 from judge.run.parts import part_name, rows_of
@@ -45,7 +46,8 @@ class PartWriter:
         if block.start != self._start + self._rows:
             self.flush()
             self._start = block.start
-        self._tables.append(table(judged, self._values, self._fingerprint, self._judge_config))
+        labels = table(judged, self._values, self._fingerprint, self._judge_config)
+        self._tables.append(labels if block.inherited is None else overlaid(labels, block.inherited, block.start))
         self._rows += len(block.items)
         self._judged += len(judged.answers)
         self._cut.update(name for prompt in block.prompts for name in prompt.cut)

@@ -9,9 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from judge.errors import RunError
-from judge.files import RUN_MARK
+from judge.files import RUN_MARK, sync
 from judge.run.plan import PLAN
 
+GROWN = "grown"
+"""The folder in which a larger input of the same run lies whole, until it has taken the place of what was there."""
 ABANDONED = 3600.0
 """Seconds after which a half-written part of a planned run is nobody's: a part is written in one go."""
 
@@ -36,6 +38,7 @@ def holding(path: Path, labels: Path) -> Iterator[None]:
         raise RunError(f"{path}: another process is writing this run", "wait for it, or stop it") from None
     try:
         _clean(path, labels)
+        settle_growth(path)
         yield
     finally:
         if not manifest.is_file():
@@ -46,6 +49,21 @@ def holding(path: Path, labels: Path) -> Iterator[None]:
                 for folder in made:
                     folder.rmdir()
         lock.release()
+
+
+def settle_growth(path: Path) -> None:
+    """Put a run's larger input in its place, wherever a kill may have left that; what was labelled is in it."""
+    if not (grown := path / GROWN).is_dir():
+        return
+    if (grown / RUN_MARK).is_file():
+        for part in (path / "labels").glob("*"):
+            part.unlink()
+        # The manifest last: until then, the folder says that all of this is still to be done.
+        for name in ("inherited.parquet", "pairs.parquet", RUN_MARK):
+            if (grown / name).is_file():
+                (grown / name).replace(path / name)
+    shutil.rmtree(grown)
+    sync(path)
 
 
 def _make(path: Path) -> list[Path]:

@@ -22,7 +22,11 @@ SHOTS = 6
 class RowParams(PairParams):
     """How a file of pairs is read, and how much of it."""
 
-    limit: Annotated[int | None, count("--limit", "Label the first N rows only.")]
+    limit: Annotated[int | None, count("--limit", "Label the first N rows only; more later, in the same run.")]
+    sample: Annotated[
+        int | None, count("--sample", "Label N whole queries, drawn by --seed; more later, in the same run.")
+    ]
+    seed: Annotated[int, count("--seed", "Which queries --sample draws.", default=0, least=0)]
     skip_bad_rows: Annotated[
         bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and continue.")
     ]
@@ -32,7 +36,8 @@ class RowParams(PairParams):
         from judge.pairs.stage import Source
 
         found = Source(path, self.catalogue, self.mapping, self.limit, skip_bad_rows=self.skip_bad_rows, name=name)
-        return replace(found, queries=self.queries, encoding=self.encoding)
+        found = replace(found, queries=self.queries, encoding=self.encoding)
+        return replace(found, sample=self.sample, seed=self.seed)
 
 
 @dataclass(frozen=True)

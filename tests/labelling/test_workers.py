@@ -101,10 +101,10 @@ def test_bounds_are_the_first_ends_of_queries_after_so_many_rows(tmp_path_factor
     path = tmp_path_factory.mktemp("bounds") / "pairs.parquet"
     ids = [f"q{query}" for query, count in enumerate(sizes) for _ in range(count)]
     pq.write_table(pa.table({"query_id": ids}), path, row_group_size=group)
-    wanted, begin = [0], 0
+    wanted = [0]
     for position in range(1, len(ids)):
-        if position - begin >= size and ids[position] != ids[position - 1]:
-            wanted.append(begin := position)
+        if position - wanted[-1] >= size and ids[position] != ids[position - 1]:
+            wanted += [position]
     assert query_bounds(path, size) == [*wanted, len(ids)]
 
 
@@ -225,7 +225,7 @@ def test_a_worker_of_another_guideline_number_type_or_version_writes_nothing(run
         worker(run).label((0, 57))
     monkeypatch.undo()
     monkeypatch.setattr("judge.labelling.begin.__version__", "99")
-    with pytest.raises(RunError, match="toolkit: .* → 99"):
+    with pytest.raises(RunError, match=r"toolkit: .* → 99"):
         worker(run).label((0, 57))
     assert not run.parts()
 
@@ -284,7 +284,7 @@ def test_more_shards_than_stretches_leave_some_without_work(run, main):
 
 
 def test_options_that_do_not_go_together_are_refused(run, source, main):
-    for given in (
+    for options in (
         ("--plan", run.path),
         ("--plan", run.path, "--shard", "1/2", "--on", "ray"),
         ("--plan", run.path, "--shard", "1/2", "--workers", "2"),
@@ -294,7 +294,7 @@ def test_options_that_do_not_go_together_are_refused(run, source, main):
         (source.pairs, "--out", "x", "--on", "ray", "--engine", "chat", "--url", "http://127.0.0.1:1", "--judge", "m"),
         (),
     ):
-        main("label", *given, code=2)
+        main("label", *options, code=2)
     assert not run.parts()
 
 
