@@ -3,6 +3,7 @@
 # make test         set up, run all tests
 # make check        set up, lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in its own environment
+# make soak         kill the workers and the driver of a run on Ray a hundred times, and compare its labels
 # make fuzz         100,000 broken files, over all readers
 # make bench        compare the engines with the usual alternatives (13 minutes, an idle machine)
 
@@ -14,7 +15,7 @@ SHOP := examples/shop
 RUN := runs/quickstart
 CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: fuzz test-vllm bench setup quickstart loop test fast check
+.PHONY: fuzz soak test-vllm bench setup quickstart loop test fast check
 
 setup: .venv/ready
 
@@ -66,6 +67,9 @@ check: setup
 # Each property has 3,500 examples, the slow ones 175: 100,000 over all.
 fuzz: setup
 	FUZZ_EXAMPLES=3500 $(BIN)/python -m pytest $(CORES) tests/fuzz
+
+soak: setup
+	$(BIN)/python -m benchmarks.soak --rows 1000000 --kills 100
 
 test-vllm:
 	tests/vllm-cpu/install

@@ -18,6 +18,7 @@ OF_RUNS = frozenset(
     {
         *(RUN_MARK, "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
         *("decisions.jsonl", "exports.jsonl", "calibration.json", "answers.jsonl", "calibration_sample.json"),
+        *("plan.json", "failed", "inherited.parquet", "refresh.json"),
     }
 )
 """What verbs keep in a run's directory under these names."""
@@ -29,6 +30,26 @@ def keep(partial: Path, target: Path) -> None:
         os.fsync(stream.fileno())
     partial.replace(target)
     sync(target.parent)
+
+
+def claim(partial: Path, target: Path) -> bool:
+    """Give a written file its name unless another has it: of several writers, one succeeds and the others are told.
+
+    Returns:
+        Whether it has the name now. Where not, the caller removes what it wrote.
+    """
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+    try:
+        target.hardlink_to(partial)  # the one way to take a name only if it is free, on network disks too
+    except FileExistsError:
+        return False
+    except OSError:
+        if target.exists():
+            return False
+        partial.replace(target)  # a disk without links: the moment between these two lines is all that is left open
+    sync(target.parent)
+    return True
 
 
 def now() -> str:

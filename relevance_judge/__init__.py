@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from relevance_judge.mining import Mined, mine, queries
     from relevance_judge.publishing import PushOptions, push
     from relevance_judge.reading import RatingOptions
+    from relevance_judge.refreshing import refresh
     from relevance_judge.retrieving import Retriever, train
     from relevance_judge.runs import Run
+    from relevance_judge.scaling import Planned, finish, plan, status
     from relevance_judge.scores import Scores
     from relevance_judge.training import FineTuned, finetune
 
@@ -48,6 +50,7 @@ __all__ = [
     "JudgeError",
     "Mined",
     "ModelError",
+    "Planned",
     "Published",
     "PushOptions",
     "RatingOptions",
@@ -62,11 +65,15 @@ __all__ = [
     "ensemble",
     "export",
     "finetune",
+    "finish",
     "import_ratings",
     "label",
     "mine",
+    "plan",
     "push",
     "queries",
+    "refresh",
+    "status",
     "train",
 ]
 
@@ -83,8 +90,10 @@ _HOMES = {
     "relevance_judge.mining": ("Mined", "mine", "queries"),
     "relevance_judge.publishing": ("PushOptions", "push"),
     "relevance_judge.reading": ("RatingOptions",),
+    "relevance_judge.refreshing": ("refresh",),
     "relevance_judge.retrieving": ("Retriever", "train"),
     "relevance_judge.runs": ("Run",),
+    "relevance_judge.scaling": ("Planned", "finish", "plan", "status"),
     "relevance_judge.scores": ("Scores",),
     "relevance_judge.training": ("FineTuned", "finetune"),
 }

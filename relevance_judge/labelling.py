@@ -15,15 +15,16 @@ from relevance_judge.judges import Judge, as_judge
 from relevance_judge.progress import progress as bar
 from relevance_judge.reading import ColumnMap, RatingOptions, Reading, columns_of
 from relevance_judge.runs import Run
+from relevance_judge.scaling import PlannedOptions, label_by_workers
 
 if TYPE_CHECKING:
     from judge.run.manifest import Manifest
 
 
 def label(
-    pairs: Rows,
+    pairs: Rows | None = None,
     *,
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     catalogue: Rows | None = None,
     judge: Judge | str | os.PathLike[str] | None = None,
     map: ColumnMap | None = None,
@@ -32,14 +33,18 @@ def label(
     progress: bool = False,
     queries: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    **planned: Unpack[PlannedOptions],
 ) -> Run:
-    """Grade every pair with an LLM judge, into a run directory.
+    """Grade every pair with an LLM judge, into a run directory; or label a run of `plan` in this process or on Ray.
 
-    Killed at any moment, the same call resumes where it stopped; on a finished run it returns at once.
+    Killed at any moment, the same call resumes where it stopped; on a finished run it returns at once. With a larger
+    `limit` or `sample`, or none, it goes on to more of the same input.
 
     Args:
-        pairs: Rows with `query, candidate_id` and, without a catalogue, the candidate's fields.
-        out: The run directory to write, or to go on with.
+        pairs: Rows with `query, candidate_id` and, without a catalogue, the candidate's fields; none with `plan`.
+        out: The run directory to write, or to go on with; none with `plan`.
         catalogue: Candidates with `candidate_id` and their texts.
         judge: A `Judge`, or the name of a model for one; `shop-135m` unless given.
         map: Our names to the tables' columns, such as `{"candidate_id": "sku"}`.
@@ -48,6 +53,9 @@ def label(
         progress: Show a bar on standard error.
         queries: A file of `query_id, query`, where pairs name their query by its id alone.
         encoding: What the text of files is in, where it is not UTF-8.
+        sample: Label so many whole queries only.
+        seed: Which queries those are.
+        planned: See `PlannedOptions`.
 
     Raises:
         InputError: A row or an option cannot be used; nothing was loaded.
@@ -58,6 +66,10 @@ def label(
     from judge.labelling.complete import complete
     from judge.pairs.stage import Source
 
+    if planned:
+        return label_by_workers(pairs, out, judge, progress, **planned)
+    if pairs is None or out is None:
+        raise InputError("pairs and out are missing", "name both, or a planned run: label(plan=RUN, shard='1/8')")
     if limit is not None and limit < 1:
         raise InputError(f"limit={limit}: is not a number of rows", "give 1 or more, or leave it out")
     chosen, run = as_judge(judge), store.Run(Path(out))
@@ -76,6 +88,8 @@ def label(
             catalogue_name=texts_name,
             queries=None if queries is None else Path(queries),
             encoding=encoding,
+            sample=sample,
+            seed=seed,
         )
         complete(chosen.job(source), run, partial(_watch, progress))
     return Run(run.path)

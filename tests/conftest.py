@@ -128,7 +128,7 @@ def dozen(guideline, tmp_path_factory):
 def labelled_pair(pair, answer, values=(0, 1, 2), fingerprint="f", **judge_config):
     """One pair's label as a record, under a `JudgeConfig` of these."""
     from judge.labelling.config import JudgeConfig
-    from judge.labelling.label import Block, ScoredBlock, table
+    from judge.labelling.table import Block, ScoredBlock, table
     from judge.records import Label
 
     row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
@@ -359,7 +359,8 @@ def run_of(tmp_path, guideline):
     """Make a finished run of rows `query, candidate_id, title` and what labels have; people's grades without
     probabilities."""
     from judge.labelling.begin import begin_run
-    from judge.labelling.label import read_pairs, skipped
+    from judge.labelling.label import read_pairs
+    from judge.labelling.table import skipped
     from judge.records import Label
     from judge.run.labels import label_table
     from judge.run.manifest import Tally

@@ -10,7 +10,7 @@ import numpy as np
 from audit.probes.perturbations import PERTURBATIONS, Perturbation, reordered
 from judge.engines import Builder, Judge
 from judge.labelling.config import JudgeConfig
-from judge.labelling.label import PLAIN, Block, ScoredBlock, table
+from judge.labelling.table import PLAIN, Block, ScoredBlock, table
 from judge.records import Label, Pair, Status
 from judge.statistics.intervals import Estimate
 from judge.statistics.shares import share_by_query

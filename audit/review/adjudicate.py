@@ -120,7 +120,7 @@ def _weigh(run: Run, items: Sequence[Item], answers: Mapping[tuple[str, str], An
     values, votes = list(run.manifest.values), read_votes(run)
     table = read_evidence(run.path).select(["query_id", "candidate_id", "posterior"]).to_pylist()
     posteriors = {(row["query_id"], row["candidate_id"]): row["posterior"] for row in table}
-    people = {pair for pair, decision in Decisions(run.path).latest().items() if decision.source != "judge"}
+    people = {pair for pair, decision in Decisions(run.path).latest().items() if decision.by_people}
     found = []
     for item in items:
         answer = answers.get(item.key, Answer(None))

@@ -11,6 +11,7 @@ from judge.calibration.calibrate import Calibration
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
+from judge.labelling.grow import grow, grows, room
 from judge.pairs.stage import Source, Staged, stage
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import stage_ratings
@@ -43,6 +44,7 @@ def begin_run(
         "map": json.dumps({name: list(columns) for name, columns in sorted(source.mapping.items())}),
         "grades": json.dumps(dict(source.grades), sort_keys=True) if source.grades is not None else None,
         "limit": source.limit,
+        **({"sample": source.sample, "seed": source.seed} if source.sample is not None else {}),
         **({"encoding": source.encoding} if source.encoding else {}),
     }
     begun = run.manifest_path.is_file()
@@ -56,11 +58,15 @@ def begin_run(
             "label rated pairs with this judge, and fit one to them with `judge calibrate`",
         )
     if staged is None:
+        before = run.manifest
+        if before.fingerprint == maker.value and grows(before.inputs, inputs) and not run.plan_path.is_file():
+            with room(run) as folder:
+                larger = read_input(source, guideline, folder)
+                _check_kept(read, states)
+                grow(run, folder, larger, inputs, guideline)
         run.check_same(maker, inputs)
         return maker
-    for path, state in zip(read, states, strict=True):
-        if _state(path) != state:
-            raise InputError(f"{path}: changed while it was read", "wait until it is whole, and run again")
+    _check_kept(read, states)
     words = guideline.model_dump(mode="json")
     run.begin(
         Manifest(
@@ -123,6 +129,13 @@ def _state(path: Path) -> list[tuple[int, int, int]]:
     with _readable(path):
         found = [part.stat() for part in files_of(path)]
     return [(part.st_size, part.st_mtime_ns, part.st_ino) for part in found]
+
+
+def _check_kept(paths: Sequence[Path], states: Sequence[object]) -> None:
+    """Refuse files that changed since their state was noted."""
+    for path, state in zip(paths, states, strict=True):
+        if _state(path) != state:
+            raise InputError(f"{path}: changed while it was read", "wait until it is whole, and run again")
 
 
 @contextmanager

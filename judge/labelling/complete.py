@@ -7,7 +7,8 @@ from typing import Any
 
 from judge.labelling.begin import fingerprint, read_input
 from judge.labelling.job import Labelling
-from judge.labelling.label import Block, ScoredBlock, blocks, table
+from judge.labelling.label import blocks
+from judge.labelling.table import Block, ScoredBlock, table
 from judge.run.labels import label_table
 from judge.run.manifest import Manifest
 from judge.run.store import Run

@@ -62,7 +62,7 @@ def ensemble_run(run: Run, members: Sequence[Run]) -> None:
     else:
         check_same_pairs(members)
         _begin(run, members, guideline, made, inputs)
-    start = run.labelled()
+    start = run.position()
     with _joined(members) as batches:
         for table in batches(start):
             labels = average(table, len(members), guideline.values, made.value)

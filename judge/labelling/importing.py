@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from judge.labelling.begin import begin_run, input_digest
-from judge.labelling.label import read_pairs, skipped
+from judge.labelling.label import read_pairs
+from judge.labelling.table import skipped
 from judge.pairs.stage import Source
 from judge.records import Label, Status
 from judge.run.labels import label_table
@@ -23,7 +24,7 @@ def import_run(run: Run, source: Source, guideline: Guideline) -> None:
     """
     source = replace(source, ids_alone=True)
     maker = begin_run(run, source, guideline, lambda: {"judge": "imported", "weights": input_digest(source.pairs)})
-    start = run.labelled()
+    start = run.position()
     for batch in read_pairs(run.pairs_path, start, size=50_000):
         labels = [
             skipped(row, maker.value)

@@ -17,7 +17,8 @@ from judge.engines.chat.journal import Journal
 from judge.errors import EngineError, InputError
 from judge.labelling.begin import begin_run, read_input
 from judge.labelling.config import JudgeConfig
-from judge.labelling.label import PLAIN, blocks, label_run, read_pairs
+from judge.labelling.label import blocks, label_run, read_pairs
+from judge.labelling.table import PLAIN
 from judge.labelling.worked_examples import Examples
 from judge.pairs.stage import Source, Staged
 from judge.records import Failure, Pair, Record, WorkedExample
@@ -64,6 +65,8 @@ class Labelling:
     """Gives the judge where other jobs share it."""
     examples: Examples | None = None
     """What the judge is shown before each question."""
+    dtype: str | None = None
+    """The number type of the machines that will judge, where it is not this one's."""
 
     @cached_property
     def judge(self) -> Judge:
@@ -79,7 +82,8 @@ class Labelling:
         """
         if self.judge.chat and (self.judge_config.calibration or self.judge_config.threshold):
             self.judge.chat.check_tells()
-        return {**self.judge.parts, **self.judge_config.parts}
+        parts = {**self.judge.parts, **self.judge_config.parts}
+        return {**parts, "dtype": self.dtype} if self.dtype else parts
 
     def begin(self, run: Run) -> None:
         """Bring a run directory to where labelling can start or go on; the caller holds `run.writing()`.

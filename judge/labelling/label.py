@@ -5,34 +5,20 @@ was killed resumes with exactly the batches that it would have had, and its labe
 Reading and tokenising run a few blocks ahead of the engine, and writing behind it, each in a thread of its own.
 """
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from judge.engines import Builder, Engine
 from judge.labelling.config import JudgeConfig
+from judge.labelling.inherit import FILE, MOST, Inherited
 from judge.labelling.prefetch import background, prefetch
-from judge.records import Choice, Failure, Label, Outcome, Pair, Scores, Status
-from judge.run.labels import label_schema
+from judge.labelling.table import PLAIN, Block, Item, ScoredBlock
+from judge.labelling.writer import PartWriter
+from judge.records import Pair
+from judge.run.coverage import Interval
 from judge.run.manifest import Tally
 from judge.run.store import Run
-from judge.statistics.reliability import likeliest
-
-PART_SECONDS = 5.0
-"""A part is written after so long: what a kill can cost."""
-PART_LABELS = 50_000
-"""A part is written after so many labels: what memory has to hold."""
-
-NOT_FINITE = "the judge gave no finite score"
-UNKNOWN = "not sure enough: the judge told no confidence"
-PLAIN = JudgeConfig()
-"""Answers are taken as they arrive."""
-
-Item = tuple[Pair | None, dict[str, Any]]
-"""A pair to judge (null where its row is skipped), and the row's other columns."""
 
 
 def label_run(
@@ -41,21 +27,31 @@ def label_run(
     engine: Engine,
     progress: Callable[[int], None] = lambda rows: None,
     judge_config: JudgeConfig = PLAIN,
+    stretch: Interval | None = None,
 ) -> Tally:
     """Label everything in a run that has no label yet, and tell what this sitting took.
 
     Args:
-        run: A run whose manifest and pairs are on disk; the caller holds `run.writing()`.
+        run: A run whose manifest and pairs are on disk; the caller holds `run.writing()`, but for a worker of a plan.
         builder: Makes the prompts.
         engine: Answers them.
         progress: Called with the number of rows that have been labelled since the last call.
         judge_config: How answers are calibrated, and the confidence below which the judge abstains.
+        stretch: Positions in judging order to keep to; all unless given.
     """
-    writer = _Writer(run, judge_config)
+    writer = PartWriter(run, judge_config)
+    open_, inherited = run.uncovered(stretch), Inherited(run.path / FILE)
 
     def prepared() -> Iterator[Block]:
-        for items in blocks(run.pairs_path, writer.start, engine.block):
-            yield Block(items, builder.build([pair for pair, _ in items if pair is not None]))
+        for start, end in open_:
+            for items in blocks(run.pairs_path, start, engine.block, end, inherited):
+                if start + len(items) > writer.taken:
+                    known = inherited.labels(start, start + len(items))
+                    if known is not None:
+                        for position in known["position"].to_pylist():
+                            items[position - start] = (None, items[position - start][1])
+                    yield Block(items, builder.build([pair for pair, _ in items if pair is not None]), start, known)
+                start += len(items)
 
     with background(writer.add) as write:
         for block in prefetch(prepared()):
@@ -65,67 +61,27 @@ def label_run(
     return writer.total
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Neighbouring rows, and the prompts of those that are judged."""
-
-    items: list[Item]
-    prompts: Sequence[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredBlock:
-    """A block with an answer for each prompt."""
-
-    block: Block
-    answers: Sequence[Outcome]
-
-
-class _Writer:
-    """Gathers labels of whole blocks, and writes a part when time or memory asks for it."""
-
-    def __init__(self, run: Run, judge_config: JudgeConfig) -> None:
-        self.run = run
-        self._judge_config = judge_config
-        manifest = run.manifest
-        self._values, self._fingerprint = manifest.values, manifest.fingerprint
-        self.start = run.labelled()
-        self.total = Tally()
-        self._tables: list[Any] = []
-        self._rows = 0
-        self._judged = 0
-        self._cut: Counter[str] = Counter()
-        self._since = time.monotonic()
-
-    def add(self, judged: ScoredBlock) -> None:
-        self._tables.append(table(judged, self._values, self._fingerprint, self._judge_config))
-        self._rows += len(judged.block.items)
-        self._judged += len(judged.answers)
-        self._cut.update(name for prompt in judged.block.prompts for name in prompt.cut)
-        if time.monotonic() - self._since > PART_SECONDS or self._rows >= PART_LABELS:
-            self.flush()
-
-    def flush(self) -> None:
-        import pyarrow as pa
-
-        tally = Tally(judged=self._judged, seconds=time.monotonic() - self._since, cut=self._cut)
-        if self._tables:
-            self.run.append(self.start, pa.concat_tables(self._tables), tally)
-        self.start += self._rows
-        self.total += tally
-        self._tables, self._rows, self._judged, self._cut = [], 0, 0, Counter()
-        self._since = time.monotonic()
-
-
-def blocks(path: Path, start: int, size: int) -> Iterator[list[Item]]:
-    """Staged rows from a block's start on, in blocks of about `size` that end where a query ends if they can."""
+def blocks(
+    path: Path, start: int, size: int, end: int | None = None, inherited: Inherited | None = None
+) -> Iterator[list[Item]]:
+    """Staged rows from a block's start on, up to the position `end`, in blocks of about `size` that end where a query
+    ends if they can. Rows whose label is inherited do not count."""
     block: list[Item] = []
+    passed = inherited if inherited and inherited.positions else None
+    counted, position = 0, start
     for batch in read_pairs(path, start):
+        batch = batch if end is None else batch[: end - start]
+        start += len(batch)
         for item in batch:
-            if len(block) >= 2 * size or (len(block) >= size and item[1]["query_id"] != block[-1][1]["query_id"]):
+            full = counted >= 2 * size or (counted >= size and item[1]["query_id"] != block[-1][1]["query_id"])
+            if full or len(block) >= max(MOST, 2 * size):
                 yield block
-                block = []
+                block, counted = [], 0
             block.append(item)
+            counted += passed is None or not passed.has(position)
+            position += 1
+        if start == end:
+            break
     if block:
         yield block
 
@@ -169,78 +125,3 @@ def _items(batch: Any) -> list[Item]:
             pair = Pair(number, query_id, query, candidate_id, candidate, locale)
         items.append((pair, row))
     return items
-
-
-def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_config: JudgeConfig = PLAIN) -> Any:
-    """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade; none where several
-    are equally probable, or the judge is not sure enough. A grade that came alone stays, without probabilities; where a
-    threshold asks for confidence, there is none to hold against it, and the pair is left to people.
-
-    Computed column by column: as records, a million labels would take longer than everything else around the judge.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    items, answers = judged.block.items, judged.answers
-    asked = np.array([pair is not None for pair, _ in items], dtype=bool)
-    nothing = Scores((float("nan"),) * len(values), None)
-    given = [answer if isinstance(answer, Scores) else nothing for answer in answers]
-    logprobs = np.full((len(items), len(values)), np.nan)
-    logprobs[asked] = np.array([score.logprobs for score in given], dtype=float).reshape(-1, len(values))
-    scored = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
-    probabilities = np.full(logprobs.shape, np.nan)
-    probabilities[scored] = judge_config.probabilities(logprobs[scored])
-    best = np.zeros(len(items), dtype=int)
-    best[scored] = probabilities[scored].argmax(axis=1)
-    top = likeliest(probabilities)
-    tied = scored & (top.sum(axis=1) > 1)
-    graded = scored & ~tied
-    graded[scored] &= probabilities[scored].max(axis=1) >= judge_config.least
-    alone = asked.copy()
-    alone[asked] = [isinstance(answer, Choice) for answer in answers]
-    best[alone] = [answer.place for answer in answers if isinstance(answer, Choice)]
-    graded |= alone & (judge_config.least == 0)
-    unsure = f"not sure enough: confidence below {judge_config.least:.3f}"
-    grades = np.array(values)
-    outside = iter(score.outside_mass for score in given)
-    masses = [next(outside) if is_asked else None for is_asked in asked]
-    without = iter(_reason(answer) for answer in answers)
-    reasons = [next(without) if pair is not None else row["skip"] for pair, row in items]
-    reasons = [unsure if known else reason for reason, known in zip(reasons, scored, strict=True)]
-    for row in np.flatnonzero(tied):
-        reasons[row] = f"a tie: {' and '.join(map(str, grades[top[row]]))} are equally probable"
-    ends = [Status.GRADED.value, Status.ABSTAINED.value, Status.FAILED.value]
-    status = np.select([graded, scored | alone, asked], ends, Status.SKIPPED.value)
-    lists = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), len(values)).cast(pa.list_(pa.float64()))
-    columns: dict[str, Any] = {
-        "row": [row["row"] for _, row in items],
-        "query_id": [row["query_id"] for _, row in items],
-        "candidate_id": [row["candidate_id"] for _, row in items],
-        "status": pa.array(status.tolist()),
-        "grade": pa.array(grades[best], mask=~graded, type=pa.int32()),
-        "probabilities": pa.compute.if_else(pa.array(scored), lists, pa.nulls(len(items), lists.type)),
-        "expected_grade": pa.array((probabilities * grades).sum(axis=1), mask=~scored),
-        "outside_mass": [mass if known else None for mass, known in zip(masses, scored, strict=True)],
-        "reason": [None if known else reason for reason, known in zip(reasons, graded, strict=True)],
-        "fingerprint": [fingerprint] * len(items),
-    }
-    return pa.table(columns, schema=label_schema())
-
-
-def _reason(answer: Outcome) -> str:
-    """Why there is no grade, if there is none."""
-    if isinstance(answer, Failure):
-        return answer.reason
-    return UNKNOWN if isinstance(answer, Choice) else NOT_FINITE
-
-
-def skipped(row: Mapping[str, Any], fingerprint: str) -> Label:
-    """The label of a row that is not judged."""
-    return Label(
-        row=row["row"],
-        query_id=row["query_id"],
-        candidate_id=row["candidate_id"],
-        status=Status.SKIPPED,
-        reason=row["skip"],
-        fingerprint=fingerprint,
-    )

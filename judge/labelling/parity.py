@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from judge.engines import Judge, Serving
 from judge.engines.kinds import find_engine
 from judge.labelling.config import JudgeConfig
-from judge.labelling.label import PLAIN
+from judge.labelling.table import PLAIN
 from judge.records import Failure, Outcome, Pair, Record, Scores
 from judge.statistics.reliability import likeliest
 from judge.words.guideline import ClauseExample, Guideline

@@ -23,7 +23,8 @@ from judge.errors import InputError, RunError
 from judge.files import keep, now
 from judge.fingerprint import Fingerprint
 from judge.labelling.config import JudgeConfig
-from judge.labelling.label import Block, Item, ScoredBlock, read_pairs, table
+from judge.labelling.label import read_pairs
+from judge.labelling.table import Block, Item, ScoredBlock, table
 from judge.models.encoder import Encoder
 from judge.records import Choice, Outcome, Scores
 from judge.run.manifest import Manifest, Tally
@@ -57,7 +58,7 @@ class Recalibration:
         threshold = None if self.max_noise is None else choose(self.calibration.held_out, self.max_noise)
         encoder = blend_encoder(blend.names, blend.encoder) if blend else None
         _begin(self.source, out, self._manifest(manifest, threshold))
-        done = start = out.labelled()
+        done = start = out.position()
         again = _Again(self.calibration, out.manifest, manifest, encoder, JudgeConfig(threshold=threshold))
         pairs = (item for batch in read_pairs(out.pairs_path, start, ROWS) for item in batch)
         position = 0

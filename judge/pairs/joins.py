@@ -169,6 +169,16 @@ class Staging:
             message = f"{candidate_id!r} had another text in row {first}"
             yield Problem("conflicting_product", catalogue, message, KEEP_ONE, row, line, "candidate_id"), count
 
+    def sample(self, queries: int, seed: int) -> int:
+        """Keep the rows of so many queries, drawn by a seed from those with pairs to judge; returns how many rows are
+        left out. Which are first does not depend on how many are taken."""
+        before = self._rows("SELECT count(*) FROM marked")[0][0]
+        self._db.execute(f"""
+            CREATE TABLE sampled AS SELECT query_id FROM (SELECT DISTINCT query_id FROM marked WHERE skip IS NULL)
+            ORDER BY md5('{int(seed)} ' || query_id), query_id LIMIT {int(queries)}""")
+        self._db.execute("DELETE FROM marked WHERE query_id IS NULL OR query_id NOT IN (SELECT query_id FROM sampled)")
+        return int(before - self._rows("SELECT count(*) FROM marked")[0][0])
+
     def write(self, path: Path, need_text: bool) -> dict[str, Any]:
         """Write the rows in judging order, whole or not at all; returns `rows`, `skipped`, `repeats`, `queries`."""
         empty = "WHEN chars = 0 THEN 'candidate has no text'" if need_text else ""

@@ -41,6 +41,8 @@ class Source:
         queries: File of `query_id, query`, for pairs that name their query by its id alone; or null.
         encoding: What the files' text is in, where it is not UTF-8.
         ids_alone: Whether a query may have an id and no words.
+        sample: Keep only so many queries, with all their rows; null for all.
+        seed: Which queries those are: of one seed, a larger sample holds the smaller.
     """
 
     pairs: Path
@@ -55,6 +57,8 @@ class Source:
     queries: Path | None = None
     encoding: str | None = None
     ids_alone: bool = False
+    sample: int | None = None
+    seed: int = 0
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -175,10 +179,11 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
             staging.join_catalogue()
         reader.problems.add(staging.problems(name, source.names.get("catalogue", ""), SHOWN))
         path = directory / "pairs.parquet"
+        left = staging.sample(source.sample, source.seed) if source.sample is not None else 0
         counts = staging.write(path, source.need_text)
-    if counts["rows"] != reader.read:
+    if counts["rows"] + left != reader.read:
         raise InputError(
-            f"{name}: {reader.read:,} rows were read, and {counts['rows']:,} were kept",
+            f"{name}: {reader.read:,} rows were read, and {counts['rows'] + left:,} were kept",
             "see that the disk has room and can be read, and try again",
         )
     order = sorted(reader.problems.first, key=lambda p: (p.file != name, p.row or 0))

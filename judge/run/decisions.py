@@ -20,6 +20,8 @@ from judge.files import append_lines
 from judge.records import Record
 
 DECISIONS = Kind("fix or remove the line", RunError)
+REFRESH = "refresh"
+"""The source of a decision that reopens a pair whose texts have changed."""
 
 
 class Verdict(StrEnum):
@@ -51,7 +53,7 @@ class Decision(Record):
     time: str
     """ISO 8601, UTC."""
     source: str
-    """How it came: `review`, `file` or `judge`."""
+    """How it came: `review`, `file`, `judge` or `refresh`."""
     judged: int | None = None
     """Where a judge decided, the grade that it gave itself: more than that was weighed."""
     posterior: dict[int, float] | None = None
@@ -66,6 +68,11 @@ class Decision(Record):
     def whose(self) -> tuple[str, str, str]:
         """The pair, and who decided on it."""
         return self.query_id, self.candidate_id, self.author
+
+    @property
+    def by_people(self) -> bool:
+        """Whether somebody decided: neither a judge, nor `judge refresh`, which reopens what was decided."""
+        return self.source not in ("judge", REFRESH)
 
     @property
     def is_opinion(self) -> bool:
@@ -118,7 +125,7 @@ def counting(decisions: Iterable[Decision]) -> dict[tuple[str, str], Decision]:
     found: dict[tuple[str, str], Decision] = {}
     for decision in decisions:
         before = found.get(decision.pair)
-        by_people = before is not None and before.source != "judge"
+        by_people = before is not None and before.by_people
         weighed = decision.posterior is not None or (before is not None and before.settles)
         overruling = decision.source == "judge" and by_people and weighed
         if not (decision.is_opinion or overruling):
@@ -136,7 +143,7 @@ def outcomes(counted: Mapping[tuple[str, str], Decision]) -> dict[tuple[str, str
     return {
         pair: decision.verdict is Verdict.CHANGE and decision.grade != decision.label
         for pair, decision in counted.items()
-        if decision.source != "judge"
+        if decision.by_people
     }
 
 

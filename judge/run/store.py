@@ -3,27 +3,32 @@
     RUN/run.json                what made the labels, from what input; written whole or not at all
     RUN/pairs.parquet           the input as normalised, in judging order
     RUN/labels/part-*.parquet   the labels of consecutive pairs; a part is whole or absent
+    RUN/plan.json               the stretches that workers take, where several label the run
 
-The parts cover the pairs from the first on without a gap, so the number of labels is the place to go on from.
+A part's name is the position of its first row, and takes effect once: whoever else labels those rows finds it there.
+What the parts leave open is what is still to do.
 """
 
-import os
-import re
-import shutil
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from judge.documents import Kind, load
 from judge.errors import RunError
-from judge.files import check_here, keep, now, write_whole
+from judge.files import check_here, claim, now, write_whole
 from judge.fingerprint import Fingerprint
 from judge.records import Status
+from judge.run.coverage import Interval, gaps, intervals, size, within
+from judge.run.hold import holding
 from judge.run.labels import label_table
 from judge.run.manifest import Manifest, Tally
-from judge.run.parts import in_queries, part_name, rows_of, tally_of
+from judge.run.parts import in_queries, part_name, tally_of
+from judge.run.plan import PLAN, read_plan
 from judge.run.shape import check_pairs
 from judge.sql import in_memory, on_disk
 
@@ -31,9 +36,6 @@ MEMORY = "500MB"
 """DuckDB's share of memory where a scratch folder takes what is beyond it."""
 THREADS = 2
 """DuckDB's threads there: what each reads comes on top of that share."""
-
-# What may lie in a directory that has no manifest yet, because the process that began it was killed.
-_OURS = re.compile(r"^(pairs\.parquet|\.lock|staging-.*|.*\.partial)$")
 
 
 class Run:
@@ -48,6 +50,7 @@ class Run:
         self.manifest_path = path / "run.json"
         self.pairs_path = path / "pairs.parquet"
         self.labels_path = path / "labels"
+        self.plan_path = path / PLAN
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -65,53 +68,12 @@ class Run:
             )
         return run
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the directory: made if absent, refused if another process holds it or something else lies there."""
-        from filelock import FileLock, Timeout
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the directory: made if absent, refused if another process holds it or something else lies there.
 
-        made = self._make()
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunError(f"{self.path}: another process is writing this run", "wait for it, or stop it") from None
-        try:
-            self._clean()
-            yield
-        finally:
-            if not self.manifest_path.is_file():
-                # Input that was refused leaves behind nothing that was not there before: the name stays free.
-                self.pairs_path.unlink(missing_ok=True)
-                (self.path / ".lock").unlink(missing_ok=True)
-                with suppress(OSError):
-                    for folder in made:
-                        folder.rmdir()
-            lock.release()
-
-    def _make(self) -> list[Path]:
-        """Make the directory; returns the folders that were not there before, the innermost first."""
-        where = "choose a directory you may write to with --out"
-        absent = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            found = {path.name for path in self.path.iterdir()}
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error.strerror})", where) from None
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise RunError(f"{self.path}: cannot be written", where)
-        # Without a manifest, our lock is the sign that what lies there is a beginning of ours that was killed.
-        strange = sorted(name for name in found if not (_OURS.match(name) and ".lock" in found))
-        if strange and not self.manifest_path.is_file():
-            raise RunError(f"{self.path}: already holds something else ({strange[0]})", "choose a new one with --out")
-        return absent
-
-    def _clean(self) -> None:
-        """Remove what a killed process left half written; the lock says that nobody is writing it."""
-        for left in [*self.path.glob("*.partial"), *self.labels_path.glob("*.partial")]:
-            left.unlink(missing_ok=True)
-        for left in self.path.glob("staging-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        Workers that label a planned run hold nothing: locks of network disks cannot be trusted.
+        """
+        return holding(self.path, self.labels_path)
 
     @property
     def manifest(self) -> Manifest:
@@ -137,35 +99,67 @@ class Run:
 
     # labels
 
-    def parts(self) -> list[Path]:
-        """The label parts, in judging order."""
-        return sorted(self.labels_path.glob("part-*.parquet"))
+    def parts(self, stretch: Interval | None = None) -> list[Path]:
+        """The label parts, in judging order: all, or those that can hold rows of a stretch."""
+        found = sorted(self.labels_path.glob("part-*.parquet"))
+        if stretch is None:
+            return found
+        first, last = (bisect_right(found, part_name(at), key=attrgetter("name")) for at in stretch)
+        return found[max(0, first - 1) : last]
 
     def labelled(self) -> int:
-        """How many rows have a label: the position to go on from.
+        """How many rows have a label.
 
         Raises:
-            RunError: A part is damaged or missing: the labels after the gap do not belong where they seem to.
+            RunError: A part is damaged, or two hold the same rows.
         """
         check_pairs(self.pairs_path)
-        position = 0
-        for part in self.parts():
-            if part.name != part_name(position):
-                hint = f"delete {part.name} and the parts after it, and run the same command again"
-                raise RunError(f"{self.path}: labels/{part_name(position)} is missing", hint)
-            position += rows_of(part)
-        return position
+        return size(intervals(self.parts()))
 
-    def append(self, start: int, labels: Any, tally: Tally) -> None:
-        """Write the labels of the positions from `start` on as one part: an Arrow table of `label_schema()`."""
+    def uncovered(self, stretch: Interval | None = None) -> list[Interval]:
+        """The rows without a label, all or those of a stretch, as positions in judging order; cut where stretches of a
+        plan begin.
+
+        Raises:
+            RunError: A part is damaged, or two hold the same rows; or the plan is.
+        """
+        check_pairs(self.pairs_path)
+        plan = read_plan(self.plan_path) if self.plan_path.is_file() else None
+        starts = [start for start, _ in plan.stretches] if plan else []
+        open_ = gaps(intervals(self.parts(stretch)), self.manifest.rows, starts)
+        return within(open_, stretch) if stretch else open_
+
+    def position(self) -> int:
+        """Where to go on for whoever writes all parts in order.
+
+        Raises:
+            RunError: A part is damaged or missing.
+        """
+        done, open_ = self.labelled(), self.uncovered()
+        if open_ and open_[0][0] != done:
+            name = part_name(open_[0][0])
+            hint = "delete the parts after it, and run the same command again"
+            raise RunError(f"{self.path}: labels/{name} is missing", hint)
+        return done
+
+    def append(self, start: int, labels: Any, tally: Tally) -> bool:
+        """Write the labels of the positions from `start` on as one part: an Arrow table of `label_schema()`.
+
+        Returns:
+            Whether they were written; not where a part begins there already, which stays.
+        """
         import pyarrow.parquet as pq
 
         table = labels.replace_schema_metadata({"tally": tally.model_dump_json()})
         target = self.labels_path / part_name(start)
         self.labels_path.mkdir(exist_ok=True)
-        partial = self.labels_path / f"{target.name}.partial"
-        pq.write_table(table, partial, compression="zstd")
-        keep(partial, target)
+        # Several workers may write the same part: each under a name of its own.
+        partial = target.with_name(f"{target.name}.{uuid4().hex}.partial")
+        try:
+            pq.write_table(table, partial, compression="zstd")
+            return claim(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def tally(self) -> Tally:
         """The tallies of all parts together: of all sittings, also of those that were killed."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from judge.records import Record, Status
+from judge.run.coverage import present_rate, within
+from judge.run.plan import FailedStretch, failures, read_plan
 from judge.run.store import Run
 from judge.run.usage import FILE, Price, journal_usage
 
@@ -38,6 +40,15 @@ class Summary(Record):
     judge_seconds: float
     """Time spent judging, all sittings together."""
     pairs_per_second: float | None
+    """Of one worker, while it judges."""
+    uncovered: tuple[tuple[int, int], ...] = ()
+    """Rows without a label, as positions [start, end) in judging order; cut where stretches of a plan begin."""
+    stretches: int | None = None
+    """Stretches of the run's plan; null where it has none."""
+    failed: tuple[FailedStretch, ...] = ()
+    """Stretches that were given up and have rows left: what went wrong, and how often it was tried."""
+    rows_per_second: float | None = None
+    """Of all workers together, by the clock, over the last ten minutes of work; null once the run is done."""
 
     @property
     def done(self) -> bool:
@@ -53,7 +64,8 @@ def usage_of(run: Run, price: Price | None = None) -> Mapping[str, int | float |
 
 def summarise(run: Run) -> Summary:
     """Count a run, finished or not."""
-    manifest, tally, labelled = run.manifest, run.tally(), run.labelled()
+    manifest, tally, labelled, open_ = run.manifest, run.tally(), run.labelled(), run.uncovered()
+    plan = read_plan(run.plan_path) if run.plan_path.is_file() else None
     with run.database() as db:
         status = dict(db.execute("SELECT status, count(*) FROM labels GROUP BY 1").fetchall())
         grades = dict(db.execute("SELECT grade, count(*) FROM labels WHERE grade IS NOT NULL GROUP BY 1").fetchall())
@@ -86,4 +98,8 @@ def summarise(run: Run) -> Summary:
         usage=manifest.usage or usage_of(run),
         judge_seconds=round(tally.seconds, 3),
         pairs_per_second=round(tally.judged / tally.seconds, 2) if tally.judged and tally.seconds > 0 else None,
+        uncovered=tuple(open_),
+        stretches=len(plan.stretches) if plan else None,
+        failed=tuple(each for each in failures(run.path) if within(open_, (each.start, each.end))),
+        rows_per_second=present_rate(run.parts()) if open_ else None,
     )

@@ -11,6 +11,7 @@ from relevance_judge.cli.params import count, file, flag, text
 
 if TYPE_CHECKING:
     from judge.labelling.worked_examples import Examples
+    from judge.pairs.stage import Source
     from judge.words.guideline import Guideline
 
 SHOTS = 6
@@ -21,10 +22,22 @@ SHOTS = 6
 class RowParams(PairParams):
     """How a file of pairs is read, and how much of it."""
 
-    limit: Annotated[int | None, count("--limit", "Label the first N rows only.")]
+    limit: Annotated[int | None, count("--limit", "Label the first N rows only; more later, in the same run.")]
+    sample: Annotated[
+        int | None, count("--sample", "Label N whole queries, drawn by --seed; more later, in the same run.")
+    ]
+    seed: Annotated[int, count("--seed", "Which queries --sample draws.", default=0, least=0)]
     skip_bad_rows: Annotated[
         bool, flag("--skip-bad-rows", "Record rows that cannot be used as skipped, with the reason, and continue.")
     ]
+
+    def source(self, path: Path, name: str) -> "Source":
+        """The pairs of a file, called so."""
+        from judge.pairs.stage import Source
+
+        found = Source(path, self.catalogue, self.mapping, self.limit, skip_bad_rows=self.skip_bad_rows, name=name)
+        found = replace(found, queries=self.queries, encoding=self.encoding)
+        return replace(found, sample=self.sample, seed=self.seed)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from relevance_judge.cli.output import reading_notes, say, show, show_json, show
 from relevance_judge.cli.params import FILE, refuse_others, takes
 from relevance_judge.cli.serving import LabellingParams, note_other_base
 from relevance_judge.cli.stdin import input_file
+from relevance_judge.cli.workers import WorkerParams, label_on_cluster, label_plan
 from relevance_judge.progress import progress
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ SAMPLE = 48
     metavar="PAIRS",
     type=FILE,
     nargs=-1,
-    required=True,
     help="CSV, TSV, JSONL or Parquet with `query, candidate_id`; `-` is standard input. With --ensemble, runs.",
 )
 @click.option("--ensemble", is_flag=True, help="Average finished runs of the same pairs instead of asking a judge.")
@@ -44,7 +43,9 @@ SAMPLE = 48
 @takes(GradingParams)
 @takes(ExampleParams)
 @takes(RunOutput)
+@takes(WorkerParams)
 def label(
+    fleet: WorkerParams,
     output: RunOutput,
     shown: ExampleParams,
     grading: GradingParams,
@@ -61,17 +62,23 @@ def label(
     Example:
       judge label pairs.csv --catalogue products.jsonl --map candidate_id=sku --out runs/monday
       judge label --ensemble runs/small runs/large --out runs/both
+      judge label --plan runs/big --shard 3/64
     """
     from judge.engines.kinds import find_engine
     from judge.errors import InputError
     from judge.labelling.complete import complete
     from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.job import Labelling
-    from judge.pairs.stage import Source
     from judge.run.store import Run
     from judge.run.usage import read_price
 
+    if fleet.plan is not None:
+        if planned := label_plan(fleet, who, grading, output.json):
+            _show(planned, output)
+        return
     out = output.out
+    if not pairs:
+        raise InputError("PAIRS is missing", "name the file of pairs, or a planned run: --plan RUN --shard i/N")
     if out is None and not output.dry_run:
         raise InputError("--out is missing", "name the run directory: --out RUN")
     if ensemble:
@@ -82,6 +89,10 @@ def label(
             f"{len(pairs)} files of pairs are named, and one is labelled at a time",
             "name one; to average finished runs, add --ensemble",
         )
+    if fleet.on is not None:
+        _show(label_on_cluster(fleet, who, grading, rows, pairs[0], output), output)
+        return
+    fleet.refuse()
     name_of_judge = who.name
     rate = read_price(output.price) if output.price else None
     if rate and "price" not in find_engine(who.engine).flags:
@@ -98,10 +109,8 @@ def label(
     )
     serving = who.serving(judge_config)
     with input_file(pairs[0]) as (path, name):
-        source = Source(path, rows.catalogue, rows.mapping, rows.limit, skip_bad_rows=rows.skip_bad_rows, name=name)
-        source = replace(source, queries=rows.queries, encoding=rows.encoding)
         examples = shown.read(rows, policy)
-        work = Labelling(source, policy, judge_config.model, serving, judge_config, examples=examples)
+        work = Labelling(rows.source(path, name), policy, judge_config.model, serving, judge_config, examples=examples)
         if output.dry_run:
             _estimate(work, output.json, rate)
             return

@@ -15,7 +15,10 @@ STAGES: Mapping[str, Mapping[str, str]] = {
     },
     "judge": {
         "label": "Grade every pair with an LLM judge, into a run directory.",
+        "plan": "Stage pairs once, and divide them among workers that label one run together.",
         "status": "Show a run's counts by status and grade.",
+        "finish": "Check that every row of a planned run has its label, and mark the run as finished.",
+        "refresh": "Label today's pairs, judging only what changed since an earlier run by the same judge.",
         "calibrate": "Calibrate a judge's probabilities on held-out ratings.",
         "finetune": "Fine-tune a small judge on people's ratings.",
     },

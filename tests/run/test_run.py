@@ -17,7 +17,7 @@ from conftest import DOZEN, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import judge.labelling.label as labelling
+import judge.labelling.writer as labelling
 from audit.diff.versions import column_title
 from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
@@ -38,7 +38,8 @@ from judge.words.prompt import PromptBuilder
 SLOW = """
 import sys
 from pathlib import Path
-import judge.labelling.label as labelling
+import judge.labelling.writer as labelling
+from judge.labelling.label import label_run
 from judge.engines import Serving
 from judge.engines.fake import FakeEngine, FakeTokenizer
 from judge.words.guideline import load_guideline
@@ -53,7 +54,7 @@ engine.block = 8
 run = Run(Path(sys.argv[2]))
 with run.writing():
     Labelling(Source(Path(sys.argv[1])), load_guideline(), "fake", Serving("fake")).begin(run)
-    labelling.label_run(run, PromptBuilder(load_guideline(), FakeTokenizer()), engine)
+    label_run(run, PromptBuilder(load_guideline(), FakeTokenizer()), engine)
 """
 
 
@@ -280,19 +281,22 @@ def test_labels_of_two_fingerprints_never_mix(main, tmp_path):
     assert "0 by this run" in main("export", "run", "--to", "trec", "--out", "x", code=2).err
 
 
-def test_a_part_that_is_missing_is_named_and_not_papered_over(main, tmp_path, monkeypatch):
+def test_a_part_that_is_missing_is_what_is_left_to_do(main, tmp_path, monkeypatch):
     monkeypatch.setattr(labelling, "PART_SECONDS", 0.0)
     engine = FakeEngine()
     engine.block = 8
     run = label(Source(many(tmp_path / "p.csv", 4)), tmp_path / "run", engine)
     gap, *_, last = run.parts()[1:]
+    lost = len(pq.read_table(gap))
     gap.unlink()
-    assert f"labels/{gap.name} is missing" in main("status", "run", code=2).err
-    for part in run.parts():
-        if part.name > gap.name:
-            part.unlink()
+    start = int(gap.stem.removeprefix("part-"))
+    found = main("status", "run", "--json").json
+    assert (found["labelled"], found["uncovered"]) == (48 - lost, [[start, start + lost]])
+    assert "are labelled" in main("export", "run", "--to", "trec", "--out", "x", code=2).err
+    before = {part: part.read_bytes() for part in run.parts()}
     label(Source(tmp_path / "p.csv"), tmp_path / "run", engine).check_whole()
-    assert last in run.parts()
+    assert {part: part.read_bytes() for part in run.parts() if part != gap} == before
+    assert last in before
 
 
 def test_a_finished_run_says_so_in_its_manifest(main, tmp_path):

@@ -1,0 +1,108 @@
+"""Labels that a run takes over from an earlier one: of pairs with the same words, texts and ids, by the same judge.
+
+`inherited.parquet` in a run's directory holds them by position, from before the first pair is judged: where the earlier
+run goes away, or the work is killed, nothing is judged that need not be. Failed pairs are judged again.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from judge.files import keep
+from judge.records import Status
+from judge.run.labels import label_schema, label_table
+from judge.run.store import MEMORY, THREADS
+from judge.sql import identifier, on_disk, quoted
+
+FILE = "inherited.parquet"
+MOST = 50_000
+"""Rows of a block, at most, however few of them are judged."""
+
+
+def same_pair(new: str, old: str, fields: Sequence[str]) -> str:
+    """SQL that says whether two rows of staged pairs are the same to a judge: ids, query, locale and texts."""
+    names = ["query", "locale", *(f"candidate.{identifier(name)}" for name in fields)]
+    return " AND ".join(f"{new}.{name} IS NOT DISTINCT FROM {old}.{name}" for name in names)
+
+
+def write_inherited(directory: Path, pairs: Path, earlier: Path, labels: Sequence[Path], fields: Sequence[str]) -> int:
+    """Write the labels that staged pairs have from earlier ones; returns how many there are.
+
+    Args:
+        directory: Where the file goes.
+        pairs: `pairs.parquet` of the run that takes over.
+        earlier: `pairs.parquet` of the earlier run.
+        labels: Parts of its labels, and what it took over itself, if it did.
+        fields: The candidate's fields.
+    """
+    import pyarrow.parquet as pq
+
+    partial = directory / f"{FILE}.partial"
+    names = label_schema().names
+    taken = ", ".join(name if name in ("row", "query_id", "candidate_id") else f"l.{name}" for name in names)
+    taken = taken.replace("row, query_id, candidate_id", "n.row, n.query_id, n.candidate_id", 1)
+    with TemporaryDirectory(prefix="staging-", dir=directory) as scratch, on_disk(Path(scratch), MEMORY, THREADS) as db:
+        files = [str(path) for path in labels]
+        found = db.read_parquet(files, union_by_name=True) if files else db.from_arrow(label_table([]))
+        found.create_view("labels")
+        db.execute(f"""COPY (
+            SELECT n.file_row_number AS position, {taken}, o.row AS earlier_row
+            FROM read_parquet({quoted(pairs)}, file_row_number = true) n
+            JOIN read_parquet({quoted(earlier)}) o USING (query_id, candidate_id)
+            JOIN (SELECT DISTINCT ON (row) * FROM labels) l ON l.row = o.row
+            WHERE n.skip IS NULL AND o.skip IS NULL AND l.status NOT IN ('{Status.FAILED}', '{Status.SKIPPED}')
+              AND {same_pair("n", "o", fields)}
+            ORDER BY position) TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)""")
+    count = int(pq.read_metadata(partial).num_rows)
+    keep(partial, directory / FILE)
+    return count
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What a run has taken over; nothing where there is no such file.
+
+    Args:
+        path: The file.
+    """
+
+    path: Path
+
+    @cached_property
+    def positions(self) -> list[int]:
+        """The positions, ascending."""
+        import pyarrow.parquet as pq
+
+        if not self.path.is_file():
+            return []
+        found: list[int] = pq.read_table(self.path, columns=["position"])["position"].to_pylist()
+        return found
+
+    def has(self, position: int) -> bool:
+        """Whether the row there has its label from before."""
+        at = bisect_left(self.positions, position)
+        return at < len(self.positions) and self.positions[at] == position
+
+    def labels(self, start: int, end: int) -> Any:
+        """The labels of the positions from `start` to `end`, as an Arrow table with `position`; null where none are."""
+        import pyarrow.parquet as pq
+
+        if bisect_left(self.positions, start) == bisect_left(self.positions, end):
+            return None
+        wanted = [("position", ">=", start), ("position", "<", end)]
+        return pq.read_table(self.path, filters=wanted, columns=["position", *label_schema().names])
+
+
+def overlaid(table: Any, inherited: Any, start: int) -> Any:
+    """The labels of a block that begins at `start`, with those that were taken over in their places."""
+    import numpy as np
+    import pyarrow as pa
+
+    at = np.arange(len(table))
+    at[inherited["position"].to_numpy() - start] = len(table) + np.arange(len(inherited))
+    taken = inherited.select(table.schema.names).cast(table.schema)
+    return pa.concat_tables([table, taken]).take(pa.array(at))

@@ -1,0 +1,170 @@
+"""A run renewed for today's pairs and catalogue: what has not changed keeps its label, the rest is judged again.
+
+The new run has the labels that labelling everything anew would give, and says what became of each pair of the old one.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from judge.errors import InputError, RunError
+from judge.files import now, write_whole
+from judge.fingerprint import Fingerprint
+from judge.labelling.begin import fingerprint
+from judge.labelling.complete import Watch, complete
+from judge.labelling.inherit import FILE, same_pair, write_inherited
+from judge.labelling.job import Labelling
+from judge.records import Record
+from judge.run.decisions import REFRESH, Decision, Decisions, Verdict, counting
+from judge.run.store import Run
+from judge.sql import in_memory, quoted
+
+REPORT = "refresh.json"
+
+
+class Refreshed(Record):
+    """What became of the old run's pairs and decisions: `refresh.json` of the new run."""
+
+    earlier: str
+    """The old run's directory."""
+    earlier_fingerprint: str
+    earlier_created: str
+    """When the old run was begun, ISO 8601."""
+    lineage: tuple[str, ...] = ()
+    """The directories of the runs that the old one was refreshed from, the latest first."""
+    unchanged: int
+    """Pairs of both runs with the same words and texts."""
+    inherited: int
+    """Of these, the ones that keep their label: all but those that had failed."""
+    changed: int
+    """Pairs of both runs whose words or texts differ: judged again."""
+    new: int
+    vanished: int
+    """Pairs of the old run alone."""
+    decisions_kept: int
+    """Pairs with a decision that counts still."""
+    decisions_reopened: int
+    """Pairs whose texts changed since they were decided: they are to be decided again."""
+    decisions_closed: int
+    """Decided pairs that are gone."""
+    created: str
+
+
+def refresh_run(job: Labelling, old: Run, run: Run, watch: Watch) -> Refreshed:
+    """Label a job's pairs into a new run, with the old run's labels where nothing has changed; the caller holds
+    `run.writing()`. Killed at any moment, the same call goes on.
+
+    Raises:
+        RunError: The old run is unfinished, or another judge made it; or the directory holds another run.
+        InputError, ModelError: Something the user gave cannot be used.
+        EngineError: The engine cannot go on.
+    """
+    _check(job, old)
+    job.begin(run)
+    fields = [field.name for field in job.guideline.fields]
+    if not (run.path / FILE).is_file():
+        if run.parts():
+            raise RunError(f"{run.path}: was labelled without the old run", "choose another --out")
+        earlier = [*old.parts(), *([old.path / FILE] if (old.path / FILE).is_file() else [])]
+        write_inherited(run.path, run.pairs_path, old.pairs_path, earlier, fields)
+    states = _states(old, run, fields)
+    report = _report(old, run, states, _carry_decisions(old, run, states))
+    write_whole(run.path / REPORT, report.model_dump_json(indent=2).encode())
+    complete(job, run, watch)
+    return report
+
+
+def read_report(run: Run) -> Refreshed | None:
+    """What a run was refreshed from; null where it was not."""
+    path = run.path / REPORT
+    return Refreshed.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _check(job: Labelling, old: Run) -> None:
+    old.check_whole()
+    manifest = old.manifest
+    if manifest.by_people or manifest.members:
+        what = "holds people's grades" if manifest.by_people else "is an average of runs"
+        raise InputError(f"{old.path}: {what}, and no judge can be asked again", "refresh a run of `judge label`")
+    made = fingerprint(job.guideline, {**job.parts, **_examples(old)})
+    if lines := Fingerprint(parts=manifest.parts).differences(made):
+        raise RunError(
+            f"{old.path}: was labelled otherwise, so that none of its labels can stay; what differs:"
+            + "".join(f"\n  {line}" for line in lines),
+            "name the judge and the guideline that it was labelled with, or label everything: `judge label`",
+        )
+
+
+def _examples(old: Run) -> dict[str, str | None]:
+    examples = old.manifest.parts.get("examples")
+    return {"examples": examples} if examples else {}
+
+
+def _states(old: Run, run: Run, fields: list[str]) -> dict[tuple[str, str], str]:
+    """Of each decided pair of the old run, and under `("", state)` of all pairs counted, whether it is `unchanged`,
+    `changed`, `new` or `vanished`."""
+    import pyarrow as pa
+
+    keys = sorted(Decisions(old.path).latest())
+    text = pa.string()
+    decided = pa.table(
+        {"query_id": pa.array([k[0] for k in keys], text), "candidate_id": pa.array([k[1] for k in keys], text)}
+    )
+    with in_memory() as db:
+        db.register("decided", decided)
+        sound = "(SELECT * FROM read_parquet({}) WHERE skip IS NULL)"
+        db.execute(f"""CREATE TABLE states AS
+            SELECT query_id, candidate_id,
+                   CASE WHEN o.row IS NULL THEN 'new' WHEN n.row IS NULL THEN 'vanished'
+                        WHEN {same_pair("n", "o", fields)} THEN 'unchanged' ELSE 'changed' END AS state
+            FROM {sound.format(quoted(run.pairs_path))} n
+            FULL JOIN {sound.format(quoted(old.pairs_path))} o USING (query_id, candidate_id)""")
+        counts = db.execute("SELECT state, count(*) FROM states GROUP BY 1").fetchall()
+        found = db.execute("SELECT states.* FROM states JOIN decided USING (query_id, candidate_id)").fetchall()
+        states = {(query, candidate): state for query, candidate, state in found}
+    return states | {("", state): str(count) for state, count in counts}
+
+
+def _carry_decisions(old: Run, run: Run, states: dict[tuple[str, str], str]) -> dict[str, int]:
+    """Take over the decisions of pairs that are still there, and reopen those whose texts have changed."""
+    decisions = list(Decisions(old.path))
+    counts, reopened = {"kept": 0, "reopened": 0, "closed": 0}, []
+    for pair, last in counting(decisions).items():
+        state = states.get(pair, "vanished")
+        counts["kept" if state == "unchanged" else "reopened" if state == "changed" else "closed"] += 1
+        if state == "changed":
+            reason = f"the pair has changed since {last.author} decided to {last.verdict}"
+            reopened.append(
+                Decision(
+                    query_id=pair[0],
+                    candidate_id=pair[1],
+                    verdict=Verdict.UNSURE,
+                    author="judge refresh",
+                    reason=reason,
+                    time=now(),
+                    source=REFRESH,
+                )
+            )
+    there = Decisions(run.path)
+    stays = [each for each in decisions if states.get(each.pair) in ("unchanged", "changed")]
+    if new := there.unknown([*stays, *reopened]):
+        there.append(new)
+    return counts
+
+
+def _report(old: Run, run: Run, states: dict[tuple[str, str], str], decisions: dict[str, int]) -> Refreshed:
+    import pyarrow.parquet as pq
+
+    manifest, before = old.manifest, read_report(old)
+    numbers: dict[str, Any] = {
+        name: int(states.get(("", name), 0)) for name in ("unchanged", "changed", "new", "vanished")
+    }
+    return Refreshed(
+        earlier=str(Path(old.path).resolve()),
+        earlier_fingerprint=manifest.fingerprint,
+        earlier_created=manifest.created,
+        lineage=(before.earlier, *before.lineage) if before else (),
+        inherited=pq.read_metadata(run.path / FILE).num_rows,
+        **numbers,
+        **{f"decisions_{name}": count for name, count in decisions.items()},
+        created=now(),
+    )

@@ -1,0 +1,273 @@
+"""A run renewed, and a run that grows: nothing is judged twice, and the labels are those of judging everything anew."""
+
+import csv
+import json
+import random
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+import judge.labelling.grow as growing
+from judge.engines.fake import FakeEngine
+from judge.errors import RunError
+from judge.labelling.refresh import read_report
+from judge.run.decisions import Decision, Decisions, Verdict
+from judge.run.hold import GROWN
+from judge.run.store import Run
+
+QUERIES, EACH = 40, 10
+NAMES = ("row", "query_id", "candidate_id", "status", "grade", "probabilities", "expected_grade", "reason")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The pairs that the fake engine was asked about, one entry for each."""
+    found = []
+    score = FakeEngine.score
+
+    def counting(self, prompts):
+        found.extend(prompts)
+        return score(self, prompts)
+
+    monkeypatch.setattr(FakeEngine, "score", counting)
+    return found
+
+
+def write(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, ["query", "candidate_id", "title"])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def rows_of(queries=QUERIES, each=EACH):
+    return [
+        {"query": f"query {q}", "candidate_id": f"c{c}", "title": f"title {q} {c}" + " more" * (c % 3)}
+        for q in range(queries)
+        for c in range(each)
+    ]
+
+
+def labels(path):
+    rows = [row for part in Run(path).parts() for row in pq.read_table(part).to_pylist()]
+    return sorted(({name: row[name] for name in NAMES} for row in rows), key=lambda row: row["row"])
+
+
+def edited(rows):
+    """Of 400 pairs 20 with another title, 5 gone, 6 new, and all in another order."""
+    draw = random.Random(0)
+    rows = [dict(row) for row in rows]
+    for row in draw.sample(rows, 20):
+        row["title"] += " changed"
+    rows = rows[5:]
+    rows += [{"query": f"new {n % 2}", "candidate_id": f"n{n}", "title": "t"} for n in range(6)]
+    draw.shuffle(rows)
+    return rows
+
+
+def test_a_refreshed_run_equals_a_full_rerun_and_asks_only_for_what_changed(main, tmp_path, asked):
+    before = rows_of()
+    write(tmp_path / "old.csv", before)
+    write(tmp_path / "new.csv", edited(before))
+    main("label", "old.csv", "--engine", "fake", "--out", "old")
+    main("label", "new.csv", "--engine", "fake", "--out", "anew")
+    anew = len(asked) - len(before)
+    asked.clear()
+    report = main("refresh", "old", "--pairs", "new.csv", "--engine", "fake", "--out", "new", "--json").json
+    assert labels(tmp_path / "new") == labels(tmp_path / "anew")
+    # Of the 20 changed pairs some are among the 5 that are gone; 6 are new.
+    changed = report["refresh"]["changed"]
+    assert len(asked) == changed + 6 <= 0.1 * anew
+    assert 15 <= changed <= 20
+    found = {name: report["refresh"][name] for name in ("unchanged", "inherited", "new", "vanished")}
+    assert found == {"unchanged": 395 - changed, "inherited": 395 - changed, "new": 6, "vanished": 5}
+    assert report["done"]
+    manifest = Run(tmp_path / "new").manifest
+    assert manifest.judged == changed + 6
+    assert manifest.fingerprint == Run(tmp_path / "old").manifest.fingerprint
+
+
+def test_decisions_stay_are_reopened_and_are_closed(main, tmp_path):
+    rows = rows_of(3, 4)
+    write(tmp_path / "old.csv", rows)
+    main("label", "old.csv", "--engine", "fake", "--out", "old")
+    ids = [(row["query_id"], row["candidate_id"]) for row in labels(tmp_path / "old")]
+    more = {"author": "ann", "reason": "looked", "time": "2026-01-01T00:00:00Z", "source": "review"}
+    decided = [
+        Decision(query_id=q, candidate_id=c, verdict=Verdict.CHANGE, grade=2, label=0, **more) for q, c in ids[:3]
+    ]
+    Decisions(tmp_path / "old").append(decided)
+    rows[1]["title"] = "another"
+    write(tmp_path / "new.csv", [row for at, row in enumerate(rows) if at != 2])
+    for _ in range(2):  # the second time changes nothing
+        report = main("refresh", "old", "--pairs", "new.csv", "--engine", "fake", "--out", "new", "--json").json
+    counts = {name: value for name, value in report["refresh"].items() if name.startswith("decisions_")}
+    assert counts == {"decisions_kept": 1, "decisions_reopened": 1, "decisions_closed": 1}
+    there = Decisions(tmp_path / "new")
+    assert [each.pair for each in there] == [ids[0], ids[1], ids[1]]
+    assert set(there.settled()) == {ids[0]}
+    reopened = there.latest()[ids[1]]
+    assert (reopened.verdict, reopened.source, reopened.by_people) == (Verdict.UNSURE, "refresh", False)
+    # A judge may decide what was reopened, which it may not where people are unsure.
+    weighed = {"verdict": Verdict.CHANGE, "grade": 1, "posterior": {1: 1.0}, "source": "judge"}
+    there.append([Decision(query_id=ids[1][0], candidate_id=ids[1][1], **{**more, **weighed})])
+    assert there.latest()[ids[1]].grade == 1
+
+
+def test_a_run_refreshed_twice_keeps_its_lineage_and_asks_for_nothing(main, tmp_path, asked):
+    write(tmp_path / "p.csv", rows_of(4, 4))
+    main("label", "p.csv", "--engine", "fake", "--out", "a")
+    asked.clear()
+    main("refresh", "a", "--pairs", "p.csv", "--engine", "fake", "--out", "b")
+    main("refresh", "b", "--pairs", "p.csv", "--engine", "fake", "--out", "c")
+    assert not asked
+    report = read_report(Run(tmp_path / "c"))
+    assert (report.earlier, report.lineage) == (str(tmp_path / "b"), (str(tmp_path / "a"),))
+    assert labels(tmp_path / "c") == labels(tmp_path / "a")
+
+
+def test_a_killed_refresh_goes_on_without_the_old_run_being_asked_again(main, tmp_path, asked, monkeypatch):
+    before = rows_of()
+    write(tmp_path / "old.csv", before)
+    write(tmp_path / "new.csv", edited(before))
+    main("label", "old.csv", "--engine", "fake", "--out", "old")
+    main("label", "new.csv", "--engine", "fake", "--out", "anew")
+    monkeypatch.setattr("judge.labelling.writer.PART_SECONDS", 0.0)
+    monkeypatch.setattr(FakeEngine, "block", 4)
+    asked.clear()
+    counted = FakeEngine.score
+
+    def killed(self, prompts):
+        if len(asked) > 10:
+            raise KeyboardInterrupt
+        return counted(self, prompts)
+
+    arguments = ("refresh", "old", "--pairs", "new.csv", "--engine", "fake", "--out", "new")
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeEngine, "score", killed)
+        main(*arguments, code=130)
+    assert 0 < Run(tmp_path / "new").labelled() < 396
+    first = len(asked)
+    main(*arguments)
+    assert labels(tmp_path / "new") == labels(tmp_path / "anew")
+    assert len(asked) < 2 * first + 26
+
+
+def test_another_judge_or_peoples_grades_cannot_be_refreshed(main, tmp_path):
+    write(tmp_path / "p.csv", rows_of(2, 2))
+    main("label", "p.csv", "--engine", "fake", "--out", "a")
+    other = ("--guideline", "esci-four-level")
+    error = main("refresh", "a", "--pairs", "p.csv", "--engine", "fake", *other, "--out", "b", code=2).err
+    assert "guideline: three-level 1 → esci-four-level 1" in error
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "g.csv").write_text("query,candidate_id,title,grade\nlamp,1,x,2\n")
+    main("import", "g.csv", "--out", "people")
+    main("refresh", "people", "--pairs", "p.csv", "--engine", "fake", "--out", "b", code=2)
+
+
+def test_failed_pairs_are_judged_again(main, tmp_path, asked, monkeypatch):
+    write(tmp_path / "p.csv", rows_of(2, 3))
+    score = FakeEngine._score
+    monkeypatch.setattr(FakeEngine, "_score", lambda self, prompt: score(FakeEngine(fail="title 1 2"), prompt))
+    main("label", "p.csv", "--engine", "fake", "--out", "a")
+    monkeypatch.setattr(FakeEngine, "_score", score)
+    asked.clear()
+    found = main("refresh", "a", "--pairs", "p.csv", "--engine", "fake", "--out", "b", "--json").json
+    assert (len(asked), found["refresh"]["unchanged"], found["refresh"]["inherited"]) == (1, 6, 5)
+    assert found["status"]["graded"] == 6
+
+
+@pytest.mark.parametrize(
+    "sizes", [[("--limit", "30"), ("--limit", "300"), ()], [("--sample", "3"), ("--sample", "9"), ()]]
+)
+def test_a_run_grows_to_all_of_its_input_and_judges_each_pair_once(main, tmp_path, asked, sizes):
+    write(tmp_path / "p.csv", rows := rows_of())
+    main("label", "p.csv", "--engine", "fake", "--out", "whole")
+    asked.clear()
+    counts = []
+    for size in sizes:
+        counts.append(main("label", "p.csv", "--engine", "fake", "--out", "run", *size, "--json").json["rows"])
+    assert counts == [30, 300 if "--limit" in sizes[0] else 90, 400]
+    assert len(asked) == len(rows)
+    assert labels(tmp_path / "run") == labels(tmp_path / "whole")
+    assert Run(tmp_path / "run").manifest.inputs == Run(tmp_path / "whole").manifest.inputs
+    assert main("label", "p.csv", "--engine", "fake", "--out", "run", *sizes[0], code=2).err.count("other input") == 1
+
+
+def test_a_sample_is_of_whole_queries_and_a_larger_one_holds_it(main, tmp_path):
+    write(tmp_path / "p.csv", rows_of())
+
+    def queries(*options):
+        main("label", "p.csv", "--engine", "fake", "--out", "-".join(options), *options)
+        found = labels(tmp_path / "-".join(options))
+        assert len(found) == EACH * len({row["query_id"] for row in found})
+        return {row["query_id"] for row in found}
+
+    few, more, others = queries("--sample", "5"), queries("--sample", "8"), queries("--sample", "5", "--seed", "1")
+    assert (len(few), len(more), len(others)) == (5, 8, 5)
+    assert few < more
+    assert few != others
+    assert len(queries("--sample", "99")) == QUERIES
+
+
+def test_a_sample_counts_every_row_that_it_leaves_out(main, tmp_path):
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\na,1,x\na,1,x\nb,1,y\n,2,z\nc,1,\n")
+    options = ("--engine", "fake", "--skip-bad-rows", "--sample", "3", "--json")
+    # Of three queries, the row without a query belongs to none.
+    found = main("label", "p.csv", "--out", "run", *options).json
+    assert (found["rows"], found["status"]["graded"], found["status"]["skipped"]) == (4, 2, 2)
+
+
+@pytest.mark.parametrize("moment", ["staged", "named", "labels gone", "pairs placed"])
+def test_killed_while_it_grows_a_run_is_the_old_one_or_the_new(main, tmp_path, asked, monkeypatch, moment):
+    write(tmp_path / "p.csv", rows_of())
+    label = ("label", "p.csv", "--engine", "fake", "--out", "run")
+    main(*label, "--limit", "30")
+
+    class Killed(BaseException):
+        pass
+
+    def settle(path):
+        if moment == "labels gone":
+            shutil.rmtree(path / "labels")
+        if moment == "pairs placed":
+            shutil.rmtree(path / "labels")
+            for name in ("inherited.parquet", "pairs.parquet"):
+                (path / GROWN / name).replace(path / name)
+        raise Killed
+
+    def write_none(*given):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(growing, *(("write_inherited", write_none) if moment == "staged" else ("settle_growth", settle)))
+        with pytest.raises(Killed):
+            main(*label, "--limit", "300")
+    assert (tmp_path / "run" / GROWN).exists() == (moment != "staged")
+    main(*label, "--limit", "300")
+    assert len(asked) == 300
+    assert len(labels(tmp_path / "run")) == 300
+    assert not (tmp_path / "run" / GROWN).exists()
+
+
+def test_a_planned_run_does_not_grow(main, tmp_path):
+    write(tmp_path / "p.csv", rows_of(4, 4))
+    main("plan", "p.csv", "--engine", "fake", "--out", "run", "--limit", "8")
+    assert "limit: 8 → None" in main("plan", "p.csv", "--engine", "fake", "--out", "run", code=2).err
+
+
+def test_decisions_and_flags_of_a_run_outlive_its_growth(main, tmp_path):
+    write(tmp_path / "p.csv", rows_of(4, 4))
+    main("label", "p.csv", "--engine", "fake", "--out", "run", "--limit", "6")
+    (tmp_path / "run" / "decisions.jsonl").write_text(json.dumps({"kept": "as it is"}) + "\n")
+    main("label", "p.csv", "--engine", "fake", "--out", "run")
+    assert json.loads((tmp_path / "run" / "decisions.jsonl").read_text()) == {"kept": "as it is"}
+
+
+def test_an_unfinished_run_is_not_refreshed(main, tmp_path):
+    write(tmp_path / "p.csv", rows_of(2, 2))
+    main("plan", "p.csv", "--engine", "fake", "--out", "a")
+    main("refresh", "a", "--pairs", "p.csv", "--engine", "fake", "--out", "b", code=2)
+    with pytest.raises(RunError):
+        Run(tmp_path / "a").check_finished()
