@@ -10,7 +10,8 @@ from retriever.circle import multiclass_circle
 from retriever.config import RetrieverConfig
 from retriever.supcon import graded_supcon
 
-Loss = Score = Callable[[Any, Any], Any]
+Loss = Callable[[Any, Any], Any]
+Score = Callable[[Any, Any], Any]
 SEEN = 64
 """Steps from which the scale of scores is read."""
 
@@ -83,7 +84,7 @@ def objective(model: Any, loss: Loss, score: Score, begun: list[float]) -> Any:
     """
     import torch
 
-    class Objective(torch.nn.Module):
+    class Objective(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
             self.model = model

@@ -57,7 +57,8 @@ def _heading(report: Mapping[str, Any]) -> str:
     said = {"cannot tell": "These queries cannot tell whether {s} or {b} is better", "equal": "{s} and {b} are equal"}
     if {verdict, judged} == {"better", "worse"}:
         return "{s} or {b}: it depends on the results that nobody judged".format(s=best["system"], b=best["baseline"])
-    return said.get(verdict, "{s} is " + verdict + " than {b}").format(s=best["system"], b=best["baseline"])
+    words: str = said.get(verdict, f"{{s}} is {verdict} than {{b}}")
+    return words.format(s=best["system"], b=best["baseline"])
 
 
 def _row(label: str, estimate: Mapping[str, Any], other: bool, sign: str) -> dict[str, Any]:

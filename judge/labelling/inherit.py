@@ -45,7 +45,11 @@ def write_inherited(directory: Path, pairs: Path, earlier: Path, labels: Sequenc
     names = label_schema().names
     taken = ", ".join(name if name in ("row", "query_id", "candidate_id") else f"l.{name}" for name in names)
     taken = taken.replace("row, query_id, candidate_id", "n.row, n.query_id, n.candidate_id", 1)
-    with TemporaryDirectory(prefix="staging-", dir=directory) as scratch, on_disk(Path(scratch), MEMORY, THREADS) as db:
+    read = [pairs, earlier, *labels]
+    with (
+        TemporaryDirectory(prefix="staging-", dir=directory) as scratch,
+        on_disk(Path(scratch), MEMORY, THREADS, read) as db,
+    ):
         files = [str(path) for path in labels]
         found = db.read_parquet(files, union_by_name=True) if files else db.from_arrow(label_table([]))
         found.create_view("labels")

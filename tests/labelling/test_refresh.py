@@ -185,9 +185,8 @@ def test_a_run_grows_to_all_of_its_input_and_judges_each_pair_once(main, tmp_pat
     write(tmp_path / "p.csv", rows := rows_of())
     main("label", "p.csv", "--engine", "fake", "--out", "whole")
     asked.clear()
-    counts = []
-    for size in sizes:
-        counts.append(main("label", "p.csv", "--engine", "fake", "--out", "run", *size, "--json").json["rows"])
+    label = ("label", "p.csv", "--engine", "fake", "--out", "run", "--json")
+    counts = [main(*label, *size).json["rows"] for size in sizes]
     assert counts == [30, 300 if "--limit" in sizes[0] else 90, 400]
     assert len(asked) == len(rows)
     assert labels(tmp_path / "run") == labels(tmp_path / "whole")
