@@ -64,7 +64,7 @@ def refresh(wanted: RefreshParams, grading: GradingParams, who: JudgeParams, row
         report = refresh_run(job, old, new, watch)
     summary = summarise(new)
     if wanted.json:
-        show_json({**summary.model_dump(), "refresh": report.model_dump()})
+        show_json({**summary.model_dump(), "done": summary.done, "refresh": report.model_dump()})
         return
     counts = [
         ("pairs as before", report.unchanged),

@@ -19,6 +19,7 @@ KNOWN = json.loads((ROOT / "tests" / "data" / "surface.json").read_text(encoding
 PUSHING = ("push", "revision", "private", "tag", "license", "ratings", "rating", "raters", "gold", "grades", "map")
 CHANGED = {f"options.export --{name}": "`judge push RUN OWNER/NAME`" for name in PUSHING}
 CHANGED |= {"options.calibrate RATINGS.required": "`judge calibrate RUN --apply FILE --out NEW`"}
+CHANGED |= {"options.label PAIRS.required": "`judge label --plan RUN --shard i/N`"}
 """What differs on purpose, as the path of an option or of a key of `--json`, and words of the changelog's line."""
 
 

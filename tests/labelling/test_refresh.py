@@ -178,20 +178,19 @@ def test_failed_pairs_are_judged_again(main, tmp_path, asked, monkeypatch):
     assert found["status"]["graded"] == 6
 
 
-@pytest.mark.parametrize(
-    "sizes", [[("--limit", "30"), ("--limit", "300"), ()], [("--sample", "3"), ("--sample", "9"), ()]]
-)
-def test_a_run_grows_to_all_of_its_input_and_judges_each_pair_once(main, tmp_path, asked, sizes):
+@pytest.mark.parametrize(("option", "first", "second"), [("--limit", "30", "300"), ("--sample", "3", "9")])
+def test_a_run_grows_to_all_of_its_input_and_judges_each_pair_once(main, tmp_path, asked, option, first, second):
     write(tmp_path / "p.csv", rows := rows_of())
     main("label", "p.csv", "--engine", "fake", "--out", "whole")
     asked.clear()
-    label = ("label", "p.csv", "--engine", "fake", "--out", "run", "--json")
-    counts = [main(*label, *size).json["rows"] for size in sizes]
-    assert counts == [30, 300 if "--limit" in sizes[0] else 90, 400]
+    label = ("label", "p.csv", "--engine", "fake", "--out", "run")
+    sizes = ((option, first), (option, second), ())
+    counts = [main(*label, *size, "--json").json["rows"] for size in sizes]
+    assert counts == [30, 300 if option == "--limit" else 90, 400]
     assert len(asked) == len(rows)
     assert labels(tmp_path / "run") == labels(tmp_path / "whole")
     assert Run(tmp_path / "run").manifest.inputs == Run(tmp_path / "whole").manifest.inputs
-    assert main("label", "p.csv", "--engine", "fake", "--out", "run", *sizes[0], code=2).err.count("other input") == 1
+    assert main(*label, *sizes[0], code=2).err.count("other input") == 1
 
 
 def test_a_sample_is_of_whole_queries_and_a_larger_one_holds_it(main, tmp_path):
