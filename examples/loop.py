@@ -2,9 +2,9 @@
 
     python examples/loop.py [--out FOLDER] [--judge MODEL] [--start ENCODER]
 
-Every command is printed and run; a killed loop is resumed by the same call. Two of five queries are kept apart:
-nothing is trained on them, and the table at the end is about them. `shop/grades.csv` plays the people: it decides on
-what the audit flags, and says what is relevant. With so few queries the answer is most often "cannot tell".
+Every command is printed and run; a killed loop is resumed by the same call. Two of five queries are kept apart: they
+train nothing, and the table at the end is about them. `shop/grades.csv` plays the people: it decides on what the audit
+flags, and says what is relevant. With so few queries the answer is most often "cannot tell".
 """
 
 import argparse

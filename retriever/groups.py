@@ -14,7 +14,7 @@ from judge.words.normalise import same_words
 
 ROWS = "rows.parquet"
 """The ids of a set's rows, next to its texts."""
-EXPORT = "export it again: judge export RUN --to listwise --out SET"
+EXPORT = "export it again: judge export RUN --to listwise --splits train=.9,test=.1 --out SET"
 DAMAGED = Kind(EXPORT, InputError)
 TEXTS, IDS = ("query", "docs", "labels"), ("split", "place", "query_id", "candidate_id", "grade")
 
@@ -89,7 +89,7 @@ def _files(path: Path, split: str) -> tuple[Path, Path]:
         raise InputError(f"{path}: is not the folder of a listwise set", EXPORT)
     found = sorted(path.glob(f"{split}-*.parquet"))
     if not found:
-        raise InputError(f"{path}: has no split {split!r}", f"{EXPORT} --splits {split}=.9,test=.1")
+        raise InputError(f"{path}: has no split {split!r}", EXPORT)
     if not (path / ROWS).is_file():
         raise InputError(f"{path}: has no {ROWS}, which says which products its texts are", EXPORT)
     return found[0], path / ROWS

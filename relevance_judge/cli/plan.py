@@ -42,7 +42,7 @@ class PlanParams:
 @takes(GradingParams)
 @takes(PlanParams)
 def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: RowParams, pairs: Path) -> None:
-    """Stage pairs once, and divide them among workers that label one run together.
+    """Stage pairs once, for workers that label them together.
 
     Workers are started with `judge label --plan RUN --shard i/N`, by whatever starts processes, or by Ray.
 

@@ -80,7 +80,7 @@ except rj.EngineError as error:
     print(error.message, error.hint)
 """
 WRONG = {
-    "rj.label('pairs.csv')": "call-arg",  # where to?
+    "rj.plan('pairs.csv')": "call-arg",  # where to?
     "rj.agree('run', 'ratings.csv', ratting='label')": "call-arg",
     "rj.Judge('shop-135m').score([('lamp', 7)])": "list-item",
     "rj.export('run', 'trec', splits='train=1')": "arg-type",
