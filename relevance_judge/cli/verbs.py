@@ -15,7 +15,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
     },
     "judge": {
         "label": "Grade every pair with an LLM judge, into a run directory.",
-        "plan": "Stage pairs once, and divide them among workers that label one run together.",
+        "plan": "Stage pairs once, for workers that label them together.",
         "status": "Show a run's counts by status and grade.",
         "finish": "Check that every row of a planned run has its label, and mark the run as finished.",
         "refresh": "Label today's pairs, judging only what changed since an earlier run by the same judge.",
