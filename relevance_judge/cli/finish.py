@@ -12,7 +12,7 @@ from relevance_judge.cli.output import show, show_json, show_summary
 @run_argument
 @json_option
 def finish(run: Path, json: bool) -> None:
-    """Check that every row of a planned run has its label, and mark the run as finished.
+    """Check that a planned run has every label, and mark it finished.
 
     \b
     Example:

@@ -17,7 +17,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "label": "Grade every pair with an LLM judge, into a run directory.",
         "plan": "Stage pairs once, for workers that label them together.",
         "status": "Show a run's counts by status and grade.",
-        "finish": "Check that every row of a planned run has its label, and mark the run as finished.",
+        "finish": "Check that a planned run has every label, and mark it finished.",
         "refresh": "Label today's pairs, judging only what changed since an earlier run by the same judge.",
         "calibrate": "Calibrate a judge's probabilities on held-out ratings.",
         "finetune": "Fine-tune a small judge on people's ratings.",
