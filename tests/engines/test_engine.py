@@ -57,7 +57,7 @@ def test_shared_and_unshared_computation_agree(prompts, scored, unshared):
 
 
 def test_the_order_and_company_of_prompts_do_not_matter(engine, prompts, scored):
-    whole = probabilities(scored)
+    whole, prompts = probabilities(scored[::2]), prompts[::2]
     order = np.random.default_rng(0).permutation(len(prompts))
     shuffled = probabilities(engine.score([prompts[i] for i in order]))
     assert abs(shuffled - whole[order]).max() < 1e-4
