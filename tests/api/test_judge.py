@@ -18,10 +18,10 @@ def as_pairs(rows):
 
 def same_as_a_run(judge, rows, folder):
     """Hold `score` against a run of the same judge, row by row."""
-    run = rj.label(DOZEN, judge=judge, out=folder / "run")
+    run = rj.label(DOZEN, judge=judge, out=folder / "run", limit=len(rows))
     labels = run.to_arrow().to_pylist()
     scores = judge.score(as_pairs(rows))
-    assert len(scores) == len(labels) == 12
+    assert len(scores) == len(labels) == len(rows)
     for scored, labelled in zip(scores, labels, strict=True):
         assert (scored.status, scored.grade) == (labelled["status"], labelled["grade"])
         assert scored.query_id == labelled["query_id"]
@@ -42,7 +42,7 @@ def test_scores_are_those_of_a_run(dozen_rows, tmp_path):
 @pytest.mark.slow
 def test_scores_of_the_shipped_judge_are_those_of_a_run(dozen_rows, tmp_path, opened_once):
     judge = rj.Judge("shop-135m")
-    same_as_a_run(judge, dozen_rows, tmp_path)
+    same_as_a_run(judge, dozen_rows[:6], tmp_path)
 
 
 def test_scores_stand_in_the_order_of_the_pairs():
