@@ -24,6 +24,9 @@ ORDER = (
     "export",
     "push",
     "finetune",
+    "train",
+    "search",
+    "evaluate",
 )
 """What a user meets first; what these take and give back follows, then the errors."""
 HEAD = """# The Python API

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from relevance_judge.runs import Run
     from relevance_judge.scaling import Planned, finish, plan, status
     from relevance_judge.scores import Scores
+    from relevance_judge.searching import Evaluated, Ranking, evaluate, search
     from relevance_judge.training import FineTuned, finetune
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Audit",
     "Calibrated",
     "EngineError",
+    "Evaluated",
     "Exported",
     "FineTuned",
     "Flag",
@@ -53,6 +55,7 @@ __all__ = [
     "Planned",
     "Published",
     "PushOptions",
+    "Ranking",
     "RatingOptions",
     "Retriever",
     "Run",
@@ -63,6 +66,7 @@ __all__ = [
     "audit",
     "calibrate",
     "ensemble",
+    "evaluate",
     "export",
     "finetune",
     "finish",
@@ -73,6 +77,7 @@ __all__ = [
     "push",
     "queries",
     "refresh",
+    "search",
     "status",
     "train",
 ]
@@ -95,6 +100,7 @@ _HOMES = {
     "relevance_judge.runs": ("Run",),
     "relevance_judge.scaling": ("Planned", "finish", "plan", "status"),
     "relevance_judge.scores": ("Scores",),
+    "relevance_judge.searching": ("Evaluated", "Ranking", "evaluate", "search"),
     "relevance_judge.training": ("FineTuned", "finetune"),
 }
 

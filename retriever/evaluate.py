@@ -41,7 +41,7 @@ class EvaluationConfig:
     relevant: int | None = None
     """The lowest grade of a relevant product; the highest grade unless given."""
     gain: Gain = "exponential"
-    text: str = "title"
+    text: str = "auto"
     """Of `retriever.systems.TEXTS`."""
     misspell: bool = True
     """Whether models are asked the queries with a typing error, too."""

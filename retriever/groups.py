@@ -98,7 +98,7 @@ def _files(path: Path, split: str) -> tuple[Path, Path]:
 def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
     lists, rows = _table(texts, TEXTS).to_pylist(), _table(ids, IDS).to_pylist()
     kept = [row for row in rows if row["split"] == split]
-    if soft and (not kept or kept[0].get("expected_grade") is None):
+    if soft and all(row.get("expected_grade") is None for row in kept):
         raise InputError(f"{ids}: has no expected grades", "label with a judge that gives probabilities, or leave soft")
     by_list = {place: list(some) for place, some in groupby(kept, key=lambda row: row["place"])}
     for place, row in enumerate(lists):

@@ -30,7 +30,7 @@ class SearchConfig:
     """Systems to fuse with, each named as the first."""
     weight: float | None = None
     """Of the first system's scores against the other's; ranks are fused unless given."""
-    text: str = "title"
+    text: str = "auto"
     """Of `retriever.systems.TEXTS`."""
     approximate: bool = False
     skip_bad_rows: bool = False

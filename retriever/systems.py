@@ -23,8 +23,11 @@ SUFFIX = ".run"
 """How a TREC run's name ends."""
 DEPTH = 1000
 """Results of a query that are evaluated: a list of judged products alone reaches further down."""
-TEXTS = ("title", "all")
-"""What an encoder reads of a product: its title, or all of its fields as training sets have them."""
+TEXTS = ("auto", "title", "all")
+"""What an encoder reads of a product: its title, or all of its fields as training sets have them; by itself all fields
+where it was trained by `judge train`, else the title."""
+TRAINED = "retriever.json"
+"""By which a folder says that it was."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Searcher:
     """
 
     catalogue: Catalogue
-    text: str = "title"
+    text: str = "auto"
     approximate: bool = False
     cache: Path | None = None
     progress: Progress = quiet
@@ -65,11 +68,12 @@ class Searcher:
             return self._by_words(queries, top, judged)
         return self._by_vectors(find_encoder(system), queries, top, judged)
 
-    @cached_property
-    def texts(self) -> list[str]:
-        """What an encoder reads of each product."""
-        whole = self.text == "all"
-        return [product.text if whole else product.title for product in self.catalogue.products]
+    def texts(self, system: str) -> tuple[str, list[str]]:
+        """What an encoder reads of each product, and which of `TEXTS` that is."""
+        text = self.text
+        if text == "auto":
+            text = "all" if (Path(system) / TRAINED).is_file() else "title"
+        return text, [product.text if text == "all" else product.title for product in self.catalogue.products]
 
     @cached_property
     def _index(self) -> Bm25:
@@ -89,21 +93,22 @@ class Searcher:
         self, encoder: Encoder, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None
     ) -> Ranked:
         words = [query.words for query in queries]
+        text, texts = self.texts(encoder.name)
         if self.approximate:
             from judge.search.approximate import nearest_by_index
 
-            found = nearest_by_index(words, self.texts, encoder, top, cache=self.cache, progress=self.progress)
+            found = nearest_by_index(words, texts, encoder, top, cache=self.cache, progress=self.progress)
         else:
-            found = nearest(words, self.texts, encoder, top, cache=self.cache, progress=self.progress)
+            found = nearest(words, texts, encoder, top, cache=self.cache, progress=self.progress)
         scored = []
         if judged is not None:
-            documents = encoded(self.texts, encoder, "document", cache=self.cache)
+            documents = encoded(texts, encoder, "document", cache=self.cache)
             asked = encoded(words, encoder, "query", cache=self.cache)
             scored = [
                 np.asarray(documents[places], np.float32) @ np.asarray(asked[at], np.float32)
                 for at, places in enumerate(judged)
             ]
-        parts = {"encoder": f"{encoder.name} {encoder.digest[:16]}", "text": self.text}
+        parts = {"encoder": f"{encoder.name} {encoder.digest[:16]}", "text": text}
         if self.approximate:
             parts["index"] = "HNSW"
         name = Path(encoder.name).name if Path(encoder.name).is_dir() else encoder.name

@@ -7,13 +7,18 @@ import numpy.typing as npt
 
 from judge.export.mining import Rows, mine, why_unused
 from judge.export.query_batches import Window
+from judge.export.soft import scaled, soft_grades
 from judge.export.texts import candidate_text
 from judge.export.views import Made, Work
 from judge.words.normalise import same_words
 
 
-def set_against(window: Window, work: Work, *, exact: bool) -> Made:
-    """Records of a higher grade and lower ones of a window: one negative each, or exactly as many as asked for."""
+def set_against(window: Window, work: Work, *, exact: bool, soft: bool = False) -> Made:
+    """Records of a higher grade and lower ones of a window: one negative each, or exactly as many as asked for.
+
+    `soft` adds a `label` from the judge's probabilities, scores being in [0, 1]: how much more the positive scores than
+    the negative, or, with exactly so many, the list of the record's scores.
+    """
     import pyarrow as pa
 
     rules, values = work.chosen.selection.negatives, np.array(work.chosen.values)
@@ -45,6 +50,14 @@ def set_against(window: Window, work: Work, *, exact: bool) -> Made:
     for number in range(negatives.shape[1]):
         name = f"negative_{number + 1}" if exact else "negative"
         columns[name] = texts.take(pa.array(negatives[:, number]))
+    if soft:
+        scores = scaled(soft_grades(window), work.chosen.values)
+        if exact:
+            several = scores[np.concatenate([positive[:, None], negatives], axis=1)]
+            bounds = pa.array(np.arange(len(several) + 1) * several.shape[1], pa.int32())
+            columns["label"] = pa.ListArray.from_arrays(bounds, pa.array(several.ravel()))
+        else:
+            columns["label"] = pa.array(scores[positive] - scores[negatives[:, 0]])
     return pa.table(columns), window.split[positive]
 
 

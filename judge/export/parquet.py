@@ -44,7 +44,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     if view.opposes:
         mark_better_copies(chosen.db)
     with ExitStack() as stack:
-        files = [stack.enter_context(_File(path_of(name))) for name in names]
+        files = [stack.enter_context(GrowingFile(path_of(name))) for name in names]
         for window in query_batches(chosen, view.labels, aside=view.opposes):
             table, splits = view.make(window, work)
             for number, file in enumerate(files):
@@ -56,7 +56,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     return account(chosen, records, work.unused, by_row=view.rows, opposes=view.opposes)
 
 
-class _File:
+class GrowingFile:
     """A Parquet file that grows by tables, and is read back when it is closed."""
 
     def __init__(self, path: Path) -> None:
@@ -67,10 +67,11 @@ class _File:
         self._writer: Any = None
         self._sums: list[int] = []
 
-    def __enter__(self) -> "_File":
+    def __enter__(self) -> "GrowingFile":
         return self
 
     def add(self, table: Any) -> None:
+        """Append the rows of a table."""
         import pyarrow.parquet as pq
 
         if self._writer is None:

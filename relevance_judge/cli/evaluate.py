@@ -36,9 +36,9 @@ class MeasureParams:
         str,
         Option(
             ["--text", "reads"],
-            type=click.Choice(("title", "all")),
-            default="title",
-            help="What an encoder reads of a product: its title, or all fields.",
+            type=click.Choice(("auto", "title", "all")),
+            default="auto",
+            help="What an encoder reads of a product: all fields if `judge train` made it, else the title.",
         ),
     ]
     misspell: Annotated[

@@ -42,7 +42,12 @@ class SearchParams:
         ),
     ]
     text: Annotated[
-        str, choice("--text", ("title", "all"), "What an encoder reads of a product: its title, or all fields.")
+        str,
+        choice(
+            "--text",
+            ("auto", "title", "all"),
+            "What an encoder reads of a product: all fields if `judge train` made it, else the title.",
+        ),
     ]
     approximate: Annotated[
         bool, flag("--approximate", "Search an HNSW index, for millions of products; it may miss a few.")

@@ -47,6 +47,10 @@ def test_datasets_loads_splits_out_of_a_folder(run, tmp_path, loaded):
     assert {split: len(rows) for split, rows in found.items()} == done.records
     assert set(done.records) == {"train", "test"}
     assert found["train"].column_names == ["anchor", "positive", "negative"]
+    done = export(run, "listwise", tmp_path / "listwise", SPLITS)
+    found = loaded(tmp_path / "listwise")  # the ids next to them are no split
+    assert {split: len(rows) for split, rows in found.items()} == done.records
+    assert found["train"].column_names == ["query", "docs", "labels"]
     export(run, "jsonl", tmp_path / "all.jsonl")
     assert len(loaded(tmp_path / "all.jsonl", "json")["train"]) == len(SHOP)
 
@@ -73,13 +77,17 @@ def model():
         ("pairs", {}, ["CoSENTLoss", "CosineSimilarityLoss"]),
         ("triplets", {}, ["MultipleNegativesRankingLoss", "TripletLoss"]),
         ("n-tuples", {"negatives": Negatives(count=2)}, ["MultipleNegativesRankingLoss"]),
+        ("margin-mse", {}, ["MarginMSELoss"]),
+        ("distill", {"negatives": Negatives(count=2)}, ["DistillKLDivLoss", "MarginMSELoss"]),
     ],
 )
-def test_sentence_transformers_takes_a_step(run, tmp_path, loaded, model, form, options, losses):
+def test_sentence_transformers_takes_a_step(run_of, tmp_path, loaded, model, form, options, losses):
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers import losses as known
 
-    export(run, form, tmp_path / "x.parquet", Selection(**options))
+    sure = [[0.9, 0.06, 0.04], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]]
+    judged = [{**row, "probabilities": (p := sure[row["grade"]]), "expected_grade": p[1] + 2 * p[2]} for row in SHOP]
+    export(run_of(judged), form, tmp_path / "x.parquet", Selection(**options))
     rows = loaded(tmp_path / "x.parquet")["train"]
     for loss in losses:
         before = model[0].embedding.weight.detach().clone()

@@ -1,12 +1,23 @@
-"""A query with all its candidates' texts and grades, as lists."""
+"""A query with all its candidates' texts and grades, as lists; next to splits, the ids of their rows."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from judge.export.formats import Format
-from judge.export.parquet import parquet_of
-from judge.export.query_batches import Window
+from judge.export.account import check_ids
+from judge.export.chosen import Chosen
+from judge.export.formats import Format, Output
+from judge.export.parquet import GrowingFile, parquet_of
+from judge.export.query_batches import Window, query_batches
+from judge.export.soft import SOFT, expected_grades
 from judge.export.texts import candidate_text
 from judge.export.views import Made, View, Work
+from judge.export.written import WrittenView
+
+ROWS = "rows.parquet"
+"""Whose texts a set's lists hold: a row for each candidate, in the order of the lists. It stands apart, since trainers
+take every column for a text."""
 
 
 def _make(window: Window, work: Work) -> Made:
@@ -32,12 +43,52 @@ VIEW = View(
 )
 
 
+def _write(output: Output) -> WrittenView:
+    written = parquet_of(VIEW)(output)
+    if output.chosen.selection.splits:
+        path = output.path / ROWS
+        with GrowingFile(path) as file:
+            for table in _rows(output.chosen):
+                file.add(table)
+        check_ids(output.chosen, [path], ("query_id", "candidate_id", "grade"))
+    return written
+
+
+def _rows(chosen: Chosen) -> Iterator[Any]:
+    """`split, place, query_id, candidate_id, locale, grade, expected_grade`: `place` is the list's in its split's file,
+    from 0; `expected_grade` is null where the judge gave no probabilities, or people or another judge decided."""
+    import pyarrow as pa
+
+    names = chosen.selection.names
+    lists = np.zeros(len(names), dtype=np.int64)
+    for window in query_batches(chosen, SOFT):
+        split = window.split[window.starts]
+        place = np.zeros(len(split), dtype=np.int64)
+        for number in range(len(names)):
+            mine = split == number
+            place[mine] = lists[number] + np.arange(mine.sum())
+            lists[number] += mine.sum()
+        sizes = window.ends - window.starts
+        expected = expected_grades(window)
+        yield pa.table(
+            {
+                "split": pa.array(names).take(pa.array(np.repeat(split, sizes))),
+                "place": pa.array(np.repeat(place, sizes)),
+                "query_id": window.table.column("query_id"),
+                "candidate_id": window.table.column("candidate_id"),
+                "locale": window.table.column("locale"),
+                "grade": pa.array(window.grade),
+                "expected_grade": pa.array(expected, mask=np.isnan(expected)),
+            }
+        )
+
+
 FORMAT = Format(
     name="listwise",
-    help="`query, docs, labels`: a query's texts and grades as lists",
-    opened_by="`LambdaLoss`, `ListNetLoss` of a cross-encoder",
+    help="`query, docs, labels`: a query's texts and grades as lists; with `--splits`, `rows.parquet` has their ids",
+    opened_by="`judge train`; `LambdaLoss`, `ListNetLoss` of a cross-encoder",
     suffix="-00000.parquet",
-    write=parquet_of(VIEW),
+    write=_write,
     read=None,
     unread="texts without ids, as the losses take them",
     order=50,

@@ -5,6 +5,7 @@ import numpy as np
 from judge.export.formats import Format
 from judge.export.parquet import parquet_of
 from judge.export.query_batches import Window
+from judge.export.soft import SOFT, scaled, soft_grades
 from judge.export.texts import candidate_text
 from judge.export.views import Made, View, Work
 
@@ -21,13 +22,8 @@ def _make(window: Window, work: Work) -> Made:
     if work.chosen.selection.pairs == "labelled":
         columns["label"] = pa.array(np.searchsorted(values, window.grade))
     else:
-        grade = window.grade.astype(np.float64)
-        if work.chosen.selection.score == "expected":
-            expected = window.table.column("expected_grade").to_numpy().astype(np.float64)
-            # What people graded or decided has no probabilities of its own, nor has what another judge decided.
-            changed = window.table.column("grade").to_numpy() != window.grade
-            grade = np.where(changed | np.isnan(window.confidence) | np.isnan(expected), grade, expected)
-        columns["score"] = pa.array(np.clip((grade - values[0]) / (values[-1] - values[0]), 0, 1))
+        soft = work.chosen.selection.score == "expected"
+        columns["score"] = pa.array(scaled(soft_grades(window) if soft else window.grade, work.chosen.values))
     return pa.table(columns), window.split
 
 
@@ -36,7 +32,7 @@ VIEW = View(
     help="`sentence1, sentence2`, and a score in [0, 1] or a class",
     make=_make,
     need_text=True,
-    labels=("expected_grade", "grade"),
+    labels=SOFT,
 )
 
 
