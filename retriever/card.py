@@ -57,7 +57,7 @@ def _body(trained: Trained) -> Iterator[str]:
     yield f"{data.queries:,} queries with {sum(data.grades.values()):,} judged documents."
     yield ""
     yield "| grade | documents |\n|---|---|"
-    for grade, count in reversed(list(data.grades.items())):
+    for grade, count in sorted(data.grades.items(), reverse=True):
         yield f"| {grade} | {count:,} |"
     yield ""
     for why, count in data.unused.items():
