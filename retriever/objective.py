@@ -84,7 +84,7 @@ def objective(model: Any, loss: Loss, score: Score, begun: list[float]) -> Any:
     """
     import torch
 
-    class Objective(torch.nn.Module):  # type: ignore[misc]
+    class Objective(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
