@@ -18,6 +18,7 @@ from judge.errors import InputError, ModelError, RunError
 from judge.models.encoder import find_encoder
 from retriever.config import load_config
 from retriever.job import prepare, train
+from retriever.trained import read_trained
 from retriever.trainer import Watch
 
 FAST = load_config().changed(layers=1, queries=4, documents=5, learning_rate=0.003, checkpoint_every=5, device="cpu")
@@ -304,4 +305,6 @@ def test_a_model_is_published_in_one_commit_with_its_card(online, main, stage1):
     assert sent == ours
     again = main(*given).json
     assert again == {**done, "changed": False, "time": again["time"]}
+    found = rj.Retriever(stage1 / "model", read_trained(stage1 / "model"))
+    assert found.push("ann/finder", license="apache-2.0").commit == done["commit"]
     assert "does not use --splits" in main(*given[:3], "--splits", "train=1", code=2).err
