@@ -96,7 +96,8 @@ def train(learning: LearningParams, objective: ObjectiveParams, set_: Path, out:
         show_json(done.model_dump(mode="json"))
         return
     _show(done)
-    show("", f"model in {out}; judge search {out} --catalogue FILE --queries FILE --out FILE")
+    then = "re-rank with it" if done.late else f"judge evaluate {out} --gold RATINGS --catalogue FILE --against bm25"
+    show("", f"model in {out}; {then}")
 
 
 def _config(*given: Any) -> "RetrieverConfig":
