@@ -74,9 +74,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/loop"))
     parser.add_argument("--judge", default="shop-135m")
     parser.add_argument("--start", default="minilm-l6")
-    parser.add_argument("--engine", default="transformers")
     args = parser.parse_args()
-    out, labelling = args.out, ("--judge", args.judge, "--engine", args.engine)
+    out, labelling = args.out, ("--judge", args.judge)
     out.mkdir(parents=True, exist_ok=True)
     run, mined, first, second = out / "run", out / "mined", out / "first", out / "second"
 
@@ -98,10 +97,8 @@ def main() -> None:
     found = judge("evaluate", second, "--gold", gold, *CATALOGUE, *systems)
 
     print(f"\n{found['gold']['queries']} queries that nothing was trained on; 95% intervals of resampled queries\n")
-    table(
-        found,
-        {args.start: "the encoder as it is", str(first): "trained on the labels", str(second): "and on what it mined"},
-    )
+    names = {Path(args.start).name: "the encoder as it is", first.name: "trained on the labels"}
+    table(found, {**names, second.name: "and on what it mined"})
     print(f"\nreport: {out / 'search.html'}")
 
 

@@ -4,13 +4,27 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from relevance_judge import shown
 from relevance_judge.progress import progress as bar
 
 if TYPE_CHECKING:
+    from judge.export.hub.models import PublishedModel
     from retriever.trained import Trained
+
+
+class ModelTarget(TypedDict, total=False):
+    """Where and as what a model is published."""
+
+    revision: str
+    """A branch, made where it is missing; main unless given."""
+    private: bool
+    """Whether a new model is private. One that stands there and is public is refused then."""
+    tag: str
+    """The version's name; a digest of files and card unless given."""
+    license: str
+    """The licence to state, such as `apache-2.0`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,22 @@ class Retriever:
             sentence_transformers.MultiVectorEncoder if self.record.late else sentence_transformers.SentenceTransformer
         )
         return kind(str(self.path))
+
+    def push(self, repo: str, **options: Unpack[ModelTarget]) -> "PublishedModel":
+        """Publish the folder with its card as a model of the Hugging Face Hub: one commit, one tag.
+
+        Args:
+            repo: `owner/name` of the model, which is made where it is missing.
+            options: See `ModelTarget`.
+
+        Raises:
+            InputError: A name cannot be used, or the folder holds files that could run.
+            HubError: The Hub refuses, or cannot be reached.
+        """
+        from judge.export.hub import Target
+        from judge.export.hub.models import publish_model
+
+        return publish_model(self.path, Target(repo, **options))
 
     def _repr_html_(self) -> str:
         rows = [("started from", self.record.start), ("loss", self.record.loss)]

@@ -6,8 +6,8 @@ Numbers and names alone: no word of a query or a product stands in it, and names
 from collections.abc import Iterator
 from typing import Any
 
-from judge.export.hub.card import escape
-from retriever.trained import Trained
+from judge.export.hub.card import escape, number
+from retriever.trained import Figure, HeldOut, Trained
 
 LOSSES = {
     "supcon": "graded supervised contrastive loss (after Khosla et al. 2020)",
@@ -47,17 +47,17 @@ def _body(trained: Trained) -> Iterator[str]:
     yield ""
     yield "## Lineage"
     yield ""
-    for number, step in enumerate((*trained.lineage, trained.ancestor), 1):
+    for place, step in enumerate((*trained.lineage, trained.ancestor), 1):
         loss = f"{LOSSES.get(step.loss, step.loss)}{', late interaction' if step.late else ''}"
         start = f"{escape(step.start)} (`{step.start_digest[:12]}`)"
-        yield f"{number}. From {start}: {loss}, on the set `{step.data[:12]}`."
+        yield f"{place}. From {start}: {loss}, on the set `{step.data[:12]}`."
     yield ""
     yield "## What it learned from"
     yield ""
     yield f"{data.queries:,} queries with {sum(data.grades.values()):,} judged documents."
     yield ""
     yield "| grade | documents |\n|---|---|"
-    for grade, count in reversed(list(data.grades.items())):
+    for grade, count in sorted(data.grades.items(), reverse=True):
         yield f"| {grade} | {count:,} |"
     yield ""
     for why, count in data.unused.items():
@@ -80,13 +80,36 @@ def _body(trained: Trained) -> Iterator[str]:
         places = ", ".join(f"{grade} at {place:.3f}" for grade, place in trained.targets.items())
         yield f"\nThe loss moves scores towards a place for each grade: {places}."
     yield ""
+    if trained.held_out:
+        yield from _held_out(trained.held_out)
     yield "## Limits"
     yield ""
     yield from (f"- {limit}" for limit in _limits(trained))
 
 
+def _held_out(found: HeldOut) -> Iterator[str]:
+    yield "## On queries that it did not learn from"
+    yield ""
+    yield f"{found.queries:,} queries of the split {escape(found.split)}, {found.pairs:,} judged documents."
+    yield "NDCG@10 over the judged documents alone, with intervals of 95% from queries drawn again:"
+    yield ""
+    yield "| | NDCG@10 |\n|---|---|"
+    for name, figure in (("its start", found.start), ("this model", found.trained), ("difference", found.difference)):
+        yield f"| {name} | {number(figure.value)} ({_interval(figure)}) |"
+    yield ""
+    yield f"Against its start: {found.verdict}. Its products can be in the training set under other queries."
+    yield ""
+
+
+def _interval(figure: Figure) -> str:
+    return figure.reason or "–" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
+
+
 def _limits(trained: Trained) -> Iterator[str]:
-    yield "Nothing is measured here on queries that it did not see: compare it with its start and with BM25 first."
+    if trained.held_out is None:
+        yield "Nothing is measured here on queries that it did not learn from: compare it with its start and with BM25."
+    else:
+        yield "What nobody judged is not in the figures above, nor is BM25: `judge evaluate` has both."
     yield "Whoever judged the pairs decided what is relevant; their errors are learned too."
     yield "It knows the catalogue and the languages of its training set and its start, and no others."
     if trained.config["unjudged"] == "negative" and trained.loss in ("supcon", "mnrl"):

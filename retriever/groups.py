@@ -52,6 +52,7 @@ class Groups:
     """A set's queries, and what was read."""
 
     path: Path
+    split: str
     groups: Sequence[Group]
     digest: str
     """Over the files that were read."""
@@ -64,8 +65,8 @@ class Groups:
         return sum(self.grades.values())
 
 
-def read_groups(path: Path, split: str = "train", *, soft: bool = False) -> Groups:
-    """Read a split of a listwise set.
+def read_groups(path: Path, split: str = "train", *, soft: bool = False, least: int = 2) -> Groups:
+    """Read a split of a listwise set, in which there are at least so many different grades.
 
     Raises:
         InputError: The folder, a file, a column or a row cannot be used; names it.
@@ -73,10 +74,12 @@ def read_groups(path: Path, split: str = "train", *, soft: bool = False) -> Grou
     texts, ids = _files(path, split)
     groups = list(_groups(texts, ids, split, soft))
     grades = Counter(document.grade for group in groups for document in group.documents)
-    if len(grades) < 2:
+    if len(grades) < least:
         what = f"only grade {next(iter(grades))}" if grades else "no pairs"
         raise InputError(f"{path}: has {what}, and a retriever learns from differences", "label pairs of other grades")
-    return Groups(path, groups, digest([file_digest(file) for file in (texts, ids)]), dict(sorted(grades.items())))
+    return Groups(
+        path, split, groups, digest([file_digest(file) for file in (texts, ids)]), dict(sorted(grades.items()))
+    )
 
 
 def has_split(path: Path, split: str) -> bool:

@@ -26,6 +26,7 @@ from retriever.card import write_card
 from retriever.circle import spread_targets
 from retriever.config import RetrieverConfig, as_yaml
 from retriever.groups import Groups, read_groups
+from retriever.held_out import compared, measure, read_held_out
 from retriever.objective import loss_of, mean_scores, objective
 from retriever.start import Start, find_start
 from retriever.steps import Steps
@@ -43,6 +44,7 @@ class Prepared:
     """A training that has been read and checked, before any weights are loaded."""
 
     groups: Groups
+    held_out: Groups | None
     steps: Steps
     start: Start
     config: RetrieverConfig
@@ -79,10 +81,17 @@ def prepare(path: Path, start: str, config: RetrieverConfig) -> Prepared:
         raise InputError(
             f"{path}: no query teaches anything under {config.loss} ({why})", "label more, or --loss cosent"
         )
+    apart = read_held_out(path)
     found = find_start(start, late=config.late)
     parts = {name: str(value) for name, value in config.model_dump().items() if name not in FREE}
-    key = {"set": groups.digest, "start": found.digest, **parts, "toolkit": __version__}
-    return Prepared(groups, steps, found, config, Fingerprint(parts=key))
+    key = {
+        "set": groups.digest,
+        "held_out": apart.digest if apart else None,
+        "start": found.digest,
+        **parts,
+        "toolkit": __version__,
+    }
+    return Prepared(groups, apart, steps, found, config, Fingerprint(parts=key))
 
 
 def train(prepared: Prepared, out: Path, watch: Watch | None = None) -> Trained:
@@ -122,11 +131,17 @@ def _train(prepared: Prepared, out: Path, watch: Watch) -> tuple[Trained, Any]:
     if config.loss == "circle":
         means = mean_scores(model, start.score, collate(model, steps, config.tokens), steps.epoch_steps)
         targets = spread_targets(means, config.spread)
+    apart = prepared.held_out
+    before = measure(model, start.score, apart, config) if apart else None
     losses: list[float] = []
     loss = loss_of(config, min(prepared.groups.grades), targets)
     run(model, objective(model, loss, start.score, losses), steps, out / CHECKPOINTS, device, losses, watch)
     epochs = [epoch_loss(losses, epoch + 1, steps.epoch_steps) for epoch in range(config.epochs)]
-    return _record(prepared, targets, weights, epochs, device), model
+    record = _record(prepared, targets, weights, epochs, device)
+    if apart and before is not None:
+        after = measure(model, start.score, apart, config)
+        record = record.model_copy(update={"held_out": compared(apart, before, after)})
+    return record, model
 
 
 def _record(

@@ -37,6 +37,29 @@ class Data(Record):
     """Pairs of a query and a text that have two grades, and are ignored."""
 
 
+class Figure(Record):
+    """A mean over queries with its interval of 95%, or why there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    reason: str | None = None
+
+
+class HeldOut(Record):
+    """NDCG@10 over the judged documents alone."""
+
+    split: str
+    queries: int
+    pairs: int
+    start: Figure
+    trained: Figure
+    difference: Figure
+    """Of the model less its start, query by query."""
+    verdict: str
+    """better, worse, equal or cannot tell."""
+
+
 class Trained(Record):
     """A trained retriever."""
 
@@ -57,6 +80,8 @@ class Trained(Record):
     """Weights that learned."""
     losses: tuple[float, ...]
     """Mean loss of each epoch."""
+    held_out: HeldOut | None = None
+    """On the split that is kept apart; null where the set has none."""
     seconds: float
     """Of the last sitting."""
     device: str

@@ -35,7 +35,9 @@ def write_set(folder, groups, split="train", **columns):
         for place, (_, documents) in enumerate(groups)
         for key, _, grade in documents
     ]
-    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet")
+    ids = folder / "rows.parquet"
+    others = [row for row in pq.read_table(ids).to_pylist() if row["split"] != split] if ids.is_file() else []
+    pq.write_table(pa.Table.from_pylist(others + rows), ids)
     return folder
 
 

@@ -1,6 +1,7 @@
 """The example shop holds together: every pair graded once, by a clause that allows that grade."""
 
 import csv
+import importlib.util
 from collections import Counter
 
 from conftest import ROOT
@@ -50,3 +51,28 @@ def test_it_is_as_large_and_as_mixed_as_its_readme_says():
     for row in rows("grades.csv"):
         graded[row["query_id"]].add(row["grade"])
     assert all(levels == {"0", "1", "2"} for levels in graded.values())
+
+
+def test_the_loop_goes_round(main, tiny_encoder, tmp_path, monkeypatch, capsys):
+    """With the real commands, in this process; the judge and the encoder are no models of this shop."""
+    spec = importlib.util.spec_from_file_location("loop", ROOT / "examples" / "loop.py")
+    loop = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loop)
+    said = []
+
+    def judge(*given):
+        said.append(given[0])
+        given = [{"--judge": "--engine"}.get(each, each) for each in given]
+        return main(*given, *(["--layers", "1"] if given[0] == "train" else []), "--json").json
+
+    monkeypatch.setattr(loop, "judge", judge)
+    options = ["--out", str(tmp_path / "loop"), "--judge", "fake", "--start", str(tiny_encoder)]
+    monkeypatch.setattr("sys.argv", ["loop.py", *options])
+    loop.main()
+    # What a judge that guesses says, the audit need not flag.
+    steps = ["label", "audit", "queue", "export", "train", "search", "evaluate", "mine", "label", "export", "train"]
+    assert [verb for verb in said if verb != "decide"] == [*steps, "evaluate"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [
+        line for line in lines if line.startswith(("bm25", "the encoder as it is", "trained on the labels", "and on"))
+    ]

@@ -96,7 +96,8 @@ def train(learning: LearningParams, objective: ObjectiveParams, set_: Path, out:
         show_json(done.model_dump(mode="json"))
         return
     _show(done)
-    show("", f"model in {out}; judge search {out} --catalogue FILE --queries FILE --out FILE")
+    then = "re-rank with it" if done.late else f"judge evaluate {out} --gold RATINGS --catalogue FILE --against bm25"
+    show("", f"model in {out}; {then}")
 
 
 def _config(*given: Any) -> "RetrieverConfig":
@@ -109,6 +110,8 @@ def _config(*given: Any) -> "RetrieverConfig":
 
 
 def _show(done: "Trained") -> None:
+    from judge.export.hub.card import number
+
     rows = [
         ("started from", done.start),
         ("loss", done.loss + (", late interaction" if done.late else "")),
@@ -118,4 +121,9 @@ def _show(done: "Trained") -> None:
         ("weights that learned", f"{done.weights:,}"),
         ("mean loss of the first epoch, of the last", f"{done.losses[0]:.4f}, {done.losses[-1]:.4f}"),
     ]
+    if apart := done.held_out:
+        rows += [
+            (f"NDCG@10 of {apart.queries:,} {apart.split} queries, judged only: start", number(apart.start.value)),
+            ("  trained", f"{number(apart.trained.value)}: {apart.verdict}"),
+        ]
     show_table(rows)

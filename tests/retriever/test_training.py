@@ -18,6 +18,7 @@ from judge.errors import InputError, ModelError, RunError
 from judge.models.encoder import find_encoder
 from retriever.config import load_config
 from retriever.job import prepare, train
+from retriever.trained import read_trained
 from retriever.trainer import Watch
 
 FAST = load_config().changed(layers=1, queries=4, documents=5, learning_rate=0.003, checkpoint_every=5, device="cpu")
@@ -137,6 +138,29 @@ def test_a_set_or_a_setting_that_changed_is_no_training_to_resume(stage1, tiny_e
         with pytest.raises(RunError, match=part):
             trained(path, tiny_encoder, tmp_path / "model", **keys)
     assert (tmp_path / "model" / "training.json").is_file()
+
+
+def test_what_is_kept_apart_is_measured_before_and_after(main, tiny_encoder, tmp_path):
+    made = list(lists(16))
+    write_set(write_set(tmp_path / "set", made[:10]), made[10:], "test")
+    record = trained(tmp_path / "set", tiny_encoder, tmp_path / "model", epochs=2)
+    found = record.held_out
+    assert (found.split, found.queries, found.pairs) == ("test", 6, 42)
+    assert record.data.queries == 10
+    # The trained model's figure, worked out from its vectors: 2^g - 1 over log2(rank + 1), seven documents a query.
+    model, total = find_encoder(str(tmp_path / "model")), 0.0
+    for query, documents in made[10:]:
+        scores = model.encode([text for _, text, _ in documents]) @ model.encode([query], "query")[0]
+        gains = 2.0 ** np.array([grade for *_, grade in documents]) - 1
+        discount = 1 / np.log2(np.arange(2, len(gains) + 2))
+        total += (gains[np.argsort(-scores)] @ discount) / (np.sort(gains)[::-1] @ discount)
+    assert found.trained.value == pytest.approx(total / 6, abs=1e-6)
+    assert found.difference.value == pytest.approx(found.trained.value - found.start.value)
+    assert found.difference.low <= found.difference.value <= found.difference.high
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert f"{found.trained.value:.3f}" in card
+    again = main("train", tmp_path / "set", "--from", tiny_encoder, "--out", "other", "--layers", "1", "--epochs", "1")
+    assert "6 test queries" in again.out
 
 
 def test_somebody_elses_folder_is_left_alone(stage1, tiny_encoder, tmp_path):
@@ -304,4 +328,6 @@ def test_a_model_is_published_in_one_commit_with_its_card(online, main, stage1):
     assert sent == ours
     again = main(*given).json
     assert again == {**done, "changed": False, "time": again["time"]}
+    found = rj.Retriever(stage1 / "model", read_trained(stage1 / "model"))
+    assert found.push("ann/finder", license="apache-2.0").commit == done["commit"]
     assert "does not use --splits" in main(*given[:3], "--splits", "train=1", code=2).err
