@@ -145,7 +145,7 @@ class Mining:
             )
         ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
         how, name = self.config, self.names.get("catalogue")
-        ours |= fitting_columns(self.runs, self.catalogue, ["candidate_id", *sorted(fields)], ours, how.encoding)
+        ours |= fitting_columns(self.runs, [self.catalogue], ["candidate_id", *sorted(fields)], ours, how.encoding)
         return read_catalogue(
             self.catalogue, self.guideline, ours, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         )
@@ -155,7 +155,7 @@ class Mining:
         how, name = self.config, self.names.get("queries")
         mapping = dict(self.mapping)
         if self.queries:
-            mapping |= fitting_columns(self.runs, self.queries, NAMES, mapping, how.encoding)
+            mapping |= fitting_columns(self.runs, [self.queries], NAMES, mapping, how.encoding)
         return read_queries(
             self.runs, self.queries, mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         )

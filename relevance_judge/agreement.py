@@ -171,5 +171,5 @@ def texts_of(
     """
     if catalogue is None:
         return {}
-    columns = fitting_columns(runs, catalogue, ("candidate_id", *TEXTS), layout.mapping, layout.encoding)
+    columns = fitting_columns(runs, [catalogue], ("candidate_id", *TEXTS), layout.mapping, layout.encoding)
     return read_texts(catalogue, {**layout.mapping, **columns}, name, layout.encoding)

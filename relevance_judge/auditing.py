@@ -99,7 +99,7 @@ class AuditRequest:
         if self.people:
             path, name = self.people
             layout = self.reading.layout
-            theirs = set(Table(path, encoding=layout.encoding).keys())
+            theirs = set(Table(path, encoding=layout.encoding).all_columns())
             shared = {n: c for n, c in mapping.items() if n in PAIR and n not in theirs and theirs & set(c)}
             mapping |= {name: [*columns, name] for name, columns in shared.items()}
             ratings = LabelledPairs(path, shared | self.reading.mapping, layout.grades or None, name, layout.encoding)
@@ -153,6 +153,6 @@ def audit(
         theirs = None if people is None else files.enter_context(as_file(people, "people"))
         request = AuditRequest(columns_of(map), theirs, how, fdr, first_position, memory)
         mapping, settings = request.settle()
-        mapping |= fitting_columns([opened], path, PAIR, mapping, encoding)
+        mapping |= fitting_columns([opened], [path], PAIR, mapping, encoding)
         source = EngagementFile(path, mapping, name, how.queries_path, encoding)
         return Audit(auditing.audit(opened, source, settings))

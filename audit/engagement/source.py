@@ -161,7 +161,7 @@ def _stage(db: Any, log: LogLines | RowLines, select: str) -> int:
 def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     """JSON Lines, read as lines so that a broken one is counted and does not end the work; and rows of other kinds of
     files as such lines."""
-    there = table.keys()
+    there = table.all_columns()
     if not there:
         raise InputError(f"{table.name}: holds no JSON object", "write one JSON object on each line")
     hits = ""

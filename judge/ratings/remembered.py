@@ -29,7 +29,7 @@ def settle_layout(layout: RatingsLayout, path: Path, runs: Sequence[Run], guidel
     grades: Mapping[str, int | None] = {}
     if remembered.columns or (remembered.grades and not layout.grades):
         table = Table(path, encoding=layout.encoding)
-        there = table.keys()
+        there = table.all_columns()
         wide = bool(layout.raters) and set(layout.raters) <= set(there)
         names = [name for name in NAMES if not (wide and name == "grade")]
         columns = remembered.fitting(there, names, layout.mapping)
@@ -44,21 +44,22 @@ def settle_layout(layout: RatingsLayout, path: Path, runs: Sequence[Run], guidel
 
 def fitting_columns(
     runs: Sequence[Run],
-    path: Path,
+    paths: Sequence[Path],
     names: Sequence[str],
     given: Mapping[str, Sequence[str]],
     encoding: str | None = None,
 ) -> dict[str, list[str]]:
-    """The columns that the input of `runs` was read with, of these names, where a file has them and the user maps
-    something else; said aloud.
+    """The columns that the input of `runs` was read with, of these names, where one of the files has them and the user
+    maps neither; said aloud.
 
     Raises:
-        InputError: The file cannot be opened.
+        InputError: A file cannot be opened.
     """
     remembered = Remembered.of(runs)
     if not remembered.columns:
         return {}
-    columns = remembered.fitting(Table(path, encoding=encoding).keys(), names, given)
+    there = {key for path in paths for key in Table(path, encoding=encoding).all_columns()}
+    columns = remembered.fitting(there, names, given)
     if columns:
         note(remembered.told(columns))
     return columns
@@ -70,7 +71,8 @@ def _all_known(
     """Whether a file's grades are among these, one at least; what is no grade by any reading says nothing."""
     scale, own = (Scale(known_grades(each, guideline), guideline.values) for each in (grades, None))
     fitted, known = layout.columns(), False
-    for row in table.rows():
+    wanted = {*layout.raters, layout.gold, *fitted.sources(["grade"])} - {None}
+    for row in table.rows({str(name) for name in wanted}):
         if not isinstance(row, Row):
             continue
         columns = {*(layout.raters if wide else ()), layout.gold}

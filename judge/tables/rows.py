@@ -62,7 +62,7 @@ class Table(File):
         """Column names; null for JSON, where every row has its own."""
         return self._reader.columns
 
-    def keys(self, head: int = 20_000) -> list[str]:
+    def all_columns(self, head: int = 20_000) -> list[str]:
         """The columns; of JSON, the keys of its first rows: many write a key only where it says something."""
         if self.columns is not None:
             return list(self.columns)

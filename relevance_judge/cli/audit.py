@@ -93,7 +93,7 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
     mapping, settings = request.settle()
     with input_file(events) as (path, name):
         opened = Run.open(run)
-        mapping |= fitting_columns([opened], path, PAIR, mapping, theirs.encoding)
+        mapping |= fitting_columns([opened], [path], PAIR, mapping, theirs.encoding)
         check_place(opened, name, out, overwrite=output.overwrite)
         before = len(Flags(opened.path))
         if before:

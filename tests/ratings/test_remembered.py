@@ -110,3 +110,24 @@ def test_a_manifest_of_somebody_else_is_no_reason_to_fail(here, main):
         document["inputs"] |= {"map": broken, "grades": broken}
         path.write_text(json.dumps(document))
         assert main("agree", "run.csv", "--run", "run", *HOW, "--json").json["n"] == 4
+
+
+def test_a_refresh_reads_todays_pairs_as_the_run_did(main, tmp_path):
+    (tmp_path / "p.csv").write_text("suchwort,artikel\nred lamp,a\noak chair,b\n")
+    (tmp_path / "c.csv").write_text("artikel,name\na,Red lamp\nb,Oak chair\nc,Oak table\n")
+    maps = ("--map", "query=suchwort", "--map", "candidate_id=artikel", "--map", "title=name")
+    main("label", "p.csv", "--catalogue", "c.csv", *maps, "--engine", "fake", "--out", "run")
+    (tmp_path / "p.csv").write_text("suchwort,artikel\nred lamp,a\noak chair,c\n")
+    given = ("refresh", "run", "--pairs", "p.csv", "--catalogue", "c.csv", "--engine", "fake", "--out", "new", "--json")
+    found = main(*given)
+    assert {name: found.json["refresh"][name] for name in ("unchanged", "new", "vanished")} == {
+        "unchanged": 1,
+        "new": 1,
+        "vanished": 1,
+    }
+    (line,) = found.err.splitlines()
+    assert "title=name" in line
+    # What it remembers, it hands on.
+    assert main("status", "new", "--json").json["status"]["graded"] == 2
+    (tmp_path / "r.csv").write_text("suchwort,artikel,grade\nred lamp,a,2\n")
+    assert main("agree", "r.csv", "--run", "new", "--json").json["n"] == 1
