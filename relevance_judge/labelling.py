@@ -81,6 +81,8 @@ def label(
     from judge.pairs.stage import Source
 
     if planned:
+        if (examples, shots, price) != (None, None, None):
+            raise InputError("a planned run does not use examples, shots or price", "leave them out")
         return label_by_workers(pairs, out, judge, progress, **planned)
     if pairs is None or out is None:
         raise InputError("pairs and out are missing", "name both, or a planned run: label(plan=RUN, shard='1/8')")
