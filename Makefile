@@ -52,7 +52,7 @@ quickstart: .venv/runtime
 loop: setup
 	$(BIN)/python examples/loop.py --out runs/loop
 
-# On every core, at most four: each process loads the embedded judge once (1 GB). A file's tests stay in one process.
+# On every core, at most four: each process loads the base model once (1 GB). A file's tests stay in one process.
 test: setup
 	$(BIN)/python -m pytest $(CORES)
 

@@ -17,6 +17,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Part = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
+EARLIER = {"warm_pairs": "synthetic_pairs", "hostile": "adversarial", "respelt": "query_noise"}
+"""What keys were called before; saved configurations have these."""
+
 
 class LoraConfig(Record):
     """All of `lora.yaml`; what the keys mean is said there."""
@@ -28,9 +31,9 @@ class LoraConfig(Record):
     targets: Literal["distribution", "dawid-skene", "majority"]
     balance_grades: Part
     balance_queries: Part
-    warm_pairs: CountOrNone
-    hostile: Part
-    respelt: Part
+    synthetic_pairs: CountOrNone
+    adversarial: Part
+    query_noise: Part
     validation: Annotated[float, Field(gt=0, lt=1)]
     calibration: Share
     least_per_grade: Count
@@ -52,8 +55,13 @@ class LoraConfig(Record):
     device: Literal["auto", "cpu", "cuda"]
 
     def changed(self, **keys: Any) -> "LoraConfig":
-        """The same with some keys replaced, checked."""
-        return LoraConfig.model_validate({**self.model_dump(), **keys})
+        """The same with some keys replaced, checked.
+
+        Raises:
+            InputError: A key is given under two names.
+            pydantic.ValidationError: There is no such key, or a value cannot be.
+        """
+        return LoraConfig.model_validate({**self.model_dump(), **current(keys)})
 
     def narrowed(self, guideline: Guideline) -> Guideline:
         """A guideline with the fields and budgets that this chooses, its words unchanged.
@@ -83,7 +91,18 @@ def load_config(path: Path | None = None, below: Mapping[str, Any] | None = None
     Raises:
         InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
     """
-    return load_settings(LoraConfig, "finetune", "lora.yaml", path, below)
+    return load_settings(LoraConfig, "finetune", "lora.yaml", path, below, current)
+
+
+def current(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys that version 0.1.1 wrote by the names of today; the others as they are.
+
+    Raises:
+        InputError: A key is given under both names.
+    """
+    if twice := [(old, new) for old, new in EARLIER.items() if {old, new} <= keys.keys()]:
+        raise InputError(f"{twice[0][0]}: is the earlier name of {twice[0][1]}, which is given too", "keep one of them")
+    return {EARLIER.get(name, name): value for name, value in keys.items()}
 
 
 def as_yaml(config: LoraConfig) -> str:

@@ -18,10 +18,11 @@ from judge.labelling.recalibrate import check_own_probabilities, own_probabiliti
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.rated import Rated, rated_pairs
 from judge.ratings.reader import read_ratings
+from judge.ratings.remembered import settle_layout
 from judge.records import Pair
 from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
-from judge.words.guideline import Guideline, known_grades
+from judge.words.guideline import Guideline
 from judge.words.similar import query_groups
 
 Floats = npt.NDArray[np.float64]
@@ -104,9 +105,7 @@ def calibrate_run(
     """
     features, objective = asked
     policy = Guideline.model_validate(run.manifest.guideline)
-    layout.check(policy)
-    known = replace(layout, grades=known_grades(layout.grades or None, policy))
-    read = read_ratings(path, known, policy.values, name)
+    read = read_ratings(path, settle_layout(layout, path, [run], policy), policy.values, name)
     joined = join(run, rated_pairs(read))
     evidence = None
     if features or objective != "log_loss":

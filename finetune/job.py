@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from finetune.config import LoraConfig, as_yaml
+from finetune.config import LoraConfig, as_yaml, current
 from finetune.loop import Training, Watch
 from finetune.network import Network
 from finetune.outcome import Prepared, describe, store
@@ -120,7 +120,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
             store(network, out)
             tuned = describe(prepared, network, progress, out)
         write_seen(out, training_set.seen)
-        write_whole(out / FILE, tuned.model_dump_json(indent=1).encode())
+        write_whole(out / FILE, tuned.as_text().encode())
         (out / CHECKPOINT).unlink(missing_ok=True)
         return tuned
 
@@ -177,7 +177,7 @@ def _done(out: Path) -> AdapterManifest | None:
 def _begun(key: Path, prepared: Prepared) -> Fingerprint:
     parts = load(key, dict[str, str | None], Kind("choose a new directory with --out", RunError))
     # The free keys were part of it once, and the split was not: judges of that time stay what they are.
-    parts = {name: part for name, part in parts.items() if name not in FREE}
+    parts = {name: part for name, part in current(parts).items() if name not in FREE}
     if (key.parent / FILE).is_file():
         parts.setdefault("held_out_digest", prepared.key.parts["held_out_digest"])
     return Fingerprint(parts=parts)

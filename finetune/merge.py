@@ -49,4 +49,4 @@ def merge(tuned: AdapterManifest, adapter: Path, out: Path) -> None:
             if (base.directory / name).is_file():
                 shutil.copyfile(base.directory / name, folder / name)
         own = tuned.model_copy(update={"adapter": None, "merged": tuned.adapter})
-        (folder / FILE).write_text(own.model_dump_json(indent=1), encoding="utf-8")
+        (folder / FILE).write_text(own.as_text(), encoding="utf-8")

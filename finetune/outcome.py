@@ -98,7 +98,7 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
             **({"from": prepared.start.lineage} if prepared.start else {}),
             "pairs": {name: len(part) for name, part in parts.items()},
             "left_out": dict(prepared.left_out),
-            "warm_pairs": len(training_set.synthetic),
+            "synthetic_pairs": len(training_set.synthetic),
             "queries": {name: len({example.query for example in part}) for name, part in parts.items()},
             "held_out": {
                 "pairs": len(training_set.validation) + len(training_set.calibration),

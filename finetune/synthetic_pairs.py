@@ -34,9 +34,9 @@ def make_pairs(rated: Sequence[Rated], guideline: Guideline, count: int, seed: i
     usable = [pair for pair in products.values() if _kind(pair) and _attributes(pair)]
     if len({_kind(pair) for pair in usable}) < 2:
         raise InputError(
-            "warm_pairs: needs candidates of several categories that have a brand, colour, material or size and stand "
-            "under no held-out query",
-            "map these fields with --map, or set warm_pairs: 0 in --config",
+            "synthetic_pairs: needs candidates of several categories that have a brand, colour, material or size and "
+            "stand under no held-out query",
+            "map these fields with --map, or set synthetic_pairs: 0 in --config",
         )
     usable.sort(key=_kind)
     kinds: dict[str, range] = {}

@@ -151,11 +151,8 @@ def build_lessons(
     heavy = np.ones(len(rated))
     heavy[inside] = weights(shares[inside], [q for q, there in zip(queries, inside, strict=True) if there], config)
     learned = [item for item, there in zip(rated, inside, strict=True) if there]
-    shown = iter(
-        query_noise(
-            add_adversarial_text(learned, builder.guideline, config.hostile, config.seed), config.respelt, config.seed
-        )
-    )
+    attacked = add_adversarial_text(learned, builder.guideline, config.adversarial, config.seed)
+    shown = iter(query_noise(attacked, config.query_noise, config.seed))
     read = [next(shown) if there else item for item, there in zip(rated, inside, strict=True)]
     examples = [
         TrainingExample(query, tokens, tuple(share), float(weight))
@@ -168,7 +165,7 @@ def build_lessons(
     held = [item.pair.candidate_id for item, there in zip(rated, inside, strict=True) if not there]
     out = {*held}
     unseen = [item for item in learned if item.pair.candidate_id not in out]
-    made = make_pairs(unseen, builder.guideline, config.warm_pairs, config.seed) if config.warm_pairs else []
+    made = make_pairs(unseen, builder.guideline, config.synthetic_pairs, config.seed) if config.synthetic_pairs else []
     values = builder.guideline.values
     synthetic = [
         TrainingExample(MADE, tokens, tuple(float(m.votes[MADE] == value) for value in values))

@@ -78,9 +78,15 @@ def yaml_lines(text: str) -> Callable[[Sequence[int | str]], int]:
 
 
 def load_settings(
-    kind: type[Settings], package: str, file: str, path: Path | None = None, below: Mapping[str, Any] | None = None
+    kind: type[Settings],
+    package: str,
+    file: str,
+    path: Path | None = None,
+    below: Mapping[str, Any] | None = None,
+    current: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> Settings:
-    """Settings as the commented YAML `file` of a package has them, with a user's file over it, section by section.
+    """Settings as the commented YAML `file` of a package has them, with a user's file over it, section by section;
+    `current` gives keys that were renamed their new names.
 
     `below` lies between the two.
 
@@ -98,7 +104,7 @@ def load_settings(
     if not isinstance(given, dict | None):
         raise InputError(f"{path}: holds no keys", f"write lines of `key: value`, as {shipped} does")
     try:
-        return kind.model_validate(over(defaults, given or {}))
+        return kind.model_validate(over(defaults, current(given or {})))
     except ValidationError as error:
         raise InputError(f"{path}, {fault(error)}", f"{shipped} lists the keys and values") from None
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.fingerprint import digest
 from judge.pairs.identity import missing, read_texts
-from judge.pairs.queries import ID_COLUMNS, WORD_COLUMNS
 from judge.records import Problem, Status, query_key
 from judge.run.decided import Decided
 from judge.run.store import Run
-from judge.tables.columns import Columns
+from judge.tables.columns import QUERY_ALIASES, Columns
 from judge.tables.ids import whole_id, whole_ids
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Row, Table
@@ -70,7 +69,7 @@ def read_queries(
         asked, rows, aside = list(known.values()), len(known), dict[str, int]()
     else:
         table = Table(file, name, encoding)
-        asked, rows, aside = _read(table, _named(table, mapping or {}), known, skip_bad_rows)
+        asked, rows, aside = _read(table, mapping or {}, known, skip_bad_rows)
     if not asked:
         raise InputError(
             f"{name or file or runs[0].path}: holds no query", "name a run with judged pairs, or give --queries FILE"
@@ -98,22 +97,11 @@ def _add(known: dict[str, Asked], run: Run) -> None:
         known[words] = replace(known[words], known={**some, **known[words].known})
 
 
-def _named(table: Table, mapping: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """The mapping, and what other files of queries call an id and its words, where the file has nothing of ours."""
-    there = table.columns or next((tuple(row.values) for row in table.rows() if isinstance(row, Row)), ())
-    found = dict(mapping)
-    for ours, called in (("query_id", ID_COLUMNS), ("query", WORD_COLUMNS)):
-        theirs = next((column for column in called if column in there), None)
-        if theirs and ours not in {*mapping, *there}:
-            found[ours] = [theirs]
-    return found
-
-
 def _read(
     table: Table, mapping: Mapping[str, Sequence[str]], known: Mapping[str, Asked], skip_bad_rows: bool
 ) -> tuple[list[Asked], int, dict[str, int]]:
     ours = {ours: columns for ours, columns in mapping.items() if ours in NAMES}
-    columns, problems = Columns(ours, NAMES), Problems()
+    columns, problems = Columns(ours, NAMES, QUERY_ALIASES), Problems()
     columns.require(table, ["query"])
     found: dict[str, dict[str, str | None]] = {}
     words_of: dict[str, str] = {}
@@ -130,6 +118,7 @@ def _read(
         else:
             found[words] = read
     columns.check_used()
+    columns.announce()
     refuse(problems.first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
     ids = whole_ids([texts["query_id"] for texts in found.values()])
     asked = []

@@ -17,6 +17,7 @@ from judge.errors import InputError
 from judge.files import new_file, now
 from judge.fingerprint import Fingerprint, digest
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
+from judge.ratings.remembered import fitting_columns
 from judge.run.store import Run
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
@@ -144,6 +145,7 @@ class Mining:
             )
         ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
         how, name = self.config, self.names.get("catalogue")
+        ours |= fitting_columns(self.runs, [self.catalogue], ["candidate_id", *sorted(fields)], ours, how.encoding)
         return read_catalogue(
             self.catalogue, self.guideline, ours, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         )
@@ -151,8 +153,11 @@ class Mining:
     @cached_property
     def _queries(self) -> Queries:
         how, name = self.config, self.names.get("queries")
+        mapping = dict(self.mapping)
+        if self.queries:
+            mapping |= fitting_columns(self.runs, [self.queries], NAMES, mapping, how.encoding)
         return read_queries(
-            self.runs, self.queries, self.mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
+            self.runs, self.queries, mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         )
 
     @cached_property

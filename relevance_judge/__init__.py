@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from judge.errors import EngineError, HubError, InputError, JudgeError, ModelError, RunError
     from judge.export.hub import Published
     from judge.records import Flag
+    from mine.worth import Worth
     from relevance_judge.agreement import Agreement, agree
     from relevance_judge.auditing import Audit, audit
     from relevance_judge.calibrating import Calibrated, calibrate
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
     from relevance_judge.labelling import ensemble, import_ratings, label
-    from relevance_judge.mining import Mined, mine, queries
+    from relevance_judge.mining import Mined, mine, queries, worth
     from relevance_judge.publishing import PushOptions, push
-    from relevance_judge.reading import RatingOptions
+    from relevance_judge.reading import RatingOptions, RowOptions
     from relevance_judge.refreshing import refresh
     from relevance_judge.retrieving import Retriever, train
     from relevance_judge.runs import Run
@@ -58,10 +59,12 @@ __all__ = [
     "Ranking",
     "RatingOptions",
     "Retriever",
+    "RowOptions",
     "Run",
     "RunError",
     "Scores",
     "SelectionOptions",
+    "Worth",
     "agree",
     "audit",
     "calibrate",
@@ -80,21 +83,23 @@ __all__ = [
     "search",
     "status",
     "train",
+    "worth",
 ]
 
 _HOMES = {
     "judge.errors": ("EngineError", "HubError", "InputError", "JudgeError", "ModelError", "RunError"),
     "judge.export.hub": ("Published",),
     "judge.records": ("Flag",),
+    "mine.worth": ("Worth",),
     "relevance_judge.agreement": ("Agreement", "agree"),
     "relevance_judge.auditing": ("Audit", "audit"),
     "relevance_judge.calibrating": ("Calibrated", "calibrate"),
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
     "relevance_judge.labelling": ("ensemble", "import_ratings", "label"),
-    "relevance_judge.mining": ("Mined", "mine", "queries"),
+    "relevance_judge.mining": ("Mined", "mine", "queries", "worth"),
     "relevance_judge.publishing": ("PushOptions", "push"),
-    "relevance_judge.reading": ("RatingOptions",),
+    "relevance_judge.reading": ("RatingOptions", "RowOptions"),
     "relevance_judge.refreshing": ("refresh",),
     "relevance_judge.retrieving": ("Retriever", "train"),
     "relevance_judge.runs": ("Run",),

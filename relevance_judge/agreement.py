@@ -11,6 +11,9 @@ from audit.agreement.page import render
 from judge.errors import InputError
 from judge.files import new_file
 from judge.ratings.candidates import read_texts
+from judge.ratings.layout import TEXTS, RatingsLayout
+from judge.ratings.remembered import fitting_columns
+from judge.run import store
 from judge.statistics.agreement import shown_in
 from judge.statistics.intervals import Estimate
 from judge.words.guideline import DEFAULT, load_guideline
@@ -152,7 +155,21 @@ def agree(
             guideline=load_guideline(str(guideline)),
             reference=reference,
             name=name,
-            texts=read_texts(texts, layout.mapping, texts_name, layout.encoding) if texts else {},
+            texts=texts_of(texts, layout, opened, texts_name),
             epsilon=epsilon,
         )
         return Agreement(agreement.agree(question))
+
+
+def texts_of(
+    catalogue: Path | None, layout: RatingsLayout, runs: Sequence[store.Run], name: str | None = None
+) -> dict[str, dict[str, str]]:
+    """What a report shows of candidates that no run knows, by `candidate_id`; nothing without a catalogue.
+
+    Raises:
+        InputError: The catalogue cannot be used.
+    """
+    if catalogue is None:
+        return {}
+    columns = fitting_columns(runs, [catalogue], ("candidate_id", *TEXTS), layout.mapping, layout.encoding)
+    return read_texts(catalogue, {**layout.mapping, **columns}, name, layout.encoding)

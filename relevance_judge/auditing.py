@@ -12,11 +12,13 @@ from typing import Any
 from audit.engagement import auditing
 from audit.engagement.aggregate import Rules
 from audit.engagement.labelled import LabelledPairs
-from audit.engagement.source import EngagementFile, keys
+from audit.engagement.source import EngagementFile
 from audit.engagement.writing import check_evidence, check_place, evidence_table, list_flags, write_audit
 from judge.errors import InputError
+from judge.ratings.remembered import fitting_columns
 from judge.records import Flag
 from judge.run.flags import flag_table
+from judge.tables.rows import Table
 from relevance_judge import shown
 from relevance_judge.inputs import AnyRun, Rows, as_file, as_run
 from relevance_judge.reading import ColumnMap, Reading, columns_of
@@ -97,7 +99,7 @@ class AuditRequest:
         if self.people:
             path, name = self.people
             layout = self.reading.layout
-            theirs = keys(path, layout.encoding)
+            theirs = set(Table(path, encoding=layout.encoding).all_columns())
             shared = {n: c for n, c in mapping.items() if n in PAIR and n not in theirs and theirs & set(c)}
             mapping |= {name: [*columns, name] for name, columns in shared.items()}
             ratings = LabelledPairs(path, shared | self.reading.mapping, layout.grades or None, name, layout.encoding)
@@ -151,5 +153,6 @@ def audit(
         theirs = None if people is None else files.enter_context(as_file(people, "people"))
         request = AuditRequest(columns_of(map), theirs, how, fdr, first_position, memory)
         mapping, settings = request.settle()
+        mapping |= fitting_columns([opened], [path], PAIR, mapping, encoding)
         source = EngagementFile(path, mapping, name, how.queries_path, encoding)
         return Audit(auditing.audit(opened, source, settings))

@@ -2,17 +2,22 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from judge.calibration.calibrate import Calibration
 from judge.calibration.cuts import OBJECTIVES, Objective
 from judge.errors import InputError
-from judge.run import store
+from judge.run.store import Run
 from relevance_judge import shown
 from relevance_judge.inputs import AnyRun, Rows, as_file, as_run
 from relevance_judge.reading import RatingOptions, Reading
+
+if TYPE_CHECKING:
+    from finetune.held_out import Joined
+    from judge.labelling.config import AdapterManifest
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ def calibrate(
     out: str | os.PathLike[str],
     features: Sequence[str] = (),
     objective: Objective = "log_loss",
+    adapter: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     **reading: Unpack[RatingOptions],
 ) -> Calibrated:
@@ -54,7 +61,9 @@ def calibrate(
         features: What cut points or a blend may be of: `judge`, `overlap`, `cosine` (with the embedded encoder).
             Without any, a temperature and biases are tried alone.
         objective: What has to get better: `log_loss`, `quadratic_kappa` or `accuracy`.
-        overwrite: Replace a file that is already there.
+        adapter: The fine-tuned judge's directory that made the labels: the calibration is stored there, too.
+        report: A file for the reliability chart, SVG.
+        overwrite: Replace files that are already there.
         reading: See `RatingOptions`; `gold` is not used.
 
     Raises:
@@ -64,28 +73,81 @@ def calibrate(
     """
     from judge.files import new_file
 
-    how, stored = Reading(**reading), store.Run.open(as_run(run).path)
+    how, stored = Reading(**reading), Run.open(as_run(run).path)
     how.refuse("gold", fix="name the raters with raters")
     if objective not in OBJECTIVES:
         raise InputError(f"objective={objective!r}: is unknown", f"name one of {', '.join(OBJECTIVES)}")
     from finetune.held_out import calibrate_run
 
-    with as_file(ratings, "ratings", stored.path) as (path, name):
-        found = calibrate_run(stored, path, name, how.layout, (features, objective)).found
-    with new_file(Path(out), overwrite=overwrite) as partial:
-        partial.write_text(found.as_text(), encoding="utf-8")
-    return Calibrated(Path(out), found)
+    owner = None if adapter is None else Path(adapter)
+    tuned = maker_of(stored, owner, beyond=bool(features) or objective != "log_loss") if owner else None
+    with ExitStack() as files:
+        path, name = files.enter_context(as_file(ratings, "ratings", stored.path))
+        target = files.enter_context(new_file(Path(out), overwrite=overwrite))
+        chart = files.enter_context(new_file(Path(report), overwrite=overwrite)) if report else None
+        fitted = calibrate_run(stored, path, name, how.layout, (features, objective))
+        target.write_text(fitted.found.as_text(), encoding="utf-8")
+        if chart:
+            chart.write_text(chart_of(fitted.found, fitted.joined), encoding="utf-8")
+    if tuned and owner:
+        store(fitted.found, tuned, owner)
+    return Calibrated(Path(out), fitted.found)
+
+
+def maker_of(run: Run, adapter: Path, *, beyond: bool) -> "AdapterManifest":
+    """The fine-tuned judge in a directory, which is to get a calibration of its own; `beyond` says that more than a
+    temperature and biases is asked for.
+
+    Raises:
+        InputError: It did not make the run's labels, or the calibration is none that it can hold.
+        ModelError: There is no such judge.
+    """
+    from judge.labelling.config import read_tuned
+    from judge.models.model import find_model
+
+    tuned, parts = read_tuned(adapter), run.manifest.parts
+    made = (parts.get("adapter") or parts.get("declared_adapter")) == tuned.adapter
+    # One without an adapter is known by its merged weights.
+    if not made or (tuned.adapter is None and parts.get("weights") != find_model(str(adapter)).weights):
+        raise InputError(f"{adapter}: did not make the labels in {run.path}", "name the judge that made them")
+    if beyond:
+        raise InputError("--adapter takes a temperature and biases", "leave out --features and --objective")
+    return tuned
+
+
+def store(found: Calibration, tuned: "AdapterManifest", adapter: Path) -> None:
+    """Put a calibration into a fine-tuned judge's `judge.json`."""
+    from judge.files import write_whole
+    from judge.labelling.config import FILE
+
+    own = tuned.model_copy(update={"calibration": found.model_copy(update={"parts": {}})})
+    write_whole(adapter / FILE, own.as_text().encode())
+
+
+def chart_of(found: Calibration, joined: "Joined") -> str:
+    """The reliability chart of probabilities before and after, as SVG."""
+    import numpy as np
+
+    from judge.calibration.chart import reliability_svg
+    from judge.statistics.reliability import softmax, top_label
+
+    held = found.held_out
+    series = {
+        "uncalibrated": top_label(softmax(joined.logprobs), joined.shares),
+        "calibrated": (np.array(held.confidence), ~np.array(held.wrong)),
+    }
+    return reliability_svg("Reliability on held-out ratings", series)
 
 
 def recalibrated(
-    run: store.Run, calibration: Calibrated | str | os.PathLike[str], out: Path, max_noise: float | None
+    run: Run, calibration: Calibrated | str | os.PathLike[str], out: Path, max_noise: float | None
 ) -> Path:
     """The directory of the new run; see `Run.recalibrated`."""
     from judge.calibration.calibrate import read_calibration
     from judge.labelling.recalibrate import Recalibration
 
     path = calibration.path if isinstance(calibration, Calibrated) else Path(calibration)
-    work, new = Recalibration(run, read_calibration(path), max_noise), store.Run(out)
+    work, new = Recalibration(run, read_calibration(path), max_noise), Run(out)
     with new.writing():
         work.write(new)
     return new.path

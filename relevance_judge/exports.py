@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from judge.errors import InputError, install
 from judge.export.formats import formats
+from judge.export.joined import Join
 from judge.export.ledger import Exported as Line
 from judge.export.selection import TRAIN, Negatives, Selection, make_selection
 from judge.export.writing import check_used
@@ -107,6 +108,9 @@ def export(
     run: AnyRun,
     format: str,
     out: str | os.PathLike[str] | None = None,
+    *,
+    others: Sequence[AnyRun] = (),
+    prefer: AnyRun | None = None,
     **options: Unpack[SelectionOptions],
 ) -> Exported:
     """Write a finished run's labels in one format: training sets, qrels, or sheets for other tools.
@@ -115,7 +119,9 @@ def export(
         run: The run, or its directory.
         format: One of those of `judge export --to`, which docs/export.md lists; some hold every input row.
         out: The file to write; with splits, and for `beir`, the folder. Unless given, a place in `RUN/exports/`, whose
-            name says format and selection: the same export again takes its place.
+            name says format, selection and runs: the same export again takes its place.
+        others: Runs whose labels are exported too; every pair has one label of one run.
+        prefer: The run whose grade counts where runs differ on a pair; unless given, that is refused.
         options: See `SelectionOptions`.
 
     Raises:
@@ -125,10 +131,24 @@ def export(
     overwrite = options.get("overwrite", False)
     selection, opened = as_selection({k: v for k, v in options.items() if k != "overwrite"}), as_run(run)
     check_used(format, selection)
+    join = join_of([as_run(other) for other in others], None if prefer is None else as_run(prefer).path)
     if out is None:
-        place = _place(opened, format, selection.model_dump(mode="json"), folder=bool(selection.splits))
-        return Exported(place, write(opened, format, place, selection, overwrite=True))
-    return Exported(Path(out), write(opened, format, Path(out), selection, overwrite=overwrite))
+        asked = selection.model_dump(mode="json")
+        asked |= {"runs": [*map(str, join.paths)]} if join else {}
+        place = _place(opened, format, asked, folder=bool(selection.splits))
+        return Exported(place, write(opened, format, place, selection, overwrite=True, join=join))
+    return Exported(Path(out), write(opened, format, Path(out), selection, overwrite=overwrite, join=join))
+
+
+def join_of(others: Sequence[Run], prefer: Path | None) -> Join | None:
+    """The further runs that an export takes in; null for one run.
+
+    Raises:
+        InputError: One is preferred, and there are no others.
+    """
+    if prefer and not others:
+        raise InputError("--prefer: there is one run", "name others with --with RUN, or leave it out")
+    return Join(others, prefer) if others else None
 
 
 def as_selection(options: Mapping[str, Any]) -> Selection:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from judge import engines
 from judge.engines.kinds import find_engine
@@ -19,6 +19,9 @@ from judge.words.guideline import Guideline
 from relevance_judge.inputs import as_file
 from relevance_judge.scores import Scores
 from relevance_judge.serving import default_judge, read_serving
+
+if TYPE_CHECKING:
+    from judge.labelling.worked_examples import Examples
 
 PathLike = str | os.PathLike[str]
 
@@ -39,6 +42,9 @@ class Judge:
         calibration: A file that `judge calibrate` wrote, or `none`; a fine-tuned judge brings its own.
         max_noise: Abstain on uncertain pairs, so that at most this share of the grades is wrong.
         force_guideline: Use a fine-tuned judge with a guideline other than its own.
+        samples: For `chat`: answers to draw for each pair; their shares are probabilities.
+        per_request: For `chat`: ask about up to so many candidates of a query at once.
+        concurrency: For `server` and `chat`: requests under way at once.
 
     Raises:
         InputError: Options contradict each other, or there is no such engine or guideline.
@@ -55,6 +61,9 @@ class Judge:
     calibration: PathLike | None = None
     max_noise: float | None = None
     force_guideline: bool = False
+    samples: int | None = None
+    per_request: int | None = None
+    concurrency: int | None = None
 
     def __post_init__(self) -> None:
         _ = self._asked  # what contradicts itself is refused here, and not with the first pair
@@ -92,10 +101,11 @@ class Judge:
         """The guideline that it is asked by."""
         return self._asked[1]
 
-    def job(self, source: Source) -> Labelling:
-        """The labelling of some pairs by this judge."""
+    def job(self, source: Source, examples: "Examples | None" = None) -> Labelling:
+        """The labelling of some pairs by this judge, which is shown these examples."""
         _, policy, judge_config, serving = self._asked
-        return Labelling(source, policy, judge_config.model, serving, judge_config, lambda: self._found)
+        found = lambda: self._found  # noqa: E731 (loaded by the first pair)
+        return Labelling(source, policy, judge_config.model, serving, judge_config, found, examples)
 
     @cached_property
     def _asked(self) -> tuple[str, Guideline, JudgeConfig, engines.Serving]:
@@ -105,12 +115,9 @@ class Judge:
         asked = who, guideline, self.force_guideline, _path(self.calibration), self.max_noise
         policy, judge_config = resolve_judge(JudgeRequest(*asked, chat=find_engine(self.engine).in_words))
         config, adapter = _path(self.engine_config), _path(self.adapter)
-        return (
-            who,
-            policy,
-            judge_config,
-            read_serving(self.engine, self.url, config, adapter, judge_config.adapter, named),
-        )
+        told = {name: getattr(self, name) for name in ("samples", "per_request", "concurrency")}
+        serving = read_serving(self.engine, self.url, config, adapter, judge_config.adapter, named, **told)
+        return who, policy, judge_config, serving
 
     @cached_property
     def _found(self) -> "_LoadedOnce":

@@ -3,22 +3,30 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from judge.errors import InputError
 from judge.run import store
-from judge.words.guideline import DEFAULT, load_guideline
+from judge.words.guideline import DEFAULT, Guideline, known_grades, load_guideline
 from relevance_judge.inputs import Rows, as_file, as_optional_file
 from relevance_judge.judges import Judge, as_judge
 from relevance_judge.progress import progress as bar
 from relevance_judge.reading import ColumnMap, RatingOptions, Reading, columns_of
 from relevance_judge.runs import Run
 from relevance_judge.scaling import PlannedOptions, label_by_workers
+from relevance_judge.serving import read_rate
 
 if TYPE_CHECKING:
+    from judge.labelling.worked_examples import Examples
+    from judge.pairs.stage import Source
     from judge.run.manifest import Manifest
+
+
+SHOTS = 6
+"""Worked examples, unless told otherwise."""
 
 
 def label(
@@ -35,6 +43,9 @@ def label(
     encoding: str | None = None,
     sample: int | None = None,
     seed: int = 0,
+    examples: Rows | None = None,
+    shots: int | None = None,
+    price: str | None = None,
     **planned: Unpack[PlannedOptions],
 ) -> Run:
     """Grade every pair with an LLM judge, into a run directory; or label a run of `plan` in this process or on Ray.
@@ -55,6 +66,9 @@ def label(
         encoding: What the text of files is in, where it is not UTF-8.
         sample: Label so many whole queries only.
         seed: Which queries those are.
+        examples: For judges of the engine `chat`: rated pairs of other queries to show before each question.
+        shots: How many of them; 6 unless given.
+        price: For the engine `chat`: what a million tokens cost, as `in=2.50,out=10`; the run's summary has the cost.
         planned: See `PlannedOptions`.
 
     Raises:
@@ -67,16 +81,20 @@ def label(
     from judge.pairs.stage import Source
 
     if planned:
+        if (examples, shots, price) != (None, None, None):
+            raise InputError("a planned run does not use examples, shots or price", "leave them out")
         return label_by_workers(pairs, out, judge, progress, **planned)
     if pairs is None or out is None:
         raise InputError("pairs and out are missing", "name both, or a planned run: label(plan=RUN, shard='1/8')")
     if limit is not None and limit < 1:
         raise InputError(f"limit={limit}: is not a number of rows", "give 1 or more, or leave it out")
     chosen, run = as_judge(judge), store.Run(Path(out))
+    rate = read_rate(chosen.engine, price)
     with (
         run.writing(),
         as_file(pairs, "pairs", run.path) as (path, name),
         as_optional_file(catalogue, "catalogue", run.path) as (texts, texts_name),
+        as_optional_file(examples, "examples", run.path) as (rated, rated_name),
     ):
         source = Source(
             path,
@@ -91,8 +109,30 @@ def label(
             sample=sample,
             seed=seed,
         )
-        complete(chosen.job(source), run, partial(_watch, progress))
+        shown = examples_of(rated, shots, source, chosen.policy, rated_name)
+        complete(chosen.job(source, shown), run, partial(_watch, progress), rate)
     return Run(run.path)
+
+
+def examples_of(
+    path: Path | None, shots: int | None, source: "Source", guideline: Guideline, name: str | None = None
+) -> "Examples | None":
+    """What a judge is shown before each question: the file has the columns of the pairs, and its texts or those of the
+    catalogue.
+
+    Raises:
+        InputError: Examples are counted, and there are none.
+    """
+    from judge.labelling.worked_examples import Examples
+    from judge.ratings.rated import RatingsFile
+
+    if path is None:
+        if shots is not None:
+            raise InputError("--shots counts --examples, and there are none", "give --examples RATINGS")
+        return None
+    known = known_grades(None, guideline)
+    rated = replace(source, pairs=path, name=name or str(path), grades=known, skip_bad_rows=False)
+    return Examples(RatingsFile(replace(rated, limit=None, sample=None)), shots or SHOTS)
 
 
 def ensemble(runs: Sequence["Run | str | os.PathLike[str]"], *, out: str | os.PathLike[str]) -> Run:

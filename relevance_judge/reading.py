@@ -16,6 +16,21 @@ ColumnMap = Mapping[str, str | Sequence[str]]
 """Our names to the tables' columns, such as `{"candidate_id": "sku"}`; of several, each table uses the first it has."""
 
 
+class RowOptions(TypedDict, total=False):
+    """How a table of pairs is read, and how much of it."""
+
+    limit: int
+    """The first rows only."""
+    sample: int
+    """So many whole queries only."""
+    seed: int
+    """Which queries those are; 0 unless given."""
+    queries: str | os.PathLike[str]
+    """A file of `query_id, query`, where pairs name their query by its id alone."""
+    encoding: str
+    """What the text of files is in, where it is not UTF-8, such as `cp1252`."""
+
+
 class RatingOptions(TypedDict, total=False):
     """How a table of ratings is read."""
 

@@ -3,11 +3,12 @@
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Unpack
 
 from judge.run import store
 from relevance_judge.inputs import Rows
 from relevance_judge.judges import Judge, as_judge
-from relevance_judge.reading import ColumnMap
+from relevance_judge.reading import ColumnMap, RowOptions
 from relevance_judge.runs import Run
 from relevance_judge.scaling import pair_source
 
@@ -21,6 +22,7 @@ def refresh(
     judge: Judge | str | os.PathLike[str] | None = None,
     map: ColumnMap | None = None,
     skip_bad_rows: bool = False,
+    **rows: Unpack[RowOptions],
 ) -> Run:
     """Label today's pairs, judging only what changed since an earlier run by the same judge.
 
@@ -35,6 +37,7 @@ def refresh(
         judge: The judge that labelled the earlier run; `shop-135m` unless given.
         map: Our names to the tables' columns.
         skip_bad_rows: Record rows that cannot be used as skipped, with the reason, and go on.
+        rows: See `RowOptions`.
 
     Raises:
         InputError: A row or an option cannot be used, or people labelled the earlier run.
@@ -49,6 +52,6 @@ def refresh(
         store.Run(Path(out)),
         as_judge(judge),
     )
-    with new.writing(), pair_source(pairs, catalogue, new.path, map, skip_bad_rows) as source:
+    with new.writing(), pair_source(pairs, catalogue, new.path, map, skip_bad_rows, rows) as source:
         refresh_run(chosen.job(source), old, new, lambda manifest, done: nullcontext(lambda count: None))
     return Run(new.path)

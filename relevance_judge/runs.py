@@ -1,6 +1,7 @@
 """A run directory in Python: labels, flags and exports of it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from judge.run.summary import Summary
     from judge.words.guideline import Guideline
     from relevance_judge.calibrating import Calibrated
+    from relevance_judge.inputs import AnyRun
     from relevance_judge.publishing import PushOptions
 
 
@@ -76,10 +78,16 @@ class Run:
         return shown.as_pandas(self.to_arrow())
 
     def export(
-        self, format: str, out: str | os.PathLike[str] | None = None, **options: Unpack[SelectionOptions]
+        self,
+        format: str,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        others: "Sequence[AnyRun]" = (),
+        prefer: "AnyRun | None" = None,
+        **options: Unpack[SelectionOptions],
     ) -> Exported:
         """Write the labels in one format; see `relevance_judge.export`."""
-        return export(self.path, format, out, **options)
+        return export(self.path, format, out, others=others, prefer=prefer, **options)
 
     def recalibrated(
         self,

@@ -14,7 +14,7 @@ from judge.run.plan import SHARD_PAIRS
 from relevance_judge.inputs import Rows, as_file, as_optional_file
 from relevance_judge.judges import Judge, as_judge
 from relevance_judge.progress import progress as bar
-from relevance_judge.reading import ColumnMap, columns_of
+from relevance_judge.reading import ColumnMap, RowOptions, columns_of
 from relevance_judge.runs import Run
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def plan(
     dtype: str | None = None,
     map: ColumnMap | None = None,
     skip_bad_rows: bool = False,
+    **rows: Unpack[RowOptions],
 ) -> Planned:
     """Stage pairs once for several workers; they then label with `label(plan=…)`, and nothing reads the input again.
 
@@ -75,6 +76,7 @@ def plan(
         dtype: The workers' number type, such as `bfloat16`, where it is not this machine's.
         map: Our names to the tables' columns, such as `{"candidate_id": "sku"}`.
         skip_bad_rows: Record rows that cannot be used as skipped, with the reason, and go on.
+        rows: See `RowOptions`.
 
     Raises:
         InputError: A row or an option cannot be used.
@@ -86,7 +88,7 @@ def plan(
     if shard_pairs < 1:
         raise InputError(f"shard_pairs={shard_pairs}: is not a number of pairs", "give 1 or more")
     chosen, run = as_judge(judge), store.Run(Path(out))
-    with run.writing(), pair_source(pairs, catalogue, run.path, map, skip_bad_rows) as source:
+    with run.writing(), pair_source(pairs, catalogue, run.path, map, skip_bad_rows, rows) as source:
         made = plan_run(run, replace(chosen.job(source), dtype=dtype), shard_pairs, asked_of(chosen))
     return Planned(Run(run.path), made.rows, len(made.stretches))
 
@@ -112,13 +114,24 @@ def finish(run: "Run | str | os.PathLike[str]") -> Run:
 
 @contextmanager
 def pair_source(
-    pairs: Rows, catalogue: Rows | None, folder: Path, map: ColumnMap | None, skip_bad_rows: bool
+    pairs: Rows,
+    catalogue: Rows | None,
+    folder: Path,
+    map: ColumnMap | None,
+    skip_bad_rows: bool,
+    rows: RowOptions | None = None,
 ) -> "Iterator[Source]":
     """The pairs and products of a call as a labelling takes them."""
     from judge.pairs.stage import Source
 
     with as_file(pairs, "pairs", folder) as (path, name), as_optional_file(catalogue, "catalogue", folder) as texts:
-        yield Source(path, texts[0], columns_of(map), skip_bad_rows=skip_bad_rows, name=name, catalogue_name=texts[1])
+        source = Source(
+            path, texts[0], columns_of(map), skip_bad_rows=skip_bad_rows, name=name, catalogue_name=texts[1]
+        )
+        told = {**(rows or {})}
+        if (queries := told.get("queries")) is not None:
+            told["queries"] = Path(str(queries))
+        yield replace(source, **told)  # type: ignore[arg-type]
 
 
 def asked_of(judge: Judge) -> dict[str, str | float | bool | None]:

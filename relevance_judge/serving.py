@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from judge.engines import Serving
     from judge.engines.kinds import EngineKind
     from judge.engines.options import EngineOptions
+    from judge.run.usage import Price
 
 
 def default_judge(engine: str) -> str:
@@ -25,6 +26,22 @@ def default_judge(engine: str) -> str:
     if kind.unnamed is not None:
         raise InputError(*kind.unnamed)
     return SHIPPED if kind.adapter and shipped_directory(SHIPPED) else EMBEDDED
+
+
+def read_rate(engine: str, price: str | None) -> "Price | None":
+    """What a chat endpoint's tokens cost, null unless told.
+
+    Raises:
+        InputError: It says something else, or the engine costs nothing.
+    """
+    from judge.engines.kinds import find_engine
+    from judge.errors import InputError
+    from judge.run.usage import read_price
+
+    rate = read_price(price) if price else None
+    if rate and "price" not in find_engine(engine).flags:
+        raise InputError(f"--engine {engine} does not use --price", "leave it out")
+    return rate
 
 
 def read_serving(

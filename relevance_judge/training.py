@@ -53,6 +53,8 @@ def finetune(
     start: str | os.PathLike[str] | None = None,
     guideline: str | os.PathLike[str] = DEFAULT,
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    template: str | None = None,
+    merge: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **reading: Unpack[RatingOptions],
 ) -> FineTuned:
@@ -69,28 +71,38 @@ def finetune(
             grades, template and rank agree. `none`: from the base.
         guideline: What relevance means: a name or a YAML file.
         config: What to change of finetune/lora.yaml: a YAML file, or a dict of its keys.
+        template: A template of prompts/; `judge-match.v2` unless configured.
+        merge: A directory for the fine-tuned judge as one model, too.
         progress: Show a bar on standard error.
         reading: See `RatingOptions`; `gold` is not used.
 
     Raises:
         InputError: Ratings, guideline or configuration cannot be used.
         ModelError: There is no such base, or what training needs is not installed.
-        RunError: The directory holds something else.
+        RunError: A directory holds something else.
         EngineError: Memory does not hold a batch.
     """
     from finetune.job import TrainingJob, check, prepare
     from finetune.job import finetune as train
     from finetune.loop import Watch
+    from finetune.merge import check_free
+    from finetune.merge import merge as write_merged
     from finetune.start import choose_start
     from judge.models.embedded import EMBEDDED
     from judge.pairs.stage import Source
     from judge.ratings.rated import RatingsFile
 
     check()
+    merged = None if merge is None else Path(merge)
+    if merged:
+        check_free(merged, Path(out))
     how, policy = Reading(**reading), load_guideline(str(guideline))
-    begun, chosen = choose_start(
-        None if start is None else str(start), base, policy, lambda below: _config(config, below)
-    )
+
+    def configured(below: Mapping[str, Any]) -> "LoraConfig":
+        found = _config(config, below)
+        return found if template is None else found.changed(template=template)
+
+    begun, chosen = choose_start(None if start is None else str(start), base, policy, configured)
     wanted = begun.tuned.base.wanted if begun else base or EMBEDDED
     how.refuse("gold", fix="leave it out, or rate with it alone: rating=COLUMN")
     known = how.known(policy)
@@ -107,10 +119,11 @@ def finetune(
             encoding=how.encoding,
         )
         prepared = prepare(TrainingJob(RatingsFile(source, list(how.raters)), policy, wanted, chosen, begun))
-    if not progress:
-        return FineTuned(Path(out), train(prepared, Path(out)))
-    with bar("training", prepared.steps, shown=True) as advance:
-        return FineTuned(Path(out), train(prepared, Path(out), Watch(advance)))
+    with bar("training", prepared.steps, shown=progress) as advance:
+        tuned = train(prepared, Path(out), Watch(advance))
+    if merged:
+        write_merged(tuned, Path(out), merged)
+    return FineTuned(Path(out), tuned)
 
 
 def _config(given: str | os.PathLike[str] | Mapping[str, Any] | None, below: Mapping[str, Any]) -> "LoraConfig":

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from judge.errors import InputError
 from judge.pairs.identity import missing, read_texts
-from judge.pairs.queries import ID_COLUMNS, WORD_COLUMNS
 from judge.records import Problem, query_key
-from judge.tables.columns import Columns
+from judge.tables.columns import QUERY_ALIASES, Columns
 from judge.tables.ids import whole_ids
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Row, Table
@@ -53,8 +52,8 @@ def read_queries(
         InputError: The file cannot be used, or a row cannot and is not to be skipped.
     """
     table = Table(path, name, encoding)
-    ours = {ours: columns for ours, columns in mapping.items() if ours in NAMES} | _named(table, mapping)
-    columns, problems = Columns(ours, NAMES), Problems()
+    ours = {ours: columns for ours, columns in mapping.items() if ours in NAMES}
+    columns, problems = Columns(ours, NAMES, QUERY_ALIASES), Problems()
     columns.require(table, ["query"])
     found: dict[str, SearchQuery] = {}
     aside: Counter[str] = Counter()
@@ -74,6 +73,7 @@ def read_queries(
             problems.note(read)
             aside[read.kind] += 1
     columns.check_used()
+    columns.announce()
     refuse(problems.first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
     if not found:
         raise InputError(f"{table.name}: holds no query", "give rows of `query_id, query`")
@@ -82,17 +82,6 @@ def read_queries(
         ids = list(found)
     queries = [SearchQuery(key, q.words, q.locale) for key, q in zip(ids, found.values(), strict=True)]
     return SearchQueries(table.name, queries, rows, dict(sorted(aside.items())))
-
-
-def _named(table: Table, mapping: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """What other tools call an id and its words, where the file has nothing of ours."""
-    there = table.columns or next((tuple(row.values) for row in table.rows() if isinstance(row, Row)), ())
-    found: dict[str, Sequence[str]] = {}
-    for ours, called in (("query_id", ID_COLUMNS), ("query", WORD_COLUMNS)):
-        theirs = next((column for column in called if column in there), None)
-        if theirs and ours not in {*mapping, *there}:
-            found[ours] = [theirs]
-    return found
 
 
 def _query(table: Table, row: Row, columns: Columns) -> SearchQuery | Problem:

@@ -144,7 +144,7 @@ def dozen_rows():
 
 @pytest.fixture(scope="session")
 def embedded():
-    """The embedded judge, found and unpacked; tests that load it are slow."""
+    """The embedded base model, found and unpacked; tests that load it are slow."""
     from judge.engines import Judge
 
     return Judge("smollm2-135m")
@@ -152,7 +152,7 @@ def embedded():
 
 @pytest.fixture(scope="session")
 def engine(embedded):
-    """The embedded judge's weights, in fp32 on the processor."""
+    """The embedded base model's weights, in fp32 on the processor."""
     from judge.engines.transformers import TransformersEngine
 
     return TransformersEngine(embedded.model.directory, device="cpu", dtype="float32")
@@ -272,7 +272,7 @@ def quick(tmp_path):
 
 def write_quick(path, **keys):
     base = {"epochs": 2, "batch_pairs": 8, "rank": 8, "learning_rate": 0.01, "calibration": 0.2, "device": "cpu"}
-    base["hostile"] = 0  # ratings are learned unchanged
+    base["adversarial"] = 0  # ratings are learned unchanged
     path.write_text(json.dumps({**base, "least_per_grade": 1, "checkpoint_every": 2, **keys}))
     return path
 

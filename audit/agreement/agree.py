@@ -1,7 +1,7 @@
 """The agreement report: runs and people against people, and where, by whom and by which rule they differ."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ from audit.agreement.sides import majority_side, people_sides, reference_side
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, described, read_panel
+from judge.ratings.remembered import settle_layout
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered
 from judge.tables.scale import ends_note
-from judge.words.guideline import Guideline, known_grades
+from judge.words.guideline import Guideline
 
 Floats = npt.NDArray[np.float64]
 
@@ -198,10 +199,8 @@ def _read(question: Question) -> tuple[Panel, Guideline, list[JudgedPairs]]:
                 f"{run.path}: its grades are {policy.values}, those of {question.runs[0].path} {guideline.values}",
                 "compare runs of one scale",
             )
-    layout = question.layout
-    layout.check(guideline)
-    known = replace(layout, grades=known_grades(layout.grades or None, guideline))
-    panel = read_panel(question.ratings, known, guideline.values, question.name)
+    layout = settle_layout(question.layout, question.ratings, question.runs, guideline)
+    panel = read_panel(question.ratings, layout, guideline.values, question.name)
     names = _names(question.runs)
     taken = {*panel.raters, panel.gold_name}
     judged = [

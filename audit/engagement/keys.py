@@ -11,7 +11,7 @@ def make_keys(db: Any, key: str, has: set[str]) -> None:
     `key` is the column that names queries, `has` are the columns of the view `rows`.
     """
     promoted = "bool_or(flag(promoted) = 1) FILTER (promoted IS NOT NULL)" if "promoted" in has else "NULL"
-    kind = "any_value(kind::VARCHAR)" if "kind" in has else "NULL"
+    kind = "min(kind::VARCHAR)" if "kind" in has else "NULL"
     words = "SELECT DISTINCT q, query::VARCHAR AS words FROM rows"
     if key != "query_id" or "query" not in has:
         words = "SELECT NULL::UBIGINT AS q, NULL::VARCHAR AS words WHERE false"
@@ -23,7 +23,7 @@ def make_keys(db: Any, key: str, has: set[str]) -> None:
             SELECT q, any_value({key}) AS text, {key == "query_id"} AS given, {kind} AS kind, {promoted} AS promoted
             FROM rows WHERE {key} IS NOT NULL GROUP BY q)
         LEFT JOIN (
-            SELECT q, CASE WHEN min(k.key) = max(k.key) THEN any_value(w.words) END AS words
+            SELECT q, CASE WHEN min(k.key) = max(k.key) THEN min(w.words) END AS words
             FROM query_words w JOIN word_keys k ON k.text = w.words GROUP BY q) USING (q)""")
     db.execute("""CREATE TABLE candidate_keys AS
         SELECT c, any_value(candidate_id) AS candidate_id FROM rows WHERE candidate_id IS NOT NULL GROUP BY c""")

@@ -14,10 +14,11 @@ from audit.engagement.trials import Trials, choose
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import read_ratings
+from judge.ratings.remembered import settle_layout
 from judge.run.lookup import find_pairs, match_queries
 from judge.run.store import Run
 from judge.tables.ids import whole_id_sql
-from judge.words.guideline import Guideline, known_grades
+from judge.words.guideline import Guideline
 from judge.words.normalise import same_words, same_words_before
 
 TRUST = 0.9
@@ -204,9 +205,9 @@ def _trials(db: Any, query_id: Sequence[str]) -> Trials:
 def _people(run: Run, ratings: LabelledPairs) -> dict[tuple[str, str], int]:
     """People's grade of each pair of the run; a file with two grades of a pair is refused, as is one of other pairs."""
     guideline = Guideline.model_validate(run.manifest.guideline)
-    known = known_grades(ratings.grades, guideline)
-    layout = RatingsLayout(ratings.mapping, known, one_grade=True, encoding=ratings.encoding)
-    read = read_ratings(ratings.path, layout, guideline.values, ratings.name)
+    layout = RatingsLayout(ratings.mapping, ratings.grades or {}, one_grade=True, encoding=ratings.encoding)
+    settled = settle_layout(layout, ratings.path, [run], guideline)
+    read = read_ratings(ratings.path, settled, guideline.values, ratings.name)
     with run.database() as db:
         db.register("ratings", read.table)
         db.execute("""CREATE TABLE keys AS SELECT row_number() OVER () AS place, query_id, query, candidate_id, grade

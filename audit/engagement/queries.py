@@ -51,7 +51,7 @@ def query_rows(db: Any, labelled: Labelled) -> list[QueryRow]:
     kinds = QueryKinds.of(labelled)
     # Several spellings are one query, whether the events or the run have them: its searches count once.
     found = db.execute("""SELECT arg_max(coalesce(k.words, k.text), q.searches) AS query, m.ids,
-            nullif(trim(any_value(k.kind)), ''), bool_or(k.promoted), sum(q.searches)::BIGINT AS searches,
+            min(nullif(trim(k.kind), '')), bool_or(k.promoted), sum(q.searches)::BIGINT AS searches,
             sum(q.clicked)::BIGINT, sum(q.clicks)::BIGINT
         FROM queries q JOIN query_keys k USING (q)
         LEFT JOIN (SELECT q, list(query_id ORDER BY query_id) AS ids FROM matched GROUP BY q) m USING (q)

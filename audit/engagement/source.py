@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,10 @@ from judge.errors import InputError
 from judge.pairs.queries import HITS, query_records
 from judge.sql import identifier, quoted
 from judge.tables.columns import Columns
-from judge.tables.rows import Row, Table
+from judge.tables.rows import Table
 
 BLANK = " \t\v\f\r\n"
 """What a blank line consists of."""
-HEAD = 20_000
-"""Objects of a JSONL file whose keys are its columns."""
 SHORT = "give more memory with --memory, more disk with TMPDIR, or fewer events"
 _UBI = {
     "search_id": "$.query_id",
@@ -120,9 +117,10 @@ def _open(db: Any, source: EngagementFile) -> Opened:
     if table.columns is None or not table.is_plain:
         return _open_lines(db, source, table)
     assert table.columns is not None
-    columns = Columns(source.mapping, NAMES, aliases={})
-    found = columns.find(table.columns)
+    columns = Columns(source.mapping, NAMES)
+    found = columns.of(table)
     columns.check_used()
+    columns.announce()
     shape = find_shape(found, table, columns, words=source.queries is not None)
     if table.format == ".parquet":
         import pyarrow.parquet as pq
@@ -160,22 +158,10 @@ def _stage(db: Any, log: LogLines | RowLines, select: str) -> int:
     return log.counted()
 
 
-def keys(path: Path, encoding: str | None = None) -> set[str]:
-    """The columns of a file of rows; of JSON Lines, the keys of its first objects."""
-    table = Table(path, encoding=encoding)
-    return set(_keys(table) if table.columns is None else table.columns)
-
-
-def _keys(table: Table) -> list[str]:
-    found = (item.values for item in islice(table.rows(), HEAD) if isinstance(item, Row))
-    return list(dict.fromkeys(key for values in found for key in values))
-
-
 def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     """JSON Lines, read as lines so that a broken one is counted and does not end the work; and rows of other kinds of
     files as such lines."""
-    # Many write a key only where it says something: the first line alone does not tell what there is.
-    there = _keys(table) if table.columns is None else list(table.columns)
+    there = table.all_columns()
     if not there:
         raise InputError(f"{table.name}: holds no JSON object", "write one JSON object on each line")
     hits = ""
@@ -187,11 +173,13 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
                 f", CASE WHEN json_valid(line) THEN TRY_CAST(json_extract(line, '$.{HITS}') AS VARCHAR[]) END AS hits"
             )
     else:
-        columns = Columns(source.mapping, NAMES, aliases={})
+        columns = Columns(source.mapping, NAMES)
         found = columns.find(tuple(there))
         columns.check_used()
+        columns.announce()
         shape = find_shape(found, table, columns, words=source.queries is not None)
-        several = {name: [c for c in source.mapping.get(name, (name,)) if c in there] for name in found}
+        given = {name: source.mapping.get(name, (column,)) for name, column in found.items()}
+        several = {name: [c for c in own if c in there] for name, own in given.items()}
         # As it stands in the file: DuckDB takes no escapes in a path.
         paths = {name: [f"$.{json.dumps(c, ensure_ascii=False)}" for c in own] for name, own in several.items()}
     flat = [path for own in paths.values() for path in own]

@@ -88,10 +88,10 @@ def words_of_ids(db: Any, key: str, columns: tuple[str, ...], *, in_file: bool, 
         "client_id": "client",
     }
     shown = ", ".join(f"{made.get(name, 'NULL')} AS {name}" for name in kept)
-    # One record of a search is enough, should its file hold several.
+    # One record of a search is enough, should its file hold several: the longest list, whatever the rows' order.
     db.execute(f"""CREATE TABLE shown_hits AS SELECT {shown}, words AS query, NULL::VARCHAR AS broken, true AS made
-        FROM (SELECT min(id) AS id, any_value(hits) AS hits, any_value(words) AS words, any_value(client) AS client
-              FROM query_records WHERE id IS NOT NULL AND len(hits) > 0 GROUP BY whole)""")
+        FROM (FROM query_records WHERE id IS NOT NULL AND len(hits) > 0 QUALIFY
+              row_number() OVER (PARTITION BY whole ORDER BY len(hits) DESC, hits, words, client, id) = 1)""")
     db.execute(f"CREATE VIEW raw AS {rows} UNION ALL BY NAME SELECT * FROM shown_hits")
     return True
 

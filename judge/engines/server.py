@@ -18,6 +18,7 @@ from judge.engines.endpoint import Endpoint, RefusedError, UnreachableError, pat
 from judge.engines.options import ServerOptions, default_options
 from judge.errors import EngineError, InputError
 from judge.records import Failure, Prompt, Scores
+from judge.watching import done
 
 FATAL = (401, 403, 404, 405)
 """Refusals that concern every request: nothing is gained by asking with other prompts."""
@@ -88,9 +89,11 @@ class ServerEngine:
 
     def _answers(self, prompts: Sequence[Prompt], size: int, attempts: int) -> list[Scores | Failure]:
         parts = [prompts[start : start + size] for start in range(0, len(prompts), size)]
-        return [
-            answer for answers in self._pool.map(lambda part: self._ask(part, attempts), parts) for answer in answers
-        ]
+        found: list[Scores | Failure] = []
+        for answers in self._pool.map(lambda part: self._ask(part, attempts), parts):
+            found += answers
+            done(len(answers))
+        return found
 
     def _ask(self, prompts: Sequence[Prompt], attempts: int) -> list[Scores | Failure]:
         labels = prompts[0].labels

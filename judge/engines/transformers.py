@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from judge import watching
 from judge.engines.applying import apply_lora, check_lora
 from judge.engines.loading import load_model
 from judge.engines.memory import enough_memory, room_for
@@ -105,6 +106,7 @@ class TransformersEngine:
                 batches = _whole(chosen, self._tokens)
                 done = self._pool.map(self._padded, [(batch, chosen, labels) for batch in batches])
             for answers in done:
+                watching.done(0 if self._lean else len(answers))
                 for index, answer in answers:
                     results[members[index]] = answer
         return results
@@ -159,7 +161,11 @@ class TransformersEngine:
                 return _scores(lean.logits(rows), labels)
 
         places = [place for pack, _, _ in work for stretch in pack for place in stretch.places]
-        rows = torch.cat(list(self._pool.map(upto_head, work)))
+        parts = []
+        for (pack, _, _), part in zip(work, self._pool.map(upto_head, work), strict=True):
+            parts.append(part)
+            watching.done(sum(len(stretch.places) for stretch in pack))  # the head is read in a moment, for all of them
+        rows = torch.cat(parts)
         answers = [answer for part in self._pool.map(head, rows.split(HEAD_ROWS)) for answer in part]
         return [list(zip(places, answers, strict=True))]
 

@@ -40,6 +40,12 @@ class Join:
     runs: Sequence[Run] = ()
     prefer: Path | None = None
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The runs' directories, the preferred one last."""
+        found = (*(run.path for run in self.runs), *([self.prefer] if self.prefer else []))
+        return tuple(path.resolve() for path in found)
+
     def check(self, run: Run) -> None:
         """Refuse runs that cannot be joined to a run.
 
@@ -155,7 +161,7 @@ class _Joining:
             return
         match_queries(db, "SELECT query_id, query FROM entry", "SELECT query_id, query FROM entries")
         db.execute("""CREATE OR REPLACE TABLE same AS SELECT asked_id, asked_text, any_value(query_id) AS query_id,
-            any_value(text) AS text FROM meant GROUP BY asked_id, asked_text
+            min(text) AS text FROM meant GROUP BY asked_id, asked_text
             HAVING count(DISTINCT query_id) = 1""")
         # A query that is none of those before must not go by the id of one of them.
         db.execute("""INSERT INTO entries BY NAME SELECT e.* REPLACE (

@@ -78,6 +78,13 @@ class AdapterManifest(Record):
     """Figures on the queries that stopped the training, and their confusion matrix: people's grades in rows."""
     created: str
 
+    def as_text(self) -> str:
+        """As `judge.json` has it, without fields that earlier versions do not know where these say nothing."""
+        unsaid: dict[str, Any] = {"merged": True} if self.merged is None else {}
+        if self.calibration and self.calibration.blend is None:
+            unsaid["calibration"] = {"blend"}
+        return self.model_dump_json(indent=1, exclude=unsaid)
+
     @property
     def policy(self) -> Guideline:
         """The guideline it was fine-tuned on."""

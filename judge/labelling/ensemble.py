@@ -57,6 +57,8 @@ def ensemble_run(run: Run, members: Sequence[Run]) -> None:
     made = fingerprint(guideline, _parts(members))
     makers = [member.manifest.fingerprint for member in members]
     inputs: dict[str, str | int | None] = {f"member {number}": maker for number, maker in enumerate(makers, 1)}
+    # The pairs' columns, as the first run remembers them.
+    inputs |= {name: told for name, told in members[0].manifest.inputs.items() if name == "map" and told != "{}"}
     if run.manifest_path.is_file():
         run.check_same(made, inputs)
     else:

@@ -19,6 +19,7 @@ from judge.records import Pair
 from judge.run.coverage import Interval
 from judge.run.manifest import Tally
 from judge.run.store import Run
+from judge.watching import listening
 
 
 def label_run(
@@ -35,7 +36,8 @@ def label_run(
         run: A run whose manifest and pairs are on disk; the caller holds `run.writing()`, but for a worker of a plan.
         builder: Makes the prompts.
         engine: Answers them.
-        progress: Called with the number of rows that have been labelled since the last call.
+        progress: Called with the number of rows that have been answered since the last call: after every batch of an
+            engine that tells of them, else after every block.
         judge_config: How answers are calibrated, and the confidence below which the judge abstains.
         stretch: Positions in judging order to keep to; all unless given.
     """
@@ -55,8 +57,9 @@ def label_run(
 
     with background(writer.add) as write:
         for block in prefetch(prepared()):
-            write(ScoredBlock(block, engine.score(block.prompts) if block.prompts else []))
-            progress(len(block.items))
+            with listening(progress, len(block.prompts)) as heard:
+                write(ScoredBlock(block, engine.score(block.prompts) if block.prompts else []))
+            progress(len(block.items) - heard())
     writer.flush()
     return writer.total
 

@@ -3,6 +3,7 @@
 The new run has the labels that labelling everything anew would give, and says what became of each pair of the old one.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from judge.labelling.begin import fingerprint
 from judge.labelling.complete import Watch, complete
 from judge.labelling.inherit import FILE, same_pair, write_inherited
 from judge.labelling.job import Labelling
+from judge.ratings.remembered import fitting_columns
 from judge.records import Record
 from judge.run.decisions import REFRESH, Decision, Decisions, Verdict, counting
 from judge.run.store import Run
@@ -59,8 +61,13 @@ def refresh_run(job: Labelling, old: Run, run: Run, watch: Watch) -> Refreshed:
         EngineError: The engine cannot go on.
     """
     _check(job, old)
-    job.begin(run)
     fields = [field.name for field in job.guideline.fields]
+    source = job.source
+    files = [path for path in (source.pairs, source.catalogue) if path]
+    names = ["query", "candidate_id", "query_id", "locale", *fields]
+    columns = fitting_columns([old], files, names, source.mapping, source.encoding)
+    job = replace(job, source=replace(source, mapping={**source.mapping, **columns}))
+    job.begin(run)
     if not (run.path / FILE).is_file():
         if run.parts():
             raise RunError(f"{run.path}: was labelled without the old run", "choose another --out")

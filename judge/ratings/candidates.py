@@ -38,5 +38,6 @@ def read_texts(
         length = sum(len(text) for name, text in texts.items() if name != "candidate_id")
         if texts.get("candidate_id"):
             rows.append(texts | {"text_length": str(length) if length else ""})
+    columns.announce()
     ids = whole_ids(texts["candidate_id"] for texts in rows)
     return {id_: texts | {"candidate_id": id_} for id_, texts in zip(ids, rows, strict=True)}

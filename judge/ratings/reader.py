@@ -20,6 +20,7 @@ from judge.ratings.cells import Cells
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.settle import HARMLESS, Settled
 from judge.records import Rating
+from judge.tables.columns import announce
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
@@ -107,6 +108,7 @@ def read_ratings(
         table, names = Table(path, name, layout.encoding), QueryNames(queries, ids_alone=True)
         cells = Cells(table, layout, values, Path(scratch), names, described=described)
         cells.read_all()
+        cells.fitted.announce()
         problems = Problems()
         cells.settle(Path(scratch), problems)
         first = sorted(problems.first, key=lambda problem: problem.row or 0)
@@ -134,6 +136,7 @@ def stage_ratings(
     cells = Cells(table, layout, guideline.values, scratch, names)
     staged = stage(replace(source, mapping=texts), guideline, directory, cells, names)
     read = cells.columns()
+    announce({name: column for name, column in cells.fitted.passed_over.items() if name not in staged.passed_over})
     return replace(
         staged,
         unused=[column for column in staged.unused if column not in read],

@@ -121,6 +121,7 @@ def read_catalogue(
             contested.add(read.id)
             aside[CONTESTED] += 1
     columns.check_used()
+    columns.announce()
     for key in contested:
         del found[key]
         aside[CONTESTED] += 1

@@ -22,6 +22,7 @@ from judge.files import sync, write_whole
 from judge.fingerprint import digest
 from judge.models.encoder import Encoder, Kind
 from judge.models.gguf import cache_folder
+from judge.watching import listening
 
 BLOCK = 4096
 """Texts that a kill can cost."""
@@ -46,7 +47,7 @@ def encoded(
         encoder: Whose vectors.
         kind: What they are to the encoder.
         cache: Where vectors are kept; `$RELEVANCE_JUDGE_CACHE` or the user's cache folder unless given.
-        progress: Told how many texts are on disk, after each block.
+        progress: Told how many texts are encoded, after each batch.
 
     Raises:
         InputError: The disk has no room, or cannot be written.
@@ -104,10 +105,19 @@ def _encode(
             f"{folder}: has no room for {needed / 1e9:.1f} GB of vectors", "set RELEVANCE_JUDGE_CACHE to another folder"
         )
     vectors: Any = np.memmap(path, np.float16, "r+" if done else "w+", shape=shape)
+    encoded = done
+
+    def tell(count: int) -> None:
+        nonlocal encoded
+        encoded += count
+        progress(encoded)
+
     for start in range(done, len(texts), BLOCK):
         end = min(start + BLOCK, len(texts))
-        vectors[start:end] = encoder.encode(texts[start:end], kind)
+        with listening(tell, end - start):
+            vectors[start:end] = encoder.encode(texts[start:end], kind)
         vectors.flush()
         sync(path)
         write_whole(folder / "state.json", json.dumps({"rows": end, "shape": list(shape)}).encode())
+        encoded = end
         progress(end)

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from judge.errors import InputError
+from judge.notes import note
 from judge.tables.likely import likely_column
 from judge.tables.rows import Table
 
@@ -14,6 +15,11 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "colour": ("color",),
 }
 """What files often call our names. One is taken where our own name is neither mapped nor there."""
+QUERY_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "query_id": ("query-id", "_id", "qid"),
+    "query": (*ALIASES["query"], "query_text", "text"),
+}
+"""The same of a file of queries: WANDS, UBI's `ubi_queries`, BEIR."""
 
 
 class Columns:
@@ -128,7 +134,17 @@ class Columns:
         """All columns that any of these names may be read from."""
         return {column for name in names for column in (*self._sources[name], *self._aliases.get(name, ()))}
 
+    def announce(self) -> None:
+        """Say what is read from a column that the user may not expect."""
+        announce(self.passed_over)
+
     @property
     def unused(self) -> list[str]:
         """Columns seen in the files that no name of ours reads."""
         return sorted(self.seen - self._read)
+
+
+def announce(columns: Mapping[str, str]) -> None:
+    """Say which columns are read for our names."""
+    for name, column in columns.items():
+        note(f"{name} is read from {column}")

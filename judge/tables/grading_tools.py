@@ -82,7 +82,10 @@ def _results(result: Any) -> dict[str, Any]:
 def _argilla(record: Record, answers: bool) -> Iterator[Graded]:
     row = dict(_mapping(record.get("fields"))) | dict(_mapping(record.get("metadata")))
     found = list(_responses(record)) if answers else list(_suggested(record))
-    odd = list(_odd(record.get("responses" if answers else "suggestions")))
+    listed = record.get("responses" if answers else "suggestions")
+    if isinstance(listed, Mapping):  # by question: a list of answers each, or one suggestion
+        listed = [part for said in listed.values() for part in (said if answers and isinstance(said, list) else [said])]
+    odd = list(_odd(listed))
     if not found and not odd:
         yield row, UNANSWERED
     yield from odd
@@ -115,7 +118,8 @@ def _responses(record: Record) -> Iterator[tuple[str, dict[str, Any], str | None
 def _suggested(record: Record) -> Iterator[tuple[str, dict[str, Any], str | None]]:
     suggestions = record.get("suggestions")
     if isinstance(suggestions, Mapping):
-        suggestions = [{**_mapping(said), "question_name": name} for name, said in suggestions.items()]
+        told = ((name, said) for name, said in suggestions.items() if isinstance(said, Mapping))
+        suggestions = [{**said, "question_name": name} for name, said in told]
     agents: dict[str, dict[str, Any]] = {}
     for said in _mappings(suggestions):
         agent = str(said.get("agent") or "suggestion")

@@ -6,6 +6,7 @@ At the end of a file, its rows and problems are held against a count that no rea
 """
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -60,6 +61,13 @@ class Table(File):
     def columns(self) -> tuple[str, ...] | None:
         """Column names; null for JSON, where every row has its own."""
         return self._reader.columns
+
+    def all_columns(self, head: int = 20_000) -> list[str]:
+        """The columns; of JSON, the keys of its first rows: many write a key only where it says something."""
+        if self.columns is not None:
+            return list(self.columns)
+        rows = (row.values for row in islice(self.rows(), head) if isinstance(row, Row))
+        return list(dict.fromkeys(key for values in rows for key in values))
 
     @property
     def aliases(self) -> dict[str, str]:

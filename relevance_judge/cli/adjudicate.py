@@ -97,17 +97,15 @@ def adjudicate(
 
 
 def _rated(run: "Run", ratings: Path, layout: "RatingsLayout") -> "RatedPairs":
-    from dataclasses import replace
-
     from audit.review.trust import find_rated
     from judge.ratings.panel import read_panel
-    from judge.words.guideline import Guideline, known_grades
+    from judge.ratings.remembered import settle_layout
+    from judge.words.guideline import Guideline
 
     guideline = Guideline.model_validate(run.manifest.guideline)
-    layout.check(guideline)
-    known = replace(layout, grades=known_grades(layout.grades or None, guideline))
     with input_file(ratings) as (path, name):
-        return find_rated(run, read_panel(path, known, guideline.values, name))
+        settled = settle_layout(layout, path, [run], guideline)
+        return find_rated(run, read_panel(path, settled, guideline.values, name))
 
 
 def _as_json(found: "Adjudicated") -> dict[str, Any]:

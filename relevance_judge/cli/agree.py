@@ -70,21 +70,22 @@ def agree(
     from audit.agreement.agree import Question
     from audit.agreement.agree import agree as compare
     from audit.agreement.page import render
-    from judge.ratings.candidates import read_texts
     from judge.run.store import Run
+    from relevance_judge.agreement import texts_of
 
     layout = how.layout(skip_bad_rows=skip_bad_rows)
     # A page that cannot be written is refused now rather than after the work.
+    opened = [Run.open(each) for each in runs]
     with input_file(ratings) as (path, name), _page(output) as page:
         found = compare(
             Question(
                 path,
                 layout,
-                runs=[Run.open(each) for each in runs],
+                runs=opened,
                 guideline=texts.policy(),
                 reference=reference,
                 name=name,
-                texts=read_texts(texts.catalogue, layout.mapping, encoding=how.encoding) if texts.catalogue else {},
+                texts=texts_of(texts.catalogue, layout, opened),
                 epsilon=epsilon,
             )
         )

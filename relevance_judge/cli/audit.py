@@ -80,9 +80,10 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
     from audit.engagement.auditing import audit as compare
     from audit.engagement.source import EngagementFile
     from audit.engagement.writing import check_evidence, check_place, write_audit
+    from judge.ratings.remembered import fitting_columns
     from judge.run.flags import Flags
     from judge.run.store import Run
-    from relevance_judge.auditing import AuditRequest
+    from relevance_judge.auditing import PAIR, AuditRequest
     from relevance_judge.reading import Reading
 
     how = Reading(rating=theirs.rating, grades=read_grades(theirs.grades), encoding=theirs.encoding)
@@ -92,6 +93,7 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
     mapping, settings = request.settle()
     with input_file(events) as (path, name):
         opened = Run.open(run)
+        mapping |= fitting_columns([opened], [path], PAIR, mapping, theirs.encoding)
         check_place(opened, name, out, overwrite=output.overwrite)
         before = len(Flags(opened.path))
         if before:
@@ -138,9 +140,9 @@ def _show(found: "Audit", out: Path) -> None:
     for row in found.flags:
         kinds.setdefault(row.pair, []).append(row)
     rows = [_row(found, flags) for flags in list(kinds.values())[:10]]
-    show()
     if rows:
-        show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), right=(3, 4, 5))
+        show()
+        show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), (3, 4, 5), (6,), stack=2)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
     show("", f"{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
     _show_rate(summary["rate"], pairs["expected_wrong"])

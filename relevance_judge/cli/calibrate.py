@@ -18,9 +18,8 @@ from relevance_judge.cli.params import FILE, choice, file, flag, refuse_others, 
 from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
-    from finetune.held_out import CalibratedRun, Joined
+    from finetune.held_out import CalibratedRun
     from judge.calibration.calibrate import Calibration
-    from judge.labelling.config import AdapterManifest
     from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
 
@@ -111,21 +110,17 @@ def calibrate(
         raise InputError("--max-noise: is used with --apply only", "leave it out here")
     from judge.calibration.abstain import within_reach
     from judge.calibration.calibrate import doubts, majority_baseline
-    from judge.files import write_whole
-    from judge.labelling.config import FILE, read_tuned
     from judge.run.store import Run
+    from relevance_judge.calibrating import chart_of, maker_of, store
 
     opened, target = Run.open(run), output.out or run / "calibration.json"
     adapter, report, overwrite = output.adapter, output.report, output.overwrite
     for path in (target, report):
         if path and path.exists() and not overwrite:
             raise InputError(f"{path}: is already there", "choose another file, or replace it with --overwrite")
-    tuned = read_tuned(adapter) if adapter else None
-    if tuned and adapter and not _made(opened, tuned, adapter):
-        raise InputError(f"{adapter}: did not make the labels in {run}", "name the judge that made them")
+    beyond = bool(applying.features) or applying.objective != "log_loss"
+    tuned = maker_of(opened, adapter, beyond=beyond) if adapter else None
     layout = how.layout(skip_bad_rows=skip_bad_rows)
-    if adapter and (applying.features or applying.objective != "log_loss"):
-        raise InputError("--adapter takes a temperature and biases", "leave out --features and --objective")
     fitted = _fit(opened, ratings, layout, applying)
     found, joined, left_out = fitted.found, fitted.joined, fitted.left_out
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs, fitted.evidence)
@@ -133,10 +128,9 @@ def calibrate(
     kept = target.resolve() == (run / "calibration.json").resolve()
     _write(found.as_text(), target, overwrite, kept=kept)
     if tuned and adapter:
-        own = tuned.model_copy(update={"calibration": found.model_copy(update={"parts": {}})})
-        write_whole(adapter / FILE, own.model_dump_json(indent=1).encode())
+        store(found, tuned, adapter)
     if report:
-        _write(_chart(found, joined), report, overwrite)
+        _write(chart_of(found, joined), report, overwrite)
     reach = within_reach(found.held_out)
     if output.json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
@@ -153,17 +147,6 @@ def calibrate(
         show(f"note: {doubt}")
     show(f"--max-noise {reach.words}" + (f"; {reach.needs}" if reach.needs else ""))
     show("", f"calibration in {target}" + (f", chart in {report}" if report else ""))
-
-
-def _made(run: "Run", tuned: "AdapterManifest", adapter: Path) -> bool:
-    """Whether a fine-tuned judge made a run's labels. One without an adapter is known by its merged weights."""
-    from judge.models.model import find_model
-
-    parts = run.manifest.parts
-    merged = tuned.adapter is None
-    return (parts.get("adapter") or parts.get("declared_adapter")) == tuned.adapter and (
-        not merged or parts.get("weights") == find_model(str(adapter)).weights
-    )
 
 
 def _apply(applying: ApplyParams, output: CalibrationOutput, run: Path) -> None:
@@ -231,17 +214,3 @@ def _write(text: str, target: Path, overwrite: bool, *, kept: bool = False) -> N
 
     with new_file(target, overwrite=overwrite, kept=kept) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-def _chart(found: "Calibration", joined: "Joined") -> str:
-    import numpy as np
-
-    from judge.calibration.chart import reliability_svg
-    from judge.statistics.reliability import softmax, top_label
-
-    held = found.held_out
-    series = {
-        "uncalibrated": top_label(softmax(joined.logprobs), joined.shares),
-        "calibrated": (np.array(held.confidence), ~np.array(held.wrong)),
-    }
-    return reliability_svg("Reliability on held-out ratings", series)

@@ -98,6 +98,7 @@ def _show(found: "Diff") -> None:
         show_table(
             [_example(move) for move in found.largest[:SHOWN]],
             head=("moved the most", "candidate", "grade", "expected", "why"),
+            stack=2,
         )
         _show_segments(found)
     show()

@@ -57,7 +57,7 @@ def doctor(
 ) -> None:
     """Check what is installed, what can run, and what is missing. What is missing comes with the command that fixes it.
 
-    Ends with exit code 2 where the default engine or the embedded judge cannot run; with --parity, with 1 where two
+    Ends with exit code 2 where the default engine or the default judge cannot run; with --parity, with 1 where two
     engines do not give the same probabilities.
 
     \b

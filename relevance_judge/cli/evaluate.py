@@ -10,9 +10,10 @@ from click import Option
 from judge.errors import InputError
 from judge.files import new_file
 from relevance_judge.cli.options import RaterParams, TextParams
-from relevance_judge.cli.output import show, show_json, show_table, tenths
+from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import choice, count, file, flag, takes, text
 from relevance_judge.cli.stdin import input_file
+from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
     from retriever.evaluate import Evaluation
@@ -127,7 +128,7 @@ def evaluate(
         seed=wanted.seed or 0,
         encoding=theirs.encoding,
     )
-    with input_file(wanted.gold) as (gold, name):
+    with input_file(wanted.gold) as (gold, name), stages() as progress:
         job = EvaluationJob(
             systems,
             [each.strip() for each in (wanted.against or "").split(",") if each.strip()],
@@ -140,7 +141,7 @@ def evaluate(
             holes.fill_sample,
             holes.holes,
             {"gold": name},
-            tenths(),
+            progress,
         )
         if output.report is not None:
             with new_file(output.report, overwrite=output.overwrite) as partial:

@@ -49,17 +49,15 @@ def export(
       judge export runs/people --with runs/mined --to listwise --out set.parquet
     """
     from judge.export.formats import find_format
-    from judge.export.joined import Join
     from judge.export.writing import check_used, export
     from judge.run.store import Run
+    from relevance_judge.exports import join_of
 
     selection = selected.selection()
     if to is None or out is None:
         raise InputError("--to and --out are missing", "give --to FORMAT and --out PATH")
     check_used(to, selection)
-    if prefer and not others:
-        raise InputError("--prefer: there is one run", "name others with --with RUN, or leave it out")
-    join = Join([Run.open(other) for other in others], prefer) if others else None
+    join = join_of([Run.open(other) for other in others], prefer)
     done = export(Run.open(run), to, out, selection, overwrite=overwrite, join=join)
     if json:
         show_json(done.model_dump())

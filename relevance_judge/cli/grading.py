@@ -10,12 +10,7 @@ from relevance_judge.cli.options import PairParams
 from relevance_judge.cli.params import count, file, flag, text
 
 if TYPE_CHECKING:
-    from judge.labelling.worked_examples import Examples
     from judge.pairs.stage import Source
-    from judge.words.guideline import Guideline
-
-SHOTS = 6
-"""Worked examples, unless --shots says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +66,6 @@ class ExampleParams:
         file("--examples", "RATINGS", "chat: show rated pairs of other queries before each question."),
     ]
     shots: Annotated[int | None, count("--shots", "How many of --examples; 6 unless given.")]
-
-    def read(self, rows: RowParams, guideline: "Guideline") -> "Examples | None":
-        """As a labelling takes them: the file has the same columns, and its texts or those of the catalogue."""
-        from judge.errors import InputError
-        from judge.labelling.worked_examples import Examples
-        from judge.pairs.stage import Source
-        from judge.ratings.rated import RatingsFile
-        from judge.words.guideline import known_grades
-
-        if self.examples is None:
-            if self.shots is not None:
-                raise InputError("--shots counts --examples, and there are none", "give --examples RATINGS")
-            return None
-        known = known_grades(None, guideline)
-        source = Source(self.examples, rows.catalogue, rows.mapping, grades=known, name=str(self.examples))
-        source = replace(source, queries=rows.queries, encoding=rows.encoding)
-        return Examples(RatingsFile(source), self.shots or SHOTS)
 
 
 @dataclass(frozen=True)

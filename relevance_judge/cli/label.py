@@ -11,12 +11,13 @@ import click
 
 from relevance_judge.cli.grading import ExampleParams, GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.output import reading_notes, say, show, show_json, show_summary, show_table, usage_rows
+from relevance_judge.cli.output import missing_note, say, show, show_json, show_summary, show_table, usage_rows
 from relevance_judge.cli.params import FILE, refuse_others, takes
 from relevance_judge.cli.serving import LabellingParams, note_other_base
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.cli.workers import WorkerParams, label_on_cluster, label_plan
 from relevance_judge.progress import progress
+from relevance_judge.serving import read_rate
 
 if TYPE_CHECKING:
     from judge.calibration.abstain import Threshold
@@ -64,13 +65,12 @@ def label(
       judge label --ensemble runs/small runs/large --out runs/both
       judge label --plan runs/big --shard 3/64
     """
-    from judge.engines.kinds import find_engine
     from judge.errors import InputError
     from judge.labelling.complete import complete
     from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.job import Labelling
     from judge.run.store import Run
-    from judge.run.usage import read_price
+    from relevance_judge.labelling import examples_of
 
     if fleet.plan is not None:
         if planned := label_plan(fleet, who, grading, output.json):
@@ -94,9 +94,7 @@ def label(
         return
     fleet.refuse()
     name_of_judge = who.name
-    rate = read_price(output.price) if output.price else None
-    if rate and "price" not in find_engine(who.engine).flags:
-        raise InputError(f"--engine {who.engine} does not use --price", "leave it out")
+    rate = read_rate(who.engine, output.price)
     policy, judge_config = resolve_judge(
         JudgeRequest(
             name_of_judge,
@@ -109,8 +107,9 @@ def label(
     )
     serving = who.serving(judge_config)
     with input_file(pairs[0]) as (path, name):
-        examples = shown.read(rows, policy)
-        work = Labelling(rows.source(path, name), policy, judge_config.model, serving, judge_config, examples=examples)
+        source = rows.source(path, name)
+        examples = examples_of(shown.examples, shown.shots, source, policy)
+        work = Labelling(source, policy, judge_config.model, serving, judge_config, examples=examples)
         if output.dry_run:
             _estimate(work, output.json, rate)
             return
@@ -134,7 +133,7 @@ def _show(run: "Run", output: RunOutput, done: int = 0, threshold: "Threshold | 
     show_summary(summary)
     if threshold:
         show("", promise(threshold))
-    for note in reading_notes(summary.missing_fields, summary.passed_over):
+    if note := missing_note(summary.missing_fields):
         show("", note)
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")
 
@@ -155,7 +154,7 @@ def _average(runs: Sequence[Path], output: RunOutput) -> None:
 @contextmanager
 def _watch(work: "Labelling", who: str, manifest: "Manifest", done: int) -> Iterator[Callable[[int], None]]:
     """Tell what is labelled, before the weights are loaded and while the judge works."""
-    for note in reading_notes(manifest.missing_fields, manifest.passed_over):
+    if note := missing_note(manifest.missing_fields):
         say(note)
     say(f"loading {who}" + (f" on {work.judge.model.name}" if work.judge_config.adapter else ""))
     note_other_base(work.judge)
@@ -198,7 +197,7 @@ def _estimate(work: "Labelling", json: bool, price: "Price | None") -> None:
         ],
         right=(1,),
     )
-    for note in reading_notes(estimate.missing_fields, estimate.passed_over):
+    if note := missing_note(estimate.missing_fields):
         show("", note)
     show("", "nothing was written")
 

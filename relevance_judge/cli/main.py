@@ -43,8 +43,11 @@ def main() -> None:
         # A terminal that cannot show a letter gets its number, not an error.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    from relevance_judge.cli.output import Notes
+
     try:
-        code = app.main(prog_name="judge", standalone_mode=False)
+        with Notes():
+            code = app.main(prog_name="judge", standalone_mode=False)
     except click.Abort as error:
         # By which click says that a key stopped it, or that an input ended where it should not.
         code = _failed(error.__cause__ or KeyboardInterrupt())

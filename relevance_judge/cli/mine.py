@@ -11,9 +11,10 @@ from click.core import ParameterSource
 from judge.errors import InputError
 from judge.records import counted
 from relevance_judge.cli.options import EncodingParams, GradeColumns
-from relevance_judge.cli.output import show, show_json, show_table, tenths
+from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import FILE, count, file, flag, takes
 from relevance_judge.cli.stdin import input_file
+from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
     from judge.ratings.layout import RatingsLayout
@@ -112,7 +113,7 @@ def mine(
         if output.out or catalogue or wanted.queries or wanted.rankings or len(runs) > 1:
             raise InputError("--worth reads one RUN and people's grades", "leave the options of mining out")
         layout = replace(theirs.layout(skip_bad_rows=output.skip_bad_rows), encoding=text.encoding)
-        found = _worth(opened[0], output.worth, theirs, layout, wanted.top or 10)
+        found = _worth(opened[0], output.worth, layout, wanted.top or 1)
         show_json(found.model_dump() | {"advice": _advice(found)}) if output.json else _show_worth(found)
         return
     if theirs.rating or theirs.grades:
@@ -136,7 +137,8 @@ def mine(
         encoding=text.encoding,
     )
     job = Mining(opened, catalogue, output.out, config, wanted.queries, theirs.mapping)
-    account = job.run(tenths(), overwrite=output.overwrite)
+    with stages() as progress:
+        account = job.run(progress, overwrite=output.overwrite)
     show_json(account.model_dump()) if output.json else _show(account, output.out)
 
 
@@ -155,16 +157,11 @@ def _show(account: "MiningAccount", out: Path) -> None:
     show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
 
 
-def _worth(run: "Run", ratings: Path, theirs: GradeColumns, layout: "RatingsLayout", top: int) -> "Worth":
-    from judge.ratings.reader import read_ratings
-    from judge.words.guideline import Guideline
-    from mine.worth import worth
+def _worth(run: "Run", ratings: Path, layout: "RatingsLayout", top: int) -> "Worth":
+    from relevance_judge.mining import worth_of
 
-    guideline = Guideline.model_validate(run.manifest.guideline)
-    layout.check(guideline)
     with input_file(ratings) as (path, name):
-        known = replace(layout, grades=theirs.known(guideline))
-        return worth(run, read_ratings(path, known, guideline.values, name), top)
+        return worth_of(run, path, name, layout, top)
 
 
 def _advice(found: "Worth") -> dict[str, str]:

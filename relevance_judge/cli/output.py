@@ -1,12 +1,14 @@
 """What people see: tables on standard output, progress on standard error, quiet where nobody looks."""
 
 import json
+import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from judge.notes import LOG
 from judge.text import one_line
 
 if TYPE_CHECKING:
@@ -19,6 +21,27 @@ STRANGE = 0.5
 def show(*lines: str, err: bool = False) -> None:
     """Lines on standard output, or on standard error; each stays one line, whatever words of others are in it."""
     click.echo("\n".join(map(one_line, lines)), err=err)
+
+
+class Notes(logging.Handler):
+    """Shows what was decided without being asked, `judge.notes`, on standard error: each once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: set[str] = set()
+
+    def __enter__(self) -> None:
+        LOG.addHandler(self)
+
+    def __exit__(self, *error: object) -> None:
+        LOG.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one."""
+        text = record.getMessage()
+        if text not in self._shown:
+            self._shown.add(text)
+            show(f"note: {text}", err=True)
 
 
 def show_json(value: Any) -> None:
@@ -37,22 +60,39 @@ def show_source(text: str) -> None:
         click.echo(text, nl=False)
 
 
-def show_table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: Sequence[int] = ()) -> None:
-    """A plain table; the columns in `right` are set to the right. Never cut: when piped there is no width to fit."""
+def show_table(
+    rows: Sequence[Sequence[str]],
+    head: Sequence[str] = (),
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
+    *,
+    stack: int = 1,
+) -> None:
+    """A plain table; the columns in `right` are set to the right, and neither they nor the words of those in `whole`
+    are broken. At a terminal, the first `stack` columns stand one below another, so that the others have room. Never
+    cut: when piped there is no width to fit."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, show_header=bool(head), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for index in range(len(rows[0]) if rows else len(head)):
-        label = one_line(head[index]) if head else ""
+    fits = sys.stdout.isatty()
+    stacked = stack if fits else 1
+    for index in range(stacked - 1, len(rows[0]) if rows else len(head)):
+        label = ", ".join(head[:stacked] if index == stacked - 1 else head[index : index + 1])
+        longest = max((len(word) for row in rows for word in row[index].split()), default=0) if index in whole else 0
         table.add_column(
-            Text(label), justify="right" if index in right else "left", no_wrap=not sys.stdout.isatty(), overflow="fold"
+            Text(one_line(label)),
+            justify="right" if index in right else "left",
+            no_wrap=not fits or index in right,
+            overflow="fold",
+            min_width=longest or None,
         )
     for row in rows:
         # Text, not markup: the cells can hold words of shoppers and sellers.
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+        first = Text("\n  ".join(map(one_line, row[:stacked])))
+        table.add_row(first, *(Text(one_line(cell)) for cell in row[stacked:]))
+    Console(width=None if fits else 10_000, highlight=False).print(table)
 
 
 def show_summary(summary: "Summary") -> None:
@@ -106,13 +146,10 @@ def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
         show(f"note: {note}")
 
 
-def reading_notes(missing_fields: Sequence[str], passed_over: Mapping[str, str]) -> list[str]:
-    """What is no error of the input, and may still be a surprise: texts that no column brings, columns not read."""
-    notes = [f"{name} is read from {columns}" for name, columns in passed_over.items()]
-    if missing_fields:
-        fix = f"a column of another name is read with --map {missing_fields[0]}=COLUMN"
-        notes.append(f"fields of the guideline found nowhere: {', '.join(missing_fields)} ({fix})")
-    return notes
+def missing_note(fields: Sequence[str]) -> str:
+    """That no column brings some texts: no error of the input, and perhaps a surprise; empty where all are there."""
+    fix = f"a column of another name is read with --map {fields[0]}=COLUMN" if fields else ""
+    return fix and f"fields of the guideline found nowhere: {', '.join(fields)} ({fix})"
 
 
 def _share(part: int, whole: int) -> str:
@@ -123,16 +160,3 @@ def say(text: str) -> None:
     """A word on standard error, where somebody looks."""
     if sys.stderr.isatty():
         show(text, err=True)
-
-
-def tenths() -> Callable[[str, int, int], None]:
-    """Say how far the slow stages are, at every tenth."""
-    told: dict[str, int] = {}
-
-    def progress(what: str, done: int, of: int) -> None:
-        tenth = done * 10 // max(of, 1)
-        if tenth > told.get(what, 0):
-            told[what] = tenth
-            say(f"{what}: {done:,} of {of:,}")
-
-    return progress

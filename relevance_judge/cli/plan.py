@@ -8,7 +8,7 @@ import click
 
 from judge.run.plan import SHARD_PAIRS
 from relevance_judge.cli.grading import GradingParams, RowParams
-from relevance_judge.cli.output import reading_notes, show, show_json
+from relevance_judge.cli.output import missing_note, show, show_json
 from relevance_judge.cli.params import FILE, count, file, flag, takes, text
 from relevance_judge.cli.serving import JudgeParams
 from relevance_judge.cli.stdin import input_file
@@ -72,7 +72,7 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
         )
         return
     show(f"{made.rows:,} rows in {len(made.stretches):,} stretches: {run.path}")
-    for note in reading_notes(manifest.missing_fields, manifest.passed_over):
+    if note := missing_note(manifest.missing_fields):
         show("", note)
     if kind := manifest.parts.get("dtype"):
         show("", f"workers must compute in {kind}; for others, plan with --dtype")

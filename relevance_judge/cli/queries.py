@@ -76,15 +76,10 @@ def queries(output: QueriesOutput, products: CatalogueParams, wanted: QueriesPar
     """
     from judge.words.guideline import load_guideline
     from mine.queries.job import QueriesConfig, QueriesJob
-    from mine.queries.written import Writer
+    from relevance_judge.mining import as_writer
 
     if products.catalogue is None:
         raise InputError("nothing says what to make queries of", "give --catalogue FILE")
-    if bool(wanted.writer) != bool(wanted.model):
-        raise InputError("--writer and --model go together", "give both, or leave both out")
-    writer = None
-    if wanted.writer and wanted.model:
-        writer = Writer(wanted.writer, wanted.model)
     config = QueriesConfig(
         per_category=wanted.per_category or 0,
         tiers=_tiers(wanted.tiers),
@@ -101,7 +96,7 @@ def queries(output: QueriesOutput, products: CatalogueParams, wanted: QueriesPar
         config,
         wanted.like,
         wanted.held_out,
-        writer,
+        as_writer(wanted.writer, wanted.model),
         products.mapping,
     )
     account = job.run(overwrite=output.overwrite)

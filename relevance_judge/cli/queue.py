@@ -72,7 +72,10 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
 
 def _show_progress(progress: "Progress") -> None:
     """What the decisions so far say, and what they promise."""
-    show(f"the next {progress.next_pairs} of the queue: {progress.next_wrong:.1f} wrong labels expected")
+    if progress.next_pairs:
+        show(f"the next {progress.next_pairs} of the queue: {progress.next_wrong:.1f} wrong labels expected")
+    else:
+        show("no flagged label is open: nothing is flagged, or all of it is decided")
     if progress.reviewed:
         show(
             f"{progress.reviewed:,} decided on so far: {progress.wrong:,} labels were wrong; the audit expected "

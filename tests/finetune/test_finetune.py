@@ -33,7 +33,7 @@ VALUES = {"0": 0, "1": 1, "2": 2}
 
 @pytest.fixture
 def prepared(tiny_base, rated_file, guideline):
-    config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, hostile=0, respelt=0)
+    config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, adversarial=0, query_noise=0)
     return prepare(TrainingJob(RatingsFile(Source(rated_file, grades=VALUES)), guideline, str(tiny_base), config))
 
 
@@ -184,6 +184,23 @@ def test_the_seed_decides_and_nothing_else(main, tiny_base, rated_file, quick, t
         main("finetune", rated_file, "--base", tiny_base, "--out", out, "--config", quick(epochs=1, seed=seed))
         weights.append((tmp_path / out / "adapter_model.safetensors").read_bytes())
     assert weights[0] == weights[1] != weights[2]
+
+
+def test_another_hash_seed_gives_the_same_adapter_to_the_byte(
+    judge, tiny_base, rated_file, quick, tmp_path, monkeypatch
+):
+    found = []
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        out = tmp_path / f"ours{seed}"
+        judge("finetune", rated_file, "--base", tiny_base, "--config", quick(epochs=1), "--out", out)
+        told = json.loads((out / "judge.json").read_text())
+        del told["created"], told["training"]["seconds"]
+        files = ("adapter_model.safetensors", "adapter_config.json", "lora.yaml", "training.json")
+        found.append((told, *((out / name).read_bytes() for name in files)))
+    assert found[0] == found[1]
+    config = json.loads(found[0][2])
+    assert config["target_modules"] == sorted(config["target_modules"])
 
 
 def test_what_is_shared_is_computed_once_and_changes_neither_loss_nor_gradient(prepared):

@@ -222,7 +222,7 @@ def test_held_out_products_are_counted_where_seen_in_training_and_make_no_synthe
             )
     rated = read(write(tmp_path / "r.csv", head + rows), guideline, tmp_path)
     shares = targets([item.votes for item in rated], guideline.values, "distribution")
-    config = load_config().changed(warm_pairs=200, hostile=0, respelt=0)
+    config = load_config().changed(synthetic_pairs=200, adversarial=0, query_noise=0)
     builder = PromptBuilder(guideline, FakeTokenizer())
     made = []
     build = builder.build

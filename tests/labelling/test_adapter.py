@@ -16,7 +16,7 @@ from judge.engines import Judge, Serving
 from judge.engines.options import default_options
 from judge.errors import InputError, ModelError
 from judge.fingerprint import Fingerprint, adapter_digest
-from judge.labelling.config import Base, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
+from judge.labelling.config import AdapterManifest, Base, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
 from judge.models.model import JudgeModel
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder, template_digest
@@ -182,3 +182,10 @@ def test_an_adapter_that_is_another_is_refused_where_no_checkpoint_can_make_it(d
     with pytest.raises(ModelError, match="adapter's files are not those"), writing(prepared, directory):
         pass
     assert (directory / "judge.json").is_file()
+
+
+def test_judge_json_has_no_field_that_says_nothing_and_earlier_versions_do_not_know(tuned):
+    written = json.loads(tuned.as_text())
+    assert "merged" not in written
+    assert "blend" not in written["calibration"]
+    assert AdapterManifest.model_validate(written) == tuned

@@ -1,4 +1,4 @@
-"""The embedded judge: the weights of its file, with the tokenizer that the model was trained with."""
+"""The embedded base model: the weights of its file, with the tokenizer that the model was trained with."""
 
 import hashlib
 import json
@@ -173,7 +173,7 @@ def test_a_mark_that_a_vocabulary_finds_in_a_text_all_the_same_is_left_out(tmp_p
 
 @pytest.fixture
 def marked(embedded, tmp_path):
-    """The embedded judge's tokenizer with marks that are added as ordinary tokens, as Qwen's are, and today's date."""
+    """The base model's tokenizer with marks that are added as ordinary tokens, as Qwen's are, and today's date."""
     from transformers import AutoTokenizer
 
     outer = AutoTokenizer.from_pretrained(embedded.model.directory)

@@ -116,7 +116,7 @@ def test_a_judge_that_cannot_be_is_refused_as_label_refuses_it(main, given):
 def test_of_several_columns_that_a_name_is_mapped_to_the_first_is_read_and_named(main, given):
     given(p=HEAD + "name,label\nlamp,1,Lamp,Old lamp\n")
     maps = ("--map", "title=name", "--map", "title=label")
-    assert "title is read from name, not label" in main("validate", "p.csv", *maps).out
+    assert "title is read from name, not label" in main("validate", "p.csv", *maps).err
     done = main("label", "p.csv", *maps, "--engine", "fake", "--out", "run", "--json").json
     assert done["passed_over"] == {"title": "name, not label"}
 

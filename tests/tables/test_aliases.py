@@ -44,7 +44,7 @@ def test_pairs_catalogue_and_ratings_are_read_by_their_aliases(main, tmp_path):
     items = [{"product_id": "1", "title": "Desk lamp", "color": "red"}, {"product_id": "2", "title": "Sofa"}]
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     done = main("label", "pairs.csv", "--catalogue", "items.jsonl", "--engine", "fake", "--out", "run")
-    assert "query is read from search_term" in done.out
+    assert "query is read from search_term" in done.err
     assert main("status", "run", "--json").json["status"]["graded"] == 2
     (tmp_path / "ratings.csv").write_text("user_query,asin,grade\nlamp,1,2\nsofa,2,0\n")
     assert main("agree", "ratings.csv", "--run", "run", "--json").json["n"] == 2

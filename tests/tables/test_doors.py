@@ -210,6 +210,18 @@ def test_argilla_with_several_users(tmp_path, lines):
     assert (found.rows, found.set_aside) == (6, {"discarded": 1, "draft": 1, "not_annotated": 1})
 
 
+def test_what_is_no_answer_in_argillas_lists_is_counted(tmp_path):
+    # By question: one answer, and a text, a number and a null that are none; of the second question no list at all.
+    odd = {"grade": [{"value": "2", "user_id": "u1"}, "2", 1, None], "comment": "good"}
+    records = [argilla("A1", odd), argilla("A2", ["2"]), argilla("A3", {"grade": []})]
+    found = ratings(put(tmp_path / "a.json", json.dumps(records)), skip_bad_rows=True)
+    assert triples(found) == [("red shoe", "A1", 2)]
+    assert (found.rows, found.set_aside) == (7, {"invalid_json": 5, "not_annotated": 1})
+    said = [argilla("A1", [], suggestions={"grade": {"value": "2"}, "other": "2"})]
+    found = ratings(put(tmp_path / "s.json", json.dumps(said)), skip_bad_rows=True)
+    assert (triples(found), found.rows, found.set_aside) == ([("red shoe", "A1", 2)], 2, {"invalid_json": 1})
+
+
 def test_quepid_books(tmp_path):
     book = {
         "name": "b",

@@ -25,6 +25,7 @@ from judge.engines.options import ChatOptions
 from judge.errors import EngineError, InputError
 from judge.records import Failure, Outcome
 from judge.run.usage import Usage
+from judge.watching import done
 
 FILTERS = ("content_filter", "content_policy_violation")
 """Names of errors by which an endpoint refuses one text."""
@@ -108,6 +109,7 @@ class ChatEngine:
                 for request, future in zip(requests, waiting, strict=True):
                     for prompt, reply in zip(request.prompts, future.result(), strict=True):
                         found[prompt.row, request.sample] = reply
+                    done(len(request.prompts) if request.sample == samples[-1] else 0)
             except BaseException:
                 # What is under way is waited for, and noted: it is paid for.
                 pool.shutdown(cancel_futures=True)

@@ -190,3 +190,16 @@ def test_a_log_of_any_kind_of_file(tmp_path, form):
     found, cells = read(tmp_path, path=path)
     assert cells == [("red shoe", "A1", 1, 1, 0), ("red shoe", "A2", 1, 1, 0), ("red shoe", "A2", 2, 1, 1)]
     assert (found.rows, found.used) == (3, 3)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_of_several_records_of_a_search_the_longest_list_counts_whatever_their_order(tmp_path, apart):
+    records = [record("s1", "red shoe", hits) for hits in (["A3"], ["A1", "A2"], ["A2", "A1"])]
+    clicks = [event("s1", "click", "A2", 0)]
+    found = []
+    for order, some in enumerate((records, records[::-1])):
+        path = lines(tmp_path / f"e{order}.jsonl", clicks if apart else [*some, *clicks])
+        queries = lines(tmp_path / f"q{order}.jsonl", some) if apart else None
+        found.append(read(tmp_path, path=path, queries=queries)[1])
+    # Of two lists of equal length, the first in the order of their texts: A2 was shown second, and clicked.
+    assert found[0] == found[1] == [("red shoe", "A1", 1, 1, 0), ("red shoe", "A2", 2, 1, 1)]

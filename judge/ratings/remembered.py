@@ -1,0 +1,88 @@
+"""A file of people's ratings of a run's pairs, read as the run's own input was, unless the user says otherwise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from judge.notes import note
+from judge.ratings.layout import NAMES, RatingsLayout
+from judge.records import Problem
+from judge.run.remembered import Remembered
+from judge.run.store import Run
+from judge.tables.rows import Row, Table
+from judge.tables.scale import Scale
+from judge.words.guideline import Guideline, known_grades
+
+
+def settle_layout(layout: RatingsLayout, path: Path, runs: Sequence[Run], guideline: Guideline) -> RatingsLayout:
+    """The layout as the reader takes it: checked, and with what every grade of the file means.
+
+    Of what the user does not say, the columns and grades that the input of `runs` was read with hold where the file
+    has these columns, and where every grade in it is one of these; it is said aloud.
+
+    Raises:
+        InputError: A name or a grade is none of ours; or the file cannot be opened.
+    """
+    layout.check(guideline)
+    remembered = Remembered.of(runs)
+    columns: Mapping[str, Sequence[str]] = {}
+    grades: Mapping[str, int | None] = {}
+    if remembered.columns or (remembered.grades and not layout.grades):
+        table = Table(path, encoding=layout.encoding)
+        there = table.all_columns()
+        wide = bool(layout.raters) and set(layout.raters) <= set(there)
+        names = [name for name in NAMES if not (wide and name == "grade")]
+        columns = remembered.fitting(there, names, layout.mapping)
+        layout = replace(layout, mapping={**layout.mapping, **columns})
+        if remembered.grades and not layout.grades and _all_known(table, layout, wide, remembered.grades, guideline):
+            grades = remembered.grades
+            layout = replace(layout, grades=grades)
+    if columns or grades:
+        note(remembered.told(columns, grades))
+    return replace(layout, grades=known_grades(layout.grades or None, guideline))
+
+
+def fitting_columns(
+    runs: Sequence[Run],
+    paths: Sequence[Path],
+    names: Sequence[str],
+    given: Mapping[str, Sequence[str]],
+    encoding: str | None = None,
+) -> dict[str, list[str]]:
+    """The columns that the input of `runs` was read with, of these names, where one of the files has them and the user
+    maps neither; said aloud.
+
+    Raises:
+        InputError: A file cannot be opened.
+    """
+    remembered = Remembered.of(runs)
+    if not remembered.columns:
+        return {}
+    there = {key for path in paths for key in Table(path, encoding=encoding).all_columns()}
+    columns = remembered.fitting(there, names, given)
+    if columns:
+        note(remembered.told(columns))
+    return columns
+
+
+def _all_known(
+    table: Table, layout: RatingsLayout, wide: bool, grades: Mapping[str, int | None], guideline: Guideline
+) -> bool:
+    """Whether a file's grades are among these, one at least; what is no grade by any reading says nothing."""
+    scale, own = (Scale(known_grades(each, guideline), guideline.values) for each in (grades, None))
+    fitted, known = layout.columns(), False
+    wanted = {*layout.raters, layout.gold, *fitted.sources(["grade"])} - {None}
+    for row in table.rows({str(name) for name in wanted}):
+        if not isinstance(row, Row):
+            continue
+        columns = {*(layout.raters if wide else ()), layout.gold}
+        columns |= set() if wide else {fitted.find(tuple(row.values)).get("grade")}
+        for column in columns:
+            grade = scale.read(table, row, column) if column in row.values else None
+            if isinstance(grade, Problem):
+                # A number that is none of them, or a name of the guideline: the file says its grades otherwise.
+                if scale.error(skip_bad_rows=True) or not isinstance(own.read(table, row, column), Problem):
+                    return False
+            else:
+                known = known or grade is not None
+    return known
