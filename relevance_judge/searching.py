@@ -194,7 +194,7 @@ def search(
 
 def evaluate(
     systems: System | Sequence[System],
-    gold: Rows,
+    ratings: Rows,
     catalogue: Rows,
     *,
     against: Sequence[System] = (),
@@ -215,7 +215,7 @@ def evaluate(
 
     Args:
         systems: What to evaluate.
-        gold: People's grades: a row a grade, or a row a pair.
+        ratings: People's grades (`--gold`): a row a grade, or a row a pair.
         catalogue: Products with `candidate_id` and their texts.
         against: Baselines.
         at: Results that are looked at.
@@ -244,7 +244,7 @@ def evaluate(
     several = [systems] if isinstance(systems, str | os.PathLike) else systems
     config = EvaluationConfig(at, recall_at, relevant, gain, text, misspell, seed, how.encoding)
     with ExitStack() as stack:
-        rated, name = stack.enter_context(as_file(gold, "gold"))
+        rated, name = stack.enter_context(as_file(ratings, "ratings"))
         products, products_name = stack.enter_context(as_file(catalogue, "catalogue"))
         sample, _ = stack.enter_context(as_optional_file(fill_sample, "fill_sample"))
         job = EvaluationJob(
