@@ -366,7 +366,7 @@ def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
     config = quick(epochs=6, evaluate_every=3, learning_rate=0.003, dropout=0.0, calibration=0)
     short = rated_file.with_name("short.csv")
     short.write_text("".join(rated_file.read_text().splitlines(keepends=True)[:13]))  # two queries
-    told = main("finetune", short, "--out", "ours", "--config", config, "--json").json
+    told = main("finetune", short, "--from", "none", "--out", "ours", "--config", config, "--json").json
     assert told["base"]["name"] == "smollm2-135m"
     looks = told["training"]["looks"]
     assert looks[-1]["training_loss"] < 0.75 * looks[0]["training_loss"]
