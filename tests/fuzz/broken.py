@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from judge.errors import LONGEST, JudgeError
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "500"))
 # The same examples each time, so that a change that lands is judged by what it changes; `make fuzz` draws new ones.
 SAME = "FUZZ_EXAMPLES" not in os.environ
 MANY = settings(max_examples=EXAMPLES, derandomize=SAME, database=None)
