@@ -11,7 +11,7 @@ from hub_server import Hub
 
 REPO = "ann/relevance"
 TOKEN = "hf_SecretOfAnnForTests"
-VIEWS = ["judgments", "pairs", "triplets", "qrels", "listwise"]
+VIEWS = ["judgments", "pairs", "triplets", "qrels", "listwise", "corpus", "queries", "top_ranked"]
 # query, product, title, grade: a query whose grades are 2, 1, 0, one of 2 and 0, and one of a single product.
 GRADES = [
     ("red scarf", "p1", "Red scarf", 2),

@@ -12,7 +12,7 @@ from judge.export.account import account, check_ids
 from judge.export.chosen import Chosen
 from judge.export.formats import Output
 from judge.export.query_batches import query_batches
-from judge.export.spellings import mark_better_copies
+from judge.export.spellings import mark_better_copies, mark_firsts
 from judge.export.views import View, Work
 from judge.export.written import WrittenView
 
@@ -43,6 +43,8 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     work = Work(chosen)
     if view.opposes:
         mark_better_copies(chosen.db)
+    if view.firsts:
+        mark_firsts(chosen.db)
     with ExitStack() as stack:
         files = [stack.enter_context(GrowingFile(path_of(name))) for name in names]
         for window in query_batches(chosen, view.labels, aside=view.opposes):

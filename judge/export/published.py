@@ -8,6 +8,7 @@ from judge.errors import InputError
 from judge.export.account import NothingError
 from judge.export.chosen import choose
 from judge.export.formats import formats
+from judge.export.mteb import VIEWS as MTEB
 from judge.export.parquet import write_parquet
 from judge.export.selection import Selection
 from judge.export.views import View
@@ -15,13 +16,14 @@ from judge.export.written import Written
 from judge.files import new_folder
 from judge.run.decided import Decided
 
-PUBLISHED = ("judgments", "pairs", "triplets", "qrels", "listwise")
+PUBLISHED = ("judgments", "pairs", "triplets", "qrels", "listwise", "corpus", "queries", "top_ranked")
 """Views that the Hub gets."""
 
 
 def views() -> Mapping[str, View]:
-    """The views of all formats, by name."""
-    return {form.view.name: form.view for form in formats().values() if form.view is not None}
+    """The views of all formats, and those of MTEB, by name."""
+    found = [form.view for form in formats().values() if form.view is not None]
+    return {view.name: view for view in (*found, *MTEB)}
 
 
 def write_views(

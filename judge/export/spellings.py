@@ -18,3 +18,9 @@ def mark_better_copies(db: Any) -> None:
             FROM rows r JOIN (SELECT id, key FROM query_words QUALIFY count(*) OVER (PARTITION BY key) > 1) s
             ON r.query_id = s.id) found
         WHERE rows.row = found.row AND found.lower""")
+
+
+def mark_firsts(db: Any) -> None:
+    """Mark one row for each candidate: the first, whose texts count where rows bring several."""
+    db.execute("""UPDATE rows SET first = row IN (
+        SELECT min(row) FROM rows WHERE left_out IS NULL GROUP BY candidate_id)""")

@@ -41,5 +41,7 @@ class View:
     """Whether it has a record for each row; else of groups of rows."""
     opposes: bool = False
     """Whether it sets rows against each other: then it looks at graded rows that are left out, too."""
+    firsts: bool = False
+    """Whether it has a record for each candidate: then `Window.first` marks the row that stands for it."""
     ids: tuple[str, str, str] | None = None
     """SQL of its columns of query id, candidate id and grade, where it names its rows."""

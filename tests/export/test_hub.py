@@ -30,6 +30,7 @@ def test_every_view_is_a_config_in_one_commit_with_a_tag(online, push):
     assert online.repos[REPO].tags == {done["tag"]: done["commit"]}
     # Six judgments; of the scarf 2>1, 2>0, 1>0, of the kettle 2>0; three queries.
     rows = {"judgments": 6, "pairs": 6, "triplets": 4, "qrels": 6, "listwise": 3}
+    rows |= {"corpus": 6, "queries": 3, "top_ranked": 3}
     assert done["configs"] == {view: {"train": rows[view]} for view in VIEWS}
     assert (done["revision"], done["changed"]) == ("main", True)
     for view in VIEWS:
@@ -83,11 +84,47 @@ def test_splits_and_views_without_rows(online, main, tmp_path):
     assert list(found["triplets"].values()) == [1], "the real `datasets` cannot load a split without rows"
     assert sum(found["judgments"].values()) == 9
     without = main("push", "run", REPO, "--per-query", "1", "--json").json["configs"]
-    assert list(without) == ["judgments", "pairs", "qrels", "listwise"]
+    assert list(without) == [view for view in VIEWS if view != "triplets"]
     text = online.read(REPO, "README.md").decode()
     assert "Empty, and therefore left out: `triplets`." in text
     assert "config_name: triplets" not in text
     assert not [path for path in online.repos[REPO].at("main").tree if path.startswith("triplets/")]
+
+
+@pytest.mark.slow
+def test_a_retrieval_task_of_mteb_finds_what_it_needs(online, main, tmp_path):
+    """As the loader of MTEB 2 goes about it: names of configs, a split that is asked for or the only one, casts."""
+    from datasets import Features, Sequence, Value, get_dataset_config_names, get_dataset_split_names, load_dataset
+
+    names = ["lamp", "sofa", "kettle", "scarf", "boots", "tent", "drill", "mug"]
+    rows = [f"{name},{name}{n},{name} {n}00,{n}" for name in names for n in range(3)]
+    # One product for two queries; its texts are there once.
+    rows += ["lamp,sofa1,sofa 100,0"]
+    (tmp_path / "g.csv").write_text("query,candidate_id,title,grade\n" + "\n".join(rows) + "\n")
+    main("import", "g.csv", "--out", "run")
+    main("push", "run", REPO, "--splits", "train=0.5,test=0.5")
+    place = f"hf://datasets/{REPO}"
+    configs = get_dataset_config_names(place)
+    assert {"corpus", "queries", "qrels", "top_ranked"} <= set(configs)
+    assert "default" not in configs, "then `qrels` is not looked for"
+
+    def loaded(config):
+        splits = get_dataset_split_names(place, config_name=config)
+        assert "test" in splits or len(splits) == 1
+        return load_dataset(place, config, split="test" if "test" in splits else splits[0])
+
+    corpus, queries = (loaded(name).cast_column("_id", Value("string")) for name in ("corpus", "queries"))
+    text, many = Value("string"), Sequence(Value("string"))
+    qrels = loaded("qrels").cast(Features({"query-id": text, "corpus-id": text, "score": Value("int32")}))
+    ranked = loaded("top_ranked").cast(Features({"query-id": text, "corpus-ids": many}))
+    assert set(corpus.column_names) == {"_id", "title", "text"}
+    assert len(corpus["_id"]) == len(set(corpus["_id"])) == 24
+    assert set(qrels["query-id"]) == set(queries["_id"]) == set(ranked["query-id"])
+    judged = {}
+    for row in qrels:
+        judged.setdefault(row["query-id"], set()).add(row["corpus-id"])
+    assert {row["query-id"]: set(row["corpus-ids"]) for row in ranked} == judged
+    assert set().union(*judged.values()) <= set(corpus["_id"])
 
 
 def test_the_same_again_changes_nothing_and_sends_nothing(online, push, tmp_path):

@@ -6,11 +6,13 @@ import pytest
 from mining_fixtures import QUERIES, SHOP, write_csv
 
 from judge.errors import InputError
+from judge.search.catalogue import read_catalogue
 from judge.search.rankings import read_ranking
 from judge.words.guideline import load_guideline
 from retriever.queries import read_queries
 from retriever.ranked import Ranked, RankedList, fuse, mix, write_run
 from retriever.search import Search, SearchConfig
+from retriever.systems import Searcher
 
 
 def ranked(name, *lists):
@@ -93,6 +95,20 @@ def test_an_index_finds_what_a_full_comparison_does(searching, tmp_path):
         assert one[0][0] == other[0][0]  # further down some are equal
         assert [score for _, score in one] == pytest.approx([score for _, score in other], abs=2e-3)
     assert shown(searching("fake", top=5, approximate=True).ranked) == shown(found)
+
+
+def test_what_was_trained_on_all_fields_reads_all_fields(shop, tmp_path):
+    catalogue = read_catalogue(shop, load_guideline(), {})
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained" / "retriever.json").write_text("{}")
+    for system, text, wanted in (
+        ("trained", "auto", "Alpina wool scarf red | Clothing > Scarves"),
+        ("other", "auto", "Alpina wool scarf red"),
+        ("trained", "title", "Alpina wool scarf red"),
+    ):
+        told, texts = Searcher(catalogue, text).texts(str(tmp_path / system))
+        assert texts[0].startswith(wanted)
+        assert (len(texts[0]) > len("Alpina wool scarf red")) == (told == "all") == ("|" in wanted)
 
 
 def test_results_that_the_catalogue_does_not_have_are_counted(searching, tmp_path):

@@ -11,6 +11,7 @@ from judge.export.chosen import Chosen
 from judge.export.formats import Format, Output, ReadPair
 from judge.export.lines import Key, Line, LineFormat, columns, refuse_ids, write_lines
 from judge.export.query_batches import Window, query_batches
+from judge.export.spellings import mark_firsts
 from judge.export.texts import TITLE, candidate_text
 from judge.export.written import WrittenView
 from judge.sql import quoted
@@ -56,8 +57,7 @@ def _write(output: Output) -> WrittenView:
     chosen, folder = output.chosen, output.path
     (folder / "qrels").mkdir()
     # One row stands for each candidate: the first.
-    chosen.db.execute("""UPDATE rows SET first = true WHERE row IN (
-        SELECT min(row) FROM rows WHERE left_out IS NULL GROUP BY candidate_id)""")
+    mark_firsts(chosen.db)
     fields = [name for name in chosen.fields if name != TITLE]
     titled = TITLE in chosen.fields
     queries = candidates = 0
