@@ -15,7 +15,8 @@ from pathlib import Path
 from benchmarks.rated_sets import read
 from judge.ratings.layout import RatingsLayout
 from judge.words.guideline import known_grades, load_guideline
-from retriever.evaluate import Evaluation, EvaluationConfig, EvaluationJob
+from retriever.evaluate import EvaluationConfig, EvaluationJob
+from retriever.evaluation import Evaluation
 from retriever.page import render
 from retriever.search import Search, SearchConfig
 from retriever.systems import DEPTH

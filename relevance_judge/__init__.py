@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from relevance_judge.agreement import Agreement, agree
     from relevance_judge.auditing import Audit, audit
     from relevance_judge.calibrating import Calibrated, calibrate
+    from relevance_judge.evaluating import Evaluated, evaluate
     from relevance_judge.exports import Exported, SelectionOptions, export
     from relevance_judge.judges import Judge
     from relevance_judge.labelling import ensemble, import_ratings, label
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from relevance_judge.runs import Run
     from relevance_judge.scaling import Planned, finish, plan, status
     from relevance_judge.scores import Scores
-    from relevance_judge.searching import Evaluated, Ranking, evaluate, search
+    from relevance_judge.searching import Ranking, search
     from relevance_judge.training import FineTuned, finetune
 
 __all__ = [
@@ -94,6 +95,7 @@ _HOMES = {
     "relevance_judge.agreement": ("Agreement", "agree"),
     "relevance_judge.auditing": ("Audit", "audit"),
     "relevance_judge.calibrating": ("Calibrated", "calibrate"),
+    "relevance_judge.evaluating": ("Evaluated", "evaluate"),
     "relevance_judge.exports": ("Exported", "SelectionOptions", "export"),
     "relevance_judge.judges": ("Judge",),
     "relevance_judge.labelling": ("ensemble", "import_ratings", "label"),
@@ -105,7 +107,7 @@ _HOMES = {
     "relevance_judge.runs": ("Run",),
     "relevance_judge.scaling": ("Planned", "finish", "plan", "status"),
     "relevance_judge.scores": ("Scores",),
-    "relevance_judge.searching": ("Evaluated", "Ranking", "evaluate", "search"),
+    "relevance_judge.searching": ("Ranking", "search"),
     "relevance_judge.training": ("FineTuned", "finetune"),
 }
 

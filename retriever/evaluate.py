@@ -6,7 +6,7 @@ judging that decides and not the systems.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,13 @@ from judge.run.store import Run
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
+from retriever.evaluation import Comparison, Evaluation, SystemReport
 from retriever.figures import PRIMARY, Figures, Values, misspelt_figures, values_of
 from retriever.gold import Gold, gold_of
-from retriever.holes import Filling, Judge, filling, read_judge, read_sample, write_holes
-from retriever.intervals import Difference, Mean, differences, means
+from retriever.holes import Judge, filling, read_judge, read_sample, write_holes
+from retriever.intervals import differences, means
 from retriever.measures import MEASURES, Cut, Gain
 from retriever.ranked import Ranked
-from retriever.separation import Separation
 from retriever.slices import Slice, slices
 from retriever.systems import DEPTH, TEXTS, Searcher, is_run
 
@@ -66,71 +66,6 @@ class EvaluationConfig:
         if self.text not in TEXTS:
             raise InputError(f"--text {self.text}: is not known", f"name one of {', '.join(TEXTS)}")
         return Cut(self.k, self.recall_k, relevant, self.gain)
-
-
-@dataclass(frozen=True)
-class SystemReport:
-    """One system."""
-
-    name: str
-    parts: Mapping[str, str]
-    """What its results depend on."""
-    figures: Mapping[str, Mapping[str, Mean]]
-    """Column (`full`, `judged`, `filled`) to measure to its mean over queries."""
-    share_judged: Mean
-    """The share of its first k results that people judged."""
-    depth: int
-    """Results of the query with the most."""
-    without_results: int
-    """Queries for which it has none: they count as 0."""
-    not_in_catalogue: int
-    separation: Sequence[Separation]
-    scored: int
-    """Judged pairs that it gives a score."""
-    slices: Mapping[str, Mapping[str, Mean]]
-    """Slice to column to its NDCG there."""
-    misspelt: Mapping[str, Any] | None
-    """`n`, and by column `clean`, `misspelt` and their `difference` in NDCG; null for a run, which cannot be asked."""
-    filling: Filling | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A system less a baseline, query by query."""
-
-    system: str
-    baseline: str
-    differences: Mapping[str, Mapping[str, Difference]]
-    """Column to measure to the difference."""
-    slices: Mapping[str, Mapping[str, Difference]]
-    """Slice to column to the difference in NDCG there."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Everything that `judge evaluate` tells."""
-
-    toolkit: str
-    created: str
-    catalogue: Mapping[str, Any]
-    gold: Mapping[str, Any]
-    cut: Cut
-    primary: str
-    """The measure that decides, such as `ndcg@10`."""
-    measures: Mapping[str, str]
-    """By name, as people read them."""
-    systems: Sequence[SystemReport]
-    comparisons: Sequence[Comparison]
-    slices: Mapping[str, Mapping[str, Any]]
-    """By name, the number of queries `n` and what makes them these, `because`."""
-    fill: Mapping[str, Any] | None
-    """Which run filled holes, and which file is the sample."""
-    holes: int | None = None
-    """Rows of the file of holes, where it was asked for."""
-
-    def as_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -214,7 +149,7 @@ class EvaluationJob:
                 "without_category": sum(not product.leaf for product in catalogue.products),
                 "digest": catalogue.digest[:16],
             },
-            gold=_told(gold, cut),
+            gold=gold.counts(cut.relevant),
             cut=cut,
             primary=PRIMARY.called(cut),
             measures=figures.labels,
@@ -298,20 +233,3 @@ def _compared(
             for part in parts
         },
     )
-
-
-def _told(gold: Gold, cut: Cut) -> dict[str, Any]:
-    best = [int(grades.max()) for grades in gold.grades]
-    return {
-        "name": gold.name,
-        "grades": list(gold.values),
-        "rated": gold.rated,
-        "used": gold.used,
-        "set_aside": gold.set_aside,
-        "disputed": gold.disputed,
-        "left_out": gold.left_out,
-        "queries": len(gold.queries),
-        "without_gain": sum(grade <= 0 for grade in best),
-        "without_relevant": sum(grade < cut.relevant for grade in best),
-        "by_grade": {str(v): sum(int((grades == v).sum()) for grades in gold.grades) for v in gold.values},
-    }

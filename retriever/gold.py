@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,23 @@ class Gold:
             return np.full(len(places), UNJUDGED, np.int64)
         found = np.minimum(np.searchsorted(mine, places), len(mine) - 1)
         return np.where(mine[found] == places, grades[found], UNJUDGED)
+
+    def counts(self, relevant: int) -> dict[str, Any]:
+        """What became of the rated pairs, and the queries that some measures leave out."""
+        best = [int(grades.max()) for grades in self.grades]
+        return {
+            "name": self.name,
+            "grades": list(self.values),
+            "rated": self.rated,
+            "used": self.used,
+            "set_aside": self.set_aside,
+            "disputed": self.disputed,
+            "left_out": self.left_out,
+            "queries": len(self.queries),
+            "without_gain": sum(grade <= 0 for grade in best),
+            "without_relevant": sum(grade < relevant for grade in best),
+            "by_grade": {str(v): sum(int((grades == v).sum()) for grades in self.grades) for v in self.values},
+        }
 
 
 def gold_of(panel: Panel, catalogue: Catalogue) -> Gold:

@@ -13,7 +13,7 @@ TOLD = {"full": "all results", "judged": "judged only", "filled": "filled by the
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """The page as HTML, from what `retriever.evaluate.Evaluation.as_json` gives."""
+    """The page as HTML, from what `retriever.evaluation.Evaluation.as_json` gives."""
     from markupsafe import Markup
 
     folder = files("retriever").joinpath("report")

@@ -16,7 +16,7 @@ from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
-    from retriever.evaluate import Evaluation
+    from retriever.evaluation import Evaluation
     from retriever.intervals import Mean
 
 

@@ -1,0 +1,75 @@
+"""What an evaluation found, as records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from retriever.holes import Filling
+from retriever.intervals import Difference, Mean
+from retriever.measures import Cut
+from retriever.separation import Separation
+
+
+@dataclass(frozen=True)
+class SystemReport:
+    """One system."""
+
+    name: str
+    parts: Mapping[str, str]
+    """What its results depend on."""
+    figures: Mapping[str, Mapping[str, Mean]]
+    """Column (`full`, `judged`, `filled`) to measure to its mean over queries."""
+    share_judged: Mean
+    """The share of its first k results that people judged."""
+    depth: int
+    """Results of the query with the most."""
+    without_results: int
+    """Queries for which it has none: they count as 0."""
+    not_in_catalogue: int
+    separation: Sequence[Separation]
+    scored: int
+    """Judged pairs that it gives a score."""
+    slices: Mapping[str, Mapping[str, Mean]]
+    """Slice to column to its NDCG there."""
+    misspelt: Mapping[str, Any] | None
+    """`n`, and by column `clean`, `misspelt` and their `difference` in NDCG; null for a run, which cannot be asked."""
+    filling: Filling | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A system less a baseline, query by query."""
+
+    system: str
+    baseline: str
+    differences: Mapping[str, Mapping[str, Difference]]
+    """Column to measure to the difference."""
+    slices: Mapping[str, Mapping[str, Difference]]
+    """Slice to column to the difference in NDCG there."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that `judge evaluate` tells."""
+
+    toolkit: str
+    created: str
+    catalogue: Mapping[str, Any]
+    gold: Mapping[str, Any]
+    cut: Cut
+    primary: str
+    """The measure that decides, such as `ndcg@10`."""
+    measures: Mapping[str, str]
+    """By name, as people read them."""
+    systems: Sequence[SystemReport]
+    comparisons: Sequence[Comparison]
+    slices: Mapping[str, Mapping[str, Any]]
+    """By name, the number of queries `n` and what makes them these, `because`."""
+    fill: Mapping[str, Any] | None
+    """Which run filled holes, and which file is the sample."""
+    holes: int | None = None
+    """Rows of the file of holes, where it was asked for."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
