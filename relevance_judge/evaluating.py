@@ -118,7 +118,7 @@ def evaluate(
 
     Args:
         systems: What to evaluate.
-        ratings: People's grades: a row a grade, or a row a pair.
+        ratings: People's grades (`--gold`): a row a grade, or a row a pair.
         catalogue: Products with `candidate_id` and their texts.
         against: Baselines.
         at: Results that are looked at.
