@@ -189,6 +189,22 @@ def test_every_loss_trains_from_a_plain_encoder(loss, stage1, tiny_encoder, tmp_
     assert np.isfinite(record.losses).all()
 
 
+def test_expected_grades_are_learned_by_cosent_alone(main, tiny_encoder, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = write_set(tmp_path / "set", lists(8)) / "rows.parquet"
+    # Another order than that of the grades: CoSENT looks at nothing else.
+    rows = [{**row, "expected_grade": 2.0 - row["grade"]} for row in pq.read_table(ids).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows), ids)
+    given = ("train", tmp_path / "set", "--from", tiny_encoder, "--layers", "1", "--epochs", "1", "--soft")
+    assert "cosent" in main(*given, "--out", "no", code=2).err
+    soft = main(*given, "--loss", "cosent", "--out", "soft", "--json").json
+    hard = main(*given[:-1], "--loss", "cosent", "--out", "hard", "--json").json
+    assert soft["config"]["soft"]
+    assert soft["losses"] != hard["losses"]
+
+
 def test_late_interaction_keeps_every_token(stage1, tiny_encoder, tmp_path):
     from sentence_transformers import MultiVectorEncoder
 
