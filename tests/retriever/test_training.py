@@ -281,6 +281,23 @@ def test_what_is_no_encoder_is_refused_before_anything_is_loaded(start, said, st
     assert not (tmp_path / "model").exists()
 
 
+def test_code_in_an_encoders_folder_does_not_run(tiny_encoder, tmp_path):
+    from retriever.start import find_start
+
+    folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for kind, known in (("bert", True), ("evil", False)):
+        own = {**config, "model_type": kind, "auto_map": {"AutoModel": "evil.Model", "AutoConfig": "evil.Config"}}
+        (folder / "config.json").write_text(json.dumps(own), encoding="utf-8")
+        if known:
+            find_start(str(folder), late=False).build("cpu")
+        else:
+            with pytest.raises(ModelError, match="cannot be loaded"):
+                find_start(str(folder), late=False).build("cpu")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_more_layers_than_there_are_is_refused(stage1, tiny_encoder, tmp_path):
     with pytest.raises(InputError, match="has 2"):
         trained(stage1 / "set", tiny_encoder, tmp_path / "model", layers=3)
