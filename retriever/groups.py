@@ -116,6 +116,7 @@ def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
 
 
 def _table(path: Path, columns: Sequence[str]) -> Any:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with reading(path, DAMAGED):
@@ -123,7 +124,11 @@ def _table(path: Path, columns: Sequence[str]) -> Any:
     if missing := [name for name in columns if name not in table.column_names]:
         what = "no grades (labels)" if missing == ["labels"] else f"no column {missing[0]!r}"
         raise InputError(f"{path}: has {what}", EXPORT)
-    return table
+    kinds = {"docs": pa.list_(pa.string()), "labels": pa.list_(pa.int64()), "place": pa.int64(), "grade": pa.int64()}
+    kinds["expected_grade"] = pa.float64()
+    table = table.select([name for name in table.column_names if name in (*columns, "locale", "expected_grade")])
+    with reading(path, DAMAGED, "a column is of another kind than texts, grades and ids"):
+        return table.cast(pa.schema([(name, kinds.get(name, pa.string())) for name in table.column_names]))
 
 
 def _check(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], where: str) -> None:
@@ -131,6 +136,8 @@ def _check(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], where: str)
     docs, labels = row["docs"] or [], row["labels"] or []
     if not (row["query"] or "").strip():
         raise InputError(f"{where}: its query is empty", EXPORT)
+    if not docs:
+        raise InputError(f"{where}: has no documents", EXPORT)
     if len(docs) != len(labels) or [said["grade"] for said in own] != labels:
         raise InputError(f"{where}: its grades are others than those of {ROWS}", EXPORT)
     for number, (text, grade) in enumerate(zip(docs, labels, strict=True), 1):

@@ -12,6 +12,9 @@ from judge.errors import InputError, ModelError
 from judge.models.gguf import quiet_transformers
 from judge.models.pooling import read_json, settings
 
+OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is fetched, and nobody is asked whether to run code."""
+
 
 def build_towers(name: str, directory: Path, modules: Sequence[tuple[str, Path]], device: str) -> Any:
     """A SentenceTransformer with an encoder's weights: transformer, pooling, dense layers, vectors of length 1.
@@ -49,9 +52,9 @@ def transformer(name: str, folder: Path) -> Any:
     try:
         return Transformer(
             str(folder),
-            model_kwargs={"use_safetensors": True, "dtype": torch.float32, "local_files_only": True},
-            processor_kwargs={"local_files_only": True},
-            config_kwargs={"local_files_only": True},
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32, **OWN_FILES},
+            processor_kwargs=dict(OWN_FILES),
+            config_kwargs=dict(OWN_FILES),
             max_seq_length=longest,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
