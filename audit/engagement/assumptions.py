@@ -8,6 +8,7 @@ import numpy as np
 
 from audit.engagement.aggregate import Aggregated
 from audit.engagement.checks import Check
+from audit.engagement.counts import Searches
 from audit.engagement.examination import Examination
 from audit.engagement.labelled import Labelled
 from judge.run.flag_types import flag_types
@@ -17,15 +18,19 @@ CLICKED = 0.6
 QUERIES, APART = 5, 1.64
 """Queries with products of the lowest and of the highest grade from which on their clicks are compared, and by how many
 standard errors the highest has to be ahead."""
+DOUBLED = 0.05
+"""The share of results whose position another result of the search has, from which on positions are no ranks."""
 PLACES = ("ignored_but_relevant",)
 """Flags that say that shoppers looked and passed over."""
 
 
-def check_log(labelled: Labelled, aggregated: Aggregated, examination: Examination) -> tuple[Check, ...]:
-    """What can be checked of a log; nothing where no graded pair was shown."""
+def check_log(
+    labelled: Labelled, aggregated: Aggregated, examination: Examination, searches: Searches | None
+) -> tuple[Check, ...]:
+    """What can be checked of a log; nothing where no graded pair was shown. `searches` are null where counts are."""
     if not labelled.impressions.sum() > 0:
         return ()
-    found = (_shown(labelled), _follows(labelled), _placed(labelled, aggregated, examination))
+    found = (_shown(labelled), _follows(labelled), _placed(labelled, aggregated, examination), _ranked(searches))
     return tuple(check for check in found if check)
 
 
@@ -82,3 +87,13 @@ def _placed(labelled: Labelled, aggregated: Aggregated, examination: Examination
     words = "the counts have no positions" if not aggregated.placed else "all results stood at one position"
     fix = "give the position at which each result was shown"
     return Check("positions", False, f"{words}: whether anybody looked is not known", fix, PLACES)
+
+
+def _ranked(searches: Searches | None) -> Check | None:
+    if searches is None or not searches.doubled:
+        return None
+    words = f"{searches.doubled:.0%} of the results share their position with another result of the same search"
+    if searches.doubled <= DOUBLED:
+        return Check("one result a position", True, words)
+    fix = "count positions through all results of a search, not anew on every page or shelf"
+    return Check("one result a position", False, f"{words}: where they stood is not known", fix, PLACES)

@@ -195,7 +195,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         labelled = gather(db, examination, grades)
         queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
-    checks = (*check_log(labelled, aggregated, examination), *check(labelled, weighed))
+    checks = (*check_log(labelled, aggregated, examination, searches), *check(labelled, weighed))
     # Where the model does not fit, fewer of its flags are taken: half the rate for each check that fails.
     failed = [each for each in checks if not each.holds]
     held = {name for each in failed for name in each.held}

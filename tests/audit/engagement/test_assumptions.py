@@ -78,3 +78,28 @@ def test_without_positions_nothing_is_called_ignored(shop, absent):
     assert check["held"] == ["ignored_but_relevant"]
     assert found["flags"]["ignored_but_relevant"] == 0
     assert found["pairs"]["flagged"] > 0, "carts and clicks still tell who is liked"
+
+
+def test_positions_that_start_anew_on_every_page_call_nothing_ignored(main, tmp_path):
+    rng = np.random.default_rng(2)
+    with (tmp_path / "grades.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["query", "candidate_id", "grade"])
+        writer.writerows([f"query {i // 8}", f"c{i}", i % 3] for i in range(48))
+    for pages in (1, 2):
+        with (tmp_path / "shown.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["search_id", "query", "candidate_id", "position", "clicked"])
+            for search in range(600):
+                order = rng.permutation(8)
+                for rank, at in enumerate(order):
+                    item = search % 6 * 8 + at
+                    clicked = int(rng.random() < (0.1, 0.2, 0.5)[item % 3] * 0.8**rank)
+                    writer.writerow([f"s{search}", f"query {search % 6}", f"c{item}", 1 + rank % (8 // pages), clicked])
+        main("import", "grades.csv", "--out", f"run{pages}")
+        found = main("audit", f"run{pages}", "shown.csv", "--out", f"audit{pages}", "--json").json
+        check = failed(found).get("one result a position")
+        assert (check is not None) == (pages == 2)
+    # Eight results at four positions: four of the eight are one too many.
+    assert check["words"].startswith("50%")
+    assert found["flags"]["ignored_but_relevant"] == 0
