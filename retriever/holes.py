@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.errors import InputError
-from judge.files import write_whole
+from judge.files import new_file
 from judge.ratings.panel import Panel
 from judge.run.decided import Decided
 from judge.run.store import Run
@@ -214,5 +214,6 @@ def write_holes(out: Path, systems: Sequence[Ranked], gold: Gold, catalogue: Cat
     for at, place in sorted(pairs, key=drawn):
         query, product = gold.queries[at], catalogue.products[place]
         sheet.writerow([inert(cell) for cell in (query.id, query.words, product.id, product.title)])
-    write_whole(out, stream.getvalue().encode("utf-8", "replace"))
+    with new_file(out) as partial:
+        partial.write_bytes(stream.getvalue().encode("utf-8", "replace"))
     return len(pairs)
