@@ -158,23 +158,30 @@ class Decisions:
         self.path = run / "decisions.jsonl"
 
     def unknown(self, decisions: list[Decision]) -> list[Decision]:
-        """Those of `decisions` that say something new: another thing than their author's last word on the pair.
+        """Those of `decisions` that say something new: another thing than their author's last word on the pair
+        since it was last reopened.
 
         Nor does an earlier word of theirs that is here with its time: it was taken back since.
         """
-        last: dict[tuple[str, str, str], Decision] = {}
+        last: dict[tuple[str, str], dict[str, Decision]] = {}
         there = set()
+
+        def heard(decision: Decision) -> None:
+            if decision.source == REFRESH:
+                last.pop(decision.pair, None)
+            last.setdefault(decision.pair, {})[decision.author] = decision
+
         for decision in self:
-            last[decision.whose] = decision
+            heard(decision)
             there.add((decision.whose, decision.said, decision.time))
         found = []
         for decision in decisions:
-            before = last.get(decision.whose)
+            before = last.get(decision.pair, {}).get(decision.author)
             earlier = (decision.whose, decision.said, decision.time) in there
-            if before and (before.said == decision.said or (earlier and decision.time < before.time)):
-                continue
-            last[decision.whose] = decision
-            found.append(decision)
+            taken_back = earlier and (before is None or decision.time < before.time)
+            if not (taken_back or (before and before.said == decision.said)):
+                heard(decision)
+                found.append(decision)
         return found
 
     def append(self, decisions: list[Decision]) -> None:
