@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from judge.files import now
+from judge.files import now, sync, write_whole
 from judge.labelling.inherit import FILE, write_inherited
 from judge.pairs.stage import Staged
 from judge.run.hold import GROWN, settle_growth
@@ -27,7 +27,8 @@ def grows(before: Inputs, after: Inputs) -> bool:
     """Whether an input is the same, and more of it: every row of before is in it."""
     if any(before.get(name) != after.get(name) for name in {*before, *after} - SIZES):
         return False
-    if after.get("sample") is not None and before.get("seed") != after.get("seed"):
+    # A sample is drawn from the rows within the limit: with another limit it is of other queries.
+    if after.get("sample") is not None and any(before.get(name) != after.get(name) for name in ("seed", "limit")):
         return False
     said = [(before.get(name), after.get(name)) for name in ("limit", "sample")]
     more = all(new is None or (old is not None and int(new) >= int(old)) for old, new in said)
@@ -60,6 +61,7 @@ def grow(run: Run, folder: Path, staged: Staged, inputs: Inputs, guideline: Guid
     fresh = dict.fromkeys(("finished", "counts", "judged", "judge_seconds", "usage"))
     more = {"inputs": inputs, "rows": staged.rows, "missing_fields": staged.missing, "passed_over": staged.passed_over}
     made = Manifest.model_validate({**run.manifest.model_dump(), **fresh, **more, "created": now()})
-    (folder / run.manifest_path.name).write_text(made.model_dump_json(indent=2), encoding="utf-8")
+    write_whole(folder / run.manifest_path.name, made.model_dump_json(indent=2).encode())
     folder.rename(run.path / GROWN)
+    sync(run.path)
     settle_growth(run.path)

@@ -5,6 +5,7 @@ The new run has the labels that labelling everything anew would give, and says w
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from judge.errors import InputError, RunError
@@ -17,8 +18,8 @@ from judge.labelling.job import Labelling
 from judge.ratings.remembered import fitting_columns
 from judge.records import Record
 from judge.run.decisions import REFRESH, Decision, Decisions, Verdict, counting
-from judge.run.store import Run
-from judge.sql import in_memory, quoted
+from judge.run.store import MEMORY, THREADS, Run
+from judge.sql import on_disk, quoted
 
 REPORT = "refresh.json"
 
@@ -61,6 +62,11 @@ def refresh_run(job: Labelling, old: Run, run: Run, watch: Watch) -> Refreshed:
         EngineError: The engine cannot go on.
     """
     _check(job, old)
+    before = read_report(run)
+    if before and (before.earlier, before.earlier_created) != (_place(old), old.manifest.created):
+        raise RunError(
+            f"{run.path}: was refreshed from {before.earlier}", "refresh from that run, or give another --out"
+        )
     fields = [field.name for field in job.guideline.fields]
     source = job.source
     files = [path for path in (source.pairs, source.catalogue) if path]
@@ -101,6 +107,10 @@ def _check(job: Labelling, old: Run) -> None:
         )
 
 
+def _place(run: Run) -> str:
+    return str(run.path.resolve())
+
+
 def _examples(old: Run) -> dict[str, str | None]:
     examples = old.manifest.parts.get("examples")
     return {"examples": examples} if examples else {}
@@ -116,7 +126,11 @@ def _states(old: Run, run: Run, fields: list[str]) -> dict[tuple[str, str], str]
     decided = pa.table(
         {"query_id": pa.array([k[0] for k in keys], text), "candidate_id": pa.array([k[1] for k in keys], text)}
     )
-    with in_memory() as db:
+    read = [run.pairs_path, old.pairs_path]
+    with (
+        TemporaryDirectory(prefix="staging-", dir=run.path) as scratch,
+        on_disk(Path(scratch), MEMORY, THREADS, read) as db,
+    ):
         db.register("decided", decided)
         sound = "(SELECT * FROM read_parquet({}) WHERE skip IS NULL)"
         db.execute(f"""CREATE TABLE states AS
@@ -139,7 +153,8 @@ def _carry_decisions(old: Run, run: Run, states: dict[tuple[str, str], str]) -> 
         state = states.get(pair, "vanished")
         counts["kept" if state == "unchanged" else "reopened" if state == "changed" else "closed"] += 1
         if state == "changed":
-            reason = f"the pair has changed since {last.author} decided to {last.verdict}"
+            # With the time: once more decided and once more changed, it is reopened once more.
+            reason = f"the pair has changed since {last.author} decided to {last.verdict} ({last.time})"
             reopened.append(
                 Decision(
                     query_id=pair[0],
@@ -166,7 +181,7 @@ def _report(old: Run, run: Run, states: dict[tuple[str, str], str], decisions: d
         name: int(states.get(("", name), 0)) for name in ("unchanged", "changed", "new", "vanished")
     }
     return Refreshed(
-        earlier=str(Path(old.path).resolve()),
+        earlier=_place(old),
         earlier_fingerprint=manifest.fingerprint,
         earlier_created=manifest.created,
         lineage=(before.earlier, *before.lineage) if before else (),

@@ -115,6 +115,30 @@ def test_decisions_stay_are_reopened_and_are_closed(main, tmp_path):
     assert there.latest()[ids[1]].grade == 1
 
 
+def test_what_is_decided_again_counts_until_the_pair_changes_again(main, tmp_path):
+    pairs = "query,candidate_id,title\nlamp,1,{}\n"
+    (tmp_path / "p.csv").write_text(pairs.format("first"))
+    main("label", "p.csv", "--engine", "fake", "--out", "a")
+    (pair,) = [(row["query_id"], row["candidate_id"]) for row in labels(tmp_path / "a")]
+
+    def decide(run, day):
+        sheet = f"query_id,candidate_id,verdict,grade,reason,time\n{pair[0]},1,change,2,,2026-01-0{day}T00:00:00Z\n"
+        (tmp_path / "sheet.csv").write_text(sheet)
+        return main("decide", run, "sheet.csv", "--author", "ann", "--json").json["decisions"]
+
+    assert decide("a", 1) == 1
+    for day, (old, new) in enumerate(("ab", "bc"), 2):
+        (tmp_path / "p.csv").write_text(pairs.format(new))
+        refresh = ("refresh", old, "--pairs", "p.csv", "--engine", "fake", "--out", new, "--json")
+        assert main(*refresh).json["refresh"]["decisions_reopened"] == 1
+        assert not Decisions(tmp_path / new).settled()
+        # The same grade by the same person, who looked at the new text; refreshing once more takes none of it back.
+        assert decide(new, day) == 1
+        main(*refresh)
+        assert set(Decisions(tmp_path / new).settled()) == {pair}
+        assert decide(new, day) == 0
+
+
 def test_a_run_refreshed_twice_keeps_its_lineage_and_asks_for_nothing(main, tmp_path, asked):
     write(tmp_path / "p.csv", rows_of(4, 4))
     main("label", "p.csv", "--engine", "fake", "--out", "a")
@@ -125,6 +149,7 @@ def test_a_run_refreshed_twice_keeps_its_lineage_and_asks_for_nothing(main, tmp_
     report = read_report(Run(tmp_path / "c"))
     assert (report.earlier, report.lineage) == (str(tmp_path / "b"), (str(tmp_path / "a"),))
     assert labels(tmp_path / "c") == labels(tmp_path / "a")
+    main("refresh", "a", "--pairs", "p.csv", "--engine", "fake", "--out", "c", code=2)
 
 
 def test_a_killed_refresh_goes_on_without_the_old_run_being_asked_again(main, tmp_path, asked, monkeypatch):
@@ -191,6 +216,14 @@ def test_a_run_grows_to_all_of_its_input_and_judges_each_pair_once(main, tmp_pat
     assert labels(tmp_path / "run") == labels(tmp_path / "whole")
     assert Run(tmp_path / "run").manifest.inputs == Run(tmp_path / "whole").manifest.inputs
     assert main(*label, *sizes[0], code=2).err.count("other input") == 1
+
+
+def test_a_sample_of_another_limit_is_of_other_queries():
+    before = {"limit": 30, "sample": 5, "seed": 0}
+    larger = [{"sample": 9}, {"sample": None}, {"sample": None, "limit": None}]
+    assert all(growing.grows(before, {**before, **more}) for more in larger)
+    other = [{"limit": 300}, {"limit": None}, {"sample": 4}, {"sample": 9, "seed": 1}, {"limit": 20, "sample": None}]
+    assert not any(growing.grows(before, {**before, **more}) for more in other)
 
 
 def test_a_sample_is_of_whole_queries_and_a_larger_one_holds_it(main, tmp_path):
