@@ -41,8 +41,8 @@ def label_run(
         judge_config: How answers are calibrated, and the confidence below which the judge abstains.
         stretch: Positions in judging order to keep to; all unless given.
     """
-    writer = PartWriter(run, judge_config)
     open_, inherited = run.uncovered(stretch), Inherited(run.path / FILE)
+    writer = PartWriter(run, judge_config, {start for start, _ in open_})
 
     def prepared() -> Iterator[Block]:
         for start, end in open_:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from judge.labelling.config import JudgeConfig
@@ -25,8 +26,10 @@ class PartWriter:
     behind it; no row is ever in two parts.
     """
 
-    def __init__(self, run: Run, judge_config: JudgeConfig) -> None:
+    def __init__(self, run: Run, judge_config: JudgeConfig, starts: Collection[int] = ()) -> None:
         self.run = run
+        self._starts = starts
+        """Positions at which a part has to begin: another worker may begin one there."""
         self._judge_config = judge_config
         manifest = run.manifest
         self._values, self._fingerprint = manifest.values, manifest.fingerprint
@@ -43,7 +46,7 @@ class PartWriter:
     def add(self, judged: ScoredBlock) -> None:
         """Take a block behind the one before it, or where another stretch begins."""
         block = judged.block
-        if block.start != self._start + self._rows:
+        if block.start in self._starts or block.start != self._start + self._rows:
             self.flush()
             self._start = block.start
         labels = table(judged, self._values, self._fingerprint, self._judge_config)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from judge.errors import RunError
-from judge.run.parts import rows_of
+from judge.run.parts import rows_of, start_of
 
 Interval = tuple[int, int]
 """Positions in judging order, [start, end)."""
@@ -22,11 +22,11 @@ def intervals(parts: Iterable[Path]) -> list[Interval]:
     """The rows that label parts hold, in judging order.
 
     Raises:
-        RunError: A part is damaged, or two hold the same rows.
+        RunError: A part is damaged or is called otherwise, or two hold the same rows.
     """
     found: list[Interval] = []
     for part in sorted(parts):
-        start = int(part.stem.removeprefix("part-"))
+        start = start_of(part)
         if found and start < found[-1][1]:
             raise RunError(
                 f"{part.parent.parent}: labels/{part.name} begins among the rows of the part before it",

@@ -20,6 +20,18 @@ def part_name(start: int) -> str:
     return f"part-{start:012d}.parquet"
 
 
+def start_of(part: Path) -> int:
+    """The position of a part's first label, which its name says.
+
+    Raises:
+        RunError: It is called otherwise.
+    """
+    digits = part.stem.removeprefix("part-")
+    if not (digits.isascii() and digits.isdecimal() and part.name == part_name(int(digits))):
+        raise RunError(f"{part}: is not called as a part of labels is", "move it elsewhere")
+    return int(digits)
+
+
 def rows_of(part: Path) -> int:
     """How many labels a part holds.
 
