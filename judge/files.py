@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from judge.errors import InputError
 
@@ -59,7 +60,8 @@ def now() -> str:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is whole or absent, whatever happens."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    # A name of its own: in containers every process has the same number.
+    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     partial.write_bytes(data)
     keep(partial, path)
 
