@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from judge.errors import InputError
 from judge.notes import note
 from judge.ratings.layout import NAMES, RatingsLayout
 from judge.records import Problem
@@ -21,7 +22,8 @@ def settle_layout(layout: RatingsLayout, path: Path, runs: Sequence[Run], guidel
     has these columns, and where every grade in it is one of these; it is said aloud.
 
     Raises:
-        InputError: A name or a grade is none of ours; or the file cannot be opened.
+        InputError: A name or a grade is none of ours; the file's grades may be these or the guideline's own, which
+            mean something else; or the file cannot be opened.
     """
     layout.check(guideline)
     remembered = Remembered.of(runs)
@@ -34,7 +36,7 @@ def settle_layout(layout: RatingsLayout, path: Path, runs: Sequence[Run], guidel
         names = [name for name in NAMES if not (wide and name == "grade")]
         columns = remembered.fitting(there, names, layout.mapping)
         layout = replace(layout, mapping={**layout.mapping, **columns})
-        if remembered.grades and not layout.grades and _all_known(table, layout, wide, remembered.grades, guideline):
+        if remembered.grades and not layout.grades and _all_known(table, layout, wide, remembered, guideline):
             grades = remembered.grades
             layout = replace(layout, grades=grades)
     if columns or grades:
@@ -65,12 +67,15 @@ def fitting_columns(
     return columns
 
 
-def _all_known(
-    table: Table, layout: RatingsLayout, wide: bool, grades: Mapping[str, int | None], guideline: Guideline
-) -> bool:
-    """Whether a file's grades are among these, one at least; what is no grade by any reading says nothing."""
-    scale, own = (Scale(known_grades(each, guideline), guideline.values) for each in (grades, None))
+def _all_known(table: Table, layout: RatingsLayout, wide: bool, remembered: Remembered, guideline: Guideline) -> bool:
+    """Whether a file's grades are among those remembered, one at least; what is no grade by any reading says nothing.
+
+    Raises:
+        InputError: They all are grades of the guideline as well, and mean something else there.
+    """
+    scale, own = (Scale(known_grades(each, guideline), guideline.values) for each in (remembered.grades, None))
     fitted, known = layout.columns(), False
+    other, differs = True, False
     wanted = {*layout.raters, layout.gold, *fitted.sources(["grade"])} - {None}
     for row in table.rows({str(name) for name in wanted}):
         if not isinstance(row, Row):
@@ -78,11 +83,20 @@ def _all_known(
         columns = {*(layout.raters if wide else ()), layout.gold}
         columns |= set() if wide else {fitted.find(tuple(row.values)).get("grade")}
         for column in columns:
-            grade = scale.read(table, row, column) if column in row.values else None
+            if column not in row.values:
+                continue
+            grade, plain = (each.read(table, row, column) for each in (scale, own))
             if isinstance(grade, Problem):
                 # A number that is none of them, or a name of the guideline: the file says its grades otherwise.
-                if scale.error(skip_bad_rows=True) or not isinstance(own.read(table, row, column), Problem):
+                if scale.error(skip_bad_rows=True) or not isinstance(plain, Problem):
                     return False
             else:
                 known = known or grade is not None
+                other, differs = other and not isinstance(plain, Problem), differs or grade != plain
+    if known and other and differs:
+        raise InputError(
+            f"{table.name}: its grades may be the guideline's, or what the input of {remembered.where} was read by: "
+            + remembered.told({}, remembered.grades),
+            "say what each value of the file means: --grades",
+        )
     return known

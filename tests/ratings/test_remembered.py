@@ -85,6 +85,13 @@ def test_grades_that_are_numbers_of_another_scale(main, tmp_path):
     (tmp_path / "own.csv").write_text("query,candidate_id,grade\na,1,1\na,2,2\na,3,0\n")
     found = main("agree", "own.csv", "--run", "run", "--json")
     assert (found.json["accuracy"]["value"], found.err) == (0.0, "")
+    # 1 and 2 are grades of both scales.
+    (tmp_path / "either.csv").write_text("query,candidate_id,grade\na,1,1\na,2,2\n")
+    assert "--grades" in main("agree", "either.csv", "--run", "run", code=2).err
+    # The run has 0 and 1: as 1 to 3 both are right, on the guideline's scale none.
+    for told, share in (("1=0,2=1,3=2", 1.0), ("0=0,1=1,2=2", 0.0)):
+        found = main("agree", "either.csv", "--run", "run", "--grades", told, "--json")
+        assert found.json["accuracy"]["value"] == share
 
 
 def test_every_verb_that_reads_a_file_for_a_run_remembers(here, main):
