@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from judge.errors import InputError
+from judge.errors import InputError, RunError
+from judge.models.shipped import shipped_directory
 from judge.run import store
 from judge.run.plan import SHARD_PAIRS
 from relevance_judge.inputs import Rows, as_file, as_optional_file
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from judge.pairs.stage import Source
     from judge.run.plan import FailedStretch
     from judge.run.summary import Summary
+
+
+PATHS = ("model", "guideline", "adapter", "engine_config", "calibration")
+"""What of a judge may be a path; a folder that is called like an engine is none."""
 
 
 @dataclass(frozen=True)
@@ -134,24 +139,28 @@ def pair_source(
         yield replace(source, **told)  # type: ignore[arg-type]
 
 
-def asked_of(judge: Judge) -> dict[str, str | float | bool | None]:
+def asked_of(judge: Judge) -> dict[str, str | int | float | bool | None]:
     """A judge in words that find it in another process and in another folder."""
     said = {field.name: getattr(judge, field.name) for field in fields(judge)}
-    return {name: _findable(value) for name, value in said.items() if value is not None}
+    return {name: _findable(value) if name in PATHS else value for name, value in said.items() if value is not None}
 
 
-def _findable(value: Any) -> str | float | bool:
+def _findable(value: str | os.PathLike[str]) -> str:
     """A name as it is, a path as an absolute one."""
-    if isinstance(value, bool | int | float):
-        return value
     path = Path(value).expanduser()
-    return str(path.resolve()) if path.exists() else str(value)
+    return str(path.resolve()) if path.exists() and shipped_directory(str(value)) is None else str(value)
 
 
 def job_of(asked: Mapping[str, Any], run: store.Run) -> "Labelling":
-    """The work of a planned run, by the judge that was asked for."""
+    """The work of a planned run, by the judge that was asked for.
+
+    Raises:
+        RunError: The plan asks in a way that this version does not know.
+    """
     from judge.pairs.stage import Source
 
+    if strange := sorted(asked.keys() - {field.name for field in fields(Judge)}):
+        raise RunError(f"{run.plan_path}: asks for {strange[0]!r}, which is unknown", "plan with this version")
     return Judge(**asked).job(Source(run.pairs_path))
 
 

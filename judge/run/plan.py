@@ -43,7 +43,7 @@ class Plan(Record):
     checks that reads a stretch alone."""
     stretches: tuple[tuple[int, int], ...]
     """[start, end) in judging order."""
-    asked: Mapping[str, str | float | bool | None] = {}
+    asked: Mapping[str, str | int | float | bool | None] = {}
     """Who judges, as the planner said it: what workers do unless told otherwise."""
     created: str
 

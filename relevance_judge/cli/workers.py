@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from judge.run.store import Run
 
 JUDGE = ("judge", "engine", "url", "guideline", "adapter", "engine_config", *GradingParams.__dataclass_fields__)
+UNUSED = ("dry_run", "price", "examples", "shots", "samples", "per_request", "concurrency")
+"""What a cluster's workers are not told."""
 CLUSTER = ("on", "ray_address", "workers", "gpus_per_worker")
 
 
@@ -112,9 +114,9 @@ def label_on_cluster(
     from judge.run.store import Run
 
     assert output.out is not None
-    if output.dry_run or output.price or any(value is not None for value in who.asking.values()):
-        unused = "--dry-run, --price, --samples, --per-request or --concurrency"
-        raise InputError(f"--on ray does not use {unused}", "leave it out")
+    source = click.get_current_context().get_parameter_source
+    if unused := [name for name in UNUSED if source(name) is ParameterSource.COMMANDLINE]:
+        raise InputError(f"--on ray does not use --{unused[0].replace('_', '-')}", "leave it out")
     if fleet.shard is not None:
         raise InputError("--shard is for --plan RUN", "leave it out, or plan first with `judge plan`")
     run, cluster = Run(output.out), fleet.cluster()

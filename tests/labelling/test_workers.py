@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judge.labelling.writer as writing
+import relevance_judge as rj
 from judge.engines import Judge, Serving
 from judge.engines.fake import FakeEngine
 from judge.errors import InputError, JudgeError, ModelError, RunError
@@ -28,6 +29,7 @@ from judge.run.plan import Shard, failures, query_bounds
 from judge.run.store import Run
 from judge.run.summary import summarise
 from judge.words.guideline import load_guideline
+from relevance_judge.scaling import asked_of
 
 QUERIES, EACH = 30, 8
 
@@ -291,6 +293,7 @@ def test_options_that_do_not_go_together_are_refused(run, source, main):
         ("--plan", run.path, "--shard", "1/2", "--limit", "2"),
         (source.pairs, "--out", "x", "--shard", "1/2"),
         (source.pairs, "--out", "x", "--workers", "2"),
+        (source.pairs, "--out", "x", "--on", "ray", "--examples", source.pairs),
         (source.pairs, "--out", "x", "--on", "ray", "--engine", "chat", "--url", "http://127.0.0.1:1", "--judge", "m"),
         (),
     ):
@@ -309,6 +312,44 @@ def test_a_planned_run_may_also_be_labelled_by_one_process(run, whole, source, m
     main("label", source.pairs, "--engine", "fake", "--out", run.path)
     assert labels(run) == labels(whole)
     assert run.manifest.finished
+
+
+def test_a_part_of_one_process_ends_where_another_worker_may_begin(run, whole):
+    class Slow(FakeEngine):
+        block = 24
+        asked = 0
+
+        def score(self, prompts):
+            if self.asked == 1:
+                worker(run).label((57, 113))
+            self.asked += 1
+            return super().score(prompts)
+
+    with run.writing():
+        job(Source(run.pairs_path), Slow()).go_on(run, lambda rows: None)
+        finish_run(run, planned(run))
+    assert labels(run) == labels(whole)
+
+
+@pytest.mark.parametrize("name", ["part-x.parquet", "part-7.parquet", "part-²00000000000.parquet"])
+def test_a_file_among_the_parts_that_is_none_is_named(run, name):
+    worker(run).label((0, 57))
+    (run.labels_path / name).write_bytes(run.parts()[0].read_bytes())
+    with pytest.raises(RunError, match=name):
+        run.uncovered()
+
+
+def test_a_plan_finds_the_judge_whatever_lies_in_the_folder(source, tmp_path, main, monkeypatch):
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "shop-135m").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked = asked_of(rj.Judge("shop-135m", engine="server", url="http://127.0.0.1:1/v1", concurrency=2))
+    assert {name: asked[name] for name in ("model", "engine")} == {"model": "shop-135m", "engine": "server"}
+    made = rj.plan(source.pairs, judge=rj.Judge(engine="fake"), out="run", shard_pairs=50)
+    assert rj.label(plan=made.run, shard="1/1").summary.done
+    path = tmp_path / "run" / "plan.json"
+    path.write_text(path.read_text().replace('"engine"', '"motor"'))
+    assert "'motor'" in main("label", "--plan", "run", "--shard", "1/1", code=2).err
 
 
 def test_without_ray_it_is_said_what_to_install(run, monkeypatch):
