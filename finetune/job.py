@@ -31,7 +31,8 @@ from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel, find_model
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.words.guideline import Guideline
-from judge.words.prompt import PromptBuilder, template_digest
+from judge.words.prompt import PromptBuilder
+from judge.words.templates import template_digest
 from judge.words.tokenizer import ModelTokenizer
 
 KEY, CONFIG, CHECKPOINT = "training.json", "lora.yaml", "checkpoint.safetensors"

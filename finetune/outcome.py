@@ -24,7 +24,7 @@ from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel
 from judge.statistics.reliability import softmax
 from judge.words.guideline import Guideline
-from judge.words.prompt import template_digest
+from judge.words.templates import template_digest
 
 PARTS = ("train", "validation", "calibration")
 

@@ -243,9 +243,7 @@ class Problem:
     field: str | None = field(default=None)
 
     def __str__(self) -> str:
-        place = [self.file]
-        if self.row is not None:
-            place.append(f"row {self.row}" + (f" (line {self.line})" if self.line is not None else ""))
-        if self.field is not None:
-            place.append(f"field {self.field!r}")
-        return ", ".join(place) + ": " + self.message
+        line = "" if self.line is None else f" (line {self.line})"
+        row = [] if self.row is None else [f"row {self.row}{line}"]
+        column = [] if self.field is None else [f"field {self.field!r}"]
+        return f"{', '.join([self.file, *row, *column])}: {self.message}"

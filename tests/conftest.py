@@ -288,7 +288,7 @@ def tuned(guideline):
     from judge.calibration.calibrate import calibrate
     from judge.files import now
     from judge.labelling.config import AdapterManifest, Base, LabelToken
-    from judge.words.prompt import template_digest
+    from judge.words.templates import template_digest
 
     rng = np.random.default_rng(0)
     logprobs = np.log(rng.dirichlet((1, 1, 1), 60))

@@ -5,7 +5,7 @@ fields, budgets, template, label tokens), and how its probabilities are calibrat
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from judge.models.shipped import shipped_directory
 from judge.records import Record
 from judge.statistics.reliability import softmax
 from judge.words.guideline import DEFAULT, Guideline, load_guideline
-from judge.words.prompt import TEMPLATE, template_digest
+from judge.words.templates import TEMPLATE, template_digest
 
 FILE = "judge.json"
 JUDGE = Kind("use the directory as `judge finetune` wrote it", ModelError)
@@ -120,9 +120,7 @@ class JudgeConfig:
 
     def probabilities(self, logprobs: Floats) -> Floats:
         """Probabilities of grades, shape (N, K), from their labels' log-probabilities of that shape."""
-        if self.calibration is not None:
-            return self.calibration.apply(logprobs)
-        return softmax(logprobs)
+        return softmax(logprobs) if self.calibration is None else self.calibration.apply(logprobs)
 
     @property
     def least(self) -> float:
@@ -180,8 +178,7 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
         judge_config = JudgeConfig(judge_request.judge, template=CHAT if judge_request.chat else TEMPLATE)
     else:
         guideline = _agreed(tuned, judge_request, directory)
-        adapter = directory if tuned.adapter else None
-        model = tuned.base.wanted if adapter else judge_request.judge
+        adapter, model = (directory, tuned.base.wanted) if tuned.adapter else (None, judge_request.judge)
         # A calibration was fitted to the answers to the prompt of its training, and to no other.
         same = tuned.same_template and guideline.digest == tuned.policy.digest
         judge_config = JudgeConfig(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
@@ -208,9 +205,7 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
                 "make one with `judge calibrate RUN RATINGS --out FILE`, and give it with --calibration FILE",
             )
         threshold = choose(calibration.held_out, judge_request.max_noise)
-    return guideline, JudgeConfig(
-        judge_config.model, judge_config.adapter, tuned, judge_config.template, calibration, threshold
-    )
+    return guideline, replace(judge_config, calibration=calibration, threshold=threshold)
 
 
 def _agreed(tuned: AdapterManifest, judge_request: JudgeRequest, directory: Path) -> Guideline:

@@ -107,8 +107,8 @@ def check_same_pairs(members: Sequence[Run]) -> None:
     fields = _fields(first)
     for member in members[1:]:
         shared = [name for name in _fields(member) if name in fields]
-        names = ["query_id", "query", "candidate_id", "locale", "skip"]
-        names += [f"candidate.{identifier(name)}" for name in shared]
+        texts = (f"candidate.{identifier(name)}" for name in shared)
+        names = ["query_id", "query", "candidate_id", "locale", "skip", *texts]
         differs = " OR ".join(f"p.{name} IS DISTINCT FROM o.{name}" for name in names)
         with tempfile.TemporaryDirectory(prefix="ensemble-") as scratch, first.database(Path(scratch)) as db:
             db.read_parquet(str(member.pairs_path)).create_view("others")
@@ -244,8 +244,6 @@ def _outside(said: Sequence[Said], panel: Committee) -> tuple[Floats, Any]:
 
 
 def _reason(said: Sequence[Said], row: int, status: str) -> str | None:
-    if status == Status.GRADED:
-        return None
-    if status == Status.ABSTAINED:
-        return TIE
+    if status in (Status.GRADED, Status.ABSTAINED):
+        return TIE if status == Status.ABSTAINED else None
     return next((each.reason[row] for each in said if each.reason[row]), "no judge gave a grade")

@@ -14,7 +14,8 @@ from judge.records import Pair, Prompt
 from judge.run.manifest import Manifest
 from judge.words.folders import shipped_names
 from judge.words.guideline import Guideline
-from judge.words.prompt import PromptBuilder, Spent, template_digest
+from judge.words.prompt import PromptBuilder, Spent
+from judge.words.templates import template_digest
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
 
 

@@ -10,20 +10,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from hashlib import sha256
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
 from judge.errors import InputError, ModelError
 from judge.records import Pair, Prompt
-from judge.words.folders import shipped_names, shipped_text
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
 from judge.words.overlap import overlap
+from judge.words.templates import TEMPLATE, compiled
 from judge.words.tokenizer import Tokenizer
 
-TEMPLATE = "judge.v1"
 BLOCKS = ("shared", "query", "candidate", "answer")
 OVERLAP = "overlap"
 """The slot of a template that wants to know which of the query's words the candidate has."""
@@ -36,38 +33,6 @@ _CHARS_PER_TOKEN = 32
 
 Piece = tuple[tuple[int, ...], str | None]
 """Ids of a literal, and the name of the slot after it (null at the end)."""
-
-
-def template_text(name: str = TEMPLATE) -> str:
-    """The text of a prompt template that ships with the package.
-
-    Raises:
-        InputError: There is none of that name.
-    """
-    known = shipped_names("prompts", ".j2")
-    if name not in known:
-        raise InputError(f"no template {name!r}", f"name one of {', '.join(known)}")
-    return shipped_text("prompts", f"{name}.j2")
-
-
-def compiled(name: str = TEMPLATE) -> Template:
-    """A prompt template that ships with the package, compiled once in a process.
-
-    Raises:
-        InputError: There is none of that name.
-    """
-    return _compiled(template_text(name))
-
-
-@lru_cache(maxsize=8)
-def _compiled(text: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(text)
-
-
-def template_digest(name: str = TEMPLATE) -> str:
-    """SHA-256 (hex) of a template's text."""
-    return sha256(template_text(name).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from judge.fingerprint import Fingerprint, adapter_digest
 from judge.labelling.config import AdapterManifest, Base, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
 from judge.models.model import JudgeModel
 from judge.words.guideline import Guideline
-from judge.words.prompt import PromptBuilder, template_digest
+from judge.words.prompt import PromptBuilder
+from judge.words.templates import template_digest
 
 
 def test_a_taught_judge_brings_its_base_guideline_template_and_calibration(directory, tuned):

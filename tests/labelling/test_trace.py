@@ -23,7 +23,8 @@ from judge.labelling.prompt_replay import find_template
 from judge.labelling.trace import before_calibration
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.store import Run
-from judge.words.prompt import PromptBuilder, template_digest
+from judge.words.prompt import PromptBuilder
+from judge.words.templates import template_digest
 
 SHOP = ROOT / "examples" / "shop"
 LABEL = ("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--engine", "fake", "--limit", "40")

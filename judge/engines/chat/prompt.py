@@ -15,7 +15,7 @@ from judge.errors import InputError
 from judge.records import Pair, WorkedExample
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
-from judge.words.prompt import compiled
+from judge.words.templates import compiled
 
 TEMPLATE = "chat.v1"
 BLOCKS = ("system", "user")
