@@ -81,13 +81,12 @@ def label(
     from judge.pairs.stage import Source
 
     if planned:
-        if (examples, shots, price) != (None, None, None):
-            raise InputError("a planned run does not use examples, shots or price", "leave them out")
+        rows = catalogue, map, limit, queries, encoding, sample, examples, shots, price
+        if skip_bad_rows or seed or any(given is not None for given in rows):
+            raise InputError("a planned run has its rows, and is asked as planned", "give them to rj.plan")
         return label_by_workers(pairs, out, judge, progress, **planned)
     if pairs is None or out is None:
         raise InputError("pairs and out are missing", "name both, or a planned run: label(plan=RUN, shard='1/8')")
-    if limit is not None and limit < 1:
-        raise InputError(f"limit={limit}: is not a number of rows", "give 1 or more, or leave it out")
     chosen, run = as_judge(judge), store.Run(Path(out))
     rate = read_rate(chosen.engine, price)
     with (

@@ -231,7 +231,13 @@ def label_by_workers(
     given = how["plan"]
     run = given.stored if isinstance(given, Run) else store.Run.open(Path(given))
     cluster = None
-    if how.get("on"):
+    if (on := how.get("on")) not in (None, "ray"):
+        raise InputError(f"on={on!r}: is unknown", 'give on="ray", or shard="i/N"')
+    if on is None and how.keys() & {"ray_address", "workers", "gpus_per_worker"}:
+        raise InputError(
+            "ray_address, workers and gpus_per_worker are for a cluster", 'add on="ray", or leave them out'
+        )
+    if on:
         cluster = Cluster(how.get("ray_address"), how.get("workers"), how.get("gpus_per_worker", 0.0))
     asked = {} if judge is None else asked_of(as_judge(judge))
     failed = label_planned(

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from judge.errors import EngineError, JudgeError
+from judge.errors import EngineError, JudgeError, safe
 from judge.labelling.job import Labelling
 from judge.labelling.ray_cluster import Cluster, connected, worker_count
 from judge.labelling.worker import TRIES, Worker, give_up, is_fatal, told, unfinished
+from judge.notes import note
 from judge.run.coverage import Interval
 from judge.run.plan import FailedStretch, Plan
 from judge.run.store import Run
@@ -122,8 +123,9 @@ class _Dispatch:
                 worker, stretch = flying.pop(reference)
                 try:
                     keeps = self._keeps(worker, stretch, self.ray.get(reference))
-                except self.ray.exceptions.RayError:
+                except self.ray.exceptions.RayError as error:
                     # Lost for good, which Ray does not restart: another takes its place.
+                    note(f"a worker was lost, and another takes its place: {safe(str(error))[:200]}")
                     self.workers.remove(worker)
                     self.waiting.append(stretch)
                     worker, keeps = self.begin(), True

@@ -43,6 +43,9 @@ class Source:
         ids_alone: Whether a query may have an id and no words.
         sample: Keep only so many queries, with all their rows; null for all.
         seed: Which queries those are: of one seed, a larger sample holds the smaller.
+
+    Raises:
+        InputError: The limit or the sample is below 1.
     """
 
     pairs: Path
@@ -59,6 +62,11 @@ class Source:
     ids_alone: bool = False
     sample: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, given, what in (("limit", self.limit, "rows"), ("sample", self.sample, "queries")):
+            if given is not None and given < 1:
+                raise InputError(f"{name}={given}: is not a number of {what}", "give 1 or more, or leave it out")
 
     @property
     def paths(self) -> dict[str, Path]:

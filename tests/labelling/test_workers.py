@@ -301,6 +301,16 @@ def test_options_that_do_not_go_together_are_refused(run, source, main):
     assert not run.parts()
 
 
+@pytest.mark.parametrize(
+    "more", [{"limit": 3}, {"skip_bad_rows": True}, {"workers": 2}, {"on": "slurm", "shard": None}, {"out": "x"}]
+)
+def test_in_python_too_options_that_do_not_go_together_are_refused(run, more):
+    options = {"shard": "1/2", **more}
+    with pytest.raises(InputError):
+        rj.label(plan=run.path, **{name: value for name, value in options.items() if value is not None})
+    assert not run.parts()
+
+
 def test_a_chat_endpoint_is_not_asked_by_several_workers(run, monkeypatch):
     monkeypatch.setattr(OwnEngine, "chat", object())
     with pytest.raises(InputError, match="one process"):
