@@ -173,7 +173,14 @@ def forget_failure(run: Path, start: int) -> None:
 
 def failures(run: Path) -> list[FailedStretch]:
     """The stretches that were given up, in judging order."""
-    return [load(path, FailedStretch, _FAILURE) for path in sorted((run / FAILED).glob("stretch-*.json"))]
+    found = []
+    for path in sorted((run / FAILED).glob("stretch-*.json")):
+        try:
+            found.append(load(path, FailedStretch, _FAILURE))
+        except RunError:
+            if path.exists():  # else a worker has just made up for it
+                raise
+    return found
 
 
 def _failure(run: Path, start: int) -> Path:
