@@ -95,8 +95,7 @@ def _all_known(table: Table, layout: RatingsLayout, wide: bool, remembered: Reme
                 other, differs = other and not isinstance(plain, Problem), differs or grade != plain
     if known and other and differs:
         raise InputError(
-            f"{table.name}: its grades may be the guideline's, or what the input of {remembered.where} was read by: "
-            + remembered.told({}, remembered.grades),
+            f"{table.name}: two scales fit its grades: the guideline's, or {remembered.told({}, remembered.grades)}",
             "say what each value of the file means: --grades",
         )
     return known
