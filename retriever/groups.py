@@ -16,6 +16,7 @@ ROWS = "rows.parquet"
 """The ids of a set's rows, next to its texts."""
 EXPORT = "export it again: judge export RUN --to listwise --splits train=.9,test=.1 --out SET"
 DAMAGED = Kind(EXPORT, InputError)
+MORE = ("locale", "expected_grade")
 TEXTS, IDS = ("query", "docs", "labels"), ("split", "place", "query_id", "candidate_id", "grade")
 
 
@@ -93,6 +94,8 @@ def _files(path: Path, split: str) -> tuple[Path, Path]:
     found = sorted(path.glob(f"{split}-*.parquet"))
     if not found:
         raise InputError(f"{path}: has no split {split!r}", EXPORT)
+    if len(found) > 1:
+        raise InputError(f"{path}: its split {split!r} is in {len(found)} files", EXPORT)
     if not (path / ROWS).is_file():
         raise InputError(f"{path}: has no {ROWS}, which says which products its texts are", EXPORT)
     return found[0], path / ROWS
@@ -104,6 +107,8 @@ def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
     if soft and all(row.get("expected_grade") is None for row in kept):
         raise InputError(f"{ids}: has no expected grades", "label with a judge that gives probabilities, or leave soft")
     by_list = {place: list(some) for place, some in groupby(kept, key=lambda row: row["place"])}
+    if beyond := sum(len(own) for place, own in by_list.items() if place not in range(len(lists))):
+        raise InputError(f"{ids}: has {beyond:,} rows of lists that {texts.name} does not hold", EXPORT)
     for place, row in enumerate(lists):
         where = f"{texts}, row {place + 1}"
         own = by_list.get(place, [])
@@ -123,7 +128,25 @@ def _table(path: Path, columns: Sequence[str]) -> Any:
     if missing := [name for name in columns if name not in table.column_names]:
         what = "no grades (labels)" if missing == ["labels"] else f"no column {missing[0]!r}"
         raise InputError(f"{path}: has {what}", EXPORT)
+    for field in table.schema:
+        if field.name in (*columns, *MORE) and not _fits(field.name, field.type):
+            raise InputError(f"{path}: its column {field.name!r} holds {field.type}", EXPORT)
     return table
+
+
+def _fits(name: str, kind: Any) -> bool:
+    """Whether a column is of the type that an export gives it; one of nulls alone is."""
+    from pyarrow import types
+
+    listed = types.is_list(kind) or types.is_large_list(kind)
+    one = kind.value_type if listed else kind
+    if types.is_null(one):
+        return True
+    if name in ("labels", "place", "grade"):
+        return types.is_integer(one) and listed == (name == "labels")
+    if name == "expected_grade":
+        return types.is_floating(one)
+    return (types.is_string(one) or types.is_large_string(one)) and listed == (name == "docs")
 
 
 def _check(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], where: str) -> None:
@@ -133,6 +156,8 @@ def _check(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], where: str)
         raise InputError(f"{where}: its query is empty", EXPORT)
     if len(docs) != len(labels) or [said["grade"] for said in own] != labels:
         raise InputError(f"{where}: its grades are others than those of {ROWS}", EXPORT)
+    if not docs:
+        raise InputError(f"{where}: has no documents", EXPORT)
     for number, (text, grade) in enumerate(zip(docs, labels, strict=True), 1):
         if not (text or "").strip():
             raise InputError(f"{where}: document {number} has no text", EXPORT)

@@ -129,7 +129,8 @@ def _train(prepared: Prepared, out: Path, watch: Watch) -> tuple[Trained, Any]:
     weights = freeze(model, config.layers)
     targets = None
     if config.loss == "circle":
-        means = mean_scores(model, start.score, collate(model, steps, config.tokens), steps.epoch_steps)
+        made = collate(model, steps, config.tokens)
+        means = mean_scores(model, start.score, made, steps.epoch_steps, prepared.groups.grades)
         targets = spread_targets(means, config.spread)
     apart = prepared.held_out
     before = measure(model, start.score, apart, config) if apart else None

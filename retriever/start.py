@@ -63,7 +63,7 @@ def find_start(name: str, *, late: bool) -> Start:
     if not late:
         raise InputError(f"--from {directory.name}: is a late-interaction model", "add --late, or start from another")
     files = {str(file.relative_to(directory)): file_digest(file) for _, path in parts for file in _telling(path)}
-    return Start(directory.name, directory, digest(files), parts, late=True, lineage=_lineage(directory))
+    return Start(directory.resolve().name, directory, digest(files), parts, late=True, lineage=_lineage(directory))
 
 
 def _encoder(name: str, *, late: bool) -> Start:

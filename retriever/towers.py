@@ -46,12 +46,13 @@ def transformer(name: str, folder: Path) -> Any:
     from sentence_transformers.base.modules import Transformer
 
     longest = settings(folder / "sentence_bert_config.json").max_seq_length
+    own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # left out, a terminal would be asked
     try:
         return Transformer(
             str(folder),
-            model_kwargs={"use_safetensors": True, "dtype": torch.float32, "local_files_only": True},
-            processor_kwargs={"local_files_only": True},
-            config_kwargs={"local_files_only": True},
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32, **own},
+            processor_kwargs={**own},
+            config_kwargs={**own},
             max_seq_length=longest,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -174,6 +174,10 @@ def broken(folder):
         (lambda f: write_set(f / "s", [("q", [("a", "text a", None), ("b", "text b", 0)])]), "has no grade"),
         (lambda f: mixed(f / "s"), "others than those of rows.parquet"),
         (lambda f: garbage(f / "s"), "train-00000.parquet"),
+        (lambda f: write_set(f / "s", [("q", []), *lists(2)]), "has no documents"),
+        (lambda f: write_set(f / "s", [("q", [("a", "text a", "2"), ("b", "text b", "0")])]), "'labels' holds"),
+        (lambda f: another_file(f / "s"), "in 2 files"),
+        (lambda f: cut_short(f / "s"), "7 rows of lists"),
     ],
 )
 def test_a_set_that_cannot_be_used_is_refused_with_its_place(how, said, tmp_path):
@@ -194,6 +198,20 @@ def mixed(folder):
     rows = (broken(folder) / "rows.parquet").read_bytes()
     write_set(folder, reversed(list(lists(3))))
     (folder / "rows.parquet").write_bytes(rows)
+    return folder
+
+
+def another_file(folder):
+    (broken(folder) / "train-00001.parquet").write_bytes((folder / "train-00000.parquet").read_bytes())
+    return folder
+
+
+def cut_short(folder):
+    import pyarrow.parquet as pq
+
+    # Two lists of seven documents, of which the ids know both.
+    file = broken(folder) / "train-00000.parquet"
+    pq.write_table(pq.read_table(file).slice(0, 1), file)
     return folder
 
 
