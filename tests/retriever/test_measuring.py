@@ -163,6 +163,8 @@ def test_the_areas_interval_is_near_the_bootstraps():
     assert interval == pytest.approx(other.interval, abs=0.015)
     assert clustered_auc(score[:16], good[:16], query[:16])[1] is None
     assert clustered_auc(score, np.ones(480, bool), query)[0] is None
+    # Where all grades lie apart, no query differs from another: that says nothing of chance.
+    assert clustered_auc(good * 1.0, good, query)[:2] == (1.0, None)
 
 
 def test_the_best_threshold_by_hand():

@@ -122,6 +122,18 @@ def test_results_that_the_catalogue_does_not_have_are_counted(searching, tmp_pat
         assert said in f"{error.value.message} {error.value.hint}"
 
 
+@pytest.mark.parametrize("score", ["inf", "nan", "1e39", "x"])
+def test_scores_that_are_no_numbers_are_refused_with_their_line(tmp_path, score):
+    (tmp_path / "a.run").write_text(f"q1 Q0 E1 1 3.0 x\nq1 Q0 E2 2 {score} x\n")
+    with pytest.raises(InputError, match="line 2"):
+        read_ranking(tmp_path / "a.run")
+
+
+def test_a_mark_of_byte_order_is_no_part_of_an_id(tmp_path):
+    (tmp_path / "a.run").write_text("q1 Q0 E1 1 3.0 x\n", encoding="utf-8-sig")
+    assert list(read_ranking(tmp_path / "a.run").by_query) == ["q1"]
+
+
 @pytest.mark.parametrize("options", [{"top": 0}, {"weight": 0.5}, {"weight": 2, "fuse": ["bm25"]}, {"text": "whole"}])
 def test_options_that_cannot_be_are_refused(searching, options):
     with pytest.raises(InputError):
