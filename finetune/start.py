@@ -32,7 +32,7 @@ class Seen(Record):
     held_out: tuple[str, ...] = ()
     """Of queries that no training of the lineage saw."""
     learned: tuple[str, ...] = ()
-    """Of queries that one of them learned from; files of version 0.1.1 do not say."""
+    """Of queries that one of them learned from."""
     products: tuple[str, ...] = ()
     """Of the candidates' texts that one of them saw."""
 

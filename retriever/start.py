@@ -14,6 +14,8 @@ from retriever.towers import build_towers, score_towers
 from retriever.trained import Ancestor, is_trained, read_trained
 
 NAME = f"name {EMBEDDED_ENCODER}, a sentence-transformers folder, or owner/name[@revision] of the Hub as --from"
+LAYERS = ("num_hidden_layers", "n_layers", "num_layers")
+"""What configs call the number of layers."""
 NO_ENCODERS = ("ForCausalLM", "ForSequenceClassification", "ForConditionalGeneration")
 
 
@@ -42,6 +44,12 @@ class Start:
         if self.late:
             return build_late(self.name, self.directory, self.parts[0][1], device)
         return build_towers(self.name, self.directory, self.parts, device)
+
+    @property
+    def layers(self) -> int | None:
+        """How many its config says that it has; null where it does not."""
+        config = read_json(self.parts[0][1] / "config.json")
+        return next((n for name in LAYERS if isinstance(n := config.get(name), int)), None)
 
     @property
     def score(self) -> Callable[[Any, Sequence[Any]], Any]:

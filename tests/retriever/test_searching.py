@@ -1,11 +1,15 @@
 """Searching: what a run holds, how systems are fused, and what is refused."""
 
+import shutil
+from dataclasses import replace
+
 import ir_measures
 import numpy as np
 import pytest
 from mining_fixtures import QUERIES, SHOP, write_csv
 
-from judge.errors import InputError
+from judge.errors import InputError, ModelError
+from judge.models.encoder import find_encoder
 from judge.search.catalogue import read_catalogue
 from judge.search.rankings import read_ranking
 from judge.words.guideline import load_guideline
@@ -84,6 +88,23 @@ def test_every_system_finds_what_it_should(searching, tmp_path):
     # A run is a system too: fused with itself, the order stays.
     again = searching(str(tmp_path / "bm25.run"), fuse=[str(tmp_path / "bm25.run")]).ranked
     assert [products[at] for at in again.lists[0].places] == read_ranking(tmp_path / "bm25.run").by_query["q1"]
+
+
+def test_what_an_encoder_reads_follows_from_its_files_whatever_it_is_called(shop, tiny_encoder, tmp_path):
+    catalogue = read_catalogue(shop, load_guideline(), {})
+    model = shutil.copytree(tiny_encoder, tmp_path / "model")
+    for text in ("title", "all"):
+        # As one of the Hub: its name is no folder's.
+        encoder = replace(find_encoder(str(model)), name="my-shop/finder")
+        assert Searcher(catalogue).texts(encoder)[0] == text
+        (model / "retriever.json").write_text("{}", encoding="utf-8")
+
+
+def test_a_system_that_is_not_there_is_refused_before_any_searches(searching, monkeypatch):
+    monkeypatch.setattr(Searcher, "rank", lambda *given: pytest.fail("searched"))
+    for name in ("gone.run", "no-such-encoder"):
+        with pytest.raises((InputError, ModelError), match=name):
+            _ = searching("bm25", fuse=[name]).ranked
 
 
 def test_an_index_finds_what_a_full_comparison_does(searching, tmp_path):

@@ -289,6 +289,15 @@ def test_what_is_no_encoder_is_refused_before_anything_is_loaded(start, said, st
 def test_more_layers_than_there_are_is_refused(stage1, tiny_encoder, tmp_path):
     with pytest.raises(InputError, match="has 2"):
         trained(stage1 / "set", tiny_encoder, tmp_path / "model", layers=3)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_training_reads_no_more_than_the_model_has_places_for(tiny_encoder, tmp_path):
+    # 80 words, of which the encoder reads 32 tokens and has 64 places.
+    long = " ".join(["wool lamp"] * 40)
+    groups = [("wool", [("a", long, 2), ("b", "steel chair", 0)]), ("lamp", [("c", long + " b", 1), ("d", "steel", 0)])]
+    record = trained(write_set(tmp_path / "set", groups), tiny_encoder, tmp_path / "model", epochs=1, tokens=4096)
+    assert np.isfinite(record.losses).all()
 
 
 def test_the_command_line(main, stage1, tiny_encoder, tmp_path):
