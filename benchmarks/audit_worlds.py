@@ -6,7 +6,7 @@ Needs graded sets in ../shared/data. A line of FILE (JSONL) is one audit: averag
 pairs vs an oracle that knows what shoppers like; the share of false flags at nominal .10, .30 and .50, overall and by
 type; how many labels are expected wrong; recall by kind of error; label errors after 5% of the pairs were reviewed by
 someone right 85% of the time; and what 150 decisions of a random sample promise. A line that is there is
-not made again. At the end the means over seeds are printed.
+not made again: a run that was killed goes on. At the end means over seeds with intervals are printed, as Markdown.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from engagement import make_run
@@ -23,6 +22,7 @@ from planted import KINDS, plant_errors, real_grades
 from raters import judge_says
 from sklearn.metrics import average_precision_score
 from worlds import WORLDS, Shop
+from worlds_table import tables
 
 from audit.engagement import examination
 from audit.engagement.auditing import Audit, Settings, audit
@@ -60,35 +60,7 @@ def main() -> None:
                     found = run_case(args.data, case)
                     with args.out.open("a") as stream:
                         stream.write(json.dumps(found) + "\n")
-    print(table([json.loads(line) for line in args.out.read_text().splitlines()]))
-
-
-def table(cases: list[dict[str, Any]]) -> str:
-    """Means over seeds, and their range where there are several, in Markdown."""
-    groups: dict[tuple[object, ...], list[dict[str, Any]]] = {}
-    for each in cases:
-        world, median, _, known = each["case"]
-        groups.setdefault((world, median, known), []).append(each)
-    heads = ("world", "impressions", "probabilities", "seeds", "AP", "of the oracle's", "P@100")
-    heads += ("expected of truly wrong", "false at .10", "at .30", "at .50", "errors flagged at .50")
-    heads += ("errors left of 1,000 labels, before and after 5%",)
-    lines = ["| " + " | ".join(heads) + " |", "| --- " * len(heads) + "|"]
-    for (world, median, known), own in sorted(groups.items()):
-        cells = [world, f"{median:,}", "yes" if known else "no", len(own)]
-        cells += [_mean([each["ap"] for each in own]), _mean([each["ap"] / each["oracle"] for each in own])]
-        cells += [_mean([each["top_100"] for each in own]), _mean([each["expected"] / each["wrong"] for each in own])]
-        for level in map(str, LEVELS):
-            flags, true = (sum(each["flags"][level][name] for each in own) for name in ("flags", "true"))
-            cells.append(f"{flags - true} of {flags}")
-        cells.append(_mean([each["flags"]["0.5"]["true"] / each["wrong"] for each in own]))
-        before, after = (np.mean([1000 * each[n] / each["pairs"] for each in own]) for n in ("wrong", "after_review"))
-        lines.append("| " + " | ".join(map(str, [*cells, f"{before:.0f}, {after:.0f}"])) + " |")
-    return "\n".join(lines)
-
-
-def _mean(values: list[float]) -> str:
-    spread = f" ({min(values):.2f}–{max(values):.2f})" if len(values) > 1 else ""
-    return f"{np.mean(values):.2f}{spread}"
+    print(tables([json.loads(line) for line in args.out.read_text().splitlines()]))
 
 
 def run_case(data: Path, case: tuple[str, int, int, bool]) -> dict[str, object]:

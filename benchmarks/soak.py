@@ -49,7 +49,7 @@ class Soak:
     part_seconds: float = 5.0
     workers: int = 2
     seed: int = 0
-    wait: tuple[float, float] = (2.0, 12.0)
+    wait: tuple[float, float] = (4.0, 30.0)
     """Seconds between two kills, drawn evenly."""
     drivers: float = 0.15
     """Of the kills, the share that hits the driver."""

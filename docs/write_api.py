@@ -13,6 +13,11 @@ OUT = ROOT / "docs" / "api.md"
 ORDER = (
     "Judge",
     "label",
+    "plan",
+    "PlannedOptions",
+    "status",
+    "finish",
+    "refresh",
     "ensemble",
     "import_ratings",
     "Run",

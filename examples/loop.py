@@ -97,21 +97,21 @@ def main() -> None:
     found = judge("evaluate", second, "--gold", gold, *CATALOGUE, *systems)
 
     print(f"\n{found['gold']['queries']} queries that nothing was trained on; 95% intervals of resampled queries\n")
-    names = {Path(args.start).name: "the encoder as it is", first.name: "trained on the labels"}
+    names = {"bm25": "BM25", Path(args.start).name: "the encoder as it is", first.name: "trained on the labels"}
     table(found, {**names, second.name: "and on what it mined"})
     print(f"\nreport: {out / 'search.html'}")
 
 
 def table(found: dict[str, Any], names: dict[str, str]) -> None:
-    """One line a system."""
+    """One line a system, in the order of the names."""
     measure = found["primary"]
     print(f"{'':26}{measure + ', judged only':28}{measure + ', all results':28}misspelt")
-    for system in found["systems"]:
+    for system in sorted(found["systems"], key=lambda system: [*names].index(system["name"])):
         columns = [system["figures"][column][measure] for column in ("judged", "full")]
         typed = (system["misspelt"] or {}).get("judged", {}).get("misspelt")
         cells = [between(each) for each in columns]
         last = f"{typed['value']:.3f}" if typed and typed["value"] is not None else "–"
-        print(f"{names.get(system['name'], system['name']):26}{cells[0]:28}{cells[1]:28}{last}")
+        print(f"{names[system['name']]:26}{cells[0]:28}{cells[1]:28}{last}")
 
 
 def between(mean: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from relevance_judge.refreshing import refresh
     from relevance_judge.retrieving import Retriever, train
     from relevance_judge.runs import Run
-    from relevance_judge.scaling import Planned, finish, plan, status
+    from relevance_judge.scaling import Planned, PlannedOptions, finish, plan, status
     from relevance_judge.scores import Scores
     from relevance_judge.searching import Ranking, search
     from relevance_judge.training import FineTuned, finetune
@@ -55,6 +55,7 @@ __all__ = [
     "Mined",
     "ModelError",
     "Planned",
+    "PlannedOptions",
     "Published",
     "PushOptions",
     "Ranking",
@@ -105,7 +106,7 @@ _HOMES = {
     "relevance_judge.refreshing": ("refresh",),
     "relevance_judge.retrieving": ("Retriever", "train"),
     "relevance_judge.runs": ("Run",),
-    "relevance_judge.scaling": ("Planned", "finish", "plan", "status"),
+    "relevance_judge.scaling": ("Planned", "PlannedOptions", "finish", "plan", "status"),
     "relevance_judge.scores": ("Scores",),
     "relevance_judge.searching": ("Ranking", "search"),
     "relevance_judge.training": ("FineTuned", "finetune"),

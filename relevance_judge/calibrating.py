@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from judge.calibration.abstain import Reach, within_reach
 from judge.calibration.calibrate import Calibration
 from judge.calibration.cuts import OBJECTIVES, Objective
 from judge.errors import InputError
@@ -32,6 +33,11 @@ class Calibrated:
     def form(self) -> str:
         """What was kept: `nothing`, `temperature`, `temperature and biases`, `cut points` or `blend`."""
         return self.record.form
+
+    @property
+    def within_reach(self) -> Reach:
+        """Which `max_noise` can be promised by these ratings, and how many more rated queries a tighter one takes."""
+        return within_reach(self.record.held_out)
 
     def _repr_html_(self) -> str:
         before, after = self.record.before, self.record.after

@@ -16,7 +16,6 @@ ROWS = "rows.parquet"
 """The ids of a set's rows, next to its texts."""
 EXPORT = "export it again: judge export RUN --to listwise --splits train=.9,test=.1 --out SET"
 DAMAGED = Kind(EXPORT, InputError)
-MORE = ("locale", "expected_grade")
 TEXTS, IDS = ("query", "docs", "labels"), ("split", "place", "query_id", "candidate_id", "grade")
 
 
@@ -121,6 +120,7 @@ def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
 
 
 def _table(path: Path, columns: Sequence[str]) -> Any:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with reading(path, DAMAGED):
@@ -128,25 +128,11 @@ def _table(path: Path, columns: Sequence[str]) -> Any:
     if missing := [name for name in columns if name not in table.column_names]:
         what = "no grades (labels)" if missing == ["labels"] else f"no column {missing[0]!r}"
         raise InputError(f"{path}: has {what}", EXPORT)
-    for field in table.schema:
-        if field.name in (*columns, *MORE) and not _fits(field.name, field.type):
-            raise InputError(f"{path}: its column {field.name!r} holds {field.type}", EXPORT)
-    return table
-
-
-def _fits(name: str, kind: Any) -> bool:
-    """Whether a column is of the type that an export gives it; one of nulls alone is."""
-    from pyarrow import types
-
-    listed = types.is_list(kind) or types.is_large_list(kind)
-    one = kind.value_type if listed else kind
-    if types.is_null(one):
-        return True
-    if name in ("labels", "place", "grade"):
-        return types.is_integer(one) and listed == (name == "labels")
-    if name == "expected_grade":
-        return types.is_floating(one)
-    return (types.is_string(one) or types.is_large_string(one)) and listed == (name == "docs")
+    kinds = {"docs": pa.list_(pa.string()), "labels": pa.list_(pa.int64()), "place": pa.int64(), "grade": pa.int64()}
+    kinds["expected_grade"] = pa.float64()
+    table = table.select([name for name in table.column_names if name in (*columns, "locale", "expected_grade")])
+    with reading(path, DAMAGED, "a column is of another kind than texts, grades and ids"):
+        return table.cast(pa.schema([(name, kinds.get(name, pa.string())) for name in table.column_names]))
 
 
 def _check(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], where: str) -> None:
@@ -154,10 +140,10 @@ def _check(row: Mapping[str, Any], own: Sequence[Mapping[str, Any]], where: str)
     docs, labels = row["docs"] or [], row["labels"] or []
     if not (row["query"] or "").strip():
         raise InputError(f"{where}: its query is empty", EXPORT)
-    if len(docs) != len(labels) or [said["grade"] for said in own] != labels:
-        raise InputError(f"{where}: its grades are others than those of {ROWS}", EXPORT)
     if not docs:
         raise InputError(f"{where}: has no documents", EXPORT)
+    if len(docs) != len(labels) or [said["grade"] for said in own] != labels:
+        raise InputError(f"{where}: its grades are others than those of {ROWS}", EXPORT)
     for number, (text, grade) in enumerate(zip(docs, labels, strict=True), 1):
         if not (text or "").strip():
             raise InputError(f"{where}: document {number} has no text", EXPORT)

@@ -12,6 +12,9 @@ from judge.errors import InputError, ModelError
 from judge.models.gguf import quiet_transformers
 from judge.models.pooling import read_json, settings
 
+OWN_FILES = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is fetched, and nobody is asked whether to run code."""
+
 
 def build_towers(name: str, directory: Path, modules: Sequence[tuple[str, Path]], device: str) -> Any:
     """A SentenceTransformer with an encoder's weights: transformer, pooling, dense layers, vectors of length 1.
@@ -46,13 +49,12 @@ def transformer(name: str, folder: Path) -> Any:
     from sentence_transformers.base.modules import Transformer
 
     longest = settings(folder / "sentence_bert_config.json").max_seq_length
-    own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # left out, a terminal would be asked
     try:
         return Transformer(
             str(folder),
-            model_kwargs={"use_safetensors": True, "dtype": torch.float32, **own},
-            processor_kwargs={**own},
-            config_kwargs={**own},
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32, **OWN_FILES},
+            processor_kwargs=dict(OWN_FILES),
+            config_kwargs=dict(OWN_FILES),
             max_seq_length=longest,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -72,7 +72,6 @@ def test_the_loop_goes_round(main, tiny_encoder, tmp_path, monkeypatch, capsys):
     # What a judge that guesses says, the audit need not flag.
     steps = ["label", "audit", "queue", "export", "train", "search", "evaluate", "mine", "label", "export", "train"]
     assert [verb for verb in said if verb != "decide"] == [*steps, "evaluate"]
+    starts = ("BM25", "the encoder as it is", "trained on the labels", "and on what it mined")
     lines = capsys.readouterr().out.splitlines()
-    assert [
-        line for line in lines if line.startswith(("bm25", "the encoder as it is", "trained on the labels", "and on"))
-    ]
+    assert [start for line in lines for start in starts if line.startswith(start)] == [*starts]

@@ -1,7 +1,5 @@
 """The agreement report as one self-contained page: no network, no storage, everything from outside escaped."""
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -9,7 +7,7 @@ from typing import Any
 
 from audit.agreement.advice import advise
 from judge.statistics.agreement import agreement_measures, shown_in
-from judge.words.pages import page
+from judge.words.pages import report_page
 
 SEGMENTS = 16
 """Segments that are drawn; the table has all."""
@@ -17,10 +15,6 @@ SEGMENTS = 16
 
 def render(report: Mapping[str, Any]) -> str:
     """The page as HTML, from what `audit.agreement.agree.Report.as_json` gives."""
-    from markupsafe import Markup
-
-    folder = files("audit.agreement").joinpath("report")
-    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "behaviour.js"))
     values = {
         "r": report,
         "advice": advise(report),
@@ -28,13 +22,8 @@ def render(report: Mapping[str, Any]) -> str:
         "every": (every := [(label, report[name]) for name, label in _labels(report) if name in report]),
         "shared_reason": shared_reason([estimate for _, estimate in every]),
         "segment_rows": [_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
-        # Our own files, and the only text that is not escaped.
-        "style": Markup(style),  # noqa: S704
-        "script": Markup(script),  # noqa: S704
-        "style_hash": _hash(style),
-        "script_hash": _hash(script),
     }
-    return page(folder, "report.html.j2", values, FUNCTIONS)
+    return report_page(files("audit.agreement").joinpath("report"), values, FUNCTIONS)
 
 
 def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
@@ -45,10 +34,6 @@ def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
 def percent(value: float | None) -> str:
     """A share in percent, or a dash."""
     return "–" if value is None else f"{value:.1%}"
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _between(estimate: Mapping[str, Any], form: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.engagement.aggregate import Aggregated, Rules, aggregate
+from audit.engagement.assumptions import check_log
 from audit.engagement.checks import Check, check
 from audit.engagement.counts import read_cells, read_searches
 from audit.engagement.evidence import ChannelPosterior
@@ -54,7 +55,7 @@ class Audit:
     labelled: Labelled
     weighed: Weighed
     checks: tuple[Check, ...]
-    """Whether the model behind the chances fits these events."""
+    """Whether the events are what an audit takes them for, and the model behind the chances fits them."""
     flags: list[FlagRow]
     queries: list[QueryRow]
     unmatched: int
@@ -194,9 +195,11 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         labelled = gather(db, examination, grades)
         queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
-    checks = check(labelled, weighed)
+    checks = (*check_log(labelled, aggregated, examination, searches), *check(labelled, weighed))
     # Where the model does not fit, fewer of its flags are taken: half the rate for each check that fails.
-    flags = find_flags(labelled, weighed, settings.level / 2 ** sum(not each.holds for each in checks))
+    failed = [each for each in checks if not each.holds]
+    held = {name for each in failed for name in each.held}
+    flags = find_flags(labelled, weighed, settings.level / 2 ** sum(not each.held for each in failed), held)
     return Audit(
         run,
         name,

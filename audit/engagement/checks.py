@@ -31,6 +31,10 @@ class Check:
     name: str
     holds: bool
     words: str
+    fix: str | None = None
+    """What to do about one that fails, where something can be done."""
+    held: tuple[str, ...] = ()
+    """Types of flags that are held back; none where the rate at which flags are taken is halved instead."""
 
 
 def check(labelled: Labelled, weighed: Weighed) -> tuple[Check, ...]:

@@ -49,6 +49,8 @@ class Searches:
     query: Ints
     """Of shape (S,)."""
     clicked: npt.NDArray[np.bool_]
+    doubled: float = 0.0
+    """The share of shown results whose position another result of the search has, too: only one of these is here."""
 
     def where(self, rows: npt.NDArray[Any]) -> "Searches":
         """Some of the searches."""
@@ -100,4 +102,4 @@ def read_searches(db: Any, limit: int = FIT_SEARCHES) -> Searches:
     clicked = np.zeros((count, depth), dtype=np.bool_)
     pair[search, place], clicked[search, place] = found["pair"], found["clicked"]
     query[search] = found["query"]
-    return Searches(pair, query, clicked)
+    return Searches(pair, query, clicked, 1 - float((pair >= 0).sum()) / max(len(search), 1))

@@ -4,7 +4,7 @@ A pair's chance that the label is right is its local false discovery rate (Efron
 first, are taken as long as its mean stays at or below the level. It holds as far as the model fits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,10 +123,13 @@ def _by_trials(labelled: Labelled, action: str, prior: Floats) -> tuple[dict[str
     return found, posterior
 
 
-def find_flags(labelled: Labelled, weighed: Weighed, level: float) -> list[FlagRow]:
-    """Flags of every type whose false discovery rate stays at `level`, strongest first."""
+def find_flags(
+    labelled: Labelled, weighed: Weighed, level: float, held: Collection[str] = frozenset()
+) -> list[FlagRow]:
+    """Flags of every type but those `held` back, whose false discovery rate stays at `level`, strongest first."""
     evidence = _evidence(labelled, weighed)
-    flags = [flag for kind in flag_types().values() for flag in _of_type(kind, evidence, weighed, level)]
+    kinds = [kind for name, kind in flag_types().items() if name not in held]
+    flags = [flag for kind in kinds for flag in _of_type(kind, evidence, weighed, level)]
     return sorted(flags, key=lambda flag: (-flag.chance, flag.pair, flag.type))
 
 

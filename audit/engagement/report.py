@@ -1,16 +1,20 @@
-"""The audit as one self-contained page: no scripts, nothing from outside, everything escaped; charts are inline SVG."""
+"""The audit as one self-contained page: nothing from outside, everything escaped; charts are inline SVG."""
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
 
 from audit.engagement.auditing import Audit
+from audit.engagement.usual import in_words, usual
 from judge.records import Flag
 from judge.run.flag_types import flag_types
 from judge.words.guideline import Guideline
-from judge.words.pages import page
+from judge.words.pages import report_page
 
-TOP = 60
+TOP = 200
 """Flagged pairs shown with their texts; all of them are in flags.parquet."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 44, 34
 
@@ -18,18 +22,36 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 44, 34
 def as_html(found: Audit, flags: Sequence[Flag]) -> str:
     """The report. `flags` are all of them, strongest first."""
     summary = found.as_json()
+    guideline = Guideline.model_validate(found.run.manifest.guideline)
+    pairs = by_pair(flags)
     values = {
         "audit": summary,
-        "guideline": Guideline.model_validate(found.run.manifest.guideline),
-        "meaning": {name: kind.meaning for name, kind in flag_types().items()},
-        "flags": by_pair(flags)[:TOP],
-        "flagged": len(by_pair(flags)),
+        "guideline": guideline,
+        "grade_names": {grade.value: grade.name for grade in guideline.grades},
+        "types": {name: (kind.words, kind.meaning) for name, kind in flag_types().items()},
+        "flags": _with_words(found, pairs[:TOP], guideline),
+        "flagged": len(pairs),
+        "promised": [each for each in summary["rate"]["promises"] if each["pairs"]],
         "curve": curve_points(summary["examination"]["curve"]),
-        "bars": type_bars(summary["flags"]),
         "zero": zero_bars(summary["zero_click"]["by_kind"]),
         "frame": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "bottom": HEIGHT - BOTTOM},
     }
-    return page(files("audit.engagement"), "report.html.j2", values)
+    return report_page(files("audit.engagement").joinpath("page"), values)
+
+
+def _with_words(found: Audit, pairs: Sequence[dict[str, Any]], guideline: Guideline) -> list[dict[str, Any]]:
+    """Flagged pairs with what shoppers did in words, how sure the judge was, and where the review page has them."""
+    labelled, gets = found.labelled, usual(found.labelled, found.weighed)
+    place = {int(row): at for at, row in enumerate(labelled.row)}
+    out = []
+    for pair in pairs:
+        at = place[pair["row"]]
+        sure = labelled.probabilities[at, labelled.grade[at]]
+        flag = Flag(**{name: pair[name] for name in Flag.model_fields})
+        words = in_words(flag, {name: each[at] for name, each in gets.items()}, guideline)
+        link = urlencode({name: pair[name] for name in ("query_id", "candidate_id")})
+        out.append({**pair, "words": words, "sure": None if np.isnan(sure) else float(sure), "link": link})
+    return out
 
 
 def by_pair(flags: Sequence[Flag]) -> list[dict[str, Any]]:
@@ -62,12 +84,6 @@ def curve_points(curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "x": [(x(p), p) for p in range(1, deepest + 1, step)],
         "y": [(y(v / 4), f"{v / 4:.2f}") for v in range(5)],
     }
-
-
-def type_bars(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """One bar for each type of flag, lengths in the chart's units."""
-    most = max([1, *counts.values()])
-    return [{"name": name, "count": count, "length": round(300 * count / most, 1)} for name, count in counts.items()]
 
 
 def zero_bars(kinds: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -100,10 +100,12 @@ def write_audit(found: Audit, out: Path) -> None:
     write_table(evidence, out / "evidence.parquet")
     Flags(out).write(flags)
     write_table(queries_table(found), out / "queries.parquet")
-    write_whole(out / "report.html", as_html(found, flags).encode())
+    report = as_html(found, flags).encode()
+    write_whole(out / "report.html", report)
     write_whole(out / "audit.json", dump_json(found.as_json()).encode())
     # Where adjudication, the queue and the review find them.
     write_table(evidence, found.run.path / "evidence.parquet")
+    write_whole(found.run.path / "audit.html", report)
     Flags(found.run.path).write(flags)
 
 

@@ -74,4 +74,7 @@ for (const button of document.querySelectorAll("[data-decision]")) button.addEve
 at("back").addEventListener("click", () => move(-1));
 at("next").addEventListener("click", () => move(1));
 at("reason").addEventListener("input", () => state && state.item && localStorage.setItem(draft(), at("reason").value));
-ask("state");
+// A link of the report names a pair behind the address.
+const wanted = () => ask(location.hash.length > 1 ? `state?${location.hash.slice(1)}` : "state");
+window.addEventListener("hashchange", wanted);
+wanted();

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from threading import BoundedSemaphore, Lock, Timer
 from typing import Any
+from urllib.parse import parse_qs
 
 from audit.review.queue import Item, Stance, read_queue
 from audit.review.sheet import parse_decision
@@ -47,7 +48,8 @@ class Review:
         self.author = author
         self.guideline = Guideline.model_validate(run.manifest.guideline)
         self.items = read_queue(run, everything=True)
-        self._places = {item.key: index for index, item in enumerate(self.items)}
+        self.places = {item.key: index for index, item in enumerate(self.items)}
+        self.report = run.path / "audit.html"
         self._decisions = Decisions(run.path)
         self._lock = Lock()
 
@@ -68,9 +70,9 @@ class Review:
             InputError: The body names no pair of the queue, or no decision.
         """
         key = str(body.get("query_id")), str(body.get("candidate_id"))
-        if key not in self._places:
+        if key not in self.places:
             raise InputError("the pair is not in the queue", "load the page again")
-        item = self.items[self._places[key]]
+        item = self.items[self.places[key]]
         verdict, grade = parse_decision(str(body.get("decision", "")), self.guideline.values, "the page", item.grade)
         decision = Decision(
             query_id=item.query_id,
@@ -175,8 +177,11 @@ class _Handler(BaseHTTPRequestHandler):
             script = files("audit.review").joinpath("page.js").read_text(encoding="utf-8")
             self._answer(HTTPStatus.OK, script, "text/javascript; charset=utf-8")
         elif name == "state":
-            place = query.removeprefix("place=")
-            self._json(HTTPStatus.OK, self.review.state(int(place) if _PLACE.fullmatch(place) else None))
+            self._json(HTTPStatus.OK, self.review.state(self._place(query)))
+        elif name == "report" and self.review.report.is_file():
+            # The report allows its own script alone, by its hash.
+            report = self.review.report.read_text(encoding="utf-8")
+            self._answer(HTTPStatus.OK, report, "text/html; charset=utf-8", scripts="'unsafe-inline'")
         else:
             self._json(HTTPStatus.NOT_FOUND, {"error": "there is nothing here"})
 
@@ -212,10 +217,18 @@ class _Handler(BaseHTTPRequestHandler):
         token, _, name = path.removeprefix("/").partition("/")
         return name if secrets.compare_digest(token.encode(), self.token.encode()) else None
 
+    def _place(self, query: str) -> int | None:
+        """The place that is asked for, by its number or by its pair."""
+        given = {name: values[0] for name, values in parse_qs(query).items()}
+        if {"query_id", "candidate_id"} <= set(given):
+            return self.review.places.get((given["query_id"], given["candidate_id"]))
+        place = given.get("place", "")
+        return int(place) if _PLACE.fullmatch(place) else None
+
     def _json(self, status: HTTPStatus, value: Any) -> None:
         self._answer(status, json.dumps(value), "application/json")
 
-    def _answer(self, status: HTTPStatus, text: str, kind: str) -> None:
+    def _answer(self, status: HTTPStatus, text: str, kind: str, scripts: str = "'self'") -> None:
         data = text.encode("utf-8", "replace")
         self.send_response(status)
         for name, value in {
@@ -224,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
             "Cache-Control": "no-store",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
+            "Content-Security-Policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; "
             "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         }.items():
             self.send_header(name, value)

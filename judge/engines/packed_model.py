@@ -9,6 +9,7 @@ The numbers are those of transformers but for fp32's rounding.
 from typing import Any
 
 from judge.engines.packed import AttentionView, PackedLayout, merged
+from judge.engines.processor import forget
 
 TYPES = ("llama", "mistral", "qwen2")
 """`model_type`s whose layers are: norm, attention with rotation, norm, gated SiLU; with biases or without."""
@@ -43,6 +44,7 @@ class PackedModel:
         self._layers = []
         for index, layer in enumerate(inner.layers):
             self._layers.append(_Layer(layer, config.num_attention_heads, config.num_key_value_heads))
+            forget(layer)
             inner.layers[index] = None
 
     def guideline(self, ids: Any) -> list[tuple[Any, Any]]:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from typing import Any
 
 
 def cores() -> int:
@@ -15,6 +16,21 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def forget(module: Any) -> None:
+    """Give back the memory of a module's weights, which nobody may use any more.
+
+    Weights that lie in a mapped file would else stay in memory until the last of the file is freed: the model twice.
+    """
+    if sys.platform != "linux":
+        return
+    libc, page, not_needed = ctypes.CDLL(None), os.sysconf("SC_PAGE_SIZE"), 4
+    for weight in module.parameters():
+        begin = -(-weight.data_ptr() // page) * page
+        length = (weight.data_ptr() + weight.nbytes) // page * page - begin
+        if length > 0:
+            libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), not_needed)
 
 
 def keep_memory() -> None:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from judge.errors import EngineError, InputError, ModelError, install, safe
 
+HERE = "local"
+"""What Ray calls a cluster that it starts on this machine."""
 ANSWER = 10.0
 """Seconds that a cluster's address has to answer."""
 
@@ -44,25 +46,39 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     fix = "start the cluster, or correct --ray-address: auto, HOST:PORT or ray://HOST:PORT"
     _check_answers(cluster.address, fix)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    local: dict[str, Any] = {}
-    if not (cluster.address or os.environ.get("RAY_ADDRESS")):
+    address, local = cluster.address or os.environ.get("RAY_ADDRESS") or HERE, {}
+    if address == HERE:
         local = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, cluster.workers or 1)}
     try:
-        ray.init(address=cluster.address, **quiet, **local)
+        ray.init(address=address, **quiet, **local)
     except Exception as error:  # Ray has no class for it
-        address = cluster.address or os.environ.get("RAY_ADDRESS")
-        if address is None:
+        if address == HERE:
             raise EngineError(f"Ray did not start on this machine ({safe(str(error))[:200]})", "try again") from None
         raise InputError(f"--ray-address {address}: no Ray cluster answers ({safe(str(error))[:200]})", fix) from None
     try:
-        yield ray
+        with _silent(ray):
+            yield ray
     finally:
         ray.shutdown()
 
 
+@contextmanager
+def _silent(ray: Any) -> Iterator[None]:
+    """Leave out what Ray prints on standard output when a worker is lost, which it has no option for: there, only one
+    JSON document may be."""
+    inside = ray._private.worker
+    kept = getattr(inside, "print_to_stdstream", None)
+    inside.print_to_stdstream = lambda *given, **named: None
+    try:
+        yield
+    finally:
+        if kept is not None:
+            inside.print_to_stdstream = kept
+
+
 def _check_answers(address: str | None, fix: str) -> None:
     """Ray tries an address for minutes: see first that somebody listens there."""
-    if address in (None, "auto", "local"):
+    if address in (None, "auto", HERE):
         return
     place = urlsplit(address if "://" in address else f"//{address}")
     with suppress(ValueError):

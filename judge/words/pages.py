@@ -1,9 +1,30 @@
 """HTML pages of our own templates: values are escaped, and a template reaches nothing but what it is given."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources.abc import Traversable
 from typing import Any
+
+
+def report_page(folder: Traversable, values: Mapping[str, Any], functions: Mapping[str, Any] | None = None) -> str:
+    """The page of `report.html.j2` in a folder, with its `style.css` and `behaviour.js` inside.
+
+    The template finds them as `style` and `script`, with `style_hash` and `script_hash` for a policy (CSP) that allows
+    these two alone.
+    """
+    from markupsafe import Markup
+
+    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "behaviour.js"))
+    # Our own files, and the only text that is not escaped.
+    own = {"style": Markup(style), "script": Markup(script)}  # noqa: S704
+    hashes = {f"{name}_hash": _hash(text) for name, text in own.items()}
+    return page(folder, "report.html.j2", {**values, **own, **hashes}, functions)
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def page(folder: Traversable, name: str, values: Mapping[str, Any], functions: Mapping[str, Any] | None = None) -> str:

@@ -152,7 +152,10 @@ def _show(found: "Audit", out: Path) -> None:
 def _show_rate(rate: dict[str, Any], expected: float) -> None:
     """What is known of how many flags are false."""
     for check in rate["checks"]:
-        if not check["holds"]:
+        if check["held"]:
+            held = "flags are" if len(check["held"]) > 1 else f"{check['held'][0]} flags are"
+            show(f"note: {check['words']}; {held} held back; fix: {check['fix']}")
+        elif not check["holds"]:
             show(
                 f"note: the model does not fit these events ({check['name']}): {check['words']}; fewer flags are taken"
             )

@@ -37,7 +37,7 @@ class RefreshParams:
 @takes(GradingParams)
 @takes(RefreshParams)
 def refresh(wanted: RefreshParams, grading: GradingParams, who: JudgeParams, rows: RowParams, run: Path) -> None:
-    """Label today's pairs, judging only what changed since an earlier run by the same judge.
+    """Label what changed since an earlier run, and keep the rest.
 
     Unchanged pairs keep their label and their decisions. Pairs whose texts changed are judged again, and what was
     decided of them is to be decided again. Killed at any moment, the same command resumes where it stopped.

@@ -33,6 +33,8 @@ def review(run: Path, author: str | None, port: int) -> None:
     server, address = serve(opened, port)
     with server:
         show(f"{len(opened.items):,} flagged pairs; open {address}")
+        if opened.report.is_file():
+            show(f"the audit's report, with links to each: {address}report")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -18,7 +18,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "plan": "Stage pairs once, for workers that label them together.",
         "status": "Show a run's counts by status and grade.",
         "finish": "Check that a planned run has every label, and mark it finished.",
-        "refresh": "Label today's pairs, judging only what changed since an earlier run by the same judge.",
+        "refresh": "Label what changed since an earlier run, and keep the rest.",
         "calibrate": "Calibrate a judge's probabilities on held-out ratings.",
         "finetune": "Fine-tune a small judge on people's ratings.",
     },

@@ -22,6 +22,8 @@ FUNCTIONS = {
     "export": (rj.export,),
     "push": (rj.push,),
     "train": (rj.train,),
+    "search": (rj.search,),
+    "evaluate": (rj.evaluate, rj.Evaluated.write_report),
     "plan": (rj.plan, rj.Judge),
     "refresh": (rj.refresh, rj.Judge),
     "status": (rj.status,),
@@ -41,6 +43,8 @@ BY_OTHER_NAMES = {
     "train --rate": "config['learning_rate']",
     "agree RATINGS, --run": "rj.agree(runs)",
     "agree --report": "Agreement.write_report(out)",
+    "evaluate --report": "Evaluated.write_report(out)",
+    "evaluate --text": "text",
     "mine --worth": "rj.worth(run, ratings)",
     "export --to": "format",
     "export --with": "others",
@@ -56,7 +60,7 @@ VERB_ALONE = {"label --dry-run"}
 """An estimate for people: it writes nothing, and nothing of it can be worked with."""
 NO_FUNCTION = {
     *("doctor", "guideline", "validate", "aggregate", "probe", "diff", "trace"),
-    *("queue", "review", "decide", "adjudicate", "search", "evaluate"),
+    *("queue", "review", "decide", "adjudicate"),
 }
 """Verbs without a function: what they show people, `Run` holds, or people decide."""
 

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from judge.calibration.abstain import Threshold, choose, upper_bound
+from judge.calibration.abstain import (
+    Threshold,
+    betting_bound,
+    by_query,
+    choose,
+    upper_bound,
+    within_reach,
+)
 from judge.calibration.calibrate import Calibration, HeldOut, calibrate
 from judge.errors import InputError
 from judge.records import Failure, Pair, Scores, Status
@@ -81,6 +88,60 @@ def test_more_pairs_of_the_same_queries_promise_nothing_more():
     assert upper_bound(np.zeros(12), few, 0.05) == pytest.approx(upper_bound(np.zeros(600), many, 0.05))
     # Numbers of queries need not be dense.
     assert upper_bound(np.zeros(12), 7 * few + 3, 0.05) == pytest.approx(upper_bound(np.zeros(12), few, 0.05))
+
+
+def test_a_large_query_counts_as_the_median_one_by_hand():
+    # Queries of 2, 2 and 40 pairs with 0, 1 and 10 errors: the median has 2, so the last counts as 2 pairs with .5.
+    wrong = np.array([0, 0, 1, 0] + [1] * 10 + [0] * 30, dtype=float)
+    sizes, errors = by_query(wrong, np.repeat([0, 1, 5], [2, 2, 40]))
+    assert (sizes.tolist(), errors.tolist()) == ([2, 2, 2], [0, 1, 0.5])
+    # 40 queries of 3 pairs and one of 400, nothing wrong: as 41 queries of 3. Scaled by the largest, nearly nothing.
+    query = np.repeat(np.arange(41), [3] * 40 + [400])
+    bound = upper_bound(np.zeros(len(query)), query, 0.05)
+    assert bound == pytest.approx(upper_bound(np.zeros(123), np.repeat(np.arange(41), 3), 0.05))
+    assert bound < 0.1
+    assert betting_bound(np.bincount(query).astype(float), np.zeros(41), 0.05) > 0.8
+    # No bound is below what was found in all pairs, however few queries have it.
+    assert upper_bound((query == 40).astype(float), query, 0.05) >= 400 / 520
+
+
+def test_the_bound_holds_for_queries_of_very_unequal_sizes():
+    # A tenth of the queries is wrong in .6 of its pairs, the rest in .05: .105 of the pairs, whatever the sizes.
+    rng = np.random.default_rng(4)
+    trials, below = 300, 0
+    for _ in range(trials):
+        sizes = np.maximum(rng.lognormal(1.0, 1.2, 40), 1).astype(int)
+        query = np.repeat(np.arange(40), sizes)
+        chance = np.where(rng.random(40) < 0.1, 0.6, 0.05)[query]
+        below += upper_bound((rng.random(len(query)) < chance).astype(float), query, 0.1) < 0.105
+    assert binomtest(below, trials, 0.1, alternative="greater").pvalue > 0.01, f"{below} of {trials} too low"
+
+
+def test_what_is_within_reach_can_be_asked_for_and_what_a_tighter_promise_takes():
+    rng = np.random.default_rng(6)
+    held = draw(rng, 25, 12, 0.3)
+    reach = within_reach(held)
+    assert reach.promises
+    for each in reach.promises:
+        assert choose(held, each.budget).coverage == each.coverage
+    assert [p.coverage for p in reach.promises] == sorted({p.coverage for p in reach.promises})
+    assert reach.tighter is not None
+    assert reach.tighter < reach.promises[0].budget
+    with pytest.raises(InputError) as refused:
+        choose(held, reach.tighter)
+    assert f"about {reach.more_queries} more rated quer" in refused.value.hint
+
+    def times(count: int) -> HeldOut:
+        shifted = tuple(q + 25 * n for n in range(count) for q in held.query)
+        return HeldOut(confidence=held.confidence * count, wrong=held.wrong * count, query=shifted)
+
+    # As many again as it says, of the very same kind, and it can be promised.
+    assert reach.more_queries is not None
+    enough = -(-(25 + reach.more_queries) // 25)
+    assert choose(times(enough), reach.tighter).bound <= reach.tighter
+    # Where everything is wrong, no number of queries helps.
+    lost = HeldOut(confidence=(0.9,) * 50, wrong=(True,) * 50, query=tuple(range(50)))
+    assert (within_reach(lost).promises, within_reach(lost).more_queries) == ((), None)
 
 
 @given(st.integers(0, 1000), st.integers(1, 20), st.floats(0.01, 0.5))

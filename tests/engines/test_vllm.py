@@ -203,7 +203,8 @@ def test_a_served_judge_is_asked_as_a_chat(served, judge, tmp_path, monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "loopback-key")
     endpoint = ("--url", served, "--judge", "judge")
     able = judge("doctor", *endpoint, "--json").json
-    assert able["chat"]["schema"], able
+    assert (able["chat"], able["answers"]) == (True, "json_schema"), able
+    assert able["logprobs"] > 0, able
     judge("label", pairs, "--engine", "chat", *endpoint, "--out", "run")
     run = Run(tmp_path / "run")
     assert run.manifest.parts["answers"] == "json_schema"

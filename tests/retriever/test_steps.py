@@ -172,10 +172,10 @@ def broken(folder):
         (lambda f: write_set(f / "s", [("q", [("a", " ", 1), ("b", "text b", 0)])]), "document 1 has no text"),
         (lambda f: write_set(f / "s", [(" ", [("a", "text a", 1), ("b", "text b", 0)])]), "query is empty"),
         (lambda f: write_set(f / "s", [("q", [("a", "text a", None), ("b", "text b", 0)])]), "has no grade"),
+        (lambda f: write_set(f / "s", [*lists(2), ("nothing", [])]), "row 3: has no documents"),
+        (lambda f: other_kind(f / "s"), "another kind"),
         (lambda f: mixed(f / "s"), "others than those of rows.parquet"),
         (lambda f: garbage(f / "s"), "train-00000.parquet"),
-        (lambda f: write_set(f / "s", [("q", []), *lists(2)]), "has no documents"),
-        (lambda f: write_set(f / "s", [("q", [("a", "text a", "2"), ("b", "text b", "0")])]), "'labels' holds"),
         (lambda f: another_file(f / "s"), "in 2 files"),
         (lambda f: cut_short(f / "s"), "7 rows of lists"),
     ],
@@ -191,6 +191,15 @@ def write_without(folder, column):
 
     file = broken(folder) / "train-00000.parquet"
     pq.write_table(pq.read_table(file).drop_columns([column]), file)
+    return folder
+
+
+def other_kind(folder):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = broken(folder) / "train-00000.parquet"
+    pq.write_table(pa.table({"query": ["q"], "docs": ["one text"], "labels": [[1]]}), file)
     return folder
 
 

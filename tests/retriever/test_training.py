@@ -191,6 +191,22 @@ def test_every_loss_trains_from_a_plain_encoder(loss, stage1, tiny_encoder, tmp_
     assert np.isfinite(record.losses).all()
 
 
+def test_expected_grades_are_learned_by_cosent_alone(main, tiny_encoder, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = write_set(tmp_path / "set", lists(8)) / "rows.parquet"
+    # Another order than that of the grades: CoSENT looks at nothing else.
+    rows = [{**row, "expected_grade": 2.0 - row["grade"]} for row in pq.read_table(ids).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows), ids)
+    given = ("train", tmp_path / "set", "--from", tiny_encoder, "--layers", "1", "--epochs", "1", "--soft")
+    assert "cosent" in main(*given, "--out", "no", code=2).err
+    soft = main(*given, "--loss", "cosent", "--out", "soft", "--json").json
+    hard = main(*given[:-1], "--loss", "cosent", "--out", "hard", "--json").json
+    assert soft["config"]["soft"]
+    assert soft["losses"] != hard["losses"]
+
+
 def test_late_interaction_keeps_every_token(stage1, tiny_encoder, tmp_path):
     from sentence_transformers import MultiVectorEncoder
 
@@ -258,17 +274,6 @@ def test_a_lineage_that_others_wrote_is_no_markup_in_the_card(stage1):
         assert part not in card
 
 
-def test_code_in_an_encoders_folder_is_neither_run_nor_asked_about(tmp_path):
-    encoder = save_encoder(tmp_path / "theirs")
-    config = json.loads((encoder / "config.json").read_text(encoding="utf-8"))
-    theirs = {"model_type": "theirs", "auto_map": {"AutoConfig": "theirs.Config", "AutoModel": "theirs.Model"}}
-    (encoder / "config.json").write_text(json.dumps({**config, **theirs}), encoding="utf-8")
-    (encoder / "theirs.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", encoding="utf-8")
-    with pytest.raises(ModelError, match="cannot be loaded"):
-        find_start(str(encoder), late=False).build("cpu")
-    assert not (tmp_path / "ran").exists()
-
-
 @pytest.mark.parametrize(
     ("start", "said"),
     [
@@ -284,6 +289,23 @@ def test_what_is_no_encoder_is_refused_before_anything_is_loaded(start, said, st
     with pytest.raises((ModelError, InputError), match=said):
         trained(stage1 / "set", found, tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_code_in_an_encoders_folder_does_not_run(tiny_encoder, tmp_path):
+    from retriever.start import find_start
+
+    folder = shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for kind, known in (("bert", True), ("evil", False)):
+        own = {**config, "model_type": kind, "auto_map": {"AutoModel": "evil.Model", "AutoConfig": "evil.Config"}}
+        (folder / "config.json").write_text(json.dumps(own), encoding="utf-8")
+        if known:
+            find_start(str(folder), late=False).build("cpu")
+        else:
+            with pytest.raises(ModelError, match="cannot be loaded"):
+                find_start(str(folder), late=False).build("cpu")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_more_layers_than_there_are_is_refused(stage1, tiny_encoder, tmp_path):

@@ -1,7 +1,10 @@
 """The audit from the command line, on the example shop: flags, queue, decisions, export; and hostile words."""
 
+import base64
 import csv
+import hashlib
 import json
+import re
 import shutil
 
 import pyarrow.parquet as pq
@@ -74,8 +77,17 @@ def test_evidence_has_every_graded_pair_and_adds_up(audited):
 def test_the_report_needs_nothing_from_outside(audited):
     html = (audited[1] / "report.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in html
-    for word in ("<script", "http://", "https://", " src=", "nan"):
+    for word in ("http://", "https://", " src=", "nan"):
         assert word not in html.lower()
+    # One script and one style, both ours: the policy names their hashes and nothing else.
+    for tag, name in (("script", "script-src"), ("style", "style-src")):
+        (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{name} 'sha256-{digest}'" in html
+    # The strongest flags come before what the checks say, and that before the curve.
+    heads = re.findall("<h2>(.*?)</h2>", html)
+    assert heads.index("The strongest flags") < heads.index("Do the events fit?") < heads.index("Where shoppers looked")
+    assert (audited[0] / "audit.html").read_text(encoding="utf-8") == html, "where the review page finds it"
 
 
 def test_queue_decide_export(audited, tmp_path):
@@ -272,7 +284,8 @@ def test_hostile_words_stay_words(tmp_path):
     assert "\x1b" not in found.out
     assert pq.read_table(tmp_path / "audit" / "flags.parquet").num_rows > 0
     html = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
-    assert "<script" not in html
+    assert html.count("<script") == 1, "ours"
+    assert EVIL not in html
     judge("queue", tmp_path / "run", "--to", "csv", "--out", tmp_path / "queue.csv")
     with (tmp_path / "queue.csv").open(encoding="utf-8-sig", newline="") as stream:
         cells = [cell for row in csv.reader(stream) for cell in row]

@@ -241,6 +241,46 @@ def test_four_in_five_decisions_on_planted_errors_are_right(main, server, audite
         assert all(0.65 < row[at] < 0.9 for at, row in enumerate(found["reliability"]["confusion"]))
 
 
+@pytest.fixture
+def judged(main, run_of):
+    """The example shop as the embedded judge labels it in the quickstart, with its probabilities, audited."""
+    with (ROOT / "tests" / "data" / "shop_labels.csv").open(encoding="utf-8") as stream:
+        labels = {(row["query_id"], row["candidate_id"]): row for row in csv.DictReader(stream)}
+    with (SHOP / "catalogue.csv").open(encoding="utf-8") as stream:
+        products = {row["candidate_id"]: row for row in csv.DictReader(stream)}
+    rows = []
+    with (SHOP / "pairs.csv").open(encoding="utf-8") as stream:
+        for pair in csv.DictReader(stream):
+            label, product = labels[pair["query_id"], pair["candidate_id"]], products[pair["candidate_id"]]
+            chances = np.array([float(label[f"p{grade}"]) for grade in range(3)])
+            texts = {name: product[name] for name in ("title", "category")}
+            said = {"grade": int(label["grade"]), "probabilities": tuple(chances / chances.sum())}
+            rows.append({name: pair[name] for name in ("query_id", "query", "candidate_id")} | texts | said)
+    run = run_of(rows)
+    main("audit", "run", SHOP / "engagement.csv", "--out", "audit")
+    return run
+
+
+@pytest.mark.parametrize(("shift", "measured"), [(0, False), (3, False), (1, True)])
+def test_four_in_five_decisions_on_the_quickstarts_own_labels_are_right(main, server, judged, shift, measured):
+    """More than half of these labels are wrong. The second judge is wrong at every fifth pair."""
+    answering(server, scripted(judged, lambda number: number % 5 != shift))
+    grades, flagged = truth(), {item.key: item for item in read_queue(judged)}
+    ratings = ("--ratings", SHOP / "grades.csv") if measured else ()
+    found = main("adjudicate", "run", *chat(server), *ratings, "--json").json
+    decided = [pair for pair in found["pairs"] if pair["verdict"] != "opinion"]
+    right = [pair for pair in decided if pair["grade"] == grades[pair["query_id"], pair["candidate_id"]]]
+    assert len(decided) >= 5
+    assert len(right) >= 0.8 * len(decided)
+    # A label that is wrong, and flagged, is changed or left to people.
+    errors = {key for key, item in flagged.items() if item.grade != grades[key]}
+    assert len(errors) >= 10
+    kept = {(pair["query_id"], pair["candidate_id"]) for pair in decided if pair["verdict"] == "keep"}
+    assert not errors & kept
+    changed = {(pair["query_id"], pair["candidate_id"]) for pair in decided if pair["verdict"] == "change"}
+    assert errors == (errors & changed) | (errors & {item.key for item in read_queue(judged)})
+
+
 def test_what_was_paid_for_is_not_asked_again_after_a_kill(main, server, audited, monkeypatch):
     answering(server, scripted(audited, lambda number: True))
     open_pairs = len(read_queue(audited))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -120,7 +121,37 @@ def test_the_pages_work_in_a_browser(browser, page, audit_report):
     assert "examined" in browser.find_element("id", "evidence").text
     browser.get(audit_report)
     assert "Where shoppers looked" in browser.find_element("tag name", "body").text
-    assert len(browser.find_elements("tag name", "svg")) >= 2
+    assert browser.find_elements("tag name", "svg")
+
+
+def test_the_report_is_served_and_a_pair_is_found_by_its_ids(page, run):
+    _, address = page
+    status, headers, html = get(address + "report")
+    assert status == 200
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert html == (run / "audit.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="\./#([^"]+)"', html)
+    assert len(links) > 5
+    for link in links[-3:]:
+        query = link.replace("&amp;", "&")
+        item = json.loads(get(f"{address}state?{query}")[2])["item"]
+        assert urllib.parse.urlencode({name: item[name] for name in ("query_id", "candidate_id")}) == query
+    first = json.loads(get(address + "state")[2])["place"]
+    for other in ("query_id=x&candidate_id=y", "query_id=x", "place=x", "a=1&" * 20):
+        assert json.loads(get(f"{address}state?{other}")[2])["place"] == first
+
+
+@in_browser
+def test_a_link_of_the_report_opens_the_review_at_its_flag(browser, page):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(page[1] + "report")
+    flag = browser.find_elements("css selector", ".flag")[-2]
+    query = flag.find_element("tag name", "h3").text.split("→")[0].strip(' “”"')
+    flag.find_element("link text", "Review it").click()
+    WebDriverWait(browser, 10).until(lambda _: browser.find_elements("id", "query"))
+    WebDriverWait(browser, 10).until(lambda _: browser.find_element("id", "query").text)
+    assert browser.find_element("id", "query").text == query
 
 
 @in_browser
