@@ -1,15 +1,12 @@
 """Searching: what a run holds, how systems are fused, and what is refused."""
 
-import shutil
-from dataclasses import replace
-
 import ir_measures
 import numpy as np
 import pytest
 from mining_fixtures import QUERIES, SHOP, write_csv
 
 from judge.errors import InputError, ModelError
-from judge.models.encoder import find_encoder
+from judge.models.encoder import TransformerEncoder
 from judge.search.catalogue import read_catalogue
 from judge.search.rankings import read_ranking
 from judge.words.guideline import load_guideline
@@ -90,16 +87,6 @@ def test_every_system_finds_what_it_should(searching, tmp_path):
     assert [products[at] for at in again.lists[0].places] == read_ranking(tmp_path / "bm25.run").by_query["q1"]
 
 
-def test_what_an_encoder_reads_follows_from_its_files_whatever_it_is_called(shop, tiny_encoder, tmp_path):
-    catalogue = read_catalogue(shop, load_guideline(), {})
-    model = shutil.copytree(tiny_encoder, tmp_path / "model")
-    for text in ("title", "all"):
-        # As one of the Hub: its name is no folder's.
-        encoder = replace(find_encoder(str(model)), name="my-shop/finder")
-        assert Searcher(catalogue).texts(encoder)[0] == text
-        (model / "retriever.json").write_text("{}", encoding="utf-8")
-
-
 def test_a_system_that_is_not_there_is_refused_before_any_searches(searching, monkeypatch):
     monkeypatch.setattr(Searcher, "rank", lambda *given: pytest.fail("searched"))
     for name in ("gone.run", "no-such-encoder"):
@@ -127,7 +114,9 @@ def test_what_was_trained_on_all_fields_reads_all_fields(shop, tmp_path):
         ("other", "auto", "Alpina wool scarf red"),
         ("trained", "title", "Alpina wool scarf red"),
     ):
-        told, texts = Searcher(catalogue, text).texts(str(tmp_path / system))
+        # By its files, whatever it is called: one of the Hub has a name that is no folder's.
+        encoder = TransformerEncoder("my-shop/finder", tmp_path / system, "")
+        told, texts = Searcher(catalogue, text).texts(encoder)
         assert texts[0].startswith(wanted)
         assert (len(texts[0]) > len("Alpina wool scarf red")) == (told == "all") == ("|" in wanted)
 
