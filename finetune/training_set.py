@@ -208,7 +208,9 @@ def _overlap(
     return {
         "seen_products": sum(i.pair.candidate_id in ids or product_key(i.pair) in before for i in held),
         "kept": sum(dealt[q] == "train" for q in {q for q, there in zip(queries, inside, strict=True) if not there}),
-        "seen": seen.joined(*({query_key(item.pair.query) for item in some} for some in (held, learned)), texts),
+        "seen": seen.joined(
+            (query_key(item.pair.query) for item in held), (query_key(item.pair.query) for item in learned), texts
+        ),
     }
 
 
