@@ -89,7 +89,11 @@ def _few(files: Sequence[Path]) -> bool:
 
 @cache
 def _kept(process: int) -> Any:
+    import atexit
+
     import duckdb
 
+    # What is open when Python ends, DuckDB's binding lists on standard error.
+    atexit.register(_kept.cache_clear)
     # Files may change between two questions: nothing of them is kept.
     return duckdb.connect(config={"enable_external_file_cache": "false"})

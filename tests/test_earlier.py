@@ -176,10 +176,11 @@ def test_an_audit_finds_the_flags_of_then(main, earlier, run, people):
     found = main("audit", run, "events.csv", *people, "--out", "audit", "--overwrite", "--json").json
     after = pq.read_table(earlier / "audit" / "flags.parquet").to_pylist()
     assert len(before) == {"labelled": 43, "imported": 6}[run]
-    # What clicks and purchases share counts once now: a flag or two of then is not strong enough, and none is new.
+    # What clicks and purchases share counts once now, and results at one position hold flags back: some of then are not
+    # strong enough, and none is new.
     then, now = ({(flag["row"], flag["type"]): flag for flag in flags} for flags in (before, after))
     assert now.keys() <= then.keys()
-    assert len(now) >= {"labelled": 41, "imported": 6}[run]
+    assert len(now) >= {"labelled": 38, "imported": 6}[run]
     names = ("row", "query_id", "query", "candidate_id", "grade", "type", "clicks", "purchases")
     for key, new in now.items():
         assert {name: new[name] for name in names} == {name: then[key][name] for name in names}
@@ -265,8 +266,9 @@ def test_another_judge_adjudicates_what_people_graded(main, earlier):
 def test_a_calibration_is_read_and_decides_as_it_did(main, earlier):
     main(*LABEL, "--calibration", "calibration.json", "--max-noise", "0.4", "--out", "again")
     found = main("status", "again", "--json").json
-    # As `labelled`, whose engine failed at 8 rows: here it grades 7 of them and abstains at one.
-    assert found["status"] == {"graded": 142, "abstained": 14, "failed": 0, "skipped": 4}
+    # A query far larger than the others no longer spoils the bound: .4 can be promised of all pairs, where the version
+    # before left 14 to people.
+    assert found["status"] == {"graded": 156, "abstained": 0, "failed": 0, "skipped": 4}
     main("export", "again", "--to", "csv", "--out", "again.csv")
     mine = {
         row["candidate_id"]: row["probabilities"] for row in rows(earlier / "again.csv") if row["query"] == "kettle"

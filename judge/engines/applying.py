@@ -78,15 +78,14 @@ def skeleton(directory: Path) -> Any:
         ModelError: transformers cannot make a causal language model of its config.
     """
     import torch
-    from transformers import AutoConfig
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    from judge.engines.lean import causal_models
     from judge.models.gguf import quiet_transformers
 
     try:
         with quiet_transformers(), torch.device("meta"):
             config = AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
-            return causal_models().from_config(config, trust_remote_code=False)
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:
         raise ModelError(
             f"{directory}: its config.json is not of a causal language model ({type(error).__name__})",

@@ -22,15 +22,15 @@ def load_model(directory: Path, dtype: str, hint: str) -> Any:
         ModelError: It cannot be loaded, or memory does not hold it.
     """
     import torch
+    from transformers import AutoModelForCausalLM
 
-    from judge.engines.lean import causal_models
     from judge.models.gguf import quiet_transformers
 
     check_whole(directory)
     try:
         with room_for(directory), quiet_transformers():
             model: Any
-            model, found = causal_models().from_pretrained(
+            model, found = AutoModelForCausalLM.from_pretrained(
                 directory,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # told below, in full

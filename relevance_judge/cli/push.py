@@ -60,7 +60,7 @@ def push(
     ratings: Path | None,
     json: bool,
 ) -> None:
-    """Publish a run's labels, or a trained model, on the Hugging Face Hub.
+    """Publish a run's labels, or a trained model, on the Hub.
 
     Every view is a config; a card says what is known of the labels; one commit and a tag hold all of it. Decisions are
     applied. It is loaded again and compared. The same command resumes where it was cut off. A model is

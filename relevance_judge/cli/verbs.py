@@ -39,7 +39,7 @@ STAGES: Mapping[str, Mapping[str, str]] = {
         "mine": "Find the pairs that are worth judging next.",
         "queries": "Make queries that a catalogue can answer.",
         "export": "Write a run's labels as training sets, qrels or review sheets.",
-        "push": "Publish a run's labels, or a trained model, on the Hugging Face Hub.",
+        "push": "Publish a run's labels, or a trained model, on the Hub.",
     },
     "prove": {
         "train": "Train a retriever on a listwise set.",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.worlds import WORLDS
+from benchmarks.worlds_table import mean, tables
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -27,3 +28,27 @@ def test_a_shops_counts_can_be_and_its_oracle_knows(name):
     prior = np.where(np.arange(3) == label[:, None], 0.9, 0.05)
     chance = shop.oracle(prior, label)
     assert chance[label != grade].mean() > 3 * chance[label == grade].mean()
+
+
+def test_means_over_seeds_have_students_interval():
+    # 1, 2 and 3: a standard deviation of 1, so 4.303 / sqrt(3) = 2.484 to either side. Two seeds have none.
+    own = [{"ap": value} for value in (1.0, 2.0, 3.0)]
+    assert mean(own, lambda each: each["ap"]) == "2.00 (-0.48–4.48)"
+    assert mean(own[:2], lambda each: each["ap"]) == "1.50"
+
+
+def test_the_tables_add_flags_up_and_count_broken_promises():
+    def case(seed, pairs, false):
+        level = {"flags": 10, "true": 8, "by_type": {"ignored": [4, 3]}, "by_kind": {"two off": [8, 40]}}
+        found = {"ap": 0.3, "oracle": 0.6, "top_100": 0.5, "oracle_top_100": 0.9, "expected": 90.0, "wrong": 80}
+        found |= {"flags": dict.fromkeys(("0.1", "0.3", "0.5"), level), "pairs": 1000, "after_review": 60}
+        promise = {"budget": 0.3, "pairs": pairs, "false": false}
+        return found | {"case": ["dbn", 1000, seed, False], "promises": [promise]}
+
+    said = tables([case(1, 40, 0.2), case(2, 60, 0.4), case(3, 0, None)])
+    assert "| dbn | 1,000 | no | 1, 2, 3 |" in said
+    assert "6 of 30" in said
+    assert "3 of 12, 3 of 12, 3 of 12" in said
+    assert "24 of 120" in said
+    assert "2 of 3, 50 pairs, 1 broken" in said
+    assert "80, 60" in said
