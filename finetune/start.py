@@ -1,5 +1,5 @@
-"""The adapter that a training goes on from, and what it has seen: its held-out queries stay held out, its products
-count as seen, through any number of trainings.
+"""The adapter that a training goes on from, and what it has seen: queries that it held out stay held out, those that it
+learned from are never held out, and its products count as seen, through any number of trainings.
 """
 
 import hashlib
@@ -31,13 +31,17 @@ class Seen(Record):
 
     held_out: tuple[str, ...] = ()
     """Of queries that no training of the lineage saw."""
+    learned: tuple[str, ...] = ()
+    """Of queries that one of them learned from."""
     products: tuple[str, ...] = ()
     """Of the candidates' texts that one of them saw."""
 
-    def joined(self, held_out: Iterable[str], products: Iterable[str]) -> "Seen":
+    def joined(self, held_out: Iterable[str], learned: Iterable[str], products: Iterable[str]) -> "Seen":
         """With those of one more training."""
         return Seen(
-            held_out=tuple(sorted({*self.held_out, *held_out})), products=tuple(sorted({*self.products, *products}))
+            held_out=tuple(sorted({*self.held_out, *held_out})),
+            learned=tuple(sorted({*self.learned, *learned})),
+            products=tuple(sorted({*self.products, *products})),
         )
 
 
@@ -146,6 +150,8 @@ def _read(name: str, base: str | None, guideline: Guideline) -> Start:
             f"{name}: gives the grades {', '.join(str(grade) for grade, _ in labels)}, and {guideline.name} has others",
             f"start from the base: --from {NONE}",
         )
+    if not {"config", "data"} <= tuned.training.keys() or not {*OWN} <= {*tuned.training["config"]}:
+        raise ModelError(f"{name}: {FILE} does not say how it was fine-tuned", f"start from the base: --from {NONE}")
     if not tuned.same_template:
         raise InputError(
             f"{name}: prompts/{tuned.template}.j2 is not the text of its training",

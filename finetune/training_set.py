@@ -61,8 +61,11 @@ class TrainingSet:
     """What the start and this training have seen."""
 
 
-def split(queries: Sequence[str], config: LoraConfig, held: Collection[str] = ()) -> dict[str, str]:
-    """Each query's part: `train`, `validation` or `calibration`; those of `held` are not for training.
+def split(
+    queries: Sequence[str], config: LoraConfig, held: Collection[str] = (), learned: Collection[str] = ()
+) -> dict[str, str]:
+    """Each query's part: `train`, `validation` or `calibration`; those of `held` are not for training, and of the
+    others those of `learned` are for nothing else.
 
     Raises:
         InputError: There are too few queries for parts that share none.
@@ -84,6 +87,17 @@ def split(queries: Sequence[str], config: LoraConfig, held: Collection[str] = ()
     parts |= dict.fromkeys(drawn[sizes["validation"] : sum(sizes.values())], "calibration")
     spare = "calibration" if sizes["calibration"] else "validation"
     parts |= {name: spare for name in held if parts[name] == "train"}
+    parts |= {name: "train" for name in learned if name not in held}
+    for part, other in (("validation", "calibration"), ("calibration", "validation")):
+        if sizes[part] and part not in parts.values():
+            rest = [name for name in drawn if parts[name] == other]
+            if len(rest) < 2:
+                raise InputError(
+                    "nearly every query of the ratings was learned from by the judge that this goes on from: too few "
+                    "are left to be tested on",
+                    "rate pairs of more queries, or start from the base: --from none",
+                )
+            parts |= dict.fromkeys(rest[: len(rest) // 2], part)
     if "train" not in parts.values():
         raise InputError(
             "each query of the ratings was held out of the training that this goes on from",
@@ -123,16 +137,19 @@ def deal(
 ) -> tuple[list[str], npt.NDArray[np.str_]]:
     """The query and the part of each rated pair, whose targets are `shares` of shape (N, K).
 
-    What an earlier training held out, as `seen` says, stays held out.
+    What an earlier training held out, as `seen` says, stays held out, and what it learned from is not held out.
 
     Raises:
         InputError: There are too few queries, or too few training pairs of a grade.
     """
     # By words: a query that goes by several ids or spellings would else be learnt and tested on.
     queries = query_groups([item.pair.query for item in rated])
-    before = set(seen.held_out)
-    held = {query for query, item in zip(queries, rated, strict=True) if query_key(item.pair.query) in before}
-    parts = split(queries, config, held)
+    keys = [query_key(item.pair.query) for item in rated]
+    held, learned = (
+        {query for query, key in zip(queries, keys, strict=True) if key in before}
+        for before in (set(seen.held_out), set(seen.learned))
+    )
+    parts = split(queries, config, held, learned)
     part = np.array([parts[query] for query in queries])
     check_grades(shares[part == "train"], guideline, config.least_per_grade)
     return queries, part
@@ -191,7 +208,9 @@ def _overlap(
     return {
         "seen_products": sum(i.pair.candidate_id in ids or product_key(i.pair) in before for i in held),
         "kept": sum(dealt[q] == "train" for q in {q for q, there in zip(queries, inside, strict=True) if not there}),
-        "seen": seen.joined((query_key(item.pair.query) for item in held), texts),
+        "seen": seen.joined(
+            (query_key(item.pair.query) for item in held), (query_key(item.pair.query) for item in learned), texts
+        ),
     }
 
 

@@ -12,7 +12,7 @@ from judge.words.guideline import DEFAULT, load_guideline
 from relevance_judge import shown
 from relevance_judge.inputs import AnyRun, Rows, as_file, as_optional_file, as_run
 from relevance_judge.reading import RatingOptions, Reading
-from relevance_judge.searching import System
+from relevance_judge.searching import System, as_systems
 
 if TYPE_CHECKING:
     from retriever.evaluation import Comparison, Evaluation, SystemReport
@@ -100,7 +100,7 @@ def evaluate(
     ratings: Rows,
     catalogue: Rows,
     *,
-    against: Sequence[System] = (),
+    against: System | Sequence[System] = (),
     at: int = 10,
     recall_at: int = 50,
     relevant: int | None = None,
@@ -144,15 +144,14 @@ def evaluate(
     how, policy = Reading(**reading), load_guideline(str(guideline))
     layout = replace(how.layout, grades=how.known(policy))
     layout.check(policy)
-    several = [systems] if isinstance(systems, str | os.PathLike) else systems
     config = EvaluationConfig(at, recall_at, relevant, gain, text, misspell, seed, how.encoding)
     with ExitStack() as stack:
         rated, name = stack.enter_context(as_file(ratings, "ratings"))
         products, products_name = stack.enter_context(as_file(catalogue, "catalogue"))
-        sample, _ = stack.enter_context(as_optional_file(fill_sample, "fill_sample"))
+        sample, sample_name = stack.enter_context(as_optional_file(fill_sample, "fill_sample"))
         job = EvaluationJob(
-            [str(each) for each in several],
-            [str(each) for each in against],
+            as_systems(systems),
+            as_systems(against),
             rated,
             products,
             policy,
@@ -161,7 +160,7 @@ def evaluate(
             as_run(fill) if fill is not None else None,
             sample,
             Path(holes) if holes is not None else None,
-            {"gold": name, "catalogue": products_name},
+            {"gold": name, "catalogue": products_name, **({"sample": sample_name} if sample_name else {})},
         )
         return Evaluated(job.run())
 

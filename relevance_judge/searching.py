@@ -55,6 +55,11 @@ class Ranking:
         return shown.table(f"{self.account.name} in {self.path}", head, rows, len(self.table))
 
 
+def as_systems(given: System | Sequence[System]) -> tuple[str, ...]:
+    """Names of systems; one alone may stand for itself."""
+    return tuple(str(each) for each in ([given] if isinstance(given, str | os.PathLike) else given))
+
+
 def search(
     system: System,
     catalogue: Rows,
@@ -62,7 +67,7 @@ def search(
     *,
     out: str | os.PathLike[str],
     top: int = 100,
-    fuse: Sequence[System] = (),
+    fuse: System | Sequence[System] = (),
     weight: float | None = None,
     text: Literal["auto", "title", "all"] = "auto",
     approximate: bool = False,
@@ -98,7 +103,7 @@ def search(
 
     config = SearchConfig(
         top=top,
-        fuse=tuple(str(each) for each in fuse),
+        fuse=as_systems(fuse),
         weight=weight,
         text=text,
         approximate=approximate,

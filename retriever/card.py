@@ -3,6 +3,7 @@
 Numbers and names alone: no word of a query or a product stands in it, and names are escaped.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,9 +49,10 @@ def _body(trained: Trained) -> Iterator[str]:
     yield "## Lineage"
     yield ""
     for place, step in enumerate((*trained.lineage, trained.ancestor), 1):
-        loss = f"{LOSSES.get(step.loss, step.loss)}{', late interaction' if step.late else ''}"
-        start = f"{escape(step.start)} (`{step.start_digest[:12]}`)"
-        yield f"{place}. From {start}: {loss}, on the set `{step.data[:12]}`."
+        # Those before were read from a folder that can be anybody's.
+        loss = f"{LOSSES.get(step.loss) or escape(step.loss)}{', late interaction' if step.late else ''}"
+        start = f"{escape(step.start)} (`{_short(step.start_digest)}`)"
+        yield f"{place}. From {start}: {loss}, on the set `{_short(step.data)}`."
     yield ""
     yield "## What it learned from"
     yield ""
@@ -85,6 +87,10 @@ def _body(trained: Trained) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield from (f"- {limit}" for limit in _limits(trained))
+
+
+def _short(digest: str) -> str:
+    return re.sub("[^0-9a-f]", "", digest)[:12]
 
 
 def _held_out(found: HeldOut) -> Iterator[str]:

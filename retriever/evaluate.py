@@ -15,6 +15,7 @@ import numpy as np
 from judge import __version__
 from judge.errors import InputError
 from judge.files import now
+from judge.fingerprint import file_digest
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import read_panel
 from judge.run.store import Run
@@ -110,7 +111,7 @@ class EvaluationJob:
         judge = read_judge(self.fill, gold, catalogue) if self.fill else None
         sample = None
         if self.fill_sample is not None:
-            rated = read_panel(self.fill_sample, self.layout, self.guideline.values)
+            rated = read_panel(self.fill_sample, self.layout, self.guideline.values, self.names.get("sample"))
             sample = read_sample(rated, gold, catalogue)
         asked = [*dict.fromkeys([*self.systems, *self.against])]
         if any(not is_run(name) for name in asked) and (silent := [q.id for q in gold.queries if not q.words]):
@@ -119,9 +120,10 @@ class EvaluationJob:
                 "give the words with --queries FILE",
             )
         searcher = Searcher(catalogue, config.text, cache=config.cache, progress=self.progress)
+        names = searcher.names(asked)
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise InputError(f"two systems are called {twice!r}", "give their files or folders different names")
         ranked = [searcher.rank(name, gold.queries, DEPTH, gold.places) for name in asked]
-        if len({one.name for one in ranked}) < len(ranked):
-            raise InputError("two systems go by one name", "give their files or folders different names")
         figures = Figures(gold, catalogue, cut, judge.filled(gold) if judge else None)
         parts = slices(gold)
         values = [values_of(one, figures) for one in ranked]
@@ -149,16 +151,27 @@ class EvaluationJob:
                 "without_category": sum(not product.leaf for product in catalogue.products),
                 "digest": catalogue.digest[:16],
             },
-            gold=gold.counts(cut.relevant),
+            gold={**gold.counts(cut.relevant), "digest": file_digest(self.gold)[:16]},
             cut=cut,
             primary=PRIMARY.called(cut),
             measures=figures.labels,
             systems=reports,
             comparisons=comparisons,
             slices={each.name: {"n": int(each.queries.sum()), "because": each.because} for each in parts},
-            fill={"run": str(self.fill.path), "sample": str(self.fill_sample or "") or None} if self.fill else None,
+            fill=self._filled(judge, sample),
             holes=holes,
         )
+
+    def _filled(self, judge: Judge | None, sample: Gold | None) -> dict[str, Any] | None:
+        if self.fill is None or judge is None:
+            return None
+        name = self.names.get("sample") or str(self.fill_sample or "") or None
+        return {
+            "run": str(self.fill.path),
+            "graded": judge.grades.used,
+            "sample": name,
+            "rated": sample.used if sample else None,
+        }
 
     def _check(self) -> None:
         if not self.systems:

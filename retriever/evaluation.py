@@ -66,7 +66,7 @@ class Evaluation:
     slices: Mapping[str, Mapping[str, Any]]
     """By name, the number of queries `n` and what makes them these, `because`."""
     fill: Mapping[str, Any] | None
-    """Which run filled holes, and which file is the sample."""
+    """Which run filled holes, and which file is the sample; pairs of these queries that they grade."""
     holes: int | None = None
     """Rows of the file of holes, where it was asked for."""
 

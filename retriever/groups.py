@@ -93,6 +93,8 @@ def _files(path: Path, split: str) -> tuple[Path, Path]:
     found = sorted(path.glob(f"{split}-*.parquet"))
     if not found:
         raise InputError(f"{path}: has no split {split!r}", EXPORT)
+    if len(found) > 1:
+        raise InputError(f"{path}: its split {split!r} is in {len(found)} files", EXPORT)
     if not (path / ROWS).is_file():
         raise InputError(f"{path}: has no {ROWS}, which says which products its texts are", EXPORT)
     return found[0], path / ROWS
@@ -104,6 +106,8 @@ def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
     if soft and all(row.get("expected_grade") is None for row in kept):
         raise InputError(f"{ids}: has no expected grades", "label with a judge that gives probabilities, or leave soft")
     by_list = {place: list(some) for place, some in groupby(kept, key=lambda row: row["place"])}
+    if beyond := sum(len(own) for place, own in by_list.items() if place not in range(len(lists))):
+        raise InputError(f"{ids}: has {beyond:,} rows of lists that {texts.name} does not hold", EXPORT)
     for place, row in enumerate(lists):
         where = f"{texts}, row {place + 1}"
         own = by_list.get(place, [])

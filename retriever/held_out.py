@@ -33,10 +33,10 @@ def measure(model: Any, score: Score, groups: Groups, config: RetrieverConfig) -
     """NDCG@10 of each query, in an order that follows from the seed; NaN where all grades are worth nothing."""
     import torch
 
-    # Every list is whole, and is asked about once; grades alone count.
+    # Every list is whole, read as far as in searching, and asked about once; grades alone count.
     whole = {"loss": "cosent", "soft": False, "misspell": 0.0, "epochs": 1, "documents": 10**6}
     steps = Steps(groups.groups, config.changed(**whole))
-    made: Callable[[list[dict[str, int]]], Any] = collate(model, steps, config.tokens)  # type: ignore[assignment]
+    made: Callable[[list[dict[str, int]]], Any] = collate(model, steps, 0)  # type: ignore[assignment]
     found = []
     model.eval()
     for step in range(len(steps)):

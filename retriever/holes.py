@@ -8,7 +8,7 @@ shown filled.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -20,18 +20,20 @@ from judge.errors import InputError
 from judge.files import new_file
 from judge.ratings.panel import Panel
 from judge.run.decided import Decided
+from judge.run.lookup import match_queries
 from judge.run.store import Run
 from judge.search.catalogue import Catalogue
+from judge.sql import in_memory
 from judge.statistics.prediction_powered import Sums, powered_mean
 from judge.tables.ids import whole_id
-from judge.tables.values import inert
-from judge.words.normalise import same_words
+from judge.tables.values import SAMPLED, inert
 from retriever.gold import UNJUDGED, Gold, gold_of
 from retriever.measures import Cut, Floats, discounts, gains
 from retriever.ranked import Ints, Ranked
 
 Mask = npt.NDArray[np.bool_]
-HEAD = ("query_id", "query", "candidate_id", "title")
+HEAD = (*SAMPLED, "title", "grade")
+"""The columns of the holes: of a file that people fill in, whose readers give cells back as they were."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +93,19 @@ def read_judge(run: Run, gold: Gold, catalogue: Catalogue) -> Judge:
         InputError: The run labels none of these queries.
         RunError: It cannot be read.
     """
-    at_id = {query.id: at for at, query in enumerate(gold.queries)}
-    at_words = {same_words(query.words): at for at, query in enumerate(gold.queries) if query.words}
     settled = Decided.of(run).settled
     found: list[dict[int, int]] = [{} for _ in gold.queries]
     sql = """SELECT l.query_id, p.query, l.candidate_id, l.grade FROM labels l JOIN pairs p USING (row)
         WHERE l.candidate_id IS NOT NULL AND l.status <> 'skipped' ORDER BY row"""
-    for query_id, words, candidate_id, own in run.query(sql):
+    rows = run.query(sql)
+    meant = _meant(gold, {(row[0] or "", row[1] or "") for row in rows})
+    for query_id, words, candidate_id, own in rows:
         decision = settled.get((query_id, candidate_id))
         grade = decision.grade if decision and decision.grade is not None else own
-        at = at_id.get(whole_id(query_id), at_words.get(same_words(words or "")))
         place = catalogue.place.get(whole_id(candidate_id), catalogue.place.get(candidate_id))
-        if at is not None and place is not None and grade is not None:
-            found[at].setdefault(place, grade)
+        if place is not None and grade is not None:
+            for at in meant.get((query_id or "", words or ""), ()):
+                found[at].setdefault(place, grade)
     if not any(found):
         raise InputError(f"{run.path}: grades no pair of these queries", "label the file of --holes, and give that run")
     tables = [np.array(sorted(some.items()), np.int64).reshape(-1, 2).T for some in found]
@@ -118,13 +120,33 @@ def read_sample(panel: Panel, gold: Gold, catalogue: Catalogue) -> Gold:
         InputError: They are of none of these queries.
     """
     sample = gold_of(panel, catalogue)
-    at = {query.id: place for place, query in enumerate(sample.queries)}
+    meant = _meant(gold, {(query.id, query.words) for query in sample.queries})
+    at = {
+        ours: theirs for theirs, query in enumerate(sample.queries) for ours in meant.get((query.id, query.words), ())
+    }
     empty = np.zeros(0, np.int64)
-    places = [sample.places[at[query.id]] if query.id in at else empty for query in gold.queries]
-    grades = [sample.grades[at[query.id]] if query.id in at else empty for query in gold.queries]
+    places = [sample.places[at[ours]] if ours in at else empty for ours in range(len(gold.queries))]
+    grades = [sample.grades[at[ours]] if ours in at else empty for ours in range(len(gold.queries))]
     if not any(map(len, places)):
         raise InputError(f"{panel.file}: rates none of these queries", "have people rate rows of the file of --holes")
     return Gold(**{**vars(gold), "places": places, "grades": grades})
+
+
+def _meant(gold: Gold, asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[int]]:
+    """The places of the gold's queries that others' ids and words mean, as `judge.run.lookup` has it."""
+    import pyarrow as pa
+
+    schema = pa.schema({"query_id": pa.string(), "query": pa.string()})
+    at = {query.id: place for place, query in enumerate(gold.queries)}
+    found: dict[tuple[str, str], list[int]] = {}
+    with in_memory() as db:
+        for name, rows in (("asked", sorted(asked)), ("known", [(query.id, query.words) for query in gold.queries])):
+            keys = [{"query_id": query_id, "query": words} for query_id, words in rows]
+            db.register(name, pa.Table.from_pylist(keys, schema=schema))
+        match_queries(db, "SELECT query_id, query FROM asked", "SELECT query_id, query FROM known")
+        for *key, ours in db.sql("SELECT DISTINCT asked_id, asked_text, query_id FROM meant").fetchall():
+            found.setdefault((key[0], key[1]), []).append(at[ours])
+    return found
 
 
 def filling(ranked: Ranked, gold: Gold, judge: Judge, sample: Gold | None, cut: Cut) -> Filling:
@@ -202,18 +224,17 @@ def write_holes(out: Path, systems: Sequence[Ranked], gold: Gold, catalogue: Cat
         for place, grade in zip(one.places[: cut.k], gold.graded(at, one.places[: cut.k]), strict=True)
         if grade == UNJUDGED
     }
-    salt = str(seed).encode()
 
     def drawn(pair: tuple[int, int]) -> bytes:
-        names = f"{gold.queries[pair[0]].id}\x1f{catalogue.products[pair[1]].id}"
-        return blake2b(names.encode("utf-8", "replace"), key=salt).digest()
+        names = f"{seed}\x1f{gold.queries[pair[0]].id}\x1f{catalogue.products[pair[1]].id}"
+        return blake2b(names.encode("utf-8", "replace")).digest()
 
     stream = io.StringIO(newline="")
     sheet = csv.writer(stream)
     sheet.writerow(HEAD)
     for at, place in sorted(pairs, key=drawn):
         query, product = gold.queries[at], catalogue.products[place]
-        sheet.writerow([inert(cell) for cell in (query.id, query.words, product.id, product.title)])
+        sheet.writerow([inert(cell) for cell in (query.id, query.words, product.id, product.title, "")])
     with new_file(out) as partial:
         partial.write_bytes(stream.getvalue().encode("utf-8", "replace"))
     return len(pairs)

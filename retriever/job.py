@@ -30,7 +30,7 @@ from retriever.held_out import compared, measure, read_held_out
 from retriever.objective import loss_of, mean_scores, objective
 from retriever.start import Start, find_start
 from retriever.steps import Steps
-from retriever.towers import freeze
+from retriever.towers import freeze, too_few
 from retriever.trained import FILE, Data, Trained, is_trained, read_trained
 from retriever.trainer import Watch, collate, epoch_loss, run
 
@@ -83,6 +83,8 @@ def prepare(path: Path, start: str, config: RetrieverConfig) -> Prepared:
         )
     apart = read_held_out(path)
     found = find_start(start, late=config.late)
+    if config.layers > (found.layers or config.layers):
+        raise too_few(config.layers, found.layers or 0)
     parts = {name: str(value) for name, value in config.model_dump().items() if name not in FREE}
     key = {
         "set": groups.digest,
@@ -129,7 +131,8 @@ def _train(prepared: Prepared, out: Path, watch: Watch) -> tuple[Trained, Any]:
     weights = freeze(model, config.layers)
     targets = None
     if config.loss == "circle":
-        means = mean_scores(model, start.score, collate(model, steps, config.tokens), steps.epoch_steps)
+        made = collate(model, steps, config.tokens)
+        means = mean_scores(model, start.score, made, steps.epoch_steps, prepared.groups.grades)
         targets = spread_targets(means, config.spread)
     apart = prepared.held_out
     before = measure(model, start.score, apart, config) if apart else None

@@ -1,7 +1,7 @@
 """The loss that a configuration names, as the module that sentence-transformers' Trainer calls."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from judge.errors import EngineError
@@ -40,21 +40,25 @@ def vectors(model: Any, features: list[dict[str, Any]]) -> tuple[Any, list[Any]]
 
 
 def mean_scores(
-    model: Any, score: Score, made: Callable[[list[Mapping[str, int]]], Any], steps: int
+    model: Any, score: Score, made: Callable[[list[Mapping[str, int]]], Any], steps: int, grades: Collection[int]
 ) -> dict[int, float]:
-    """The mean score of each grade's pairs under a model as it is, over the first steps of a training.
+    """The mean score of each grade's pairs under a model as it is, over the first steps of a training: `SEEN`, and as
+    many more as it takes until every grade has occurred.
 
     Args:
         model: Of sentence-transformers.
         score: See `objective`.
         made: What turns a step's number into tensors.
         steps: How many there are.
+        grades: Those of the set; one that occurs in no step has no mean.
     """
     import torch
 
     sums: dict[int, list[float]] = {}
     model.eval()
-    for step in range(min(steps, SEEN)):
+    for step in range(steps):
+        if step >= SEEN and sums.keys() >= set(grades):
+            break
         batch = made([{"step": step}])
         with torch.inference_mode():
             found = score(*vectors(model, features(batch, model.device)))

@@ -93,6 +93,17 @@ def _summed(
     return Ranked(name, lists, parts, sum(system.strange for system in systems))
 
 
+def check_ids(kind: str, keys: Sequence[str]) -> None:
+    """Refuse ids that would tear the lines of a run apart.
+
+    Raises:
+        InputError: One holds white space.
+    """
+    if torn := next((key for key in keys if _SPACE.search(key)), None):
+        what = "holds white space, which separates the columns of a TREC run"
+        raise InputError(f"{kind} {torn!r} {what}", "give ids without white space")
+
+
 def write_run(
     ranked: Ranked, query_ids: Sequence[str], products: Sequence[str], out: Path, *, overwrite: bool = False
 ) -> int:
@@ -103,11 +114,8 @@ def write_run(
     Raises:
         InputError: An id holds white space, which separates a run's columns; or the file cannot be written.
     """
-    fix = "give ids without white space"
-    shown = np.unique(np.concatenate([one.places for one in ranked.lists]))
-    for kind, keys in (("query_id", query_ids), ("candidate_id", [products[at] for at in shown])):
-        if torn := next((key for key in keys if _SPACE.search(key)), None):
-            raise InputError(f"{kind} {torn!r} holds white space, which separates the columns of a TREC run", fix)
+    check_ids("query_id", query_ids)
+    check_ids("candidate_id", [products[at] for at in np.unique(np.concatenate([one.places for one in ranked.lists]))])
     tag = _SPACE.sub("_", ranked.name)
     lines = 0
     with new_file(out, overwrite=overwrite) as partial, partial.open("w", encoding="utf-8", newline="\n") as stream:

@@ -13,7 +13,7 @@ from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
 from retriever.queries import NAMES, SearchQueries, read_queries
-from retriever.ranked import Ranked, fuse, mix, write_run
+from retriever.ranked import Ranked, check_ids, fuse, mix, write_run
 from retriever.systems import TEXTS, Searcher
 
 DEEP = 100
@@ -105,8 +105,9 @@ class Search:
         """
         if out.exists() and not overwrite:
             raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
-        ranked = self.ranked
         ids = [query.id for query in self.asked.queries]
+        check_ids("query_id", ids)
+        ranked = self.ranked
         lines = write_run(ranked, ids, list(self.products.place), out, overwrite=overwrite)
         return SearchAccount(
             toolkit=__version__,
@@ -127,7 +128,9 @@ class Search:
         config.check()
         searcher = Searcher(self.products, config.text, config.approximate, config.cache, self.progress)
         depth = max(config.top, DEEP) if config.fuse else config.top
-        systems = [searcher.rank(name, self.asked.queries, depth) for name in (self.system, *config.fuse)]
+        asked = (self.system, *config.fuse)
+        searcher.names(asked)
+        systems = [searcher.rank(name, self.asked.queries, depth) for name in asked]
         if config.weight is not None:
             return mix(systems[0], systems[1], config.weight, config.top)
         return fuse(systems, config.top) if len(systems) > 1 else systems[0]

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from judge.statistics.intervals import FEWEST
+from judge.statistics.intervals import ALIKE, FEWEST, ROUNDING
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -117,6 +117,8 @@ def clustered_auc(
     from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
     error = float(np.sqrt(queries / (queries - 1) * (influence @ influence)))
+    if error < ROUNDING:
+        return auc, None, ALIKE
     reach = float(stats.t.ppf((1 + level) / 2, queries - 1)) * error
     return auc, (max(auc - reach, 0.0), min(auc + reach, 1.0)), None
 

@@ -14,6 +14,8 @@ from retriever.queries import SearchQuery
 
 TAIL = 1 / 3
 """The share of queries that are rare."""
+MAJORITY = 1 / 2
+"""More than this share of the queries is no tail: where so many have the same count, none of them is rare."""
 MOST = 8
 """Values of a facet beyond which it is no segment."""
 FACETS = ("traffic", "kind", "locale", "language")
@@ -43,7 +45,7 @@ def slices(gold: Gold) -> list[Slice]:
     else:
         because = "least traffic"
     tail = counts <= np.quantile(counts, TAIL)
-    if not tail.all():
+    if tail.mean() <= MAJORITY:
         found.append(Slice("tail", because, tail))
     for facet in FACETS:
         values = [facets.get(facet) for facets in gold.facets]

@@ -14,6 +14,8 @@ from retriever.towers import build_towers, score_towers
 from retriever.trained import Ancestor, is_trained, read_trained
 
 NAME = f"name {EMBEDDED_ENCODER}, a sentence-transformers folder, or owner/name[@revision] of the Hub as --from"
+LAYERS = ("num_hidden_layers", "n_layers", "num_layers")
+"""What configs call the number of layers."""
 NO_ENCODERS = ("ForCausalLM", "ForSequenceClassification", "ForConditionalGeneration")
 
 
@@ -44,6 +46,12 @@ class Start:
         return build_towers(self.name, self.directory, self.parts, device)
 
     @property
+    def layers(self) -> int | None:
+        """How many its config says that it has; null where it does not."""
+        config = read_json(self.parts[0][1] / "config.json")
+        return next((n for name in LAYERS if isinstance(n := config.get(name), int)), None)
+
+    @property
     def score(self) -> Callable[[Any, Sequence[Any]], Any]:
         """From the model's outputs for queries and for pieces of documents to scores."""
         return score_late if self.late else score_towers
@@ -63,7 +71,7 @@ def find_start(name: str, *, late: bool) -> Start:
     if not late:
         raise InputError(f"--from {directory.name}: is a late-interaction model", "add --late, or start from another")
     files = {str(file.relative_to(directory)): file_digest(file) for _, path in parts for file in _telling(path)}
-    return Start(directory.name, directory, digest(files), parts, late=True, lineage=_lineage(directory))
+    return Start(directory.resolve().name, directory, digest(files), parts, late=True, lineage=_lineage(directory))
 
 
 def _encoder(name: str, *, late: bool) -> Start:

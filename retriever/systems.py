@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from judge.errors import InputError
-from judge.models.encoder import Encoder, find_encoder
+from judge.fingerprint import file_digest
+from judge.models.encoder import Encoder, TransformerEncoder, find_encoder
 from judge.search.catalogue import Catalogue
 from judge.search.encoding import encoded
 from judge.search.nearest import Progress, nearest, quiet
-from judge.search.rankings import read_ranking
+from judge.search.rankings import FORMAT, read_ranking
 from judge.tables.ids import whole_id
 from judge.words.bm25 import Bm25
 from retriever.queries import SearchQuery
@@ -68,11 +69,22 @@ class Searcher:
             return self._by_words(queries, top, judged)
         return self._by_vectors(find_encoder(system), queries, top, judged)
 
-    def texts(self, system: str) -> tuple[str, list[str]]:
+    def names(self, systems: Sequence[str]) -> list[str]:
+        """What systems are called in figures and runs; none of them searches before all are found.
+
+        Raises:
+            InputError: A run's file is not there.
+            ModelError: There is no such encoder.
+        """
+        return [_name(system) for system in systems]
+
+    def texts(self, encoder: Encoder) -> tuple[str, list[str]]:
         """What an encoder reads of each product, and which of `TEXTS` that is."""
         text = self.text
         if text == "auto":
-            text = "all" if (Path(system) / TRAINED).is_file() else "title"
+            # By its files: of the Hub, or by a name like ~/model, a trained one is no other.
+            trained = isinstance(encoder, TransformerEncoder) and (encoder.directory / TRAINED).is_file()
+            text = "all" if trained else "title"
         return text, [product.text if text == "all" else product.title for product in self.catalogue.products]
 
     @cached_property
@@ -93,7 +105,7 @@ class Searcher:
         self, encoder: Encoder, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None
     ) -> Ranked:
         words = [query.words for query in queries]
-        text, texts = self.texts(encoder.name)
+        text, texts = self.texts(encoder)
         if self.approximate:
             from judge.search.approximate import nearest_by_index
 
@@ -111,8 +123,7 @@ class Searcher:
         parts = {"encoder": f"{encoder.name} {encoder.digest[:16]}", "text": text}
         if self.approximate:
             parts["index"] = "HNSW"
-        name = Path(encoder.name).name if Path(encoder.name).is_dir() else encoder.name
-        return Ranked(name, [RankedList(*row) for row in found], parts, judged=scored)
+        return Ranked(_called(encoder), [RankedList(*row) for row in found], parts, judged=scored)
 
     def _of_run(self, path: Path, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None) -> Ranked:
         ranking = read_ranking(path)
@@ -145,13 +156,29 @@ class Searcher:
             raise InputError(
                 f"{path}: shows no product of {self.catalogue.name}", "name products by their candidate_id"
             )
-        return Ranked(ranking.name, lists, strange=strange, judged=scored)
+        return Ranked(ranking.name, lists, {"run": file_digest(path)[:16]}, strange, scored)
 
 
 def is_run(system: str) -> bool:
     """Whether a system is a file of a run, and no model."""
     path = Path(system)
     return system.endswith(SUFFIX) or (path.is_file() and system != BM25)
+
+
+def _name(system: str) -> str:
+    if system == BM25:
+        return BM25
+    if not is_run(system):
+        return _called(find_encoder(system))
+    if not Path(system).is_file():
+        raise InputError(f"{system}: cannot be read (no such file)", f"give a TREC run: {FORMAT}")
+    return Path(system).stem
+
+
+def _called(encoder: Encoder) -> str:
+    """A folder's own name, of `.` too; else the name by which it was found."""
+    folder = Path(encoder.name).expanduser()
+    return folder.resolve().name if folder.is_dir() else encoder.name
 
 
 def _scores_at(wanted: Ints, places: Ints, scores: Floats, otherwise: float) -> Floats:

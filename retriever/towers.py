@@ -93,7 +93,7 @@ def freeze(model: Any, layers: int) -> int:
     """
     stacked = stack(model)
     if layers > len(stacked):
-        raise InputError(f"--layers {layers}: the model has {len(stacked)}", "0 trains the whole model")
+        raise too_few(layers, len(stacked))
     if layers:
         for weight in model[0].parameters():
             weight.requires_grad = False
@@ -104,6 +104,11 @@ def freeze(model: Any, layers: int) -> int:
         if ".pooler." in f".{name}":
             weight.requires_grad = False
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+
+
+def too_few(asked: int, there: int) -> InputError:
+    """For layers that a model does not have."""
+    return InputError(f"--layers {asked}: the model has {there}", "0 trains the whole model")
 
 
 def stack(model: Any) -> Any:

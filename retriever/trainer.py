@@ -50,7 +50,8 @@ def collate(model: Any, steps: Steps, tokens: int) -> Callable[[list[Mapping[str
     """What turns a row of the Trainer's table into the tensors of its step."""
     import torch
 
-    longest = {"max_length": tokens} if tokens else {}
+    # No more than searching reads, which is no more than the model has places for.
+    longest = {"max_length": min(tokens, model[0].max_seq_length or tokens)} if tokens else {}
 
     def made(rows: list[Mapping[str, int]]) -> dict[str, Any]:
         step = steps[rows[0]["step"]]

@@ -17,7 +17,7 @@ from judge.files import keep
 from judge.fingerprint import digest
 from judge.models.encoder import Encoder
 from judge.models.gguf import cache_folder
-from judge.search.encoding import encoded, texts_digest
+from judge.search.encoding import encoded, texts_digest, unwritable
 from judge.search.exact import Floats, Ints
 from judge.search.nearest import Progress, quiet
 
@@ -71,16 +71,20 @@ def _index(path: Path, documents: Any, progress: Progress) -> Any:
         expansion_add=BUILT_WITH,
         expansion_search=SEARCHED_WITH,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if path.is_file():
-            index.load(str(path))
-            return index
-        for start in range(0, len(documents), BLOCK):
-            block = np.asarray(documents[start : start + BLOCK])
-            index.add(np.arange(start, start + len(block)), block)
-            progress("index", start + len(block), len(documents))
-        partial = path.with_suffix(".partial")
-        index.save(str(partial))
-        keep(partial, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if path.is_file():
+                index.load(str(path))
+                return index
+            for start in range(0, len(documents), BLOCK):
+                block = np.asarray(documents[start : start + BLOCK])
+                index.add(np.arange(start, start + len(block)), block)
+                progress("index", start + len(block), len(documents))
+            partial = path.with_suffix(".partial")
+            index.save(str(partial))
+            keep(partial, path)
+    except OSError as error:
+        size = len(documents) * (2 * documents.shape[1] + 8 * CONNECTIONS)
+        raise unwritable(path.parent, "the index", error, size) from None
     return index

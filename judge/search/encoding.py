@@ -67,12 +67,14 @@ def encoded(
             if done < len(texts):
                 _encode(texts, encoder, kind, folder, done, progress)
     except OSError as error:
-        size = shape[0] * shape[1] * ROOM / 1e9
-        raise InputError(
-            f"{folder}: vectors cannot be written ({error.strerror})",
-            f"set RELEVANCE_JUDGE_CACHE to a folder with {size:.1f} GB of room",
-        ) from None
+        raise unwritable(folder, "vectors", error, shape[0] * shape[1] * ROOM) from None
     return np.memmap(folder / "vectors.f16", np.float16, "r", shape=shape)
+
+
+def unwritable(folder: Path, what: str, error: OSError, size: int) -> InputError:
+    """For what cannot be kept, of so many bytes."""
+    room = f"set RELEVANCE_JUDGE_CACHE to a folder with {size / 1e9:.1f} GB of room"
+    return InputError(f"{folder}: {what} cannot be written ({error.strerror})", room)
 
 
 def texts_digest(texts: Sequence[str]) -> str:

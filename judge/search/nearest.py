@@ -12,8 +12,10 @@ from judge.fingerprint import digest
 from judge.models.encoder import Encoder
 from judge.models.gguf import cache_folder
 from judge.search import exact
-from judge.search.encoding import encoded, texts_digest
+from judge.search.encoding import encoded, texts_digest, unwritable
 
+HIT = 12
+"""Bytes of a place and its score."""
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
 
@@ -45,15 +47,19 @@ def nearest(
     words = encoded(queries, encoder, "query", cache=cache)
     key = digest([encoder.digest, texts_digest(texts), texts_digest(queries), k, exact.QUERIES])[:32]
     folder = (cache or cache_folder()) / "searches" / key
-    folder.mkdir(parents=True, exist_ok=True)
     found: list[tuple[exact.Ints, exact.Floats]] = []
     for start in range(0, len(queries), exact.QUERIES):
         part = folder / f"part-{start:012d}.npz"
-        with FileLock(folder / ".lock"):
-            block = _block(part)
-            if block is None:
-                block = next(exact.blocks(words, documents, k, start))
-                _keep(part, *block)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):
+                block = _block(part)
+                if block is None:
+                    block = next(exact.blocks(words, documents, k, start))
+                    _keep(part, *block)
+        except OSError as error:
+            size = len(queries) * min(k, len(texts)) * HIT
+            raise unwritable(folder, "results", error, size) from None
         found += zip(*block, strict=True)
         progress("search", len(found), len(queries))
     return found

@@ -8,6 +8,8 @@ from judge.errors import InputError
 from judge.tables.ids import whole_id
 
 FORMAT = "query_id Q0 candidate_id rank score name"
+LARGEST = 3e38
+"""Scores are smaller: what fp32 holds, and numbers at all."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ def read_ranking(path: Path) -> Ranking:
     """
     found: dict[str, list[tuple[float, int, str]]] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError(f"{path}: cannot be read ({what})", f"give a TREC run: {FORMAT}") from None
@@ -39,7 +41,7 @@ def read_ranking(path: Path) -> Ranking:
         try:
             query_id, _, key, rank, score, *_ = line.split()
             entry = -float(score), int(rank), whole_id(key)
-            if entry[0] != entry[0]:
+            if not abs(entry[0]) < LARGEST:
                 raise ValueError
         except ValueError:
             raise InputError(f"{path}, line {number}: is not a line of a TREC run", f"write {FORMAT}") from None

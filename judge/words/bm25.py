@@ -87,7 +87,8 @@ class Bm25:
         """
         from scipy.sparse import csr_array
 
-        asked = [[self._terms[token] for token in set(tokens(query)) if token in self._terms] for query in queries]
+        # In order: sums of a set would differ from process to process.
+        asked = [sorted({self._terms[token] for token in tokens(query) if token in self._terms}) for query in queries]
         for block in self._blocks(asked):
             terms = np.array([term for query in block for term in query], np.int32)
             ends = np.cumsum([0, *map(len, block)])

@@ -196,8 +196,8 @@ def _show_rest(found: "Evaluation") -> None:
     rows = []
     for system in found.systems:
         aucs = [f"{s.upper} vs {s.lower}: {_number(s.auc)}" for s in system.separation]
-        lost = f"{system.misspelt['full']['difference'].value:+.3f}" if system.misspelt else "–"
-        rows.append((system.name, *aucs, lost))
+        lost = system.misspelt["full"]["difference"].value if system.misspelt else None
+        rows.append((system.name, *aucs, _number(lost, "+")))
     show_table(rows, head=("system", *([""] * len(found.systems[0].separation)), "misspelt"))
     for system in found.systems:
         if system.filling is None:
@@ -220,8 +220,8 @@ def _range(mean: "Mean", sign: str = "") -> str:
     return f"{mean.value:{sign}.3f}{between}"
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _number(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.3f}"
 
 
 def _percent(value: float | None) -> str:

@@ -97,6 +97,8 @@ def _push_model(folder: Path, target: "Target", *, json: bool) -> None:
         return
     what = "published" if done.changed else "stood there already"
     show(done.url, "", f"{what}: {done.files} files, commit {done.commit[:12]} of {done.revision}, tag {done.tag}")
+    if done.tagged != done.commit:
+        show(f"the tag stays on commit {done.tagged[:12]}: the same weights under other words")
 
 
 def _show(done: "Published") -> None:

@@ -9,6 +9,7 @@ from mining_fixtures import SHOP, write_csv
 
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
+from judge.tables.values import guarded
 from judge.words.guideline import known_grades, load_guideline
 from retriever.evaluate import EvaluationConfig, EvaluationJob
 
@@ -96,11 +97,14 @@ def test_a_comparison_is_the_mean_difference_by_query(evaluating):
     assert evaluating("bm25", against=["bm25"]).comparisons == []
 
 
-def test_rare_queries_kinds_and_misspelt_ones_stand_apart(evaluating):
+def test_rare_queries_kinds_and_misspelt_ones_stand_apart(evaluating, tmp_path):
     found = evaluating("fake", config={"k": 3})
     # Least traffic: 94 and 95 of 94 to 99. "usual" are five of six; one is too few for a segment.
     assert found.slices["tail"] == {"n": 2, "because": "least traffic"}
     assert set(found.slices) == {"tail", "kind usual"}
+    # Five of six queries have two rated products or fewer: where so many are alike, none is rare.
+    alone = write_csv(tmp_path / "a.csv", HEAD[:4], [row[:4] for row in gold_rows()])
+    assert set(evaluating("bm25", gold=alone, config={"misspell": False}).slices) == set()
     (system,) = found.systems
     assert system.slices["kind usual"]["full"].n == 5
     assert system.misspelt["n"] == 6
@@ -122,12 +126,13 @@ def test_raters_who_differ_give_their_middle_grade(evaluating, tmp_path):
 
 @pytest.fixture
 def labelled(run_of):
-    """A judge's run: right of E3 for q1, wrong of E7 for q1, silent of the rest."""
+    """A judge's run, whose q1 is another query: right of E3 for our q1, wrong of E7, silent of the rest."""
     titles = {row[0]: row[1] for row in SHOP}
+    given = [("other", "Red wool scarf", c, g) for c, g in (("E3", 1), ("E7", 2), ("E1", 0))]
     rows = [
-        {"query_id": "other", "query": "Red wool scarf", "candidate_id": c, "title": titles[c], "grade": g,
+        {"query_id": q, "query": words, "candidate_id": c, "title": titles[c], "grade": g,
          "probabilities": [float(g == grade) for grade in range(3)], "expected_grade": float(g)}
-        for c, g in (("E3", 1), ("E7", 2), ("E1", 0))
+        for q, words, c, g in [("q1", "garden hose", "E3", 2), *given]
     ]  # fmt: skip
     return run_of(rows, "filled")
 
@@ -142,13 +147,15 @@ def test_holes_are_filled_in_a_column_of_their_own(evaluating, labelled, tmp_pat
     assert system.figures["filled"]["ndcg@3"].value == pytest.approx((first + second) / 6, rel=1e-5)
     assert (system.filling.results, system.filling.holes, system.filling.filled) == (4, 2, 2)
     assert system.filling.corrected == {}
-    assert found.fill == {"run": str(labelled.path), "sample": None}
+    # Of the run's four grades three are of our queries' words.
+    assert found.fill == {"run": str(labelled.path), "graded": 3, "sample": None, "rated": None}
 
 
 def test_a_sample_corrects_what_a_judge_gets_wrong(evaluating, labelled, tmp_path):
     run = write_run(tmp_path / "a.run", {"q1": ["E3", "E7", "E1"], "q2": ["E2"]})
+    # Its people numbered the queries for themselves.
     sample = write_csv(
-        tmp_path / "sample.csv", HEAD[:4], [r[:4] for r in gold_rows([("q1", "E7", 0), ("q1", "E3", 1)])]
+        tmp_path / "sample.csv", HEAD[:4], [("7", "red wool scarf", c, g) for c, g in (("E7", 0), ("E3", 1))]
     )
     (system,) = evaluating(run, config={"k": 3}, fill=labelled, fill_sample=sample).systems
     assert system.filling.rated == 2
@@ -167,6 +174,8 @@ def test_the_file_of_holes_goes_to_the_judge_and_to_people(evaluating, tmp_path)
     with out.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {(row["query_id"], row["candidate_id"]) for row in rows} == {("q1", "E3"), ("q1", "E7"), ("q3", "J1")}
+    # A file that people fill in, by whose header readers know that a quote before `=` or `-` is not the query's.
+    assert guarded(tuple(rows[0]))[:3] == ("query_id", "query", "candidate_id")
     assert found.holes == len(rows)
     with pytest.raises(InputError, match=r"holes\.csv"):
         evaluating(run, holes=out)
@@ -185,6 +194,13 @@ def test_the_file_of_holes_goes_to_the_judge_and_to_people(evaluating, tmp_path)
 def test_what_cannot_be_is_refused(evaluating, systems, options, said):
     with pytest.raises(InputError, match=said):
         evaluating(*systems, **options)
+
+
+def test_where_no_grade_is_worth_anything_there_is_no_figure(main, shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
+    write_csv(tmp_path / "gold.csv", HEAD, [(*row[:3], 0, *row[4:]) for row in gold_rows()])
+    told = main("evaluate", "fake", "--gold", "gold.csv", "--catalogue", shop, "--against", "bm25").out
+    assert "cannot tell" in told
 
 
 def test_gold_of_other_products_and_of_ids_alone(evaluating, tmp_path):

@@ -159,10 +159,16 @@ def test_the_areas_interval_is_near_the_bootstraps():
     good = rng.random(480) < 0.5
     score = shift + 0.8 * good + rng.normal(0, 1, 480)
     _, interval, _ = clustered_auc(score, good, query)
-    other = by_query_index(query, lambda rows: roc_auc_score(good[rows], score[rows]), resamples=300)
+
+    def area(times):
+        return np.apply_along_axis(lambda one: roc_auc_score(good, score, sample_weight=one), -1, times)
+
+    other = by_query_index(query, area, resamples=300)
     assert interval == pytest.approx(other.interval, abs=0.015)
     assert clustered_auc(score[:16], good[:16], query[:16])[1] is None
     assert clustered_auc(score, np.ones(480, bool), query)[0] is None
+    # Where all grades lie apart, no query differs from another: that says nothing of chance.
+    assert clustered_auc(good * 1.0, good, query)[:2] == (1.0, None)
 
 
 def test_the_best_threshold_by_hand():

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from mining_fixtures import QUERIES, SHOP, write_csv
 
-from judge.errors import InputError
+from judge.errors import InputError, ModelError
+from judge.models.encoder import TransformerEncoder
 from judge.search.catalogue import read_catalogue
 from judge.search.rankings import read_ranking
 from judge.words.guideline import load_guideline
@@ -86,6 +87,13 @@ def test_every_system_finds_what_it_should(searching, tmp_path):
     assert [products[at] for at in again.lists[0].places] == read_ranking(tmp_path / "bm25.run").by_query["q1"]
 
 
+def test_a_system_that_is_not_there_is_refused_before_any_searches(searching, monkeypatch):
+    monkeypatch.setattr(Searcher, "rank", lambda *given: pytest.fail("searched"))
+    for name in ("gone.run", "no-such-encoder"):
+        with pytest.raises((InputError, ModelError), match=name):
+            _ = searching("bm25", fuse=[name]).ranked
+
+
 def test_an_index_finds_what_a_full_comparison_does(searching, tmp_path):
     exact = shown(searching("fake", top=5).ranked)
     found = searching("fake", top=5, approximate=True).ranked
@@ -106,7 +114,9 @@ def test_what_was_trained_on_all_fields_reads_all_fields(shop, tmp_path):
         ("other", "auto", "Alpina wool scarf red"),
         ("trained", "title", "Alpina wool scarf red"),
     ):
-        told, texts = Searcher(catalogue, text).texts(str(tmp_path / system))
+        # By its files, whatever it is called: one of the Hub has a name that is no folder's.
+        encoder = TransformerEncoder("my-shop/finder", tmp_path / system, "")
+        told, texts = Searcher(catalogue, text).texts(encoder)
         assert texts[0].startswith(wanted)
         assert (len(texts[0]) > len("Alpina wool scarf red")) == (told == "all") == ("|" in wanted)
 
@@ -120,6 +130,18 @@ def test_results_that_the_catalogue_does_not_have_are_counted(searching, tmp_pat
         with pytest.raises(InputError) as error:
             _ = searching(str(tmp_path / "b.run")).ranked
         assert said in f"{error.value.message} {error.value.hint}"
+
+
+@pytest.mark.parametrize("score", ["inf", "nan", "1e39", "x"])
+def test_scores_that_are_no_numbers_are_refused_with_their_line(tmp_path, score):
+    (tmp_path / "a.run").write_text(f"q1 Q0 E1 1 3.0 x\nq1 Q0 E2 2 {score} x\n")
+    with pytest.raises(InputError, match="line 2"):
+        read_ranking(tmp_path / "a.run")
+
+
+def test_a_mark_of_byte_order_is_no_part_of_an_id(tmp_path):
+    (tmp_path / "a.run").write_text("q1 Q0 E1 1 3.0 x\n", encoding="utf-8-sig")
+    assert list(read_ranking(tmp_path / "a.run").by_query) == ["q1"]
 
 
 @pytest.mark.parametrize("options", [{"top": 0}, {"weight": 0.5}, {"weight": 2, "fuse": ["bm25"]}, {"text": "whole"}])

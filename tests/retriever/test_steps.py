@@ -176,6 +176,8 @@ def broken(folder):
         (lambda f: other_kind(f / "s"), "another kind"),
         (lambda f: mixed(f / "s"), "others than those of rows.parquet"),
         (lambda f: garbage(f / "s"), "train-00000.parquet"),
+        (lambda f: another_file(f / "s"), "in 2 files"),
+        (lambda f: cut_short(f / "s"), "7 rows of lists"),
     ],
 )
 def test_a_set_that_cannot_be_used_is_refused_with_its_place(how, said, tmp_path):
@@ -205,6 +207,20 @@ def mixed(folder):
     rows = (broken(folder) / "rows.parquet").read_bytes()
     write_set(folder, reversed(list(lists(3))))
     (folder / "rows.parquet").write_bytes(rows)
+    return folder
+
+
+def another_file(folder):
+    (broken(folder) / "train-00001.parquet").write_bytes((folder / "train-00000.parquet").read_bytes())
+    return folder
+
+
+def cut_short(folder):
+    import pyarrow.parquet as pq
+
+    # Two lists of seven documents, of which the ids know both.
+    file = broken(folder) / "train-00000.parquet"
+    pq.write_table(pq.read_table(file).slice(0, 1), file)
     return folder
 
 

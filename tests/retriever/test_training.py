@@ -16,9 +16,11 @@ from retriever_fixtures import lists, save_encoder, write_set
 import relevance_judge as rj
 from judge.errors import InputError, ModelError, RunError
 from judge.models.encoder import find_encoder
+from retriever.card import write_card
 from retriever.config import load_config
 from retriever.job import prepare, train
-from retriever.trained import read_trained
+from retriever.start import find_start
+from retriever.trained import Ancestor, read_trained
 from retriever.trainer import Watch
 
 FAST = load_config().changed(layers=1, queries=4, documents=5, learning_rate=0.003, checkpoint_every=5, device="cpu")
@@ -264,6 +266,14 @@ def test_no_word_of_sellers_or_folders_is_markup_in_the_card(tiny_encoder, tmp_p
     assert str(tmp_path) not in card
 
 
+def test_a_lineage_that_others_wrote_is_no_markup_in_the_card(stage1):
+    record = read_trained(stage1 / "model")
+    theirs = Ancestor(start=HOSTILE, start_digest="`<script>" + HOSTILE, loss=HOSTILE, late=False, data="`](http:")
+    card = write_card(record.model_copy(update={"lineage": (theirs,)}))
+    for part in ("<script", "](http", "| #"):
+        assert part not in card
+
+
 @pytest.mark.parametrize(
     ("start", "said"),
     [
@@ -301,6 +311,15 @@ def test_code_in_an_encoders_folder_does_not_run(tiny_encoder, tmp_path):
 def test_more_layers_than_there_are_is_refused(stage1, tiny_encoder, tmp_path):
     with pytest.raises(InputError, match="has 2"):
         trained(stage1 / "set", tiny_encoder, tmp_path / "model", layers=3)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_training_reads_no_more_than_the_model_has_places_for(tiny_encoder, tmp_path):
+    # 80 words, of which the encoder reads 32 tokens and has 64 places.
+    long = " ".join(["wool lamp"] * 40)
+    groups = [("wool", [("a", long, 2), ("b", "steel chair", 0)]), ("lamp", [("c", long + " b", 1), ("d", "steel", 0)])]
+    record = trained(write_set(tmp_path / "set", groups), tiny_encoder, tmp_path / "model", epochs=1, tokens=4096)
+    assert np.isfinite(record.losses).all()
 
 
 def test_the_command_line(main, stage1, tiny_encoder, tmp_path):
@@ -341,8 +360,6 @@ def test_cosent_is_the_loss_of_sentence_transformers():
 
 @pytest.mark.slow
 def test_the_embedded_encoder_is_where_a_training_starts():
-    from retriever.start import find_start
-
     start, texts = find_start("minilm-l6", late=False), ["red wool scarf", "Schal", "a" * 3000]
     assert start.hub == "sentence-transformers/all-MiniLM-L6-v2"
     found = start.build("cpu").encode(texts)
@@ -364,3 +381,14 @@ def test_a_model_is_published_in_one_commit_with_its_card(online, main, stage1):
     found = rj.Retriever(stage1 / "model", read_trained(stage1 / "model"))
     assert found.push("ann/finder", license="apache-2.0").commit == done["commit"]
     assert "does not use --splits" in main(*given[:3], "--splits", "train=1", code=2).err
+
+
+def test_what_is_no_part_of_a_model_is_not_published(online, main, stage1, tmp_path):
+    model = shutil.copytree(stage1 / "model", tmp_path / "model")
+    (tmp_path / "secret.txt").write_text("a token", encoding="utf-8")
+    (model / "notes.txt").symlink_to(tmp_path / "secret.txt")
+    assert "notes.txt" in main("push", model, "ann/finder", code=2).err
+    (model / "notes.txt").unlink()
+    (model / "README.md").unlink()
+    assert "README.md" in main("push", model, "ann/finder", code=2).err
+    assert "ann/finder" not in online.repos

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.errors import ModelError
+from judge.errors import InputError, ModelError
 from judge.models.encoder import FakeEncoder
 from judge.search import encoding, exact
+from judge.search.approximate import nearest_by_index
 from judge.search.encoding import encoded
+from judge.search.nearest import nearest
 
 
 @settings(max_examples=40)
@@ -74,3 +76,13 @@ def test_other_texts_another_encoder_and_damage_are_encoded_anew(tmp_path):
     seen = []
     encoded(TEXTS, FakeEncoder(), "document", cache=tmp_path, progress=seen.append)
     assert seen == [30]
+
+
+@pytest.mark.parametrize(
+    ("folder", "search"), [("encodings", nearest), ("searches", nearest), ("indexes", nearest_by_index)]
+)
+def test_a_cache_that_cannot_be_written_is_told(tmp_path, folder, search):
+    (tmp_path / folder).write_text("not a folder", encoding="utf-8")
+    with pytest.raises(InputError, match=folder) as refused:
+        search(["product"], TEXTS, FakeEncoder(), 3, cache=tmp_path)
+    assert "RELEVANCE_JUDGE_CACHE" in refused.value.hint

@@ -138,7 +138,7 @@ def publish(
             ours = Card({**ours.data, "license": target.license}, ours.body)
         with told(target.repo, "nothing was published"):
             if target.tag:
-                _check_tag(remote, target.tag, sums)
+                check_tag(remote, target.tag, sums)
             note(f"sending {sum(file.stat().st_size for file in _files(views)) / 1e6:,.1f} MB")
             adds = remote.send(out, list(sums), private=target.private)
             # What stands there is read as late as can be: others may write while files are sent.
@@ -173,8 +173,12 @@ def _files(views: Sequence[StagedView]) -> list[Path]:
     return [file for view in views for split in view.splits.values() for file in split.files]
 
 
-def _check_tag(remote: Remote, tag: str, sums: Mapping[str, str]) -> None:
-    """A tag names one version for good: refuse one that stands for other data."""
+def check_tag(remote: Remote, tag: str, sums: Mapping[str, str]) -> None:
+    """Refuse a tag that stands for other data: it names one version for good.
+
+    Raises:
+        InputError: It names a commit that holds other files of these names.
+    """
     there = remote.tagged(tag)
     if there is not None and remote.sums(there, sums) != dict(sums):
         raise InputError(

@@ -6,14 +6,16 @@ from pathlib import Path
 import yaml
 
 from judge.errors import HubError, InputError
-from judge.export.hub import Target, be_quiet, check
+from judge.export.hub import Target, be_quiet, check, check_tag
 from judge.export.hub.failures import AGAIN, told
+from judge.export.hub.merging import read_card
 from judge.export.hub.remote import CARD, Remote
 from judge.files import now
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
 
-KINDS = (".safetensors", ".json", ".txt", ".yaml", ".md", ".jinja", ".model")
+WEIGHTS = ".safetensors"
+KINDS = (WEIGHTS, ".json", ".txt", ".yaml", ".md", ".jinja", ".model")
 """Files that run nothing."""
 
 
@@ -46,14 +48,16 @@ def publish_model(folder: Path, target: Target, note: Callable[[str], None] = la
     files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
     if strange := [name for name, path in files.items() if path.suffix not in KINDS]:
         raise InputError(f"{folder / strange[0]}: is not part of a model", "remove it, and publish again")
-    card = files.pop(CARD).read_text(encoding="utf-8")
-    if target.license:
-        head = yaml.safe_dump({"license": target.license}, allow_unicode=True)
-        card = card.replace("---\n", f"---\n{head}", 1)
+    if away := [path for path in files.values() if not path.resolve().is_relative_to(folder.resolve())]:
+        raise InputError(f"{away[0]}: is a link out of the model's folder", "remove it, and publish again")
+    card = _card(folder, target.license)
+    files.pop(CARD)
     sums = {name: file_digest(path) for name, path in files.items()}
     remote = Remote(target.repo, target.revision, "model")
     with told(target.repo, "nothing was published"):
         remote.enter(private=target.private)
+        if target.tag:
+            check_tag(remote, target.tag, {name: value for name, value in sums.items() if name.endswith(WEIGHTS)})
         note(f"sending {sum(path.stat().st_size for path in files.values()) / 1e6:,.1f} MB")
         adds = remote.send(folder, list(files), private=target.private)
         head = remote.head()
@@ -75,3 +79,19 @@ def publish_model(folder: Path, target: Target, note: Callable[[str], None] = la
         files=len(files) + 1,
         time=now(),
     )
+
+
+def _card(folder: Path, licence: str | None) -> str:
+    """The folder's card, with the licence that is to be stated."""
+    path = folder / CARD
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        message = f"{path}: cannot be read ({what}), and a model is published with its card"
+        raise InputError(message, "train it again") from None
+    if not licence:
+        return text
+    card = read_card(text, str(path))
+    data = {"license": licence, **{key: value for key, value in card.data.items() if key != "license"}}
+    return f"---\n{yaml.safe_dump(data, sort_keys=False, allow_unicode=True)}---\n{card.body}"
