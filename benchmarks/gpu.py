@@ -3,14 +3,19 @@
     python -m benchmarks.gpu                             the embedded model, in bf16
     python -m benchmarks.gpu --model DIRECTORY …         and others, of 0.5B or 1.5B parameters, say
     python -m benchmarks.gpu --device cpu --pairs 8      the same on a processor, to see that it runs
+    python -m benchmarks.gpu --model qwen2.5-0.5b … --quality runs/judges [--ratings FILE]
+                                                         what each reaches on the example shop, as it is and, with
+                                                         ratings of other shops, fine-tuned on them
 
 Writes a table to standard output and, with --out, every measurement as JSON. Without a GPU it says that nothing is
-measured.
+measured. Labels and trainings of --quality resume where they were cut off.
 """
 
 import argparse
 import gc
 import json
+import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +32,8 @@ from judge.words.prompt import PromptBuilder
 
 CANDIDATES = 100
 """A query."""
+SHOP = Path(__file__).parents[1] / "examples" / "shop"
+FIGURES = ("accuracy", "majority_baseline", "weighted_kappa", "spearman")
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,49 @@ def table(rows: list[Measured]) -> str:
     return "\n".join(lines)
 
 
+def quality(model: str, work: Path, ratings: Path | None, limit: int | None) -> dict[str, dict[str, Any]]:
+    """The agreement of a judge with the example shop's grades: as it is, and fine-tuned on ratings of other shops.
+
+    Each is what `judge agree --json` says, whose 95% intervals are over queries.
+    """
+    folder = work / model.replace("/", "--")
+    found = {"as it is": _agreement(model, folder / "as-it-is", limit)}
+    if ratings is not None:
+        adapter = folder / "adapter"
+        raters = ("--raters", "rater_1,rater_2,rater_3")  # as benchmarks.rated_sets writes them
+        _judge("finetune", ratings, *raters, "--base", model, "--out", adapter)
+        found["fine-tuned"] = _agreement(str(adapter), folder / "fine-tuned", limit)
+    return found
+
+
+def _agreement(judge: str, run: Path, limit: int | None) -> dict[str, Any]:
+    some = ("--limit", limit) if limit else ()
+    _judge("label", SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--judge", judge, "--out", run, *some)
+    said = json.loads(_judge("agree", SHOP / "grades.csv", "--run", run, "--json"))
+    return {name: said[name] for name in ("n", "queries", *FIGURES)}
+
+
+def _judge(*command: Any) -> str:
+    whole = [sys.executable, "-m", "relevance_judge.cli.main", *map(str, command)]
+    return subprocess.run(whole, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def quality_table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """What was reached, as Markdown."""
+    lines = [f"| judge | | n | {' | '.join(name.replace('_', ' ') for name in FIGURES)} |", "|---" * 7 + "|"]
+    for model, ways in found.items():
+        for way, said in ways.items():
+            cells = [model, way, f"{said['n']:,} pairs, {said['queries']} queries"]
+            lines.append(f"| {' | '.join([*cells, *(_between(said[name]) for name in FIGURES)])} |")
+    return "\n".join(lines)
+
+
+def _between(said: dict[str, Any]) -> str:
+    if said["value"] is None:
+        return "–"
+    return f"{said['value']:.3f}" + ("" if said["low"] is None else f" ({said['low']:.2f}–{said['high']:.2f})")
+
+
 def main() -> None:
     """Measure and tell."""
     import torch
@@ -124,9 +174,18 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--quality", type=Path, metavar="FOLDER", help="measure agreement instead of speed; keeps runs")
+    parser.add_argument("--ratings", type=Path, help="what to fine-tune on for it, of benchmarks.rated_sets")
+    parser.add_argument("--limit", type=int, help="pairs of the example shop for it; all unless given")
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
         print("not measured: no GPU")
+        return
+    if given.quality:
+        reached = {model: quality(model, given.quality, given.ratings, given.limit) for model in given.model}
+        print(quality_table(reached))
+        if given.out:
+            given.out.write_text(json.dumps(reached, indent=2) + "\n")
         return
     dtype = "float32" if given.device == "cpu" else "bfloat16"
     rows = [measure(model, given.device, dtype, given.pairs, given.rounds) for model in given.model]

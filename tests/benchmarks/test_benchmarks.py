@@ -115,6 +115,31 @@ def test_every_model_on_a_gpu_has_a_peak_of_memory_of_its_own(monkeypatch):
     assert peaks == [100, 10]
 
 
+def test_what_judges_reach_stands_with_its_interval(monkeypatch, tmp_path, capsys):
+    from benchmarks import gpu
+
+    ratings, out = tmp_path / "ratings.jsonl", tmp_path / "found.json"
+    real, asked = gpu._judge, []
+
+    def judge(*command):
+        asked.append(command)
+        if command[0] == "finetune":
+            return ""
+        at = command.index("--judge") if "--judge" in command else len(command)
+        return real(*command[:at], *(("--engine", "fake") if at < len(command) else ()), *command[at + 2 :])
+
+    monkeypatch.setattr(gpu, "_judge", judge)
+    options = ["--model", "small", "--quality", f"{tmp_path}/work", "--ratings", str(ratings), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["gpu", "--device", "cpu", *options, "--limit", "60"])
+    gpu.main()
+    told = json.loads(out.read_text())["small"]
+    assert set(told) == {"as it is", "fine-tuned"}
+    assert told["as it is"]["n"] == 60
+    assert told["as it is"] == told["fine-tuned"], "the same fake judge"
+    assert asked[2][4:6] == ("--base", "small")
+    assert capsys.readouterr().out.count("60 pairs") == 2
+
+
 @pytest.mark.slow
 def test_the_gpu_benchmark_counts_on_a_processor_as_on_a_gpu(monkeypatch, capsys, tmp_path, embedded):
     from benchmarks import gpu
