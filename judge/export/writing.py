@@ -92,7 +92,8 @@ def check_used(form: str, selection: Selection) -> None:
 
 
 def _users(option: str) -> str:
-    return " and ".join(name for name, form in formats().items() if option in form.options)
+    *some, last = [name for name, form in formats().items() if option in form.options]
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 def _check_suffix(form: Format, out: Path) -> None:

@@ -75,7 +75,7 @@ def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
         (["run", "--to", "jsonl", "--out", "x.parquet"], "fix: name it x.jsonl, or choose"),
         (["run", "--to", "trec", "--out", "x.JSON"], "--to trec writes qrels"),
         (["run", "--to", "jsonl", "--out", "x.jsonl.gz"], "the name says gz"),
-        (["run", "--to", "trec", "--out", "x", "--negatives", "3"], "--positives are for triplets and n-tuples"),
+        (["run", "--to", "trec", "--out", "x", "--negatives", "3"], "--positives are for triplets, margin-mse"),
         (["run", "--to", "trec", "--out", "x", "--labelled"], "--labelled and --score are for pairs"),
         (["run", "--to", "triplets", "--out", "x", "--score", "expected"], "--labelled and --score are for pairs"),
         (["run", "--to", "trec", "--out", "x", "--private"], "No such option '--private'"),
