@@ -179,7 +179,10 @@ def test_a_stretch_that_nobody_took_is_named_and_the_run_is_not_finished(run, ma
             worker(run).label(stretch)
     found = main("status", run.path, "--json").json
     assert (found["labelled"], found["uncovered"], found["stretches"]) == (185, [[113, 169]], 5)
-    main("finish", run.path, code=2)
+    for verb in (("finish",), ("export", "--to", "jsonl", "--out", "x.jsonl")):
+        said = main(verb[0], run.path, *verb[1:], code=2).err
+        assert f"judge label --plan {run.path} --shard i/N" in said
+        assert f"judge status {run.path}" in said
     assert run.manifest.finished is None
     main("label", "--plan", run.path, "--shard", "1/1")
     done = main("finish", run.path, "--json").json
@@ -260,6 +263,13 @@ def test_a_plan_in_which_a_row_is_in_two_stretches_is_refused(run, main):
     run.plan_path.write_text(json.dumps(plan))
     assert "row 50 is claimed by two stretches" in main("label", "--plan", run.path, "--shard", "1/2", code=2).err
     assert not run.parts()
+
+
+def test_a_finished_run_needs_no_workers(whole, source, main):
+    told = main("plan", source.pairs, "--engine", "fake", "--out", whole.path, "--shard-pairs", 500).out
+    assert "241 rows in 1 stretch:" in told
+    assert "start workers" not in told
+    assert "every pair has its label" in told
 
 
 def test_a_plan_whose_input_changed_is_refused(run, source, main):
