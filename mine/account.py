@@ -9,13 +9,14 @@ from pydantic import ValidationError, model_validator
 
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
-from judge.records import Record
 from judge.pairs.origin import ACCOUNT
+from judge.records import Record
 from judge.search.catalogue import Catalogue
 from judge.words.normalise import same_words
 from mine.asked import Queries
 from mine.attributes import Attributes, Understood
 from mine.candidates import Candidate
+
 
 class MiningAccount(Record):
     """What `mine.json` holds."""

@@ -123,10 +123,8 @@ class EvaluationJob:
         names = searcher.names(asked)
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InputError(f"two systems are called {twice!r}", "give their files or folders different names")
-        ranked = [
-            replace(searcher.rank(system, gold.queries, DEPTH, gold.places), name=name)
-            for system, name in zip(asked, names, strict=True)
-        ]
+        rankings = (searcher.rank(system, gold.queries, DEPTH, gold.places) for system in asked)
+        ranked = [replace(one, name=name) for one, name in zip(rankings, names, strict=True)]
         figures = Figures(gold, catalogue, cut, judge.filled(gold) if judge else None)
         parts = slices(gold)
         values = [values_of(one, figures) for one in ranked]

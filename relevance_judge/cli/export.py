@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from judge.errors import InputError
 from judge.export.formats import format_help
 from judge.records import counted
 from relevance_judge.cli.options import finished_run_argument, json_option

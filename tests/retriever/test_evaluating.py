@@ -219,7 +219,7 @@ def test_a_run_that_has_a_baselines_name_goes_by_its_file(evaluating, tmp_path, 
         write_run(tmp_path / path, {"q1": ["E1"]})
     found = evaluating("bm25.run", "a.run", "old/a.run", against=["bm25"])
     assert [system.name for system in found.systems] == ["bm25.run", "a.run", "old/a.run", "bm25"]
-    assert [(each.system, each.baseline) for each in found.comparisons][0] == ("bm25.run", "bm25")
+    assert next((each.system, each.baseline) for each in found.comparisons) == ("bm25.run", "bm25")
     with pytest.raises(InputError, match=r"a\.run"):
         evaluating("a.run", "./a.run")
 
