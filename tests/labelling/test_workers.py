@@ -29,6 +29,7 @@ from judge.run.plan import Shard, failures, query_bounds
 from judge.run.store import Run
 from judge.run.summary import summarise
 from judge.words.guideline import load_guideline
+from relevance_judge.cli.output import duration
 from relevance_judge.scaling import asked_of
 
 QUERIES, EACH = 30, 8
@@ -263,6 +264,11 @@ def test_a_plan_in_which_a_row_is_in_two_stretches_is_refused(run, main):
     run.plan_path.write_text(json.dumps(plan))
     assert "row 50 is claimed by two stretches" in main("label", "--plan", run.path, "--shard", "1/2", code=2).err
     assert not run.parts()
+
+
+def test_times_are_told_in_units_that_fit():
+    # Below half a minute, hours to one decimal place would be 0.0.
+    assert [duration(seconds) for seconds in (20, 200, 7500)] == ["20.0 s", "3 min 20 s", "2 h 05 min"]
 
 
 def test_a_finished_run_needs_no_workers(whole, source, main):
