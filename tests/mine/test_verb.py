@@ -145,3 +145,8 @@ def test_the_columns_of_a_foreign_shop_go_with_the_mined_file(main, tmp_path):
         manifest = json.loads((tmp_path / f"r{at}" / "run.json").read_text())
         assert "title" not in manifest["missing_fields"]
         assert manifest["parts"]["judge"] == "fake"
+    judge = rj.Judge(engine="fake")
+    rj.label(tmp_path / "m.parquet", catalogue=tmp_path / "shop.csv", judge=judge, out=tmp_path / "r2")
+    rj.plan(tmp_path / "m.parquet", catalogue=tmp_path / "shop.csv", judge=judge, out=tmp_path / "r3")
+    for name in ("r2", "r3"):
+        assert "title" not in json.loads((tmp_path / name / "run.json").read_text())["missing_fields"]
