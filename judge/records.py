@@ -28,8 +28,8 @@ class Status(StrEnum):
 
 
 def counted(count: int, noun: str) -> str:
-    """A count with what is counted: `1 query`, `2,000 queries`, `3 pairs`."""
-    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    """A count with what is counted: `1 query`, `2,000 queries`, `3 pairs`, `2 stretches`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("ch") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else many}"
 
 

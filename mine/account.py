@@ -9,15 +9,13 @@ from pydantic import ValidationError, model_validator
 
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint
+from judge.pairs.origin import ACCOUNT
 from judge.records import Record
 from judge.search.catalogue import Catalogue
 from judge.words.normalise import same_words
 from mine.asked import Queries
 from mine.attributes import Attributes, Understood
 from mine.candidates import Candidate
-
-KEY = b"mine"
-"""The account's key in the Parquet file's metadata."""
 
 
 class MiningAccount(Record):
@@ -31,6 +29,8 @@ class MiningAccount(Record):
     """What the mined file depends on, by name: runs, catalogue, queries, encoder and options."""
     fingerprint: str
     """The first 16 hex digits of the digest over the parts."""
+    map: Mapping[str, Sequence[str]] = {}
+    """Our names to the columns that the catalogue was read by, where they are other than ours."""
     catalogue: Mapping[str, Any]
     """Its `rows`, `products`, and rows that are none by reason in `set_aside`."""
     queries: Mapping[str, Any]
@@ -66,7 +66,7 @@ def read_account(path: Path) -> MiningAccount | None:
     import pyarrow.parquet as pq
 
     try:
-        raw = (pq.read_schema(path).metadata or {}).get(KEY)
+        raw = (pq.read_schema(path).metadata or {}).get(ACCOUNT)
         return MiningAccount.model_validate_json(raw) if raw else None
     except (OSError, ValueError, ValidationError):
         return None

@@ -137,17 +137,22 @@ class Mining:
         return Guideline.model_validate(self.runs[0].manifest.guideline)
 
     @cached_property
-    def _catalogue(self) -> Catalogue:
+    def _columns(self) -> dict[str, Sequence[str]]:
+        """The catalogue's columns: what the user said, and what the runs' input was read with."""
         fields = {f.name for f in self.guideline.fields}
         if strange := sorted(self.mapping.keys() - fields - {"candidate_id", *NAMES}):
             raise InputError(
                 f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {', '.join(sorted(fields))}"
             )
         ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
-        how, name = self.config, self.names.get("catalogue")
-        ours |= fitting_columns(self.runs, [self.catalogue], ["candidate_id", *sorted(fields)], ours, how.encoding)
+        names = ["candidate_id", *sorted(fields)]
+        return {**ours, **fitting_columns(self.runs, [self.catalogue], names, ours, self.config.encoding)}
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        how, name, columns = self.config, self.names.get("catalogue"), self._columns
         return read_catalogue(
-            self.catalogue, self.guideline, ours, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
+            self.catalogue, self.guideline, columns, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         )
 
     @cached_property
@@ -210,6 +215,7 @@ class Mining:
             created=now(),
             parts=parts,
             fingerprint=Fingerprint(parts=parts).value,
+            map=self._columns,
             catalogue=of_catalogue(attributes),
             queries=of_queries(catalogue, queries, understood, kept),
             proposals={source: sum(map(len, lists)) for source, lists in proposals.items()},

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from judge.errors import InputError
 from judge.files import spare_runs, write_whole
+from judge.pairs.origin import ACCOUNT
 from judge.records import Record
 from judge.search.catalogue import Product
 from judge.tables.values import SAMPLED, inert
-from mine.account import KEY, MiningAccount, as_json
+from mine.account import MiningAccount, as_json
 from mine.asked import Asked
 from mine.attributes import Understood
 from mine.candidates import Candidate
@@ -65,7 +66,7 @@ def write_mined(out: Path, partial: Path, account: MiningAccount, mined: Mined) 
         "systems": pa.array(mined.systems, text),
         "outranks": pa.array(mined.outranks, pa.int32()),
     }
-    table = pa.table(columns).replace_schema_metadata({KEY: account.model_dump_json().encode()})
+    table = pa.table(columns).replace_schema_metadata({ACCOUNT: account.model_dump_json().encode()})
     pq.write_table(table, partial, compression="zstd")
 
 

@@ -79,6 +79,7 @@ def label(
     """
     from judge.labelling.complete import complete
     from judge.pairs.stage import Source
+    from judge.ratings.remembered import read_as_mined
 
     if planned:
         rows = catalogue, map, limit, queries, encoding, sample, examples, shots, price
@@ -108,6 +109,7 @@ def label(
             sample=sample,
             seed=seed,
         )
+        source = read_as_mined(source)
         shown = examples_of(rated, shots, source, chosen.policy, rated_name)
         complete(chosen.job(source, shown), run, partial(_watch, progress), rate)
     return Run(run.path)

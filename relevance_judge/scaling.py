@@ -128,6 +128,7 @@ def pair_source(
 ) -> "Iterator[Source]":
     """The pairs and products of a call as a labelling takes them."""
     from judge.pairs.stage import Source
+    from judge.ratings.remembered import read_as_mined
 
     with as_file(pairs, "pairs", folder) as (path, name), as_optional_file(catalogue, "catalogue", folder) as texts:
         source = Source(
@@ -136,7 +137,7 @@ def pair_source(
         told = {**(rows or {})}
         if (queries := told.get("queries")) is not None:
             told["queries"] = Path(str(queries))
-        yield replace(source, **told)  # type: ignore[arg-type]
+        yield read_as_mined(replace(source, **told))  # type: ignore[arg-type]
 
 
 def asked_of(judge: Judge) -> dict[str, str | int | float | bool | None]:

@@ -6,7 +6,7 @@ judging that decides and not the systems.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,8 @@ class EvaluationJob:
         names = searcher.names(asked)
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InputError(f"two systems are called {twice!r}", "give their files or folders different names")
-        ranked = [searcher.rank(name, gold.queries, DEPTH, gold.places) for name in asked]
+        rankings = (searcher.rank(system, gold.queries, DEPTH, gold.places) for system in asked)
+        ranked = [replace(one, name=name) for one, name in zip(rankings, names, strict=True)]
         figures = Figures(gold, catalogue, cut, judge.filled(gold) if judge else None)
         parts = slices(gold)
         values = [values_of(one, figures) for one in ranked]

@@ -16,6 +16,7 @@ from retriever.ranked import Ints
 UNJUDGED = -1
 """In place of a grade. Guidelines' values are 0 or more."""
 NOT_IN_CATALOGUE = "product not in the catalogue"
+WITHOUT_TEXT = "product without text"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def gold_of(panel: Panel, catalogue: Catalogue) -> Gold:
         facets.setdefault(unit.query_id, unit.facets)
         place = catalogue.place.get(unit.candidate_id)
         if place is None:
-            aside[NOT_IN_CATALOGUE] += 1
+            aside[WITHOUT_TEXT if unit.candidate_id in catalogue.without_text else NOT_IN_CATALOGUE] += 1
         else:
             found.setdefault(unit.query_id, []).append((place, grade))
     if not found:

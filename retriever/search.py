@@ -136,18 +136,26 @@ class Search:
         return fuse(systems, config.top) if len(systems) > 1 else systems[0]
 
     @cached_property
-    def products(self) -> Catalogue:
-        """The catalogue."""
+    def catalogue_columns(self) -> dict[str, Sequence[str]]:
+        """The user's columns of the catalogue; the others are of the queries.
+
+        Raises:
+            InputError: A name is none of ours.
+        """
         fields = {f.name for f in self.guideline.fields}
         if strange := sorted(self.mapping.keys() - fields - {"candidate_id", *NAMES}):
             raise InputError(
                 f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {', '.join(sorted(fields))}"
             )
-        ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
+        return {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
+
+    @cached_property
+    def products(self) -> Catalogue:
+        """The catalogue."""
         return read_catalogue(
             self.catalogue,
             self.guideline,
-            ours,
+            self.catalogue_columns,
             skip_bad_rows=self.config.skip_bad_rows,
             name=self.names.get("catalogue"),
             encoding=self.config.encoding,

@@ -72,11 +72,19 @@ class Searcher:
     def names(self, systems: Sequence[str]) -> list[str]:
         """What systems are called in figures and runs; none of them searches before all are found.
 
+        A run's file goes by its stem, by its name where another system has that, and else by its path.
+
         Raises:
             InputError: A run's file is not there.
             ModelError: There is no such encoder.
         """
-        return [_name(system) for system in systems]
+        names = [_name(system) for system in systems]
+        for longer in (lambda path: path.name, str):
+            names = [
+                longer(Path(system)) if is_run(system) and names.count(name) > 1 else name
+                for system, name in zip(systems, names, strict=True)
+            ]
+        return names
 
     def texts(self, encoder: Encoder) -> tuple[str, list[str]]:
         """What an encoder reads of each product, and which of `TEXTS` that is."""
@@ -169,7 +177,7 @@ def _name(system: str) -> str:
     if system == BM25:
         return BM25
     if not is_run(system):
-        return _called(find_encoder(system))
+        return _called(find_encoder(system, f"{BM25}, a TREC run, "))
     if not Path(system).is_file():
         raise InputError(f"{system}: cannot be read (no such file)", f"give a TREC run: {FORMAT}")
     return Path(system).stem

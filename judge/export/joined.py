@@ -15,6 +15,7 @@ from typing import Any
 from judge.errors import InputError, RunError
 from judge.export.texts import field_names
 from judge.fingerprint import digest
+from judge.notes import note
 from judge.pairs.origin import NUMBERS, ORIGIN, has_origin
 from judge.records import Flag, counted
 from judge.run.decided import Decided
@@ -119,6 +120,7 @@ class _Joining:
             for number, run in enumerate(self.runs):
                 run.check_whole()
                 self._read(db, number, run)
+            self._compare_fields(db)
             self._settle(db)
             self._write(db, target)
             winners = db.execute("SELECT run, old_id, candidate_id, query_id, row FROM final WHERE wins").fetchall()
@@ -170,6 +172,20 @@ class _Joining:
                 coalesce(s.text, e.query) AS query)
             FROM entry e LEFT JOIN same s
             ON asked_id = coalesce(e.query_id, '') AND asked_text = coalesce(e.query, '')""")
+
+    def _compare_fields(self, db: Any) -> None:
+        """Say which runs have other fields of the guideline than the first: its labels were made from other texts."""
+        names = field_names(self.runs[0].manifest)
+        there = ", ".join(f"coalesce(bool_or(candidate.{identifier(name)} <> ''), false)" for name in names)
+        found = db.execute(f"SELECT {there} FROM entries GROUP BY run ORDER BY run").fetchall()
+        first, *others = [[name for name, has in zip(names, row, strict=True) if has] for row in found]
+        for run, fields in zip(self.runs[1:], others, strict=True):
+            if fields != first:
+                one, other = (", ".join(some) or "no field" for some in (first, fields))
+                note(
+                    f"the runs were labelled by different fields: {self.runs[0].path} has {one}; {run.path} has "
+                    f"{other}; where columns were not read, label again with --map"
+                )
 
     def _settle(self, db: Any) -> None:
         """Make the table `final`: every row with its new number, and whether it is its pair's."""

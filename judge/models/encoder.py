@@ -165,8 +165,12 @@ class TransformerEncoder:
         return np.asarray(hidden.float().cpu().numpy(), dtype=np.float32)
 
 
-def find_encoder(name: str = EMBEDDED_ENCODER) -> Encoder:
+def find_encoder(name: str = EMBEDDED_ENCODER, others: str = "") -> Encoder:
     """Find an encoder: `minilm-l6` (embedded), a folder, `owner/name[@revision]` of the Hub, or `fake`. Loads nothing.
+
+    Args:
+        name: The encoder.
+        others: What a caller takes besides encoders, for the error.
 
     Raises:
         ModelError: There is none, or it is made of parts that are not known here.
@@ -180,7 +184,7 @@ def find_encoder(name: str = EMBEDDED_ENCODER) -> Encoder:
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", name) or name.startswith((".", "/", "~")):
         raise ModelError(
             f"no encoder {name!r}",
-            f"name {EMBEDDED_ENCODER}, a sentence-transformers folder, or owner/name[@revision] of the Hub",
+            f"name {others}{EMBEDDED_ENCODER}, a sentence-transformers folder, or owner/name[@revision] of the Hub",
         )
     else:
         directory = _downloaded(name)

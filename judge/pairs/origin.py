@@ -3,12 +3,17 @@
 `pairs.parquet` has them as the struct `mined`; without a mined file it has no such column.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from judge.tables.values import as_text
 
+ACCOUNT = b"mine"
+"""Under which a mined file's metadata has the account of the mining."""
+PARQUET = b"PAR1"
+"""How a Parquet file begins."""
 ORIGIN = ("source", "rank", "score", "relation", "changed", "found_by", "systems", "outranks")
 """Which source ranks a pair best, and where, with which score; how the product stands to the query, and what differs;
 every source's rank, and every system's; how many products that are known to be of the best grade its source ranks
@@ -37,6 +42,26 @@ def has_origin(pairs: Path) -> bool:
     import pyarrow.parquet as pq
 
     return "mined" in pq.read_schema(pairs).names
+
+
+def mined_columns(path: Path) -> dict[str, list[str]]:
+    """Our names to the columns of the catalogue that a file was mined from, as its account says; empty where it was
+    not mined, or says nothing."""
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as stream:
+            if stream.read(len(PARQUET)) != PARQUET:
+                return {}
+        found = json.loads((pq.read_schema(path).metadata or {}).get(ACCOUNT, b"{}"))
+        told = found.get("map", {}).items()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+    return {name: columns for name, columns in told if _are_texts(columns)}
+
+
+def _are_texts(columns: Any) -> bool:
+    return isinstance(columns, list) and bool(columns) and all(isinstance(column, str) for column in columns)
 
 
 def _text(value: Any) -> str | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from judge.errors import InputError
 from judge.notes import note
+from judge.pairs.origin import mined_columns
+from judge.pairs.stage import Source
 from judge.ratings.layout import NAMES, RatingsLayout
 from judge.records import Problem
 from judge.run.remembered import Remembered
@@ -65,6 +67,27 @@ def fitting_columns(
     if columns:
         note(remembered.told(columns))
     return columns
+
+
+def read_as_mined(source: Source) -> Source:
+    """A file that was mined, whose catalogue is read by the columns of the mining, where the catalogue has them and
+    the user maps neither; said aloud. Any other file as it is.
+
+    Raises:
+        InputError: The catalogue cannot be opened.
+    """
+    columns = mined_columns(source.pairs) if source.catalogue else {}
+    if not columns or source.catalogue is None:
+        return source
+    there = Table(source.catalogue, source.catalogue_name, source.encoding).all_columns()
+    found = Remembered(columns=columns).fitting(there, columns, source.mapping)
+    if not found:
+        return source
+    told = ", ".join(f"{name}={column}" for name, columns in found.items() for column in columns)
+    note(f"{source.names['catalogue']}: read as when {source.names['pairs']} was mined: {told}")
+    if "candidate_id" in found:
+        found["candidate_id"].append("candidate_id")  # as the mined file itself calls it
+    return replace(source, mapping={**source.mapping, **found})
 
 
 def _all_known(table: Table, layout: RatingsLayout, wide: bool, remembered: Remembered, guideline: Guideline) -> bool:

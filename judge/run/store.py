@@ -216,6 +216,9 @@ class Run:
         rows, labelled = self.manifest.rows, self.labelled()
         if labelled < rows:
             hint = "run the same `judge label` command again; it resumes where it stopped"
+            if self.plan_path.is_file():
+                hint = f"start workers, `judge label --plan {self.path} --shard i/N`; `judge status {self.path}` lists "
+                hint += "what is left"
             raise RunError(f"{self.path}: {labelled:,} of {rows:,} rows are labelled", hint)
         return rows, labelled
 

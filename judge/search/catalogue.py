@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from judge.errors import InputError
+from judge.notes import missing_note, note
 from judge.pairs.identity import missing, read_texts
 from judge.records import Problem
 from judge.tables.columns import Columns
-from judge.tables.ids import whole_ids
+from judge.tables.ids import whole_id, whole_ids
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Table
 from judge.tables.values import as_text
@@ -65,6 +66,8 @@ class Catalogue:
     """Rows of the file."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
     """Rows that are no product here, by reason; with the products they add up to the rows."""
+    without_text: frozenset[str] = frozenset()
+    """Ids of rows that are no product for want of a text."""
 
     @cached_property
     def digest(self) -> str:
@@ -101,6 +104,7 @@ def read_catalogue(
     columns.require(table, ["candidate_id"])
     found: dict[str, Product] = {}
     contested: set[str] = set()
+    silent: set[str] = set()
     aside: Counter[str] = Counter()
     rows = 0
     for number, line, read in _rows(table, columns, names, joins):
@@ -110,6 +114,7 @@ def read_catalogue(
             aside[read.kind] += 1
         elif not read.texts:
             aside[NO_TEXT] += 1
+            silent |= {read.id, whole_id(read.id)}
         elif read.id not in found:
             found[read.id] = read
         elif found[read.id].texts == read.texts:
@@ -122,6 +127,8 @@ def read_catalogue(
             aside[CONTESTED] += 1
     columns.check_used()
     columns.announce()
+    if nowhere := missing_note([name for name in joins if not columns.seen & columns.sources([name])]):
+        note(f"{table.name}: {nowhere}")
     for key in contested:
         del found[key]
         aside[CONTESTED] += 1
@@ -136,7 +143,7 @@ def read_catalogue(
     if len(set(ids)) < len(ids):
         ids = list(found)
     products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
-    return Catalogue(table.name, products, rows, dict(sorted(aside.items())))
+    return Catalogue(table.name, products, rows, dict(sorted(aside.items())), frozenset(silent))
 
 
 def _rows(

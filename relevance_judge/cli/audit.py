@@ -144,7 +144,7 @@ def _show(found: "Audit", out: Path) -> None:
         show()
         show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), (3, 4, 5), (6,), stack=2)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
-    show("", f"{pairs['flagged']:,} pairs flagged" + (f": {counts}" if counts else ""))
+    show("", f"{counted(pairs['flagged'], 'pair')} flagged" + (f": {counts}" if counts else ""))
     _show_rate(summary["rate"], pairs["expected_wrong"])
     show(f"report in {out / 'report.html'}; the run has the flags too, in {Flags(found.run.path).path}")
 

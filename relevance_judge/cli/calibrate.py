@@ -196,7 +196,8 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
         right=(1, 2),
     )
     show("", numbers_of(found))
-    show(f"{found.after.n:,} held-out pairs of {found.after.queries:,} queries; calibrated figures by cross-fitting")
+    held_out = f"{counted(found.after.n, 'held-out pair')} of {counted(found.after.queries, 'query')}"
+    show(f"{held_out}; calibrated figures by cross-fitting")
 
 
 def numbers_of(found: "Calibration") -> str:

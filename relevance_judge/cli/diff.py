@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from judge.records import counted
 from relevance_judge.cli.options import json_option, overwrite_option, read_grades
 from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import FILE
@@ -53,7 +54,7 @@ def diff(run_a: Path, run_b: Path, grades: str | None, out: Path | None, overwri
         return
     _show(found)
     if out is not None:
-        show("", f"{written:,} pairs that moved in {out}")
+        show("", f"{counted(written, 'pair')} that moved in {out}")
 
 
 def _scale(text: str | None) -> dict[int, int] | None:

@@ -9,6 +9,7 @@ from click import Option
 
 from judge.errors import InputError
 from judge.files import new_file
+from judge.records import counted
 from relevance_judge.cli.options import RaterParams, TextParams
 from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import choice, count, file, flag, takes, text
@@ -156,12 +157,14 @@ def evaluate(
 
 def _show(found: "Evaluation") -> None:
     gold, cut = found.gold, found.cut
-    show(f"{gold['queries']:,} queries, {gold['used']:,} judged pairs, {found.catalogue['products']:,} products")
+    counts = (gold["queries"], "query"), (gold["used"], "judged pair"), (found.catalogue["products"], "product")
+    show(", ".join(counted(n, noun) for n, noun in counts))
     show(f"relevant: grade {cut.relevant} or better; gain of NDCG: {cut.gain}")
     for reason, n in {**gold["set_aside"], **gold["left_out"]}.items():
         show(f"  left out: {n:,} × {reason.replace('_', ' ')}")
     if gold["without_relevant"]:
-        show(f"  {gold['without_relevant']:,} queries have no relevant product: precision, recall, MRR leave them out")
+        queries = counted(gold["without_relevant"], "query")
+        show(f"  {queries} without a relevant product: precision, recall, MRR leave them out")
     primary, columns = found.primary, list(found.systems[0].figures)
     told = {"full": "all results", "judged": "judged only", "filled": "JUDGE-FILLED"}
     show("", f"{found.measures[primary]}, 95% intervals of resampled queries")

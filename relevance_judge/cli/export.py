@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from judge.errors import InputError
 from judge.export.formats import format_help
 from judge.records import counted
 from relevance_judge.cli.options import finished_run_argument, json_option
 from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.params import FILE, takes
+from relevance_judge.cli.params import FILE, missing_options, takes
 from relevance_judge.cli.selection import SelectionParams
 
 
@@ -55,7 +54,7 @@ def export(
 
     selection = selected.selection()
     if to is None or out is None:
-        raise InputError("--to and --out are missing", "give --to FORMAT and --out PATH")
+        raise missing_options({"--to": ("FORMAT", to), "--out": ("PATH", out)})
     check_used(to, selection)
     join = join_of([Run.open(other) for other in others], prefer)
     done = export(Run.open(run), to, out, selection, overwrite=overwrite, join=join)

@@ -29,10 +29,11 @@ class RowParams(PairParams):
     def source(self, path: Path, name: str) -> "Source":
         """The pairs of a file, called so."""
         from judge.pairs.stage import Source
+        from judge.ratings.remembered import read_as_mined
 
         found = Source(path, self.catalogue, self.mapping, self.limit, skip_bad_rows=self.skip_bad_rows, name=name)
         found = replace(found, queries=self.queries, encoding=self.encoding)
-        return replace(found, sample=self.sample, seed=self.seed)
+        return read_as_mined(replace(found, sample=self.sample, seed=self.seed))
 
 
 @dataclass(frozen=True)

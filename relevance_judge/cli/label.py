@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from judge.notes import missing_note
 from relevance_judge.cli.grading import ExampleParams, GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.output import missing_note, say, show, show_json, show_summary, show_table, usage_rows
+from relevance_judge.cli.output import (
+    duration,
+    say,
+    show,
+    show_json,
+    show_summary,
+    show_table,
+    usage_rows,
+)
 from relevance_judge.cli.params import FILE, refuse_others, takes
 from relevance_judge.cli.serving import LabellingParams, note_other_base
 from relevance_judge.cli.stdin import input_file
@@ -189,10 +198,10 @@ def _estimate(work: "Labelling", json: bool, price: "Price | None") -> None:
                 if estimate.mean_tokens is not None
                 else []
             ),
-            ("reading took", _duration(estimate.read_seconds)),
-            ("loading the judge took", _duration(estimate.load_seconds)),
+            ("reading took", duration(estimate.read_seconds)),
+            ("loading the judge took", duration(estimate.load_seconds)),
             (f"pairs per second, in a sample of {estimate.sample}", f"{estimate.pairs_per_second:,.1f}"),
-            ("judging would take", _duration(estimate.judge_seconds)),
+            ("judging would take", duration(estimate.judge_seconds)),
             *((f"{what}, estimated", count) for what, count, _ in usage_rows(bill)),
         ],
         right=(1,),
@@ -200,9 +209,3 @@ def _estimate(work: "Labelling", json: bool, price: "Price | None") -> None:
     if note := missing_note(estimate.missing_fields):
         show("", note)
     show("", "nothing was written")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"

@@ -1,5 +1,6 @@
 """`judge mine`: which pairs to judge next, and what those that were judged are worth."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +12,11 @@ from click.core import ParameterSource
 from judge.errors import InputError
 from judge.records import counted
 from relevance_judge.cli.options import EncodingParams, GradeColumns
-from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.params import FILE, count, file, flag, takes
+from relevance_judge.cli.output import map_options, show, show_json, show_table
+from relevance_judge.cli.params import FILE, count, file, flag, missing_options, takes
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import stages
+from relevance_judge.serving import default_judge
 
 if TYPE_CHECKING:
     from judge.ratings.layout import RatingsLayout
@@ -119,7 +121,7 @@ def mine(
     if theirs.rating or theirs.grades:
         raise InputError("--rating and --grades are of people's grades", "give them with --worth, or leave them out")
     if output.out is None or catalogue is None:
-        raise InputError("--catalogue and --out are missing", "give --catalogue FILE and --out FILE.parquet")
+        raise missing_options({"--catalogue": ("FILE", catalogue), "--out": ("FILE.parquet", output.out)})
     from mine.mining import Mining, MiningConfig
 
     names = tuple(name.strip() for name in wanted.sources.split(",") if name.strip())
@@ -139,10 +141,10 @@ def mine(
     job = Mining(opened, catalogue, output.out, config, wanted.queries, theirs.mapping)
     with stages() as progress:
         account = job.run(progress, overwrite=output.overwrite)
-    show_json(account.model_dump()) if output.json else _show(account, output.out)
+    show_json(account.model_dump()) if output.json else _show(account, output.out, opened[0])
 
 
-def _show(account: "MiningAccount", out: Path) -> None:
+def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
     show(f"{counted(account.kept, 'pair')} in {out}", "")
     rows = [(f"proposed by {source}", f"{count:,}") for source, count in account.proposals.items()]
     rows += [("kept", f"{account.kept:,}")]
@@ -153,8 +155,22 @@ def _show(account: "MiningAccount", out: Path) -> None:
         rows += [(f"{name} left out: {reason}", f"{count:,}") for reason, count in side["set_aside"].items()]
     rows += [("queries without a candidate", f"{account.queries['without_candidates']:,}")]
     show_table(rows, right=(1,))
-    show("", f"next: judge label {out} --catalogue FILE --out DIR")
+    show("", f"next: judge label {out} --catalogue FILE --out DIR{map_options(account.map)}{_judge_options(run)}")
     show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
+
+
+def _judge_options(run: "Run") -> str:
+    """Who labelled a run, as options after a space; none where it is the default, or where no option names it."""
+    manifest = run.manifest
+    parts = manifest.parts
+    name = parts.get("judge") or ""
+    if name == "fake":
+        return " --engine fake"
+    if not name or manifest.by_people or manifest.members or parts.get("adapter") or parts.get("endpoint"):
+        return ""
+    if parts.get("revision") and "/" in name:
+        name = f"{name}@{parts['revision']}"
+    return "" if name == default_judge("transformers") else f" --judge {shlex.quote(name)}"
 
 
 def _worth(run: "Run", ratings: Path, layout: "RatingsLayout", top: int) -> "Worth":

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -146,10 +147,21 @@ def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
         show(f"note: {note}")
 
 
-def missing_note(fields: Sequence[str]) -> str:
-    """That no column brings some texts: no error of the input, and perhaps a surprise; empty where all are there."""
-    fix = f"a column of another name is read with --map {fields[0]}=COLUMN" if fields else ""
-    return fix and f"fields of the guideline found nowhere: {', '.join(fields)} ({fix})"
+def map_options(mapping: Mapping[str, Sequence[str]]) -> str:
+    """The `--map` options of a command that is shown, each after a space, quoted for a shell.
+
+    The other files of the command may call ids of products by our name: it is taken where they do.
+    """
+    own = {"candidate_id": [*mapping["candidate_id"], "candidate_id"]} if "candidate_id" in mapping else {}
+    pairs = (f"{name}={column}" for name, columns in {**mapping, **own}.items() for column in dict.fromkeys(columns))
+    return "".join(f" --map {shlex.quote(pair)}" for pair in pairs)
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `2 h 05 min`, `3 min 20 s` or `4.2 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
 def _share(part: int, whole: int) -> str:

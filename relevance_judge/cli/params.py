@@ -13,7 +13,7 @@ one object of them:
     def status(output: Output, run: Path) -> None: ...
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from functools import update_wrapper
 from pathlib import Path
@@ -25,6 +25,8 @@ from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from judge.errors import InputError
 
 R = TypeVar("R", bound="DataclassInstance")
 P = ParamSpec("P")
@@ -81,6 +83,16 @@ def refuse_others(what: str, *used: str) -> None:
         given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name not in used:
             raise InputError(f"{what} does not use {parameter.opts[0]}", "leave it out")
+
+
+def missing_options(wanted: Mapping[str, tuple[str, object]]) -> "InputError":
+    """An error that names those of some options, each with its metavar and value, that were not given."""
+    from judge.errors import InputError
+
+    missing = {name: metavar for name, (metavar, value) in wanted.items() if value is None}
+    verb = "is" if len(missing) == 1 else "are"
+    fix = " and ".join(f"{name} {metavar}" for name, metavar in missing.items())
+    return InputError(f"{' and '.join(missing)} {verb} missing", f"give {fix}")
 
 
 def flag(name: str, help: str) -> Option:

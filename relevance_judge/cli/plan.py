@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from judge.notes import missing_note
+from judge.records import counted
 from judge.run.plan import SHARD_PAIRS
 from relevance_judge.cli.grading import GradingParams, RowParams
-from relevance_judge.cli.output import missing_note, show, show_json
+from relevance_judge.cli.output import show, show_json
 from relevance_judge.cli.params import FILE, count, file, flag, takes, text
 from relevance_judge.cli.serving import JudgeParams
 from relevance_judge.cli.stdin import input_file
@@ -71,11 +73,14 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
             }
         )
         return
-    show(f"{made.rows:,} rows in {len(made.stretches):,} stretches: {run.path}")
+    show(f"{counted(made.rows, 'row')} in {counted(len(made.stretches), 'stretch')}: {run.path}")
     if note := missing_note(manifest.missing_fields):
         show("", note)
     if kind := manifest.parts.get("dtype"):
         show("", f"workers must compute in {kind}; for others, plan with --dtype")
+    if run.labelled() == made.rows:
+        show("", f"every pair has its label already: no worker is needed; `judge status {run.path}` shows them")
+        return
     show("", f"start workers: judge label --plan {run.path} --shard i/N, with i from 1 to N")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from judge.export.formats import suggestion_formats
+from judge.records import counted
 from relevance_judge.cli.options import FileOutput, flagged_run_argument
 from relevance_judge.cli.output import show, show_json
 from relevance_judge.cli.params import takes
@@ -45,27 +46,34 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
     from audit.review.disputed import read_disputed
     from audit.review.learning import read_calibration_sample, read_corrected
     from audit.review.queue import forms, write_queue
+    from judge.calibration.promise import read_sample
     from judge.errors import InputError
     from judge.files import new_file
     from judge.run.store import Run
 
     if to not in forms():
         raise InputError(f"--to {to}: there is no such format", f"name one of {', '.join(forms())}")
-    opened, progress = Run.open(run), None
+    opened, progress, left = Run.open(run), None, 0
     if by == "disagreement":
         if sample is not None:
             raise InputError("--calibration-sample draws from what an audit flagged", "leave --by disagreement out")
         items = read_disputed(opened, limit)
     else:
         items, progress = read_corrected(opened)
-        items = (items if sample is None else read_calibration_sample(opened, sample))[:limit]
+        items = items if sample is None else read_calibration_sample(opened, sample)
+        left, items = len(items), items[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:
         write_queue(items, to, partial, opened.manifest.values)
     if output.json:
         more = progress.as_json() if progress else {}
         show_json({"file": str(output.out), "format": to, "pairs": len(items), **more})
         return
-    show(f"{len(items):,} pairs to look at in {output.out}")
+    show(f"{counted(len(items), 'pair')} to look at in {output.out}")
+    if sample is not None and (drawn := read_sample(opened.path)):
+        if len(drawn.pairs) < sample:
+            show(f"the sample has {counted(len(drawn.pairs), 'pair')}: there are no more to draw from")
+        if decided := len(drawn.pairs) - left:
+            show(f"{decided:,} of the {len(drawn.pairs):,} pairs of the sample decided already, and left out")
     if progress:
         _show_progress(progress)
 

@@ -10,11 +10,13 @@ from click import Option
 from judge.errors import InputError
 from judge.records import counted
 from relevance_judge.cli.options import CatalogueParams, FileOutput, guideline_option
-from relevance_judge.cli.output import show, show_json, show_table
+from relevance_judge.cli.output import map_options, show, show_json, show_table
 from relevance_judge.cli.params import choice, count, file, flag, takes
 from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from retriever.search import SearchAccount
 
 
@@ -95,10 +97,10 @@ def search(output: FileOutput, products: CatalogueParams, wanted: SearchParams, 
     with stages() as progress:
         job = Search(model, products.catalogue, wanted.queries, policy, config, products.mapping, progress=progress)
         account = job.run(output.out, overwrite=output.overwrite)
-    show_json(account.model_dump()) if output.json else _show(account, output.out)
+    show_json(account.model_dump()) if output.json else _show(account, output.out, job.catalogue_columns)
 
 
-def _show(account: "SearchAccount", out: Path) -> None:
+def _show(account: "SearchAccount", out: Path, mapping: "Mapping[str, Sequence[str]]") -> None:
     show(f"{counted(account.results, 'result')} of {account.name} in {out}", "")
     rows: list[tuple[str, str]] = []
     for name, side in (("products", account.products), ("queries", account.queries)):
@@ -108,4 +110,5 @@ def _show(account: "SearchAccount", out: Path) -> None:
     if account.not_in_catalogue:
         rows.append(("results not in the catalogue", f"{account.not_in_catalogue:,}"))
     show_table(rows, right=(1,))
-    show("", f"next: judge evaluate {out} --gold RATINGS --catalogue FILE --against bm25")
+    against = "" if account.name == "bm25" else " --against bm25"
+    show("", f"next: judge evaluate {out} --gold RATINGS --catalogue FILE{against}{map_options(mapping)}")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from judge.records import counted
 from relevance_judge.cli.options import json_option, run_argument
-from relevance_judge.cli.output import show, show_json, show_summary
+from relevance_judge.cli.output import duration, show, show_json, show_summary
 
 if TYPE_CHECKING:
     from judge.run.summary import Summary
@@ -46,12 +47,12 @@ def _show_work(summary: "Summary") -> None:
     if not summary.uncovered:
         return
     if rate := summary.rows_per_second:
-        left = (summary.rows - summary.labelled) / rate / 3600
-        show("", f"rows per second of all workers, lately: {rate:,.1f}; the rest at that rate: {left:,.1f} h")
-    stretches = "" if summary.stretches is None else f", of a plan of {summary.stretches:,} stretches"
+        left = duration((summary.rows - summary.labelled) / rate)
+        show("", f"rows per second of all workers, lately: {rate:,.1f}; the rest at that rate: {left}")
+    stretches = "" if summary.stretches is None else f", of a plan of {counted(summary.stretches, 'stretch')}"
     show("", f"rows without a label, by position{stretches}:")
     show(*(f"  {start:,} to {end:,}" for start, end in summary.uncovered[:SHOWN]))
     if len(summary.uncovered) > SHOWN:
-        show(f"  … and {len(summary.uncovered) - SHOWN:,} intervals more (--json has all)")
+        show(f"  … and {counted(len(summary.uncovered) - SHOWN, 'more interval')} (--json has all)")
     for each in summary.failed:
         show("", f"failed {each.tries} times: rows {each.start:,} to {each.end:,}: {each.error}")

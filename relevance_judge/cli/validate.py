@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from judge.notes import missing_note
 from judge.records import counted
 from judge.words import guideline as guidelines
 from relevance_judge.cli.options import RatingParams, check_named, json_option
-from relevance_judge.cli.output import missing_note, show, show_json, show_table
+from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.serving import default_judge

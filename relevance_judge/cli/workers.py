@@ -10,6 +10,7 @@ import click
 from click import Option
 from click.core import ParameterSource
 
+from judge.records import counted
 from judge.run.plan import SHARD_PAIRS
 from relevance_judge.cli.grading import GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
@@ -98,7 +99,7 @@ def label_plan(fleet: WorkerParams, who: LabellingParams, grading: GradingParams
     if json:
         show_json({"run": str(run.path), "shard": fleet.shard, "rows": before["rows"], "had": before["done"]})
     else:
-        show(f"shard {fleet.shard}: {before['rows']:,} rows labelled, {before['done']:,} of them before")
+        show(f"shard {fleet.shard}: {counted(before['rows'], 'row')} labelled, {before['done']:,} of them before")
     return None
 
 

@@ -45,6 +45,16 @@ def exported(run, tmp_path, name="all", **join):
     return done, rows
 
 
+def test_runs_of_other_fields_are_joined_with_a_word(run_of, tmp_path, caplog):
+    one = run_of(graded([("lamp", "A", 2)], brand="Brix"), "one")
+    same = run_of(graded([("lamp", "B", 2)], brand="Alpina"), "same")
+    exported(one, tmp_path, runs=[same])
+    assert not caplog.records
+    exported(one, tmp_path, "more", runs=[same, run_of(graded([("lamp", "C", 2)]), "other")])
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert f"{one.path} has title, brand; {tmp_path / 'other'} has title;" in said
+
+
 def test_pairs_of_both_are_there_once_and_each_keeps_its_fingerprint(run_of, tmp_path):
     one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0), ("desk", "C", 1)]), "one")
     mined = {"source": "dense", "rank": 3, "score": 0.5, "relation": "violates_one", "found_by": "dense=3"}

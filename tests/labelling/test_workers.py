@@ -29,6 +29,7 @@ from judge.run.plan import Shard, failures, query_bounds
 from judge.run.store import Run
 from judge.run.summary import summarise
 from judge.words.guideline import load_guideline
+from relevance_judge.cli.output import duration
 from relevance_judge.scaling import asked_of
 
 QUERIES, EACH = 30, 8
@@ -179,7 +180,10 @@ def test_a_stretch_that_nobody_took_is_named_and_the_run_is_not_finished(run, ma
             worker(run).label(stretch)
     found = main("status", run.path, "--json").json
     assert (found["labelled"], found["uncovered"], found["stretches"]) == (185, [[113, 169]], 5)
-    main("finish", run.path, code=2)
+    for verb in (("finish",), ("export", "--to", "jsonl", "--out", "x.jsonl")):
+        said = main(verb[0], run.path, *verb[1:], code=2).err
+        assert f"judge label --plan {run.path} --shard i/N" in said
+        assert f"judge status {run.path}" in said
     assert run.manifest.finished is None
     main("label", "--plan", run.path, "--shard", "1/1")
     done = main("finish", run.path, "--json").json
@@ -260,6 +264,18 @@ def test_a_plan_in_which_a_row_is_in_two_stretches_is_refused(run, main):
     run.plan_path.write_text(json.dumps(plan))
     assert "row 50 is claimed by two stretches" in main("label", "--plan", run.path, "--shard", "1/2", code=2).err
     assert not run.parts()
+
+
+def test_times_are_told_in_units_that_fit():
+    # Below half a minute, hours to one decimal place would be 0.0.
+    assert [duration(seconds) for seconds in (20, 200, 7500)] == ["20.0 s", "3 min 20 s", "2 h 05 min"]
+
+
+def test_a_finished_run_needs_no_workers(whole, source, main):
+    told = main("plan", source.pairs, "--engine", "fake", "--out", whole.path, "--shard-pairs", 500).out
+    assert "241 rows in 1 stretch:" in told
+    assert "start workers" not in told
+    assert "every pair has its label" in told
 
 
 def test_a_plan_whose_input_changed_is_refused(run, source, main):

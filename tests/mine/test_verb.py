@@ -1,6 +1,7 @@
 """The verb and the function: what is written, what is told, and what is refused."""
 
 import json
+import shlex
 
 import pytest
 from mining_fixtures import FIELDS, SHOP, rows_of, write_csv
@@ -125,3 +126,27 @@ def test_cells_of_a_sample_and_of_made_queries_are_read_back_as_they_were(main, 
     assert "'+scarves" in (tmp_path / "q.csv").read_text(encoding="utf-8")
     categories = {row.values["category"] for row in Table(tmp_path / "q.csv").rows()}
     assert not {each for each in categories if each.startswith("'")}
+
+
+def test_the_columns_of_a_foreign_shop_go_with_the_mined_file(main, tmp_path):
+    write_csv(tmp_path / "shop.csv", ("code", "product name", "category"), [row[:3] for row in SHOP])
+    write_csv(tmp_path / "pairs.csv", ("query", "code"), [("red wool scarf", "E1"), ("kettle", "E4")])
+    mapping = ("--map", "candidate_id=code", "--map", "title=product name")
+    main("label", "pairs.csv", "--catalogue", "shop.csv", *mapping, "--engine", "fake", "--out", "run")
+    mining = ("mine", "run", "--catalogue", "shop.csv", "--from", "lexical", "--out", "m.parquet")
+    told = main(*mining)
+    assert "found nowhere: brand" in told.err
+    command = told.out.partition("next: judge ")[2].partition("\n")[0].replace("FILE", "shop.csv")
+    # By the command as it is shown, and without its --map: the mined file knows.
+    for at, words in enumerate((command, command.partition(" --map")[0] + " --engine fake")):
+        main(*shlex.split(words.replace("DIR", f"r{at}")))
+        texts = [row["candidate"] for row in rows_of(tmp_path / f"r{at}" / "pairs.parquet")]
+        assert all(text["title"] for text in texts)
+        manifest = json.loads((tmp_path / f"r{at}" / "run.json").read_text())
+        assert "title" not in manifest["missing_fields"]
+        assert manifest["parts"]["judge"] == "fake"
+    judge = rj.Judge(engine="fake")
+    rj.label(tmp_path / "m.parquet", catalogue=tmp_path / "shop.csv", judge=judge, out=tmp_path / "r2")
+    rj.plan(tmp_path / "m.parquet", catalogue=tmp_path / "shop.csv", judge=judge, out=tmp_path / "r3")
+    for name in ("r2", "r3"):
+        assert "title" not in json.loads((tmp_path / name / "run.json").read_text())["missing_fields"]

@@ -203,6 +203,27 @@ def test_where_no_grade_is_worth_anything_there_is_no_figure(main, shop, tmp_pat
     assert "cannot tell" in told
 
 
+def test_products_without_text_are_counted_apart_and_missing_fields_said(main, tmp_path):
+    write_csv(tmp_path / "shop.csv", ("candidate_id", "title"), [*(row[:2] for row in SHOP[:5]), ("E7", "")])
+    write_csv(tmp_path / "gold.csv", HEAD, gold_rows())
+    told = main("evaluate", "bm25", "--gold", "gold.csv", "--catalogue", "shop.csv", "--no-misspell", "--json")
+    assert "found nowhere: brand, category" in told.err
+    # E6 and "gone" are in no row; E7 has no text.
+    assert told.json["gold"]["set_aside"] == {"product not in the catalogue": 2, "product without text": 1}
+
+
+def test_a_run_that_has_a_baselines_name_goes_by_its_file(evaluating, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").mkdir()
+    for path in ("bm25.run", "a.run", "old/a.run"):
+        write_run(tmp_path / path, {"q1": ["E1"]})
+    found = evaluating("bm25.run", "a.run", "old/a.run", against=["bm25"])
+    assert [system.name for system in found.systems] == ["bm25.run", "a.run", "old/a.run", "bm25"]
+    assert next((each.system, each.baseline) for each in found.comparisons) == ("bm25.run", "bm25")
+    with pytest.raises(InputError, match=r"a\.run"):
+        evaluating("a.run", "./a.run")
+
+
 def test_gold_of_other_products_and_of_ids_alone(evaluating, tmp_path):
     other = write_csv(tmp_path / "o.csv", HEAD[:4], [("q1", "red scarf", "X1", 2)])
     with pytest.raises(InputError, match="X1"):

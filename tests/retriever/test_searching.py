@@ -1,5 +1,7 @@
 """Searching: what a run holds, how systems are fused, and what is refused."""
 
+import shlex
+
 import ir_measures
 import numpy as np
 import pytest
@@ -174,3 +176,20 @@ def test_search_on_the_command_line(main, shop, tmp_path, monkeypatch):
     assert "m.run" in main(*given, code=2).err
     assert main(*given, "--overwrite").out
     assert "SYSTEM" not in main(*given, "--overwrite", "--weight", "7", code=2).out
+
+
+def test_the_next_command_of_a_search_works_as_it_is_shown(main, shop, tmp_path):
+    write_csv(tmp_path / "queries.csv", ("query_id", "query"), QUERIES)
+    write_csv(tmp_path / "gold.csv", ("query_id", "query", "candidate_id", "grade"), [(*QUERIES[0], "E1", 2)])
+    write_csv(tmp_path / "foreign.csv", ("sku", "title of it"), [row[:2] for row in SHOP])
+    mapping = ("--map", "candidate_id=sku", "--map", "title=title of it")
+    for name in ("bm25.run", "other.run"):
+        told = main("search", "bm25", "--catalogue", "foreign.csv", "--queries", "queries.csv", "--out", name, *mapping)
+        command = told.out.partition("next: judge ")[2].replace("RATINGS", "gold.csv").replace("FILE", "foreign.csv")
+        assert len(main(*shlex.split(command), "--json").json["systems"]) == 1
+
+
+def test_an_unknown_system_is_answered_with_all_kinds_of_systems(main, shop, tmp_path):
+    write_csv(tmp_path / "queries.csv", ("query_id", "query"), QUERIES)
+    said = main("search", "bm26", "--catalogue", shop, "--queries", "queries.csv", "--out", "x.run", code=2).err
+    assert "name bm25, " in said

@@ -60,6 +60,8 @@ def test_a_sample_is_decided_on_and_promises_a_rate(main, audited):
         "drawn already" in main("queue", "run", "--to", "csv", "--out", "x.csv", "--calibration-sample", 30, code=2).err
     )
     main("decide", "run", "sample.csv", "--author", "Ana")
+    told = main("queue", "run", "--to", "csv", "--out", "z.csv", "--calibration-sample", 40).out
+    assert "40 of the 40 pairs of the sample decided already" in told
     after = main("queue", "run", "--to", "csv", "--out", "queue.csv", "--overwrite", "--json").json
     assert after["reviewed"] == 40
     assert after["wrong"] == sum(map(planted, rows))
