@@ -16,6 +16,8 @@ SHOWN = 40
 """Distinct values that a message lists."""
 HIGHEST = 100
 """Numbers past it are no means of grades."""
+ESCI = (("i", "irrelevant"), ("c", "complement"), ("s", "substitute"), ("e", "exact"))
+"""The labels of Amazon's Shopping Queries, from the worst to the best."""
 
 
 def are_means(numbers: Sequence[Decimal]) -> bool:
@@ -74,3 +76,14 @@ def spread(levels: Sequence[str], values: Sequence[int]) -> dict[str, int]:
         up = 2 * rest > last or (2 * rest == last and 2 * below + 1 < top)
         found[level] = values[below + up]
     return found
+
+
+def esci(given: Mapping[str, int | None], values: Sequence[int]) -> dict[str, int]:
+    """What labels of ESCI mean on a scale, the best first; a grade that is given is kept. Empty where one of the texts is
+    none of them."""
+    ranks = {name: rank for rank, names in enumerate(ESCI) for name in names}
+    if any(text.casefold() not in ranks for text in given):
+        return {}
+    grades = list(spread([letter for letter, _ in ESCI], values).values())
+    best = sorted(given, key=lambda text: -ranks[text.casefold()])
+    return {text: grades[ranks[text.casefold()]] if (g := given[text]) is None else g for text in best}
