@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 import relevance_judge as rj
 from judge.run.store import Run as Stored
+from relevance_judge import shown as rj_shown
 
 SHOP = ROOT / "examples" / "shop"
 RATED = [{**row, "rater": rater} for row in rated_rows() for rater in ("ann", "ben")]
@@ -294,5 +295,12 @@ def test_what_notebooks_show_is_escaped(fake, tmp_path):
         html = result._repr_html_()
         assert "<img" not in html
         assert "\x1b" not in html
+        if not isinstance(result, rj_shown.Chart):
+            printed = repr(result)
+            assert printed.startswith(type(result).__name__)
+            assert len(printed) < 1500
+            assert "\x1b" not in printed
     assert "&lt;img" in audit._repr_html_()
     assert "&lt;img" in found._repr_html_()
+    assert repr(audit).count("\n") < 12
+    assert f"{found['accuracy'].value:.3f}" in repr(found)
