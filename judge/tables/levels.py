@@ -79,8 +79,7 @@ def spread(levels: Sequence[str], values: Sequence[int]) -> dict[str, int]:
 
 
 def esci(given: Mapping[str, int | None], values: Sequence[int]) -> dict[str, int]:
-    """What labels of ESCI mean on a scale, the best first; a grade that is given is kept. Empty where one of the texts is
-    none of them."""
+    """What labels of ESCI mean on a scale, the best first; grades that are given are kept. Empty if a text is none."""
     ranks = {name: rank for rank, names in enumerate(ESCI) for name in names}
     if any(text.casefold() not in ranks for text in given):
         return {}

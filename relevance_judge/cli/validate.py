@@ -122,13 +122,13 @@ def _show(staged: "Staged", differ: int | None, fields: int) -> None:
         ],
         right=(1,),
     )
+    # Ratings may come without any text.
+    missing = [] if rated and len(staged.missing) == fields else staged.missing
+    if note := missing_note(missing, staged.unused):
+        show("", note)
     if staged.unused:
         more = f" and {len(staged.unused) - SHOWN:,} more (--json has all)" if len(staged.unused) > SHOWN else ""
         show("", f"columns that nothing reads: {', '.join(staged.unused[:SHOWN])}{more}")
-    # Ratings may come without any text.
-    missing = [] if rated and len(staged.missing) == fields else staged.missing
-    if note := missing_note(missing):
-        show("", note)
     if differ:
         what = f"raters differ in {counted(differ, 'row')}"
         show("", f"{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")

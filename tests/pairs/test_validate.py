@@ -92,6 +92,9 @@ def test_fields_that_no_file_brings_are_named(main, given):
     # The judge that comes with the package was fine-tuned on five of them.
     shown = main("validate", *arguments, "--json").json
     assert shown["missing_fields"] == ["title", "brand", "category", "colour"]
+    shown = main("validate", *arguments).out
+    assert "--map title=product_name" in shown.split("columns that nothing reads")[0], "one that is called like it"
+    assert "no title" in main(*label, "--out", "again").err, "before it begins"
     # title is read now, and the note names the rest
     assert "found nowhere: brand" in main("validate", *arguments, "--map", "title=product_name").out
 
