@@ -6,7 +6,7 @@ whether bad rows are skipped or not, until `--grades` says what each value means
 says nothing about the others: it is one bad row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from judge.tables.levels import (
     are_means,
     by_value,
     cut,
+    ends_note,
     esci,
     exact,
     listed,
@@ -150,7 +151,7 @@ class Scale:
     def note(self) -> str | None:
         """`ends_note` of the whole file."""
         given = (self.grade(text) for text in self._counts("known"))
-        return ends_note((grade for grade in given if grade is not None), self.values)
+        return ends_note((grade for grade in given if grade is not None), self.values, self.grades)
 
     def error(self, *, skip_bad_rows: bool = False) -> InputError | None:
         """All that the file holds and that is no grade, with counts and the fix: numbers, and, unless bad rows are
@@ -237,13 +238,3 @@ class Scale:
         given |= {text: self.grade(text) for text in known if text not in self.grades and writable(text)}
         grades = {text: "" if grade is None else grade for text, grade in given.items()}
         return option({**grades, **there}) + odd
-
-
-def ends_note(occurring: Iterable[int], values: Sequence[int]) -> str | None:
-    """What to say where no rating is the lowest or the highest grade, as on another scale; else null."""
-    found = sorted(set(occurring))
-    absent = [str(end) for end in (values[0], values[-1]) if end not in found]
-    if not found or not absent:
-        return None
-    grades = ", ".join(map(str, found))
-    return f"no rating is {' or '.join(absent)}; those given are {grades}: --grades says what they mean, if not these"

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -138,12 +138,10 @@ def show_left_out(kinds: Mapping[str, int]) -> None:
         show(f"  left out: {count:,} × {what.replace('_', ' ')}")
 
 
-def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
-    """A note where no rating is the lowest or the highest grade: the file may be on another scale."""
-    from judge.tables.scale import ends_note
-
-    if note := ends_note(occurring, values):
-        show(f"note: {note}")
+def show_note(text: str | None) -> None:
+    """A note, where there is one."""
+    if text:
+        show(f"note: {text}")
 
 
 def missing_note(fields: Sequence[str], unused: Sequence[str] = ()) -> str:

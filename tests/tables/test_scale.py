@@ -17,8 +17,9 @@ from judge.ratings.panel import read_panel
 from judge.ratings.reader import stage_ratings
 from judge.records import NamedGrades
 from judge.run.store import Run
+from judge.tables.levels import ends_note
 from judge.tables.rows import Row, Table
-from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
+from judge.tables.scale import KEPT, SHOWN, Scale
 from relevance_judge.publishing import agreement
 
 PLAIN = {"0": 0, "1": 1, "2": 2}
@@ -366,6 +367,15 @@ def test_an_unused_end_is_noted_and_nothing_is_refused(main, tmp_path):
     assert "1, 2" in found["scale_note"]
     assert found["n"] == 6
     assert "no rating is 0" in main("agree", "r.csv", "--run", "run").out
+    told = ("--grades", "0=0,1=1,2=2")
+    assert main("agree", "r.csv", "--run", "run", *told, "--json").json["scale_note"] is None
+    for verb in (
+        ("import", "--out", "told"),
+        ("aggregate", "--out", "told.csv"),
+        ("validate",),
+        ("agree", "--run", "run"),
+    ):
+        assert "no rating is" not in main(verb[0], "r.csv", *verb[1:], *told).out
 
 
 def test_a_step_is_a_step_where_values_are_uneven(main, tmp_path):
