@@ -99,5 +99,5 @@ def ends_note(
     absent = [str(end) for end in (values[0], values[-1]) if end not in found]
     if not found or not absent:
         return None
-    grades = ", ".join(map(str, found))
-    return f"no rating is {' or '.join(absent)}; those given are {grades}: --grades says what they mean, if not these"
+    those = ", ".join(map(str, found))
+    return f"no rating is {' or '.join(absent)}; those given are {those}: --grades says what they mean, if not these"
