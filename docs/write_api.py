@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "api.md"
 ORDER = (
     "Judge",
+    "validate",
     "label",
     "plan",
     "PlannedOptions",

@@ -50,6 +50,8 @@ class JudgeError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         self.message, self.hint = _printable(message), _printable(hint)
         super().__init__(self.message)
+        if self.hint:
+            self.add_note(f"fix: {self.hint}")  # in tracebacks; `str` is the message alone
 
 
 class InputError(JudgeError):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from relevance_judge.scores import Scores
     from relevance_judge.searching import Ranking, search
     from relevance_judge.training import FineTuned, finetune
+    from relevance_judge.validating import Validated, validate
 
 __all__ = [
     "Agreement",
@@ -66,6 +67,7 @@ __all__ = [
     "RunError",
     "Scores",
     "SelectionOptions",
+    "Validated",
     "Worth",
     "agree",
     "audit",
@@ -85,6 +87,7 @@ __all__ = [
     "search",
     "status",
     "train",
+    "validate",
     "worth",
 ]
 
@@ -110,6 +113,7 @@ _HOMES = {
     "relevance_judge.scores": ("Scores",),
     "relevance_judge.searching": ("Ranking", "search"),
     "relevance_judge.training": ("FineTuned", "finetune"),
+    "relevance_judge.validating": ("Validated", "validate"),
 }
 
 

@@ -22,8 +22,8 @@ from relevance_judge.inputs import AnyRun, Rows, as_file, as_optional_file, as_r
 from relevance_judge.reading import RatingOptions, Reading
 
 
-@dataclass(frozen=True)
-class Agreement(Mapping[str, Estimate]):
+@dataclass(frozen=True, repr=False)
+class Agreement(shown.Result, Mapping[str, Estimate]):
     """Measures by name, each with its interval: `found["weighted_kappa"].interval`."""
 
     report: agreement.Report
@@ -107,14 +107,14 @@ class Agreement(Mapping[str, Estimate]):
     def _first(self) -> list[str]:
         return [name for name in shown_in("card") if name in self]
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         rows = []
         for name in self._first:
             found = self[name]
             between = f"{found.low:.3f} to {found.high:.3f}" if found.interval else found.reason or ""
             rows.append((name, shown.number(found.value), between))
-        rows.append(("pairs", f"{self.n:,}", f"of {self.queries:,} queries; {self.report.rated:,} rated"))
-        return shown.table(f"{self.judged} vs {self.reference}", ("", "value", "95% interval"), rows)
+        rows.insert(0, ("pairs", f"{self.n:,}", f"of {self.queries:,} queries; {self.report.rated:,} rated"))
+        return shown.Sheet(f"{self.judged} vs {self.reference}", ("", "value", "95% interval"), rows)
 
 
 def agree(

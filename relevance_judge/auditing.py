@@ -27,8 +27,8 @@ PAIR = ("query", "query_id", "candidate_id")
 """What the events and people's grades name a pair by."""
 
 
-@dataclass(frozen=True)
-class Audit:
+@dataclass(frozen=True, repr=False)
+class Audit(shown.Result):
     """What an audit found. No label is changed, and nothing is written before `write`."""
 
     found: auditing.Audit
@@ -63,13 +63,13 @@ class Audit:
         write_audit(self.found, Path(out))
         return Path(out)
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         head = ("query", "candidate", "grade", "clicks", "bought", "q", "flag")
         rows = []
         for flag in self.flags[: shown.SHOWN]:
             change, q = f"{flag.grade} → {flag.suggested_grade}", shown.number(flag.q_value)
             rows.append((flag.query, flag.candidate_id, change, flag.clicks, flag.purchases, q, flag.type))
-        return shown.table(f"flags of {self.found.run.path}", head, rows, len(self.flags))
+        return shown.Sheet(f"{len(self.flags):,} flags of {self.found.run.path}", head, rows, len(self.flags))
 
 
 @dataclass(frozen=True)

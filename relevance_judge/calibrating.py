@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from judge.labelling.config import AdapterManifest
 
 
-@dataclass(frozen=True)
-class Calibrated:
+@dataclass(frozen=True, repr=False)
+class Calibrated(shown.Result):
     """A calibration in a file."""
 
     path: Path
@@ -39,11 +39,11 @@ class Calibrated:
         """Which `max_noise` can be promised by these ratings, and how many more rated queries a tighter one takes."""
         return within_reach(self.record.held_out)
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         before, after = self.record.before, self.record.after
         names = ("accuracy", "log_loss", "brier", "calibration_error")
         rows = [(name, *(shown.number(getattr(each, name)) for each in (before, after))) for name in names]
-        return shown.table(f"{self.form} in {self.path}", ("", "before", "after"), rows)
+        return shown.Sheet(f"{self.form} in {self.path}", ("", "before", "after"), rows)
 
 
 def calibrate(

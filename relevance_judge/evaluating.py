@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from retriever.evaluation import Comparison, Evaluation, SystemReport
 
 
-@dataclass(frozen=True)
-class Evaluated(Mapping[str, "SystemReport"]):
+@dataclass(frozen=True, repr=False)
+class Evaluated(shown.Result, Mapping[str, "SystemReport"]):
     """Systems by name, each with its figures: `found["bm25"].figures["full"]["ndcg@10"].value`."""
 
     report: "Evaluation"
@@ -78,7 +78,7 @@ class Evaluated(Mapping[str, "SystemReport"]):
             partial.write_text(render(self.as_json()), encoding="utf-8")
         return Path(out)
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         primary = self.report.primary
         rows = [
             (each.name, column, shown.number(mean.value), _between(mean), f"{mean.n:,}")
@@ -92,7 +92,7 @@ class Evaluated(Mapping[str, "SystemReport"]):
                 name = f"{each.system} less {each.baseline}: {gap.verdict}"
                 rows.append((name, column, shown.number(gap.value), _between(gap), f"{gap.n:,}"))
         head = ("system", "results", "value", "95% interval", "queries")
-        return shown.table(self.report.measures[primary], head, rows)
+        return shown.Sheet(self.report.measures[primary], head, rows)
 
 
 def evaluate(

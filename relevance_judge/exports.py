@@ -48,8 +48,8 @@ class SelectionOptions(TypedDict, total=False):
     """Replace what is already there."""
 
 
-@dataclass(frozen=True)
-class Exported:
+@dataclass(frozen=True, repr=False)
+class Exported(shown.Result):
     """A finished export."""
 
     path: Path
@@ -95,13 +95,13 @@ class Exported:
     def _split(self, path: Path) -> str:
         return path.name.partition("-")[0] if self.line.selection.splits else TRAIN
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         rows = [("input rows", f"{self.line.input_rows:,}"), ("exported", f"{self.line.used:,}")]
         rows += [(f"left out: {reason}", f"{count:,}") for reason, count in self.left_out.items()]
         rows += [(f"records of {split}", f"{count:,}") for split, count in self.records.items()]
         if self.line.undecided:
             rows.append(("in it flagged and undecided", f"{self.line.undecided:,}"))
-        return shown.table(f"{self.line.format} in {self.path}", ("", ""), rows)
+        return shown.Sheet(f"{self.line.format} in {self.path}", ("", ""), rows)
 
 
 def export(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mine.worth import Worth
 
 
-@dataclass(frozen=True)
-class Mined:
+@dataclass(frozen=True, repr=False)
+class Mined(shown.Result):
     """Mined pairs: candidates for the judge, none of them a negative by rule."""
 
     path: Path
@@ -50,10 +50,10 @@ class Mined:
         """The pairs as a pandas DataFrame."""
         return shown.as_pandas(self.table)
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         names = ("query", "candidate_id", "source", "rank", "relation", "changed")
         rows = [tuple(row[name] for name in names) for row in self.table.slice(0, shown.SHOWN).to_pylist()]
-        return shown.table(f"mined pairs in {self.path}", names, rows, len(self.table))
+        return shown.Sheet(f"mined pairs in {self.path}", names, rows, len(self.table))
 
 
 def mine(

@@ -27,8 +27,8 @@ class ModelTarget(TypedDict, total=False):
     """The licence to state, such as `apache-2.0`."""
 
 
-@dataclass(frozen=True)
-class Retriever:
+@dataclass(frozen=True, repr=False)
+class Retriever(shown.Result):
     """A trained retriever's folder, and what its `retriever.json` says."""
 
     path: Path
@@ -64,11 +64,11 @@ class Retriever:
 
         return publish_model(self.path, Target(repo, **options))
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         rows = [("started from", self.record.start), ("loss", self.record.loss)]
         rows += [("queries", f"{self.record.data.queries:,}"), ("steps", f"{self.record.steps:,}")]
         rows += [(f"loss of epoch {n}", shown.number(loss)) for n, loss in enumerate(self.losses, 1)]
-        return shown.table(f"retriever in {self.path}", ("", ""), rows)
+        return shown.Sheet(f"retriever in {self.path}", ("", ""), rows)
 
 
 def train(

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-@dataclass(frozen=True)
-class Scores(Sequence[Label]):
+@dataclass(frozen=True, repr=False)
+class Scores(shown.Result, Sequence[Label]):
     """Labels of pairs that were scored in memory: `scores[0].grade`, `scores.probabilities`."""
 
     labels: tuple[Label, ...]
@@ -72,11 +72,11 @@ class Scores(Sequence[Label]):
         """The same as a pandas DataFrame."""
         return shown.as_pandas(self.to_arrow())
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         head = ("pair", "status", "grade", *(f"P({grade.value} {grade.name})" for grade in self.guideline.grades))
         rows = []
         for place, label in enumerate(self.labels[: shown.SHOWN], 1):
             chances = label.probabilities or (None,) * len(self.guideline.values)
             grade = "–" if label.grade is None else label.grade
             rows.append((place, label.status, grade, *map(shown.number, chances)))
-        return shown.table("scored pairs", head, rows, len(self))
+        return shown.Sheet("scored pairs", head, rows, len(self))

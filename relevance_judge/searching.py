@@ -19,8 +19,8 @@ System = str | os.PathLike[str]
 """`bm25`, a TREC run's file, an encoder's folder, its name on the Hub, or `minilm-l6`."""
 
 
-@dataclass(frozen=True)
-class Ranking:
+@dataclass(frozen=True, repr=False)
+class Ranking(shown.Result):
     """What a system found: a TREC run."""
 
     path: Path
@@ -49,10 +49,10 @@ class Ranking:
         """The results as a pandas DataFrame."""
         return shown.as_pandas(self.table)
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         rows = [tuple(row.values()) for row in self.table.slice(0, shown.SHOWN).to_pylist()]
         head = ("query_id", "candidate_id", "rank", "score")
-        return shown.table(f"{self.account.name} in {self.path}", head, rows, len(self.table))
+        return shown.Sheet(f"{self.account.name} in {self.path}", head, rows, len(self.table))
 
 
 def as_systems(given: System | Sequence[System]) -> tuple[str, ...]:

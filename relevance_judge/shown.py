@@ -1,11 +1,14 @@
-"""Results as a notebook shows them: HTML tables and SVG charts. Every text in them is escaped: some are adversarial."""
+"""Results as a notebook shows them, HTML tables and SVG charts, and as Python prints them.
+
+Every text in them is escaped: some are adversarial.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from judge.errors import InputError
+from judge.errors import InputError, JudgeError
 from judge.text import one_line
 
 if TYPE_CHECKING:
@@ -14,8 +17,44 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Rows of a long result that a notebook shows."""
+PRINTED = 8
+"""Rows of a result that Python prints."""
 LEFT, WIDTH, LINE = 190, 320, 26
 COLOUR = "#1e5fb3"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What there is to show of a result; `total` is the number of rows where not all are given."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    total: int | None = None
+
+
+class Result:
+    """A result that shows its main figures: as HTML in a notebook, in a few lines where it is printed."""
+
+    def _sheet(self) -> Sheet:
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        found = self._sheet()
+        return table(found.caption, found.head, found.rows, found.total)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        try:
+            found = self._sheet()
+        except (OSError, JudgeError):  # its file is gone
+            return f"<{name}>"
+        grid = [[one_line(str(cell))[:40] for cell in row] for row in (found.head, *found.rows[:PRINTED])]
+        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in grid]
+        more = max(found.total or 0, len(found.rows)) - PRINTED
+        lines += [f"… and {more:,} more"] if more > 0 else []
+        return "\n".join([f"{name}: {one_line(found.caption)}", *(f"  {line}" for line in lines if line)])
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None = None) -> str:

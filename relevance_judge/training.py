@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from judge.labelling.config import AdapterManifest
 
 
-@dataclass(frozen=True)
-class FineTuned:
+@dataclass(frozen=True, repr=False)
+class FineTuned(shown.Result):
     """A fine-tuned judge's directory, and what its `judge.json` says."""
 
     path: Path
@@ -35,13 +35,13 @@ class FineTuned:
         """Figures on the queries that stopped the training."""
         return self.record.validation
 
-    def _repr_html_(self) -> str:
+    def _sheet(self) -> shown.Sheet:
         pairs = self.record.training["pairs"]
         rows = [("base", self.record.base.wanted)]
         rows += [(f"pairs for {part}", f"{count:,}") for part, count in pairs.items()]
         rows.append(("validation accuracy", shown.number(self.validation["accuracy"])))
         rows.append(("calibrated", "no" if self.record.calibration is None else "yes"))
-        return shown.table(f"fine-tuned judge in {self.path}", ("", ""), rows)
+        return shown.Sheet(f"fine-tuned judge in {self.path}", ("", ""), rows)
 
 
 def finetune(

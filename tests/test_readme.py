@@ -69,6 +69,21 @@ def test_what_it_points_to_is_there(target):
     assert (ROOT / Path(target)).exists()
 
 
+def test_the_table_of_agreement_has_the_rows_that_are_printed(main):
+    """The figures are the shipped judge's; the rows are everyone's."""
+    shop = ROOT / "examples" / "shop"
+    main("label", shop / "pairs.csv", "--catalogue", shop / "catalogue.csv", "--out", "quickstart", "--engine", "fake")
+    printed = main("agree", shop / "grades.csv", "--run", "quickstart").out
+
+    def outline(lines):
+        return [re.split(r"  +", line)[0] for line in lines if "  " in line]
+
+    block = next(block for block in blocks() if "quickstart vs people" in block)
+    shown = outline(block[block.index("quickstart vs people") :])
+    assert len(shown) > 12
+    assert shown == outline(printed.splitlines())
+
+
 @pytest.mark.slow
 def test_the_quickstart_labels_the_example_shop(judge, main):
     """The command of the Makefile on the first rows: the whole takes minutes."""

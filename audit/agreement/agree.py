@@ -25,7 +25,6 @@ from judge.ratings.panel import Panel, described, read_panel
 from judge.ratings.remembered import settle_layout
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered
-from judge.tables.scale import ends_note
 from judge.words.guideline import Guideline
 
 Floats = npt.NDArray[np.float64]
@@ -95,7 +94,7 @@ class Report:
             "judge": manifest.judge if manifest else None,
             "ratings": self.panel.file,
             "left_out": dict(self.panel.left_out),
-            "scale_note": ends_note(self.panel.occurring, self.guideline.values),
+            "scale_note": self.panel.scale_note,
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
             "grade_names": [grade.name for grade in self.guideline.grades],

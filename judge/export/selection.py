@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from judge.documents import fault, shown
 from judge.errors import InputError
 from judge.records import Record
 
@@ -133,6 +134,17 @@ def make_selection(*, negatives: Mapping[str, Any], **options: Any) -> Selection
     except ValidationError as error:
         first = error.errors()[0]
         option = ".".join(map(str, first["loc"])).replace("_", "-") or "selection"
-        if error.title == Negatives.__name__:
+        if first["type"] == "value_error":
+            raise InputError(f"--{option}: {first['ctx']['error']}", "`judge export --help`") from None
+        kind = Negatives if error.title == Negatives.__name__ else Selection
+        if kind is Negatives:
             option = {"min-confidence": "negative-confidence", "count": "negatives"}.get(option, option)
-        raise InputError(f"--{option}: {first['msg'].removeprefix('Value error, ')}", "`judge export --help`") from None
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"--{option}: there is no such option", "`judge export --help`") from None
+        rules = kind.model_fields[str(first["loc"][0])].metadata
+        bounds = {type(rule).__name__: getattr(rule, type(rule).__name__.lower()) for rule in rules}
+        said = f"--{option} {shown(first['input'])}: cannot be"
+        if bounds.keys() == {"Ge", "Le"}:
+            raise InputError(said, f"give a number from {bounds['Ge']} to {bounds['Le']}") from None
+        wanted = fault(error).partition(", wanted is ")[2]
+        raise InputError(said, f"give {wanted}" if wanted else "`judge export --help`") from None

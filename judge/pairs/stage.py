@@ -17,7 +17,7 @@ from judge.pairs.intake import Grader, Intake
 from judge.pairs.queries import read_queries
 from judge.records import Problem
 from judge.tables.columns import Columns
-from judge.tables.problems import SHOWN, refuse
+from judge.tables.problems import SHOWN, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
 from judge.words.guideline import Guideline
@@ -203,5 +203,10 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
         unused=reader.unused,
         missing=[name for name in reader.joins if name not in reader.text_columns],
         passed_over=reader.columns.passed_over,
+        check=check_command(
+            name,
+            source.mapping,
+            {"--catalogue": source.catalogue, "--queries": source.queries, "--encoding": source.encoding},
+        ),
         **counts,
     )

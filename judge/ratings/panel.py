@@ -12,6 +12,7 @@ from judge.ratings.layout import DESCRIBED, RatingsLayout
 from judge.ratings.reader import Ratings, read_ratings
 from judge.records import Rating
 from judge.run.lookup import find_one
+from judge.tables.levels import ends_note
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,6 +51,8 @@ class Panel:
     """Shape (units,): the same of gold."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Grades and rows of the file that could not be used, by what is wrong with them."""
+    scale_note: str | None = None
+    """That no rating is the lowest or the highest grade, where nobody said what the file's values mean."""
 
     def of(self, query_id: str, query: str, candidate_id: str) -> list[Rating]:
         """Who gave what to a pair, the adjudicated grade last.
@@ -84,12 +87,6 @@ class Panel:
     def queries(self) -> npt.NDArray[np.str_]:
         """The units' query ids, shape (units,)."""
         return np.array([unit.query_id for unit in self.units], dtype=np.str_)
-
-    @property
-    def occurring(self) -> list[int]:
-        """The grades that anybody gave, gold included, ascending."""
-        given = self.grades if self.gold is None else np.vstack([self.grades, self.gold])
-        return [int(grade) for grade in np.unique(given[~np.isnan(given)])]
 
     def others(self, rater: int) -> Floats:
         """The ratings of everybody else, shape (raters - 1, units)."""
@@ -143,6 +140,7 @@ def as_panel(ratings: Ratings) -> Panel:
         clauses=clauses,
         times=times,
         left_out=ratings.left_out,
+        scale_note=ends_note(table["grade"].unique().to_pylist(), ratings.scale.values, ratings.scale.grades),
         means=means if (people & meant).any() else None,
         gold_mean=gold_mean if gold_name is not None and (~people & meant).any() else None,
     )

@@ -4,7 +4,6 @@
 Both take the same grades, and set the same ones aside for the same reasons.
 """
 
-import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from judge.ratings.layout import RatingsLayout
 from judge.ratings.settle import HARMLESS, Settled
 from judge.records import Rating
 from judge.tables.columns import announce
-from judge.tables.problems import Problems, refuse
+from judge.tables.problems import Problems, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
 from judge.words.guideline import Guideline
@@ -112,7 +111,7 @@ def read_ratings(
         problems = Problems()
         cells.settle(Path(scratch), problems)
         first = sorted(problems.first, key=lambda problem: problem.row or 0)
-        refuse(first, problems.kinds, cells.scale, _check(layout, values), skip_bad_rows=layout.skip_bad_rows)
+        refuse(first, problems.kinds, cells.scale, _check(table, layout, values), skip_bad_rows=layout.skip_bad_rows)
         found = _ratings(cells)
         found.check()
     return found
@@ -141,7 +140,7 @@ def stage_ratings(
         staged,
         unused=[column for column in staged.unused if column not in read],
         passed_over=cells.fitted.passed_over | dict(staged.passed_over),
-        check=_check(layout, guideline.values),
+        check=_check(table, layout, guideline.values, source.catalogue),
         scale=cells.scale,
     ), _ratings(cells)
 
@@ -152,12 +151,19 @@ def _ratings(cells: Cells) -> Ratings:
     return Ratings(cells.table.name, cells.layout, cells.scale, alone, cells.settled)
 
 
-def _check(layout: RatingsLayout, values: Sequence[int]) -> str:
+def _check(table: Table, layout: RatingsLayout, values: Sequence[int], catalogue: Path | None = None) -> str:
     """The command that lists what is wrong with a file."""
     plain = dict(layout.grades) == {str(value): value for value in values}
     grades = ",".join(f"{theirs}={'' if ours is None else ours}" for theirs, ours in layout.grades.items())
-    given = ["--rating", *layout.mapping.get("grade", ["grade"])[:1]]
-    if layout.raters or layout.gold:
-        given = [*(["--raters", ",".join(layout.raters)] if layout.raters else [])]
-        given += ["--gold", layout.gold] if layout.gold else []
-    return shlex.join(["judge", "validate", *given, *([] if plain else ["--grades", grades])])
+    wide = layout.raters or layout.gold
+    options = {
+        "--catalogue": catalogue,
+        "--rating": None if wide else layout.mapping.get("grade", ["grade"])[0],
+        "--raters": ",".join(layout.raters),
+        "--gold": layout.gold,
+        "--grades": None if plain else grades,
+        "--queries": layout.queries,
+        "--encoding": layout.encoding,
+    }
+    mapping = {name: columns for name, columns in layout.mapping.items() if name != "grade"}
+    return check_command(table.name, mapping, options)

@@ -2,10 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from judge.records import counted
+from judge.records import NamedGrades, counted
 
 NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?")
 """What people write for a number. One with a comma may be a decimal or thousands: it is a number, and never guessed."""
@@ -16,6 +16,8 @@ SHOWN = 40
 """Distinct values that a message lists."""
 HIGHEST = 100
 """Numbers past it are no means of grades."""
+ESCI = (("i", "irrelevant"), ("c", "complement"), ("s", "substitute"), ("e", "exact"))
+"""The labels of Amazon's Shopping Queries, from the worst to the best."""
 
 
 def are_means(numbers: Sequence[Decimal]) -> bool:
@@ -74,3 +76,28 @@ def spread(levels: Sequence[str], values: Sequence[int]) -> dict[str, int]:
         up = 2 * rest > last or (2 * rest == last and 2 * below + 1 < top)
         found[level] = values[below + up]
     return found
+
+
+def esci(given: Mapping[str, int | None], values: Sequence[int]) -> dict[str, int]:
+    """What labels of ESCI mean on a scale, the best first; grades that are given are kept. Empty if a text is none."""
+    ranks = {name: rank for rank, names in enumerate(ESCI) for name in names}
+    if any(text.casefold() not in ranks for text in given):
+        return {}
+    grades = list(spread([letter for letter, _ in ESCI], values).values())
+    best = sorted(given, key=lambda text: -ranks[text.casefold()])
+    return {text: grades[ranks[text.casefold()]] if (g := given[text]) is None else g for text in best}
+
+
+def ends_note(
+    occurring: Iterable[int], values: Sequence[int], grades: Mapping[str, int | None] | None = None
+) -> str | None:
+    """What to say where no rating is the lowest or the highest grade, as on another scale; else null. So it is where
+    the user said what the file's values mean: in `known_grades`, the guideline's names are then none."""
+    if isinstance(grades, NamedGrades) and not grades.names:
+        return None
+    found = sorted(set(occurring))
+    absent = [str(end) for end in (values[0], values[-1]) if end not in found]
+    if not found or not absent:
+        return None
+    those = ", ".join(map(str, found))
+    return f"no rating is {' or '.join(absent)}; those given are {those}: --grades says what they mean, if not these"

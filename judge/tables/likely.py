@@ -15,6 +15,7 @@ CALLED = {
     "query": ("search_term", "search_query", "user_query", "query_text", "keyword", "search", "term"),
     "candidate_id": ("product_id", "docid", "doc_id", "document_id", "item_id", "asin", "sku", "id"),
     "grade": ("rating", "relevance", "label", "score"),
+    "title": ("product_name", "product_title", "item_name", "name", "headline"),
 }
 """What others call the same."""
 
@@ -35,6 +36,13 @@ def likely_column(table: Table, name: str, wanted: Sequence[str], taken: Collect
         if _looks_like(name, _sample(table, column)):
             return column
     return None
+
+
+def likely_name(name: str, free: Sequence[str]) -> str | None:
+    """A column for `name` by what it is called alone; null where none of those that are free is called like it."""
+    called = [column for column in free if column.casefold() in CALLED.get(name, ())]
+    holding = [column for column in free if name in column.casefold()]
+    return next(iter((*called, *holding, *get_close_matches(name, free, 1, 0.6))), None)
 
 
 def _sample(table: Table, column: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What is wrong with a file's rows: every problem counted by its kind, the first few kept, and one clear refusal."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -40,6 +41,20 @@ class Problems:
     def _count(self, kinds: Mapping[str, int]) -> None:
         for kind, count in kinds.items():
             self.kinds[kind] = self.kinds.get(kind, 0) + count
+
+
+def check_command(file: str, mapping: Mapping[str, Sequence[str]], options: Mapping[str, object | None]) -> str:
+    """The command that lists what is wrong with a file, as a shell takes it.
+
+    Args:
+        file: What it is called; what is no file of the user's is named by what they have to put there.
+        mapping: `--map`.
+        options: Others with their values; those with none are left out.
+    """
+    named = {"standard input": "-"}.get(file, "FILE" if file.endswith(")") else file)
+    given = [part for name, value in options.items() if value for part in (name, str(value))]
+    maps = [part for ours, columns in mapping.items() for column in columns for part in ("--map", f"{ours}={column}")]
+    return shlex.join(["judge", "validate", named, *given, *maps])
 
 
 def refuse(

@@ -6,7 +6,7 @@ whether bad rows are skipped or not, until `--grades` says what each value means
 says nothing about the others: it is one bad row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -19,6 +19,8 @@ from judge.tables.levels import (
     are_means,
     by_value,
     cut,
+    ends_note,
+    esci,
     exact,
     listed,
     option,
@@ -35,8 +37,6 @@ TYPO = 0.01
 """Numbers off the scale that are no more than this share of all numbers may be typing errors: nothing is suggested."""
 NO_ANSWER = frozenset({"na", "n/a", "nan", "none", "null"})
 """Words, in any case, that say that nobody answered: as an empty cell, unless `--grades` gives them a meaning."""
-ESCI = (("i", "irrelevant"), ("c", "complement"), ("s", "substitute"), ("e", "exact"))
-"""The labels of Amazon's Shopping Queries, from the worst to the best."""
 
 
 @dataclass
@@ -117,7 +117,8 @@ class Scale:
         assert column is not None
         seen = self._columns.setdefault(column, _Column())
         if name is not None:
-            seen.known.add(name)
+            word = exact(text) is None and text not in self.grades  # a guideline's name: as the file writes it
+            seen.known.add(text if word else name)
             return self.grades[name]
         if text.casefold() in NO_ANSWER:
             seen.silent.add(text)
@@ -149,8 +150,8 @@ class Scale:
 
     def note(self) -> str | None:
         """`ends_note` of the whole file."""
-        given = (self.grades[name] for name in self._counts("known"))
-        return ends_note((grade for grade in given if grade is not None), self.values)
+        given = (self.grade(text) for text in self._counts("known"))
+        return ends_note((grade for grade in given if grade is not None), self.values, self.grades)
 
     def error(self, *, skip_bad_rows: bool = False) -> InputError | None:
         """All that the file holds and that is no grade, with counts and the fix: numbers, and, unless bad rows are
@@ -194,7 +195,8 @@ class Scale:
         numbers = dict(sorted((self._counts("known") | off).items(), key=by_value))
         rest = "; leave the words out with --skip-bad-rows" if words else ""
         told = [number for text in numbers if (number := exact(text)) is not None]
-        own = dict(self.grades) != {str(value): value for value in self.values}
+        named = any(exact(text) is None for text in numbers)
+        own = named or dict(self.grades) != {str(value): value for value in self.values}
         rare = sum(off.values()) <= TYPO * sum(numbers.values())
         if own:  # the levels between which the means are
             told += self._names
@@ -219,26 +221,20 @@ class Scale:
         return suggested if count > 1 else f"{suggested} (or correct {where}, if it is a typing error)"
 
     def _fix_words(self, words: Mapping[str, int]) -> str:
-        rest = "; or leave such rows out with --skip-bad-rows"
-        order = [text for names in ESCI for text in words if text.casefold() in names]
-        if len(words) == len(order) == len(ESCI) and not self._counts("known"):
-            suggested = option(dict(reversed(spread(order, self.values).items())))
-            return f"say what each label of ESCI means, for example {suggested}{rest}"
+        known = self._counts("known")
+        rest = "; or leave such rows out with --skip-bad-rows" if known else ""  # else no row would be left
+        own = any(text in self.grades for text in known)
+        if not own and (suggested := esci({text: self.grade(text) for text in (*words, *known)}, self.values)):
+            return f"say what each label of ESCI means, for example {option(suggested)}{rest}"
         return f"correct them, or say what they mean: {self._open(words)}{rest}"
 
     def _open(self, unknown: Mapping[str, int]) -> str:
-        """The map as it is, with a place for what each unknown value means."""
+        """The map as it is, with a place for what each unknown value means: of the guideline's own grades and names
+        those that occur, since a map of one's own replaces them."""
         there = {text: "GRADE" for text in list(unknown)[:SHOWN] if writable(text)}
         odd = "" if all(map(writable, unknown)) else " (others cannot stand in --grades: write them otherwise)"
-        grades = {text: "" if grade is None else grade for text, grade in self.grades.items()}
+        known = self._counts("known")
+        given = {text: grade for text, grade in self.grades.items() if text != str(grade) or text in known}
+        given |= {text: self.grade(text) for text in known if text not in self.grades and writable(text)}
+        grades = {text: "" if grade is None else grade for text, grade in given.items()}
         return option({**grades, **there}) + odd
-
-
-def ends_note(occurring: Iterable[int], values: Sequence[int]) -> str | None:
-    """What to say where no rating is the lowest or the highest grade, as on another scale; else null."""
-    found = sorted(set(occurring))
-    absent = [str(end) for end in (values[0], values[-1]) if end not in found]
-    if not found or not absent:
-        return None
-    grades = ", ".join(map(str, found))
-    return f"no rating is {' or '.join(absent)}; those given are {grades}: --grades says what they mean, if not these"

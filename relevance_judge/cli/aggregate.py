@@ -6,10 +6,9 @@ from pathlib import Path
 import click
 
 from judge.records import counted
-from judge.tables.scale import ends_note
 from judge.words import guideline as guidelines
 from relevance_judge.cli.options import FileOutput, RatingParams, guideline_option, ratings_argument, skip_option
-from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
+from relevance_judge.cli.output import show, show_json, show_left_out, show_note, show_table
 from relevance_judge.cli.params import takes
 from relevance_judge.cli.stdin import input_file
 
@@ -48,7 +47,7 @@ def aggregate(
     written = write(panel, found, output.out, overwrite=output.overwrite)
     tied = int(found.tied[found.ratings > 0].sum())
     counts = {str(value): int((found.grades == value).sum()) for value in policy.values}
-    skipped = {"left_out": dict(panel.left_out), "scale_note": ends_note(panel.occurring, policy.values)}
+    skipped = {"left_out": dict(panel.left_out), "scale_note": panel.scale_note}
     if output.json:
         said = {"out": str(output.out), "method": method, "pairs": written, "tied": tied, "grades": counts}
         show_json(said | skipped)
@@ -57,5 +56,5 @@ def aggregate(
     lines = [("pairs", f"{written:,}"), ("tied, without a grade", f"{tied:,}")]
     show_table([*lines, *((f"grade {v} {names[v]}", f"{n:,}") for v, n in reversed(counts.items()))], right=(1,))
     show_left_out(panel.left_out)
-    show_ends(panel.occurring, policy.values)
+    show_note(panel.scale_note)
     show("", f"{method} of {counted(len(panel.raters), 'rater')} in {output.out}")

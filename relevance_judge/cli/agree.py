@@ -11,7 +11,7 @@ import click
 from judge.errors import InputError
 from judge.records import counted
 from relevance_judge.cli.options import RatingParams, TextParams, ratings_argument, skip_option
-from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_table
+from relevance_judge.cli.output import show, show_json, show_left_out, show_note, show_table
 from relevance_judge.cli.params import FILE, file, flag, takes
 from relevance_judge.cli.stdin import input_file
 
@@ -137,7 +137,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         + (f"; {tied:,} tied, without a majority, left out" if tied else ""),
     )
     show_left_out(document["left_out"])
-    show_ends(found.panel.occurring, document["grades"])
+    show_note(document["scale_note"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),

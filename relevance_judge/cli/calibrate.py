@@ -10,10 +10,10 @@ from click import Option
 from judge.calibration.cuts import OBJECTIVES, Objective
 from judge.errors import InputError
 from judge.records import counted
-from judge.tables.scale import ends_note
+from judge.tables.levels import ends_note
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RaterParams, skip_option
-from relevance_judge.cli.output import show, show_ends, show_json, show_left_out, show_summary, show_table
+from relevance_judge.cli.output import show, show_json, show_left_out, show_note, show_summary, show_table
 from relevance_judge.cli.params import FILE, choice, file, flag, refuse_others, takes, text
 from relevance_judge.cli.stdin import input_file
 
@@ -125,6 +125,7 @@ def calibrate(
     found, joined, left_out = fitted.found, fitted.joined, fitted.left_out
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs, fitted.evidence)
     occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
+    scale_note = None if how.grades else ends_note(occurring, opened.manifest.values)
     kept = target.resolve() == (run / "calibration.json").resolve()
     _write(found.as_text(), target, overwrite, kept=kept)
     if tuned and adapter:
@@ -134,13 +135,13 @@ def calibrate(
     reach = within_reach(found.held_out)
     if output.json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
-        more |= {"form": found.form, "scale_note": ends_note(occurring, opened.manifest.values)}
+        more |= {"form": found.form, "scale_note": scale_note}
         more["max_noise"] = reach.as_json()
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
     show_left_out(left_out)
-    show_ends(occurring, opened.manifest.values)
+    show_note(scale_note)
     if joined.missing:
         show(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
     for doubt in doubted:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from judge.tables.levels import ends_note
 from relevance_judge.cli.options import GradeParams, TextParams, json_option, skip_option
-from relevance_judge.cli.output import show, show_ends, show_json, show_summary
+from relevance_judge.cli.output import show, show_json, show_note, show_summary
 from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.stdin import input_file
 
@@ -56,5 +57,6 @@ def import_(texts: TextParams, grades: GradeParams, ratings: Path, out: Path, sk
         show_json(summary.model_dump())
         return
     show_summary(summary)
-    show_ends((int(grade) for grade, count in summary.grades.items() if count), policy.values)
+    occurring = (int(grade) for grade, count in summary.grades.items() if count)
+    show_note(ends_note(occurring, policy.values, known))
     show("", f"labels in {run.path} (fingerprint {summary.fingerprint})")

@@ -164,7 +164,7 @@ def _average(runs: Sequence[Path], output: RunOutput) -> None:
 def _watch(work: "Labelling", who: str, manifest: "Manifest", done: int) -> Iterator[Callable[[int], None]]:
     """Tell what is labelled, before the weights are loaded and while the judge works."""
     if note := missing_note(manifest.missing_fields):
-        say(note)
+        (partial(show, err=True) if "title" in manifest.missing_fields else say)(note)
     say(f"loading {who}" + (f" on {work.judge.model.name}" if work.judge_config.adapter else ""))
     note_other_base(work.judge)
     with progress("judging", manifest.rows, done) as advance:

@@ -27,6 +27,10 @@ app = Verbs(
         )
     ],
 )
+SHOWN = 4
+"""Options that a message names."""
+WRITTEN = ("out", "report")
+"""Options of files that are written."""
 __all__ = ["STAGES", "app", "main"]
 
 
@@ -56,6 +60,20 @@ def main() -> None:
     sys.exit(code)
 
 
+def _homes(error: click.ClickException) -> str:
+    """The options that a file which stands alone may belong to: those that name files to read and were not given."""
+    if not isinstance(error, click.UsageError) or error.ctx is None or "extra argument" not in error.message:
+        return ""
+    given = click.core.ParameterSource.COMMANDLINE
+    free = [
+        parameter.opts[0]
+        for parameter in sorted(error.ctx.command.params, key=lambda parameter: not parameter.required)
+        if isinstance(parameter, click.Option) and isinstance(parameter.type, click.Path)
+        if parameter.name not in WRITTEN and error.ctx.get_parameter_source(parameter.name or "") is not given
+    ]
+    return f"name a file by its option, {' or '.join(free[:SHOWN])}; " if free else ""
+
+
 def _failed(error: BaseException) -> int:
     """Tell what went wrong; returns the exit code."""
     from relevance_judge.cli.interrupts import stopped, without_room
@@ -66,7 +84,8 @@ def _failed(error: BaseException) -> int:
             error.show()  # the whole help
             return error.exit_code
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "judge"
-        show(f"error: {error.format_message()}", f"  fix: `{where} --help` shows what can be given", err=True)
+        fix = f"{_homes(error)}`{where} --help` shows what can be given"
+        show(f"error: {error.format_message()}", f"  fix: {fix}", err=True)
         return error.exit_code
     if isinstance(error, JudgeError):
         # What differs between two runs is a list; the words of a user's file begin no line.

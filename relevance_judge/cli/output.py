@@ -4,7 +4,7 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -139,12 +139,10 @@ def show_left_out(kinds: Mapping[str, int]) -> None:
         show(f"  left out: {count:,} × {what.replace('_', ' ')}")
 
 
-def show_ends(occurring: Iterable[int], values: Sequence[int]) -> None:
-    """A note where no rating is the lowest or the highest grade: the file may be on another scale."""
-    from judge.tables.scale import ends_note
-
-    if note := ends_note(occurring, values):
-        show(f"note: {note}")
+def show_note(text: str | None) -> None:
+    """A note, where there is one."""
+    if text:
+        show(f"note: {text}")
 
 
 def map_options(mapping: Mapping[str, Sequence[str]]) -> str:
@@ -162,6 +160,21 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+
+
+def missing_note(fields: Sequence[str], unused: Sequence[str] = ()) -> str:
+    """That no column brings some texts: no error of the input, and perhaps a surprise; empty where all are there.
+
+    One of the `unused` columns may be meant for the first of them.
+    """
+    if not fields:
+        return ""
+    from judge.tables.likely import likely_name
+
+    likely = likely_name(fields[0], unused)
+    fix = f"a column of another name is read with --map {fields[0]}={likely or 'COLUMN'}"
+    what = "no title: the judge would read the other fields alone; " if "title" in fields else ""
+    return f"{what}fields of the guideline found nowhere: {', '.join(fields)} ({fix})"
 
 
 def _share(part: int, whole: int) -> str:

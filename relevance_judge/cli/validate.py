@@ -1,20 +1,16 @@
 """`judge validate`: read everything, load no model."""
 
-import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from judge.notes import missing_note
 from judge.records import counted
-from judge.words import guideline as guidelines
 from relevance_judge.cli.options import RatingParams, check_named, json_option
 from relevance_judge.cli.output import show, show_json, show_table
 from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.stdin import input_file
-from relevance_judge.serving import default_judge
 
 if TYPE_CHECKING:
     from judge.pairs.stage import Staged
@@ -53,61 +49,21 @@ def validate(
       judge validate pairs.csv --catalogue products.jsonl --map candidate_id=sku
       judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
-    from judge.labelling.config import JudgeRequest, resolve_judge
-    from judge.models.model import check_name
-    from judge.pairs.stage import Source, stage
-    from judge.ratings.reader import stage_ratings
+    from judge.pairs.stage import Source
+    from relevance_judge.validating import as_json, check, policy_of
 
     check_named("--catalogue", catalogue)
     rated = any((how.rating, how.raters, how.gold, how.grades))
-    if judge is None and (rated or guideline):
-        policy = guidelines.load_guideline(guideline or guidelines.DEFAULT)
-    else:
-        policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge("transformers"), guideline))
-        check_name(judge_config.model)
-    with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="validate-") as folder:
+    policy = policy_of(judge, guideline, rated)
+    with input_file(pairs) as (path, name):
         source = Source(path, catalogue, how.mapping, name=name, queries=how.queries, encoding=how.encoding)
-        differ: int | None = None
-        if rated:
-            layout = how.layout()
-            layout = replace(layout, grades=guidelines.known_grades(layout.grades or None, policy))
-            source = replace(source, need_text=False, ids_alone=True)
-            staged, read = stage_ratings(source, layout, policy, Path(folder), Path(folder))
-            differ = read.settled.differ
-        else:
-            staged = stage(source, policy, Path(folder))
+        staged, differ = check(source, policy, how.layout() if rated else None)
     if json:
-        show_json(_as_json(staged, differ))
+        show_json(as_json(staged, differ))
     else:
         _show(staged, differ, len(policy.fields))
     if staged.problems:
         raise click.exceptions.Exit(2)
-
-
-def _as_json(staged: "Staged", differ: int | None) -> dict[str, Any]:
-    """What was found, as JSON values; `differ` is of ratings the rows in which raters differ, else null."""
-    error = staged.scale.error() if staged.scale else None
-    names = ("kind", "file", "row", "line", "field", "message", "fix")
-    shown = [{name: getattr(problem, name) for name in names} for problem in staged.problems]
-    counts = {
-        "rows": staged.rows,
-        "queries": staged.queries,
-        "pairs": staged.rows - staged.skipped,
-        "skipped": staged.skipped,
-    }
-    notes = {
-        "unused_columns": list(staged.unused),
-        "missing_fields": list(staged.missing),
-        "passed_over": dict(staged.passed_over),
-    }
-    differing = {"raters_differ": differ} if differ is not None else {}
-    scale = staged.scale and {
-        "values": staged.scale.seen,
-        "message": error.message if error else staged.scale.note(),
-        "fix": error.hint if error else None,
-    }
-    found = {"problems": dict(staged.kinds), "first": shown, "scale": scale}
-    return {**counts, **differing, **found, **notes}
 
 
 def _show(staged: "Staged", differ: int | None, fields: int) -> None:
@@ -123,13 +79,13 @@ def _show(staged: "Staged", differ: int | None, fields: int) -> None:
         ],
         right=(1,),
     )
+    # Ratings may come without any text.
+    missing = [] if rated and len(staged.missing) == fields else staged.missing
+    if note := missing_note(missing, staged.unused):
+        show("", note)
     if staged.unused:
         more = f" and {len(staged.unused) - SHOWN:,} more (--json has all)" if len(staged.unused) > SHOWN else ""
         show("", f"columns that nothing reads: {', '.join(staged.unused[:SHOWN])}{more}")
-    # Ratings may come without any text.
-    missing = [] if rated and len(staged.missing) == fields else staged.missing
-    if note := missing_note(missing):
-        show("", note)
     if differ:
         what = f"raters differ in {counted(differ, 'row')}"
         show("", f"{what}: `judge import` refuses that, where one pair has one grade; other verbs do not")

@@ -1,6 +1,7 @@
 """The verbs by the stage of the work they belong to. A verb is imported when it is asked for, not by `judge --help`."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -66,6 +67,15 @@ class Verbs(click.Group):
         name = KEYWORDS.get(cmd_name, cmd_name)
         command: click.Command = getattr(import_module(f"relevance_judge.cli.{name}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A verb by the first word; one that there is none of is told with the nearest that there is."""
+        near = get_close_matches(args[0], self.list_commands(ctx), 1)
+        if near and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}; did you mean {near[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs by stage, each with its whole summary on one line."""

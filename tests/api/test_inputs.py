@@ -1,6 +1,8 @@
 """Rows in memory become a file with the same rows, whatever holds them."""
 
 import datetime
+import pickle
+import traceback
 from decimal import Decimal
 
 import numpy as np
@@ -119,3 +121,11 @@ def test_the_temporary_file_lies_where_it_is_told_and_goes(tmp_path):
 def test_polars(tmp_path):
     polars = pytest.importorskip("polars", reason="polars is not installed")
     assert read(polars.DataFrame(ROWS))[1] == ROWS
+
+
+def test_a_traceback_shows_the_fix_once(main):
+    error = InputError("datasets is not installed", "install it")
+    assert str(error) == "datasets is not installed"
+    for each in (error, pickle.loads(pickle.dumps(error))):
+        assert "".join(traceback.format_exception(each)).count("install it") == 1
+    assert main("status", "nowhere", code=2).err.count("fix: ") == 1

@@ -11,6 +11,7 @@ from relevance_judge.cli.main import app
 from retriever.config import RetrieverConfig
 
 FUNCTIONS = {
+    "validate": (rj.validate,),
     "label": (rj.label, rj.Judge, rj.ensemble),
     "import": (rj.import_ratings,),
     "calibrate": (rj.calibrate, rj.Run.recalibrated),
@@ -59,7 +60,7 @@ BY_OTHER_NAMES = {
 VERB_ALONE = {"label --dry-run"}
 """An estimate for people: it writes nothing, and nothing of it can be worked with."""
 NO_FUNCTION = {
-    *("doctor", "guideline", "validate", "aggregate", "probe", "diff", "trace"),
+    *("doctor", "guideline", "aggregate", "probe", "diff", "trace"),
     *("queue", "review", "decide", "adjudicate"),
 }
 """Verbs without a function: what they show people, `Run` holds, or people decide."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 import relevance_judge as rj
 from judge.run.store import Run as Stored
+from relevance_judge import shown as rj_shown
 
 SHOP = ROOT / "examples" / "shop"
 RATED = [{**row, "rater": rater} for row in rated_rows() for rater in ("ann", "ben")]
@@ -294,5 +295,26 @@ def test_what_notebooks_show_is_escaped(fake, tmp_path):
         html = result._repr_html_()
         assert "<img" not in html
         assert "\x1b" not in html
+        if not isinstance(result, rj_shown.Chart):
+            printed = repr(result)
+            assert printed.startswith(type(result).__name__)
+            assert len(printed) < 1500
+            assert "\x1b" not in printed
     assert "&lt;img" in audit._repr_html_()
     assert "&lt;img" in found._repr_html_()
+    assert repr(audit).count("\n") < 12
+    assert f"{found['accuracy'].value:.3f}" in repr(found)
+
+
+def test_what_is_wrong_is_what_the_verb_tells(main, tmp_path):
+    (tmp_path / "r.csv").write_text("term,candidate_id,label\nlamp,1,E\nlamp,2,x\nlamp,,E\n")
+    grades = {"E": 2, "I": 0}
+    found = rj.validate(tmp_path / "r.csv", rating="label", grades=grades, map={"query": "term"})
+    verb = ("validate", tmp_path / "r.csv", "--rating", "label", "--grades", "E=2,I=0", "--map", "query=term", "--json")
+    assert found.as_json() == main(*verb, code=2).json
+    assert (found.rows, found.problems) == (3, {"missing_candidate_id": 1, "unknown_grade": 1})
+    assert "missing_candidate_id" in repr(found)
+    pairs = rj.validate([{"query": "lamp", "candidate_id": "1", "description": "Old"}])
+    assert (pairs.pairs, pairs.problems, pairs.missing_fields[0]) == (1, {}, "title")
+    with pytest.raises(rj.InputError, match="skip_bad_rows"):
+        rj.validate(tmp_path / "r.csv", rating="label", skip_bad_rows=True)

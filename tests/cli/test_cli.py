@@ -158,3 +158,15 @@ def test_a_place_that_others_take_for_another_one_is_refused(main, tmp_path, pla
     for form in ("jsonl", "beir"):
         assert "which is not a folder" in main("export", "run", "--to", form, "--out", place, code=2).err
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("lable", "pairs.csv"), "'label'"),
+        (("agree", "ratings.csv", "RUN"), "--run"),
+        (("queries", "products.csv", "--out", "q.jsonl"), "--catalogue"),
+    ],
+)
+def test_what_was_meant_is_named(main, given, named):
+    assert named in main(*given, code=2).err

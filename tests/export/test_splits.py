@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.export.selection import Selection, read_splits
+from judge.export.selection import Selection, make_selection, read_splits
 from judge.export.splits import side, unit
 from judge.export.writing import export
 from judge.words.forms import canonical
@@ -240,3 +240,21 @@ def test_a_query_stays_on_its_side_whatever_is_selected(run_of, tmp_path):
     sure, _, _ = sides_of(run, tmp_path, "sure", products="shared", min_confidence=0.7)
     assert len(sure) == len(every) / 2
     assert sure == {query: every[query] for query in sure}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"min_confidence": 2}, ("--min-confidence 2", "from 0 to 1")),
+        ({"negatives": {"min_confidence": -1}}, ("--negative-confidence -1", "from 0 to 1")),
+        ({"negatives": {"count": 0}}, ("--negatives 0", "at least 1")),
+        ({"splits": {"a": 2.0}}, ("--splits.a 2.0", "at most 1")),
+        ({"nonsense": 1}, ("--nonsense", "--help")),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_range(given, named):
+    with pytest.raises(InputError) as refused:
+        make_selection(**{"negatives": {}, **given})
+    assert named[0] in refused.value.message
+    assert named[1] in refused.value.hint
+    assert "Input" not in refused.value.message, "a library's words"

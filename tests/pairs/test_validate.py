@@ -24,15 +24,14 @@ def test_ratings_are_checked_as_an_import_reads_them_and_its_error_leads_there(m
     given(r=GRADES.replace("grade", "label"))
     error = main("import", "r.csv", "--rating", "label", "--out", "run", code=2).err
     # rows 2 and 4 hold no grade, which is one error; row 3 contradicts row 1
-    assert "(and 1 more problem; `judge validate --rating label` lists them)" in error
+    assert "(and 1 more problem; `judge validate r.csv --rating label` lists them)" in error
     shown = main("validate", "r.csv", "--rating", "label", "--json", code=2).json
     assert shown["problems"] == {"unknown_grade": 2, "conflicting_grade": 1}
     assert [p["row"] for p in shown["first"]] == [2, 3, 4]
     error = main("import", "r.csv", "--rating", "label", "--grades", "2=2,0=0", "--out", "run", code=2).err
     command = error.partition("more problem; `judge ")[2].partition("`")[0]
-    assert command == "validate --rating label --grades 2=2,0=0"
-    first, *options = shlex.split(command)
-    assert main(first, "r.csv", *options, "--json", code=2).json["problems"] == shown["problems"]
+    assert command == "validate r.csv --rating label --grades 2=2,0=0"
+    assert main(*shlex.split(command), "--json", code=2).json["problems"] == shown["problems"]
     # unless told of grades, it reads pairs to label, which these are not: they have no text
     assert "no column holds a candidate's text" in main("validate", "r.csv", code=2).err
 
@@ -54,6 +53,17 @@ def test_several_raters_are_checked_as_agree_reads_them(main, given):
     shown = main("validate", "wide.csv", "--raters", "ann,ben", "--json", code=2).json
     assert shown["problems"] == {"missing_candidate_id": 1, "unknown_grade": 1, "conflicting_grade": 1}
     assert "left out" not in main("validate", "wide.csv", "--raters", "ann,ben", code=2).out
+
+
+def test_the_command_that_lists_all_problems_runs_as_it_stands(main, given):
+    given(
+        r="term,candidate_id,grade\n" + "lamp,1,2\nlamp,1,0\nlamp,2,2\nlamp,2,0\n",
+        p="term,candidate_id,title\na,,b\na,,c\n",
+    )
+    for verb in (("import", "r.csv"), ("label", "p.csv", "--engine", "fake")):
+        error = main(*verb, "--map", "query=term", "--out", "run", code=2).err
+        command = shlex.split(error.partition("; `judge ")[2].partition("`")[0])
+        assert sum(main(*command, "--json", code=2).json["problems"].values()) == 2
 
 
 def test_candidates_of_ratings_are_looked_up(main, given):
@@ -92,6 +102,9 @@ def test_fields_that_no_file_brings_are_named(main, given):
     # The judge that comes with the package was fine-tuned on five of them.
     shown = main("validate", *arguments, "--json").json
     assert shown["missing_fields"] == ["title", "brand", "category", "colour"]
+    shown = main("validate", *arguments).out
+    assert "--map title=product_name" in shown.split("columns that nothing reads")[0], "one that is called like it"
+    assert "no title" in main(*label, "--out", "again").err, "before it begins"
     # title is read now, and the note names the rest
     assert "found nowhere: brand" in main("validate", *arguments, "--map", "title=product_name").out
 

@@ -140,8 +140,8 @@ def test_agreement_with_means_by_hand(main, means, tmp_path):
     found = main("agree", means, "--run", "run", *options, "--grades", CUTS, "--json").json
     # Means on the scale 2, 1.5, .5, 0, 1.5 + .5 * .34 / .67 = 1.7537 against 2, 2, 0, 0, 1: errors 0, .5, .5, 0, .7537.
     assert found["mean_absolute_error"]["value"] == pytest.approx(1.7537 / 5, abs=1e-4)
-    # Always 0, the lower of the two commonest grades (2, 1, 0, 0, 2): the mean of the means.
-    assert found["majority_absolute_error"]["value"] == pytest.approx(5.7537 / 5, abs=1e-4)
+    # Always 1, the grade next to their median of 1.5: errors 1, .5, .5, 1, .7537. (Always 2: 4.2463, always 0: 5.7537.)
+    assert found["baseline_absolute_error"]["value"] == pytest.approx(3.7537 / 5, abs=1e-4)
     # Ranks 5, 3, 2, 1, 4 against 4.5, 4.5, 1.5, 1.5, 3: covariance 7.5, variances 10 and 9.
     assert found["spearman"]["value"] == pytest.approx(7.5 / np.sqrt(90))
     assert (found["n"], found["accuracy"]["value"]) == (5, 3 / 5)

@@ -15,9 +15,11 @@ from judge.pairs.stage import Source
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import read_panel
 from judge.ratings.reader import stage_ratings
+from judge.records import NamedGrades
 from judge.run.store import Run
+from judge.tables.levels import ends_note
 from judge.tables.rows import Row, Table
-from judge.tables.scale import KEPT, SHOWN, Scale, ends_note
+from judge.tables.scale import KEPT, SHOWN, Scale
 from relevance_judge.publishing import agreement
 
 PLAIN = {"0": 0, "1": 1, "2": 2}
@@ -60,16 +62,40 @@ def write(path, rows, head="query,candidate_id,grade"):
         # Means: the scale from 1 to 3 in three equal ranges, cut at 1 2/3 and 2 1/3.
         ("1 1.33 1.67 2 2.33 2.67 3 3", "1..1.67=0,1.67..2.33=1,2.33..3=2"),
         ("1.2 1.4 3.5 4.8", "1..2.33=0,2.33..3.67=1,3.67..5=2"),
-        ("3344", "0=0,1=1,2=2,3=GRADE,4=GRADE"),  # two levels on three grades: which two is not known
+        ("3344", "3=GRADE,4=GRADE"),  # two levels on three grades: which two is not known
         ("-1 -1 0 1 2", "0=0,1=1,2=2,-1=GRADE"),  # usually "not rated"
         ("E S C I I E", "E=2,S=1,C=1,I=0"),
         ("Exact Substitute Complement Irrelevant", "Exact=2,Substitute=1,Complement=1,Irrelevant=0"),
-        ("E S E S", "0=0,1=1,2=2,E=GRADE,S=GRADE"),
+        ("E S E S", "E=2,S=1"),
+        ("Irrelevant Exact Complement exact", "Exact=2,exact=2,Complement=1,Irrelevant=0"),
+        ("E S Q", "E=GRADE,Q=GRADE,S=GRADE"),
+        ("0 E S", "0=0,E=GRADE,S=GRADE"),
     ],
 )
 def test_the_fix_maps_all_values_that_occur(table, cells, suggested):
     cells = cells.split() if " " in cells else list(cells)
     assert fix_of(table, cells) == [suggested]
+
+
+@pytest.mark.parametrize(
+    ("cells", "suggested"),
+    [
+        ("Exact Substitute Irrelevant", "Exact=2,Substitute=1,Irrelevant=0"),
+        ("irrelevant Irrelevant good 2", "2=2,Irrelevant=0,irrelevant=0,good=GRADE"),
+        ("1 2 3 irrelevant", "1=1,2=2,irrelevant=0,3=GRADE"),
+    ],
+)
+def test_the_fix_keeps_a_name_of_the_guideline_as_the_file_writes_it(table, cells, suggested):
+    """A map of one's own replaces the guideline's names: what is left out of it would be unknown."""
+    grades = NamedGrades(PLAIN, {"irrelevant": 0, "relevant": 2})
+    assert fix_of(table, cells.split(), grades) == [suggested]
+    told = dict(part.split("=") for part in suggested.replace("GRADE", "2").split(","))
+    assert scale_of(table, cells.split(), {text: int(grade) for text, grade in told.items()}).error() is None
+
+
+def test_bad_rows_are_not_skipped_where_no_other_is_left(table):
+    assert "--skip-bad-rows" not in scale_of(table, "ESC").error().hint
+    assert "--skip-bad-rows" in scale_of(table, ["0", "good"]).error().hint
 
 
 def test_what_fits_a_guideline_of_four_grades(table):
@@ -148,9 +174,9 @@ def test_a_given_map_must_hold_all_values(table):
 
 def test_values_that_no_option_can_hold_are_not_put_into_one(table):
     error = scale_of(table, ["1,5", "a=b", "x y", "w" * 100]).error()
-    assert fix_of(table, ["1,5", "1,5", "0", "2"]) == ["0=0,1=1,2=2"]
+    assert fix_of(table, ["1,5", "1,5", "0", "2"]) == ["0=0,2=2"]
     assert "w" * 50 not in error.message + error.hint
-    assert "--grades '0=0,1=1,2=2,x y=GRADE'" in scale_of(table, ["a=b", "x y"]).error().hint
+    assert "--grades 'x y=GRADE'" in scale_of(table, ["a=b", "x y"]).error().hint
 
 
 def test_a_million_values_fit_a_line_and_the_memory(table):
@@ -341,6 +367,15 @@ def test_an_unused_end_is_noted_and_nothing_is_refused(main, tmp_path):
     assert "1, 2" in found["scale_note"]
     assert found["n"] == 6
     assert "no rating is 0" in main("agree", "r.csv", "--run", "run").out
+    told = ("--grades", "0=0,1=1,2=2")
+    assert main("agree", "r.csv", "--run", "run", *told, "--json").json["scale_note"] is None
+    for verb in (
+        ("import", "--out", "told"),
+        ("aggregate", "--out", "told.csv"),
+        ("validate",),
+        ("agree", "--run", "run"),
+    ):
+        assert "no rating is" not in main(verb[0], "r.csv", *verb[1:], *told).out
 
 
 def test_a_step_is_a_step_where_values_are_uneven(main, tmp_path):
