@@ -16,7 +16,13 @@ def note(text: str) -> None:
     LOG.warning("%s", one_line(text))
 
 
-def missing_note(fields: Sequence[str]) -> str:
-    """That no column brings some texts: no error of the input, and perhaps a surprise; empty where all are there."""
-    fix = f"a column of another name is read with --map {fields[0]}=COLUMN" if fields else ""
-    return fix and f"fields of the guideline found nowhere: {', '.join(fields)} ({fix})"
+def missing_note(fields: Sequence[str], likely: str | None = None) -> str:
+    """That no column brings some texts: no error of the input, and perhaps a surprise; empty where all are there.
+
+    `likely` is the column that may be meant for the first of them.
+    """
+    if not fields:
+        return ""
+    fix = f"a column of another name is read with --map {fields[0]}={likely or 'COLUMN'}"
+    what = "no title is read; " if "title" in fields else ""
+    return f"{what}fields of the guideline found nowhere: {', '.join(fields)} ({fix})"

@@ -162,21 +162,6 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-def missing_note(fields: Sequence[str], unused: Sequence[str] = ()) -> str:
-    """That no column brings some texts: no error of the input, and perhaps a surprise; empty where all are there.
-
-    One of the `unused` columns may be meant for the first of them.
-    """
-    if not fields:
-        return ""
-    from judge.tables.likely import likely_name
-
-    likely = likely_name(fields[0], unused)
-    fix = f"a column of another name is read with --map {fields[0]}={likely or 'COLUMN'}"
-    what = "no title: the judge would read the other fields alone; " if "title" in fields else ""
-    return f"{what}fields of the guideline found nowhere: {', '.join(fields)} ({fix})"
-
-
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else ""
 

@@ -81,7 +81,10 @@ def _show(staged: "Staged", differ: int | None, fields: int) -> None:
     )
     # Ratings may come without any text.
     missing = [] if rated and len(staged.missing) == fields else staged.missing
-    if note := missing_note(missing, staged.unused):
+    if missing:
+        from judge.tables.likely import likely_name
+
+        note = missing_note(missing, likely_name(missing[0], staged.unused))
         show("", note)
     if staged.unused:
         more = f" and {len(staged.unused) - SHOWN:,} more (--json has all)" if len(staged.unused) > SHOWN else ""
