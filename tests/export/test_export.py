@@ -84,8 +84,8 @@ def test_what_is_there_is_not_replaced_unless_asked(labelled, main):
         (["run"], "--to and --out are missing"),
         (["nowhere", "--to", "jsonl", "--out", "x"], "nowhere: does not exist"),
         (["run", "--to", "jsonl", "--out", "/proc/none/x"], "cannot be written"),
-        (["run", "--to", "triplets", "--out", "x", "--negative-confidence", "2"], "--negative-confidence: Input"),
-        (["run", "--to", "triplets", "--out", "x", "--min-confidence", "2"], " --min-confidence: Input"),
+        (["run", "--to", "triplets", "--out", "x", "--negative-confidence", "2"], "--negative-confidence 2"),
+        (["run", "--to", "triplets", "--out", "x", "--min-confidence", "2"], "give a number from 0 to 1"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(labelled, main, arguments, says):
