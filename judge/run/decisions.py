@@ -178,7 +178,7 @@ class Decisions:
         for decision in decisions:
             before = last.get(decision.pair, {}).get(decision.author)
             earlier = (decision.whose, decision.said, decision.time) in there
-            taken_back = earlier and (before is None or decision.time < before.time)
+            taken_back = earlier and (before is None or decision.time <= before.time)  # times are whole seconds
             if not (taken_back or (before and before.said == decision.said)):
                 heard(decision)
                 found.append(decision)
