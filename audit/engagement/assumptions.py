@@ -19,7 +19,7 @@ QUERIES, APART = 5, 1.64
 """Queries with products of the lowest and of the highest grade from which on their clicks are compared, and by how many
 standard errors the highest has to be ahead."""
 DOUBLED = 0.05
-"""The share of results whose position another result of the search has, from which on positions are no ranks."""
+"""Above this share of results that share their position with another of the same search, positions are not ranks."""
 PLACES = ("ignored_but_relevant",)
 """Flags that say that shoppers looked and passed over."""
 

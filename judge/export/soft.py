@@ -23,7 +23,7 @@ def expected_grades(window: Window) -> Floats:
 
 
 def soft_grades(window: Window) -> Floats:
-    """The same, with the grade itself where there are no probabilities."""
+    """The same; the grade itself where a row has none."""
     expected = expected_grades(window)
     return np.where(np.isnan(expected), window.grade, expected)
 
