@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed (see docs/serving.md)"),
     pytest.mark.filterwarnings("ignore"),
 ]
+LENGTH = 2048
 OPTIONS = default_options().changed(vllm={"batch_prompts": 32, "block": 16, "context": 640})
 
 
@@ -151,7 +152,7 @@ def served(embedded, tmp_path_factory):
     environment |= {"TORCH_COMPILE_DISABLE": "1", "VLLM_API_KEY": "loopback-key"}
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(embedded.model.directory)]
     command += ["--served-model-name", "judge", "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"]
-    command += ["--enforce-eager", "--block-size", "32", "--max-model-len", "2048", "--max-num-seqs", "32"]
+    command += ["--enforce-eager", "--block-size", "32", "--max-model-len", str(LENGTH), "--max-num-seqs", "32"]
     log = tmp_path_factory.mktemp("served") / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
@@ -172,7 +173,7 @@ def served(embedded, tmp_path_factory):
 def test_a_served_judge_agrees_with_transformers(served, prompts, plain, monkeypatch):
     monkeypatch.setenv("RELEVANCE_JUDGE_API_KEY", "loopback-key")
     options = default_options().changed(server={"prompts": 3, "concurrency": 2}).server
-    long = prompts[0].__class__(prompts[0].shared, prompts[0].query, prompts[0].candidate * 20, prompts[0].labels)
+    long = prompts[0].__class__(prompts[0].shared, prompts[0].query, prompts[0].candidate * LENGTH, prompts[0].labels)
     answers = ServerEngine(served, options).score([*prompts, long])
     found = far(answers[:-1], plain)
     assert found.probability_difference < BOUNDS["float32"]
