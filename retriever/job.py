@@ -85,7 +85,8 @@ def prepare(path: Path, start: str, config: RetrieverConfig) -> Prepared:
     found = find_start(start, late=config.late)
     if config.layers > (found.layers or config.layers):
         raise too_few(config.layers, found.layers or 0)
-    parts = {name: str(value) for name, value in config.model_dump().items() if name not in FREE}
+    chosen = {"device": " ".join(chosen_device(config.device))}
+    parts = {name: str(value) for name, value in config.model_dump().items() if name not in FREE} | chosen
     key = {
         "set": groups.digest,
         "held_out": apart.digest if apart else None,

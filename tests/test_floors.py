@@ -12,7 +12,7 @@ FLOORS = (
     ("judge",),  # its own files: the vocabulary, and what every room stands on
     ("judge.tables", "judge.words", "judge.statistics"),
     ("judge.models", "judge.pairs", "judge.run"),
-    ("judge.engines", "judge.calibration", "judge.ratings", "judge.search", "judge.training"),
+    ("judge.engines", "judge.calibration", "judge.ratings", "judge.search"),
     ("judge.labelling", "judge.export"),
     ("audit", "finetune", "mine", "retriever"),  # they meet on disk
     ("relevance_judge",),

@@ -383,6 +383,21 @@ def test_a_model_is_published_in_one_commit_with_its_card(online, main, stage1):
     assert "does not use --splits" in main(*given[:3], "--splits", "train=1", code=2).err
 
 
+def test_weights_of_an_earlier_model_do_not_stay_beside_the_new_ones(online, main, stage1, tmp_path):
+    model = shutil.copytree(stage1 / "model", tmp_path / "model")
+    shards = ("model-00001-of-00002.safetensors", "model.safetensors.index.json")
+    for name in shards:
+        shutil.copy(model / "model.safetensors", model / name)
+    (model / "prices.json").write_text("{}", encoding="utf-8")
+    main("push", model, "ann/sharded", "--license", "apache-2.0")
+    for name in (*shards, "prices.json"):
+        (model / name).unlink()
+    done = main("push", model, "ann/sharded", "--license", "apache-2.0", "--json").json
+    left = online.repos["ann/sharded"].at(done["commit"]).tree
+    assert not set(shards) & set(left)
+    assert {"prices.json", "model.safetensors"} <= set(left), "what is no weights may be somebody else's"
+
+
 def test_what_is_no_part_of_a_model_is_not_published(online, main, stage1, tmp_path):
     model = shutil.copytree(stage1 / "model", tmp_path / "model")
     (tmp_path / "secret.txt").write_text("a token", encoding="utf-8")

@@ -15,6 +15,7 @@ from judge.fingerprint import digest, file_digest
 from judge.records import Record
 
 WEIGHTS = ".safetensors"
+INDEX = ".safetensors.index.json"
 KINDS = (WEIGHTS, ".json", ".txt", ".yaml", ".md", ".jinja", ".model")
 """Files that run nothing."""
 
@@ -61,7 +62,9 @@ def publish_model(folder: Path, target: Target, note: Callable[[str], None] = la
         note(f"sending {sum(path.stat().st_size for path in files.values()) / 1e6:,.1f} MB")
         adds = remote.send(folder, list(files), private=target.private)
         head = remote.head()
-        commit = remote.commit(adds, card, [], head, f"a retriever of {len(files) + 1} files")
+        # A model loads one file of weights before many: an earlier push's would be loaded instead of this one's.
+        stale = remote.others(head, (WEIGHTS, INDEX), sums)
+        commit = remote.commit(adds, card, stale, head, f"a retriever of {len(files) + 1} files")
     with told(target.repo, f"commit {commit[:8]} is published, but not verified and not tagged"):
         held = remote.sums(commit, list(files))
         if any(sums[name] != value for name, value in held.items()):

@@ -93,6 +93,11 @@ class Remote:
         found = [(path, _SHARD.fullmatch(path)) for path in paths]
         return [path for path, shard in found if shard and shard["view"] in views and path not in new]
 
+    def others(self, commit: str, ends: tuple[str, ...], new: Collection[str]) -> list[str]:
+        """Files whose names end so and that are not among the new ones."""
+        paths = self._api.list_repo_files(**self._at, revision=commit)
+        return [path for path in paths if path.endswith(ends) and path not in new]
+
     def commit(self, adds: list[Any], card: str, stale: list[str], parent: str, message: str) -> str:
         """Publish: files, card and deletions at once, upon `parent` and nothing else.
 
