@@ -47,7 +47,8 @@ class PartWriter:
         """Take a block behind the one before it, or where another stretch begins."""
         block = judged.block
         if block.start in self._starts or block.start != self._start + self._rows:
-            self.flush()
+            if self._tables:  # else the time since then is this block's
+                self.flush()
             self._start = block.start
         labels = table(judged, self._values, self._fingerprint, self._judge_config)
         self._tables.append(labels if block.inherited is None else overlaid(labels, block.inherited, block.start))

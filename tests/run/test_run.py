@@ -251,6 +251,21 @@ def test_a_dry_run_estimates_and_writes_nothing(main, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
 
 
+def test_the_seconds_of_every_block_are_counted_the_first_included(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(labelling.time, "monotonic", lambda: clock[0])
+
+    class Slow(FakeEngine):
+        def score(self, prompts):
+            clock[0] += 1.0  # below what begins a part of its own
+            return super().score(prompts)
+
+    engine = Slow()
+    engine.block = 480
+    run = label(Source(many(tmp_path / "p.csv")), tmp_path / "run", engine)
+    assert summarise(run).judge_seconds == 1.0
+
+
 def test_a_folder_of_the_users_is_never_taken_for_a_run_nor_emptied(main, tmp_path):
     mine = tmp_path / "data"
     mine.mkdir()
