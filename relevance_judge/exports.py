@@ -41,6 +41,8 @@ class SelectionOptions(TypedDict, total=False):
     """What a scored pair's score is: `grade` or `expected`, in [0, 1]."""
     labelled: bool
     """Pairs with the grade as a class, not a score."""
+    hard: Literal["any", "first", "only"]
+    """Hard products of mined pairs: as any other, before the others of their grade, or in every record."""
     negatives: Mapping[str, Any]
     """Which lower grades are set against a positive: `count`, `mix` (`even`, `near`, `far`), `min_confidence`,
     `positives`."""

@@ -71,6 +71,7 @@ def search(
     weight: float | None = None,
     text: Literal["auto", "title", "all"] = "auto",
     approximate: bool = False,
+    shortlist: System | None = None,
     guideline: str | os.PathLike[str] = DEFAULT,
     map: ColumnMap | None = None,
     encoding: str | None = None,
@@ -89,6 +90,7 @@ def search(
         weight: With one system to fuse with: scores are added, so much of the first's, the rest of the other's.
         text: What an encoder reads of a product; by itself all fields where `judge train` made it, else the title.
         approximate: Search an HNSW index, which may miss a few of the nearest.
+        shortlist: A system whose first 200 products late-interaction models re-rank; they score all unless given.
         guideline: Which fields a product has: a name or a YAML file.
         map: Our names to the tables' columns.
         encoding: Of text files, unless they are UTF-8.
@@ -107,6 +109,7 @@ def search(
         weight=weight,
         text=text,
         approximate=approximate,
+        shortlist=None if shortlist is None else str(shortlist),
         skip_bad_rows=skip_bad_rows,
         encoding=encoding,
     )

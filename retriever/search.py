@@ -12,6 +12,7 @@ from judge.records import Record
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
+from retriever.late_search import find_late
 from retriever.queries import NAMES, SearchQueries, read_queries
 from retriever.ranked import Ranked, check_ids, fuse, mix, write_run
 from retriever.systems import TEXTS, Searcher
@@ -33,6 +34,8 @@ class SearchConfig:
     text: str = "auto"
     """Of `retriever.systems.TEXTS`."""
     approximate: bool = False
+    shortlist: str | None = None
+    """The system whose first products late-interaction models re-rank; they score all products unless given."""
     skip_bad_rows: bool = False
     encoding: str | None = None
     cache: Path | None = None
@@ -126,10 +129,16 @@ class Search:
         """The results."""
         config = self.config
         config.check()
-        searcher = Searcher(self.products, config.text, config.approximate, config.cache, self.progress)
+        how = config.text, config.approximate, config.cache, self.progress, config.shortlist
+        searcher = Searcher(self.products, *how)
         depth = max(config.top, DEEP) if config.fuse else config.top
         asked = (self.system, *config.fuse)
         searcher.names(asked)
+        if config.shortlist:
+            searcher.names([config.shortlist])
+            if find_late(config.shortlist) or not any(find_late(name) for name in asked):
+                fix = "name BM25, an encoder or a run, or leave it out"
+                raise InputError("--shortlist: is another system's, for a late-interaction model to re-rank", fix)
         systems = [searcher.rank(name, self.asked.queries, depth) for name in asked]
         if config.weight is not None:
             return mix(systems[0], systems[1], config.weight, config.top)

@@ -16,6 +16,7 @@ from judge.search.nearest import Progress, nearest, quiet
 from judge.search.rankings import FORMAT, read_ranking
 from judge.tables.ids import whole_id
 from judge.words.bm25 import Bm25
+from retriever.late_search import LateModel, find_late
 from retriever.queries import SearchQuery
 from retriever.ranked import EMPTY, Floats, Ints, Ranked, RankedList
 
@@ -29,6 +30,8 @@ TEXTS = ("auto", "title", "all")
 where it was trained by `judge train`, else the title."""
 TRAINED = "retriever.json"
 """By which a folder says that it was."""
+SHORTLIST = 200
+"""Products of a query that a late-interaction model re-ranks, at least."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Searcher:
         text: Of `TEXTS`: what encoders read of a product. BM25 reads all fields.
         approximate: Whether encoders search an HNSW index, which may miss a few of the nearest.
         cache: Where vectors are kept; the user's cache folder unless given.
+        shortlist: The system whose first products late-interaction models re-rank; all products unless given.
     """
 
     catalogue: Catalogue
@@ -47,6 +51,7 @@ class Searcher:
     approximate: bool = False
     cache: Path | None = None
     progress: Progress = quiet
+    shortlist: str | None = None
 
     def rank(
         self, system: str, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None = None
@@ -67,6 +72,8 @@ class Searcher:
             return self._of_run(Path(system), queries, top, judged)
         if system == BM25:
             return self._by_words(queries, top, judged)
+        if late := find_late(system, self.cache):
+            return self._by_tokens(late, queries, top, judged)
         return self._by_vectors(find_encoder(system), queries, top, judged)
 
     def names(self, systems: Sequence[str]) -> list[str]:
@@ -88,11 +95,13 @@ class Searcher:
 
     def texts(self, encoder: Encoder) -> tuple[str, list[str]]:
         """What an encoder reads of each product, and which of `TEXTS` that is."""
+        return self._texts(encoder.directory if isinstance(encoder, TransformerEncoder) else None)
+
+    def _texts(self, folder: Path | None) -> tuple[str, list[str]]:
         text = self.text
         if text == "auto":
             # By its files: of the Hub, or by a name like ~/model, a trained one is no other.
-            trained = isinstance(encoder, TransformerEncoder) and (encoder.directory / TRAINED).is_file()
-            text = "all" if trained else "title"
+            text = "all" if folder and (folder / TRAINED).is_file() else "title"
         return text, [product.text if text == "all" else product.title for product in self.catalogue.products]
 
     @cached_property
@@ -132,6 +141,33 @@ class Searcher:
         if self.approximate:
             parts["index"] = "HNSW"
         return Ranked(_called(encoder), [RankedList(*row) for row in found], parts, judged=scored)
+
+    def _by_tokens(
+        self, model: LateModel, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None
+    ) -> Ranked:
+        """By late interaction: all products, or those of a shortlist alone, each scored exactly."""
+        name, words = model.start.name, [query.words for query in queries]
+        if self.approximate:
+            raise InputError(f"--approximate: {name} has no index", "leave it out, or give --shortlist SYSTEM")
+        text, texts = self._texts(model.start.directory)
+        parts = {"encoder": f"{name} {model.start.digest[:16]}", "text": text}
+        places = np.arange(len(texts))
+        short: list[Ints] | None = None
+        if self.shortlist:
+            first = self.rank(self.shortlist, queries, max(top, SHORTLIST))
+            short = [np.sort(one.places) for one in first.lists]
+            places = np.unique(np.concatenate([*short, *(judged or ()), EMPTY.places]))
+            parts["shortlist"] = f"{first.name} {max(top, SHORTLIST)}"
+        tell = lambda done: self.progress("encode", done, len(places))  # noqa: E731
+        lists, scored = [], []
+        rows = (row for table in model.scores(words, [texts[at] for at in places], tell) for row in table)
+        for at, row in enumerate(rows):
+            own = np.searchsorted(places, short[at]) if short is not None else np.arange(len(places))
+            best = own[np.argsort(-row[own], kind="stable")[:top]]
+            lists.append(RankedList(places[best], row[best]))
+            if judged is not None:
+                scored.append(row[np.searchsorted(places, judged[at])])
+        return Ranked(name, lists, parts, judged=scored)
 
     def _of_run(self, path: Path, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None) -> Ranked:
         ranking = read_ranking(path)
@@ -177,6 +213,8 @@ def _name(system: str) -> str:
     if system == BM25:
         return BM25
     if not is_run(system):
+        if late := find_late(system):
+            return late.start.name
         return _called(find_encoder(system, f"{BM25}, a TREC run, "))
     if not Path(system).is_file():
         raise InputError(f"{system}: cannot be read (no such file)", f"give a TREC run: {FORMAT}")

@@ -57,3 +57,5 @@ def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys, opened_once):
         assert by_end[chart].count("<circle") >= 5
     assert "purchased_but_low" in by_end["audit"]
     assert "records of test" in by_end["exported"]
+    assert by_end["mined"].count("<tr>") > 1
+    assert "attribute" in by_end["made.by_kind, made.refused"]

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
+from judge.export.hard import check_hard, hard_sql
 from judge.export.joined import TWICE
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
+from judge.pairs.origin import has_origin
 from judge.run.decided import Decided
 from judge.run.flags import Flags
 from judge.run.store import Run
@@ -66,6 +68,8 @@ def choose(decisions: Decided, selection: Selection, *, need_text: bool) -> Iter
     manifest = run.manifest
     fields = selection.fields or field_names(manifest)
     selection.check(field_names(manifest), manifest.values)
+    if selection.hard != "any":
+        check_hard(run)
     with (
         tempfile.TemporaryDirectory(prefix="export-") as scratch,
         run.database(Path(scratch), decided=decisions.table(), flagged=Flags(run.path).pairs()) as db,
@@ -105,12 +109,14 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
                        l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
                    f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged, d.grade IS NOT NULL AS changed,
                    {has_text(need) if need else "true"} AS has_text,
-                   {"coalesce(p.query, '') <> ''" if need else "true"} AS has_words, l.reason
+                   {"coalesce(p.query, '') <> ''" if need else "true"} AS has_words, l.reason,
+                   {"p.mined" if has_origin(run.pairs_path) else "NULL AS mined"}
             FROM labels l JOIN pairs p USING (row)
             LEFT JOIN decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id AND l.status <> 'skipped'
             LEFT JOIN flagged f ON l.query_id = f.query_id AND l.candidate_id = f.candidate_id)
         SELECT position, row, query_id, candidate_id, grade::INTEGER AS grade, confidence, flagged,
-               certain OR changed OR coalesce(confidence, 0.5) >= {negative} AS sure, 0::TINYINT AS split,
+               certain OR changed OR coalesce(confidence, 0.5) >= {negative} AS sure,
+               ({hard_sql(run, manifest.values)})::TINYINT AS hard, 0::TINYINT AS split,
                false AS first, false AS has_better_copy,
                CASE WHEN reason = {quoted(TWICE)} THEN reason WHEN grade IS NULL THEN status
                     {"WHEN flagged THEN '" + FLAGGED + "'" if selection.flagged == "leave_out" else ""}
@@ -125,9 +131,10 @@ def _cap(db: Any, selection: Selection) -> None:
     order = "md5(query_id || chr(31) || candidate_id), row"
     if selection.per_query:
         # The grades of a query in turn, the highest first, so that the rare ones stay.
+        first = "hard = 0, " if selection.hard == "first" else ""
         db.execute(f"""UPDATE rows SET left_out = '{BEYOND}' FROM (
                 SELECT row FROM (SELECT row, query_id, grade, row_number() OVER (
-                        PARTITION BY query_id, grade ORDER BY {order}) AS turn FROM rows WHERE left_out IS NULL)
+                        PARTITION BY query_id, grade ORDER BY {first}{order}) AS turn FROM rows WHERE left_out IS NULL)
                 QUALIFY row_number() OVER (PARTITION BY query_id ORDER BY turn, grade DESC) > {selection.per_query}
             ) gone WHERE rows.row = gone.row""")
     if selection.balance:

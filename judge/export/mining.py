@@ -8,6 +8,7 @@ Everything is done for many queries at once, in as many steps as there are negat
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ Flags = npt.NDArray[np.bool_]
 
 LONELY = "no pair of another grade in its query"
 DOUBTFUL = "too uncertain or contested to be set against others"
+EASY = "not hard, nor set against a hard one"
 UNOPPOSED = "no positive above it in its query"
 FEW = "fewer negatives than asked for"
 SURPLUS = "more negatives than asked for"
@@ -38,6 +40,16 @@ class Rows:
     """Equal numbers stand for equal texts."""
     levels: int
     """How many grades the guideline has."""
+    hard: Flags | None = None
+    """Which rows are hard, as positives or negatives; null where that does not count."""
+    which: Literal["any", "first", "only"] = "any"
+    """Hard negatives as any other, before the others of their grade, or, of a positive that is not hard, alone."""
+
+    @property
+    def hardness(self) -> Flags:
+        """Which rows are hard, where that counts."""
+        none = np.zeros(len(self.query), dtype=np.bool_)
+        return none if self.hard is None or self.which == "any" else self.hard
 
     @property
     def usable(self) -> Flags:
@@ -59,11 +71,13 @@ def mine(rows: Rows, rules: Negatives, positives: Flags) -> tuple[Ints, Ints]:
     Returns:
         Shapes (P,) and (P, `rules.count`): by query, the highest grades first; -1 where there are fewer negatives.
     """
-    usable = np.flatnonzero(rows.usable)
-    # The usable rows by query and grade, and where each query's of each grade begin.
+    usable, is_hard = np.flatnonzero(rows.usable), rows.hardness
+    # The usable rows by query and grade, hard ones first, and where each query's of each grade begin.
     slot = rows.query * rows.levels + rows.level
-    pool = usable[np.argsort(slot[usable], kind="stable")]
-    sizes = np.bincount(slot[usable], minlength=(int(rows.query[-1]) + 1) * rows.levels)
+    pool = usable[np.lexsort((~is_hard[usable], slot[usable]))]
+    slots = (int(rows.query[-1]) + 1) * rows.levels
+    sizes = np.bincount(slot[usable], minlength=slots)
+    hard_sizes = np.bincount(slot[usable][is_hard[usable]], minlength=slots)
     begins = np.concatenate([[0], np.cumsum(sizes)[:-1]])
 
     order = np.lexsort((-rows.level, rows.query))
@@ -76,10 +90,13 @@ def mine(rows: Rows, rules: Negatives, positives: Flags) -> tuple[Ints, Ints]:
     filled = np.zeros(len(positive), dtype=np.int64)
     for level, step in _steps(rules, rows.levels):
         group = rows.query[positive] * rows.levels + level
-        takes = (level < rows.level[positive]) & (step < sizes[group]) & (filled < rules.count)
+        there = np.where((rows.which == "only") & ~is_hard[positive], hard_sizes[group], sizes[group])
+        takes = (level < rows.level[positive]) & (step < there) & (filled < rules.count)
         at = group[takes]
-        # Positives begin at different rows, so that all of them come to be used.
-        place = begins[at] + (turn[takes] * rules.count + step) % sizes[at]
+        # Positives begin at different rows, so that all of them come to be used: first of the hard, then of the others.
+        several, hard = turn[takes] * rules.count + step, hard_sizes[at]
+        others = hard + (several - hard) % np.maximum(sizes[at] - hard, 1)
+        place = begins[at] + np.where(step < hard, several % np.maximum(hard, 1), others)
         negatives[takes, filled[takes]] = pool[place]
         filled[takes] += 1
     return positive, negatives
@@ -109,6 +126,8 @@ def why_unused(rows: Rows, used: Flags, positives: Flags, served_by: Flags) -> d
     served = lowest_usable[rows.query] < rows.level
     spare = ~lonely & ~above & rows.usable
     opposed, needed = best[rows.query] > rows.level, reached[rows.query] > rows.level
+    easy = (rows.which == "only") & ~rows.hardness & ((~lonely & above & served) | (spare & opposed)) & ~used
+    used = used | easy
     reasons = {
         LONELY: lonely,
         FEW: (~lonely & above & served) | (spare & opposed & ~needed),
@@ -116,4 +135,5 @@ def why_unused(rows: Rows, used: Flags, positives: Flags, served_by: Flags) -> d
         SURPLUS: spare & needed,
         UNOPPOSED: spare & ~opposed,
     }
-    return {reason: found for reason, rule in reasons.items() if (found := int((rule & ~used).sum()))}
+    counts = {reason: int((rule & ~used).sum()) for reason, rule in reasons.items()} | {EASY: int(easy.sum())}
+    return {reason: found for reason, found in counts.items() if found}

@@ -31,6 +31,8 @@ def set_against(window: Window, work: Work, *, exact: bool, soft: bool = False) 
         able=sound & ~window.has_better_copy & ~_has_better_text(window, work, said),
         text=pa.array(said).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64),
         levels=len(values),
+        hard=window.hard > 0,
+        which=work.chosen.selection.hard,
     )
     higher = sound & np.isin(window.grade, values[1:] if rules.positives is None else rules.positives)
     positive, negatives = mine(rows, rules, higher)

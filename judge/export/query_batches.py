@@ -48,6 +48,8 @@ class Window:
     """Whether the grade is certain enough to be set against others."""
     flagged: npt.NDArray[np.bool_]
     """Whether the label is flagged and undecided."""
+    hard: Ints
+    """What `judge.export.hard` calls it."""
     split: Ints
     """The split's place among the splits."""
     row: Ints
@@ -120,6 +122,7 @@ def _window(table: Any, start: int, mine: Any) -> Window:
         confidence=column["confidence"],
         sure=column["sure"].astype(bool),
         flagged=column["flagged"].astype(bool),
+        hard=column["hard"].astype(np.int64),
         split=column["split"].astype(np.int64),
         row=column["row"],
         first=column["first"].astype(bool),
@@ -135,7 +138,7 @@ class _Rows:
         self._reader = iter(
             another(db)
             .sql(f"""SELECT position, row, grade, coalesce(confidence, 'nan'::DOUBLE) AS confidence, sure, flagged,
-                split, first, has_better_copy FROM rows WHERE {which} ORDER BY position""")
+                hard, split, first, has_better_copy FROM rows WHERE {which} ORDER BY position""")
             .to_arrow_reader(BATCH)
         )
         self._schema: Any = None

@@ -45,6 +45,8 @@ class Selection(Record):
     flagged: Literal["keep", "leave_out"] = "keep"
     """What becomes of labels that are flagged and undecided. They are never set against others."""
     negatives: Negatives = Negatives()
+    hard: Literal["any", "first", "only"] = "any"
+    """Hard products (see `judge.export.hard`): as any other, before the others of their grade, or in every record."""
     fields: tuple[str, ...] = ()
     """The candidate's fields that make its text, in this order; empty: all of the guideline's."""
     score: Literal["grade", "expected"] = "grade"

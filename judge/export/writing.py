@@ -87,6 +87,14 @@ def check_used(form: str, selection: Selection) -> None:
     if "negatives" not in found.options and selection.negatives != Negatives():
         names = "--negatives, --mix, --negative-confidence and --positives"
         raise InputError(f"--to {form}: {names} are for {_users('negatives')}", "leave them out")
+    if selection.hard != "any" and "hard" not in found.options:
+        raise InputError(f"--to {form}: --hard is for {_users('hard')}", "leave it out")
+    some_of_a_query = "negatives" in found.options or (selection.hard == "first" and selection.per_query)
+    if selection.hard != "any" and not some_of_a_query:
+        raise InputError(
+            f"--to {form}: holds all products of a query, so that --hard changes nothing",
+            "give --hard first and --per-query N, which keeps the hard ones, or leave it out",
+        )
     if "score" not in found.options and (selection.pairs, selection.score) != ("scored", "grade"):
         raise InputError(f"--to {form}: --labelled and --score are for {_users('score')}", "leave them out")
 

@@ -12,6 +12,7 @@ from judge.records import counted
 from relevance_judge.cli.options import CatalogueParams, FileOutput, guideline_option
 from relevance_judge.cli.output import map_options, show, show_json, show_table
 from relevance_judge.cli.params import choice, count, file, flag, takes
+from relevance_judge.cli.params import text as text_of
 from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class SearchParams:
     approximate: Annotated[
         bool, flag("--approximate", "Search an HNSW index, for millions of products; it may miss a few.")
     ]
+    shortlist: Annotated[
+        str | None,
+        text_of("--shortlist", "SYSTEM", "Re-rank this system's first 200 with a model of --late, not all products."),
+    ]
     skip_bad_rows: Annotated[
         bool, flag("--skip-bad-rows", "Set aside rows that cannot be used, count them, and continue.")
     ]
@@ -90,6 +95,7 @@ def search(output: FileOutput, products: CatalogueParams, wanted: SearchParams, 
         weight=wanted.weight,
         text=wanted.text,
         approximate=wanted.approximate,
+        shortlist=wanted.shortlist,
         skip_bad_rows=wanted.skip_bad_rows,
         encoding=products.encoding,
     )

@@ -38,6 +38,14 @@ class SelectionParams:
     negative_confidence: Annotated[
         float, share("--negative-confidence", "Grades less probable are no negatives and no positives.", 0.5)
     ]
+    hard: Annotated[
+        str,
+        choice(
+            "--hard",
+            ("any", "first", "only"),
+            "Mined 0s ranked above a known 2, and 2s ranked low: as any, preferred, or in every record.",
+        ),
+    ]
     positives: Annotated[str | None, text("--positives", "GRADE,…", "Grades that are positives; all but the lowest.")]
 
     def selection(self) -> "Selection":
@@ -58,6 +66,7 @@ class SelectionParams:
             fields=self.fields,
             score=self.score,
             pairs="labelled" if self.labelled else "scored",
+            hard=self.hard,
             negatives={
                 "count": self.negatives,
                 "mix": self.mix,

@@ -72,7 +72,7 @@ class Format:
     need_text: bool = False
     """Whether rows without any text of a candidate are left out."""
     options: frozenset[str] = frozenset()
-    """Options of this format alone: `negatives`, or `score` (with `pairs`), of a selection."""
+    """Options of this format alone: `negatives`, `hard`, or `score` (with `pairs`), of a selection."""
     view: View | None = None
     """The same as a table, where the Hub gets one."""
     suggestion: Callable[[Suggestion], str] | None = None

@@ -1,11 +1,9 @@
 """Everything that is known of each graded pair, as Parquet."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from judge.export.formats import Format
+from judge.export.hard import hard_names
 from judge.export.parquet import parquet_of
 from judge.export.query_batches import Window
 from judge.export.reading import read_pairs
@@ -39,24 +37,8 @@ def _make(window: Window, work: Work) -> Made:
     if "mined" in table.column_names:
         mined = table.column("mined").combine_chunks()
         columns |= {name: pc.struct_field(mined, name) for name in ("source", "relation", "changed", "found_by")}
-        columns["hard"] = pa.array(_hard(mined, window, work.chosen.values), pa.string())
+        columns["hard"] = pa.array(hard_names(window.hard), pa.string())
     return pa.table(columns), window.split
-
-
-HARD = 10
-"""The rank below which a source hardly shows a product."""
-
-
-def _hard(mined: Any, window: Window, values: Sequence[int]) -> list[str | None]:
-    """`hard_positive` for the best grade below rank `HARD`, `hard_negative` for the lowest above a product that is
-    known to be of the best; of sure grades that no flag contests alone."""
-    found: list[str | None] = []
-    sure = window.sure & ~window.flagged
-    for origin, grade, is_sure in zip(mined.to_pylist(), window.grade.tolist(), sure.tolist(), strict=True):
-        positive = bool(origin) and grade == values[-1] and (origin["rank"] or 0) > HARD
-        negative = bool(origin) and grade == values[0] and (origin["outranks"] or 0) > 0
-        found.append("hard_positive" if is_sure and positive else "hard_negative" if is_sure and negative else None)
-    return found
 
 
 VIEW = View(

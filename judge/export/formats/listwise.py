@@ -93,5 +93,6 @@ FORMAT = Format(
     unread="texts without ids, as the losses take them",
     order=50,
     need_text=True,
+    options=frozenset({"hard"}),
     view=VIEW,
 )

@@ -31,6 +31,6 @@ FORMAT = Format(
     unread="texts without ids, as the losses take them",
     order=40,
     need_text=True,
-    options=frozenset({"negatives"}),
+    options=frozenset({"negatives", "hard"}),
     view=VIEW,
 )

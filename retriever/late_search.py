@@ -1,0 +1,139 @@
+"""Search by late interaction: the mean over a query's tokens of the best cosine with any token of a product, exactly.
+
+Every product of a shortlist is scored, or every product there is. Token vectors are kept in blocks under the digests of
+model and texts, so that a killed encoding resumes:
+
+    CACHE/tokens/KEY/part-000000000000.npz     vectors: fp16, shape (the block's tokens, dimension); lengths, by text
+"""
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from judge.files import keep
+from judge.fingerprint import digest
+from judge.models.gguf import cache_folder, quiet_transformers
+from judge.search.encoding import texts_digest, unwritable
+from retriever.late import late_parts
+from retriever.start import Start, find_start
+
+BLOCK = 512
+"""Texts that a kill can cost."""
+BATCH = 32
+ROOM = 2
+"""Bytes of a number."""
+TYPICAL = 64
+"""Tokens of a text, to say how much room is needed."""
+CELLS = 1 << 26
+"""Numbers of a table of scores in memory, at most."""
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Tokens = tuple[npt.NDArray[np.float16], Ints]
+"""Vectors of all tokens, and how many of them each text has."""
+
+
+@dataclass(frozen=True)
+class LateModel:
+    """A late-interaction model, loaded when it first encodes."""
+
+    start: Start
+    cache: Path | None = None
+
+    @cached_property
+    def _model(self) -> Any:
+        import torch
+
+        return self.start.build("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    def encode(self, texts: Sequence[str], kind: str) -> Tokens:
+        """Vectors of length 1 for each token; a text has one at least.
+
+        Raises:
+            ModelError: The weights cannot be loaded.
+        """
+        encode = self._model.encode_query if kind == "query" else self._model.encode_document
+        with quiet_transformers():
+            found = encode(list(texts), batch_size=BATCH, convert_to_numpy=True, show_progress_bar=False)
+        held = [np.asarray(each if len(each) else np.zeros((1, each.shape[1])), np.float16) for each in found]
+        return np.concatenate(held), np.array([len(each) for each in held], np.int64)
+
+    def blocks(self, texts: Sequence[str], progress: Callable[[int], None]) -> Iterator[tuple[int, Tokens]]:
+        """Products' tokens, a block at a time with the place of its first text; encoded where they are not on disk.
+
+        Raises:
+            InputError: The disk has no room, or cannot be written.
+            ModelError: The weights cannot be loaded.
+        """
+        key = digest([self.start.digest, texts_digest(texts), BLOCK])[:32]
+        folder = (self.cache or cache_folder()) / "tokens" / key
+        for begin in range(0, len(texts), BLOCK):
+            part = folder / f"part-{begin:012d}.npz"
+            found = _read(part)
+            if found is None:
+                found = self.encode(texts[begin : begin + BLOCK], "document")
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    partial = part.with_suffix(".partial.npz")
+                    np.savez(partial, vectors=found[0], lengths=found[1])
+                    keep(partial, part)
+                except OSError as error:
+                    size = len(texts) * TYPICAL * found[0].shape[1] * ROOM
+                    raise unwritable(folder, "token vectors", error, size) from None
+            progress(min(begin + BLOCK, len(texts)))
+            yield begin, found
+
+    def scores(
+        self, queries: Sequence[str], texts: Sequence[str], progress: Callable[[int], None] = lambda done: None
+    ) -> Iterator[Floats]:
+        """Tables of scores, of shape (some queries, texts), that together have all queries in their order."""
+        if not len(queries):
+            return
+        vectors, lengths = self.encode(queries, "query")
+        ends = np.cumsum(lengths)
+        many = max(1, CELLS // max(1, len(texts)))
+        for first in range(0, len(queries), many):
+            sizes = lengths[first : first + many]
+            own = vectors[ends[first] - lengths[first] : ends[first + len(sizes) - 1]]
+            table = np.empty((len(sizes), len(texts)), np.float32)
+            for begin, block in self.blocks(texts, progress):
+                table[:, begin : begin + len(block[1])] = max_similarities((own, sizes), block)
+            yield table
+
+
+def find_late(name: str, cache: Path | None = None) -> LateModel | None:
+    """The late-interaction model of a folder; null where it is anything else.
+
+    Raises:
+        ModelError: The folder holds one of parts that are not known here.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir() or late_parts(folder) is None:
+        return None
+    return LateModel(find_start(name, late=True), cache)
+
+
+def max_similarities(queries: Tokens, documents: Tokens) -> Floats:
+    """Means of MaxSim, shape (queries, documents).
+
+    Source: Khattab and Zaharia 2020 (ColBERT, arXiv:2004.12832), divided by the number of the query's tokens.
+    """
+    asked, said = (np.asarray(vectors, np.float32) for vectors in (queries[0], documents[0]))
+    begins, starts = (np.concatenate([[0], np.cumsum(lengths)[:-1]]) for lengths in (queries[1], documents[1]))
+    best = np.maximum.reduceat(asked @ said.T, starts, axis=1)
+    total = np.add.reduceat(best, begins, axis=0)
+    return np.asarray(total / queries[1][:, None], np.float32)
+
+
+def _read(path: Path) -> Tokens | None:
+    try:
+        with path.open("rb") as stream, np.load(stream) as held:
+            return held["vectors"], held["lengths"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged
+        return None
