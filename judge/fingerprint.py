@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from judge.records import Record
+
+_DIGEST = re.compile(r"[0-9a-f]{40,}")
 
 
 def digest(value: Any) -> str:
@@ -46,7 +49,12 @@ class Fingerprint(Record):
         """One line for each part that differs, `name: this value → that value`, in name order."""
         names = sorted(self.parts.keys() | other.parts.keys())
         return [
-            " ".join(f"{name}: {self.parts.get(name)} → {other.parts.get(name)}".split("\n"))
+            " ".join(f"{name}: {_shown(self.parts.get(name))} → {_shown(other.parts.get(name))}".split("\n"))
             for name in names
             if self.parts.get(name) != other.parts.get(name)
         ]
+
+
+def _shown(part: str | None) -> str:
+    """A part as a line of differences has it: of a digest, what tells it from others."""
+    return f"{part[:12]}…" if part and _DIGEST.fullmatch(part) else str(part)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from judge.files import now, sync, write_whole
-from judge.labelling.inherit import FILE, write_inherited
+from judge.labelling.inherit import FILE, Earlier, write_inherited
 from judge.pairs.stage import Staged
 from judge.run.hold import GROWN, settle_growth
 from judge.run.manifest import Manifest
@@ -55,9 +55,8 @@ def grow(run: Run, folder: Path, staged: Staged, inputs: Inputs, guideline: Guid
         inputs: What the manifest is to say of it.
         guideline: The guideline.
     """
-    earlier = [*run.parts(), *([run.path / FILE] if (run.path / FILE).is_file() else [])]
-    fields = [field.name for field in guideline.fields]
-    write_inherited(folder, staged.path, run.pairs_path, earlier, fields)
+    earlier = Earlier(run.pairs_path, run.parts(), run.path / FILE)
+    write_inherited(folder, staged.path, earlier, [field.name for field in guideline.fields])
     fresh = dict.fromkeys(("finished", "counts", "judged", "judge_seconds", "usage"))
     more = {"inputs": inputs, "rows": staged.rows, "missing_fields": staged.missing, "passed_over": staged.passed_over}
     made = Manifest.model_validate({**run.manifest.model_dump(), **fresh, **more, "created": now()})

@@ -29,14 +29,36 @@ def same_pair(new: str, old: str, fields: Sequence[str]) -> str:
     return " AND ".join(f"{new}.{name} IS NOT DISTINCT FROM {old}.{name}" for name in names)
 
 
-def write_inherited(directory: Path, pairs: Path, earlier: Path, labels: Sequence[Path], fields: Sequence[str]) -> int:
-    """Write the labels that staged pairs have from earlier ones; returns how many there are.
+@dataclass(frozen=True)
+class Earlier:
+    """A run that labels are taken from: another one, or the same before it grew.
+
+    Args:
+        pairs: Its `pairs.parquet`.
+        parts: Of its labels.
+        taken: What it took over itself: its `inherited.parquet`, whether there is one or not.
+        name: Its directory; null where it is the same run.
+    """
+
+    pairs: Path
+    parts: Sequence[Path]
+    taken: Path
+    name: str | None = None
+
+    @property
+    def labels(self) -> list[Path]:
+        """The files of all its labels."""
+        return [*self.parts, *([self.taken] if self.taken.is_file() else [])]
+
+
+def write_inherited(directory: Path, pairs: Path, earlier: Earlier, fields: Sequence[str]) -> int:
+    """Write the labels that staged pairs have from earlier ones, with what was written there before for the same pairs;
+    returns how many there are.
 
     Args:
         directory: Where the file goes.
         pairs: `pairs.parquet` of the run that takes over.
-        earlier: `pairs.parquet` of the earlier run.
-        labels: Parts of its labels, and what it took over itself, if it did.
+        earlier: Where the labels come from.
         fields: The candidate's fields.
     """
     import pyarrow.parquet as pq
@@ -45,25 +67,48 @@ def write_inherited(directory: Path, pairs: Path, earlier: Path, labels: Sequenc
     names = label_schema().names
     taken = ", ".join(name if name in ("row", "query_id", "candidate_id") else f"l.{name}" for name in names)
     taken = taken.replace("row, query_id, candidate_id", "n.row, n.query_id, n.candidate_id", 1)
-    read = [pairs, earlier, *labels]
+    files, own = [str(path) for path in earlier.labels], directory / FILE
+    read = [pairs, earlier.pairs, *earlier.labels, *([own] if own.is_file() else [])]
     with (
         TemporaryDirectory(prefix="staging-", dir=directory) as scratch,
         on_disk(Path(scratch), MEMORY, THREADS, read) as db,
     ):
-        files = [str(path) for path in labels]
         found = db.read_parquet(files, union_by_name=True) if files else db.from_arrow(label_table([]))
         found.create_view("labels")
-        db.execute(f"""COPY (
-            SELECT n.file_row_number AS position, {taken}, o.row AS earlier_row
+        # Where a label was judged: of this run's own before it grew, nowhere else.
+        judged_in = "NULL::VARCHAR" if earlier.name is None else quoted(earlier.name)
+        before = "SELECT NULL::BIGINT AS row, NULL::VARCHAR AS judged_in WHERE false"
+        if earlier.taken.is_file():
+            before = f"SELECT row, judged_in FROM read_parquet({quoted(earlier.taken)})"
+        db.execute(f"""CREATE VIEW found AS
+            SELECT n.file_row_number AS position, {taken}, coalesce(t.judged_in, {judged_in}) AS judged_in
             FROM read_parquet({quoted(pairs)}, file_row_number = true) n
-            JOIN read_parquet({quoted(earlier)}) o USING (query_id, candidate_id)
+            JOIN read_parquet({quoted(earlier.pairs)}) o USING (query_id, candidate_id)
             JOIN (SELECT DISTINCT ON (row) * FROM labels) l ON l.row = o.row
+            LEFT JOIN ({before}) t ON t.row = o.row
             WHERE n.skip IS NULL AND o.skip IS NULL AND l.status NOT IN ('{Status.FAILED}', '{Status.SKIPPED}')
-              AND {same_pair("n", "o", fields)}
-            ORDER BY position) TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)""")
+              AND {same_pair("n", "o", fields)}""")
+        every = "SELECT * FROM found"
+        if own.is_file():
+            there = f"read_parquet({quoted(own)})"
+            every = f"SELECT * FROM {there} UNION ALL BY NAME {every} ANTI JOIN {there} USING (position)"
+        db.execute(
+            f"COPY ({every} ORDER BY position) TO {quoted(partial)} "
+            "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)"
+        )
     count = int(pq.read_metadata(partial).num_rows)
     keep(partial, directory / FILE)
     return count
+
+
+def judged_in(run: Path, row: int) -> str | None:
+    """The directory of the earlier run that judged an input row, whose label a run took over; null for its own."""
+    import pyarrow.parquet as pq
+
+    if not (run / FILE).is_file():
+        return None
+    found = pq.read_table(run / FILE, filters=[("row", "==", row)], columns=["judged_in"])["judged_in"].to_pylist()
+    return found[0] if found else None
 
 
 @dataclass(frozen=True)

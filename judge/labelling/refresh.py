@@ -13,7 +13,7 @@ from judge.files import now, write_whole
 from judge.fingerprint import Fingerprint
 from judge.labelling.begin import fingerprint
 from judge.labelling.complete import Watch, complete
-from judge.labelling.inherit import FILE, same_pair, write_inherited
+from judge.labelling.inherit import FILE, Earlier, same_pair, write_inherited
 from judge.labelling.job import Labelling
 from judge.ratings.remembered import fitting_columns
 from judge.records import Record
@@ -74,11 +74,11 @@ def refresh_run(job: Labelling, old: Run, run: Run, watch: Watch) -> Refreshed:
     columns = fitting_columns([old], files, names, source.mapping, source.encoding)
     job = replace(job, source=replace(source, mapping={**source.mapping, **columns}))
     job.begin(run)
-    if not (run.path / FILE).is_file():
-        if run.parts():
-            raise RunError(f"{run.path}: was labelled without the old run", "choose another --out")
-        earlier = [*old.parts(), *([old.path / FILE] if (old.path / FILE).is_file() else [])]
-        write_inherited(run.path, run.pairs_path, old.pairs_path, earlier, fields)
+    if not run.parts():  # nothing was judged yet, or the input has grown: the old run has labels of what came in
+        earlier = Earlier(old.pairs_path, old.parts(), old.path / FILE, _place(old))
+        write_inherited(run.path, run.pairs_path, earlier, fields)
+    elif not (run.path / FILE).is_file():
+        raise RunError(f"{run.path}: was labelled without the old run", "choose another --out")
     states = _states(old, run, fields)
     report = _report(old, run, states, _carry_decisions(old, run, states))
     write_whole(run.path / REPORT, report.model_dump_json(indent=2).encode())

@@ -7,6 +7,7 @@ from typing import Any
 
 from judge.calibration.temperature import undo
 from judge.errors import InputError
+from judge.labelling.inherit import judged_in
 from judge.labelling.prompt_replay import Asked, ask_again
 from judge.pairs.origin import has_origin
 from judge.records import Pair, Status
@@ -71,6 +72,8 @@ class Trace:
     threshold: float | None
     """The confidence below which the judge abstains; null where it never does."""
     reason: str | None
+    judged_in: str | None
+    """The directory of the earlier run that judged it, where `judge refresh` took its label over; null else."""
     flags: Sequence[Mapping[str, Any]]
     """Type, strength, suggestion and evidence of each `Flag`, strongest first, without what is said above."""
     decisions: Sequence[Decision]
@@ -147,6 +150,7 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
         confidence=max(probabilities) if probabilities else None,
         threshold=float(threshold) if threshold is not None else None,
         reason=label["reason"],
+        judged_in=judged_in(run.path, pair["row"]),
         flags=[flag.model_dump(mode="json", exclude=TOLD) for flag in Flags(run.path).of(*key)],
         decisions=decisions,
         final_grade=label["grade"] if changed is None else changed,

@@ -148,6 +148,7 @@ def _label(found: "Trace") -> list[tuple[str, str]]:
     name = "" if found.grade is None else f" {found.grades.get(found.grade, '')}"
     rows = [("status", found.status), ("grade", "–" if found.grade is None else f"{found.grade}{name}")]
     rows += [("reason", found.reason)] if found.reason else []
+    rows += [("judged in", found.judged_in)] if found.judged_in else []
     numbers = {"expected grade": found.expected_grade, "confidence": found.confidence}
     rows += [(what, f"{value:.4f}") for what, value in numbers.items() if value is not None]
     if found.threshold is not None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import shutil
 
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 import judge.labelling.grow as growing
 from judge.engines.fake import FakeEngine
 from judge.errors import RunError
+from judge.labelling.inherit import judged_in
 from judge.labelling.refresh import read_report
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.hold import GROWN
@@ -177,6 +179,58 @@ def test_a_killed_refresh_goes_on_without_the_old_run_being_asked_again(main, tm
     main(*arguments)
     assert labels(tmp_path / "new") == labels(tmp_path / "anew")
     assert len(asked) < 2 * first + 26
+
+
+def test_a_refresh_of_the_first_rows_goes_on_to_all_of_them(main, tmp_path, asked):
+    before = rows_of()
+    write(tmp_path / "old.csv", before)
+    write(tmp_path / "new.csv", edited(before))
+    main("label", "old.csv", "--engine", "fake", "--out", "old")
+    main("label", "new.csv", "--engine", "fake", "--out", "anew")
+    asked.clear()
+    refresh = ("refresh", "old", "--pairs", "new.csv", "--engine", "fake", "--out", "new")
+    rows = [main(*refresh, *limit, "--json").json["rows"] for limit in (("--limit", "30"), ("--limit", "90"), ())]
+    assert rows == [30, 90, 401]  # 400 less 5 that are gone, and 6 new
+    report = read_report(Run(tmp_path / "new"))
+    assert len(asked) == report.changed + report.new
+    assert labels(tmp_path / "new") == labels(tmp_path / "anew")
+    # What this run judged while it was small is its own; what it took over was judged in the old one.
+    judged = [judged_in(tmp_path / "new", row["row"]) for row in labels(tmp_path / "new")]
+    assert judged.count(str(tmp_path / "old")) == report.unchanged
+    assert judged.count(None) == report.changed + report.new
+
+
+def test_a_trace_says_in_which_run_a_label_was_judged(main, tmp_path):
+    rows = rows_of(2, 2)
+    write(tmp_path / "p.csv", rows)
+    main("label", "p.csv", "--engine", "fake", "--out", "a")
+    rows[0]["title"] = "changed"
+    write(tmp_path / "p.csv", rows)
+    main("refresh", "a", "--pairs", "p.csv", "--engine", "fake", "--out", "b")
+    main("refresh", "b", "--pairs", "p.csv", "--engine", "fake", "--out", "c")
+    told = {
+        (run, row["candidate_id"]): main("trace", run, "query 0", row["candidate_id"], "--json").json["judged_in"]
+        for run in "abc"
+        for row in rows[:2]
+    }
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    changed, same = rows[0]["candidate_id"], rows[1]["candidate_id"]
+    assert [told[run, changed] for run in "abc"] == [None, None, b]
+    assert [told[run, same] for run in "abc"] == [None, a, a]
+    assert a in main("trace", "c", "query 0", same).out
+
+
+def test_a_difference_of_digests_fits_a_line(main, tmp_path):
+    write(tmp_path / "p.csv", rows_of(2, 2))
+    main("label", "p.csv", "--engine", "fake", "--out", "a")
+    write(tmp_path / "p.csv", rows_of(2, 3))
+    errors = main("label", "p.csv", "--engine", "fake", "--out", "a", code=2).err
+    errors += main(
+        "refresh", "a", "--pairs", "p.csv", "--guideline", "esci-four-level", "--engine", "fake", "--out", "b", code=2
+    ).err
+    assert "pairs:" in errors
+    assert "guideline_digest:" in errors
+    assert not re.search("[0-9a-f]{32}", errors)
 
 
 def test_another_judge_or_peoples_grades_cannot_be_refreshed(main, tmp_path):
