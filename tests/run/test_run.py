@@ -126,7 +126,7 @@ def test_a_resumed_run_asks_the_engine_only_for_what_has_no_label(tmp_path, monk
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(1, 20), st.integers(0, 400))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_blocks_after_a_block_are_those_of_the_whole_walk(tmp_path_factory, sizes, size, pick):
     folder = tmp_path_factory.mktemp("blocks")
     rows = "".join(f"q{q},{c},t\n" for q, count in enumerate(sizes) for c in range(count))
