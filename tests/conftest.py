@@ -1,6 +1,7 @@
 """What many tests share: a dozen pairs, the command line, the real model."""
 
 import csv
+import gc
 import io
 import json
 import os
@@ -38,6 +39,13 @@ ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
 SHARED = ROOT.parent / "shared" / "data"
 COMMAND = [sys.executable, "-m", "relevance_judge.cli.main"]
+
+
+def pytest_collection_finish():
+    """What was imported by now stays: Python need not look through it for garbage, nor as often as it does."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items):
@@ -140,6 +148,20 @@ def labelled_pair(pair, answer, values=(0, 1, 2), fingerprint="f", **judge_confi
 def dozen_rows():
     with DOZEN.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="session")
+def audited_shop(tmp_path_factory):
+    """The example shop's grades with planted errors as `run`, audited into `audit`; copied, never changed.
+
+    Returns the folder of both, and what the audit printed.
+    """
+    folder, shop = tmp_path_factory.mktemp("shop"), ROOT / "examples" / "shop"
+    grades = (shop / "grades_with_errors.csv", "--catalogue", shop / "catalogue.csv")
+    assert in_process("import", *grades, "--out", folder / "run").code == 0
+    found = in_process("audit", folder / "run", shop / "engagement.csv", "--out", folder / "audit")
+    assert found.code == 0, found.err
+    return folder, found.out
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,9 @@
 import base64
 import os
 import shutil
-import subprocess
 
 import pytest
-from conftest import COMMAND, ROOT
+from conftest import in_process
 from hub_server import Hub
 
 REPO = "ann/relevance"
@@ -57,8 +56,7 @@ def imported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("imported")
     lines = ["query,candidate_id,title,grade", *(",".join(map(str, row)) for row in GRADES)]
     (folder / "grades.csv").write_text("\n".join(lines) + "\n")
-    command = [*COMMAND, "import", "grades.csv", "--out", "run"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert in_process("import", folder / "grades.csv", "--out", folder / "run").code == 0
     return folder / "run"
 
 

@@ -5,8 +5,10 @@ import json
 import sys
 import tempfile
 
-import pytest
 from conftest import ROOT
+
+import relevance_judge as rj
+from judge.models.shipped import SHIPPED
 
 NOTEBOOK = ROOT / "examples" / "notebook.ipynb"
 CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
@@ -42,11 +44,14 @@ def test_it_needs_nothing_beyond_the_package():
     assert taken - set(sys.stdlib_module_names) == {"relevance_judge"}
 
 
-@pytest.mark.slow
-def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys, opened_once):
+def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
+    """With the fake judge; tests/api/test_judge.py holds the scores of the shipped one."""
+    named = []
+    monkeypatch.setattr(rj, "Judge", lambda name, judge=rj.Judge: named.append(name) or judge(engine="fake"))
     monkeypatch.chdir(NOTEBOOK.parent)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     shown = dict(zip(CODE, shown_by(CODE), strict=True))
+    assert named == [SHIPPED]
     assert capsys.readouterr().err == ""  # progress is quiet unless asked for
     by_end = {text.strip().splitlines()[-1]: html for text, html in shown.items()}
     assert by_end["scores"].count("<tr>") == 1 + 3

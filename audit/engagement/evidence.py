@@ -11,7 +11,7 @@ of one is the prior of the next.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
@@ -31,6 +31,10 @@ LEAST = 30
 """Pairs with trials below which nothing is learned: the prior stands."""
 
 
+Distinct = tuple[Floats, Ints]
+"""The numbers that occur in an array of shape (N,), and the place of each of its entries among them, shape (N,)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Trials and successes of N pairs: arrays of shape (N,); `query` numbers their queries from 0."""
@@ -38,6 +42,12 @@ class Counts:
     trials: Floats
     successes: Floats
     query: Ints
+    distinct: tuple["Distinct", "Distinct", "Distinct"] = field(init=False, repr=False)
+    """Of the trials, of the successes and of the failures: found once, and asked for in every step of learning."""
+
+    def __post_init__(self) -> None:
+        each = self.trials, self.successes, self.trials - self.successes
+        object.__setattr__(self, "distinct", tuple(np.unique(counts, return_inverse=True) for counts in each))
 
     def where(self, rows: Ints) -> "Counts":
         """Some of the pairs."""
@@ -183,25 +193,25 @@ def _beta_binomial(rates: Rates, counts: Counts) -> tuple[Floats, Floats]:
 
 
 def _log_beta_binomial(m: Floats, k: Floats, counts: Counts) -> Floats:
-    n, c = counts.trials, counts.successes
+    n, c, missed = counts.distinct
     fixed = gammaln(k) - gammaln(m * k) - gammaln((1 - m) * k)
-    return np.asarray(_at(gammaln, c, m * k) + _at(gammaln, n - c, (1 - m) * k) - _at(gammaln, n, k) + fixed)
+    return np.asarray(_at(gammaln, c, m * k) + _at(gammaln, missed, (1 - m) * k) - _at(gammaln, n, k) + fixed)
 
 
-def _at(function: Callable[[Floats], Floats], counts: Floats, more: Floats) -> Floats:
-    """`function(counts + more)` for counts of shape (N,): computed once for each count that occurs, (N, K, nodes)."""
-    values, place = np.unique(counts, return_inverse=True)
+def _at(function: Callable[[Floats], Floats], counts: Distinct, more: Floats) -> Floats:
+    """`function(counts + more)` for N counts: computed once for each count that occurs, (N, K, nodes)."""
+    values, place = counts
     return np.asarray(function(values[:, None, None] + more)[place])
 
 
 def _slopes(rates: Rates, counts: Counts, tail: Floats) -> tuple[Floats, Floats]:
     """Derivatives of `_beta_binomial` by level and by log kappa, each (N, K, nodes)."""
     m = rates.by_node
-    n, c = counts.trials, counts.successes
+    n, c, missed = counts.distinct
     by_level, by_kappa = np.zeros_like(tail), np.zeros_like(tail)
     for k, share in ((rates.kappa[:, None], 1 - tail), (rates.kappa[:, None] / LOOSER, tail)):
         a = _at(digamma, c, m * k) - digamma(m * k)
-        b = _at(digamma, n - c, (1 - m) * k) - digamma((1 - m) * k)
+        b = _at(digamma, missed, (1 - m) * k) - digamma((1 - m) * k)
         both = _at(digamma, n, k) - digamma(k)
         by_level += share * k * m * (1 - m) * (a - b)
         by_kappa += share * k * (m * a + (1 - m) * b - both)

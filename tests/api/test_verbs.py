@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pandas as pd
 import pyarrow as pa
@@ -142,12 +143,14 @@ def test_people_alone_several_runs_and_what_grades_mean(fake, tmp_path):
 
 
 def test_flags_are_those_of_the_verb_and_nothing_is_written_before(main, people, tmp_path):
-    events = pd.read_csv(SHOP / "engagement.csv")
-    before = sorted(path.name for path in people.path.iterdir())
-    found = rj.audit(people, events)
-    assert sorted(path.name for path in people.path.iterdir()) == before
-    main("import", SHOP / "grades_with_errors.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "verb")
-    verb = main("audit", "verb", SHOP / "engagement.csv", "--out", "audit", "--json").json
+    events, grades = pd.read_csv(SHOP / "engagement.csv"), SHOP / "grades.csv"
+    run = rj.Run.open(shutil.copytree(people.path, tmp_path / "people"))
+    before = sorted(path.name for path in run.path.iterdir())
+    found = rj.audit(run, events, people=grades)
+    assert found.summary["pairs"]["with_people_grade"] == 429
+    assert sorted(path.name for path in run.path.iterdir()) == before
+    shutil.copytree(people.path, tmp_path / "verb")
+    verb = main("audit", "verb", SHOP / "engagement.csv", "--people", grades, "--out", "audit", "--json").json
     named = {"run": None, "events": None, "made": None}
     assert json.loads(json.dumps(found.summary)) | named == verb | named
     written = pa.parquet.read_table(tmp_path / "audit" / "flags.parquet").to_pylist()
@@ -158,17 +161,12 @@ def test_flags_are_those_of_the_verb_and_nothing_is_written_before(main, people,
     with pytest.raises(ValidationError, match="frozen"):
         found.flags[0].grade = 2
     assert len(found.to_pandas()) == len(found.flags)
-
-
-def test_an_audit_is_written_once_and_replaced_when_told(fake, tmp_path):
-    run = rj.import_ratings(SHOP / "grades_with_errors.csv", catalogue=SHOP / "catalogue.csv", out=tmp_path / "run")
-    found = rj.audit(run, SHOP / "engagement.csv", people=SHOP / "grades.csv")
-    assert found.summary["pairs"]["with_people_grade"] == 429
-    found.write(tmp_path / "audit")
+    # It is written once, and replaced when told.
+    found.write(tmp_path / "ours")
     assert (run.path / "flags.parquet").is_file()
     with pytest.raises(rj.InputError, match="earlier audit"):
-        found.write(tmp_path / "audit")
-    found.write(tmp_path / "audit", overwrite=True)
+        found.write(tmp_path / "ours")
+    found.write(tmp_path / "ours", overwrite=True)
     flagged = len({flag.row for flag in found.flags})
     left = run.export("judgments", without_flagged=True)
     assert left.left_out == {"flagged and undecided": flagged}

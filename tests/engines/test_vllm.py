@@ -48,22 +48,14 @@ def plain(engine, prompts):
 
 
 @pytest.fixture(scope="module")
-def adapter(embedded, tmp_path_factory):
-    """A small LoRA adapter with random weights, large enough to move every probability."""
-    peft = pytest.importorskip("peft", reason="peft is not installed")
-    import torch
-    from transformers import AutoModelForCausalLM
+def shipped():
+    """(guideline, judge config) of the shipped judge, whose adapter has a part in every layer's projections."""
+    return resolve_judge(JudgeRequest(SHIPPED))
 
-    folder = tmp_path_factory.mktemp("adapter")
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(embedded.model.directory, dtype=torch.float32)
-    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"])
-    adapted = peft.get_peft_model(model, config)
-    for name, weight in adapted.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.02)
-    adapted.save_pretrained(folder)
-    return folder
+
+@pytest.fixture(scope="module")
+def adapter(shipped):
+    return shipped[1].adapter
 
 
 def vllm_engine(embedded, adapter=None, **changes):
@@ -90,22 +82,17 @@ def test_vllm_agrees_with_transformers(embedded, prompts, plain, bound):
     assert far([mixed[0], mixed[2]], plain[:2]).probability_difference < bound
 
 
-def test_vllm_with_an_adapter_agrees_with_peft(embedded, prompts, plain, adapter, bound):
-    merged = TransformersEngine(embedded.model.directory, None, adapter, "cpu", "float32").score(prompts)
-    assert far(merged, plain).probability_difference > 10 * BOUNDS["float32"], "the adapter must change something"
-    applied = vllm_engine(embedded, adapter)
-    first = applied.score(prompts)
-    assert far(first, merged).probability_difference < bound
-    assert far(applied.score(prompts), first).probability_difference < bound
-
-
-def test_the_shipped_judge_is_applied_unmerged(embedded, bound):
-    guideline, judge_config = resolve_judge(JudgeRequest(SHIPPED))
+def test_an_adapter_is_applied_unmerged_as_peft_merges_it(embedded, engine, shipped, bound):
+    guideline, judge_config = shipped
     asked = PromptBuilder(guideline, embedded.tokenizer, judge_config.template).build(examples(guideline)[:8])
     merged = TransformersEngine(embedded.model.directory, None, judge_config.adapter, "cpu", "float32").score(asked)
-    found = far(vllm_engine(embedded, judge_config.adapter).score(asked), merged)
+    assert far(merged, engine.score(asked)).probability_difference > 10 * BOUNDS["float32"], "it must change something"
+    applied = vllm_engine(embedded, judge_config.adapter)
+    first = applied.score(asked)
+    found = far(first, merged)
     assert found.probability_difference < bound
     assert found.outside_difference < bound
+    assert far(applied.score(asked), first).probability_difference < bound
 
 
 def test_every_request_of_an_engine_has_the_adapter_and_a_slot_is_spare(embedded, prompts, adapter, monkeypatch):
@@ -182,31 +169,31 @@ def test_a_served_judge_agrees_with_transformers(served, prompts, plain, monkeyp
     assert "400" in answers[-1].reason
 
 
-def test_the_command_line_labels_through_a_served_judge(served, judge, tmp_path, monkeypatch):
+def test_the_command_line_labels_through_a_served_judge(served, main, opened_once, tmp_path, monkeypatch):
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("query,candidate_id,title\nred scarf,1,Scarlet wool scarf\nred scarf,2,Desk lamp\n")
     options = ("--engine", "server", "--url", served, "--judge", "smollm2-135m")
     monkeypatch.setenv("RELEVANCE_JUDGE_API_KEY", "loopback-key")
-    judge("label", pairs, "--out", "run", *options)
-    assert judge("status", "run", "--json").json["status"]["graded"] == 2
+    main("label", pairs, "--out", "run", *options)
+    assert main("status", "run", "--json").json["status"]["graded"] == 2
     assert "loopback-key" not in (tmp_path / "run" / "run.json").read_text()
     parity = ("doctor", "--parity", "--engine", "transformers", *options, "--json")
-    assert judge(*parity).json["holds"]
+    assert main(*parity).json["holds"]
     monkeypatch.setenv("RELEVANCE_JUDGE_API_KEY", "wrong")
-    refused = judge("label", pairs, "--out", "other", *options, code=1)
+    refused = main("label", pairs, "--out", "other", *options, code=1)
     assert "401" in refused.err
     assert "wrong" not in refused.err
 
 
-def test_a_served_judge_is_asked_as_a_chat(served, judge, tmp_path, monkeypatch):
+def test_a_served_judge_is_asked_as_a_chat(served, main, tmp_path, monkeypatch):
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("query,candidate_id,title\nred scarf,1,Scarlet wool scarf\nred scarf,2,Desk lamp\n")
     monkeypatch.setenv("OPENAI_API_KEY", "loopback-key")
     endpoint = ("--url", served, "--judge", "judge")
-    able = judge("doctor", *endpoint, "--json").json
+    able = main("doctor", *endpoint, "--json").json
     assert (able["chat"], able["answers"]) == (True, "json_schema"), able
     assert able["logprobs"] > 0, able
-    judge("label", pairs, "--engine", "chat", *endpoint, "--out", "run")
+    main("label", pairs, "--engine", "chat", *endpoint, "--out", "run")
     run = Run(tmp_path / "run")
     assert run.manifest.parts["answers"] == "json_schema"
     for status, grade, probabilities, outside in run.query(
@@ -215,6 +202,6 @@ def test_a_served_judge_is_asked_as_a_chat(served, judge, tmp_path, monkeypatch)
         assert (status, grade) == ("graded", probabilities.index(max(probabilities)))
         assert sum(probabilities) == pytest.approx(1)
         assert 0 <= outside < 1
-    judge("label", pairs, "--engine", "chat", *endpoint, "--samples", "4", "--out", "sampled")
+    main("label", pairs, "--engine", "chat", *endpoint, "--samples", "4", "--out", "sampled")
     assert Run(tmp_path / "sampled").query("SELECT count(*) FROM labels WHERE status = 'graded'") == [(2,)]
     assert "loopback-key" not in (tmp_path / "run" / "run.json").read_text()

@@ -216,12 +216,12 @@ def test_settings_come_back(folder, rank, rate, seed):
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | NUMBERS | TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
-    max_leaves=20,
+    max_leaves=10,
 )
 
 
 @MANY
-@given(st.dictionaries(TEXTS, JSON), st.booleans())
+@given(st.dictionaries(TEXTS, JSON, max_size=3), st.booleans())
 def test_any_json_comes_back(folder, value, ascii_only):
     raw = json.dumps(value, ensure_ascii=ascii_only).encode()
     assert load(put(folder, "any.json", raw), dict, Kind("")) == value

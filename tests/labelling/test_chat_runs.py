@@ -111,7 +111,7 @@ def test_a_run_says_what_was_negotiated_and_what_it_cost(main, server, chat, pai
 
 @pytest.mark.parametrize("options", [(), ("--per-request", "3"), ("--samples", "2")])
 def test_a_dry_run_foretells_the_bill(main, server, chat, options):
-    shop = (SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--limit", "150", "--price", "in=2,out=10")
+    shop = (SHOP / "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--limit", "110", "--price", "in=2,out=10")
     foretold = main("label", *shop, *chat, *options, "--dry-run", "--json").json
     assert len(server.asked) <= 48 * 2, "a sample is asked about"
     counted = main("label", *shop, *chat, *options, "--out", "run", "--json").json

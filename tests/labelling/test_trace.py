@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -113,9 +114,8 @@ def test_probabilities_before_and_after_a_calibration_and_the_threshold(main, tm
     assert "does not hold by which numbers" in main("trace", "run", "Q01", "P003").out
 
 
-def test_flags_ratings_and_decisions_stand_in_their_order(main, tmp_path):
-    main("import", SHOP / "grades_with_errors.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run")
-    main("audit", "run", SHOP / "engagement.csv", "--out", "audit")
+def test_flags_ratings_and_decisions_stand_in_their_order(main, audited_shop, tmp_path):
+    shutil.copytree(audited_shop[0] / "run", tmp_path / "run")
     flags = f"read_parquet('{tmp_path}/run/flags.parquet')"
     first = f"SELECT query_id, candidate_id FROM {flags} ORDER BY strength DESC LIMIT 1"
     query_id, candidate_id = Run(tmp_path / "run").query(first)[0]

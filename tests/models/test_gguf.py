@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from subprocess import PIPE
 
 import pytest
 from conftest import ROOT
@@ -94,7 +95,13 @@ def test_a_file_is_unpacked_once_with_its_own_weights_and_tokens(cache, tmp_path
     assert local_directory(str(path)) == found.directory
 
 
-UNPACK = "import sys; from judge.models.model import find_model; print(find_model(sys.argv[1]).directory)"
+UNPACK = """
+import sys, gguf, tokenizers, transformers
+from judge.models.model import find_model
+print("ready", flush=True)
+sys.stdin.readline()
+print(find_model(sys.argv[1]).directory)
+"""
 
 
 def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(cache, tmp_path):
@@ -104,10 +111,14 @@ def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(cache, tmp
     command = [sys.executable, "-c", UNPACK, str(path)]
     folder = folder_of("small", file_digest(path))
     (cache / f".{folder.name}-left").mkdir(parents=True)  # what a killed conversion leaves
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in "ab"]
-    said = [process.communicate()[0].strip() for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert said == [str(folder)] * 2
+    # This process is one of the two; both begin once the other has imported what it takes.
+    with subprocess.Popen(command, env=environment, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("go\n")
+        other.stdin.flush()
+        assert find_model(str(path)).directory == folder
+        assert other.communicate()[0].strip() == str(folder)
+    assert other.returncode == 0
     assert sorted(path.name for path in cache.iterdir()) == sorted([folder.name, f"{folder.name}.lock"])
     assert set(json.loads((folder / "digests.json").read_text())) == {p.name for p in folder.iterdir()} - {
         "digests.json"

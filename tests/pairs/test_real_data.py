@@ -41,6 +41,6 @@ def test_the_real_judge_labels_real_pairs(name, main, opened_once):
     pairs, mapping, *_ = SETS[name]
     folder = shared_data(name)
     given = [folder / pairs, "--catalogue", folder / "products.jsonl", *mapping]
-    found = main("label", *given, "--limit", 8, "--out", "run", "--json").json
-    assert found["status"]["graded"] == 8
+    found = main("label", *given, "--limit", 3, "--out", "run", "--json").json
+    assert found["status"]["graded"] == 3
     assert 0 < found["mean_outside_mass"] < 0.9, "the judge answers with labels"

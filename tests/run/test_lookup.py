@@ -130,7 +130,7 @@ PAIRS = st.tuples(NAMES, WORDS, st.sampled_from("ab"), SKIPS)
 KEYS = st.tuples(st.none() | st.just("") | NAMES, WORDS, st.sampled_from("ab"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(PAIRS, max_size=8), st.lists(KEYS, min_size=1, max_size=8))
 def test_many_keys_at_once_are_found_as_one_by_one(run, keys):
     expected = [by_rule(run, key) for key in keys]

@@ -261,7 +261,7 @@ GRADES = st.dictionaries(
 ).filter(lambda found: any(grade is not None for grade in found.values()))
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(GRADES, GRADES)
 def test_counts_are_those_of_brute_force(tmp_path_factory, one, other):
     folder = tmp_path_factory.mktemp("diff")

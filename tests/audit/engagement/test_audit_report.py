@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from browser_fixtures import in_browser
-from conftest import ROOT, in_process
+from conftest import ROOT
 
 from audit.engagement.usual import in_words
 from judge.records import Flag
@@ -59,16 +59,8 @@ def test_a_flag_in_words_by_hand():
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    run, out = folder / "run", folder / "audit"
-    catalogue = ("--catalogue", SHOP / "catalogue.csv")
-    for args in (
-        ("import", SHOP / "grades_with_errors.csv", *catalogue, "--out", run),
-        ("audit", run, SHOP / "engagement.csv", "--out", out),
-    ):
-        assert in_process(*args).code == 0
-    return (out / "report.html").as_uri()
+def report(audited_shop):
+    return (audited_shop[0] / "audit" / "report.html").as_uri()
 
 
 @in_browser

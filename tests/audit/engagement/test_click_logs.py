@@ -261,7 +261,7 @@ def test_damaged_parquet_is_refused_with_its_place(tmp_path):
     assert "rows 1,001 to 2,000, field 'candidate_id'" in caught.value.message
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_random_damage_loses_no_line(tmp_path_factory, data):
     name = data.draw(st.sampled_from(["log.csv", "log.tsv", "log.jsonl", "log.csv.gz"]))
@@ -299,7 +299,7 @@ def test_random_damage_loses_no_line(tmp_path_factory, data):
 CELL = st.sampled_from(["red shoe", 'tv 12"', '"tv"', "a, b", " ", "", "é", "Ñ\u2028"])
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.lists(
         st.tuples(

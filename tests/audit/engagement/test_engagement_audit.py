@@ -29,13 +29,10 @@ def judge(*args, code=0):
 
 
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory):
+def audited(audited_shop, tmp_path_factory):
     """The shop's grades with planted errors, audited; (run directory, audit directory, what was printed)."""
-    folder = tmp_path_factory.mktemp("audit")
-    run, out = folder / "run", folder / "audit"
-    judge("import", SHOP / "grades_with_errors.csv", "--catalogue", SHOP / "catalogue.csv", "--out", run)
-    found = judge("audit", run, SHOP / "engagement.csv", "--out", out)
-    return run, out, found.out
+    folder = shutil.copytree(audited_shop[0], tmp_path_factory.mktemp("audit") / "shop")
+    return folder / "run", folder / "audit", audited_shop[1]
 
 
 def planted():

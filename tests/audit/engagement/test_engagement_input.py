@@ -199,7 +199,7 @@ def test_an_empty_id_is_no_id(tmp_path):
     assert read(tmp_path, "e.csv", text, Rules(events_a_day=30))[1].used == 31
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.tuples(

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 from chat_server import Server, is_probe
-from conftest import ROOT, in_process, write_flags
+from conftest import ROOT, write_flags
 
 from audit.review import adjudicate, weighing
 from audit.review.queue import read_queue
@@ -173,19 +173,9 @@ def server(monkeypatch):
     found.server_close()
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    """The example shop's grades with planted errors, audited."""
-    folder = tmp_path_factory.mktemp("shop")
-    grades = (SHOP / "grades_with_errors.csv", "--catalogue", SHOP / "catalogue.csv")
-    assert in_process("import", *grades, "--out", folder / "run").code == 0
-    assert in_process("audit", folder / "run", SHOP / "engagement.csv", "--out", folder / "audit").code == 0
-    return folder / "run"
-
-
 @pytest.fixture
-def audited(shop, tmp_path):
-    return Run(shutil.copytree(shop, tmp_path / "run"))
+def audited(audited_shop, tmp_path):
+    return Run(shutil.copytree(audited_shop[0] / "run", tmp_path / "run"))
 
 
 def truth():
@@ -217,9 +207,9 @@ def chat(server):
     return ("--engine", "chat", "--url", server.url, "--with", "acme/second")
 
 
-@pytest.mark.parametrize(("shift", "measured"), [*((shift, False) for shift in range(5)), (0, True)])
+@pytest.mark.parametrize(("shift", "measured"), [(1, False), (3, False), (0, True)])
 def test_four_in_five_decisions_on_planted_errors_are_right(main, server, audited, shift, measured):
-    """A judge that is wrong at every fifth pair, another fifth each time."""
+    """A judge that is wrong at every fifth pair, at other ones each time."""
     answering(server, scripted(audited, lambda number: number % 5 != shift))
     flagged = {item.key: item for item in read_queue(audited)}
     ratings = ("--ratings", SHOP / "grades.csv") if measured else ()
@@ -261,7 +251,7 @@ def judged(main, run_of):
     return run
 
 
-@pytest.mark.parametrize(("shift", "measured"), [(0, False), (3, False), (1, True)])
+@pytest.mark.parametrize(("shift", "measured"), [(0, False), (1, True)])
 def test_four_in_five_decisions_on_the_quickstarts_own_labels_are_right(main, server, judged, shift, measured):
     """More than half of these labels are wrong. The second judge is wrong at every fifth pair."""
     answering(server, scripted(judged, lambda number: number % 5 != shift))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import urllib.request
 
 import pytest
 from browser_fixtures import in_browser, overflow
-from conftest import ROOT, in_process
+from conftest import ROOT
 
 from judge.run.decisions import Decisions
 
@@ -28,15 +29,8 @@ def start(*args):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    path = tmp_path_factory.mktemp("review") / "run"
-    catalogue = ("--catalogue", SHOP / "catalogue.csv")
-    for args in (
-        ("import", SHOP / "grades_with_errors.csv", *catalogue, "--out", path),
-        ("audit", path, SHOP / "engagement.csv", "--out", path.parent / "audit"),
-    ):
-        assert in_process(*args).code == 0
-    return path
+def run(audited_shop, tmp_path_factory):
+    return shutil.copytree(audited_shop[0], tmp_path_factory.mktemp("review") / "shop") / "run"
 
 
 @pytest.fixture
