@@ -7,6 +7,8 @@
                                                          what each reaches on the example shop, as it is and, with
                                                          ratings of other shops, fine-tuned on them
 
+How vLLM is best set up on a GPU, `python -m benchmarks.gpu_sections` measures.
+
 Writes a table to standard output and, with --out, every measurement as JSON. Without a GPU it says that nothing is
 measured. Labels and trainings of --quality resume where they were cut off.
 """
@@ -26,7 +28,7 @@ from benchmarks.limit import size_of, work_of
 from benchmarks.report import spread
 from benchmarks.serving import draw
 from judge.engines import Judge
-from judge.records import Failure, Prompt
+from judge.records import Failure, Prompt, Scores
 from judge.words.guideline import load_guideline
 from judge.words.prompt import PromptBuilder
 
@@ -63,11 +65,11 @@ def matrix_rate(device: str, dtype: str, width: int = 4096) -> float:
     a, b = (torch.randn(width, width, device=device, dtype=getattr(torch, dtype)) for _ in range(2))
     best = float("inf")
     for _ in range(4):
-        _wait(device)
+        wait(device)
         begun = time.perf_counter()
         for _ in range(tries):
             a @ b
-        _wait(device)
+        wait(device)
         best = min(best, (time.perf_counter() - begun) / tries)
     return 2 * width**3 / best / 1e12
 
@@ -86,13 +88,13 @@ def measure(model: str, device: str, dtype: str, count: int, rounds: int) -> Mea
     pairs = draw(min(CANDIDATES, count), count)
     engine = TransformersEngine(judge.model.directory, device=device, dtype=dtype)
     size, work = size_of(judge.model.directory), work_of(builder.build(pairs))
-    _score(engine, builder.build(pairs))
+    score(engine, builder.build(pairs))
     speeds, rates = [], []
     for _ in range(rounds):
         rates.append(matrix_rate(device, dtype))
         begun = time.perf_counter()
-        _score(engine, builder.build(pairs))
-        _wait(device)
+        score(engine, builder.build(pairs))
+        wait(device)
         speeds.append(len(pairs) / (time.perf_counter() - begun))
     needed = work.tokens * 2 * size.parameters / 1e12
     return Measured(
@@ -194,14 +196,23 @@ def main() -> None:
         given.out.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 
-def _score(engine: Any, prompts: list[Prompt]) -> None:
+def score(engine: Any, prompts: list[Prompt]) -> list[Scores]:
+    """What an engine says of prompts, a block at a time.
+
+    Raises:
+        RuntimeError: It has no answer to one.
+    """
+    found: list[Scores] = []
     for start in range(0, len(prompts), engine.block):
         for answer in engine.score(prompts[start : start + engine.block]):
             if isinstance(answer, Failure):
                 raise RuntimeError(answer.reason)
+            found.append(answer)
+    return found
 
 
-def _wait(device: str) -> None:
+def wait(device: str) -> None:
+    """Until a device has done all that it was told."""
     if device == "cuda":
         import torch
 

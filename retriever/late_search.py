@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from judge.cache import cache_folder
 from judge.files import keep
 from judge.fingerprint import digest
-from judge.models.gguf import cache_folder, quiet_transformers
+from judge.models.gguf import quiet_transformers
 from judge.search.encoding import texts_digest, unwritable
 from retriever.late import late_parts
 from retriever.start import Start, find_start

@@ -9,7 +9,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from judge.engines.loading import load_model
 from judge.engines.lora import PREFIX, WEIGHTS, Lora, read_lora
+from judge.engines.memory import room_for
+from judge.engines.plain import find_plain
 from judge.engines.weights import read_tensors
 from judge.errors import ModelError
 
@@ -23,7 +26,8 @@ def check_lora(directory: Path, base: Path) -> Lora:
         ModelError: As `read_lora` and `Lora.fit` say, or its numbers would change nothing, or are none.
     """
     lora = read_lora(directory)
-    lora.fit(slots(skeleton(base), lora), base)
+    plain = find_plain(base)
+    lora.fit((plain and plain.slots(lora)) or slots(skeleton(base), lora), base)
     tensors = read_tensors(directory / WEIGHTS)
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
@@ -118,6 +122,23 @@ def apply_lora(model: Any, directory: Path, base: object) -> Any:
             if not bool((tensor.cpu() == tensors[name].to(tensor.dtype)).all()):
                 raise ModelError(f"{directory}: {name!r} was not loaded as its file has it", "report this adapter")
         return adapted.merge_and_unload()
+
+
+def load_adapted(directory: Path, dtype: str, adapter: Path | None) -> Any:
+    """A model, with an adapter merged into its weights in the number type `dtype`.
+
+    Raises:
+        ModelError: The model or the adapter cannot be loaded, or memory does not hold them.
+    """
+    from judge.models.gguf import quiet_transformers
+
+    if adapter is not None:
+        check_lora(adapter, directory)
+    model = load_model(directory, dtype, "name a causal language model that transformers knows")
+    if adapter is None:
+        return model
+    with room_for(adapter), quiet_transformers():
+        return apply_lora(model, adapter, directory)
 
 
 def _module(name: str) -> str:

@@ -69,6 +69,11 @@ class LoraConfig(Record):
         found = next((hit for p in patterns if (hit := re.match(rf".*\.{p}\.(\d+)\.", module))), None)
         return found is not None and int(found[1]) in ([chosen] if isinstance(chosen, int) else chosen)
 
+    @property
+    def scale(self) -> float:
+        """What the product of its matrices is multiplied by, where no pattern says otherwise."""
+        return self.lora_alpha / (self.r**0.5 if self.use_rslora else self.r)
+
     def rank(self, module: str) -> int:
         """The rank of a module's LoRA weights."""
         return next((r for p, r in self.rank_pattern.items() if re.match(rf"(.*\.)?({p})$", module)), self.r)

@@ -26,12 +26,18 @@ class VllmOptions(Record):
 
     gpu_memory: Annotated[float, Field(gt=0, le=1)]
     context: Count
-    batch_tokens: Count
-    batch_prompts: Count
+    batch_tokens: CountOrAuto
+    batch_prompts: CountOrAuto
     block: Count
-    prefix_block: Count
+    prefix_block: CountOrAuto
     path: Literal["generate", "classify"]
     eager: bool
+    tensor_parallel_size: Count
+    devices: Annotated[str, Field(pattern=r"^([\w-]+(,[\w-]+)*)?$")]
+    dtype: Literal["bfloat16", "float16", "float32"] | None
+    quantization: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] | None
+    adapter: Literal["merge", "apply"]
+    own_process: bool | None
 
 
 class ServerOptions(Record):

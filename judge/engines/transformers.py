@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from judge import watching
-from judge.engines.applying import apply_lora, check_lora
-from judge.engines.loading import load_model
+from judge.engines.applying import check_lora, load_adapted
 from judge.engines.memory import enough_memory, room_for
 from judge.engines.options import TransformersOptions, default_options
 from judge.engines.packed import Stretch, layout, packs, register
-from judge.engines.packed_model import HEAD_ROWS, PackedModel, fits
-from judge.engines.processor import cores, keep_memory, one_thread
+from judge.engines.packed_model import HEAD_ROWS, LoadedWeights, PackedModel, fits
+from judge.engines.plain import FileWeights, find_plain
+from judge.engines.processor import cores, keep_memory, one_thread, spare_memory
 from judge.errors import EngineError
-from judge.models.gguf import quiet_transformers
 from judge.records import Failure, Prompt, Scores
 
 Work = tuple[list[Stretch], Any, list[int]]
@@ -68,22 +67,46 @@ class TransformersEngine:
         workers = (options.workers or cores()) if on_processor else 1
         self._tokens = options.batch_tokens or (512 if on_processor else 16_384)
         self.block = 64 * workers if on_processor else 4096
+        self._pool = ThreadPoolExecutor(workers, "judge", one_thread if on_processor else None)
+        self._prefix: tuple[tuple[int, ...], Any] = ((), None)
+        self._lean: PackedModel | None = None
+        self._packed = True
+        if on_processor:
+            spare_memory()
+            one_thread()
+        if on_processor and self.dtype == "float32":
+            self._lean = self._from_files(directory, adapter)
+        if self._lean is None:
+            self._load(directory, adapter)
+        if self._lean:
+            self._share = self._lean.share
+        if on_processor:
+            keep_memory()
+
+    def _from_files(self, directory: Path, adapter: Path | None) -> PackedModel | None:
+        """A model of a plain shape, packed without transformers; null where it is no such model."""
+        plain = find_plain(directory)
+        if plain is None:
+            return None
+        lora = None if adapter is None else check_lora(adapter, directory)
+        if lora is not None and plain.slots(lora) is None:
+            return None
         with room_for(directory):
-            self._model: Any = _load(directory, self.dtype, adapter).to(self.device).eval()
+            return self._pool.submit(lambda: PackedModel(plain.shape(), FileWeights(plain, lora))).result()
+
+    def _load(self, directory: Path, adapter: Path | None) -> None:
+        """Any model that transformers knows, packed where it is of a kind that can be."""
+        with room_for(directory):
+            self._model: Any = load_adapted(directory, self.dtype, adapter).to(self.device).eval()
         self._packed = _plain_attention(self._model)
         config = self._model.config
         self._share = config.num_attention_heads // config.num_key_value_heads if self._packed else 1
         if self._packed:
             self._model.set_attn_implementation(register())
-        self._lean: PackedModel | None = None
-        if on_processor:
-            keep_memory()
-            one_thread()
-        self._pool = ThreadPoolExecutor(workers, "judge", one_thread if on_processor else None)
-        self._prefix: tuple[tuple[int, ...], Any] = ((), None)
         if self._packed and fits(self._model):
+            weights = LoadedWeights(self._model)
             with room_for(directory):
-                self._lean = self._pool.submit(PackedModel, self._model).result()
+                self._lean = self._pool.submit(PackedModel, weights.shape, weights).result()
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Failure]:
         """See `Engine.score`."""
@@ -118,12 +141,13 @@ class TransformersEngine:
 
     def _compute(self, shared: tuple[int, ...]) -> Any:
         import torch
-        from transformers import DynamicCache
 
         with torch.inference_mode():
             ids = torch.tensor([shared], device=self.device)
             if self._lean:
                 return self._lean.guideline(ids)
+            from transformers import DynamicCache
+
             cache = DynamicCache(config=self._model.config)
             self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
             return [(layer.keys, layer.values) for layer in cache.layers]
@@ -154,7 +178,7 @@ class TransformersEngine:
 
         def upto_head(job: Work) -> Any:
             with torch.inference_mode():
-                return lean.last(layout(job[0], job[1], self._share, self.device, self._model.dtype))
+                return lean.last(layout(job[0], job[1], self._share, self.device, torch.float32))
 
         def head(rows: Any) -> list[Scores]:
             with torch.inference_mode():
@@ -185,16 +209,6 @@ class TransformersEngine:
                 input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=1
             )
             return list(zip(batch, _scores(outputs.logits[:, -1], labels), strict=True))
-
-
-def _load(directory: Path, dtype: str, adapter: Path | None) -> Any:
-    if adapter is not None:
-        check_lora(adapter, directory)
-    model = load_model(directory, dtype, "name a causal language model that transformers knows")
-    if adapter is None:
-        return model
-    with room_for(adapter), quiet_transformers():
-        return apply_lora(model, adapter, directory)
 
 
 def _plain_attention(model: Any) -> bool:

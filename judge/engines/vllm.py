@@ -12,24 +12,24 @@ Two faults of vLLM (0.32, seen on processors) would give wrong results without a
 """
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from judge.documents import reading
-from judge.engines.applying import check_lora
+from judge.engines.merged import merged_folder
 from judge.engines.options import VllmOptions, default_options
-from judge.engines.transformers import best_device
+from judge.engines.vllm_setup import (
+    AppliedAdapter,
+    arguments,
+    check_gpus,
+    check_version,
+    number_type,
+    set_environment,
+)
 from judge.errors import EngineError, InputError, ModelError
 from judge.models.model import CONFIG, read_config
 from judge.records import Failure, Prompt, Scores
-
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""Adapter ranks that vLLM has room for."""
-ADAPTER = "judge"
-QUANTISED = {"quantization_config", "compression_config"}
-"""Keys of the config of models whose head vLLM may refuse to compute in fp32."""
 
 
 class VllmEngine:
@@ -38,7 +38,7 @@ class VllmEngine:
     Args:
         directory: config, safetensors weights and tokenizer.
         options: Memory, batches and path; `engines.yaml` unless given.
-        adapter: A peft LoRA adapter's directory; it is applied, not merged.
+        adapter: A peft LoRA adapter's directory; merged, or applied to each request, as the options say.
 
     Raises:
         InputError: The options do not go together.
@@ -48,15 +48,27 @@ class VllmEngine:
     def __init__(self, directory: Path, options: VllmOptions | None = None, adapter: Path | None = None) -> None:
         self._options = options or default_options().vllm
         self.block = self._options.block
+        self._device, self._dtype = number_type(self._options)
+        check_gpus(directory, self._options, self._device, gpus())
+        self._adapter: AppliedAdapter | None = None
+        if adapter is not None and self._options.adapter == "apply":
+            if self._options.path == "classify":
+                raise InputError(
+                    "vllm.path: classify needs an adapter that is merged into the weights",
+                    "set vllm.adapter to merge, or vllm.path to generate",
+                )
+            if self._device == "cuda" and self._dtype == "float32":
+                raise ModelError(
+                    "vLLM applies adapters in 16 bits only, and this GPU computes in fp32",
+                    "set vllm.adapter to merge, or use --engine transformers",
+                )
+            self._adapter = AppliedAdapter(adapter, directory)
+        elif adapter is not None:
+            check_version()
+            directory = merged_folder(directory, adapter, self._dtype)
         self._directory = directory
-        if adapter is not None and self._options.path == "classify":
-            raise InputError(
-                "vllm.path: classify needs an adapter that is merged into the weights",
-                "merge it, or set vllm.path to generate",
-            )
         if self._options.path == "classify":
             _check_head(directory)
-        self._adapter = None if adapter is None else Adapter(adapter, directory)
         # The head of `classify` is cut from the labels' rows, which the first prompts name.
         self._llm: Any = self._start({}) if self._options.path == "generate" else None
         self._labels: tuple[int, ...] = ()
@@ -98,42 +110,13 @@ class VllmEngine:
         return [Scores(tuple(math.log(max(p, 1e-38)) for p in output.outputs.probs), None) for output in outputs]
 
     def _start(self, head: dict[str, Any]) -> Any:
-        device, dtype = best_device()
-        if device == "cuda" and dtype == "float32" and self._adapter:
-            raise ModelError(
-                "vLLM applies adapters in 16 bits only, and this GPU has no bf16",
-                "use --engine transformers, or merge the adapter: judge finetune … --merge DIR",
-            )
-        defaults = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
-        if device == "cpu":
-            # Its own default takes half of the machine's memory for the cache.
-            defaults |= {"TORCH_COMPILE_DISABLE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
-        for name, value in defaults.items():
-            os.environ.setdefault(name, value)
+        set_environment(self._options, self._device)
+        check_version()
         from vllm import LLM
 
-        options = self._options
-        memory = {"gpu_memory_utilization": options.gpu_memory} if device == "cuda" else {}
+        given = arguments(self._directory, self._options, self._device, self._dtype)
         try:
-            if device == "cuda" and not head and not QUANTISED & read_config(self._directory).keys():
-                # Between 32 and 64 bf16 has steps of 0.25: logits rounded to it would tie. `classify` has an fp32 head.
-                head = {"hf_overrides": {"head_dtype": "float32"}}
-            return LLM(
-                model=str(self._directory),
-                dtype=dtype,
-                trust_remote_code=False,
-                load_format="safetensors",
-                enable_prefix_caching=True,
-                max_model_len=options.context,
-                max_num_batched_tokens=max(options.batch_tokens, options.context),
-                max_num_seqs=options.batch_prompts,
-                block_size=options.prefix_block,
-                enforce_eager=options.eager or device == "cpu",
-                disable_log_stats=True,
-                **memory,
-                **head,
-                **(self._adapter.room() if self._adapter else {}),
-            )
+            return LLM(**{**given, **head, **(self._adapter.room() if self._adapter else {})})
         except (RuntimeError, ValueError, OSError) as error:
             raise ModelError(
                 f"{self._directory}: vLLM cannot load it ({error})",
@@ -141,40 +124,11 @@ class VllmEngine:
             ) from error
 
 
-class Adapter:
-    """A peft LoRA adapter on a base's directory, as vLLM wants it.
+def gpus() -> int:
+    """How many GPUs this process sees."""
+    import torch
 
-    Raises:
-        ModelError: The directory holds no adapter, or one that vLLM would apply wrongly.
-    """
-
-    def __init__(self, directory: Path, base: Path) -> None:
-        self.directory = directory
-        lora = check_lora(directory, base)
-        config, self.rank = lora.config, lora.config.r
-        # Of these vLLM takes none: it would scale by r and lora_alpha alone, or leave tensors out.
-        other = [
-            name for name in ("alpha_pattern", "rank_pattern", "use_dora", "fan_in_fan_out") if getattr(config, name)
-        ]
-        vocabulary = {name.rpartition(".")[2] for name in lora.modules} & {"lm_head", "embed_tokens"}
-        if found := sorted({*other, *vocabulary}):
-            raise ModelError(
-                f"{directory}: has LoRA with {', '.join(found)}, which vLLM does not apply",
-                "merge it into the weights, or use --engine transformers",
-            )
-        if self.rank > RANKS[-1]:
-            raise ModelError(f"{directory}: has rank {self.rank}; vLLM goes up to {RANKS[-1]}", "merge it")
-
-    def room(self) -> dict[str, Any]:
-        """What vLLM must be told to have room for it, and a slot to spare."""
-        rank = next(rank for rank in RANKS if rank >= self.rank)
-        return {"enable_lora": True, "max_loras": 2, "max_lora_rank": rank}
-
-    def request(self) -> Any:
-        """The adapter as part of a request."""
-        from vllm.lora.request import LoRARequest
-
-        return LoRARequest(ADAPTER, 1, str(self.directory))
+    return int(torch.cuda.device_count())
 
 
 def _scores(steps: Any, labels: tuple[int, ...]) -> Scores | Failure:

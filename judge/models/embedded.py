@@ -7,9 +7,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+from judge.cache import is_whole
 from judge.errors import ModelError
 from judge.fingerprint import file_digest
-from judge.models.gguf import LOCAL, folder_of, is_whole, unpack
+from judge.models.gguf import LOCAL, folder_of, unpack
 
 EMBEDDED = "smollm2-135m"
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"

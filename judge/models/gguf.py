@@ -7,28 +7,19 @@ Files whose word is not in `RESTORED` are refused: their text would be cut into 
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from judge.cache import cache_folder, is_whole, make_folder
 from judge.documents import Kind, reading
 from judge.errors import ModelError, install
-from judge.fingerprint import digest, file_digest
+from judge.fingerprint import digest
 
 GGUF = Kind("get it again", ModelError)
 FORMAT = "f32-v1"
 """Part of the cache's name: raised when the conversion changes."""
 LOCAL = install("local")
-
-
-def cache_folder() -> Path:
-    """Where models are unpacked: `$RELEVANCE_JUDGE_CACHE`, or the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    chosen = os.environ.get("RELEVANCE_JUDGE_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("relevance-judge")
 
 
 def folder_of(name: str, sha256: str) -> Path:
@@ -48,48 +39,18 @@ def unpack(folder: Path, find: Callable[[], Path]) -> str:
     Raises:
         ModelError: The file cannot be unpacked, there or at all.
     """
-    from filelock import FileLock
-
-    cache = folder.parent
     if not is_whole(folder):
         try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with FileLock(cache / f"{folder.name}.lock"):
-                if not is_whole(folder):
-                    _make(find(), folder)
+            make_folder(folder, lambda scratch: _convert(find(), scratch))
         except ImportError as error:
             raise ModelError(f"the judge cannot be unpacked: {error.name or error} is missing", LOCAL) from None
         except OSError as error:
             raise ModelError(
-                f"{cache}: the judge cannot be unpacked there ({error})",
+                f"{folder.parent}: the judge cannot be unpacked there ({error})",
                 "set RELEVANCE_JUDGE_CACHE to a folder with more room: six times the file's size",
             ) from None
     digests = json.loads((folder / "digests.json").read_text())
     return digest({name: value for name, value in digests.items() if name.endswith(".safetensors")})
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether every file has the digest it was written with."""
-    try:
-        digests = json.loads((folder / "digests.json").read_text())
-        return all(file_digest(folder / name) == value for name, value in digests.items())
-    except (OSError, ValueError, AttributeError, TypeError):
-        return False
-
-
-def _make(gguf: Path, folder: Path) -> None:
-    # Leftovers of killed conversions: we hold the lock, so nobody is writing them.
-    for left in folder.parent.glob(f".{folder.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _convert(gguf, scratch)
-        digests = {path.name: file_digest(path) for path in sorted(scratch.iterdir())}
-        (scratch / "digests.json").write_text(json.dumps(digests, indent=2))
-        shutil.rmtree(folder, ignore_errors=True)
-        scratch.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _convert(gguf: Path, folder: Path) -> None:

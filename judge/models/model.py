@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judge.cache import is_whole
 from judge.documents import Kind, load, shown
 from judge.errors import ModelError, safe
 from judge.fingerprint import digest, file_digest
 from judge.models.embedded import EMBEDDED, embedded_model
-from judge.models.gguf import folder_of, is_whole, unpack
+from judge.models.gguf import folder_of, unpack
 from judge.models.known import repository
 from judge.models.shipped import SHIPPED
 

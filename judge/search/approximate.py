@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from judge.cache import cache_folder
 from judge.errors import InputError, install
 from judge.files import keep
 from judge.fingerprint import digest
 from judge.models.encoder import Encoder
-from judge.models.gguf import cache_folder
 from judge.search.encoding import encoded, texts_digest, unwritable
 from judge.search.exact import Floats, Ints
 from judge.search.nearest import Progress, quiet

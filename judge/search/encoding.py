@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from judge.cache import cache_folder
 from judge.errors import InputError
 from judge.files import sync, write_whole
 from judge.fingerprint import digest
 from judge.models.encoder import Encoder, Kind
-from judge.models.gguf import cache_folder
 from judge.watching import listening
 
 BLOCK = 4096

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from judge.cache import cache_folder
 from judge.files import keep
 from judge.fingerprint import digest
 from judge.models.encoder import Encoder
-from judge.models.gguf import cache_folder
 from judge.search import exact
 from judge.search.encoding import encoded, texts_digest, unwritable
 

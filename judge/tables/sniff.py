@@ -21,6 +21,8 @@ HEAD = 2**16
 SEPARATORS = {",": "let its name end in .csv", "\t": "let its name end in .tsv", ";": "let its name end in .csv"}
 """What may part the cells of a line, each with what to do where the name of the file says otherwise."""
 _SEP_LINE = re.compile(r'"?sep=(\\t|[^\r\n])"?\1*\s*', re.IGNORECASE)
+_REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
+"""An address, as a path has it: `s3:/bucket/pairs.parquet`."""
 _QRELS = re.compile(r"\s*\S+\s+(?:Q?\d+)\s+\S+\s+[+-]?\d+(?:\.0+)?\s*")
 """A line `query 0 document grade`, parted by blanks or tabs."""
 
@@ -45,15 +47,24 @@ def parts_of(path: Path, name: str) -> list[Path]:
     """The Parquet files of a folder or of a pattern such as `events/part-*.parquet`, by name; empty for other paths.
 
     Raises:
-        InputError: The folder or pattern names none, or folders of them: what those are called may be a column.
+        InputError: The folder or pattern names none, or folders of them: what those are called may be a column. Or the
+            path is an address.
     """
+    if (place := _REMOTE.match(str(path))) and not path.exists():
+        whole = f"{place[1]}://{place[2]}"
+        raise InputError(
+            f"{whole}: is not on this machine, and only files here are read",
+            "copy it here first (`aws s3 cp`, `gcloud storage cp`, `curl -O`), or mount the bucket and name its file",
+        )
     if path.is_dir():
         found = [part for part in path.glob("*.parquet") if not part.name.startswith((".", "_"))]
         if below := next((part for part in path.glob("*/**/*.parquet") if part.is_file()), None):
             inside = below.parent.relative_to(path)
+            one = f"name the files of one with a pattern: {path}/{inside}/*.parquet"
+            whole = f"COPY (FROM read_parquet('{path}/**/*.parquet', hive_partitioning=true)) TO 'pairs.parquet'"
             raise InputError(
                 f"{name}: holds Parquet in the folder {inside}, whose name may be a column of it",
-                f"write it as one file or one folder, or name its files with a pattern: {path}/{inside}/*.parquet",
+                f'write all of it as one file (`duckdb -c "{whole}"`), or {one}',
             )
         if not found:
             raise InputError(f"{name}: is a directory", "name a file, or a folder of .parquet files")

@@ -4,17 +4,23 @@ import json
 import re
 from collections.abc import Sequence, Set
 from datetime import datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from judge.cache import cached, keep_cached
 from judge.documents import Kind, reading
 from judge.errors import ModelError
+from judge.fingerprint import digest, file_digest
 from judge.words.bounds import bounded, refuse_powers
 
 _MARK = re.compile(r"<\S+>|\[/?[A-Z_]+\]")
 """An added token that is no word of any language: `<tool_call>`, `[INST]`."""
 _BYTE = re.compile(r"^<0x[0-9A-F]{2}>$")
 TEMPLATE = Kind("use a model with an ordinary chat template", ModelError)
+FORMAT = 1
+"""Part of the key under which a tokenizer is kept: raised when what is kept changes."""
 DAY = datetime(2024, 7, 26)
 """What chat templates are told is today: a run that resumes tomorrow asks as it did today."""
 
@@ -48,24 +54,38 @@ class ModelTokenizer:
 
     def __init__(self, directory: Path) -> None:
         from tokenizers import Tokenizer as Backend
-        from transformers import AutoTokenizer
 
-        self._name = f"{directory}: its chat template"
-        try:
-            self._outer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-            text = self._outer.backend_tokenizer.to_str()
-        except Exception as error:
-            raise ModelError(
-                f"{directory}: has no usable tokenizer ({error})",
-                "a judge's tokenizer.json must be next to its weights",
-            ) from error
+        self._directory, self._name = directory, f"{directory}: its chat template"
+        self._key = _key(directory)
+        kept = cached("tokenizers", self._key)
+        # What transformers makes of it is kept: importing transformers takes longer than a small run.
+        self._frame: tuple[str, str, str] | None = tuple(kept["frame"]) if kept else None
+        text = kept["spec"] if kept else self._backend()
         spec = json.loads(text)
         self._marks = _marks(spec)
+        self._spec = text
         self._control, self._plain = Backend.from_str(text), Backend.from_str(_disarmed(spec, self._marks))
         for backend in (self._control, self._plain):
             backend.no_truncation()
             backend.no_padding()
         self._plain.encode_special_tokens = True
+
+    @cached_property
+    def _outer(self) -> Any:
+        """The tokenizer as transformers has it."""
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._directory, trust_remote_code=False)
+
+    def _backend(self) -> str:
+        """What it tells the library `tokenizers`, as JSON."""
+        try:
+            return str(self._outer.backend_tokenizer.to_str())
+        except Exception as error:
+            raise ModelError(
+                f"{self._directory}: has no usable tokenizer ({error})",
+                "a judge's tokenizer.json must be next to its weights",
+            ) from error
 
     def plain(self, texts: Sequence[str]) -> list[list[int]]:
         """See `Tokenizer.plain`."""
@@ -84,6 +104,12 @@ class ModelTokenizer:
     def frame(self) -> tuple[str, str, str]:
         """See `Tokenizer.frame`. A model without a chat template gets plain paragraphs; one without a system role gets
         the instruction at the head of the question."""
+        if self._frame is None:
+            self._frame = self._find_frame()
+            keep_cached("tokenizers", self._key, {"spec": self._spec, "frame": self._frame})
+        return self._frame
+
+    def _find_frame(self) -> tuple[str, str, str]:
         from jinja2 import TemplateError
 
         template = self._outer.chat_template
@@ -122,6 +148,24 @@ class ModelTokenizer:
                 strftime_now=DAY.strftime,
             )
         )
+
+
+def _key(directory: Path) -> str:
+    """A digest of all that a tokenizer and its chat template are made from."""
+    files = [*directory.glob("*"), *directory.glob("additional_chat_templates/*")]
+    read = {
+        str(path.relative_to(directory)): file_digest(path)
+        for path in files
+        if path.suffix in (".json", ".jinja", ".model", ".txt", ".tiktoken") and path.is_file()
+    }
+    return digest([FORMAT, DAY.isoformat(), read, *(_version(name) for name in ("transformers", "tokenizers"))])
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _marks(spec: dict[str, Any]) -> frozenset[int]:

@@ -1,6 +1,7 @@
 """The benchmark's page: every figure of every contestant, a chart that is well-formed, and work counted by hand."""
 
 import json
+from dataclasses import asdict
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -86,6 +87,48 @@ def test_without_a_gpu_nothing_is_measured_and_the_script_says_so(monkeypatch, c
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     gpu.main()
     assert capsys.readouterr().out == "not measured: no GPU\n"
+
+
+def test_sections_of_a_gpu_that_is_not_there_say_so(tmp_path, monkeypatch, capsys):
+    import torch
+
+    from benchmarks import gpu_sections
+
+    monkeypatch.setattr("sys.argv", ["gpu_sections", str(tmp_path)])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    gpu_sections.main()
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == len(gpu_sections.sections())
+    assert all("not measured: no GPU" in row for row in rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_section_that_is_measured_is_not_measured_again(tmp_path, monkeypatch, capsys):
+    from benchmarks import gpu_sections
+
+    ran = []
+
+    def run(command, check):
+        section = command[command.index("--section") + 1]
+        ran.append(section)
+        if section == "0.5b/classify":
+            return SimpleNamespace(returncode=9)
+        shift = 0.25 if section.endswith("generate") else 0.0
+        made = gpu_sections.Measured(section, [10.0, 20.0, 30.0], 2.0, 0.5, [[0.5 + shift, 0.5 - shift]])
+        gpu_sections._file(tmp_path, section).write_text(json.dumps(asdict(made)))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(gpu_sections, "reason_to_skip", lambda *_: None)
+    monkeypatch.setattr(gpu_sections.subprocess, "run", run)
+    monkeypatch.setattr("sys.argv", ["gpu_sections", str(tmp_path), "--only", "0.5b/", "--device", "cpu"])
+    gpu_sections.main()
+    rows = {row.split("|")[1].strip(): row for row in capsys.readouterr().out.splitlines()[2:]}
+    assert len(ran) == len(rows) == 8
+    assert "0.2500" in rows["0.5b/generate"]
+    assert "code 9" in rows["0.5b/classify"]
+    ran.clear()
+    gpu_sections.main()
+    assert ran == ["0.5b/classify"]
 
 
 def test_every_model_on_a_gpu_has_a_peak_of_memory_of_its_own(monkeypatch):

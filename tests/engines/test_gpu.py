@@ -174,12 +174,14 @@ def test_sums_on_a_gpu_keep_an_order_while_a_judge_is_taught(monkeypatch):
 def started(monkeypatch):
     """What vLLM would be started with, on a GPU that has bf16 or not."""
     seen = []
-    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=lambda **options: seen.append(options)))
-    monkeypatch.setattr("judge.engines.vllm.os", SimpleNamespace(environ={}))
+    fake = SimpleNamespace(LLM=lambda **options: seen.append(options), __version__="0.33.0")
+    monkeypatch.setitem(sys.modules, "vllm", fake)
+    monkeypatch.setattr("judge.engines.vllm_setup.os", SimpleNamespace(environ={}))
+    monkeypatch.setattr("judge.engines.vllm.gpus", lambda: 1)
 
-    def start(directory, dtype="bfloat16", adapter=None, **keys):
-        monkeypatch.setattr("judge.engines.vllm.best_device", lambda: ("cuda", dtype))
-        VllmEngine(directory, default_options().changed(vllm=keys).vllm, adapter)
+    def start(directory, dtype="bfloat16", lora=None, **keys):
+        monkeypatch.setattr("judge.engines.transformers.best_device", lambda: ("cuda", dtype))
+        VllmEngine(directory, default_options().changed(vllm=keys).vllm, lora)
         return seen.pop()
 
     return start
@@ -198,11 +200,11 @@ def test_vllm_computes_the_head_in_fp32_on_a_gpu_unless_it_is_quantised(started,
 def test_an_adapter_needs_16_bits_in_vllm(started, tmp_path):
     small_model("llama", tmp_path)
     peft_adapter(tmp_path, tmp_path)
-    assert started(tmp_path, adapter=tmp_path)["enable_lora"]
+    assert started(tmp_path, lora=tmp_path, adapter="apply")["enable_lora"]
     assert started(tmp_path, "float32")["dtype"] == "float32"
     with pytest.raises(ModelError, match="16 bits only") as refused:
-        started(tmp_path, "float32", tmp_path)
-    assert "--merge" in refused.value.hint
+        started(tmp_path, "float32", tmp_path, adapter="apply")
+    assert "merge" in refused.value.hint
 
 
 @pytest.mark.parametrize(

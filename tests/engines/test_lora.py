@@ -10,7 +10,7 @@ import pytest
 from judge.engines import Judge, Serving
 from judge.engines.applying import check_lora
 from judge.engines.transformers import TransformersEngine
-from judge.engines.vllm import Adapter
+from judge.engines.vllm_setup import AppliedAdapter
 from judge.errors import ModelError
 from judge.records import Prompt
 from relevance_judge.cli.serving import note_other_base
@@ -153,7 +153,7 @@ def wrapped(tensors):
 )
 def test_tensors_that_do_not_all_take_effect_are_refused_with_their_number(change, said, plain, tiny_base):
     rewrite(plain, lambda tensors: {name: value.contiguous() for name, value in change(tensors).items()})
-    for use in (check_lora, lambda adapter, base: Adapter(adapter, base), lambda a, b: logprobs(b, a)):
+    for use in (check_lora, lambda adapter, base: AppliedAdapter(adapter, base), lambda a, b: logprobs(b, a)):
         with pytest.raises(ModelError, match=said):
             use(plain, tiny_base)
 
@@ -217,12 +217,12 @@ def test_the_command_line_refuses_before_a_run_is_begun(main, plain, tiny_base, 
 @pytest.mark.parametrize("keys", [{"rank_pattern": {"q_proj": 2}}, {"use_dora": True}, {"targets": ["lm_head"]}])
 def test_vllm_is_handed_no_adapter_that_it_would_apply_in_part(keys, tiny_base, tmp_path):
     with pytest.raises(ModelError, match="vLLM does not apply") as refused:
-        Adapter(peft_adapter(tiny_base, tmp_path / "a", **keys), tiny_base)
+        AppliedAdapter(peft_adapter(tiny_base, tmp_path / "a", **keys), tiny_base)
     assert (keys.get("targets") or list(keys))[0] in refused.value.message
 
 
 def test_vllm_is_told_of_an_adapter_that_fits(plain, tiny_base):
-    assert Adapter(plain, tiny_base).room() == {"enable_lora": True, "max_loras": 2, "max_lora_rank": 8}
+    assert AppliedAdapter(plain, tiny_base).room() == {"enable_lora": True, "max_loras": 2, "max_lora_rank": 8}
 
 
 def test_own_copies_of_the_vocabulary_must_be_those_of_the_base(tied_base, tmp_path):

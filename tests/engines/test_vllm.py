@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 LENGTH = 2048
-OPTIONS = default_options().changed(vllm={"batch_prompts": 32, "block": 16, "context": 640})
+OPTIONS = default_options().changed(vllm={"batch_prompts": 32, "block": 16, "context": 640, "adapter": "apply"})
 
 
 @pytest.fixture(scope="module")

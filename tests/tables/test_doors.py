@@ -463,3 +463,19 @@ def test_products_keyed_by_locale(tmp_path):
     found = stage(Source(pairs, catalogue), load_guideline(), tmp_path)
     assert found.kinds == {"contested_candidate": 1, "conflicting_product": 1}
     assert "locale" in found.problems[0].fix
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://bucket/pairs.parquet", "gs://bucket/p/*.parquet", "https://shop.example/p.csv"]
+)
+def test_an_address_is_refused_as_one(main, tmp_path, address):
+    (tmp_path / "p.csv").write_text("query,candidate_id,title\nlamp,1,Lamp\n")
+    whole = address.partition("/p")[0]
+    for command in (
+        ("validate", address),
+        ("label", address, "--engine", "fake", "--out", "run"),
+        ("plan", "p.csv", "--catalogue", address, "--engine", "fake", "--out", "run"),
+        ("agree", address, "--run", "run"),
+    ):
+        assert whole in main(*command, code=2).err or command[0] == "agree"
+    assert not (tmp_path / "run").exists()

@@ -63,7 +63,7 @@ class Setup:
         return next(value for _, value in self.options if isinstance(value, kind))
 
 
-def _weights_parts(setup: Setup) -> dict[str, str | None]:
+def weights_parts(setup: Setup) -> dict[str, str | None]:
     """What weights that run in this process add to a fingerprint: the tokenizer, and the type of numbers."""
     from judge.engines.transformers import best_device
 
@@ -112,7 +112,7 @@ class EngineKind:
     builder: Callable[[Guideline, str, EngineOptions, Sequence[WorkedExample]], Builder] | None = None
     """Makes its prompts, of guideline, template, options and worked examples; token ids of its tokenizer unless given,
     without examples."""
-    parts: Callable[[Setup], Mapping[str, str | None]] = _weights_parts
+    parts: Callable[[Setup], Mapping[str, str | None]] = weights_parts
     """What it adds to a fingerprint beyond name and weights."""
 
     @property

@@ -1,6 +1,8 @@
 """vLLM in this process."""
 
-from judge.engines.kinds import Engine, EngineKind, Setup
+from collections.abc import Mapping
+
+from judge.engines.kinds import Engine, EngineKind, Setup, weights_parts
 from judge.engines.options import VllmOptions
 from judge.errors import install
 
@@ -9,6 +11,17 @@ def _make(setup: Setup) -> Engine:
     from judge.engines.vllm import VllmEngine
 
     return VllmEngine(setup.model.directory, setup.options.vllm, setup.adapter)
+
+
+def _parts(setup: Setup) -> Mapping[str, str | None]:
+    """Number type and quantisation; and of an adapter, where it is not merged as elsewhere.
+
+    How a model is divided, cached and batched changes the last digits at most.
+    """
+    options = setup.options.vllm
+    applied = setup.adapter_digest is not None and options.adapter == "apply"
+    said = {"dtype": options.dtype, "quantization": options.quantization, "lora": "applied" if applied else None}
+    return {**weights_parts(setup), **{name: value for name, value in said.items() if value}}
 
 
 ENGINE = EngineKind(
@@ -22,4 +35,5 @@ ENGINE = EngineKind(
     optional=True,
     options=VllmOptions,
     adapter=True,
+    parts=_parts,
 )

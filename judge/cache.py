@@ -1,0 +1,83 @@
+"""What is computed once on this machine: small values and folders, by the digest of all that they depend on."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from judge.files import write_whole
+from judge.fingerprint import digest, file_digest
+
+
+def cache_folder() -> Path:
+    """Where such things lie: `$RELEVANCE_JUDGE_CACHE`, or the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("RELEVANCE_JUDGE_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("relevance-judge")
+
+
+def cached(kind: str, key: str) -> Any | None:
+    """A value that was kept; null where there is none, or it is not whole."""
+    try:
+        found = json.loads(_path(kind, key).read_text(encoding="utf-8"))
+        return found["value"] if digest(found["value"]) == found["digest"] else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def keep_cached(kind: str, key: str, value: Any) -> None:
+    """Keep a JSON-able value. Where nothing can be written it is computed again next time."""
+    try:
+        _path(kind, key).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_path(kind, key), json.dumps({"digest": digest(value), "value": value}).encode())
+    except OSError:
+        return
+
+
+def make_folder(folder: Path, build: Callable[[Path], None]) -> None:
+    """Make a folder of the cache unless it is there and whole.
+
+    Safe when several processes start at once and after a kill halfway: the folder is whole or absent.
+
+    Args:
+        folder: Its place.
+        build: Writes its files into another folder, which then takes that place.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    from filelock import FileLock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f"{folder.name}.lock"):
+        if is_whole(folder):
+            return
+        # Leftovers of killed processes: we hold the lock, so nobody is writing them.
+        for left in folder.parent.glob(f".{folder.name}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            build(scratch)
+            digests = {path.name: file_digest(path) for path in sorted(scratch.iterdir())}
+            (scratch / "digests.json").write_text(json.dumps(digests, indent=2))
+            shutil.rmtree(folder, ignore_errors=True)
+            scratch.rename(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether every file of a folder of `make_folder` has the digest it was written with."""
+    try:
+        digests = json.loads((folder / "digests.json").read_text())
+        return all(file_digest(folder / name) == value for name, value in digests.items())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def _path(kind: str, key: str) -> Path:
+    return cache_folder() / kind / f"{key[:32]}.json"
