@@ -355,7 +355,7 @@ def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkey
 
 
 def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
-    config = quick(epochs=3, evaluate_every=1, learning_rate=0.006, dropout=0.0, calibration=0)
+    config = quick(epochs=6, evaluate_every=3, learning_rate=0.003, dropout=0.0, calibration=0)
     short = rated_file.with_name("short.csv")
     short.write_text("".join(rated_file.read_text().splitlines(keepends=True)[:13]))  # two queries
     told = main("finetune", short, "--from", "none", "--out", "ours", "--config", config, "--json").json

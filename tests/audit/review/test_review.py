@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 from browser_fixtures import in_browser, overflow
@@ -33,14 +34,23 @@ def run(audited_shop, tmp_path_factory):
     return shutil.copytree(audited_shop[0], tmp_path_factory.mktemp("review") / "shop") / "run"
 
 
-@pytest.fixture
-def page(run):
+@contextmanager
+def reviewing(run):
+    """The page's server in a process of its own, and its address."""
     process = start("review", run, "--author", "Ana")
     address = re.search(r"http://\S+", process.stdout.readline()).group()
-    yield process, address
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    try:
+        yield process, address
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    with reviewing(run) as (_, address):
+        yield address
 
 
 def get(address, body=None, **headers):
@@ -57,27 +67,26 @@ def get(address, body=None, **headers):
 
 
 def test_only_the_token_on_this_machine_opens_it(page):
-    _, address = page
-    assert address.startswith("http://127.0.0.1:")
-    status, headers, html = get(address)
+    assert page.startswith("http://127.0.0.1:")
+    status, headers, html = get(page)
     assert status == 200
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert "Product search relevance" in html
-    base = re.match(r"http://[^/]+", address).group()
+    base = re.match(r"http://[^/]+", page).group()
     assert get(base + "/")[0] == 404
     assert get(base + "/guess/state")[0] == 404
-    assert get(address + "state", Host="evil.example")[0] == 404
-    assert get(address + "../decisions.jsonl")[0] == 404
+    assert get(page + "state", Host="evil.example")[0] == 404
+    assert get(page + "../decisions.jsonl")[0] == 404
 
 
-def test_a_decision_is_on_disk_before_the_answer_even_if_the_server_is_killed(page, run):
-    process, address = page
+def test_a_decision_is_on_disk_before_the_answer_even_if_the_server_is_killed(run):
     before = len(list(Decisions(run)))
-    state = json.loads(get(address + "state")[2])
-    item = state["item"]
-    body = {key: item[key] for key in ("query_id", "candidate_id")} | {"decision": "1", "reason": "looks like it"}
-    status, _, answer = get(address + "decide", body)
-    process.send_signal(signal.SIGKILL)
+    with reviewing(run) as (process, address):
+        state = json.loads(get(address + "state")[2])
+        item = state["item"]
+        body = {key: item[key] for key in ("query_id", "candidate_id")} | {"decision": "1", "reason": "looks like it"}
+        status, _, answer = get(address + "decide", body)
+        process.send_signal(signal.SIGKILL)
     assert status == 200
     after = json.loads(answer)
     assert after["settled"] == state["settled"] + 1
@@ -89,14 +98,13 @@ def test_a_decision_is_on_disk_before_the_answer_even_if_the_server_is_killed(pa
 
 
 def test_what_is_no_decision_is_refused_and_nothing_is_written(page, run):
-    _, address = page
     before = len(list(Decisions(run)))
-    item = json.loads(get(address + "state")[2])["item"]
+    item = json.loads(get(page + "state")[2])["item"]
     pair = {key: item[key] for key in ("query_id", "candidate_id")}
-    assert get(address + "decide", pair | {"decision": "9"})[0] == 400
-    assert get(address + "decide", {"query_id": "x", "candidate_id": "y", "decision": "1"})[0] == 400
-    assert get(address + "decide", [1])[0] == 400
-    assert get(address + "decide", pair | {"decision": "1"}, **{"Content-Type": "text/plain"})[0] == 404
+    assert get(page + "decide", pair | {"decision": "9"})[0] == 400
+    assert get(page + "decide", {"query_id": "x", "candidate_id": "y", "decision": "1"})[0] == 400
+    assert get(page + "decide", [1])[0] == 400
+    assert get(page + "decide", pair | {"decision": "1"}, **{"Content-Type": "text/plain"})[0] == 404
     assert len(list(Decisions(run))) == before
 
 
@@ -109,7 +117,7 @@ def audit_report(run):
 def test_the_pages_work_in_a_browser(browser, page, audit_report):
     from selenium.webdriver.support.wait import WebDriverWait
 
-    browser.get(page[1])
+    browser.get(page)
     progress = browser.find_element("id", "progress")
     WebDriverWait(browser, 10).until(lambda _: re.fullmatch(r"\d+ of \d+ settled, looking at \d+", progress.text))
     assert "examined" in browser.find_element("id", "evidence").text
@@ -119,8 +127,7 @@ def test_the_pages_work_in_a_browser(browser, page, audit_report):
 
 
 def test_the_report_is_served_and_a_pair_is_found_by_its_ids(page, run):
-    _, address = page
-    status, headers, html = get(address + "report")
+    status, headers, html = get(page + "report")
     assert status == 200
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert html == (run / "audit.html").read_text(encoding="utf-8")
@@ -128,18 +135,18 @@ def test_the_report_is_served_and_a_pair_is_found_by_its_ids(page, run):
     assert len(links) > 5
     for link in links[-3:]:
         query = link.replace("&amp;", "&")
-        item = json.loads(get(f"{address}state?{query}")[2])["item"]
+        item = json.loads(get(f"{page}state?{query}")[2])["item"]
         assert urllib.parse.urlencode({name: item[name] for name in ("query_id", "candidate_id")}) == query
-    first = json.loads(get(address + "state")[2])["place"]
+    first = json.loads(get(page + "state")[2])["place"]
     for other in ("query_id=x&candidate_id=y", "query_id=x", "place=x", "a=1&" * 20):
-        assert json.loads(get(f"{address}state?{other}")[2])["place"] == first
+        assert json.loads(get(f"{page}state?{other}")[2])["place"] == first
 
 
 @in_browser
 def test_a_link_of_the_report_opens_the_review_at_its_flag(browser, page):
     from selenium.webdriver.support.wait import WebDriverWait
 
-    browser.get(page[1] + "report")
+    browser.get(page + "report")
     flag = browser.find_elements("css selector", ".flag")[-2]
     query = flag.find_element("tag name", "h3").text.split("→")[0].strip(' “”"')
     flag.find_element("link text", "Review it").click()
@@ -151,5 +158,5 @@ def test_a_link_of_the_report_opens_the_review_at_its_flag(browser, page):
 @in_browser
 @pytest.mark.parametrize("width", [390, 320])
 def test_the_pages_fit_a_phone_with_any_font(browser, page, audit_report, width):
-    assert overflow(browser, page[1], width) == {}
+    assert overflow(browser, page, width) == {}
     assert overflow(browser, audit_report, width) == {}
