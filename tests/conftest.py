@@ -48,6 +48,11 @@ def pytest_collection_finish():
     gc.set_threshold(10_000, 20, 20)
 
 
+def pytest_unconfigure():
+    """At its end Python takes everything apart: what holds to life then, DuckDB's binding lists."""
+    gc.unfreeze()
+
+
 def pytest_collection_modifyitems(items):
     """Files with slow tests go first: what begins last should not be what takes longest."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
