@@ -1,6 +1,6 @@
 """How many mined "negatives" people call relevant, by source, before and after the judge: ESCI, Chorus, Home Depot.
 
-    python -m benchmarks.mining_proof ../shared/data OUT [--sets esci,chorus,homedepot]
+    python -m benchmarks.mining_proof ../shared/data OUT [--sets esci,chorus,homedepot] [--home 1000,100]
 
 Each query has one product that is known to be of the best grade, drawn from those; nothing else is known to a miner.
 What it proposes and people graded is counted: how many are of grade 1 or 2, and how many of grade 2. Next to our
@@ -43,8 +43,6 @@ from mine.relations import Related
 from mine.searching import by_attributes, by_vectors, by_words
 
 TOP, SHALLOW, PER_QUERY = 50, 10, 20
-HOME, HOME_JUDGED = 1000, 100
-"""Queries of Home Depot in all, and those whose pairs the judge sees."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def unseen_by_judge(data: Path) -> set[str]:
     return {item.query for item in items if part[query_key(item.query)] != "train"}
 
 
-def prepared(data: Path, name: str, out: Path) -> Rated:
+def prepared(data: Path, name: str, out: Path, home: tuple[int, int]) -> Rated:
     """Read a set, and write its catalogue."""
     grades: dict[str, dict[str, int]] = {}
     texts: dict[str, dict[str, str]] = {}
@@ -101,7 +99,7 @@ def prepared(data: Path, name: str, out: Path) -> Rated:
         grades.setdefault(query, {}).setdefault(key, grade)
         texts.setdefault(key, own)
     if name == "homedepot":
-        chosen = sorted(grades, key=drawn)[:HOME]
+        chosen = sorted(grades, key=drawn)[: home[0]]
         grades = {query: grades[query] for query in chosen}
         texts = {key: texts[key] for own in grades.values() for key in own}
     out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +109,7 @@ def prepared(data: Path, name: str, out: Path) -> Rated:
         sheet.writerows({"candidate_id": key, **own} for key, own in texts.items())
     best = {query: [key for key, grade in own.items() if grade == 2] for query, own in grades.items()}
     known = {query: min((drawn(query + key), key) for key in keys)[1] for query, keys in best.items() if keys}
-    some = [*known][:HOME_JUDGED] if name == "homedepot" else unseen_by_judge(data)
+    some = [*known][: home[1]] if name == "homedepot" else unseen_by_judge(data)
     catalogue = read_catalogue(out / "catalogue.csv", load_guideline(), {})
     return Rated(grades, known, catalogue, frozenset(some), out / "cache")
 
@@ -223,11 +221,13 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--sets", default="esci,chorus,homedepot")
+    parser.add_argument("--home", default="1000,100", help="queries of Home Depot, and those that the judge sees")
     parser.add_argument("--no-judge", action="store_true", help="leave the judge's columns empty")
     given = parser.parse_args()
     for name in given.sets.split(","):
         out = given.out / name
-        rated = prepared(given.data, name, out)
+        queries, seen = map(int, given.home.split(","))
+        rated = prepared(given.data, name, out, (queries, seen))
         found = [*dict.fromkeys(proposals(rated))]
         said = {} if given.no_judge else judged(rated, found, out)
         products = len(rated.catalogue.products)
