@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-import relevance_judge as rj
+from benchmarks.claim_labels import judge
 from benchmarks.mining_rivals import VARIANTS, rival
 from benchmarks.rated_sets import read
 from benchmarks.retrieval import FIELDS, rows_of
@@ -29,6 +29,7 @@ from finetune.training_set import split
 from judge.models.encoder import find_encoder
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.records import query_key
+from judge.run.store import Run
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.encoding import encoded
 from judge.search.rankings import Ranking
@@ -175,9 +176,10 @@ def judged(rated: Rated, found: Sequence[Proposal], out: Path) -> dict[tuple[str
         sheet = csv.writer(stream)
         sheet.writerow(("query", "candidate_id"))
         sheet.writerows(sorted(wanted))
-    rj.label(out / "pairs.csv", catalogue=out / "catalogue.csv", judge=SHIPPED, out=out / "judged")
-    frame = rj.Run(out / "judged").to_pandas()
-    return {(r.query, r.candidate_id): r.grade for r in frame.itertuples() if r.grade == r.grade}
+    catalogue = ("--catalogue", out / "catalogue.csv")
+    judge("label", out / "pairs.csv", *catalogue, "--judge", SHIPPED, "--out", out / "judged")
+    sql = "SELECT p.query, l.candidate_id, l.grade FROM labels l JOIN pairs p USING (row) WHERE l.grade IS NOT NULL"
+    return {(query, key): grade for query, key, grade in Run(out / "judged").query(sql)}
 
 
 def lines(rated: Rated, found: Sequence[Proposal], said: Mapping[tuple[str, str], int | None]) -> Iterator[str]:
