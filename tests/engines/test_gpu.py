@@ -114,6 +114,7 @@ CUBLAS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(hand
 def test_a_batch_that_memory_does_not_hold_is_told_as_such(way, tmp_path, monkeypatch):
     small_model("llama", tmp_path)
     if way != "taken apart":
+        monkeypatch.setattr(embedded_engine, "find_plain", lambda _: None)
         monkeypatch.setattr(embedded_engine, "fits", lambda _: False)
     if way == "padded":
         monkeypatch.setattr(embedded_engine, "_plain_attention", lambda _: False)
@@ -135,7 +136,8 @@ def test_a_batch_that_memory_does_not_hold_is_told_as_such(way, tmp_path, monkey
         engine.score(PROMPTS)
 
 
-def test_a_model_that_memory_does_not_hold_is_told_as_such(tmp_path, monkeypatch):
+@pytest.mark.parametrize("where", ["transformers", "its files"])
+def test_a_model_that_memory_does_not_hold_is_told_as_such(where, tmp_path, monkeypatch):
     import torch
 
     small_model("llama", tmp_path)
@@ -143,7 +145,11 @@ def test_a_model_that_memory_does_not_hold_is_told_as_such(tmp_path, monkeypatch
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr(torch.nn.Module, "to", full)
+    if where == "transformers":
+        monkeypatch.setattr(embedded_engine, "find_plain", lambda _: None)
+        monkeypatch.setattr(torch.nn.Module, "to", full)
+    else:
+        monkeypatch.setattr(torch, "cat", full)
     with pytest.raises(ModelError, match="does not fit into memory"):
         TransformersEngine(tmp_path, device="cpu", dtype="float32")
 
