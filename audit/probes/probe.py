@@ -12,6 +12,7 @@ from judge.engines import Builder, Judge
 from judge.labelling.config import JudgeConfig
 from judge.labelling.table import PLAIN, Block, ScoredBlock, table
 from judge.records import Label, Pair, Status
+from judge.run.labels import label_schema
 from judge.statistics.intervals import Estimate
 from judge.statistics.shares import share_by_query
 from judge.words.guideline import Guideline
@@ -87,7 +88,8 @@ def probe(
             asked = some[start : start + engine.block]
             rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
             judged = ScoredBlock(Block(list(zip(asked, rows, strict=True)), []), answers)
-            labels += [Label(**row) for row in table(judged, guideline.values, "probe", judge_config).to_pylist()]
+            given = table(judged, guideline.values, "probe", judge_config).select(label_schema().names)
+            labels += [Label(**row) for row in given.to_pylist()]
             progress(len(asked))
         return labels
 

@@ -1,7 +1,7 @@
 """What a blend knows of a pair: the judge's expected grade, the encoder's cosine, and how many of the query's words the
 candidate has. Each is a property of the pair alone, so that shards and resumed runs agree."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,11 @@ def blend_encoder(names: Sequence[str], digest: str | None = None, name: str = E
 
 
 def measure(
-    names: Sequence[str], pairs: Sequence[Pair], chances: Floats, grades: Sequence[int], encoder: Encoder | None = None
+    names: Sequence[str],
+    pairs: Sequence[Pair],
+    chances: Floats,
+    grades: Sequence[int],
+    cosine: Callable[[Sequence[Pair]], Floats] | None = None,
 ) -> Floats:
     """Features of pairs, shape (N, F), in the order of `names`; NaN where a query has no words to look for.
 
@@ -64,7 +68,7 @@ def measure(
         pairs: N pairs with their texts.
         chances: The judge's own probabilities, shape (N, K).
         grades: The guideline's values, ascending.
-        encoder: Needed for "cosine".
+        cosine: Gives the cosines of pairs, shape (N,); needed for "cosine". See `cosines`.
     """
     found = np.empty((len(pairs), len(names)))
     for at, name in enumerate(names):
@@ -73,8 +77,8 @@ def measure(
         elif name == OVERLAP:
             found[:, at] = [covered(pair.query, pair.candidate) for pair in pairs]
         else:
-            assert encoder is not None
-            found[:, at] = cosines(pairs, encoder)
+            assert cosine is not None
+            found[:, at] = cosine(pairs)
     return found
 
 
