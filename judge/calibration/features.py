@@ -15,8 +15,9 @@ Floats = npt.NDArray[np.float64]
 JUDGE, COSINE, OVERLAP = "judge", "cosine", "overlap"
 FEATURES = (JUDGE, COSINE, OVERLAP)
 """What a blend may be of."""
-HEAD = 2000
-"""Characters of a candidate that are encoded: an encoder reads a few hundred tokens."""
+HEAD = 160
+"""Characters of a candidate that are encoded, as many as a small judge reads. On ESCI and Chorus more did not order pairs
+better, and took up to a third of the time of judging."""
 DECIMALS = 5
 """Of a cosine: what is beyond depends on which texts went through together."""
 

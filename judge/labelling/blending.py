@@ -60,6 +60,17 @@ def choose_calibration(
     return found, encoder_of(found)
 
 
+def blend_state(directory: Path) -> str:
+    """What `judge doctor` says of a judge's blend; empty where it has none."""
+    if not (directory / FILE).is_file():
+        return ""
+    try:
+        encoder_of(load(directory / FILE, Calibration, CALIBRATION))
+    except ModelError:
+        return f"; judges without its blend, which wants an encoder: {INSTALL}"
+    return "; blended with word overlap and cosine"
+
+
 def encoder_of(calibration: Calibration) -> Encoder | None:
     """The encoder that a calibration's blend was fitted with; null where it needs none.
 
