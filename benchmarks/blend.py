@@ -80,11 +80,15 @@ class RatedSet:
 
 def main(folder: Path, ratings: Path) -> None:
     """Print a table of one run."""
-    rated = read(folder, ratings)
+    show(folder.name, read(folder, ratings))
+
+
+def show(title: str, rated: RatedSet) -> None:
+    """Print a table of some rated pairs."""
     counts = np.random.default_rng(5).multinomial(rated.queries, [1 / rated.queries] * rated.queries, RESAMPLES)
     times = np.vstack([np.ones(rated.queries), counts])
     majority = np.bincount(rated.truth).max() / len(rated.truth)
-    print(f"{folder.name}: {len(rated.truth)} pairs of {rated.queries} queries; the commonest grade {majority:.3f}")
+    print(f"{title}: {len(rated.truth)} pairs of {rated.queries} queries; the commonest grade {majority:.3f}")
     print("| rated queries | | accuracy | quadratic kappa | rank correlation | above cosine + overlap |")
     print("|---|---|---|---|---|---|")
     plain = unrated(rated, times)
