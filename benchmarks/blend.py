@@ -73,9 +73,11 @@ class RatedSet:
             tables = np.bincount(cells, minlength=self.queries * count**2).reshape(self.queries, count, count)
             summed = np.einsum("rq,qij->rij", times, tables)
             kappa = np.nan_to_num(np.asarray(weighted_kappa(summed, self.grades)))
-            accuracy = np.trace(summed, axis1=1, axis2=2) / summed.sum(axis=(1, 2))
+            accuracy = np.trace(summed, axis1=1, axis2=2) / np.maximum(summed.sum(axis=(1, 2)), 1)
         rank = np.nan_to_num(spearman(score, self.mean, times[:, self.query]))
-        return np.stack([accuracy, kappa, rank], axis=1)
+        # A resample may hold drawn queries alone: nothing is left to measure on.
+        found = np.stack([accuracy, kappa, rank], axis=1)
+        return np.where(times.sum(axis=1, keepdims=True) > 0, found, np.nan)
 
 
 def main(folder: Path, ratings: Path) -> None:
@@ -85,8 +87,7 @@ def main(folder: Path, ratings: Path) -> None:
 
 def show(title: str, rated: RatedSet) -> None:
     """Print a table of some rated pairs."""
-    counts = np.random.default_rng(5).multinomial(rated.queries, [1 / rated.queries] * rated.queries, RESAMPLES)
-    times = np.vstack([np.ones(rated.queries), counts])
+    times = resampled(rated.queries)
     majority = np.bincount(rated.truth).max() / len(rated.truth)
     print(f"{title}: {len(rated.truth)} pairs of {rated.queries} queries; the commonest grade {majority:.3f}")
     print("| rated queries | | accuracy | quadratic kappa | rank correlation | above cosine + overlap |")
@@ -98,6 +99,12 @@ def show(title: str, rated: RatedSet) -> None:
         each = {name: _drawn(rated, names, count, times) for name, names in SETS.items()}
         for name, found in each.items():
             _show(str(count), name, found, each["cosine + overlap"])
+
+
+def resampled(queries: int) -> Floats:
+    """How often each query counts, shape (1 + RESAMPLES, queries): first each once, then as resampling draws them."""
+    counts = np.random.default_rng(5).multinomial(queries, [1 / queries] * queries, RESAMPLES)
+    return np.vstack([np.ones(queries), counts])
 
 
 def read(folder: Path, ratings: Path) -> RatedSet:
@@ -154,18 +161,19 @@ def _drawn(rated: RatedSet, names: Sequence[str], count: int, times: Floats) -> 
         columns, others = evidence.columns(fitted.names), times.copy()
         others[:, drawn] = 0
         found.append(rated.figures(fitted.apply(columns).argmax(axis=1), fitted.score(columns), others))
-    return np.asarray(np.mean(found, axis=0))
+    return np.asarray(np.nanmean(found, axis=0))
 
 
 def _show(rated: str, name: str, found: Floats, baseline: Floats) -> None:
-    cells = [_interval(found[:, at], ".3f") for at in range(3)]
-    print(f"| {rated} | {name} | {' | '.join(cells)} | {_interval(found[:, 2] - baseline[:, 2], '+.3f')} |", flush=True)
+    cells = [interval(found[:, at], ".3f") for at in range(3)]
+    print(f"| {rated} | {name} | {' | '.join(cells)} | {interval(found[:, 2] - baseline[:, 2], '+.3f')} |", flush=True)
 
 
-def _interval(column: Floats, form: str) -> str:
-    if np.isnan(column[0]):
+def interval(column: Floats, form: str) -> str:
+    """A figure and its 95% interval, of what `resampled` has in its order."""
+    if np.isnan(column[0]):  # features have no grades
         return ""
-    low, high = np.quantile(column[1:], (0.025, 0.975))
+    low, high = np.nanquantile(column[1:], (0.025, 0.975))
     return f"{column[0]:{form}} ({low:{form}} to {high:{form}})"
 
 

@@ -19,7 +19,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.blend import NAMES, RatedSet, read
+from benchmarks.blend import NAMES, RatedSet, interval, read, resampled
 from benchmarks.rated_sets import TEXTS
 from benchmarks.rated_sets import read as read_set
 from finetune.config import load_config
@@ -123,8 +123,8 @@ def joined(one: RatedSet, other: RatedSet) -> RatedSet:
 
 
 def _show(what: str, rated: RatedSet, given: Ints, score: Floats) -> None:
-    found = rated.figures(given, score, np.ones((1, rated.queries)))[0]
-    print(f"  {what:24}", *(f"{value:.3f}" for value in found))
+    found = rated.figures(given, score, resampled(rated.queries))
+    print(f"  {what:24}", *(interval(found[:, at], ".3f") for at in range(3)))
 
 
 if __name__ == "__main__":
