@@ -70,8 +70,8 @@ def test_its_labels_on_the_example_shop_are_clear_of_chance(judge, main, tmp_pat
     found = main("agree", "grades.csv", "--run", "run", "--json").json
     assert (found["n"], found["queries"], found["coverage"]) == (117, 10, 1.0)
     assert found["weighted_kappa"]["low"] > 0.1
-    assert found["accuracy"]["low"] > found["majority_baseline"]["value"]
-    assert found["spearman"]["low"] > 0.3
+    assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
+    assert found["spearman"]["low"] > 0.5
 
 
 def every_fourth(path, out):
