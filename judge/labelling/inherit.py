@@ -65,8 +65,8 @@ def write_inherited(directory: Path, pairs: Path, earlier: Earlier, fields: Sequ
 
     partial = directory / f"{FILE}.partial"
     names = label_schema().names
-    if labels:  # all of one judge: they have the same columns
-        names += [name for name in BLENDED if name in pq.read_schema(labels[0]).names]
+    if earlier.labels:  # all of one judge: they have the same columns
+        names += [name for name in BLENDED if name in pq.read_schema(earlier.labels[0]).names]
     taken = ", ".join(name if name in ("row", "query_id", "candidate_id") else f"l.{name}" for name in names)
     taken = taken.replace("row, query_id, candidate_id", "n.row, n.query_id, n.candidate_id", 1)
     files, own = [str(path) for path in earlier.labels], directory / FILE

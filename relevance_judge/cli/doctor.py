@@ -146,8 +146,8 @@ def _fine_tuned(directory: Path) -> str:
 
     base = read_tuned(directory).base
     there = local_directory(base.name, base.revision) is not None
-    state = f"comes with the package, an adapter of {base.wanted}" + ("" if there else ", which its first use downloads")
-    return state + blend_state(directory)
+    downloaded = "" if there else ", which its first use downloads"
+    return f"comes with the package, an adapter of {base.wanted}{downloaded}{blend_state(directory)}"
 
 
 def _side(name: str, endpoint: EndpointParams, adapter: Path | None, own: Path | None) -> "Serving":
