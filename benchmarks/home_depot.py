@@ -3,7 +3,8 @@
     python benchmarks/home_depot.py ../shared/data runs/home-depot.jsonl
 
 writes all pairs of queries that are drawn at random, until there are 600: title, people's mean on the guideline's scale
-(`mean`), and the grade that follows from it (`grade`): up to 5/3 of 3 is 0, up to 7/3 is 1, above is 2.
+(`mean`), and the grade that follows from it (`grade`): up to 5/3 of 3 is 0, up to 7/3 is 1, above is 2. Next to it,
+`…-single.jsonl` has one pair of each of 600 other queries.
 """
 
 import csv
@@ -32,8 +33,13 @@ def main(data: Path, out: Path) -> None:
     found: list[dict[str, object]] = []
     while len(found) < PAIRS:
         found += by_query[order.pop()]
+    rng, single = np.random.default_rng(7), []
+    for _ in range(PAIRS):
+        pairs = by_query[order.pop()]
+        single.append(pairs[rng.integers(len(pairs))])
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in found), encoding="utf-8")
+    for path, rows in ((out, found), (out.with_stem(f"{out.stem}-single"), single)):
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 if __name__ == "__main__":
