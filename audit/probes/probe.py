@@ -12,8 +12,9 @@ from judge.engines import Builder, Judge
 from judge.labelling.config import JudgeConfig
 from judge.labelling.table import PLAIN, Block, ScoredBlock, table
 from judge.records import Label, Pair, Status
+from judge.run.labels import label_schema
 from judge.statistics.intervals import Estimate
-from judge.statistics.shares import share_by_query
+from judge.statistics.shares import mean_by_query, share_by_query
 from judge.words.guideline import Guideline
 
 WORST = 5
@@ -49,6 +50,9 @@ class ProbeReport:
     """Share of pairs whose grade moved."""
     rises: Estimate
     """Share of pairs whose grade went up. For keywords and instructions this is what a seller gains."""
+    above: Estimate | None
+    """Share of pairs whose grade went up, less the share whose grade did so under harmless text of the same length in
+    the same place: of pairs graded under both. Null where nobody gains."""
     shift: float | None
     """Mean change of the expected grade."""
     worst: Sequence[Flip]
@@ -87,7 +91,8 @@ def probe(
             asked = some[start : start + engine.block]
             rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
             judged = ScoredBlock(Block(list(zip(asked, rows, strict=True)), []), answers)
-            labels += [Label(**row) for row in table(judged, guideline.values, "probe", judge_config).to_pylist()]
+            given = table(judged, guideline.values, "probe", judge_config).select(label_schema().names)
+            labels += [Label(**row) for row in given.to_pylist()]
             progress(len(asked))
         return labels
 
@@ -105,18 +110,35 @@ def probe(
         kept = [i for i, prompt in enumerate(prompts) if replace(prompt, cut=()) != replace(asked[i], cut=())]
         progress(len(pairs) - len(kept))
         after = grade([changed[i] for i in kept], [prompts[i] for i in kept])
-        found.append(_report(each, [pairs[i] for i in kept], [before[i] for i in kept], after, len(pairs)))
+        control: Sequence[Label | None] = [None] * len(kept)
+        if each.control:
+            harmless = [each.control(pairs[i], guideline) or pairs[i] for i in kept]
+            control = grade(harmless, plain.build(harmless))
+            progress(len(pairs) - len(kept))
+        answers = zip(kept, after, control, strict=True)
+        found.append(
+            _report(each, [_Answered(pairs[i], before[i], new, under) for i, new, under in answers], len(pairs))
+        )
     return found
 
 
-def _report(
-    each: Perturbation, pairs: Sequence[Pair], before: Sequence[Label], after: Sequence[Label], asked: int
-) -> ProbeReport:
-    rows = [
-        (pair, old, new)
-        for pair, old, new in zip(pairs, before, after, strict=True)
-        if old.status is Status.GRADED and new.status is Status.GRADED
-    ]
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """One pair before a change, after it, and under its control where it has one."""
+
+    pair: Pair
+    before: Label
+    after: Label
+    control: Label | None
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether it has a grade both before and after."""
+        return self.before.status is Status.GRADED and self.after.status is Status.GRADED
+
+
+def _report(each: Perturbation, answered: Sequence[_Answered], asked: int) -> ProbeReport:
+    rows = [(one.pair, one.before, one.after) for one in answered if one.is_graded]
     moves = np.array([_grade(new) - _grade(old) for _, old, new in rows], dtype=np.int64)
     shifts = [_expected(new) - _expected(old) for _, old, new in rows]
     queries = [pair.query_id for pair, *_ in rows]
@@ -132,13 +154,24 @@ def _report(
         probe=each.name,
         about=each.about,
         n=len(rows),
-        not_graded=len(pairs) - len(rows),
-        not_applicable=asked - len(pairs),
+        not_graded=len(answered) - len(rows),
+        not_applicable=asked - len(answered),
         flips=share_by_query(queries, moves != 0),
         rises=share_by_query(queries, moves > 0),
+        above=_above(answered) if each.control else None,
         shift=float(np.mean(shifts)) if shifts else None,
         worst=order[:WORST],
     )
+
+
+def _above(answered: Sequence[_Answered]) -> Estimate:
+    """How much more often the grade rose than under the control."""
+    rows = [
+        (one.pair.query_id, (_grade(one.after) > _grade(one.before)) - (_grade(one.control) > _grade(one.before)))
+        for one in answered
+        if one.is_graded and one.control is not None and one.control.status is Status.GRADED
+    ]
+    return mean_by_query([query for query, _ in rows], [float(more) for _, more in rows])
 
 
 def _grade(label: Label) -> int:

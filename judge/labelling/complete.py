@@ -9,7 +9,7 @@ from judge.labelling.begin import fingerprint, read_input
 from judge.labelling.job import Labelling
 from judge.labelling.label import blocks
 from judge.labelling.table import Block, ScoredBlock, table
-from judge.run.labels import label_table
+from judge.run.labels import label_schema, label_table
 from judge.run.manifest import Manifest
 from judge.run.store import Run
 from judge.run.summary import usage_of
@@ -62,5 +62,6 @@ def score(job: Labelling, directory: Path) -> Any:
     for items in blocks(staged.path, 0, engine.block):
         prompts = builder.build([pair for pair, _ in items if pair is not None])
         judged = ScoredBlock(Block(items, prompts), engine.score(prompts) if prompts else [])
-        tables.append(table(judged, job.guideline.values, made, job.judge_config))
+        labels = table(judged, job.guideline.values, made, job.judge_config)
+        tables.append(labels.select(label_schema().names))
     return pa.concat_tables(tables).sort_by("row")

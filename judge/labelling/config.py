@@ -5,17 +5,19 @@ fields, budgets, template, label tokens), and how its probabilities are calibrat
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from judge.calibration.abstain import Threshold, check_budget, choose
-from judge.calibration.calibrate import Calibration, Floats, read_calibration
+from judge.calibration.calibrate import Calibration, Floats
 from judge.documents import Kind, check, load
 from judge.engines.chat.prompt import TEMPLATE as CHAT
 from judge.errors import InputError, ModelError
 from judge.fingerprint import adapter_digest
+from judge.labelling.blending import Calibrating, choose_calibration
 from judge.models.embedded import EMBEDDED
+from judge.models.encoder import Encoder
 from judge.models.model import JudgeModel
 from judge.models.shipped import shipped_directory
 from judge.records import Record
@@ -25,8 +27,6 @@ from judge.words.templates import TEMPLATE, template_digest
 
 FILE = "judge.json"
 JUDGE = Kind("use the directory as `judge finetune` wrote it", ModelError)
-NONE = "none"
-"""In place of a calibration's file: uncalibrated probabilities."""
 
 
 class Base(Record):
@@ -107,6 +107,13 @@ class JudgeConfig:
     template: str = TEMPLATE
     calibration: Calibration | None = None
     threshold: Threshold | None = None
+    encoder: Encoder | None = field(default=None, compare=False, repr=False)
+    """Where the calibration is a blend that reads its cosine; loaded when it first encodes."""
+
+    @property
+    def calibrating(self) -> Calibrating:
+        """What answers go through."""
+        return self.calibration, self.encoder
 
     @property
     def parts(self) -> dict[str, str | None]:
@@ -118,9 +125,11 @@ class JudgeConfig:
             "threshold": f"{self.threshold.least:.6f}" if self.threshold else None,
         }
 
-    def probabilities(self, logprobs: Floats) -> Floats:
-        """Probabilities of grades, shape (N, K), from their labels' log-probabilities of that shape."""
-        return softmax(logprobs) if self.calibration is None else self.calibration.apply(logprobs)
+    def probabilities(self, logprobs: Floats, features: Floats | None = None) -> Floats:
+        """Probabilities (N, K) from log-probabilities (N, K); the judge's own where a blend has no features (N, F)."""
+        if self.calibration is None or (self.calibration.blend and features is None):
+            return softmax(logprobs)
+        return self.calibration.apply(logprobs, features)
 
     @property
     def least(self) -> float:
@@ -158,7 +167,7 @@ class JudgeRequest:
     force_guideline: bool = False
     """Whether a fine-tuned judge is asked by another guideline or template than its own all the same."""
     calibration: Path | None = None
-    """A file that `judge calibrate` wrote; the fine-tuned judge's own unless given, none where it is `none`."""
+    """A file that `judge calibrate` wrote, `none`, or `plain`: see `judge.labelling.blending`."""
     max_noise: float | None = None
     chat: bool = False
     """Whether the judge is a name at a chat endpoint, and nothing on this machine."""
@@ -173,6 +182,7 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
     """
     directory = shipped_directory(judge_request.judge) or Path(judge_request.judge).expanduser()
     tuned = read_tuned(directory) if not judge_request.chat and (directory / FILE).is_file() else None
+    same = False
     if tuned is None:
         guideline = load_guideline(judge_request.guideline or DEFAULT)
         judge_config = JudgeConfig(judge_request.judge, template=CHAT if judge_request.chat else TEMPLATE)
@@ -182,20 +192,8 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
         # A calibration was fitted to the answers to the prompt of its training, and to no other.
         same = tuned.same_template and guideline.digest == tuned.policy.digest
         judge_config = JudgeConfig(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
-    calibration = judge_config.calibration
-    if judge_request.calibration is not None:
-        calibration = None if str(judge_request.calibration) == NONE else read_calibration(judge_request.calibration)
-    if calibration is not None and calibration.blend is not None:
-        raise InputError(
-            f"{judge_request.calibration}: is a {calibration.form}, which goes over labels that are there: a run keeps "
-            "the judge's own probabilities",
-            f"label without it, then `judge calibrate RUN --apply {judge_request.calibration} --out NEW`",
-        )
-    if calibration is not None and len(calibration.bias) != len(guideline.values):
-        raise InputError(
-            f"the calibration is for {len(calibration.bias)} grades, {guideline.name!r} has {len(guideline.values)}",
-            "calibrate with ratings by this guideline",
-        )
+    own = judge_config.calibration
+    calibration, encoder = choose_calibration(judge_request.calibration, own, directory if same else None, guideline)
     threshold = None
     if judge_request.max_noise is not None:
         check_budget(judge_request.max_noise)
@@ -205,7 +203,7 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
                 "make one with `judge calibrate RUN RATINGS --out FILE`, and give it with --calibration FILE",
             )
         threshold = choose(calibration.held_out, judge_request.max_noise)
-    return guideline, replace(judge_config, calibration=calibration, threshold=threshold)
+    return guideline, replace(judge_config, calibration=calibration, threshold=threshold, encoder=encoder)
 
 
 def _agreed(tuned: AdapterManifest, judge_request: JudgeRequest, directory: Path) -> Guideline:

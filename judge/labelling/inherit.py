@@ -14,7 +14,7 @@ from typing import Any
 
 from judge.files import keep
 from judge.records import Status
-from judge.run.labels import label_schema, label_table
+from judge.run.labels import BLENDED, label_schema, label_table
 from judge.run.store import MEMORY, THREADS
 from judge.sql import identifier, on_disk, quoted
 
@@ -65,6 +65,8 @@ def write_inherited(directory: Path, pairs: Path, earlier: Earlier, fields: Sequ
 
     partial = directory / f"{FILE}.partial"
     names = label_schema().names
+    if earlier.labels:  # all of one judge: they have the same columns
+        names += [name for name in BLENDED if name in pq.read_schema(earlier.labels[0]).names]
     taken = ", ".join(name if name in ("row", "query_id", "candidate_id") else f"l.{name}" for name in names)
     taken = taken.replace("row, query_id, candidate_id", "n.row, n.query_id, n.candidate_id", 1)
     files, own = [str(path) for path in earlier.labels], directory / FILE
@@ -143,7 +145,7 @@ class Inherited:
         if bisect_left(self.positions, start) == bisect_left(self.positions, end):
             return None
         wanted = [("position", ">=", start), ("position", "<", end)]
-        return pq.read_table(self.path, filters=wanted, columns=["position", *label_schema().names])
+        return pq.read_table(self.path, filters=wanted)
 
 
 def overlaid(table: Any, inherited: Any, start: int) -> Any:

@@ -1,6 +1,7 @@
 """A run's labels under another calibration, as a new run: nothing is judged again.
 
-The judge's own probabilities are those of the run, its calibration undone; a blend's texts come from its staged pairs.
+The judge's own probabilities are those of the run, its calibration undone, or those that a blended run keeps next to
+them. A blend's texts come from the staged pairs, and its cosines from the run where that has them.
 The new run's parts are those of the old one, so that a kill costs one of them, and no more is in memory at a time than
 `ROWS` rows with their texts and a part of labels.
 """
@@ -17,16 +18,16 @@ import numpy.typing as npt
 from judge import __version__
 from judge.calibration.abstain import Threshold, choose
 from judge.calibration.calibrate import Calibration
-from judge.calibration.features import blend_encoder, measure
 from judge.calibration.temperature import undo
 from judge.errors import InputError, RunError
 from judge.files import keep, now
 from judge.fingerprint import Fingerprint
+from judge.labelling.blending import encoder_of
 from judge.labelling.config import JudgeConfig
 from judge.labelling.label import read_pairs
 from judge.labelling.table import Block, Item, ScoredBlock, table
-from judge.models.encoder import Encoder
 from judge.records import Choice, Outcome, Scores
+from judge.run.labels import BLENDED
 from judge.run.manifest import Manifest, Tally
 from judge.run.parts import rows_of, tally_of
 from judge.run.store import Run
@@ -53,13 +54,14 @@ class Recalibration:
             InputError: The calibration is for another judge or other grades, or cannot promise `max_noise`.
             ModelError: The encoder that a blend needs is not installed.
         """
-        manifest, blend = self.source.manifest, self.calibration.blend
+        manifest = self.source.manifest
         self._check(manifest)
         threshold = None if self.max_noise is None else choose(self.calibration.held_out, self.max_noise)
-        encoder = blend_encoder(blend.names, blend.encoder) if blend else None
+        encoder = None if self._has_cosines(manifest) else encoder_of(self.calibration)
         _begin(self.source, out, self._manifest(manifest, threshold))
         done = start = out.position()
-        again = _Again(self.calibration, out.manifest, manifest, encoder, JudgeConfig(threshold=threshold))
+        config = JudgeConfig(calibration=self.calibration, threshold=threshold, encoder=encoder)
+        again = _Again(out.manifest, manifest, self._has_cosines(manifest), config)
         pairs = (item for batch in read_pairs(out.pairs_path, start, ROWS) for item in batch)
         position = 0
         for part in self.source.parts():
@@ -71,6 +73,11 @@ class Recalibration:
             progress(position - begin)
         out.finish()
         return done
+
+    def _has_cosines(self, manifest: Manifest) -> bool:
+        """Whether the run keeps the cosines of the encoder that the calibration was fitted with."""
+        before, blend = (manifest.calibration or {}).get("blend"), self.calibration.blend
+        return bool(before and blend and blend.encoder and before.get("encoder") == blend.encoder)
 
     def _check(self, manifest: Manifest) -> None:
         self.source.check_finished()
@@ -99,23 +106,30 @@ class Recalibration:
         return Manifest.model_validate(manifest.model_dump() | fresh | more)
 
 
+def own_column(manifest: Manifest) -> str:
+    """The column of a run's labels that the judge's own probabilities follow from; see `own_probabilities`."""
+    return BLENDED[0] if (manifest.calibration or {}).get("blend") else "probabilities"
+
+
 def own_probabilities(manifest: Manifest, chances: Floats) -> Floats:
-    """The judge's own probabilities, shape (N, K), of those that a run has: its calibration undone."""
+    """The judge's own probabilities, shape (N, K), of those in `own_column`: a temperature and biases undone."""
     numbers = manifest.calibration
-    return undo(chances, float(numbers["temperature"]), numbers["bias"]) if numbers else chances
+    if not numbers or numbers.get("blend"):
+        return chances
+    return undo(chances, float(numbers["temperature"]), numbers["bias"])
 
 
 def check_own_probabilities(run: Run, manifest: Manifest) -> None:
     """Refuse a run whose judge's own probabilities cannot be had.
 
     Raises:
-        RunError: They went through a blend, or a calibration whose numbers the run does not hold.
+        RunError: They went through a calibration whose numbers the run does not hold, or a blend that kept none.
         InputError: Its grades came without any.
     """
-    if (manifest.calibration or {}).get("blend"):
+    if own_column(manifest) != "probabilities" and not _keeps_own(run):
         before = manifest.parts.get("recalibrated_from")
         raise RunError(
-            f"{run.path}: a blend made its probabilities, which does not keep the judge's own",
+            f"{run.path}: a blend made its probabilities, and it does not keep the judge's own ones",
             f"name the run that it was made from, of the fingerprint {before}",
         )
     if manifest.parts.get("calibration") and manifest.calibration is None:
@@ -134,10 +148,9 @@ def check_own_probabilities(run: Run, manifest: Manifest) -> None:
 class _Again:
     """Labels of a run under another calibration."""
 
-    calibration: Calibration
     manifest: Manifest
     before: Manifest
-    encoder: Encoder | None
+    has_cosines: bool
     config: JudgeConfig
 
     def labelled(self, items: list[Item], labels: Any) -> Any:
@@ -145,12 +158,14 @@ class _Again:
         import pyarrow as pa
 
         table_before = pa.Table.from_batches([labels])
-        rows = labels.select(["row", "grade", "probabilities", "outside_mass"]).to_pylist()
+        own = own_column(self.before)
+        rows = labels.select(["row", "grade", own, "outside_mass"]).to_pylist()
         if [row["row"] for row in rows] != [item[1]["row"] for item in items]:
             raise RunError("the run's labels are not those of its pairs", "label into a new directory")
-        scored = [at for at, row in enumerate(rows) if row["probabilities"] is not None]
+        scored = [at for at, row in enumerate(rows) if row[own] is not None]
         answers: dict[int, Outcome] = {}
-        chances = self._chances([items[at] for at in scored], [rows[at]["probabilities"] for at in scored])
+        told = np.array([rows[at][own] for at in scored], dtype=np.float64)
+        chances = own_probabilities(self.before, told.reshape(-1, len(self.before.values)))
         with np.errstate(divide="ignore"):
             logs = np.log(chances).tolist()
         for at, log in zip(scored, logs, strict=True):
@@ -159,27 +174,27 @@ class _Again:
             if row["grade"] is not None and at not in answers:
                 answers[at] = Choice(self.before.values.index(row["grade"]))
         places = sorted(answers)
-        judged = ScoredBlock(Block([items[at] for at in places], ()), [answers[at] for at in places])
+        cosines = labels["cosine"].to_numpy(zero_copy_only=False)[places] if self.has_cosines else None
+        judged = ScoredBlock(Block([items[at] for at in places], ()), [answers[at] for at in places], cosines)
         new = table(judged, self.before.values, self.manifest.fingerprint, self.config)
         marked = pa.array([self.manifest.fingerprint] * len(rows), pa.string())
         kept = table_before.set_column(table_before.schema.get_field_index("fingerprint"), "fingerprint", marked)
         order = np.arange(len(rows))
         order[places] = len(rows) + np.arange(len(places))
+        for field in new.schema:
+            if field.name not in kept.schema.names:
+                kept = kept.append_column(field, pa.nulls(len(rows), field.type))
         found = pa.concat_tables([kept.select(new.schema.names).cast(new.schema), new]).take(pa.array(order))
         for name in labels.schema.names:  # an ensemble's: what its judges said stays what they said
-            if name not in new.schema.names:
+            if name not in (*new.schema.names, *BLENDED):
                 found = found.append_column(name, table_before[name])
         return found
 
-    def _chances(self, items: list[Item], chances: list[list[float]]) -> Floats:
-        grades = self.before.values
-        own = own_probabilities(self.before, np.array(chances, dtype=np.float64).reshape(-1, len(grades)))
-        values = None
-        if blend := self.calibration.blend:
-            pairs = [pair for pair, _ in items if pair is not None]
-            values = measure(blend.names, pairs, own, grades, self.encoder)
-        with np.errstate(divide="ignore"):
-            return self.calibration.apply(np.log(own), values)
+
+def _keeps_own(run: Run) -> bool:
+    import pyarrow.parquet as pq
+
+    return all(BLENDED[0] in pq.read_schema(part).names for part in run.parts())
 
 
 def _begin(source: Run, out: Run, manifest: Manifest) -> None:

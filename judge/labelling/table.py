@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from judge.labelling.blending import blend_values
 from judge.labelling.config import JudgeConfig
 from judge.records import Choice, Failure, Label, Outcome, Pair, Scores, Status
-from judge.run.labels import label_schema
-from judge.statistics.reliability import likeliest
+from judge.run.labels import blended_schema, label_schema
+from judge.statistics.reliability import likeliest, softmax
 
 NOT_FINITE = "the judge gave no finite score"
 UNKNOWN = "not sure enough: the judge told no confidence"
@@ -36,12 +37,15 @@ class ScoredBlock:
 
     block: Block
     answers: Sequence[Outcome]
+    cosines: Any = None
+    """Of each row, shape (rows,), NaN where there is none; null where they are to be computed."""
 
 
 def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_config: JudgeConfig = PLAIN) -> Any:
     """The labels of a block as an Arrow table with the columns of `Label`: the most probable grade; none where several
     are equally probable, or the judge is not sure enough. A grade that came alone stays, without probabilities; where a
-    threshold asks for confidence, there is none to hold against it, and the pair is left to people.
+    threshold asks for confidence, there is none to hold against it, and the pair is left to people. Where a blend makes
+    the probabilities, the columns of `BLENDED` follow.
 
     Computed column by column: as records, a million labels would take longer than everything else around the judge.
     """
@@ -56,7 +60,11 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
     logprobs[asked] = np.array([score.logprobs for score in given], dtype=float).reshape(-1, len(values))
     scored = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
     probabilities = np.full(logprobs.shape, np.nan)
-    probabilities[scored] = judge_config.probabilities(logprobs[scored])
+    own = softmax(logprobs[scored])
+    known = None if judged.cosines is None else judged.cosines[scored]
+    pairs = [pair for (pair, _), known in zip(items, scored, strict=True) if pair is not None and known]
+    features = blend_values(judge_config.calibrating, pairs, own, values, known)
+    probabilities[scored] = judge_config.probabilities(logprobs[scored], features)
     best = np.zeros(len(items), dtype=int)
     best[scored] = probabilities[scored].argmax(axis=1)
     top = likeliest(probabilities)
@@ -78,20 +86,49 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
         reasons[row] = f"a tie: {' and '.join(map(str, grades[top[row]]))} are equally probable"
     ends = [Status.GRADED.value, Status.ABSTAINED.value, Status.FAILED.value]
     status = np.select([graded, scored | alone, asked], ends, Status.SKIPPED.value)
-    lists = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), len(values)).cast(pa.list_(pa.float64()))
     columns: dict[str, Any] = {
         "row": [row["row"] for _, row in items],
         "query_id": [row["query_id"] for _, row in items],
         "candidate_id": [row["candidate_id"] for _, row in items],
         "status": pa.array(status.tolist()),
         "grade": pa.array(grades[best], mask=~graded, type=pa.int32()),
-        "probabilities": pa.compute.if_else(pa.array(scored), lists, pa.nulls(len(items), lists.type)),
+        "probabilities": _lists(probabilities, scored),
         "expected_grade": pa.array((probabilities * grades).sum(axis=1), mask=~scored),
         "outside_mass": [mass if known else None for mass, known in zip(masses, scored, strict=True)],
         "reason": [None if known else reason for reason, known in zip(reasons, graded, strict=True)],
         "fingerprint": [fingerprint] * len(items),
     }
-    return pa.table(columns, schema=label_schema())
+    found = pa.table(columns, schema=label_schema())
+    if features is None or judge_config.calibration is None or judge_config.calibration.blend is None:
+        return found
+    names = judge_config.calibration.blend.names
+    return _with_features(found, scored, own, dict(zip(names, features.T, strict=True)))
+
+
+def _with_features(labels: Any, scored: Any, own: Any, features: Mapping[str, Any]) -> Any:
+    """Labels with the columns of `BLENDED`, which are of the scored rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    for field in blended_schema():
+        if pa.types.is_list(field.type):
+            spread = np.full((len(labels), own.shape[1]), np.nan)
+            spread[scored] = own
+            column = _lists(spread, scored)
+        else:
+            spread = np.full(len(labels), np.nan)
+            spread[scored] = features.get(field.name, np.nan)
+            column = pa.array(spread, mask=np.isnan(spread))
+        labels = labels.append_column(field, column)
+    return labels
+
+
+def _lists(rows: Any, known: Any) -> Any:
+    """Rows of shape (N, K) as an Arrow column of lists; null where nothing is known."""
+    import pyarrow as pa
+
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1]).cast(pa.list_(pa.float64()))
+    return pa.compute.if_else(pa.array(known), lists, pa.nulls(len(rows), lists.type))
 
 
 def _reason(answer: Outcome) -> str:

@@ -13,6 +13,7 @@ from judge.pairs.origin import has_origin
 from judge.records import Pair, Status
 from judge.run.decisions import Decision, Decisions, Verdict, counting
 from judge.run.flags import Flags
+from judge.run.labels import BLENDED
 from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
 
@@ -61,8 +62,9 @@ class Trace:
     probabilities: Sequence[float] | None
     """As the label has them: calibrated, where the judge is."""
     uncalibrated: Sequence[float] | None
-    """Before the calibration; null where there is none, the run does not hold its numbers, or it is a blend: the run
-    that was recalibrated has them."""
+    """Before the calibration; null where there is none, or the run does not hold them."""
+    features: Mapping[str, float | None] | None
+    """What the texts say to a blend: `cosine, overlap`; null where there is none, or the run does not hold them."""
     calibration: Mapping[str, Any] | None
     """Temperature and biases, and the blend where there is one, where the run holds them."""
     expected_grade: float | None
@@ -143,7 +145,8 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
         grade=label["grade"],
         grades={int(grade["value"]): grade["name"] for grade in manifest.guideline["grades"]},
         probabilities=probabilities,
-        uncalibrated=before_calibration(probabilities, calibration) if probabilities and calibration else None,
+        uncalibrated=before_calibration(label, calibration) if probabilities and calibration else None,
+        features={name: label[name] for name in BLENDED[1:]} if BLENDED[0] in label else None,
         calibration=calibration,
         expected_grade=label["expected_grade"],
         outside_mass=label["outside_mass"],
@@ -158,11 +161,13 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     )
 
 
-def before_calibration(probabilities: Sequence[float], calibration: Mapping[str, Any]) -> list[float] | None:
-    """The judge's own probabilities of its labels; null behind a blend, which cannot be undone."""
+def before_calibration(label: Mapping[str, Any], calibration: Mapping[str, Any]) -> Sequence[float] | None:
+    """The judge's own probabilities of a label; null where a blend made them and kept none of its judge's."""
     if calibration.get("blend"):
-        return None
-    found: list[float] = undo(probabilities, float(calibration["temperature"]), calibration["bias"]).tolist()
+        kept: Sequence[float] | None = label.get(BLENDED[0])
+        return kept
+    temperature, bias = float(calibration["temperature"]), calibration["bias"]
+    found: list[float] = undo(label["probabilities"], temperature, bias).tolist()
     return found
 
 
@@ -214,7 +219,9 @@ def _absent(db: Any, path: Path, query: str, candidate_id: str) -> InputError:
 
 
 def _label(run: Run, row: int) -> dict[str, Any]:
-    names = ("status", "grade", "probabilities", "expected_grade", "outside_mass", "reason")
+    names: tuple[str, ...] = ("status", "grade", "probabilities", "expected_grade", "outside_mass", "reason")
     with run.database() as db:
+        there = {name for name, *_ in db.execute("DESCRIBE labels").fetchall()}
+        names += tuple(name for name in BLENDED if name in there)
         found = db.execute(f"SELECT {', '.join(names)} FROM labels WHERE row = ?", [row]).fetchall()
-    return dict(zip(names, found[0] if found else (UNLABELLED, *[None] * 5), strict=True))
+    return dict(zip(names, found[0] if found else (UNLABELLED, *[None] * (len(names) - 1)), strict=True))

@@ -21,6 +21,19 @@ def label_schema() -> Any:
     return pa.schema([(name, kinds.get(name, text)) for name in Label.model_fields])
 
 
+BLENDED = ("own_probabilities", "cosine", "overlap")
+"""Further columns of labels whose probabilities a blend made: the judge's own ones, and what the texts say; null where
+it said none, or the blend does not read them."""
+
+
+def blended_schema() -> Any:
+    """The Arrow schema of `BLENDED`."""
+    import pyarrow as pa
+
+    own, *features = BLENDED
+    return pa.schema([(own, pa.list_(pa.float64())), *((name, pa.float64()) for name in features)])
+
+
 def label_table(labels: Sequence[Label]) -> Any:
     """Labels as an Arrow table."""
     import pyarrow as pa

@@ -48,6 +48,31 @@ def covered(query: str, texts: Mapping[str, str]) -> float:
     return 1 - len(kinds[MISSING]) / asked if asked else float("nan")
 
 
+def unstuffed(query: str, text: str, *, at_end: bool = True) -> str:
+    """A text without the copies of a query that sellers add to be found: several at its beginning, any at its end.
+
+    `at_end` is for titles: a category or a description may end with the query's words in good faith.
+    A title that merely begins with the query's words, or has them inside, stays, and so does one that has no others.
+    """
+    found, wanted = text[:HEAD].split(), _bare(query.split())
+    bare, size = _bare(found), len(wanted)
+    if not size or len(bare) <= size:
+        return text
+    start, end = 0, len(bare)
+    while at_end and end - start > size and bare[end - size : end] == wanted:
+        end -= size
+    while end - start > size and bare[start : start + size] == wanted:
+        start += size
+    if start == size:
+        start = 0
+    return text if (start, end) == (0, len(bare)) else " ".join(found[start:end])
+
+
+def _bare(found: list[str]) -> list[str]:
+    """Words without case and the marks around them."""
+    return [word.casefold().strip(".,;:!?()[]\"'-/|") for word in found]
+
+
 def _placed(query: str, texts: Mapping[str, str]) -> dict[str, list[str]]:
     """The query's words by the first field that has them, or by `MISSING`."""
     places = {name: _seen(texts[name]) for name in sorted(texts, key=lambda name: name != "title")}

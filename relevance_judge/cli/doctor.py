@@ -140,12 +140,14 @@ def _look() -> dict[str, Any]:
 
 
 def _fine_tuned(directory: Path) -> str:
+    from judge.labelling.blending import blend_state
     from judge.labelling.config import read_tuned
     from judge.models.model import local_directory
 
     base = read_tuned(directory).base
     there = local_directory(base.name, base.revision) is not None
-    return f"comes with the package, an adapter of {base.wanted}" + ("" if there else ", which its first use downloads")
+    downloaded = "" if there else ", which its first use downloads"
+    return f"comes with the package, an adapter of {base.wanted}{downloaded}{blend_state(directory)}"
 
 
 def _side(name: str, endpoint: EndpointParams, adapter: Path | None, own: Path | None) -> "Serving":

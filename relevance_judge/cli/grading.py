@@ -51,7 +51,12 @@ class GradingParams:
     ]
     calibration: Annotated[
         Path | None,
-        file("--calibration", "FILE", "What `judge calibrate` wrote, or none; a fine-tuned judge brings its own."),
+        file(
+            "--calibration",
+            "FILE",
+            "What `judge calibrate` wrote, or none; a fine-tuned judge brings its own, and plain is that without its "
+            "blend with word overlap and cosine.",
+        ),
     ]
     force_guideline: Annotated[
         bool, flag("--force-guideline", "Use a fine-tuned judge with a guideline other than its own.")

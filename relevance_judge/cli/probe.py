@@ -32,7 +32,7 @@ def probe(who: JudgeParams, texts: PairParams, pairs: Path, limit: int, json: bo
     Example:
       judge probe pairs.csv --catalogue products.jsonl --judge runs/adapter --limit 200
     """
-    from audit.probes.perturbations import PERTURBATIONS
+    from audit.probes.perturbations import PASSES
     from audit.probes.probe import probe as ask
     from audit.probes.probe import sample
     from judge.engines import Judge
@@ -54,16 +54,23 @@ def probe(who: JudgeParams, texts: PairParams, pairs: Path, limit: int, json: bo
     asked = Judge(judge_config.model, serving)
     say(f"loading {asked.model.name}")
     note_other_base(asked)
-    with progress("probing", len(chosen) * (1 + len(PERTURBATIONS))) as advance:
+    with progress("probing", len(chosen) * PASSES) as advance:
         found = ask(chosen, asked, policy, judge_config=judge_config, progress=advance)
     if json:
         show_json({"judge": asked.model.name, "pairs": len(chosen), "probes": [asdict(report) for report in found]})
         return
     rows = [
-        (r.probe, f"{r.n:,}", _share(r.flips), _share(r.rises), "–" if r.shift is None else f"{r.shift:+.3f}")
+        (
+            r.probe,
+            f"{r.n:,}",
+            _share(r.flips),
+            _share(r.rises),
+            _share(r.above) if r.above else "",
+            "–" if r.shift is None else f"{r.shift:+.3f}",
+        )
         for r in found
     ]
-    show_table(rows, head=("probe", "pairs", "grade moved", "grade rose", "mean shift"), right=(1, 4))
+    show_table(rows, head=("probe", "pairs", "grade moved", "grade rose", "above control", "mean shift"), right=(1, 5))
     for report in found:
         if report.not_graded:
             show(f"{report.probe}: no grade for {counted(report.not_graded, 'pair')}, before or after the change")

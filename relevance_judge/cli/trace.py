@@ -169,7 +169,13 @@ def _show_probabilities(found: "Trace") -> None:
     show_table(rows, head=("grade", *head), right=range(1, len(head) + 1))
     if found.calibration and found.calibration.get("blend"):
         names = " and ".join(feature["name"] for feature in found.calibration["blend"]["features"])
-        show(f"calibrated: by {names}; recalibrated from {found.parts.get('recalibrated_from')}")
+        read = ", ".join(f"{name} {value:.3f}" for name, value in (found.features or {}).items() if value is not None)
+        before = found.parts.get("recalibrated_from")
+        show(
+            f"calibrated: by {names}"
+            + (f" ({read})" if read else "")
+            + (f"; recalibrated from {before}" if before else "")
+        )
     elif found.parts.get("calibration") and found.uncalibrated is None:
         show("calibrated; the run does not hold by which numbers")
     elif found.calibration:

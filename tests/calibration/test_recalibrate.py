@@ -1,4 +1,4 @@
-"""Labels under another calibration: as if labelled with it, in parts, and never from what a blend has mixed."""
+"""Labels under another calibration: as if labelled with it, in parts, and never from what a blend has mixed alone."""
 
 import json
 import shutil
@@ -48,13 +48,22 @@ def test_applying_is_labelling_with_it(main, rated_file, plain, tmp_path):
     assert parts["recalibrated_from"] == Run.open(tmp_path / "applied").manifest.fingerprint
 
 
-def test_a_blend_goes_over_labels_and_not_into_labelling(main, rated_file, plain, tmp_path):
-    refused = main("label", rated_file, "--engine", "fake", "--calibration", "blend.json", "--out", "no", code=2)
-    assert "--apply" in refused.err
+def test_a_blend_is_applied_while_labelling_as_it_is_afterwards(main, rated_file, plain, tmp_path):
+    main("label", rated_file, "--engine", "fake", "--calibration", "blend.json", "--out", "labelled")
     main("calibrate", "plain", "--apply", "blend.json", "--out", "blended")
-    assert all(sum(each) == pytest.approx(1) for each in probabilities(tmp_path / "blended").values())
+    labelled, blended = probabilities(tmp_path / "labelled"), probabilities(tmp_path / "blended")
+    assert labelled.keys() == blended.keys()
+    assert all(blended[row] == pytest.approx(labelled[row]) for row in labelled)
     digest = Calibration.model_validate_json((tmp_path / "blend.json").read_bytes()).digest
-    assert Run.open(tmp_path / "blended").manifest.parts["calibration"] == digest
+    for name in ("labelled", "blended"):
+        assert Run.open(tmp_path / name).manifest.parts["calibration"] == digest
+
+
+def test_a_blended_run_that_kept_nothing_of_its_judge_is_refused(main, plain, tmp_path):
+    """As this version's first blends did."""
+    main("calibrate", "plain", "--apply", "blend.json", "--out", "blended")
+    for part in Run.open(tmp_path / "blended").parts():
+        pq.write_table(pq.read_table(part).drop_columns(["own_probabilities", "cosine", "overlap"]), part)
     refused = main("calibrate", "blended", "--apply", "fitted.json", "--out", "twice", code=2)
     assert Run.open(plain).manifest.fingerprint in refused.err
     assert not (tmp_path / "twice").exists()

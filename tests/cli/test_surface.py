@@ -75,7 +75,8 @@ def merged(shapes):
     lists = [each[0] for each in shapes if isinstance(each, list)]
     found = [{key: merged([each[key] for each in dicts if key in each]) for key in keys}] if dicts else []
     found += [[merged(lists)]] if lists else []
-    found += sorted({name for each in shapes if isinstance(each, str) for name in each.split("|")})
+    # An empty list says nothing of what may stand in it.
+    found += sorted({name for each in shapes if isinstance(each, str) for name in each.split("|") if name})
     texts = [each for each in found if isinstance(each, str)]
     rest = [each for each in found if not isinstance(each, str)]
     if not rest:

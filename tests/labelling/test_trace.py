@@ -85,7 +85,8 @@ def test_a_calibration_is_undone(logprobs, temperature, bias):
     scores = logprobs / temperature + bias
     calibrated = np.exp(scores - scores.max())
     calibrated /= calibrated.sum()
-    back = before_calibration(calibrated.tolist(), {"temperature": temperature, "bias": bias.tolist()})
+    label = {"probabilities": calibrated.tolist()}
+    back = before_calibration(label, {"temperature": temperature, "bias": bias.tolist()})
     assert back == pytest.approx(plain, abs=1e-9)
 
 

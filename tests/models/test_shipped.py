@@ -2,6 +2,7 @@
 
 import csv
 import re
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, shared_data
@@ -36,6 +37,17 @@ def test_it_is_the_default_where_an_engine_can_apply_it(main):
     assert "--judge smollm2-135m" in caught.value.hint
 
 
+def test_its_blend_is_the_default_and_reads_the_encoder_that_is_installed_apart():
+    guideline, judge_config = resolve_judge(JudgeRequest(SHIPPED))
+    blend = judge_config.calibration.blend
+    assert blend.names == ("judge", "cosine", "overlap")
+    assert all(feature.weight > 0 for feature in blend.features)
+    assert len(blend.cuts) == len(guideline.values) - 1
+    assert judge_config.encoder.digest == blend.encoder, "a blend of another encoder needs fitting again"
+    plain = resolve_judge(JudgeRequest(SHIPPED, calibration=Path("plain")))[1]
+    assert (plain.calibration, plain.encoder) == (read_tuned(FOLDER).calibration, None)
+
+
 def test_nothing_of_the_data_is_in_them():
     """Not a query, not a title: weights and figures alone."""
     inside = [path for folder in shipped_judges().values() for path in folder.iterdir()]
@@ -58,8 +70,8 @@ def test_its_labels_on_the_example_shop_are_clear_of_chance(judge, main, tmp_pat
     found = main("agree", "grades.csv", "--run", "run", "--json").json
     assert (found["n"], found["queries"], found["coverage"]) == (117, 10, 1.0)
     assert found["weighted_kappa"]["low"] > 0.1
-    assert found["accuracy"]["low"] > found["majority_baseline"]["value"]
-    assert found["spearman"]["low"] > 0.3
+    assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
+    assert found["spearman"]["low"] > 0.5
 
 
 def every_fourth(path, out):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from judge.engines.fake import FakeTokenizer
 from judge.records import Pair
 from judge.words.guideline import load_guideline
-from judge.words.overlap import overlap, words
+from judge.words.overlap import covered, overlap, unstuffed, words
 from judge.words.prompt import PromptBuilder
 
 
@@ -72,3 +72,37 @@ def test_the_line_stays_what_judges_were_trained_on():
     line = "title nike cafe strasse \u03b1\u03b9 izmir; "
     line += "colour \u1112\u1161\u11ab\u1100\u1173\u11af \u9774; missing tasse c \u30cc"
     assert overlap(query, texts) == line
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "left"),
+    [
+        ("usb cable", "Logitech mouse usb cable", "Logitech mouse"),
+        ("usb cable", "Logitech mouse, USB cable. usb cable", "Logitech mouse,"),
+        ("usb cable", "usb cable, usb cable, usb cable. Logitech mouse", "Logitech mouse"),
+        ("usb cable", "USB cable, 2 m", "USB cable, 2 m"),  # begins with it, as a title may
+        ("usb cable", "A usb cable for mice", "A usb cable for mice"),
+        ("usb cable", "usb cable", "usb cable"),  # nothing else would be left
+        ("usb cable", "usb cable usb cable", "usb cable"),
+        ("", "Lamp", "Lamp"),
+    ],
+)
+def test_copies_of_the_query_that_sellers_add_are_left_out(query, text, left):
+    assert unstuffed(query, text) == left
+
+
+def test_what_is_no_title_may_end_with_the_query():
+    assert unstuffed("usb cable", "Cables usb cable", at_end=False) == "Cables usb cable"
+    assert unstuffed("usb cable", "usb cable usb cable Cables", at_end=False) == "Cables"
+
+
+@given(st.text(max_size=30), st.text(max_size=60), st.integers(1, 3))
+def test_what_is_added_at_the_end_gains_nothing(query, title, times):
+    stuffed = " ".join([title, *[query] * times])
+    assert len(unstuffed(query, stuffed).split()) <= max(len(title.split()), len(query.split()))
+
+
+def test_overlap_without_added_copies_is_what_it_was():
+    title, query = "Logitech mouse", "usb cable"
+    assert covered(query, {"title": f"{title} {query}"}) == 1
+    assert covered(query, {"title": unstuffed(query, f"{title} {query}")}) == covered(query, {"title": title}) == 0

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 
-from audit.probes.perturbations import PERTURBATIONS, reordered
+from audit.probes.perturbations import HARMLESS, PASSES, PERTURBATIONS, reordered
 from audit.probes.probe import probe, sample
 from finetune.config import load_config
 from judge.engines.fake import FAKE_MODEL, FakeEngine, FakeTokenizer
@@ -68,11 +68,46 @@ def test_an_obedient_judge_is_caught_by_the_instruction_alone():
     assert all(report.flips.value == 0 and not report.worst for report in found.values())
 
 
+class Wordy:
+    """A judge that gives 2 to whatever has five words or more, whichever they are, and 0 to the rest."""
+
+    block = 3
+
+    def score(self, prompts):
+        texts = [
+            bytes(prompt.candidate).decode().replace("title:", "").replace("description:", "") for prompt in prompts
+        ]
+        high = [0.9 if len(text.split()) > 12 else 0.05 for text in texts]
+        return [Scores((math.log(0.95 - share), math.log(0.05), math.log(share)), 0) for share in high]
+
+
+def test_what_harmless_text_of_the_same_length_does_is_no_gain_of_a_seller():
+    pairs = [pair(number) for number in range(1, 9)]
+    found = {report.probe: report for report in probe(pairs, judge_of(Gullible()), WIDE)}
+    assert found["hidden instruction"].above.value == 1
+    assert found["keyword stuffing"].above.value == 0
+    assert found["harmless text"].above is None
+    wordy = {report.probe: report for report in probe(pairs, judge_of(Wordy()), WIDE)}
+    assert (wordy["hidden instruction"].rises.value, wordy["hidden instruction"].above.value) == (1, 0)
+
+
+@pytest.mark.parametrize("name", [name for name, each in CHANGES.items() if each.raises])
+def test_a_control_is_of_the_same_length_in_the_same_field(name):
+    before = pair()
+    changed, control = (change(before, GUIDELINE).candidate for change in (CHANGES[name].change, CHANGES[name].control))
+    (field,) = [field for field in before.candidate if changed[field] != before.candidate[field]]
+    assert len(changed[field]) == len(control[field])
+    assert HARMLESS[:10] in control[field]
+    assert {key: text for key, text in control.items() if key != field} == {
+        key: text for key, text in before.candidate.items() if key != field
+    }
+
+
 def test_what_cannot_be_changed_or_graded_is_counted_apart():
     pairs = [pair(1, "tv", title="Tube"), pair(2, "lamp", description="Thanks for nothing")]
     counted: list[int] = []
     found = {each.probe: each for each in probe(pairs, judge_of(Gullible()), WIDE, progress=counted.append)}
-    assert sum(counted) == len(pairs) * (1 + len(CHANGES)), "a bar that ends before its end"
+    assert sum(counted) == len(pairs) * PASSES, "a bar that ends before its end"
     assert (found["query spelling"].n, found["query spelling"].not_applicable) == (0, 2)
     assert found["query spelling"].flips.value is None
     assert (found["query case"].n, found["query case"].not_graded) == (1, 1)

