@@ -145,7 +145,7 @@ def test_an_ensemble_over_ways_that_ask_the_same_gives_the_judges_own_grades(tmp
     some = [Item(q, str(at), {"title": t}, 0, {}) for q in ("red scarf", "kettle") for at, t in enumerate(titles)]
     rows = [json.dumps({"query": i.query, "candidate_id": i.candidate_id, **i.texts}) for i in some]
     (tmp_path / "pairs.jsonl").write_text("\n".join(rows))
-    main("label", tmp_path / "pairs.jsonl", "--out", "run")
+    main("label", tmp_path / "pairs.jsonl", "--out", "run", "--calibration", "plain")
     main("export", "run", "--to", "jsonl", "--out", "labels.jsonl")
     labels = map(json.loads, (tmp_path / "labels.jsonl").read_text().splitlines())
     graded = {(row["query"], row["candidate_id"]): row["grade"] for row in labels}
