@@ -170,14 +170,15 @@ def ranked(first: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, list[tuple
 
 
 def judged(rated: Rated, found: Sequence[Proposal], out: Path) -> dict[tuple[str, str], int | None]:
-    """The shipped judge's grades of what was proposed for its unseen queries and people graded."""
+    """The shipped judge's own grades of what was proposed for its unseen queries and people graded."""
     wanted = {(p.query, p.product): None for p in found if p.query in rated.unseen and rated.grade(p) is not None}
     with (out / "pairs.csv").open("w", encoding="utf-8", newline="") as stream:
         sheet = csv.writer(stream)
         sheet.writerow(("query", "candidate_id"))
         sheet.writerows(sorted(wanted))
     catalogue = ("--catalogue", out / "catalogue.csv")
-    judge("label", out / "pairs.csv", *catalogue, "--judge", SHIPPED, "--out", out / "judged")
+    alone = ("--judge", SHIPPED, "--calibration", "plain")  # the blend was fitted on the queries of which this tells
+    judge("label", out / "pairs.csv", *catalogue, *alone, "--out", out / "judged")
     sql = "SELECT p.query, l.candidate_id, l.grade FROM labels l JOIN pairs p USING (row) WHERE l.grade IS NOT NULL"
     return {(query, key): grade for query, key, grade in Run(out / "judged").query(sql)}
 

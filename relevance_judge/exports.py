@@ -135,7 +135,7 @@ def export(
     check_used(format, selection)
     join = join_of([as_run(other) for other in others], None if prefer is None else as_run(prefer).path)
     if out is None:
-        asked = selection.model_dump(mode="json", exclude_defaults=True)  # a new option renames no earlier export
+        asked = selection.model_dump(mode="json", exclude_defaults=True)  # an option added later renames none
         asked |= {"runs": [*map(str, join.paths)]} if join else {}
         place = _place(opened, format, asked, folder=bool(selection.splits))
         return Exported(place, write(opened, format, place, selection, overwrite=True, join=join))
