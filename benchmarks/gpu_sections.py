@@ -5,7 +5,7 @@
     python -m benchmarks.gpu_sections runs/gpu --device cpu --pairs 8 --only 135m/embedded     to see that it runs
 
 Models have the shapes of SmolLM2-135M and of Qwen2.5's 0.5B and 1.5B, random weights, and the embedded model's
-vocabulary: speed does not hang on the weights. Each section is a process of its own and one file of FOLDER, so that a
+vocabulary: speed does not depend on the weights. Each section is a process of its own and one file of FOLDER, so that a
 run that is cut off goes on. Sizes are chosen for less than ten minutes on one GPU. A section that cannot run says why.
 """
 

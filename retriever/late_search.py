@@ -6,9 +6,12 @@ model and texts, so that a killed encoding resumes:
     CACHE/tokens/KEY/part-000000000000.npz     vectors: fp16, shape (the block's tokens, dimension); lengths, by text
 """
 
+import os
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from errno import ENOSPC
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,12 +30,8 @@ from retriever.start import Start, find_start
 BLOCK = 512
 """Texts that a kill can cost."""
 BATCH = 32
-ROOM = 2
-"""Bytes of a number."""
-TYPICAL = 64
-"""Tokens of a text, to say how much room is needed."""
 CELLS = 1 << 26
-"""Numbers of a table of scores in memory, at most."""
+"""Numbers of a table in memory, at most: of scores, and of cosines between tokens."""
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -78,17 +77,36 @@ class LateModel:
             part = folder / f"part-{begin:012d}.npz"
             found = _read(part)
             if found is None:
-                found = self.encode(texts[begin : begin + BLOCK], "document")
-                try:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    partial = part.with_suffix(".partial.npz")
-                    np.savez(partial, vectors=found[0], lengths=found[1])
-                    keep(partial, part)
-                except OSError as error:
-                    size = len(texts) * TYPICAL * found[0].shape[1] * ROOM
-                    raise unwritable(folder, "token vectors", error, size) from None
+                found = self._encoded(part, texts[begin : begin + BLOCK], len(texts) - begin)
             progress(min(begin + BLOCK, len(texts)))
             yield begin, found
+
+    def _encoded(self, part: Path, texts: Sequence[str], left: int) -> Tokens:
+        """A block's tokens, encoded and kept; two searches over the same texts take turns, and share their blocks.
+
+        Args:
+            part: Where they are kept.
+            texts: Of the block.
+            left: Texts that are still to be kept, those of the block among them.
+        """
+        from filelock import FileLock
+
+        size = 0
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(part.parent / ".lock"):
+                if (found := _read(part)) is not None:
+                    return found
+                found = self.encode(texts, "document")
+                size = found[0].nbytes * left // len(texts)
+                if size > shutil.disk_usage(part.parent).free:
+                    raise OSError(ENOSPC, os.strerror(ENOSPC))
+                partial = part.with_suffix(".partial.npz")
+                np.savez(partial, vectors=found[0], lengths=found[1])
+                keep(partial, part)
+                return found
+        except OSError as error:
+            raise unwritable(part.parent, "token vectors", error, size) from None
 
     def scores(
         self, queries: Sequence[str], texts: Sequence[str], progress: Callable[[int], None] = lambda done: None
@@ -114,22 +132,37 @@ def find_late(name: str, cache: Path | None = None) -> LateModel | None:
     Raises:
         ModelError: The folder holds one of parts that are not known here.
     """
+    return LateModel(find_start(name, late=True), cache) if is_late(name) else None
+
+
+def is_late(name: str) -> bool:
+    """Whether a name is of a late-interaction model's folder; its weights are not read.
+
+    Raises:
+        ModelError: The folder holds one of parts that are not known here.
+    """
     folder = Path(name).expanduser()
-    if not folder.is_dir() or late_parts(folder) is None:
-        return None
-    return LateModel(find_start(name, late=True), cache)
+    return folder.is_dir() and late_parts(folder) is not None
 
 
 def max_similarities(queries: Tokens, documents: Tokens) -> Floats:
-    """Means of MaxSim, shape (queries, documents).
+    """Means of MaxSim, shape (queries, documents); of at most `CELLS` cosines at once, or one query's.
 
     Source: Khattab and Zaharia 2020 (ColBERT, arXiv:2004.12832), divided by the number of the query's tokens.
     """
-    asked, said = (np.asarray(vectors, np.float32) for vectors in (queries[0], documents[0]))
-    begins, starts = (np.concatenate([[0], np.cumsum(lengths)[:-1]]) for lengths in (queries[1], documents[1]))
-    best = np.maximum.reduceat(asked @ said.T, starts, axis=1)
-    total = np.add.reduceat(best, begins, axis=0)
-    return np.asarray(total / queries[1][:, None], np.float32)
+    said = np.asarray(documents[0], np.float32)
+    ends, starts = np.cumsum(queries[1]), np.cumsum(documents[1]) - documents[1]
+    found = np.empty((len(ends), len(starts)), np.float32)
+    first = 0
+    while first < len(ends):
+        begin = ends[first] - queries[1][first]
+        past = max(first + 1, int(np.searchsorted(ends, begin + CELLS // len(said), "right")))
+        asked = np.asarray(queries[0][begin : ends[past - 1]], np.float32)
+        best = np.maximum.reduceat(asked @ said.T, starts, axis=1)
+        sizes = queries[1][first:past]
+        found[first:past] = np.add.reduceat(best, np.cumsum(sizes) - sizes, axis=0) / sizes[:, None]
+        first = past
+    return found
 
 
 def _read(path: Path) -> Tokens | None:

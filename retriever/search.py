@@ -12,7 +12,7 @@ from judge.records import Record
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
-from retriever.late_search import find_late
+from retriever.late_search import is_late
 from retriever.queries import NAMES, SearchQueries, read_queries
 from retriever.ranked import Ranked, check_ids, fuse, mix, write_run
 from retriever.systems import TEXTS, Searcher
@@ -136,7 +136,7 @@ class Search:
         searcher.names(asked)
         if config.shortlist:
             searcher.names([config.shortlist])
-            if find_late(config.shortlist) or not any(find_late(name) for name in asked):
+            if is_late(config.shortlist) or not any(is_late(name) for name in asked):
                 fix = "name BM25, an encoder or a run, or leave it out"
                 raise InputError("--shortlist: is another system's, for a late-interaction model to re-rank", fix)
         systems = [searcher.rank(name, self.asked.queries, depth) for name in asked]

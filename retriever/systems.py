@@ -16,7 +16,7 @@ from judge.search.nearest import Progress, nearest, quiet
 from judge.search.rankings import FORMAT, read_ranking
 from judge.tables.ids import whole_id
 from judge.words.bm25 import Bm25
-from retriever.late_search import LateModel, find_late
+from retriever.late_search import LateModel, find_late, is_late
 from retriever.queries import SearchQuery
 from retriever.ranked import EMPTY, Floats, Ints, Ranked, RankedList
 
@@ -59,7 +59,8 @@ class Searcher:
         """The best products for every query.
 
         Args:
-            system: `bm25`, a file of a TREC run, a folder of an encoder, its name on the Hub, `minilm-l6` or `fake`.
+            system: `bm25`, a file of a TREC run, a folder of an encoder or of a late-interaction model, an encoder's
+                name on the Hub, `minilm-l6` or `fake`.
             queries: What to search for.
             top: Products of a query, at most.
             judged: For each query, places of products whose scores are wanted too.
@@ -213,8 +214,8 @@ def _name(system: str) -> str:
     if system == BM25:
         return BM25
     if not is_run(system):
-        if late := find_late(system):
-            return late.start.name
+        if is_late(system):
+            return Path(system).expanduser().resolve().name
         return _called(find_encoder(system, f"{BM25}, a TREC run, "))
     if not Path(system).is_file():
         raise InputError(f"{system}: cannot be read (no such file)", f"give a TREC run: {FORMAT}")

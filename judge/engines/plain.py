@@ -119,13 +119,19 @@ class FileWeights:
         self._files = {path: safe_open(path, framework="pt") for path in files}
         self._lora = {} if lora is None else read_tensors(lora.directory / WEIGHTS)
         self._scale = 0.0 if lora is None else lora.config.scale
+        self._shared: Any = None
 
     def __call__(self, name: str) -> Any | None:
         """A tensor by its name in transformers' models; null where the model has none of that name."""
+        if self._model.tied and name in ("model.embed_tokens.weight", "lm_head.weight"):
+            if self._shared is None:
+                self._shared = self._read("model.embed_tokens.weight")
+            return self._shared
+        return self._read(name)
+
+    def _read(self, name: str) -> Any | None:
         import torch
 
-        if self._model.tied and name == "lm_head.weight":
-            name = "model.embed_tokens.weight"
         if name not in self._model.places:
             return None
         file: Any = self._files[self._model.places[name]]

@@ -19,6 +19,8 @@ from judge.run.store import MEMORY, THREADS
 from judge.sql import identifier, on_disk, quoted
 
 FILE = "inherited.parquet"
+JUDGED_IN = "judged_in"
+"""Its column for the directory of the run that judged a label; null where that is the run itself, or not known."""
 MOST = 50_000
 """Rows of a block, at most, however few of them are judged."""
 
@@ -81,7 +83,8 @@ def write_inherited(directory: Path, pairs: Path, earlier: Earlier, fields: Sequ
         judged_in = "NULL::VARCHAR" if earlier.name is None else quoted(earlier.name)
         before = "SELECT NULL::BIGINT AS row, NULL::VARCHAR AS judged_in WHERE false"
         if earlier.taken.is_file():
-            before = f"SELECT row, judged_in FROM read_parquet({quoted(earlier.taken)})"
+            known = JUDGED_IN if _tells_where(earlier.taken) else f"NULL::VARCHAR AS {JUDGED_IN}"
+            before = f"SELECT row, {known} FROM read_parquet({quoted(earlier.taken)})"
         db.execute(f"""CREATE VIEW found AS
             SELECT n.file_row_number AS position, {taken}, coalesce(t.judged_in, {judged_in}) AS judged_in
             FROM read_parquet({quoted(pairs)}, file_row_number = true) n
@@ -107,10 +110,28 @@ def judged_in(run: Path, row: int) -> str | None:
     """The directory of the earlier run that judged an input row, whose label a run took over; null for its own."""
     import pyarrow.parquet as pq
 
-    if not (run / FILE).is_file():
+    if not (run / FILE).is_file() or not _tells_where(run / FILE):
         return None
-    found = pq.read_table(run / FILE, filters=[("row", "==", row)], columns=["judged_in"])["judged_in"].to_pylist()
+    found = pq.read_table(run / FILE, filters=[("row", "==", row)], columns=[JUDGED_IN])[JUDGED_IN].to_pylist()
     return found[0] if found else None
+
+
+def taken_over(run: Path) -> int:
+    """How many labels a run has from another: those that it judged itself before it grew are not counted, where its
+    `inherited.parquet` tells them apart."""
+    import pyarrow.parquet as pq
+
+    if not _tells_where(run / FILE):
+        return int(pq.read_metadata(run / FILE).num_rows)
+    places = pq.read_table(run / FILE, columns=[JUDGED_IN])[JUDGED_IN]
+    return len(places) - int(places.null_count)
+
+
+def _tells_where(taken: Path) -> bool:
+    """Whether an `inherited.parquet` says which run judged its labels: it did not always have the column."""
+    import pyarrow.parquet as pq
+
+    return JUDGED_IN in pq.read_schema(taken).names
 
 
 @dataclass(frozen=True)

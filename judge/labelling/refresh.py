@@ -13,7 +13,7 @@ from judge.files import now, write_whole
 from judge.fingerprint import Fingerprint
 from judge.labelling.begin import fingerprint
 from judge.labelling.complete import Watch, complete
-from judge.labelling.inherit import FILE, Earlier, same_pair, write_inherited
+from judge.labelling.inherit import FILE, Earlier, same_pair, taken_over, write_inherited
 from judge.labelling.job import Labelling
 from judge.ratings.remembered import fitting_columns
 from judge.records import Record
@@ -37,7 +37,7 @@ class Refreshed(Record):
     unchanged: int
     """Pairs of both runs with the same words and texts."""
     inherited: int
-    """Of these, the ones that keep their label: all but those that had failed."""
+    """Of these, the ones that keep the old run's label: all but those that had failed."""
     changed: int
     """Pairs of both runs whose words or texts differ: judged again."""
     new: int
@@ -174,8 +174,6 @@ def _carry_decisions(old: Run, run: Run, states: dict[tuple[str, str], str]) -> 
 
 
 def _report(old: Run, run: Run, states: dict[tuple[str, str], str], decisions: dict[str, int]) -> Refreshed:
-    import pyarrow.parquet as pq
-
     manifest, before = old.manifest, read_report(old)
     numbers: dict[str, Any] = {
         name: int(states.get(("", name), 0)) for name in ("unchanged", "changed", "new", "vanished")
@@ -185,7 +183,7 @@ def _report(old: Run, run: Run, states: dict[tuple[str, str], str], decisions: d
         earlier_fingerprint=manifest.fingerprint,
         earlier_created=manifest.created,
         lineage=(before.earlier, *before.lineage) if before else (),
-        inherited=pq.read_metadata(run.path / FILE).num_rows,
+        inherited=taken_over(run.path),
         **numbers,
         **{f"decisions_{name}": count for name, count in decisions.items()},
         created=now(),

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from judge.errors import InputError
 
@@ -51,6 +52,9 @@ def parts_of(path: Path, name: str) -> list[Path]:
             path is an address.
     """
     if (place := _REMOTE.match(str(path))) and not path.exists():
+        if place[1].lower() == "file":
+            plain = "/" + unquote(place[2]).removeprefix("localhost/")
+            raise InputError(f"file:///{place[2]}: is an address, and no path", f"give the path itself: {plain}")
         whole = f"{place[1]}://{place[2]}"
         raise InputError(
             f"{whole}: is not on this machine, and only files here are read",

@@ -69,6 +69,14 @@ def test_a_plain_model_gives_the_very_numbers_that_transformers_gives(kind, tmp_
     assert len(set(own)) > 1
 
 
+def test_a_head_that_is_the_embedding_is_in_memory_once(tmp_path):
+    model("llama", tmp_path, dtype="bfloat16")
+    found = plain.FileWeights(find_plain(tmp_path))
+    embedding, head = (found(f"{name}.weight") for name in ("model.embed_tokens", "lm_head"))
+    assert head.data_ptr() == embedding.data_ptr()
+    assert (str(head.dtype), tuple(head.shape)) == ("torch.float32", (60, 32))
+
+
 @pytest.mark.parametrize("keys", [{"target_modules": ["q_proj", "down_proj"]}, {"target_modules": "all-linear"}])
 def test_an_adapter_is_merged_as_peft_merges_it(keys, tmp_path, monkeypatch):
     pytest.importorskip("peft")

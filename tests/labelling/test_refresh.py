@@ -220,6 +220,34 @@ def test_a_trace_says_in_which_run_a_label_was_judged(main, tmp_path):
     assert a in main("trace", "c", "query 0", same).out
 
 
+def test_labels_that_do_not_say_where_they_were_judged_are_traced_and_taken_over(main, tmp_path, asked):
+    rows = rows_of(2, 2)
+    write(tmp_path / "p.csv", rows)
+    main("label", "p.csv", "--engine", "fake", "--out", "a")
+    refresh = ("--pairs", "p.csv", "--engine", "fake", "--json")
+    main("refresh", "a", *refresh, "--out", "b")
+    path = tmp_path / "b" / "inherited.parquet"
+    held = pq.read_table(path)
+    pq.write_table(held.drop_columns("judged_in").append_column("earlier_row", held["row"]), path)
+    assert main("trace", "b", "query 0", "c0", "--json").json["judged_in"] is None
+    asked.clear()
+    assert main("refresh", "a", *refresh, "--out", "b").json["refresh"]["inherited"] == 4
+    assert main("refresh", "b", *refresh, "--out", "c").json["refresh"]["inherited"] == 4
+    assert not asked
+    assert main("trace", "c", "query 0", "c0", "--json").json["judged_in"] == str(tmp_path / "b")
+
+
+def test_labels_of_its_own_are_not_counted_as_kept_where_a_refresh_grows(main, tmp_path):
+    write(tmp_path / "old.csv", rows_of(4, 5))
+    write(tmp_path / "new.csv", rows_of(6, 5))
+    main("label", "old.csv", "--engine", "fake", "--out", "old")
+    refresh = ("refresh", "old", "--pairs", "new.csv", "--engine", "fake", "--out", "new", "--json")
+    # Of 20 old pairs and 10 new ones, the first 25 are refreshed, then all: 5 are the new run's own by then.
+    for limit in (("--limit", "25"), (), ()):
+        found = main(*refresh, *limit).json["refresh"]
+        assert (found["unchanged"], found["inherited"]) == (20, 20)
+
+
 def test_a_difference_of_digests_fits_a_line(main, tmp_path):
     write(tmp_path / "p.csv", rows_of(2, 2))
     main("label", "p.csv", "--engine", "fake", "--out", "a")

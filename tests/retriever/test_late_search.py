@@ -1,11 +1,17 @@
 """Search by late interaction: exact, against the library's MaxSim, over all products or over another's shortlist."""
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mining_fixtures import write_csv
 from retriever_fixtures import KINDS, MATERIALS
 
-from judge.errors import ModelError
+from judge.errors import InputError, ModelError
 from judge.search.rankings import read_ranking
 from retriever import late_search
 from retriever.late_search import LateModel, find_late, max_similarities
@@ -41,6 +47,37 @@ def test_maxsim_by_hand():
     documents = np.array([[0.8, 0.6], [1, 0], [0, 1]], np.float16), np.array([2, 1])
     wanted = [[(1 + 0.6) / 2, (0 + 1) / 2], [0.6, 1]]
     assert max_similarities(queries, documents) == pytest.approx(np.array(wanted), abs=1e-3)
+
+
+def drawn(lengths):
+    lengths = np.array(lengths, np.int64)
+    return np.random.default_rng(0).normal(size=(lengths.sum(), 4)).astype(np.float16), lengths
+
+
+@given(
+    asked=st.lists(st.integers(1, 5), min_size=1, max_size=6),
+    said=st.lists(st.integers(1, 5), min_size=1, max_size=6),
+    cells=st.integers(1, 200),
+)
+@settings(max_examples=25)
+def test_few_cosines_at_once_give_the_same_scores(asked, said, cells):
+    queries, documents = drawn(asked), drawn(said)
+    whole = max_similarities(queries, documents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late_search, "CELLS", cells)
+        assert max_similarities(queries, documents) == pytest.approx(whole, abs=1e-5)
+
+
+def test_cosines_of_all_tokens_are_never_in_memory_together(monkeypatch):
+    # 1,600 x 800 tokens are 5 MB of cosines, 20,000 of them 80 kB; the scores take 40 kB.
+    queries, documents = drawn([8] * 200), drawn([16] * 50)
+    monkeypatch.setattr(late_search, "CELLS", 20_000)
+    tracemalloc.start()
+    try:
+        max_similarities(queries, documents)
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_scores_are_those_of_the_library(late, tmp_path, monkeypatch):
@@ -83,6 +120,39 @@ def test_a_killed_encoding_resumes_and_damage_is_encoded_again(late, tmp_path, m
     assert encoded == [6, 6, 6, 4, 6]
     assert np.array_equal(whole, again)
     assert not list(model.scores([], TEXTS))
+
+
+def test_two_searches_of_the_same_texts_share_their_blocks(late, tmp_path, monkeypatch):
+    monkeypatch.setattr(late_search, "BLOCK", 3)
+    real, encoded = LateModel.encode, []
+    start = find_start(str(late), late=True)
+
+    def counting(self, texts, kind):
+        if kind == "document":
+            encoded.append(len(texts))
+        return real(self, texts, kind)
+
+    monkeypatch.setattr(LateModel, "encode", counting)
+    with ThreadPoolExecutor(2) as pool:
+        searches = [pool.submit(lambda: list(LateModel(start, tmp_path).scores(WORDS, TEXTS))) for _ in range(2)]
+        (first,), (second,) = (search.result() for search in searches)
+    assert np.array_equal(first, second)
+    assert sum(encoded) == len(TEXTS)
+
+
+def test_a_disk_without_room_is_told_before_the_disk_is_full(late, tmp_path, monkeypatch):
+    monkeypatch.setattr(late_search.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(InputError, match="cannot be written"):
+        list(LateModel(find_start(str(late), late=True), tmp_path).scores(WORDS, TEXTS))
+    assert not list(tmp_path.glob("tokens/*/*.npz"))
+
+
+def test_weights_are_read_for_their_digest_once(late, files, main, tmp_path, monkeypatch):
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
+    digested = []
+    monkeypatch.setattr("retriever.start.file_digest", lambda path: digested.append(path) or path.name)
+    main("search", late, *files, "--shortlist", "bm25", "--out", "short.run")
+    assert len([path for path in digested if path.suffix == ".safetensors"]) == 1
 
 
 def test_a_shortlist_is_ranked_again_with_the_same_scores(late, files, main, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zipfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import read_ratings
 from judge.records import Problem
 from judge.tables.rows import Table
+from judge.tables.sniff import parts_of
 from judge.words.guideline import load_guideline
 
 GRADES = {"0": 0, "1": 1, "2": 2}
@@ -479,3 +481,10 @@ def test_an_address_is_refused_as_one(main, tmp_path, address):
     ):
         assert whole in main(*command, code=2).err or command[0] == "agree"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("address", ["file:///data/a%20b.csv", "file:/data/a b.csv", "file://localhost/data/a%20b.csv"])
+def test_the_address_of_a_file_here_is_answered_with_its_path(address):
+    with pytest.raises(InputError) as raised:
+        parts_of(Path(address), address)
+    assert raised.value.hint.endswith(": /data/a b.csv")
