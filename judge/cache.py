@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,21 @@ def keep_cached(kind: str, key: str, value: Any) -> None:
         write_whole(_path(kind, key), json.dumps({"digest": digest(value), "value": value}).encode())
     except OSError:
         return
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """What safetensors raises where weights cannot be written is an OSError within, as of any other file."""
+    try:
+        yield
+    except Exception as error:
+        from safetensors import SafetensorError
+
+        if not isinstance(error, SafetensorError):
+            raise
+        number = re.search(r"os error (\d+)", str(error))
+        code = int(number[1]) if number else EIO
+        raise OSError(code, os.strerror(code)) from None
 
 
 def make_folder(folder: Path, build: Callable[[Path], None]) -> None:

@@ -1,9 +1,10 @@
 """A model with an adapter merged into it, kept in a folder of the cache: for engines that read a model's files."""
 
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
-from judge.cache import cache_folder, is_whole, make_folder
+from judge.cache import cache_folder, is_whole, make_folder, storing
 from judge.engines.applying import load_adapted
 from judge.errors import ModelError
 from judge.fingerprint import adapter_digest, digest, file_digest
@@ -29,7 +30,8 @@ def merged_folder(base: Path, adapter: Path, dtype: str) -> Path:
     """
     files = sorted(path for pattern in (*KEPT, "*.safetensors") for path in base.glob(pattern) if path.is_file())
     read = {path.name: file_digest(path) for path in files}
-    key = digest([FORMAT, read, adapter_digest(adapter), dtype])
+    versions = [version(name) for name in ("transformers", "peft")]
+    key = digest([FORMAT, versions, read, adapter_digest(adapter), dtype])
     folder = cache_folder() / "merged" / f"{adapter.resolve().name[:40]}-{key[:24]}"
 
     def build(scratch: Path) -> None:
@@ -42,7 +44,7 @@ def merged_folder(base: Path, adapter: Path, dtype: str) -> Path:
             if path.suffix != ".safetensors" and not path.name.endswith(".safetensors.index.json"):
                 shutil.copyfile(path, scratch / path.name)
         model.generation_config = GenerationConfig()  # the base's may be one that transformers refuses to write
-        with quiet_transformers():
+        with quiet_transformers(), storing():
             model.save_pretrained(scratch)
 
     if not is_whole(folder):

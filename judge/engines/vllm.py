@@ -24,6 +24,7 @@ from judge.engines.vllm_setup import (
     arguments,
     check_gpus,
     check_version,
+    merges,
     number_type,
     set_environment,
 )
@@ -51,12 +52,12 @@ class VllmEngine:
         self._device, self._dtype = number_type(self._options)
         check_gpus(directory, self._options, self._device, gpus())
         self._adapter: AppliedAdapter | None = None
-        if adapter is not None and self._options.adapter == "apply":
+        if adapter is not None and not merges(directory, self._options):
             if self._options.path == "classify":
-                raise InputError(
-                    "vllm.path: classify needs an adapter that is merged into the weights",
-                    "set vllm.adapter to merge, or vllm.path to generate",
-                )
+                fix = "set vllm.adapter to merge, or vllm.path to generate"
+                if self._options.adapter == "merge":
+                    fix = "the base is quantised, so that nothing can be merged into it: set vllm.path to generate"
+                raise InputError("vllm.path: classify needs an adapter that is merged into the weights", fix)
             if self._device == "cuda" and self._dtype == "float32":
                 raise ModelError(
                     "vLLM applies adapters in 16 bits only, and this GPU computes in fp32",

@@ -17,7 +17,10 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 NAME = "judge"
 """What the adapter is called in requests."""
 QUANTISED = {"quantization_config", "compression_config"}
-"""Keys of the config of models whose head vLLM may refuse to compute in fp32."""
+"""Keys of the config of models that are stored quantised: vLLM may refuse to compute their head in fp32, and an adapter
+cannot be merged into their weights."""
+MERGE = "set vllm.adapter to merge, or use --engine transformers"
+UNQUANTISED = "name the base that is not quantised, into which the adapter can be merged"
 ON_GPU, ON_PROCESSOR = 16, 32
 """Tokens of an entry of the prefix cache; the build for processors takes multiples of 32 alone."""
 
@@ -45,6 +48,11 @@ def number_type(options: VllmOptions) -> tuple[str, str]:
 
     device, dtype = best_device()
     return device, options.dtype or dtype
+
+
+def merges(base: Path, options: VllmOptions) -> bool:
+    """Whether an adapter is merged into a base; else vLLM applies it to each request."""
+    return options.adapter == "merge" and not QUANTISED & read_config(base).keys()
 
 
 def check_gpus(directory: Path, options: VllmOptions, device: str, count: int) -> None:
@@ -143,7 +151,7 @@ class AppliedAdapter:
             name for name in ("alpha_pattern", "rank_pattern", "use_dora", "fan_in_fan_out") if getattr(config, name)
         ]
         vocabulary = {name.rpartition(".")[2] for name in lora.modules} & {"lm_head", "embed_tokens"}
-        hint = "set vllm.adapter to merge, or use --engine transformers"
+        hint = UNQUANTISED if QUANTISED & read_config(base).keys() else MERGE
         if found := sorted({*other, *vocabulary}):
             raise ModelError(f"{directory}: has LoRA with {', '.join(found)}, which vLLM does not apply", hint)
         if self.rank > RANKS[-1]:

@@ -21,6 +21,7 @@ from judge.models.fake_encoder import FAKE, FakeEncoder, Floats, Kind, unit
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
 from judge.models.pooling import dense, modules_of, pooled, read_json, settings, size_of
+from judge.notes import note
 from judge.watching import done
 
 __all__ = ["EMBEDDED_ENCODER", "FAKE", "Encoder", "FakeEncoder", "Kind", "TransformerEncoder", "find_encoder"]
@@ -123,7 +124,17 @@ class TransformerEncoder:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             said = " ".join(str(error).split())[:200]
             raise ModelError(f"{self.name}: cannot be loaded ({said})", "save the encoder again") from None
-        return tokenizer, model.eval().to(device), device
+        try:
+            return tokenizer, model.eval().to(device), device
+        except RuntimeError as error:
+            return tokenizer, *self._on_processor(model, device, error)
+
+    def _on_processor(self, model: Any, device: str, error: RuntimeError) -> tuple[Any, str]:
+        """A model off a GPU whose memory has run out, as where a judge on it has taken its share; else the error."""
+        if device == "cpu" or "out of memory" not in str(error):
+            raise error
+        note(f"{self.name}: encodes on the processor, since the GPU has no memory left for it")
+        return model.to("cpu"), "cpu"
 
     @cached_property
     def _longest(self) -> int:
@@ -153,6 +164,14 @@ class TransformerEncoder:
                 yield chunk[some], tokenizer.pad(rows, return_tensors="pt")
 
     def _forward(self, inputs: Any) -> Floats:
+        tokenizer, model, device = self._loaded
+        try:
+            return self._vectors(inputs)
+        except RuntimeError as error:
+            self.__dict__["_loaded"] = tokenizer, *self._on_processor(model, device, error)
+        return self._vectors(inputs)
+
+    def _vectors(self, inputs: Any) -> Floats:
         _, model, device = self._loaded
         inputs = {name: value.to(device) for name, value in inputs.items()}
         mask = inputs["attention_mask"]

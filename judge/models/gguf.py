@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from judge.cache import cache_folder, is_whole, make_folder
+from judge.cache import cache_folder, is_whole, make_folder, storing
 from judge.documents import Kind, reading
 from judge.errors import ModelError, install
 from judge.fingerprint import digest
@@ -54,11 +54,21 @@ def unpack(folder: Path, find: Callable[[], Path]) -> str:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
+    restore = RESTORED[_pre_tokenizer(gguf)]
+    with quiet_transformers():
+        model, tokenizer = _converted(gguf)
+        restore(tokenizer.backend_tokenizer)
+        with storing():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+
+def _converted(gguf: Path) -> tuple[Any, Any]:
+    """Model and tokenizer of a file, as transformers reads them."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    restore = RESTORED[_pre_tokenizer(gguf)]
-    with quiet_transformers(), reading(gguf, GGUF, "it makes no model"):
+    with reading(gguf, GGUF, "it makes no model"):
         tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         # A model loaded from GGUF counts as quantised and refuses to be saved: move its weights into a fresh one.
@@ -68,9 +78,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         config._name_or_path = ""
         model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         model.load_state_dict(loaded.state_dict())
-        model.save_pretrained(folder)
-        restore(tokenizer.backend_tokenizer)
-        tokenizer.save_pretrained(folder)
+    return model, tokenizer
 
 
 def _pre_tokenizer(gguf: Path) -> str:

@@ -1,6 +1,8 @@
 """What vLLM is told: every option reaches it, under its own names, or is refused. A fake module stands for vLLM."""
 
+import json
 import os
+import shutil
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -220,6 +222,28 @@ def test_a_merge_that_was_killed_or_damaged_is_made_again(vllm, tiny_base, adapt
         told(tiny_base, adapter)
 
 
+def test_a_disk_that_is_full_is_told_with_what_to_do(vllm, tiny_base, adapter, tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+    from transformers import PreTrainedModel
+
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path))
+
+    def full(self, folder, **options):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    with pytest.raises(ModelError, match="No space left on device") as raised:
+        told(tiny_base, adapter)
+    assert "RELEVANCE_JUDGE_CACHE" in raised.value.hint
+
+
+def test_another_version_of_peft_merges_anew(vllm, tiny_base, adapter, tmp_path, monkeypatch):
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path))
+    before = told(tiny_base, adapter)["model"]
+    monkeypatch.setattr("judge.engines.merged.version", lambda name: "99.0")
+    assert told(tiny_base, adapter)["model"] != before
+
+
 def test_an_adapter_is_applied_where_that_is_asked_for(vllm, tiny_base, adapter):
     engine = VllmEngine(tiny_base, options(adapter="apply"), adapter)
     assert {"enable_lora": True, "max_loras": 2, "max_lora_rank": 8}.items() <= started[-1].given.items()
@@ -230,6 +254,26 @@ def test_an_adapter_is_applied_where_that_is_asked_for(vllm, tiny_base, adapter)
     assert (ask.max_tokens, ask.logprob_token_ids) == (1, [7, 8])
     with pytest.raises(InputError, match="merge"):
         VllmEngine(tiny_base, options(adapter="apply", path="classify"), adapter)
+
+
+def test_an_adapter_of_a_quantised_base_is_applied(vllm, tiny_base, adapter, tmp_path, monkeypatch):
+    monkeypatch.setattr("judge.engines.kinds.find_spec", lambda name: True)
+    base = shutil.copytree(tiny_base, tmp_path / "awq")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "awq", "bits": 4}}))
+    given = told(base, adapter)
+    assert (given["model"], given["enable_lora"]) == (str(base), True)
+    assert Judge(str(base), Serving("vllm", default_options(), adapter=adapter)).parts["lora"] == "applied"
+    with pytest.raises(InputError) as raised:
+        told(base, adapter, path="classify")
+    assert "merge," not in raised.value.hint
+    # What vLLM does not apply is not said to be merged, either.
+    settings = json.loads((adapter / "adapter_config.json").read_text())
+    other = shutil.copytree(adapter, tmp_path / "other")
+    (other / "adapter_config.json").write_text(json.dumps({**settings, "alpha_pattern": {"q_proj": 2}}))
+    with pytest.raises(ModelError) as refused:
+        told(base, other)
+    assert "vllm.adapter" not in refused.value.hint
 
 
 def test_classify_takes_a_merged_adapter(vllm, tiny_base, adapter, tmp_path, monkeypatch):
@@ -257,7 +301,8 @@ def test_what_changes_a_label_is_in_the_fingerprint_and_nothing_else(vllm, tiny_
     assert parts(dtype="float16") == {**plain, "dtype": "float16"}
     assert parts(quantization="fp8") == {**plain, "quantization": "fp8"}
     merged = parts(adapter)
-    assert merged == parts(adapter, engine="transformers")
+    # Not what an earlier version said, which applied every adapter.
+    assert merged == {**parts(adapter, engine="transformers"), "lora": "merged"}
     assert parts(adapter, **same) == {**merged, "lora": "applied"}
 
 

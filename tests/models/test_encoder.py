@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,44 @@ def test_poolings_and_prompts_of_a_saved_folder_are_read(minilm, theirs, tmp_pat
     assert ours.digest != minilm.digest
     assert np.allclose(ours.encode(TEXTS[:3]), other.encode(TEXTS[:3]), atol=1e-5)
     assert np.allclose(ours.encode(TEXTS[:3], "query"), other.encode(TEXTS[:3], prompt_name="query"), atol=1e-5)
+
+
+@pytest.mark.parametrize("moment", ["loading", "encoding"])
+def test_a_gpu_without_memory_leaves_it_to_the_processor(minilm, monkeypatch, caplog, moment):
+    import torch
+
+    refuser, kept = (torch.nn.Module, torch.Tensor) if moment == "loading" else (torch.Tensor, torch.nn.Module)
+    asked, refused, stays = [], refuser.to, kept.to
+
+    def full(self, *given, **options):
+        if given == ("cuda",):
+            asked.append(given)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return refused(self, *given, **options)
+
+    def staying(self, *given, **options):
+        return self if given == ("cuda",) else stays(self, *given, **options)
+
+    monkeypatch.setattr(refuser, "to", full)
+    monkeypatch.setattr(kept, "to", staying)
+    on_gpu = replace(minilm, device="cuda")
+    vectors = [on_gpu.encode(TEXTS[:2]) for _ in range(2)]
+    assert len(asked) == 1
+    assert len(caplog.records) == 1
+    monkeypatch.undo()
+    wanted = minilm.encode(TEXTS[:2])
+    assert all(np.allclose(found, wanted, atol=1e-5) for found in vectors)
+
+
+def test_an_encoder_that_fails_otherwise_fails(minilm, monkeypatch):
+    import torch
+
+    def broken(self, *given, **options):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.nn.Module, "to", broken)
+    with pytest.raises(RuntimeError, match="assert"):
+        replace(minilm, device="cuda").encode(TEXTS[:1])
 
 
 def test_what_is_no_encoder_is_one_error(tmp_path, monkeypatch):

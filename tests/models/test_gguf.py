@@ -104,6 +104,20 @@ print(find_model(sys.argv[1]).directory)
 """
 
 
+def test_a_disk_that_is_full_is_told_with_what_to_do(cache, tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+    from transformers import PreTrainedModel
+
+    def full(self, folder, **options):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    write_gguf(tmp_path / "small.gguf")
+    with pytest.raises(ModelError, match="No space left on device") as raised:
+        find_model(str(tmp_path / "small.gguf"))
+    assert "RELEVANCE_JUDGE_CACHE" in raised.value.hint
+
+
 def test_two_processes_unpack_it_once_and_a_damaged_file_is_made_anew(cache, tmp_path):
     path = tmp_path / "small.gguf"
     write_gguf(path)

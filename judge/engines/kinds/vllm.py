@@ -14,13 +14,17 @@ def _make(setup: Setup) -> Engine:
 
 
 def _parts(setup: Setup) -> Mapping[str, str | None]:
-    """Number type and quantisation; and of an adapter, where it is not merged as elsewhere.
+    """Number type and quantisation; and what becomes of an adapter, which earlier versions always applied.
 
     How a model is divided, cached and batched changes the last digits at most.
     """
+    from judge.engines.vllm_setup import merges
+
     options = setup.options.vllm
-    applied = setup.adapter_digest is not None and options.adapter == "apply"
-    said = {"dtype": options.dtype, "quantization": options.quantization, "lora": "applied" if applied else None}
+    lora = None
+    if setup.adapter_digest is not None:
+        lora = "merged" if merges(setup.model.directory, options) else "applied"
+    said = {"dtype": options.dtype, "quantization": options.quantization, "lora": lora}
     return {**weights_parts(setup), **{name: value for name, value in said.items() if value}}
 
 
