@@ -12,7 +12,7 @@ from judge.calibration.features import cosines
 from judge.calibration.ordinal import Feature, Ordinal
 from judge.errors import ModelError
 from judge.labelling.blending import FILE
-from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
+from judge.labelling.config import JudgeConfig, JudgeRequest, read_tuned, resolve_judge
 from judge.labelling.label import read_pairs
 from judge.models.fake_encoder import FakeEncoder
 from judge.run.store import Run
@@ -167,3 +167,22 @@ def test_another_guideline_has_no_blend(blended, caplog):
         forced = JudgeRequest(str(blended), "esci-four-level", force_guideline=True)
         assert resolve_judge(forced)[1].calibration is None
     assert not caplog.records
+
+
+def test_a_calibration_stored_in_a_judge_takes_the_place_of_its_blend(main, blended, tuned, rated_file, monkeypatch):
+    label(main, blended, rated_file, "raw", "--calibration", "none")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    # Killed before it is stored, the judge is as it was, and the same command ends whole.
+    with monkeypatch.context() as patch:
+        patch.setattr("judge.files.write_whole", killed)
+        with pytest.raises(BaseException):  # noqa: B017  click's Abort, or the interrupt itself
+            main("calibrate", "raw", rated_file, "--adapter", blended)
+    assert (blended / FILE).is_file()
+    assert len(main("calibrate", "raw", rated_file, "--adapter", blended).err.splitlines()) == 1
+    own = read_tuned(blended).calibration
+    assert own not in (None, tuned.calibration)
+    assert resolve_judge(JudgeRequest(str(blended)))[1].calibration == own
+    assert sorted(path.name for path in blended.iterdir() if FILE in path.name) == []
