@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import RatedPairs, crossed
@@ -64,7 +64,7 @@ class HeldOut(Record):
 
 
 DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
-DECIDING += ("guideline_digest", "template_digest", "fields", "budgets")
+DECIDING += ("guideline_digest", "template_digest", "fields", "budgets", "quantization", "lora")
 """Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
 
 
@@ -86,6 +86,12 @@ class Calibration(Record):
     """What of that fingerprint decides the probabilities; empty for a fine-tuned judge's own calibration."""
     blend: Ordinal | None = None
     """Cut points or a blend, where one was asked for and is better: it makes the probabilities, out of features."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Calibration":
+        if self.blend and len(self.blend.cuts) != len(self.bias) - 1:
+            raise ValueError(f"{len(self.blend.cuts)} cuts are not between {len(self.bias)} grades")
+        return self
 
     @property
     def numbers(self) -> dict[str, Any]:
