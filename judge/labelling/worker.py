@@ -127,7 +127,7 @@ class Worker:
     @cached_property
     def _ready(self) -> tuple[Builder, Engine]:
         self.check()
-        return self.job.builder(), self.job.judge.open()
+        return self.job.builder(), self.job.open()
 
     def label(self, stretch: Interval) -> None:
         """Label what of a stretch has no label yet.

@@ -14,6 +14,7 @@ from judge.calibration.calibrate import read_calibration
 from judge.calibration.features import cosines
 from judge.calibration.ordinal import Feature, Ordinal
 from judge.errors import InputError, ModelError
+from judge.labelling import job
 from judge.labelling.blending import FILE
 from judge.labelling.config import JudgeConfig, JudgeRequest, read_tuned, resolve_judge
 from judge.labelling.label import read_pairs
@@ -249,3 +250,29 @@ def test_a_calibration_of_an_unquantised_judge_is_not_for_a_quantised_one():
     blend = read_calibration(shipped_directory(SHIPPED) / FILE)
     assert blend.differences({**blend.parts, "quantization": "fp8"})
     assert blend.differences({**blend.parts, "lora": "applied"})
+
+
+def test_the_encoder_is_loaded_before_the_clock_runs_and_is_in_the_estimate(main, blended, rated_file, monkeypatch):
+    encoded, began = [], []
+    encode, whole = FakeEncoder.encode, job.label_run
+
+    def counted(self, texts, kind="document"):
+        encoded.extend(texts)
+        return encode(self, texts, kind)
+
+    def label_run(*given):
+        began.append(len(encoded))
+        encoded.clear()
+        return whole(*given)
+
+    monkeypatch.setattr(FakeEncoder, "encode", counted)
+    for module in ("job", "worker"):
+        monkeypatch.setattr(f"judge.labelling.{module}.label_run", label_run)
+    label(main, blended, rated_file, "run")
+    encoded.clear()
+    main("plan", rated_file, "--judge", blended, "--engine", "fake", "--out", "planned")
+    main("label", "--plan", "planned", "--shard", "1/1")
+    assert began[:2] == [1, 1]
+    encoded.clear()
+    label(main, blended, rated_file, "nowhere", "--dry-run")
+    assert len(encoded) > 10, "the sample's texts, besides the one that loads it"
