@@ -118,7 +118,7 @@ class Calibration(Record):
 
     def differences(self, parts: Mapping[str, str | None]) -> list[str]:
         """One line for each part in which the judge of a fingerprint differs from the one that this was fitted for."""
-        own, other = ({name: held.get(name) for name in DECIDING} for held in (self.parts, parts))
+        own, other = ({name: _said(held, name) for name in DECIDING} for held in (self.parts, parts))
         return Fingerprint(parts=own).differences(Fingerprint(parts=other)) if self.parts else []
 
     def apply(self, logprobs: npt.ArrayLike, values: npt.ArrayLike | None = None) -> Floats:
@@ -130,6 +130,12 @@ class Calibration(Record):
             assert values is not None, "a blend is of features"
             return self.blend.apply(values)
         return reliability.softmax(np.asarray(logprobs, dtype=np.float64) / self.temperature + np.array(self.bias))
+
+
+def _said(parts: Mapping[str, str | None], name: str) -> str | None:
+    """A deciding part; of an adapter that is merged, as engines do that do not say so, nothing."""
+    said = parts.get(name)
+    return None if (name, said) == ("lora", "merged") else said
 
 
 def calibrate(

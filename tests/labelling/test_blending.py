@@ -250,6 +250,8 @@ def test_a_calibration_of_an_unquantised_judge_is_not_for_a_quantised_one():
     blend = read_calibration(shipped_directory(SHIPPED) / FILE)
     assert blend.differences({**blend.parts, "quantization": "fp8"})
     assert blend.differences({**blend.parts, "lora": "applied"})
+    # Merged, as every other engine does without a word.
+    assert blend.differences({**blend.parts, "lora": "merged"}) == []
 
 
 def test_the_encoder_is_loaded_before_the_clock_runs_and_is_in_the_estimate(main, blended, rated_file, monkeypatch):
