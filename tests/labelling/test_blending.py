@@ -233,6 +233,9 @@ def test_a_run_from_before_the_blend_is_gone_on_with_as_it_was(main, blended, ra
     label(main, blended, rated_file, "old", "--calibration", "plain", "--limit", "20")
     assert "--calibration plain" in label(main, blended, rated_file, "old", code=2).err
     label(main, blended, rated_file, "old", "--calibration", "plain")
+    again = ("refresh", "old", "--pairs", rated_file, "--judge", blended, "--engine", "fake", "--out", "again")
+    assert "--calibration plain" in main(*again, code=2).err
+    main(*again, "--calibration", "plain")
     label(main, blended, rated_file, "new", "--limit", "20")
     assert "--calibration plain" not in label(main, blended, rated_file, "new", "--calibration", "none", code=2).err
 
