@@ -28,6 +28,7 @@ from judge.documents import load
 from judge.labelling.blending import FILE
 from judge.labelling.label import read_pairs
 from judge.labelling.recalibrate import own_column, own_probabilities
+from judge.models.encoder import EMBEDDED_ENCODER
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.run.store import Run
 from judge.statistics.measures import weighted_kappa
@@ -153,7 +154,7 @@ def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
 
 def _drawn(rated: RatedSet, names: Sequence[str], count: int, times: Floats) -> Floats:
     """Mean figures over draws of `count` rated queries, on the others, shape (R, 3)."""
-    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa")
+    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa", EMBEDDED_ENCODER)
     shares, found = np.eye(len(rated.grades))[rated.truth], []
     for draw in range(DRAWS):
         drawn = np.random.default_rng(draw).permutation(rated.queries)[:count]

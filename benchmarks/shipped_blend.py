@@ -15,6 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +26,14 @@ from benchmarks.rated_sets import read as read_set
 from finetune.config import load_config
 from finetune.start import query_key
 from finetune.training_set import split
-from judge.calibration.calibrate import Calibration, HeldOut, trust
+from judge.calibration.calibrate import DECIDING, Calibration, HeldOut, trust
 from judge.calibration.features import blend_encoder
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.fingerprint import digest, file_digest
 from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
+from judge.run.store import Run
 from judge.statistics.reliability import likeliest
 
 Floats = npt.NDArray[np.float64]
@@ -108,10 +110,19 @@ def main(folder: Path) -> None:
             wrong=tuple(wrong.tolist()),
             query=tuple(both.query.tolist()),
         ),
+        **whose([Run.open(folder / f"run-{name}") for name in TEXTS]),
         ratings=digest([file_digest(folder / f"{name}.jsonl") for name in TEXTS]),
         blend=whole,
     )
     (FOLDER / FILE).write_text(calibration.as_text() + "\n", encoding="utf-8")
+
+
+def whose(runs: list[Run]) -> dict[str, Any]:
+    """Whose probabilities were calibrated: one judge's in all runs."""
+    made = {run.manifest.fingerprint: run.manifest.parts for run in runs}
+    assert len(made) == 1, "the runs are of different judges"
+    ((fingerprint, parts),) = made.items()
+    return {"judge": fingerprint, "parts": {name: parts.get(name) for name in DECIDING}}
 
 
 def joined(one: RatedSet, other: RatedSet) -> RatedSet:

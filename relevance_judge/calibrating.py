@@ -67,7 +67,8 @@ def calibrate(
         features: What cut points or a blend may be of: `judge`, `overlap`, `cosine` (with the embedded encoder).
             Without any, a temperature and biases are tried alone.
         objective: What has to get better: `log_loss`, `quadratic_kappa` or `accuracy`.
-        adapter: The fine-tuned judge's directory that made the labels: the calibration is stored there, too.
+        adapter: The fine-tuned judge's directory that made the labels: the calibration is stored there, too,
+            in place of its blend where it has one.
         report: A file for the reliability chart, SVG.
         overwrite: Replace files that are already there.
         reading: See `RatingOptions`; `gold` is not used.
@@ -95,8 +96,8 @@ def calibrate(
         target.write_text(fitted.found.as_text(), encoding="utf-8")
         if chart:
             chart.write_text(chart_of(fitted.found, fitted.joined), encoding="utf-8")
-    if tuned and owner:
-        store(fitted.found, tuned, owner)
+        if tuned and owner:  # before the files get their names: killed here, the same call is not refused
+            store(fitted.found, tuned, owner)
     return Calibrated(Path(out), fitted.found)
 
 
@@ -122,12 +123,22 @@ def maker_of(run: Run, adapter: Path, *, beyond: bool) -> "AdapterManifest":
 
 
 def store(found: Calibration, tuned: "AdapterManifest", adapter: Path) -> None:
-    """Put a calibration into a fine-tuned judge's `judge.json`."""
-    from judge.files import write_whole
+    """Put a calibration into a fine-tuned judge's `judge.json`, in place of its blend where it has one.
+
+    The blend goes last: killed in between, the judge is as it was, and the same call ends whole.
+    """
+    from judge.files import sync, write_whole
+    from judge.labelling import blending
     from judge.labelling.config import FILE
+    from judge.notes import note
 
     own = tuned.model_copy(update={"calibration": found.model_copy(update={"parts": {}})})
     write_whole(adapter / FILE, own.as_text().encode())
+    blend = adapter / blending.FILE
+    if blend.is_file():
+        blend.unlink()
+        sync(adapter)
+        note(f"{blend}: removed; the judge's answers go through the calibration that was just fitted")
 
 
 def chart_of(found: Calibration, joined: "Joined") -> str:

@@ -108,7 +108,7 @@ def policy_of(judge: str | None, guideline: str | None, rated: bool) -> Guidelin
         InputError: There is no such guideline, or the judge has another.
         ModelError: There is no such judge.
     """
-    from judge.labelling.blending import PLAIN
+    from judge.labelling.blending import NONE
     from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.models.model import check_name
 
@@ -116,7 +116,7 @@ def policy_of(judge: str | None, guideline: str | None, rated: bool) -> Guidelin
         return load_guideline(guideline or DEFAULT)
     # Nothing is judged: its blend, and what that needs, is not looked for.
     who = judge or default_judge("transformers")
-    policy, judge_config = resolve_judge(JudgeRequest(who, guideline, calibration=Path(PLAIN)))
+    policy, judge_config = resolve_judge(JudgeRequest(who, guideline, calibration=Path(NONE)))
     check_name(judge_config.model)
     return policy
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import RatedPairs, crossed
@@ -64,7 +64,7 @@ class HeldOut(Record):
 
 
 DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
-DECIDING += ("guideline_digest", "template_digest", "fields", "budgets")
+DECIDING += ("guideline_digest", "template_digest", "fields", "budgets", "quantization", "lora")
 """Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
 
 
@@ -86,6 +86,12 @@ class Calibration(Record):
     """What of that fingerprint decides the probabilities; empty for a fine-tuned judge's own calibration."""
     blend: Ordinal | None = None
     """Cut points or a blend, where one was asked for and is better: it makes the probabilities, out of features."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Calibration":
+        if self.blend and len(self.blend.cuts) != len(self.bias) - 1:
+            raise ValueError(f"{len(self.blend.cuts)} cuts are not between {len(self.bias)} grades")
+        return self
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -112,7 +118,7 @@ class Calibration(Record):
 
     def differences(self, parts: Mapping[str, str | None]) -> list[str]:
         """One line for each part in which the judge of a fingerprint differs from the one that this was fitted for."""
-        own, other = ({name: held.get(name) for name in DECIDING} for held in (self.parts, parts))
+        own, other = ({name: _said(held, name) for name in DECIDING} for held in (self.parts, parts))
         return Fingerprint(parts=own).differences(Fingerprint(parts=other)) if self.parts else []
 
     def apply(self, logprobs: npt.ArrayLike, values: npt.ArrayLike | None = None) -> Floats:
@@ -124,6 +130,12 @@ class Calibration(Record):
             assert values is not None, "a blend is of features"
             return self.blend.apply(values)
         return reliability.softmax(np.asarray(logprobs, dtype=np.float64) / self.temperature + np.array(self.bias))
+
+
+def _said(parts: Mapping[str, str | None], name: str) -> str | None:
+    """A deciding part; of an adapter that is merged, as engines do that do not say so, nothing."""
+    said = parts.get(name)
+    return None if (name, said) == ("lora", "merged") else said
 
 
 def calibrate(

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, model_validator
 
 from judge.calibration.cuts import Objective, adjacent, best_cuts, fit_slope, quality
+from judge.calibration.features import COSINE, FEATURES
 from judge.records import Record
 from judge.statistics.reliability import cross_entropy
 
@@ -50,7 +51,7 @@ class Ordinal(Record):
     """What makes probabilities of features."""
 
     objective: Objective
-    features: tuple[Feature, ...]
+    features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     cuts: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
     """Ascending, on the score; one fewer than grades."""
     slope: Annotated[FiniteFloat, Field(gt=0)] | None = None
@@ -60,6 +61,12 @@ class Ordinal(Record):
 
     @model_validator(mode="after")
     def _is_one(self) -> "Ordinal":
+        if unknown := [name for name in self.names if name not in FEATURES]:
+            raise ValueError(f"no feature {unknown[0]!r}: there are {', '.join(FEATURES)}")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError("a feature occurs twice")
+        if (self.encoder is None) == (COSINE in self.names):
+            raise ValueError(f"an encoder belongs to the feature {COSINE!r}, and to no other")
         if list(self.cuts) != sorted(self.cuts):
             raise ValueError("cuts have to ascend")
         if (self.slope is None) != (self.objective == "log_loss"):
@@ -126,6 +133,8 @@ def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query:
     centre = np.nansum(values, axis=0) / known
     spread = np.sqrt(np.nansum((values - centre) ** 2, axis=0) / known)
     telling = np.flatnonzero(spread > FLAT)
+    if not telling.size:  # one of them stays, for a record to hold; the ridge takes its weight
+        telling, spread = np.array([0]), np.ones_like(spread)
     standard = np.nan_to_num((values - centre)[:, telling] / spread[telling], nan=0.0)
     queries = len(np.unique(query[rows]))
     weights, cuts = proportional_odds(standard, shares, STRENGTH / queries, PULL / queries)
@@ -141,7 +150,7 @@ def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query:
         features=tuple(Feature(name=n, centre=c, spread=s, weight=w) for n, c, s, w in columns),
         cuts=tuple(cuts.tolist()),
         slope=slope,
-        encoder=evidence.encoder if "cosine" in used else None,
+        encoder=evidence.encoder if COSINE in used else None,
     )
 
 

@@ -11,6 +11,7 @@ from judge.calibration.calibrate import Calibration
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import Fingerprint, digest, file_digest
+from judge.labelling.blending import plain_hint
 from judge.labelling.grow import grow, grows, room
 from judge.pairs.stage import Source, Staged, stage
 from judge.ratings.layout import RatingsLayout
@@ -64,7 +65,7 @@ def begin_run(
                 larger = read_input(source, guideline, folder)
                 _check_kept(read, states)
                 grow(run, folder, larger, inputs, guideline)
-        run.check_same(maker, inputs)
+        run.check_same(maker, inputs, plain_hint(calibration, before.calibration))
         return maker
     _check_kept(read, states)
     words = guideline.model_dump(mode="json")

@@ -5,9 +5,10 @@ grade with the embedded encoder's cosine and word overlap. It is the default whe
 the judge's own calibration stands in, which is said aloud, and is another fingerprint.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from judge.calibration.calibrate import CALIBRATION, Calibration, Floats, read_calibration
 from judge.calibration.features import COSINE, blend_encoder, cosines, measure
@@ -43,21 +44,43 @@ def choose_calibration(
         ModelError: A blend that the user named needs an encoder that is not installed.
     """
     if asked is None and directory is not None and (directory / FILE).is_file():
-        blend = load(directory / FILE, Calibration, CALIBRATION)
+        # The directory is checked where it is read: its blend goes wherever its judge does.
+        blend = load(directory / FILE, Calibration, CALIBRATION).model_copy(update={"parts": {}})
+        _check_grades(blend, guideline)
         try:
             return blend, encoder_of(blend)
         except ModelError as error:
             note(f"{directory.name}: judges alone, without its blend; {error.message}; install it: {INSTALL}")
             return own, None
-    if asked is None or str(asked) in (NONE, PLAIN):
-        return (None if str(asked) == NONE else own), None
+    if asked is None or str(asked) == NONE:
+        return (own if asked is None else None), None
+    if str(asked) == PLAIN:
+        if own is None:
+            note(f"calibration {PLAIN}: the judge has none of its own, so that its probabilities are not calibrated")
+        return own, None
     found = read_calibration(asked)
-    if len(found.bias) != len(guideline.values):
+    _check_grades(found, guideline)
+    return found, encoder_of(found)
+
+
+def _check_grades(calibration: Calibration, guideline: Guideline) -> None:
+    if len(calibration.bias) != len(guideline.values):
         raise InputError(
-            f"the calibration is for {len(found.bias)} grades, {guideline.name!r} has {len(guideline.values)}",
+            f"the calibration is for {len(calibration.bias)} grades, {guideline.name!r} has {len(guideline.values)}",
             "calibrate with ratings by this guideline",
         )
-    return found, encoder_of(found)
+
+
+def plain_hint(calibration: Calibration | None, before: Mapping[str, Any] | None) -> str:
+    """How a run goes on that was labelled before its judge had a blend; empty where it has none, or the run has one.
+
+    Args:
+        calibration: What answers would go through now.
+        before: The numbers of what the run's went through.
+    """
+    if calibration is None or calibration.blend is None or (before or {}).get("blend"):
+        return ""
+    return f"; without the judge's blend: --calibration {PLAIN}"
 
 
 def blend_state(directory: Path) -> str:

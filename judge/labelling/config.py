@@ -126,8 +126,8 @@ class JudgeConfig:
         }
 
     def probabilities(self, logprobs: Floats, features: Floats | None = None) -> Floats:
-        """Probabilities (N, K) from log-probabilities (N, K); the judge's own where a blend has no features (N, F)."""
-        if self.calibration is None or (self.calibration.blend and features is None):
+        """Probabilities (N, K) from log-probabilities (N, K) or, where a blend makes them, from its features (N, F)."""
+        if self.calibration is None:
             return softmax(logprobs)
         return self.calibration.apply(logprobs, features)
 

@@ -11,7 +11,8 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from judge.engines import Builder, Judge, Serving
+from judge.calibration.features import cosines
+from judge.engines import Builder, Engine, Judge, Serving
 from judge.engines.chat.bill import estimated
 from judge.engines.chat.journal import Journal
 from judge.errors import EngineError, InputError
@@ -105,7 +106,18 @@ class Labelling:
         """Label what has no label yet; see `judge.labelling.label.label_run`."""
         with self._noting(run):
             builder = self.builder(run.manifest.examples)
-            return label_run(run, builder, self.judge.open(), progress, self.judge_config)
+            return label_run(run, builder, self.open(), progress, self.judge_config)
+
+    def open(self) -> Engine:
+        """The judge's engine, with all that is loaded once: where a blend reads a cosine, the encoder, too.
+
+        Raises:
+            EngineError, ModelError: One of them cannot be loaded.
+        """
+        engine = self.judge.open()
+        if self.judge_config.encoder:
+            self.judge_config.encoder.encode(["a text"])
+        return engine
 
     def _chosen(self, pairs: Path) -> tuple[WorkedExample, ...]:
         return self.examples.chosen(pairs, self.guideline) if self.examples else ()
@@ -122,7 +134,7 @@ class Labelling:
         begun = time.monotonic()
         staged = read_input(self.source, self.guideline, directory)
         read = time.monotonic()
-        builder, engine = self.builder(self._chosen(staged.path)), self.judge.open()
+        builder, engine = self.builder(self._chosen(staged.path)), self.open()
         loaded = time.monotonic()
         sample = _stretches(staged, size)
         if not sample:
@@ -135,6 +147,8 @@ class Labelling:
         timed = time.monotonic()
         prompts = builder.build(sample)
         answers = engine.score(prompts)
+        if self.judge_config.encoder:
+            cosines(sample, self.judge_config.encoder)
         seconds = (time.monotonic() - timed) / len(sample)
         if all(isinstance(answer, Failure) for answer in answers):
             first = next(answer.reason for answer in answers if isinstance(answer, Failure))

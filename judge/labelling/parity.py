@@ -82,7 +82,8 @@ def difference(
     judge_config: JudgeConfig = PLAIN,
     bound: float = BOUNDS["float32"],
 ) -> Parity:
-    """Compare two engines' answers to the same prompts, by the probabilities that labels would have of them."""
+    """Compare two engines' answers to the same prompts, by the probabilities that labels would have of them, the judge
+    alone: `judge_config` has no blend, which mixes in what is the same on both sides."""
     import numpy as np
 
     both = [(a, b) for a, b in zip(one, two, strict=True) if isinstance(a, Scores) and isinstance(b, Scores)]

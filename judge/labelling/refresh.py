@@ -12,6 +12,7 @@ from judge.errors import InputError, RunError
 from judge.files import now, write_whole
 from judge.fingerprint import Fingerprint
 from judge.labelling.begin import fingerprint
+from judge.labelling.blending import plain_hint
 from judge.labelling.complete import Watch, complete
 from judge.labelling.inherit import FILE, Earlier, same_pair, taken_over, write_inherited
 from judge.labelling.job import Labelling
@@ -103,7 +104,8 @@ def _check(job: Labelling, old: Run) -> None:
         raise RunError(
             f"{old.path}: was labelled otherwise, so that none of its labels can stay; what differs:"
             + "".join(f"\n  {line}" for line in lines),
-            "name the judge and the guideline that it was labelled with, or label everything: `judge label`",
+            "name the judge and the guideline that it was labelled with, or label everything: `judge label`"
+            + plain_hint(job.judge_config.calibration, manifest.calibration),
         )
 
 

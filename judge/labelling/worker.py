@@ -15,6 +15,7 @@ from judge.errors import EngineError, InputError, JudgeError, RunError
 from judge.files import now, write_whole
 from judge.fingerprint import Fingerprint, file_digest
 from judge.labelling.begin import fingerprint
+from judge.labelling.blending import plain_hint
 from judge.labelling.job import Labelling
 from judge.labelling.label import label_run
 from judge.run.coverage import Interval
@@ -119,13 +120,14 @@ class Worker:
             listed = "".join(f"\n  {line}" for line in lines)
             raise RunError(
                 f"{self.run.path}: was planned for other workers than this one; what differs:{listed}",
-                "start workers of one kind: the same judge, guideline, number type and version of the toolkit",
+                "start workers of one kind: the same judge, guideline, number type and version of the toolkit"
+                + plain_hint(self.job.judge_config.calibration, self.run.manifest.calibration),
             )
 
     @cached_property
     def _ready(self) -> tuple[Builder, Engine]:
         self.check()
-        return self.job.builder(), self.job.judge.open()
+        return self.job.builder(), self.job.open()
 
     def label(self, stretch: Interval) -> None:
         """Label what of a stretch has no label yet.

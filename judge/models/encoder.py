@@ -18,9 +18,9 @@ import numpy as np
 from judge.errors import ModelError, install
 from judge.fingerprint import digest, file_digest
 from judge.models.fake_encoder import FAKE, FakeEncoder, Floats, Kind, unit
-from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
 from judge.models.pooling import dense, modules_of, pooled, read_json, settings, size_of
+from judge.models.transformer import read_transformer
 from judge.notes import note
 from judge.watching import done
 
@@ -111,19 +111,10 @@ class TransformerEncoder:
     def _loaded(self) -> tuple[Any, Any, str]:
         """Tokenizer, model, device."""
         import torch
-        from transformers import AutoModel, AutoTokenizer
 
-        folder = self.modules[0][1]
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            with quiet_transformers():
-                tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-                model = AutoModel.from_pretrained(
-                    folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-                )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise ModelError(f"{self.name}: cannot be loaded ({said})", "save the encoder again") from None
+        # The embedded one's weights are known: those of a BERT.
+        tokenizer, model = read_transformer(self.name, self.modules[0][1], bert=self.name == EMBEDDED_ENCODER)
         try:
             return tokenizer, model.eval().to(device), device
         except RuntimeError as error:

@@ -84,8 +84,8 @@ class Run:
         """Write the manifest. `pairs.parquet` must already lie in the directory."""
         write_whole(self.manifest_path, manifest.model_dump_json(indent=2).encode())
 
-    def check_same(self, fingerprint: Fingerprint, inputs: Mapping[str, str | int | None]) -> None:
-        """Refuse to go on with a run that something else made; the message names what differs."""
+    def check_same(self, fingerprint: Fingerprint, inputs: Mapping[str, str | int | None], hint: str = "") -> None:
+        """Refuse to go on with a run that something else made; the message names what differs, and ends with a hint."""
         manifest = self.manifest
         made = Fingerprint(parts=manifest.parts).differences(fingerprint)
         read = Fingerprint.of(manifest.inputs).differences(Fingerprint.of(inputs))
@@ -94,7 +94,7 @@ class Run:
             other = " and ".join(["another fingerprint"] * bool(made) + ["other input"] * bool(read))
             raise RunError(
                 f"{self.path}: holds a run of {other}; what differs:{lines}",
-                "choose another --out, or give what the run was begun with",
+                f"choose another --out, or give what the run was begun with{hint}",
             )
 
     # labels

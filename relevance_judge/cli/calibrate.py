@@ -127,9 +127,9 @@ def calibrate(
     occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
     scale_note = None if how.grades else ends_note(occurring, opened.manifest.values)
     kept = target.resolve() == (run / "calibration.json").resolve()
-    _write(found.as_text(), target, overwrite, kept=kept)
-    if tuned and adapter:
+    if tuned and adapter:  # before the file is there: killed in between, the same command is not refused
         store(found, tuned, adapter)
+    _write(found.as_text(), target, overwrite, kept=kept)
     if report:
         _write(chart_of(found, joined), report, overwrite)
     reach = within_reach(found.held_out)

@@ -171,11 +171,14 @@ def _compare(
     if words := [name for name in names if find_engine(name).in_words]:
         what = f"--parity compares engines that take the same tokens, and {words[0]} takes none"
         raise InputError(what, "name others")
+    from judge.labelling.blending import PLAIN
     from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.models.embedded import EMBEDDED
 
     either = {judge} if judge else {default_judge(name) for name in names}
-    policy, judge_config = resolve_judge(JudgeRequest(either.pop() if len(either) == 1 else EMBEDDED))
+    # A blend mixes in what is the same on both sides: without it every difference shows.
+    who = JudgeRequest(either.pop() if len(either) == 1 else EMBEDDED, calibration=Path(PLAIN))
+    policy, judge_config = resolve_judge(who)
     servings = [_side(name, endpoint, adapter, judge_config.adapter) for name in names]
     _parity(policy, judge_config, servings, json)
 

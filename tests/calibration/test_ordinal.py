@@ -10,10 +10,10 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
-from judge.calibration.calibrate import calibrate
+from judge.calibration.calibrate import Calibration, calibrate
 from judge.calibration.choice import choose_by, kappa_gain
 from judge.calibration.cuts import adjacent, best_cuts, fit_slope, quality
-from judge.calibration.ordinal import Evidence, Feature, Ordinal, cumulative, fit_ordinal, proportional_odds
+from judge.calibration.ordinal import Evidence, Ordinal, cumulative, fit_ordinal, proportional_odds
 
 NAMES = ("judge", "cosine", "overlap")
 GRADES = (0, 1, 2)
@@ -34,7 +34,7 @@ def shop(n=600, weights=(0.8, 0.5, 0.3), seed=0):
     values[:, 0] = np.clip(values[:, 0], 0.1, 1.9)
     chances = np.stack([1 - values[:, 0] / 2, np.full(n, 1e-3), values[:, 0] / 2], axis=1)
     queries = [f"q{at % (n // 6)}" for at in range(n)]
-    return np.log(chances), shares, queries, Evidence(NAMES, values, GRADES)
+    return np.log(chances), shares, queries, Evidence(NAMES, values, GRADES, encoder="fake")
 
 
 def test_proportional_odds_is_the_optimum_that_another_optimiser_finds():
@@ -173,7 +173,7 @@ def test_on_noise_nothing_is_kept(objective):
         shares = chances.cumsum(axis=1) > rng.random((90, 1))
         shares = np.eye(3)[shares.argmax(axis=1)]  # the judge is calibrated already
         values = np.stack([chances @ np.array(GRADES), rng.normal(size=90), rng.normal(size=90)], axis=1)
-        evidence = Evidence(NAMES, values, GRADES, objective)
+        evidence = Evidence(NAMES, values, GRADES, objective, "fake")
         found = calibrate(np.log(chances), shares, [f"q{at % 15}" for at in range(90)], "", evidence)
         taken.append(found.form)
     # A rule of one standard error errs in about one of six comparisons, and there are up to four.
@@ -206,10 +206,43 @@ def test_a_feature_that_is_always_the_same_is_left_out():
     assert found.names == ("judge", "overlap")
 
 
-def test_numbers_that_are_no_blend_are_refused():
-    feature = Feature(name="judge", centre=0, spread=1, weight=1)
-    for wrong in ({"cuts": (1, 0)}, {"cuts": ()}, {"cuts": (0, 1), "slope": 1}, {"cuts": (float("nan"), 1)}):
-        with pytest.raises(ValidationError):
-            Ordinal.model_validate({"objective": "log_loss", "features": (feature,), **wrong})
+def test_where_no_feature_tells_anything_the_mix_of_grades_is_left():
+    _, shares, queries, evidence = shop(60)
+    evidence.values[:] = 0.4
+    query = np.unique(queries, return_inverse=True)[1]
+    found = fit_ordinal(evidence, NAMES, shares, query, np.arange(60))
+    assert found.encoder is None
+    # With 60 pairs the ridge towards that mix is felt, a little.
+    assert found.apply(evidence.columns(found.names))[0] == pytest.approx(shares.mean(axis=0), abs=0.02)
+
+
+WRONG = {
+    "unknown feature": {"features": ["judge", "colour"]},
+    "a feature twice": {"features": ["judge", "judge"]},
+    "no features": {"features": []},
+    "descending cuts": {"cuts": [1, 0]},
+    "no cuts": {"cuts": []},
+    "a slope": {"slope": 1},
+    "no number": {"cuts": [float("nan"), 1]},
+    "cosine of no encoder": {"features": ["judge", "cosine"]},
+    "encoder of no cosine": {"encoder": "fake"},
+    "no spread": {"spread": 0},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_numbers_that_are_no_blend_are_refused(wrong):
+    said = {"objective": "log_loss", "features": ["judge"], "cuts": [0, 1], "spread": 1} | wrong
+    spread = said.pop("spread")
+    said["features"] = [{"name": name, "centre": 0, "spread": spread, "weight": 1} for name in said["features"]]
     with pytest.raises(ValidationError):
-        Feature(name="judge", centre=0, spread=0, weight=1)
+        Ordinal.model_validate(said)
+
+
+def test_a_blend_has_cuts_between_the_grades_of_its_calibration():
+    scores, shares, queries, evidence = shop(60)
+    said = calibrate(scores, shares, queries, "digest", evidence).model_dump(mode="json")
+    blend = fit_ordinal(evidence, NAMES[:1], shares, np.arange(60), np.arange(60)).model_dump(mode="json")
+    Calibration.model_validate(said | {"blend": blend})
+    with pytest.raises(ValidationError):
+        Calibration.model_validate(said | {"blend": blend | {"cuts": blend["cuts"][:1]}})

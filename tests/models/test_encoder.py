@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -42,6 +43,13 @@ def test_values_are_those_of_sentence_transformers(minilm, theirs):
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
     # Alone, and in another order.
     assert np.allclose(minilm.encode(TEXTS[::-1])[::-1], ours, atol=1e-5)
+
+
+def test_the_embedded_one_gives_the_same_without_transformers(monkeypatch):
+    texts = [*TEXTS, '[SEP] [CLS] <x> É 12" x 3/4 in. \u200b']
+    with_it = find_encoder(str(embedded_folder())).encode(texts)
+    monkeypatch.setitem(sys.modules, "transformers", None)  # importing it raises
+    assert np.allclose(find_encoder().encode(texts), with_it, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("mode", ["cls", "max", "mean", "lasttoken"])
