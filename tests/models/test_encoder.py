@@ -12,6 +12,7 @@ from judge.errors import ModelError
 from judge.models import encoder as module
 from judge.models.encoder import FakeEncoder, embedded_folder, find_encoder
 from judge.models.pooling import dense
+from judge.models.transformer import Bert
 
 TEXTS = [
     "red wool scarf",
@@ -68,11 +69,13 @@ def test_poolings_and_prompts_of_a_saved_folder_are_read(minilm, theirs, tmp_pat
     assert np.allclose(ours.encode(TEXTS[:3], "query"), other.encode(TEXTS[:3], prompt_name="query"), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["embedded", "folder"])
 @pytest.mark.parametrize("moment", ["loading", "encoding"])
-def test_a_gpu_without_memory_leaves_it_to_the_processor(minilm, monkeypatch, caplog, moment):
+def test_a_gpu_without_memory_leaves_it_to_the_processor(minilm, monkeypatch, caplog, moment, name):
     import torch
 
-    refuser, kept = (torch.nn.Module, torch.Tensor) if moment == "loading" else (torch.Tensor, torch.nn.Module)
+    model = Bert if name == "embedded" else torch.nn.Module
+    refuser, kept = (model, torch.Tensor) if moment == "loading" else (torch.Tensor, model)
     asked, refused, stays = [], refuser.to, kept.to
 
     def full(self, *given, **options):
@@ -86,7 +89,7 @@ def test_a_gpu_without_memory_leaves_it_to_the_processor(minilm, monkeypatch, ca
 
     monkeypatch.setattr(refuser, "to", full)
     monkeypatch.setattr(kept, "to", staying)
-    on_gpu = replace(minilm, device="cuda")
+    on_gpu = replace(minilm if name == "embedded" else find_encoder(str(embedded_folder())), device="cuda")
     vectors = [on_gpu.encode(TEXTS[:2]) for _ in range(2)]
     assert len(asked) == 1
     assert len(caplog.records) == 1
@@ -96,12 +99,10 @@ def test_a_gpu_without_memory_leaves_it_to_the_processor(minilm, monkeypatch, ca
 
 
 def test_an_encoder_that_fails_otherwise_fails(minilm, monkeypatch):
-    import torch
-
     def broken(self, *given, **options):
         raise RuntimeError("CUDA error: device-side assert triggered")
 
-    monkeypatch.setattr(torch.nn.Module, "to", broken)
+    monkeypatch.setattr(Bert, "to", broken)
     with pytest.raises(RuntimeError, match="assert"):
         replace(minilm, device="cuda").encode(TEXTS[:1])
 
