@@ -1,5 +1,5 @@
 # make quickstart   install what runs the judge, label the example shop, compare with its grades, audit planted errors
-# make loop         the whole loop on the example shop: label, audit, decide, train, evaluate, mine, train again (10 minutes)
+# make loop         the whole loop on the example shop: label, audit, decide, train, evaluate, mine, train again (5 minutes)
 # make test         set up, run all tests
 # make check        set up, lint, format, types
 # make test-vllm    the tests that need vLLM, on its build for processors, in its own environment
