@@ -61,9 +61,9 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
     scored = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
     probabilities = np.full(logprobs.shape, np.nan)
     own = softmax(logprobs[scored])
-    known = None if judged.cosines is None else judged.cosines[scored]
-    pairs = [pair for (pair, _), known in zip(items, scored, strict=True) if pair is not None and known]
-    features = blend_values(judge_config.calibrating, pairs, own, values, known)
+    cosines = None if judged.cosines is None else judged.cosines[scored]
+    pairs = [pair for (pair, _), told in zip(items, scored, strict=True) if pair is not None and told]
+    features = blend_values(judge_config.calibrating, pairs, own, values, cosines)
     probabilities[scored] = judge_config.probabilities(logprobs[scored], features)
     best = np.zeros(len(items), dtype=int)
     best[scored] = probabilities[scored].argmax(axis=1)

@@ -163,7 +163,7 @@ def test_what_has_no_scores_has_no_features(blended):
     judge_config = resolve_judge(JudgeRequest(str(blended)))[1]
     assert judge_config.encoder is not None
     assert JudgeConfig().probabilities(np.log([[0.2, 0.3, 0.5]])) == pytest.approx(np.array([[0.2, 0.3, 0.5]]))
-    # Without the texts there are no probabilities that its labels would have.
+    # A blend needs the texts: from log-probabilities alone nothing can be blended.
     with pytest.raises(AssertionError):
         judge_config.probabilities(np.log([[0.2, 0.3, 0.5]]))
 

@@ -68,12 +68,18 @@ def edited(rows):
     return rows
 
 
-def test_a_refreshed_run_equals_a_full_rerun_and_asks_only_for_what_changed(main, tmp_path, asked):
+def label_both(main, tmp_path):
+    """Label a file, and anew what it became by edits; the first one's rows."""
     before = rows_of()
     write(tmp_path / "old.csv", before)
     write(tmp_path / "new.csv", edited(before))
     main("label", "old.csv", "--engine", "fake", "--out", "old")
     main("label", "new.csv", "--engine", "fake", "--out", "anew")
+    return before
+
+
+def test_a_refreshed_run_equals_a_full_rerun_and_asks_only_for_what_changed(main, tmp_path, asked):
+    before = label_both(main, tmp_path)
     anew = len(asked) - len(before)
     asked.clear()
     report = main("refresh", "old", "--pairs", "new.csv", "--engine", "fake", "--out", "new", "--json").json
@@ -155,11 +161,7 @@ def test_a_run_refreshed_twice_keeps_its_lineage_and_asks_for_nothing(main, tmp_
 
 
 def test_a_killed_refresh_goes_on_without_the_old_run_being_asked_again(main, tmp_path, asked, monkeypatch):
-    before = rows_of()
-    write(tmp_path / "old.csv", before)
-    write(tmp_path / "new.csv", edited(before))
-    main("label", "old.csv", "--engine", "fake", "--out", "old")
-    main("label", "new.csv", "--engine", "fake", "--out", "anew")
+    label_both(main, tmp_path)
     monkeypatch.setattr("judge.labelling.writer.PART_SECONDS", 0.0)
     monkeypatch.setattr(FakeEngine, "block", 4)
     asked.clear()
@@ -182,11 +184,7 @@ def test_a_killed_refresh_goes_on_without_the_old_run_being_asked_again(main, tm
 
 
 def test_a_refresh_of_the_first_rows_goes_on_to_all_of_them(main, tmp_path, asked):
-    before = rows_of()
-    write(tmp_path / "old.csv", before)
-    write(tmp_path / "new.csv", edited(before))
-    main("label", "old.csv", "--engine", "fake", "--out", "old")
-    main("label", "new.csv", "--engine", "fake", "--out", "anew")
+    label_both(main, tmp_path)
     asked.clear()
     refresh = ("refresh", "old", "--pairs", "new.csv", "--engine", "fake", "--out", "new")
     rows = [main(*refresh, *limit, "--json").json["rows"] for limit in (("--limit", "30"), ("--limit", "90"), ())]
