@@ -56,21 +56,30 @@ def nearest_by_index(
     return found
 
 
-def _index(path: Path, documents: Any, progress: Progress) -> Any:
-    from filelock import FileLock
+def new_index(dimension: int) -> Any:
+    """An empty usearch index of fp16 vectors.
 
+    Raises:
+        InputError: usearch is not installed.
+    """
     try:
         from usearch.index import Index
     except ImportError:
         raise InputError("usearch is not installed", install("ann")) from None
-    index = Index(
-        ndim=documents.shape[1],
+    return Index(
+        ndim=dimension,
         metric="cos",
         dtype="f16",
         connectivity=CONNECTIONS,
         expansion_add=BUILT_WITH,
         expansion_search=SEARCHED_WITH,
     )
+
+
+def _index(path: Path, documents: Any, progress: Progress) -> Any:
+    from filelock import FileLock
+
+    index = new_index(documents.shape[1])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
