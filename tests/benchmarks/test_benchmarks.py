@@ -17,9 +17,9 @@ from judge.records import Prompt, Scores
 @pytest.fixture
 def found():
     rows = [
-        Measured("embedded", 20, [5.0, 5.2, 5.1], [0.8, 0.82, 0.81], 0, 36, 2e-6, 0),
-        Measured("generate & parse", 20, [0.8, 0.9, 0.7], [0.128, 0.144, 0.112], 3, 36, None, 5),
-        Measured("embedded", 100, [6.0], [0.96], 0, 12, 2e-6, 0),
+        Measured("embedded", 20, [5.0, 5.2, 5.1], [9.0, 9.4, 9.2], [0.8, 0.82, 0.81], 0, 36, 2e-6, 0),
+        Measured("generate & parse", 20, [0.8, 0.9, 0.7], [1.5, 1.7, 1.3], [0.128, 0.144, 0.112], 3, 36, None, 5),
+        Measured("embedded", 100, [6.0], [11.0], [0.96], 0, 12, 2e-6, 0),
     ]
     starts = {"embedded": 2.0, "generate & parse": 3.0}
     return Found(
@@ -41,8 +41,8 @@ def found():
 def test_the_page_and_the_chart_show_every_contestant_and_who_is_fastest(tmp_path, found):
     write_report(found, tmp_path)
     page = (tmp_path / "benchmarks.md").read_text()
-    assert "| 20 | embedded | **5.10 (5.00–5.20)** | 81% | 0 of 36 | 2e-06 | 0 of 36 |" in page
-    assert "| 20 | generate & parse | 0.80 (0.70–0.90) | 13% | 3 of 36 | gives none | 5 of 33 |" in page
+    assert "| 20 | embedded | **5.10 (5.00–5.20)** | 9.20 | 81% | 0 of 36 | 2e-06 | 0 of 36 |" in page
+    assert "| 20 | generate & parse | 0.80 (0.70–0.90) | 1.50 | 13% | 3 of 36 | gives none | 5 of 33 |" in page
     assert "A guideline of 137 tokens" in page
     assert "7% at 20, 8% at 100 candidates a query on top" in page
     assert "**generate & parse is not measured whole: it ended.**" in page
@@ -58,6 +58,8 @@ def test_the_readme_gets_the_table_between_its_marks_and_nothing_else(tmp_path, 
     assert first.startswith("before\n<!-- bench -->\n\n| candidates a query | 20 | 100 |")
     assert first.endswith("<!-- /bench -->\nafter\n")
     assert "| embedded | **5.10** | **6.00** |" in first
+    # Rounds: 5.0 / .8 = 6.25, 5.2 / .9 = 5.78, 5.1 / .7 = 7.29.
+    assert "6.2 (5.8–7.3) times generate & parse, and at 81% (80%–82%) of the limit" in first
     assert "| generate & parse | 0.80 | – |" in first
     # 5.1 pairs at 0.81 of the limit, in the middle round: 6.30.
     assert "| *arithmetic limit* | 6.3 | 6.2 |" in first
