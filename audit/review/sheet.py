@@ -34,6 +34,43 @@ def read_decisions(
         InputError: A row names no pair of the run, or decides something that cannot be; names the row and the field.
     """
     table = Table(path, name, encoding)
+    rows, read = _filled_in(table)
+    # Only a sheet went through `inert`; a line of JSON has its ids as they are.
+    labels = _labels(run, [given for _, given, _ in rows], table.format in (".csv", ".tsv"))
+    values = run.manifest.values
+    named = {str(grade["name"]).casefold(): str(grade["value"]) for grade in run.manifest.guideline["grades"]}
+    found = []
+    for index, (number, given, posterior) in enumerate(rows):
+        where = f"{table.name}, row {number}"
+        if index not in labels:
+            raise InputError(
+                f"{where}, field 'candidate_id': is not a pair of {run.path}",
+                "keep the sheet's ids and queries as they were",
+            )
+        query_id, candidate_id, label = labels[index]
+        who = restored(given.get("author", "")) or author
+        if not who:
+            raise InputError(f"{where}, field 'author': is empty", "fill it in, or give --author NAME for all rows")
+        verdict, grade = _decided(given, named, values, where, label)
+        found.append(
+            Decision(
+                query_id=query_id,
+                candidate_id=candidate_id,
+                verdict=verdict,
+                grade=grade,
+                label=label,
+                author=who,
+                reason=restored(given.get("reason", "")),
+                time=_time(given.get("time", ""), where),
+                source=given["source"],
+                **_weighed(given, posterior, verdict, values, where),
+            )
+        )
+    return found, read - len(found)
+
+
+def _filled_in(table: Table) -> tuple[list[tuple[int, dict[str, str], Any]], int]:
+    """The rows of a sheet that decide something (number, cells, posterior), and how many rows it has."""
     rows: list[tuple[int, dict[str, str], Any]] = []
     read, able = 0, table.columns is not None and not DECIDING.isdisjoint(table.columns)
     for row in table.rows():
@@ -51,44 +88,16 @@ def read_decisions(
     for name in IDS:
         for (_, given, _), text in zip(rows, whole_ids([given.get(name) for _, given, _ in rows]), strict=True):
             given |= {} if text is None else {name: text}
-    # Only a sheet went through `inert`; a line of JSON has its ids as they are.
-    labels = _labels(run, [given for _, given, _ in rows], table.format in (".csv", ".tsv"))
-    values = run.manifest.values
-    named = {str(grade["name"]).casefold(): str(grade["value"]) for grade in run.manifest.guideline["grades"]}
-    found = []
-    for index, (number, given, posterior) in enumerate(rows):
-        where = f"{table.name}, row {number}"
-        if index not in labels:
-            raise InputError(
-                f"{where}, field 'candidate_id': is not a pair of {run.path}",
-                "keep the sheet's ids and queries as they were",
-            )
-        query_id, candidate_id, label = labels[index]
-        who = restored(given.get("author", "")) or author
-        if not who:
-            raise InputError(f"{where}, field 'author': is empty", "fill it in, or give --author NAME for all rows")
-        if given["decision"] == Verdict.OPINION and given["source"] == "judge":
-            grade = parse_decision(given["grade"], values, where, None)[1] if given.get("grade") else None
-            verdict = Verdict.OPINION
-        else:
-            verdict, grade = parse_decision(
-                named.get(given["decision"].casefold(), given["decision"]), values, where, label
-            )
-        found.append(
-            Decision(
-                query_id=query_id,
-                candidate_id=candidate_id,
-                verdict=verdict,
-                grade=grade,
-                label=label,
-                author=who,
-                reason=restored(given.get("reason", "")),
-                time=_time(given.get("time", ""), where),
-                source=given["source"],
-                **_weighed(given, posterior, verdict, values, where),
-            )
-        )
-    return found, read - len(found)
+    return rows, read
+
+
+def _decided(
+    given: Mapping[str, str], named: Mapping[str, str], values: Sequence[int], where: str, label: int | None
+) -> tuple[Verdict, int | None]:
+    """What a row decides, and the grade that it gives; `named` are the values of the grades' names."""
+    if given["decision"] == Verdict.OPINION and given["source"] == "judge":
+        return Verdict.OPINION, parse_decision(given["grade"], values, where, None)[1] if given.get("grade") else None
+    return parse_decision(named.get(given["decision"].casefold(), given["decision"]), values, where, label)
 
 
 def _given(table: Table, row: Row) -> dict[str, str]:

@@ -104,6 +104,17 @@ def settle(cells: Laid, scratch: Path, kept: frozenset[str] | None = None) -> Se
     return Settled(path, by_row, rows, used, counts, 0 if wide else differ, problems)
 
 
+REASONS = {
+    "missing_rater": "nobody is named who gave the grade",
+    "conflicting_query": "query_id had another query text before",
+    "conflicting_ids": "the same words under another query_id have another grade",
+    "conflicting_grade": "same pair as an earlier row, with another grade",
+    "raters_differ": "same pair as an earlier row, with another rater's other grade",
+    "repeat": "repeats an earlier row",
+}
+"""Why a cell does not count that only other rows show, in words."""
+
+
 def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
     """The table `marked`: every cell, and why it does not count."""
     alone = quoted(cells.roles.alone)
@@ -113,20 +124,12 @@ def _mark(db: Any, cells: Laid, kept: frozenset[str] | None) -> None:
         kept = frozenset(name for name, written in zip(IDS, stays, strict=True) if written)
     ids = [f"{whole_id_sql(name)} AS {name}" for name in IDS if name not in kept]
     unnamed = "reason IS NULL AND rater IS NULL" if cells.long else "false"
-    reasons = {
-        "missing_rater": "nobody is named who gave the grade",
-        "conflicting_query": "query_id had another query text before",
-        "conflicting_ids": "the same words under another query_id have another grade",
-        "conflicting_grade": "same pair as an earlier row, with another grade",
-        "raters_differ": "same pair as an earlier row, with another rater's other grade",
-        "repeat": "repeats an earlier row",
-    }
     # In two locales the same words are two queries; and an id that was made of words is no id that somebody gave.
     has_locale = "locale" in cells.fitted.find(tuple(sorted(cells.fitted.seen)))
     one_text = """words <> '' AND query_id <> words_id AND coalesce(mean, grade) <> words_grade
         AND query_id <> left(sha256(query), 16)"""
     one_text = one_text if cells.words_apart and not has_locale else "false"
-    said = " ".join(f"WHEN {quoted(reason)} THEN {quoted(f'{reason}: {words}')}" for reason, words in reasons.items())
+    said = " ".join(f"WHEN {quoted(reason)} THEN {quoted(f'{reason}: {words}')}" for reason, words in REASONS.items())
     db.execute(f"""
         CREATE TABLE marked AS
         WITH cells AS (

@@ -122,6 +122,7 @@ def _look() -> dict[str, Any]:
 
         device, dtype = best_device()
         machine |= {"device": _device_name(device), "number type": dtype}
+    machine["cache"] = _cache()
     engines = {kind.name: {"about": kind.help, "missing": kind.missing} for kind in engine_kinds().values()}
     embedded, fix = embedded_state()
     missing = [kind.install for kind in engine_kinds().values() if kind.missing and not kind.optional]
@@ -137,6 +138,24 @@ def _look() -> dict[str, Any]:
         "extras": COMBINATIONS,
         "fixes": fixes,
     }
+
+
+def _cache() -> str:
+    """Where the cache is and what it takes, by kind, the largest first."""
+    from judge.cache import cache_folder
+
+    folder = cache_folder()
+    if not folder.is_dir():
+        return f"nothing yet in {folder}"
+    sizes = {
+        kind.name: sum(file.lstat().st_size for file in kind.rglob("*") if file.is_file()) / 1e9
+        for kind in folder.iterdir()
+        if kind.is_dir()
+    }
+    largest = sorted(sizes.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{name} {size:.2f}" for name, size in largest if size >= 0.005)
+    parts = f" ({told})" if told else ""
+    return f"{sum(sizes.values()):.2f} GB in {folder}{parts}; safe to delete while nothing runs"
 
 
 def _fine_tuned(directory: Path) -> str:

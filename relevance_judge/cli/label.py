@@ -75,20 +75,14 @@ def label(
       judge label --plan runs/big --shard 3/64
     """
     from judge.errors import InputError
-    from judge.labelling.complete import complete
-    from judge.labelling.config import JudgeRequest, resolve_judge
-    from judge.labelling.job import Labelling
-    from judge.run.store import Run
-    from relevance_judge.labelling import examples_of
 
     if fleet.plan is not None:
         if planned := label_plan(fleet, who, grading, output.json):
             _show(planned, output)
         return
-    out = output.out
     if not pairs:
         raise InputError("PAIRS is missing", "name the file of pairs, or a planned run: --plan RUN --shard i/N")
-    if out is None and not output.dry_run:
+    if output.out is None and not output.dry_run:
         raise InputError("--out is missing", "name the run directory: --out RUN")
     if ensemble:
         _average(pairs, output)
@@ -102,30 +96,40 @@ def label(
         _show(label_on_cluster(fleet, who, grading, rows, pairs[0], output), output)
         return
     fleet.refuse()
-    name_of_judge = who.name
+    _label_one(pairs[0], output, shown, grading, who, rows)
+
+
+def _label_one(
+    pairs: Path,
+    output: RunOutput,
+    shown: ExampleParams,
+    grading: GradingParams,
+    who: LabellingParams,
+    rows: RowParams,
+) -> None:
+    """Label a file in this process, or estimate how long it would take."""
+    from judge.labelling.complete import complete
+    from judge.labelling.config import JudgeRequest, resolve_judge
+    from judge.labelling.job import Labelling
+    from judge.run.store import Run
+    from relevance_judge.labelling import examples_of
+
     rate = read_rate(who.engine, output.price)
     policy, judge_config = resolve_judge(
-        JudgeRequest(
-            name_of_judge,
-            who.guideline,
-            grading.force_guideline,
-            grading.calibration,
-            grading.max_noise,
-            who.chat,
-        )
+        JudgeRequest(who.name, who.guideline, grading.force_guideline, grading.calibration, grading.max_noise, who.chat)
     )
     serving = who.serving(judge_config)
-    with input_file(pairs[0]) as (path, name):
+    with input_file(pairs) as (path, name):
         source = rows.source(path, name)
         examples = examples_of(shown.examples, shown.shots, source, policy)
         work = Labelling(source, policy, judge_config.model, serving, judge_config, examples=examples)
         if output.dry_run:
             _estimate(work, output.json, rate)
             return
-        assert out is not None
-        run = Run(out)
+        assert output.out is not None
+        run = Run(output.out)
         with stoppable("the same command resumes where it stopped"), run.writing():
-            done = complete(work, run, partial(_watch, work, name_of_judge), rate)
+            done = complete(work, run, partial(_watch, work, who.name), rate)
     _show(run, output, done, judge_config.threshold)
 
 

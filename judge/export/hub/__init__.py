@@ -25,6 +25,7 @@ from judge.export.hub.verify import verify
 from judge.export.ledger import Exports, entry
 from judge.export.published import write_views
 from judge.export.selection import Selection
+from judge.export.written import WrittenView
 from judge.files import now
 from judge.fingerprint import digest, file_digest
 from judge.records import Record
@@ -124,49 +125,77 @@ def publish(
         remote.enter(private=target.private)
     with tempfile.TemporaryDirectory(prefix="hub-") as scratch:
         note("writing the views")
-        folder, out = Path(scratch) / "views", Path(scratch) / "dataset"
-        decisions = Decided.of(run)
-        written = write_views(decisions, selection, folder, without_empty=True)
-        views = stage(folder, out, written, run.manifest.guideline["grades"])
-        sums = {str(file.relative_to(out)): file_digest(file) for file in _files(views)}
-        facts = gather(decisions, written, folder, agreement)
-        told_of = write_card(facts, views, target.repo, "")
-        version = digest({"files": sums, "card": told_of.body, "license": target.license})
-        tag = target.tag or f"{run.manifest.fingerprint}-{version[:8]}"
-        ours = write_card(facts, views, target.repo, tag)
-        if target.license:
-            ours = Card({**ours.data, "license": target.license}, ours.body)
+        made = _make(run, target, selection, agreement, Path(scratch))
         with told(target.repo, "nothing was published"):
-            if target.tag:
-                check_tag(remote, target.tag, sums)
-            note(f"sending {sum(file.stat().st_size for file in _files(views)) / 1e6:,.1f} MB")
-            adds = remote.send(out, list(sums), private=target.private)
-            # What stands there is read as late as can be: others may write while files are sent.
-            head = remote.head()
-            theirs = read_card(remote.card(head), target.repo)
-            text = merged(theirs, ours, title(facts), [view.name for view in views], target.license is not None)
-            stale = remote.stale(head, {*theirs.views, *(view.name for view in views)}, set(sums))
-            message = f"{sum(facts.mix.values()):,} judgments of run {run.manifest.fingerprint}"
-            commit = remote.commit(adds, text, stale, head, message)
+            head, commit = _send(remote, target, made, note)
         note("loading it again")
         with told(target.repo, f"commit {commit[:8]} is published, but not verified and not tagged"):
-            rows = verify(target.repo, commit, views)
-            tagged = remote.tag(tag, commit)
+            rows = verify(target.repo, commit, made.views)
+            tagged = remote.tag(made.tag, commit)
     where = f"{target.repo}@{commit}"
     if all(exported.out != where for exported in Exports(run.path)):
-        Exports(run.path).append(entry(decisions, "hub", where, selection, written.views["judgments"], sums))
+        Exports(run.path).append(entry(made.decisions, "hub", where, selection, made.judgments, made.sums))
     return Published(
         repo=target.repo,
         url=remote.url,
         revision=target.revision or "main",
         commit=commit,
-        tag=tag,
+        tag=made.tag,
         tagged=tagged,
         changed=commit != head,
         configs=rows,
         fingerprint=run.manifest.fingerprint,
         time=now(),
     )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is to be sent."""
+
+    decisions: Decided
+    judgments: WrittenView
+    """What the run's own view holds, for the ledger."""
+    folder: Path
+    views: list[StagedView]
+    sums: dict[str, str]
+    """Digests of the files, by their paths in the folder."""
+    title: str
+    card: Card
+    tag: str
+    message: str
+
+
+def _make(run: Run, target: Target, selection: Selection, agreement: Agreement | None, scratch: Path) -> _Made:
+    """Write the views and the card into a scratch folder."""
+    folder, out = scratch / "views", scratch / "dataset"
+    decisions = Decided.of(run)
+    written = write_views(decisions, selection, folder, without_empty=True)
+    views = stage(folder, out, written, run.manifest.guideline["grades"])
+    sums = {str(file.relative_to(out)): file_digest(file) for file in _files(views)}
+    facts = gather(decisions, written, folder, agreement)
+    told_of = write_card(facts, views, target.repo, "")
+    version = digest({"files": sums, "card": told_of.body, "license": target.license})
+    tag = target.tag or f"{run.manifest.fingerprint}-{version[:8]}"
+    ours = write_card(facts, views, target.repo, tag)
+    if target.license:
+        ours = Card({**ours.data, "license": target.license}, ours.body)
+    message = f"{sum(facts.mix.values()):,} judgments of run {run.manifest.fingerprint}"
+    return _Made(decisions, written.views["judgments"], out, views, sums, title(facts), ours, tag, message)
+
+
+def _send(remote: Remote, target: Target, made: _Made, note: Callable[[str], None]) -> tuple[str, str]:
+    """Send what was made in one commit; the head before it, and the commit."""
+    if target.tag:
+        check_tag(remote, target.tag, made.sums)
+    note(f"sending {sum(file.stat().st_size for file in _files(made.views)) / 1e6:,.1f} MB")
+    adds = remote.send(made.folder, list(made.sums), private=target.private)
+    # What stands there is read as late as can be: others may write while files are sent.
+    head = remote.head()
+    theirs, names = read_card(remote.card(head), target.repo), [view.name for view in made.views]
+    text = merged(theirs, made.card, made.title, names, target.license is not None)
+    stale = remote.stale(head, {*theirs.views, *names}, set(made.sums))
+    return head, remote.commit(adds, text, stale, head, made.message)
 
 
 def _files(views: Sequence[StagedView]) -> list[Path]:
