@@ -15,11 +15,10 @@ from typing import Any
 from judge.files import write_whole
 from judge.fingerprint import digest, file_digest
 
-
 LARGE = 1 << 20
 """Bytes from which on a file's digest is kept."""
 SETTLED = 5.0
-"""Seconds since a file's last change, after which a second one cannot bear the same time: no clock of files is coarser."""
+"""Seconds after which a change of a file bears another time than the last one did: no clock of files is coarser."""
 
 
 def cache_folder() -> Path:
