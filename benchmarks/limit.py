@@ -74,7 +74,7 @@ def matrix_rate() -> tuple[float, float]:
     """
     import torch
 
-    from judge.engines.packed_model import Product
+    from judge.engines.product import Product
 
     def work(_: int) -> tuple[float, float]:
         torch.set_num_threads(1)

@@ -63,7 +63,7 @@ def test_the_loop_goes_round(main, tiny_encoder, tmp_path, monkeypatch, capsys):
     def judge(*given):
         said.append(given[0])
         given = [{"--judge": "--engine"}.get(each, each) for each in given]
-        return main(*given, *(["--layers", "1"] if given[0] == "train" else []), "--json").json
+        return main(*given, *(["--layers", "1", "--epochs", "1"] if given[0] == "train" else []), "--json").json
 
     monkeypatch.setattr(loop, "judge", judge)
     options = ["--out", str(tmp_path / "loop"), "--judge", "fake", "--start", str(tiny_encoder)]

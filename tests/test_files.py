@@ -1,7 +1,9 @@
 """Files and folders that are whole or absent: what a kill leaves is in nobody's way and costs nobody what was there."""
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT
@@ -90,3 +92,33 @@ def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_file_is_digested_again_once_it_has_changed(tmp_path, monkeypatch):
+    from judge import cache
+    from judge.fingerprint import file_digest
+
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
+    path, read = tmp_path / "weights", []
+    monkeypatch.setattr(cache, "file_digest", lambda path: read.append(path) or file_digest(path))
+    path.write_bytes(bytes(cache.LARGE))
+    zeros = file_digest(path)
+    # Just written: what would be written in the same moment would bear the same times.
+    assert [cache.known_digest(path), cache.known_digest(path), len(read)] == [zeros, zeros, 2]
+    monkeypatch.setattr(cache, "SETTLED", -1)
+    assert [cache.known_digest(path), cache.known_digest(path), len(read)] == [zeros, zeros, 3]
+    # Other bytes, as many, with the time of writing put back; then another file in its place.
+    time.sleep(0.05)
+    before = path.stat()
+    path.write_bytes(b"\1" * cache.LARGE)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cache.known_digest(path) == file_digest(path) != zeros
+    other = tmp_path / "other"
+    other.write_bytes(b"\2" * cache.LARGE)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert cache.known_digest(path) == file_digest(path) != zeros
+    assert len(read) == 5
+    # A small one is as quickly read as looked up.
+    path.write_bytes(b"few")
+    assert [cache.known_digest(path), cache.known_digest(path), len(read)] == [file_digest(path)] * 2 + [7]

@@ -4,10 +4,10 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from judge.cache import cache_folder, is_whole, make_folder, storing
+from judge.cache import cache_folder, is_whole, known_digest, make_folder, storing
 from judge.engines.applying import load_adapted
 from judge.errors import ModelError
-from judge.fingerprint import adapter_digest, digest, file_digest
+from judge.fingerprint import adapter_digest, digest
 
 FORMAT = 1
 """Part of the folder's name: raised when merging changes."""
@@ -29,7 +29,7 @@ def merged_folder(base: Path, adapter: Path, dtype: str) -> Path:
         ModelError: One of them cannot be loaded, or the cache has no room.
     """
     files = sorted(path for pattern in (*KEPT, "*.safetensors") for path in base.glob(pattern) if path.is_file())
-    read = {path.name: file_digest(path) for path in files}
+    read = {path.name: known_digest(path) for path in files}
     versions = [version(name) for name in ("transformers", "peft")]
     key = digest([FORMAT, versions, read, adapter_digest(adapter), dtype])
     folder = cache_folder() / "merged" / f"{adapter.resolve().name[:40]}-{key[:24]}"

@@ -13,11 +13,10 @@ from typing import Any, Protocol
 
 from judge.engines.packed import AttentionView, PackedLayout, merged
 from judge.engines.processor import give_back
+from judge.engines.product import Product, Room
 
 TYPES = ("llama", "mistral", "qwen2")
 """`model_type`s whose layers are: norm, attention with rotation, norm, gated SiLU; with biases or without."""
-HINT = 256
-"""Rows that MKL is told to expect in a product; other numbers of rows are right, too, and about as fast."""
 HEAD_ROWS = 64
 """Places for which the vocabulary's head is read at once: few rows take it as long as these."""
 
@@ -111,8 +110,9 @@ class PackedModel:
         """How many heads have the same keys and values."""
         self._turn, self._epsilon = shape.turn, shape.epsilon
         self._layers = []
+        room = Room()
         for index in range(shape.layers):
-            self._layers.append(_Layer(shape, partial(_of_layer, weights, index)))
+            self._layers.append(_Layer(shape, partial(_of_layer, weights, index), room))
             weights.let_go(index)
         self._embed, self._norm, self._head = (
             weights(f"{name}.weight") for name in ("model.embed_tokens", "model.norm", "lm_head")
@@ -161,15 +161,16 @@ class PackedModel:
 class _Layer:
     """A layer as four products."""
 
-    def __init__(self, shape: Shape, parts: Callable[[str], list[Any]]) -> None:
+    def __init__(self, shape: Shape, parts: Callable[[str], list[Any]], room: Room) -> None:
         self._heads, self._groups, self._width = shape.heads, shape.groups, shape.width
         self._epsilon = shape.epsilon
         query, key = (_paired(parts(f"self_attn.{name}_proj"), shape.width) for name in "qk")
-        scaled = [part * shape.width**-0.5 for part in query]
-        self._in = Product([scaled, key, parts("self_attn.v_proj")], *parts("input_layernorm"))
-        self._out = Product([parts("self_attn.o_proj")])
-        self._up = Product([parts("mlp.gate_proj"), parts("mlp.up_proj")], *parts("post_attention_layernorm"))
-        self._down = Product([parts("mlp.down_proj")])
+        stacked = [query, key, parts("self_attn.v_proj")]
+        self._in = Product(stacked, parts("input_layernorm")[0], room, first=shape.width**-0.5)
+        self._out = Product([parts("self_attn.o_proj")], room=room)
+        stacked = [parts("mlp.gate_proj"), parts("mlp.up_proj")]
+        self._up = Product(stacked, parts("post_attention_layernorm")[0], room)
+        self._down = Product([parts("mlp.down_proj")], room=room)
 
     def project(self, hidden: Any, turn: Any) -> tuple[Any, Any, Any]:
         """Rotated queries (times the scale of attention) and keys, and values: (N, heads, d) each."""
@@ -188,31 +189,6 @@ class _Layer:
         hidden = self._out(seen.flatten(1)).add_(hidden)
         gate, up = self._up(_scaled(hidden, self._epsilon)).chunk(2, dim=1)
         return self._down(torch.nn.functional.silu(gate).mul_(up)).add_(hidden)
-
-
-class Product:
-    """`x @ W.T + b` for weights and biases stacked over each other, with a norm's weights folded in."""
-
-    def __init__(self, parts: list[list[Any]], norm: Any = None) -> None:
-        import torch
-
-        weight = torch.cat([part[0] for part in parts])
-        weight = (weight if norm is None else weight * norm).contiguous()
-        biases = [part[1] for part in parts if len(part) == 2]
-        self._bias = torch.cat(biases) if biases else None
-        self._weight, self._packed = weight, None
-        if torch.backends.mkl.is_available():
-            self._packed = torch.ops.mkl._mkl_reorder_linear_weight(weight, HINT)
-            # The shape is asked for, the numbers are not.
-            self._weight = weight.new_empty(1).expand(weight.shape)
-
-    def __call__(self, rows: Any) -> Any:
-        """The product for rows of shape (N, width), (N, outputs)."""
-        import torch
-
-        if self._packed is None:
-            return torch.nn.functional.linear(rows, self._weight, self._bias)
-        return torch.ops.mkl._mkl_linear(rows, self._packed, self._weight, self._bias, len(rows))
 
 
 def _attend(query: Any, key: Any, value: Any, prefix: tuple[Any, Any], view: AttentionView) -> Any:
@@ -239,4 +215,4 @@ def _of_layer(weights: Weights, index: int, module: str) -> list[Any]:
 
 def _paired(parts: list[Any], width: int) -> list[Any]:
     """The parts with each head's outputs in the order 0, d/2, 1, d/2+1, …: what rotates together stands together."""
-    return [part.unflatten(0, (-1, 2, width // 2)).transpose(1, 2).flatten(0, 2) for part in parts]
+    return [part.unflatten(0, (-1, 2, width // 2)).transpose(1, 2) for part in parts]

@@ -14,6 +14,7 @@ from typing import Any
 from judge.engines.lora import PREFIX, WEIGHTS, Lora
 from judge.engines.packed_model import Shape
 from judge.engines.processor import give_back
+from judge.engines.product import Room
 from judge.engines.weights import read_header, read_tensors
 from judge.models.model import read_config
 
@@ -114,7 +115,7 @@ class FileWeights:
     def __init__(self, model: PlainModel, lora: Lora | None = None) -> None:
         from safetensors import safe_open
 
-        self._model, self._taken = model, list[Any]()
+        self._model, self._taken, self._room = model, list[Any](), Room()
         files = sorted(set(model.places.values()))
         self._files = {path: safe_open(path, framework="pt") for path in files}
         self._lora = {} if lora is None else read_tensors(lora.directory / WEIGHTS)
@@ -139,7 +140,9 @@ class FileWeights:
         found = stored.to(torch.float32)
         before = f"{PREFIX}{name.removesuffix('.weight')}.lora_"
         if (b := self._lora.get(f"{before}B.weight")) is not None:
-            found = found + (b.float() @ self._lora[f"{before}A.weight"].float()) * self._scale
+            change = self._room(*found.shape)
+            torch.mm(b.float(), self._lora[f"{before}A.weight"].float(), out=change)
+            found = change.mul_(self._scale).add_(found)
         self._taken.append(stored)
         return found
 
@@ -147,11 +150,12 @@ class FileWeights:
         """Give back the memory of what was asked for since the last call, which nobody may use any more."""
         for tensor in self._taken:
             give_back(tensor)
+        self._room.free()
         self._taken = []
 
     def keep(self) -> None:
         """What was asked for since the last call stays in use."""
-        self._taken = []
+        self._taken, self._room = [], Room()
 
 
 def find_plain(directory: Path) -> PlainModel | None:

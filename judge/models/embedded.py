@@ -7,9 +7,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-from judge.cache import is_whole
+from judge.cache import is_whole, known_digest
 from judge.errors import ModelError
-from judge.fingerprint import file_digest
 from judge.models.gguf import LOCAL, folder_of, unpack
 
 EMBEDDED = "smollm2-135m"
@@ -69,7 +68,7 @@ def embedded_folder() -> Path:
 
 def _checked() -> Path:
     gguf = gguf_file()
-    if file_digest(gguf) != GGUF_DIGEST:
+    if known_digest(gguf) != GGUF_DIGEST:
         raise ModelError(
             f"{gguf.name} is not the file that {DISTRIBUTION} {VERSION} published", f"{INSTALL} --force-reinstall"
         )

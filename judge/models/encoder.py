@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from judge.cache import known_digest
 from judge.errors import ModelError, install
-from judge.fingerprint import digest, file_digest
+from judge.fingerprint import digest
 from judge.models.fake_encoder import FAKE, FakeEncoder, Floats, Kind, unit
 from judge.models.model import find_model
 from judge.models.pooling import dense, modules_of, pooled, read_json, settings, size_of
@@ -202,7 +203,7 @@ def find_encoder(name: str = EMBEDDED_ENCODER, others: str = "") -> Encoder:
     telling = [directory / "modules.json", directory / "config_sentence_transformers.json"]
     for _, path in modules:
         telling += [*path.glob("*.safetensors"), *path.glob("*config*.json"), path / "tokenizer.json"]
-    parts = {str(path.relative_to(directory)): file_digest(path) for path in telling if path.is_file()}
+    parts = {str(path.relative_to(directory)): known_digest(path) for path in telling if path.is_file()}
     return TransformerEncoder(name, directory, digest(parts), modules=modules)
 
 
@@ -221,7 +222,7 @@ def embedded_folder() -> Path:
             path = Path(str(found.locate_file(file)))
             if path.name != "model.safetensors" or not path.is_file():
                 continue
-            if file_digest(path) != WEIGHTS:
+            if known_digest(path) != WEIGHTS:
                 raise ModelError(
                     f"{package} {found.version} holds other weights than all-MiniLM-L6-v2's",
                     f"{INSTALL} --force-reinstall",

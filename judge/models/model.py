@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.cache import is_whole
+from judge.cache import is_whole, known_digest
 from judge.documents import Kind, load, shown
 from judge.errors import ModelError, safe
 from judge.fingerprint import digest, file_digest
@@ -202,7 +202,7 @@ def _digest(path: Path, blobs: Path | None) -> str:
     # Blobs of the Hub's cache are named by their SHA-256: no need to read gigabytes again. Other names say nothing.
     target = path.resolve()
     trusted = blobs is not None and target.parent == blobs.resolve() and _BLOB.match(target.name)
-    return target.name if trusted else file_digest(path)
+    return target.name if trusted else known_digest(path)
 
 
 def read_config(directory: Path) -> dict[str, Any]:

@@ -53,8 +53,6 @@ class ModelTokenizer:
     """
 
     def __init__(self, directory: Path) -> None:
-        from tokenizers import Tokenizer as Backend
-
         self._directory, self._name = directory, f"{directory}: its chat template"
         self._key = _key(directory)
         kept = cached("tokenizers", self._key)
@@ -64,11 +62,13 @@ class ModelTokenizer:
         spec = json.loads(text)
         self._marks = _marks(spec)
         self._spec = text
-        self._control, self._plain = Backend.from_str(text), Backend.from_str(_disarmed(spec, self._marks))
-        for backend in (self._control, self._plain):
-            backend.no_truncation()
-            backend.no_padding()
+        self._plain = _whole(_disarmed(spec, self._marks))
         self._plain.encode_special_tokens = True
+
+    @cached_property
+    def _control(self) -> Any:
+        """The library's, control tokens and all: made only for texts that were not asked for before."""
+        return _whole(self._spec)
 
     @cached_property
     def _outer(self) -> Any:
@@ -95,11 +95,17 @@ class ModelTokenizer:
 
     def control(self, text: str) -> list[int]:
         """See `Tokenizer.control`."""
-        return list(self._control.encode(text, add_special_tokens=False).ids)
+        key = digest([self._key, text])
+        found = cached("control", key)
+        if found is None:
+            found = list(self._control.encode(text, add_special_tokens=False).ids)
+            keep_cached("control", key, found)
+        return [int(each) for each in found]
 
     def text(self, ids: Sequence[int]) -> str:
         """See `Tokenizer.text`."""
-        return str(self._control.decode(list(ids), skip_special_tokens=False))
+        backend = self._plain if self._marks.isdisjoint(ids) else self._control
+        return str(backend.decode(list(ids), skip_special_tokens=False))
 
     def frame(self) -> tuple[str, str, str]:
         """See `Tokenizer.frame`. A model without a chat template gets plain paragraphs; one without a system role gets
@@ -148,6 +154,16 @@ class ModelTokenizer:
                 strftime_now=DAY.strftime,
             )
         )
+
+
+def _whole(spec: str) -> Any:
+    """A tokenizer of its JSON, which neither cuts nor fills up."""
+    from tokenizers import Tokenizer as Backend
+
+    found = Backend.from_str(spec)
+    found.no_truncation()
+    found.no_padding()
+    return found
 
 
 def _key(directory: Path) -> str:

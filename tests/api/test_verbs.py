@@ -250,7 +250,7 @@ def test_a_training_that_cannot_be_is_refused_before_any_base(tmp_path, config):
 
 @pytest.mark.slow
 def test_a_judge_is_fine_tuned_from_rows_and_grades(tiny_base, quick, tmp_path):
-    config = json.loads(quick().read_text())
+    config = json.loads(quick(epochs=1).read_text())
     rows = list(rated_rows())
     tuned = rj.finetune(rows, out=tmp_path / "ours", base=str(tiny_base), config=config)
     assert sum(tuned.validation["confusion"][0]) >= 0

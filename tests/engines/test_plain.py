@@ -134,25 +134,25 @@ def test_an_adapter_of_the_head_is_left_to_peft(tmp_path):
     assert find_plain(tmp_path / "base").slots(read_lora(adapter)) is None
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def test_a_second_small_run_loads_neither_transformers_nor_peft(main, tiny_base, tmp_path, monkeypatch):
+    import pyarrow.parquet as pq
 
-
-def test_a_second_small_run_loads_neither_transformers_nor_peft(tiny_base, cache, tmp_path):
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "pairs.csv").write_text("query,candidate_id,title\nred scarf,1,Scarlet wool scarf\nred scarf,2,Lamp\n")
     code = "import runpy, sys\ntry: runpy.run_module('relevance_judge.cli.main', run_name='__main__')\n"
     code += "finally: print('loaded', *sorted({'transformers', 'peft', 'scipy', 'sklearn'} & set(sys.modules)))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RELEVANCE_JUDGE_CACHE": str(cache)}
-    labels = []
-    for run in ("first", "second"):
-        command = [sys.executable, "-c", code, "label", "pairs.csv", "--judge", str(tiny_base), "--out", run]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
-        assert ("transformers" in done.stdout.split()) == (run == "first"), done.stdout
-        import pyarrow.parquet as pq
-
-        labels.append(pq.read_table(tmp_path / run / "labels"))
-    assert "loaded" in done.stdout.splitlines()
+    given = ["label", "pairs.csv", "--judge", tiny_base, "--out"]
+    with monkeypatch.context() as watched:
+        asked = []
+        backend = ModelTokenizer._backend
+        watched.setattr(ModelTokenizer, "_backend", lambda self: asked.append(self) or backend(self))
+        main(*given, "first")
+        assert asked, "the first run asks transformers"
+    command = [sys.executable, "-c", code, *map(str, given), "second"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+    assert "loaded" in done.stdout.splitlines(), done.stdout
+    labels = [pq.read_table(tmp_path / run / "labels") for run in ("first", "second")]
     assert labels[0].equals(labels[1])
 
 
@@ -173,6 +173,9 @@ def test_a_kept_tokenizer_is_the_one_that_transformers_makes(tiny_base, tmp_path
     whole = kept.read_text()
     monkeypatch.setattr(ModelTokenizer, "_backend", lambda self: pytest.fail("the kept one is not used"))
     assert said() == first
+    tokenizer = ModelTokenizer(folder)
+    assert (tokenizer.control(text), tokenizer.text(tokenizer.plain([text])[0])) == (first[2], text)
+    assert "_control" not in vars(tokenizer), "the second backend is not made for what is known"
     monkeypatch.undo()
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
     for damaged in (whole[:-40], whole.replace("Ġ", "X", 1), "{}", "[]"):

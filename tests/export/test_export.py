@@ -2,11 +2,12 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import DOZEN, write_flags
+from conftest import DOZEN, in_process, write_flags
 
 from judge.errors import InputError
 from judge.export.ledger import Exports
@@ -18,9 +19,16 @@ from judge.tables.rows import Table
 COLUMNS = ["query_id", "query", "candidate_id", "status", "grade", "probabilities", "expected_grade", "reason"]
 
 
+@pytest.fixture(scope="module")
+def dozen_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dozen") / "run"
+    assert in_process("label", DOZEN, "--engine", "fake", "--out", folder).code == 0
+    return folder
+
+
 @pytest.fixture
-def labelled(main, tmp_path):
-    main("label", DOZEN, "--engine", "fake", "--out", "run")
+def labelled(dozen_run, tmp_path):
+    shutil.copytree(dozen_run, tmp_path / "run")
     return tmp_path
 
 

@@ -114,12 +114,12 @@ def probabilities(run):
 def test_another_guideline_is_refused_unless_forced(main, ours, rated_file, guideline, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text(json.dumps({**guideline.model_dump(mode="json"), "task": "Grade as you like."}))
-    given = ["label", rated_file, "--judge", "ours", "--out", "run"]
+    given = ["label", rated_file, "--judge", "ours", "--limit", "6", "--out", "run"]
     refused = main(*given, "--guideline", other, code=2)
     assert "the guideline three-level 1" in refused.err
     assert "--force-guideline" in refused.err
     main(*given, "--guideline", "three-level")
-    main("label", rated_file, "--judge", "ours", "--guideline", other, "--force-guideline", "--out", "forced")
+    main(*given[:-1], "forced", "--guideline", other, "--force-guideline")
     damaged = ours / "adapter_config.json"
     damaged.write_text(damaged.read_text() + " ")
     assert "are not those" in main(*given[:-1], "damaged", code=2).err
@@ -128,7 +128,7 @@ def test_another_guideline_is_refused_unless_forced(main, ours, rated_file, guid
 def test_a_killed_training_ends_as_one_that_was_not_whatever_the_hash_seed(
     main, tiny_base, rated_file, quick, tmp_path
 ):
-    config = quick(epochs=8, patience=8, dropout=0.1, checkpoint_every=3)
+    config = quick(epochs=6, patience=6, dropout=0.1, checkpoint_every=3)
     given = ["finetune", rated_file, "--base", tiny_base, "--config", config, "--out"]
     main(*given, "whole")
     # The process that is killed has another hash seed than this one, which begins and ends the others.
@@ -140,7 +140,7 @@ def test_a_killed_training_ends_as_one_that_was_not_whatever_the_hash_seed(
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 0 < load(checkpoint)[0].step < 50, "it was killed on its way"
+    assert 0 < load(checkpoint)[0].step < 40, "it was killed on its way"
     main(*given, "killed")
     for name in ("adapter_model.safetensors", "adapter_config.json", "lora.yaml", "training.json", "seen.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
@@ -357,7 +357,8 @@ def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkey
 def test_the_real_base_learns_a_handful_of_pairs(main, rated_file, quick):
     config = quick(epochs=6, evaluate_every=3, learning_rate=0.003, dropout=0.0, calibration=0)
     short = rated_file.with_name("short.csv")
-    short.write_text("".join(rated_file.read_text().splitlines(keepends=True)[:13]))  # two queries
+    header, *rows = rated_file.read_text().splitlines(keepends=True)
+    short.write_text("".join([header, *rows[:12:2]]))  # two queries, for each a pair of each grade
     told = main("finetune", short, "--from", "none", "--out", "ours", "--config", config, "--json").json
     assert told["base"]["name"] == "smollm2-135m"
     looks = told["training"]["looks"]

@@ -2,12 +2,13 @@
 
 import csv
 import json
+import shutil
 from itertools import product
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from conftest import ROOT, in_process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,12 +46,18 @@ q2,wool scarf,p1,Red lamp,0
 """
 
 
-@pytest.fixture
-def two(main, tmp_path):
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
     for name, text in (("a", A), ("b", B)):
-        (tmp_path / f"{name}.csv").write_text(text)
-        main("import", f"{name}.csv", "--out", name)
-    return tmp_path
+        (folder / f"{name}.csv").write_text(text)
+        assert in_process("import", folder / f"{name}.csv", "--out", folder / name).code == 0
+    return folder
+
+
+@pytest.fixture
+def two(imported, tmp_path):
+    return shutil.copytree(imported, tmp_path, dirs_exist_ok=True)
 
 
 def test_pairs_grades_statuses_and_exports_by_hand(two, main):

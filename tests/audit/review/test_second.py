@@ -102,7 +102,7 @@ def test_the_judge_that_made_a_run_has_no_second_opinion(main, directory, tuned,
 def test_merged_or_not_and_whatever_it_is_asked_a_judge_is_the_same(main, tiny_base, rated_file, quick, tmp_path):
     main("finetune", rated_file, "--base", tiny_base, "--config", quick(), "--out", "ours", "--merge", "merged")
     for name, judge in (("base", tiny_base), ("adapter", "ours"), ("whole", "merged")):
-        main("label", rated_file, "--judge", judge, "--out", name)
+        main("label", rated_file, "--judge", judge, "--out", name, "--limit", "6")
         keys = Run(tmp_path / name).query("SELECT row, query_id, query, candidate_id FROM pairs LIMIT 3")
         write_flags(Run(tmp_path / name), [(*key, 0, 2) for key in keys])
     for name, judge in (
