@@ -161,5 +161,5 @@ def as_json(staged: "Staged", differ: int | None) -> dict[str, Any]:
         "message": error.message if error else staged.scale.note(),
         "fix": error.hint if error else None,
     }
-    found = {"problems": dict(staged.kinds), "first": shown, "scale": scale}
+    found = {"problems": dict(staged.kinds), "first": shown, "scale": scale, "mined": staged.origins.as_json()}
     return {**counts, **differing, **found, **notes}
