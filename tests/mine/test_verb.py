@@ -60,6 +60,22 @@ def test_a_late_interaction_model_is_no_encoder_and_its_rankings_are_taken(main,
     assert account["kept"] > 0
 
 
+def test_a_mining_that_finds_nothing_says_why_and_names_no_next_step(main, seen, tmp_path):
+    write_csv(tmp_path / "titles.csv", ("candidate_id", "title"), [row[:2] for row in SHOP])
+    said = main("mine", "seen", "--catalogue", "titles.csv", "--from", "attributes", "--out", "m.parquet").out
+    assert "category" in said
+    assert "judge label" not in said
+    assert rows_of(tmp_path / "m.parquet") == []
+
+
+def test_problems_of_queries_name_no_verb_that_cannot_read_them(main, seen, shop, tmp_path):
+    write_csv(tmp_path / "q.csv", ("query_id", "query"), [("1", "a scarf"), ("1", "b scarf"), ("2", "")])
+    for verb in (("mine", "seen", "--out", "m.parquet"), ("search", "bm25", "--out", "x.run")):
+        said = main(*verb, "--catalogue", shop, "--queries", "q.csv", code=2).err
+        assert "1 more problem" in said
+        assert "judge validate" not in said
+
+
 def test_tables_in_memory_are_mined_and_queries_made(seen, tmp_path, shop, monkeypatch):
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
     names = ("candidate_id", "title", "category", "colour", "material")
