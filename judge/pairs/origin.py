@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.notes import note
+from judge.records import counted
 from judge.tables.values import as_text
 
 ACCOUNT = b"mine"
@@ -69,8 +70,8 @@ class Origins:
     def announce(self, name: str) -> None:
         """Say what is left out of a file."""
         for column, (count, first) in self.left_out.items():
-            what = f"{count:,} of its values cannot be, and are left out; the first in row {first:,}"
-            note(f"{name}, field {column!r}: is not what `judge mine` writes: {what}")
+            what = f"{counted(count, 'value')} that `judge mine` does not write, left out; the first in row {first:,}"
+            note(f"{name}, field {column!r}: {what}")
 
     def as_json(self) -> dict[str, Any] | None:
         """As JSON values; null where nothing was mined."""
