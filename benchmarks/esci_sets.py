@@ -1,39 +1,23 @@
 """ESCI's queries in two parts, and the listwise sets that the arms of `benchmarks.retriever_esci` are trained on.
 
-Every step is a verb of ours, run in this process; what is there already is not made again.
+Every step is a verb of ours; what is there already is not made again.
 """
 
 import csv
-import io
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks.claim_labels import judge
 from benchmarks.retrieval import lay_down, rows_of
 from benchmarks.retriever_claim import SPLIT_SEED
 
 TESTED, NEGATIVES, MADE = 49, 8, 4
 """Queries to test on; negatives of a query to train on, in the arms about these; products of a made query to judge."""
-
-
-def verb(*given: object) -> None:
-    """One command of ours, in this process."""
-    from relevance_judge.cli.main import main as command
-
-    print("judge", *given, file=sys.stderr, flush=True)
-    sys.argv = ["judge", *map(str, given), "--json"]
-    with redirect_stdout(io.StringIO()):
-        try:
-            command()
-        except SystemExit as end:
-            if end.code:
-                raise
 
 
 def write(path: Path, rows: Sequence[tuple[object, ...]], names: Sequence[str]) -> Path:
@@ -70,7 +54,7 @@ class Shop:
         """A run of grades."""
         graded = write(self.out / f"{name}.csv", rows, ("query", "candidate_id", "grade"))
         if not (self.out / "runs" / name / "run.json").is_file():
-            verb("import", graded, "--catalogue", self.catalogue, "--out", self.out / "runs" / name)
+            judge("import", graded, "--catalogue", self.catalogue, "--out", self.out / "runs" / name)
         return self.out / "runs" / name
 
     def exported(self, name: str, first: Path, *others: Path) -> Path:
@@ -79,18 +63,18 @@ class Shop:
         if not folder.is_dir():
             more = [option for run in others for option in ("--with", run)]
             how = ("--to", "listwise", "--splits", "train=1", "--fields", "title")
-            verb("export", first, *more, *how, "--out", folder)
+            judge("export", first, *more, *how, "--out", folder)
         return folder
 
     def mined(self, name: str, run: Path, *options: object) -> list[tuple[str, str]]:
         """What `judge mine` proposes: query and product."""
         path = self.out / f"{name}.parquet"
-        verb("mine", run, "--catalogue", self.catalogue, *options, "--out", path)
+        judge("mine", run, "--catalogue", self.catalogue, *options, "--out", path)
         return [(row["query"], row["candidate_id"]) for row in pq.read_table(path).to_pylist()]
 
     def judged(self, name: str) -> Path:
         """The run of a mined file, by the embedded judge as it is."""
-        verb("label", self.out / f"{name}.parquet", "--catalogue", self.catalogue, "--out", self.out / "runs" / name)
+        judge("label", self.out / f"{name}.parquet", "--catalogue", self.catalogue, "--out", self.out / "runs" / name)
         return self.out / "runs" / name
 
     def training_set(self, name: str) -> Path:
@@ -105,7 +89,7 @@ class Shop:
             apart = ("--held-out", self.out / "test.csv", "--like", learned, "--per-category", 1)
             queries = self.out / "made-queries.csv"
             if not queries.is_file():
-                verb("queries", "--catalogue", self.catalogue, *apart, "--out", queries)
+                judge("queries", "--catalogue", self.catalogue, *apart, "--out", queries)
             how = ("--queries", queries, "--from", "dense,lexical", "--per-query", MADE)
             self.mined(name, people, *how)
             return self.exported(name, people, self.judged(name))

@@ -2,7 +2,7 @@
 
     python -m benchmarks.retriever_esci ../shared/data OUT [--seeds 0,1]
 
-Queries are few (52 to train on, 49 to test on): small differences cannot be told. Every step is a verb of ours, and
+Queries are few (52 to train on, 49 to test on): small differences cannot be told. Sets are made by verbs of ours, and
 what lies in OUT is not made again: a killed run resumes. Prints two tables, and writes `results.json`.
 """
 
@@ -10,28 +10,30 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.esci_sets import TESTED, Shop, sets, verb
+from benchmarks.esci_sets import TESTED, Shop, sets
 from benchmarks.retriever_claim import kept
 from judge.files import write_whole
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import read_panel
 from judge.search.catalogue import read_catalogue
 from judge.words.guideline import known_grades, load_guideline
+from retriever.config import load_config
 from retriever.figures import Figures, values_of
 from retriever.gold import gold_of
 from retriever.intervals import differences, means
+from retriever.job import prepare, train
 from retriever.measures import Cut
 from retriever.separation import clustered_auc
 from retriever.slices import misspelt
 from retriever.systems import BM25, DEPTH, Searcher
 
-STEPS = ("--epochs", 6, "--batch", 8)
+STEPS = {"epochs": 6, "queries": 8}
 START = "minilm-l6"
 SAMPLES = 1000
 """Of queries, for intervals of differences in AUC."""
@@ -43,7 +45,8 @@ class Arm:
 
     name: str
     set: str
-    options: tuple[object, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+    """Keys of the training's configuration."""
     start: str | None = None
     """The arm of the same seed that it starts from; the encoder unless given."""
 
@@ -53,10 +56,10 @@ ARMS = (
     Arm("dense", "dense"),
     Arm("structured", "structured"),
     Arm("supcon", "people"),
-    Arm("mnrl", "people", ("--loss", "mnrl")),
-    Arm("circle", "people", ("--loss", "circle"), "supcon"),
-    Arm("again", "people", (), "supcon"),
-    Arm("misspell", "people", ("--misspell", 0.5)),
+    Arm("mnrl", "people", {"loss": "mnrl"}),
+    Arm("circle", "people", {"loss": "circle"}, "supcon"),
+    Arm("again", "people", {}, "supcon"),
+    Arm("misspell", "people", {"misspell": 0.5}),
     Arm("made", "made"),
 )
 COMPARED = (
@@ -77,8 +80,9 @@ Arrays = Mapping[str, np.ndarray]
 def trained(arm: "Arm", seed: int, shop: Shop) -> Path:
     """An arm's model."""
     out = shop.out / "models" / f"{arm.name}-{seed}"
-    start = () if arm.start is None else ("--from", shop.out / "models" / f"{arm.start}-{seed}")
-    verb("train", shop.training_set(arm.set), *STEPS, *arm.options, *start, "--seed", seed, "--out", out)
+    start = START if arm.start is None else str(shop.out / "models" / f"{arm.start}-{seed}")
+    config = load_config().changed(**STEPS, **arm.options, seed=seed)
+    train(prepare(shop.training_set(arm.set), start, config), out)
     return out
 
 

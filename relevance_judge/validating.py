@@ -46,6 +46,12 @@ class Validated(shown.Result):
         """Fields of the guideline that no column brings."""
         return tuple(self.found["missing_fields"])
 
+    @property
+    def mined(self) -> Mapping[str, Any] | None:
+        """Of a mined file its `pairs`, their number `by_source`, and what is `left_out` of which column; else null."""
+        mined: Mapping[str, Any] | None = self.found["mined"]
+        return mined
+
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values, as `judge validate --json` prints it."""
         return dict(self.found)
@@ -54,6 +60,8 @@ class Validated(shown.Result):
         rows = [(name, f"{self.found[name]:,}") for name in ("rows", "queries", "pairs", "skipped")]
         rows.append(("problems", f"{sum(self.problems.values()):,}"))
         rows += [(kind, f"{count:,}") for kind, count in sorted(self.problems.items())]
+        sources = self.mined["by_source"] if self.mined else {}
+        rows += [(f"mined from {name}", f"{count:,}") for name, count in sources.items()]
         if self.missing_fields:
             rows.append(("fields found nowhere", ", ".join(self.missing_fields)))
         return shown.Sheet("what was read", ("", ""), rows)
