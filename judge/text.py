@@ -1,6 +1,10 @@
 """What a text is made of: characters that show nothing, and whether it can be written at all."""
 
 import re
+import sys
+import unicodedata
+from functools import cache
+from itertools import groupby
 
 UNSEEN = re.compile(
     r"[\s\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff"
@@ -19,6 +23,26 @@ def encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_mark(letter: str) -> bool:
+    """Whether a character stands on the one before it, as accents do, and the vowels of Devanagari and Thai."""
+    return unicodedata.category(letter)[0] == "M"
+
+
+def is_letters(text: str) -> bool:
+    """Whether a text is letters and the marks on them alone; `str.isalpha` takes marks for none."""
+    return text.isalpha() or (text[:1].isalpha() and all(c.isalpha() or is_mark(c) for c in text))
+
+
+@cache
+def word_pattern(more: str = "") -> re.Pattern[str]:
+    """What matches a word of any script, and further characters in it. `\\w` alone knows no marks: to it, a word of
+    Devanagari ends at each vowel."""
+    marks = (place for place in range(0x300, sys.maxunicode) if is_mark(chr(place)))
+    runs = (list(run) for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0]))
+    ranges = "".join(f"{chr(run[0][1])}-{chr(run[-1][1])}" for run in runs)
+    return re.compile(f"[\\w{more}{ranges}]+")
 
 
 def one_line(text: str) -> str:

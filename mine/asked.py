@@ -119,7 +119,7 @@ def _read(
             found[words] = read
     columns.check_used()
     columns.announce()
-    refuse(problems.first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
+    refuse(problems.first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
     ids = whole_ids([texts["query_id"] for texts in found.values()])
     asked = []
     for (words, texts), query_id in zip(found.items(), ids, strict=True):

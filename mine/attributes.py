@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from judge.search.catalogue import Catalogue, Product
+from judge.text import is_letters
 from judge.words.bm25 import tokens
 from mine.values import (
     FACETS,
@@ -121,7 +122,7 @@ class Attributes:
         leaves = self._leaves(query)
         wanted: dict[str, set[str]] = {facet: set(values) for facet, values in measures(query).items()}
         # The category's own words are no attributes: a leather belt may stand in "leather belts".
-        named = {word for leaf in leaves for word in forms(leaf)}
+        named = {word for leaf in leaves for word in (*forms(leaf), *map(form, _bases(leaf)))}
         here = {place for place, word in enumerate(said) if word in named}
         for phrase, places in phrases(said, used):
             if used.intersection(places):
@@ -218,7 +219,7 @@ def _exchanged(catalogue: Catalogue, known: Mapping[str, Mapping[str, str]]) -> 
                 facets = Counter(facet for word in words for facet in known if word in known[facet])
                 if len(facets) == 1:
                     facet = next(iter(facets))
-                    support.update((word, facet) for word in words if word.isalpha() and word not in known[facet])
+                    support.update((word, facet) for word in words if is_letters(word) and word not in known[facet])
     taken = {word for words in known.values() for word in words}
     facets_of: dict[str, list[str]] = defaultdict(list)
     for (word, facet), count in support.items():

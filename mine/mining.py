@@ -17,6 +17,7 @@ from judge.errors import InputError
 from judge.files import new_file, now
 from judge.fingerprint import Fingerprint, digest
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
+from judge.pairs.origin import SOURCES
 from judge.ratings.remembered import fitting_columns
 from judge.run.store import Run
 from judge.search.catalogue import Catalogue, read_catalogue
@@ -32,7 +33,6 @@ from mine.relations import Related
 from mine.searching import Shown, by_attributes, by_rankings, by_vectors, by_words
 from mine.writing import KINDS, Mined, check_companions, write_mined
 
-SOURCES = ("dense", "lexical", "attributes", "rankings")
 UNRELATED = "unknown"
 """In place of a relation where none is known."""
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
+from judge.pairs.origin import RELATIONS
 from mine.attributes import Attributes, Understood, Values
 from mine.values import forms, unwanted
 
-ALL_MATCH, VIOLATES_ONE, ATTRIBUTE_ONLY, CROSS = "all_match", "violates_one", "attribute_only", "cross_category"
-RELATIONS = (VIOLATES_ONE, ALL_MATCH, CROSS, ATTRIBUTE_ONLY)
+VIOLATES_ONE, ALL_MATCH, CROSS, ATTRIBUTE_ONLY = RELATIONS
 LOOKED_AT = 5000
 """Products of a query's categories that are looked at."""
 

@@ -7,8 +7,9 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from judge.settings import read_yaml
+from judge.text import word_pattern
+from judge.words.bm25 import words
 from judge.words.normalise import same_words
-from judge.words.overlap import words
 
 FACETS = ("colour", "material", "audience", "size", "capacity", "brand")
 LEARNED = ("colour", "material", "audience")
@@ -46,7 +47,6 @@ _SIZE = re.compile(rf"(?<!\w)(?:({_SYSTEM})\s*(\d+(?:[.,]5)?|x{{0,3}}[sml])|(x{{
 _AROUND_WORDS = "attr t n b s product item main name value target recommended suggested en de fr es"
 _AROUND = frozenset(_AROUND_WORDS.split(" "))
 """Words in a column's name that say nothing of what it holds."""
-_WORD = re.compile(r"[\w'’]+")
 _ENDING = re.compile("(ая|яя|ыи|ии|ои|ое|ее|ые|ие|ого|ую|юю|ых|их)$")
 """Of Russian adjectives; й has lost its breve with the accents."""
 _PARTS = re.compile(r"\s*(?:[,;/|&+]| and | und | et | y | и )\s*")
@@ -85,7 +85,7 @@ def form(word: str) -> str:
 def forms(text: str) -> list[str]:
     """The forms of a text's words, in their order; letters of scripts without blanks by the lexicon's words in them."""
     found: list[str] = []
-    for word in _WORD.findall(same_words(text)):
+    for word in word_pattern("'’").findall(same_words(text)):
         plain = form(word)
         found += [plain] if plain.isascii() or not _CJK.search(word) else _cut(word)
     return found

@@ -46,6 +46,12 @@ class Validated(shown.Result):
         """Fields of the guideline that no column brings."""
         return tuple(self.found["missing_fields"])
 
+    @property
+    def mined(self) -> Mapping[str, Any] | None:
+        """Of a mined file its `pairs`, their number `by_source`, and what is `left_out` of which column; else null."""
+        mined: Mapping[str, Any] | None = self.found["mined"]
+        return mined
+
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON values, as `judge validate --json` prints it."""
         return dict(self.found)
@@ -54,6 +60,8 @@ class Validated(shown.Result):
         rows = [(name, f"{self.found[name]:,}") for name in ("rows", "queries", "pairs", "skipped")]
         rows.append(("problems", f"{sum(self.problems.values()):,}"))
         rows += [(kind, f"{count:,}") for kind, count in sorted(self.problems.items())]
+        sources = self.mined["by_source"] if self.mined else {}
+        rows += [(f"mined from {name}", f"{count:,}") for name, count in sources.items()]
         if self.missing_fields:
             rows.append(("fields found nowhere", ", ".join(self.missing_fields)))
         return shown.Sheet("what was read", ("", ""), rows)
@@ -161,5 +169,5 @@ def as_json(staged: "Staged", differ: int | None) -> dict[str, Any]:
         "message": error.message if error else staged.scale.note(),
         "fix": error.hint if error else None,
     }
-    found = {"problems": dict(staged.kinds), "first": shown, "scale": scale}
+    found = {"problems": dict(staged.kinds), "first": shown, "scale": scale, "mined": staged.origins.as_json()}
     return {**counts, **differing, **found, **notes}

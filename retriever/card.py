@@ -64,6 +64,9 @@ def _body(trained: Trained) -> Iterator[str]:
     yield ""
     for why, count in data.unused.items():
         yield f"- {count:,} queries taught nothing: {why}."
+    if data.hard:
+        told = " and ".join(f"{count:,} {name.replace('_', ' ')}s" for name, count in data.hard.items())
+        yield f"- Of the documents, mining found {told}."
     if data.contradicted:
         yield f"- {data.contradicted:,} pairs have two grades that contradict each other, and were ignored."
     yield ""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ ROWS = "rows.parquet"
 EXPORT = "export it again: judge export RUN --to listwise --splits train=.9,test=.1 --out SET"
 DAMAGED = Kind(EXPORT, InputError)
 TEXTS, IDS = ("query", "docs", "labels"), ("split", "place", "query_id", "candidate_id", "grade")
+MORE = ("locale", "expected_grade", "hard")
+"""Columns of the ids that older sets, and sets of other pairs, do not have."""
+HARD = ("hard_negative", "hard_positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Groups:
     """Over the files that were read."""
     grades: Mapping[int, int]
     """Pairs by grade, ascending."""
+    hard: Mapping[str, int] = field(default_factory=dict)
+    """Pairs that mining found hard, by what they are: `hard_negative`, `hard_positive`."""
 
     @property
     def pairs(self) -> int:
@@ -72,14 +77,14 @@ def read_groups(path: Path, split: str = "train", *, soft: bool = False, least: 
         InputError: The folder, a file, a column or a row cannot be used; names it.
     """
     texts, ids = _files(path, split)
-    groups = list(_groups(texts, ids, split, soft))
+    hard: Counter[str] = Counter()
+    groups = list(_groups(texts, ids, split, soft, hard))
     grades = Counter(document.grade for group in groups for document in group.documents)
     if len(grades) < least:
         what = f"only grade {next(iter(grades))}" if grades else "no pairs"
         raise InputError(f"{path}: has {what}, and a retriever learns from differences", "label pairs of other grades")
-    return Groups(
-        path, split, groups, digest([file_digest(file) for file in (texts, ids)]), dict(sorted(grades.items()))
-    )
+    counts = dict(sorted(grades.items())), dict(sorted(hard.items()))
+    return Groups(path, split, groups, digest([file_digest(file) for file in (texts, ids)]), *counts)
 
 
 def has_split(path: Path, split: str) -> bool:
@@ -100,11 +105,12 @@ def _files(path: Path, split: str) -> tuple[Path, Path]:
     return found[0], path / ROWS
 
 
-def _groups(texts: Path, ids: Path, split: str, soft: bool) -> Iterator[Group]:
+def _groups(texts: Path, ids: Path, split: str, soft: bool, hard: Counter[str]) -> Iterator[Group]:
     lists, rows = _table(texts, TEXTS).to_pylist(), _table(ids, IDS).to_pylist()
     kept = [row for row in rows if row["split"] == split]
     if soft and all(row.get("expected_grade") is None for row in kept):
         raise InputError(f"{ids}: has no expected grades", "label with a judge that gives probabilities, or leave soft")
+    hard.update(mark for row in kept if (mark := row.get("hard")) in HARD)
     by_list = {place: list(some) for place, some in groupby(kept, key=lambda row: row["place"])}
     if beyond := sum(len(own) for place, own in by_list.items() if place not in range(len(lists))):
         raise InputError(f"{ids}: has {beyond:,} rows of lists that {texts.name} does not hold", EXPORT)
@@ -130,7 +136,7 @@ def _table(path: Path, columns: Sequence[str]) -> Any:
         raise InputError(f"{path}: has {what}", EXPORT)
     kinds = {"docs": pa.list_(pa.string()), "labels": pa.list_(pa.int64()), "place": pa.int64(), "grade": pa.int64()}
     kinds["expected_grade"] = pa.float64()
-    table = table.select([name for name in table.column_names if name in (*columns, "locale", "expected_grade")])
+    table = table.select([name for name in table.column_names if name in (*columns, *MORE)])
     with reading(path, DAMAGED, "a column is of another kind than texts, grades and ids"):
         return table.cast(pa.schema([(name, kinds.get(name, pa.string())) for name in table.column_names]))
 

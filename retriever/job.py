@@ -166,6 +166,7 @@ def _record(
             grades=prepared.groups.grades,
             unused=steps.unused,
             contradicted=steps.known.contradicted,
+            hard=prepared.groups.hard,
         ),
         config=prepared.config.model_dump(mode="json"),
         steps=len(steps),

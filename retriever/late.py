@@ -12,10 +12,10 @@ from typing import Any
 from judge.documents import Kind, load
 from judge.errors import ModelError
 from judge.models.gguf import quiet_transformers
-from judge.models.pooling import Module
+from judge.models.pooling import LATE, Module
 from retriever.towers import prompts, transformer
 
-PARTS = ["Transformer", "MultiVectorMask", "Normalize"]
+PARTS = ["Transformer", LATE, "Normalize"]
 """What a late-interaction model is made of here."""
 
 
@@ -30,7 +30,7 @@ def late_parts(directory: Path) -> list[tuple[str, Path]] | None:
         return None
     modules = load(listed, list[Module], Kind("save the model again", ModelError))
     kinds = [module.kind for module in modules]
-    if "MultiVectorMask" not in kinds:
+    if LATE not in kinds:
         return None
     folders = [directory / module.path for module in modules]
     if kinds != PARTS or any(not path.resolve().is_relative_to(directory.resolve()) for path in folders):

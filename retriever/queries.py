@@ -74,7 +74,7 @@ def read_queries(
             aside[read.kind] += 1
     columns.check_used()
     columns.announce()
-    refuse(problems.first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
+    refuse(problems.first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
     if not found:
         raise InputError(f"{table.name}: holds no query", "give rows of `query_id, query`")
     ids = whole_ids(list(found))

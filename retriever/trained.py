@@ -35,6 +35,8 @@ class Data(Record):
     """Queries that teach nothing under the loss, by reason."""
     contradicted: int
     """Pairs of a query and a text that have two grades, and are ignored."""
+    hard: Mapping[str, int] = {}
+    """Pairs that mining found hard: `hard_negative`, `hard_positive`."""
 
 
 class Figure(Record):

@@ -12,6 +12,8 @@ from judge.errors import InputError
 from judge.pairs.origin import has_origin
 from judge.run.store import Run
 
+WHY = ("source", "rank", "outranks", "found_by", "relation", "changed")
+"""Columns of `judge.pairs.origin.ORIGIN` that stand next to the mark."""
 HARD = 10
 """The rank below which a source hardly shows a product."""
 POSITIVE, NEGATIVE = 1, 2
@@ -27,10 +29,23 @@ def hard_sql(run: Run, values: Sequence[int]) -> str:
         WHEN grade = {values[0]} AND mined.outranks > 0 THEN {NEGATIVE} ELSE 0 END"""
 
 
-def hard_names(column: Any) -> list[str | None]:
-    """The column's values by name: `hard_positive`, `hard_negative` or null."""
+def hard_column(marks: Any) -> Any:
+    """The column as an Arrow array of `hard_positive`, `hard_negative` or null."""
+    import pyarrow as pa
+
     names = {POSITIVE: "hard_positive", NEGATIVE: "hard_negative"}
-    return [names.get(value) for value in column.tolist()]
+    return pa.array([names.get(value) for value in marks.tolist()], pa.string())
+
+
+def why_hard(table: Any, marks: Any) -> dict[str, Any]:
+    """The same, next to where each pair of an Arrow table was mined and how its source ranks it; empty where none
+    was."""
+    import pyarrow.compute as pc
+
+    if "mined" not in table.column_names:
+        return {}
+    mined = table.column("mined").combine_chunks()
+    return {"hard": hard_column(marks), **{name: pc.struct_field(mined, name) for name in WHY}}
 
 
 def check_hard(run: Run) -> None:

@@ -11,6 +11,8 @@ from judge.documents import Kind, load, reading, shown
 from judge.errors import ModelError
 
 DAMAGED = Kind("save the encoder again", ModelError)
+LATE = "MultiVectorMask"
+"""The module that tells a late-interaction model."""
 
 
 class Settings(BaseModel):
@@ -68,6 +70,11 @@ def modules_of(name: str, directory: Path) -> list[tuple[str, Path]]:
     else:
         found = [(module.kind, directory / module.path) for module in load(listed, list[Module], DAMAGED)]
     strange = [kind for kind, _ in found if kind not in known]
+    if LATE in strange:
+        raise ModelError(
+            f"{name}: is a late-interaction model, which has a vector for every token and none for a whole text",
+            "rank with it and with another system by `judge search`, and mine from both: judge mine --run A --run B",
+        )
     if strange or not found or found[0][0] != "Transformer":
         what = shown(strange[0]) if strange else "no transformer"
         raise ModelError(f"{name}: is made with {what}, which is not known", f"known are {', '.join(known)}")

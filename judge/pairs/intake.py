@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from judge.pairs.identity import OWN_WORDS, Identity, QueryNames, identify, missing, read_texts
-from judge.pairs.origin import ORIGIN, origin
+from judge.pairs.origin import ORIGIN, Origins
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
 from judge.tables.problems import Problems
@@ -63,13 +63,12 @@ class Intake:
         """Rows of pairs so far, whatever was wrong with them."""
         self.text_columns: set[str] = set()
         """The candidate's fields that some row had a column for."""
-        self.mined = False
-        """Whether some row says where it was mined."""
+        self.origins = Origins()
 
     @property
     def unused(self) -> list[str]:
         """Columns of the files that nothing reads."""
-        return [name for name in self.columns.unused if not (self.mined and name in ORIGIN)]
+        return [name for name in self.columns.unused if not (self.origins.pairs and name in ORIGIN)]
 
     def schema(self) -> Any:
         """The Arrow schema of both kinds of rows."""
@@ -145,8 +144,7 @@ class Intake:
                 out |= {name: texts[name] for name in names[:4]}
                 if isinstance(pair, Identity):
                     out["query"] = pair.query
-                out["mined"] = origin(row.values)
-                self.mined = self.mined or out["mined"] is not None
+                out["mined"] = self.origins.read(row.values, row.number)
                 out["candidate"] = None if catalogue else {name: texts[name] for name in self.joins}
                 # A row that lacks its candidate is shown with its query.
                 out["query_id"] = (

@@ -14,6 +14,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.pairs.identity import QueryNames
 from judge.pairs.intake import Grader, Intake
+from judge.pairs.origin import Origins
 from judge.pairs.queries import read_queries
 from judge.records import Problem
 from judge.tables.columns import Columns
@@ -119,6 +120,8 @@ class Staged:
     """Names that a file has several mapped columns for: `{"title": "name, not label"}`."""
     scale: Scale | None = None
     """What rows that bring a grade wrote for it."""
+    origins: Origins = field(default_factory=Origins)
+    """Where rows say that they were mined."""
 
     def refuse(self, *, skip_bad_rows: bool = False) -> None:
         """Raise `InputError` for grades of another scale; and, unless bad rows are skipped, for the first problem."""
@@ -157,6 +160,7 @@ def stage(
         reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
         columns.check_used()
         columns.announce()
+        reader.origins.announce(pairs_table.name)
         staged = _settle(source, directory, Path(scratch), reader, grades, pairs_table.name)
     if not staged.rows:
         where = "under its header" if pairs_table.columns else "a JSON object on each line"
@@ -203,6 +207,7 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
         unused=reader.unused,
         missing=[name for name in reader.joins if name not in reader.text_columns],
         passed_over=reader.columns.passed_over,
+        origins=reader.origins,
         check=check_command(
             name,
             source.mapping,

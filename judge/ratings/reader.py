@@ -90,7 +90,8 @@ class Ratings:
                 "name columns or raters that it has with --raters and --gold",
             )
         if not there:
-            hint = "name the column with the grades with --rating COLUMN, or the raters' columns with --raters A,B,C"
+            named = "name their column with --rating COLUMN, or the raters' columns with --raters A,B,C"
+            hint = f"give its rows grades, or {named}"
             raise InputError(f"{self.file}: holds no grade", hint)
 
 

@@ -133,7 +133,7 @@ def read_catalogue(
         del found[key]
         aside[CONTESTED] += 1
     first = sorted(problems.first, key=lambda problem: problem.row or 0)
-    refuse(first, problems.kinds, None, "judge validate", skip_bad_rows=skip_bad_rows)
+    refuse(first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
     if not found:
         fix = f"map the columns with --map title=COLUMN (fields: {', '.join(joins)})"
         raise InputError(f"{table.name}: none of its {rows:,} rows has a text", fix)

@@ -61,7 +61,7 @@ def refuse(
     problems: Sequence[Problem],
     kinds: Mapping[str, int],
     scale: Scale | None,
-    check: str,
+    check: str | None = None,
     *,
     skip_bad_rows: bool = False,
 ) -> None:
@@ -71,7 +71,7 @@ def refuse(
         problems: In the order of the file.
         kinds: How many there are of each kind.
         scale: What the file wrote for grades, where it holds any.
-        check: The command that lists them all.
+        check: The command that lists them all, where there is one.
         skip_bad_rows: Whether problems of single rows are left out and counted instead.
 
     Raises:
@@ -82,5 +82,6 @@ def refuse(
     if error is None and problems and not skip_bad_rows:
         error, others = InputError(str(problems[0]), problems[0].fix), others - 1
     if error:
-        more = f" (and {counted(others, 'more problem')}; `{check}` lists them)" if others else ""
+        listed = f"; `{check}` lists them" if check else ""
+        more = f" (and {counted(others, 'more problem')}{listed})" if others else ""
         raise InputError(f"{error}{more}", error.hint)

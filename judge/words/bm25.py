@@ -6,22 +6,38 @@ the documents, which at a million documents is many times faster than a pass ove
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from judge.words.overlap import words
+from judge.text import word_pattern
+from judge.words.normalise import same_words
+from judge.words.overlap import HEAD, stem
 
 K1, B = 1.2, 0.75
 WORK = 20_000_000
 """Products of two weights in a block of queries, at most: what its memory follows."""
+_WORD = re.compile(r"\w+")
 _RUNS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 """Letters of scripts that put no blanks between words."""
 
+_POINTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]")
+"""Marks that are written or left out as one likes: accents of European scripts, points of Hebrew and Arabic."""
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in their order, without case, accents, points and plural endings."""
+    text = same_words(text[:HEAD])
+    if text.isascii():
+        return [stem(word) for word in _WORD.findall(text)]
+    plain = unicodedata.normalize("NFC", _POINTS.sub("", unicodedata.normalize("NFKD", text)))
+    return [stem(word) for word in word_pattern().findall(plain)]
 
 
 def tokens(text: str) -> list[str]:

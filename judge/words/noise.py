@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
+from judge.text import is_letters, is_mark
 from judge.words.normalise import same_words
 
 LONG = 4
@@ -52,7 +53,7 @@ def may_be_misspelt(word: str, protected: Collection[str] = ()) -> bool:
     plain = same_words(word)
     return (
         len(plain) >= LONG
-        and plain.isalpha()
+        and is_letters(plain)
         and word in (word.lower(), word.capitalize(), word.upper())  # an iPhone is a code of its own
         and plain not in UNITS | RESTRICTIONS
         and plain not in protected
@@ -67,7 +68,8 @@ def edits(word: str, locale: str | None = None) -> list[str]:
         left, here, right = word[:at], word[at], word[at + 1 :]
         found.update(dict.fromkeys(left + key + right for key in neighbours(lower[at], locale)))
         found[left + right] = None
-        found[left + here + here + right] = None
+        if not is_mark(here):
+            found[left + here + here + right] = None
         if right:
             found[left + right[0] + here + right[1:]] = None
     found.pop(word, None)

@@ -56,8 +56,9 @@ class QueriesConfig:
             raise InputError(f"--per-category {self.per_category}: is not a number of queries", "give 1 or more")
         if set(self.tiers) - set(TIERS) or abs(sum(self.tiers.values()) - 1) > 1e-6 or min(self.tiers.values()) < 0:
             raise InputError("--tiers: are not shares that sum to 1", f"write {','.join(f'{t}=…' for t in TIERS)}")
-        if not self.kinds or set(self.kinds) - set(KINDS):
-            raise InputError("--kinds: there is no such kind", f"name some of {', '.join(KINDS)}")
+        if not self.kinds or (strange := [kind for kind in self.kinds if kind not in KINDS]):
+            named = f" {strange[0]}: there is no such kind" if self.kinds else ": names no kind"
+            raise InputError(f"--kinds{named}", f"name some of {', '.join(KINDS)}")
         if not 0 < self.share <= 1:
             raise InputError(f"--share {self.share}: is not above 0 and up to 1", "give a share, such as 0.3")
 

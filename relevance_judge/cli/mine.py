@@ -153,10 +153,26 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
     for name, side, used in (("products", account.catalogue, "products"), ("queries", account.queries, "asked")):
         rows.append((name, f"{side[used]:,}"))
         rows += [(f"{name} left out: {reason}", f"{count:,}") for reason, count in side["set_aside"].items()]
-    rows += [("queries without a candidate", f"{account.queries['without_candidates']:,}")]
-    show_table(rows, right=(1,))
+    more = [(f"products without {what}", account.catalogue[f"without_{what}"]) for what in ("category", "attributes")]
+    more += [("queries that are understood", account.queries["understood"])]
+    more += [("queries that equal a title", account.queries["equal_to_a_title"])]
+    more += [("queries without a candidate", account.queries["without_candidates"])]
+    more += [("ranked, and not in the catalogue", account.not_in_catalogue)] if "rankings" in account.proposals else []
+    show_table(rows + [(name, f"{count:,}") for name, count in more], right=(1,))
+    if account.proposals.get("attributes") == 0:
+        show("", f"attributes proposes nothing: {_no_attributes(account)}")
+    if not account.kept:
+        show("", "no pair is left to label: see what was left out above, or name more sources with --from")
+        return
     show("", f"next: judge label {out} --catalogue FILE --out DIR{map_options(account.map)}{_judge_options(run)}")
     show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
+
+
+def _no_attributes(account: "MiningAccount") -> str:
+    """Why no relation to what a query asks for is known."""
+    if account.catalogue["without_category"] == account.catalogue["products"]:
+        return "no product has a category (--map category=COLUMN)"
+    return "no query asks for a category and a value of a product that are understood"
 
 
 def _judge_options(run: "Run") -> str:
@@ -193,7 +209,10 @@ def _show_worth(found: "Worth") -> None:
         share = "–" if group.share is None else f"{group.share:.2f}"
         name = group.group if group.by == "all" else f"{group.by} {group.group}"
         rows.append((name, f"{group.zeros:,}", f"{group.rated:,}", f"{group.queries:,}", share, interval, group.advice))
-    show_table(rows, head=head, right=(1, 2, 3, 4))
+    if rows:
+        show_table(rows, head=head, right=(1, 2, 3, 4))
+    else:
+        show("none of them has the lowest grade: there is no zero to check")
     if found.classes:
         show("")
         show_table([(name, f"{count:,}") for name, count in found.classes.items()], ("rankings", "pairs"), (1,))

@@ -76,6 +76,8 @@ def _show(staged: "Staged", differ: int | None, fields: int) -> None:
             ("queries", f"{staged.queries:,}"),
             (f"repeats and rows without {'a grade' if rated else 'text'}", f"{staged.repeats:,}"),
             ("problems", f"{sum(staged.kinds.values()):,}"),
+            *((f"mined from {name}", f"{count:,}") for name, count in sorted(staged.origins.by_source.items())),
+            *((f"mined: invalid {name}", f"{n:,}") for name, (n, _) in staged.origins.left_out.items()),
         ],
         right=(1,),
     )

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from judge.export.joined import Join
 from judge.export.mining import EASY, FEW, Rows, mine, why_unused
-from judge.export.selection import Negatives, Selection
+from judge.export.selection import Negatives, Selection, read_splits
 from judge.export.writing import export
+from retriever.groups import read_groups
 
 
 def row(key, grade, rank=None, ahead=None):
@@ -66,6 +67,24 @@ def test_of_a_query_s_lists_the_hard_products_are_kept(runs, tmp_path):
     # Two rows of a query, its grades in turn: a 2 and a 0, the hard one of each.
     _, ((docs, labels),) = exported(runs, tmp_path, "listwise", hard="first", per_query=2)
     assert dict(zip(docs, labels, strict=True)) == {"H": 2, "C": 0}
+
+
+def test_a_set_of_lists_says_next_to_it_what_is_hard_and_why(runs, tmp_path):
+    splits = Selection(splits=read_splits("train=1"))
+    export(runs[0], "listwise", tmp_path / "plain", splits)
+    assert "hard" not in pq.read_schema(tmp_path / "plain" / "rows.parquet").names, "nothing was mined"
+    export(runs[0], "listwise", tmp_path / "set", splits, join=Join([runs[1]]))
+    wanted = ("hard", "source", "rank", "outranks")
+    rows = pq.read_table(tmp_path / "set" / "rows.parquet").to_pylist()
+    assert {row["candidate_id"]: tuple(row[name] for name in wanted) for row in rows} == {
+        "H": ("hard_positive", "dense", 11, 0),
+        "C": ("hard_negative", "dense", 1, 1),
+        "D": (None, "dense", 2, 0),
+        **dict.fromkeys("PMN", (None, None, None, None)),
+    }
+    # The trainer reads it all the same, and counts them.
+    assert read_groups(tmp_path / "set").hard == {"hard_negative": 1, "hard_positive": 1}
+    assert read_groups(tmp_path / "plain").hard == {}
 
 
 def test_where_nothing_can_be_hard_it_is_refused(runs, main):

@@ -81,3 +81,11 @@ def test_words_that_titles_exchange_are_of_one_kind():
     assert learned["petrol"] == "petrol"
     assert "deluxe" not in learned
     assert learn(catalogue).understand("petrol mug").wanted == {"colour": frozenset({"petrol"})}
+
+
+@pytest.mark.parametrize(("query", "leaf"), [("scarf for winter", "Scarves"), ("winter battery", "Batteries")])
+def test_a_word_that_names_the_category_is_understood_in_the_singular_too(query, leaf):
+    meant = learn(Catalogue("c", [Product("p", {"title": "Alpina", "category": leaf}, {})], 1)).understand(query)
+    assert meant.leaves == (leaf.casefold(),)
+    assert {"scarf", "battery"}.isdisjoint(meant.rest)
+    assert "winter" in meant.rest

@@ -4,7 +4,7 @@ import json
 import shlex
 
 import pytest
-from mining_fixtures import FIELDS, SHOP, rows_of, write_csv
+from mining_fixtures import FIELDS, QUERIES, SHOP, rows_of, write_csv
 
 import relevance_judge as rj
 from judge.tables.rows import Table
@@ -42,6 +42,38 @@ def test_mine_label_and_worth_on_the_command_line(main, seen, shop, tmp_path):
 def test_what_cannot_be_is_one_error(main, seen, shop, tmp_path, arguments, said):
     assert said in main("mine", "seen", *arguments, code=2).err
     assert not (tmp_path / "m.parquet").exists()
+
+
+def test_a_late_interaction_model_is_no_encoder_and_its_rankings_are_taken(main, seen, shop, tmp_path):
+    parts = [{"type": f"sentence_transformers.{name}", "path": ""} for name in ("Transformer", "MultiVectorMask")]
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "modules.json").write_text(json.dumps(parts))
+    mining = ("mine", "seen", "--catalogue", shop, "--out", "m.parquet")
+    said = main(*mining, "--encoder", "late", code=2).err
+    assert "late-interaction" in said
+    assert "--run" in said
+    for system in ("bm25", "fake"):  # any two, as `judge search` ranks by them
+        write_csv(tmp_path / "q.csv", ("query_id", "query"), QUERIES)
+        main("search", system, "--catalogue", shop, "--queries", "q.csv", "--out", f"{system}.run")
+    account = main(*mining, "--run", "bm25.run", "--run", "fake.run", "--json").json
+    assert account["kept_by_source"] == {"rankings": account["kept"]}
+    assert account["kept"] > 0
+
+
+def test_a_mining_that_finds_nothing_says_why_and_names_no_next_step(main, seen, tmp_path):
+    write_csv(tmp_path / "titles.csv", ("candidate_id", "title"), [row[:2] for row in SHOP])
+    said = main("mine", "seen", "--catalogue", "titles.csv", "--from", "attributes", "--out", "m.parquet").out
+    assert "category" in said
+    assert "judge label" not in said
+    assert rows_of(tmp_path / "m.parquet") == []
+
+
+def test_problems_of_queries_name_no_verb_that_cannot_read_them(main, seen, shop, tmp_path):
+    write_csv(tmp_path / "q.csv", ("query_id", "query"), [("1", "a scarf"), ("1", "b scarf"), ("2", "")])
+    for verb in (("mine", "seen", "--out", "m.parquet"), ("search", "bm25", "--out", "x.run")):
+        said = main(*verb, "--catalogue", shop, "--queries", "q.csv", code=2).err
+        assert "1 more problem" in said
+        assert "judge validate" not in said
 
 
 def test_tables_in_memory_are_mined_and_queries_made(seen, tmp_path, shop, monkeypatch):

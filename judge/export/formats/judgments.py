@@ -3,7 +3,7 @@
 import numpy as np
 
 from judge.export.formats import Format
-from judge.export.hard import hard_names
+from judge.export.hard import hard_column
 from judge.export.parquet import parquet_of
 from judge.export.query_batches import Window
 from judge.export.reading import read_pairs
@@ -37,7 +37,7 @@ def _make(window: Window, work: Work) -> Made:
     if "mined" in table.column_names:
         mined = table.column("mined").combine_chunks()
         columns |= {name: pc.struct_field(mined, name) for name in ("source", "relation", "changed", "found_by")}
-        columns["hard"] = pa.array(hard_names(window.hard), pa.string())
+        columns["hard"] = hard_column(window.hard)
     return pa.table(columns), window.split
 
 

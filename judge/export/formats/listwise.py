@@ -8,6 +8,7 @@ import numpy as np
 from judge.export.account import check_ids
 from judge.export.chosen import Chosen
 from judge.export.formats import Format, Output
+from judge.export.hard import why_hard
 from judge.export.parquet import GrowingFile, parquet_of
 from judge.export.query_batches import Window, query_batches
 from judge.export.soft import SOFT, expected_grades
@@ -56,7 +57,8 @@ def _write(output: Output) -> WrittenView:
 
 def _rows(chosen: Chosen) -> Iterator[Any]:
     """`split, place, query_id, candidate_id, locale, grade, expected_grade`: `place` is the list's in its split's file,
-    from 0; `expected_grade` is null where the judge gave no probabilities, or people or another judge decided."""
+    from 0; `expected_grade` is null where the judge gave no probabilities, or people or another judge decided. Where
+    pairs were mined, `hard` and what makes it so."""
     import pyarrow as pa
 
     names = chosen.selection.names
@@ -79,6 +81,7 @@ def _rows(chosen: Chosen) -> Iterator[Any]:
                 "locale": window.table.column("locale"),
                 "grade": pa.array(window.grade),
                 "expected_grade": pa.array(expected, mask=np.isnan(expected)),
+                **why_hard(window.table, window.hard),
             }
         )
 
