@@ -71,7 +71,7 @@ def test_its_labels_on_the_example_shop_are_clear_of_chance(main, opened_once, t
     assert (found["n"], found["queries"], found["coverage"]) == (58, 5, 1.0)
     assert found["weighted_kappa"]["low"] > 0.1
     assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
-    assert found["spearman"]["low"] > 0.5
+    assert found["spearman"]["low"] > 0.4
 
 
 def every_eighth(path, out):
