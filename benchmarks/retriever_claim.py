@@ -162,10 +162,7 @@ def run(arm: str, seed: int, learn: Pairs, test: Test, out: Path) -> dict[str, n
 def report(found: Mapping[str, Mapping[str, np.ndarray]], out: Path, learn: Pairs) -> None:
     """The table so far, and everything in it as JSON."""
     columns = ("full", "judged only", "judged")
-    lines = [
-        "| arm | labels wrong | NDCG@10 judged only | unjudged as 0 | judged@10 | AUC 2/1 | AUC 1/0 | less the start |"
-    ]
-    lines.append("|---" * 8 + "|")
+    lines = [f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|"]
     figures: dict[str, object] = {"training pairs": len(learn.grade), "test queries": len(found["start"]["full"])}
     for name, own in found.items():
         mean = means({column: own[column] for column in columns})

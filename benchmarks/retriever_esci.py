@@ -1,9 +1,10 @@
 """Which negatives, which loss, typing errors, made queries: trained on ESCI, as docs/retriever-protocol.md says.
 
-    python -m benchmarks.retriever_esci ../shared/data OUT [--seeds 0,1]
+    python -m benchmarks.retriever_esci ../shared/data OUT [--seeds 0,1] [--show]
 
 Queries are few (52 to train on, 49 to test on): small differences cannot be told. Sets are made by verbs of ours, and
-what lies in OUT is not made again: a killed run resumes. Prints two tables, and writes `results.json`.
+what lies in OUT is not made again: a killed run resumes. Prints two tables, and writes `results.json`; with --show of
+what there is already.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from retriever.systems import BM25, DEPTH, Searcher
 
 STEPS = {"epochs": 6, "queries": 8}
 START = "minilm-l6"
+UNTRAINED = {"start": START, "bm25": BM25}
 SAMPLES = 1000
 """Of queries, for intervals of differences in AUC."""
 
@@ -163,8 +165,10 @@ def report(found: Mapping[str, Sequence[Arrays]], shop: Shop) -> None:
     for one, other in COMPARED:
         if one not in found or other not in found:
             continue
-        gaps = differences(*(averaged(found[name]) for name in (one, other)))
-        aucs = {f"auc {upper}": separation_difference(found[one], found[other], upper) for upper in (2, 1)}
+        seeds = min(len(found[name]) for name in (one, other) if name not in UNTRAINED)
+        pair = [found[name] if name in UNTRAINED else found[name][:seeds] for name in (one, other)]
+        gaps = differences(*map(averaged, pair))
+        aucs = {f"auc {upper}": separation_difference(*pair, upper) for upper in (2, 1)}
         figures["differences"][f"{one} less {other}"] = {name: vars(gap) for name, gap in gaps.items()} | aucs
         shown = [vars(gaps[m]) for m in ("full", "judged only", "cat", "misspelt")] + [*aucs.values()]
         print(f"| {one} less {other} | {' | '.join(interval(gap, '+') for gap in shown)} |")
@@ -185,19 +189,25 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--show", action="store_true", help="train nothing")
     given = parser.parse_args()
     (given.out / "results").mkdir(parents=True, exist_ok=True)
     shop = Shop(given.data, given.out)
     unseen = Unseen(shop)
     found: dict[str, list[Arrays]] = {
         name: [kept(given.out / "results" / f"{name}.npz", lambda s=system: unseen.measured(s))]
-        for name, system in (("start", START), ("bm25", BM25))
+        for name, system in UNTRAINED.items()
     }
     for seed in map(int, given.seeds.split(",")):
         for arm in ARMS:
             path = given.out / "results" / f"{arm.name}-{seed}.npz"
+            if given.show and not path.is_file():
+                continue
             own = kept(path, lambda a=arm, s=seed: unseen.measured(str(trained(a, s, shop))))
             found.setdefault(arm.name, []).append(own)
+        if not given.show:
+            report(found, shop)
+    if given.show:
         report(found, shop)
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.retriever_figure runs/claim-medium runs/esci --out docs/retriever.svg
 
 Reads what `benchmarks.retriever_claim` and `benchmarks.retriever_esci` left in their folders: the mean of all seeds
-that are there. Arms that were not run are left out.
+that are there. Arms and sets that were not run are left out.
 """
 
 import argparse
@@ -135,7 +135,7 @@ def main() -> None:
     claim = "Home Depot: {queries} unseen queries, 1,000 to train on ({seeds})"
     esci = "ESCI: {queries} unseen queries, 52 to train on ({seeds})"
     panels = [read_panel(claim, given.claim, CLAIM), read_panel(esci, given.esci, ESCI)]
-    given.out.write_text(figure(panels), encoding="utf-8")
+    given.out.write_text(figure([panel for panel in panels if panel.arms]), encoding="utf-8")
 
 
 if __name__ == "__main__":

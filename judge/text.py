@@ -1,7 +1,6 @@
 """What a text is made of: characters that show nothing, and whether it can be written at all."""
 
 import re
-import sys
 import unicodedata
 from functools import cache
 from itertools import groupby
@@ -35,14 +34,18 @@ def is_letters(text: str) -> bool:
     return text.isalpha() or (text[:1].isalpha() and all(c.isalpha() or is_mark(c) for c in text))
 
 
+_OF_SYMBOLS = {*range(0x20D0, 0x2100), *range(0xFE00, 0xFE10)}
+"""Marks that surround symbols, and variation selectors."""
+
+
 @cache
 def word_pattern(more: str = "") -> re.Pattern[str]:
     """What matches a word of any script, and further characters in it. `\\w` alone knows no marks: to it, a word of
-    Devanagari ends at each vowel."""
-    marks = (place for place in range(0x300, sys.maxunicode) if is_mark(chr(place)))
+    Devanagari ends at each vowel. Marks on symbols, such as an emoji's, are none of a word."""
+    marks = (place for place in range(0x300, 0x20000) if is_mark(chr(place)) and place not in _OF_SYMBOLS)
     runs = (list(run) for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0]))
     ranges = "".join(f"{chr(run[0][1])}-{chr(run[-1][1])}" for run in runs)
-    return re.compile(f"[\\w{more}{ranges}]+")
+    return re.compile(f"[\\w{more}][\\w{more}{ranges}]*")
 
 
 def one_line(text: str) -> str:
