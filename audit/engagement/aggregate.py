@@ -140,7 +140,6 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
 
 
 def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
-    has = set(opened.columns)
     wanted = {
         "impressions": "impressions",
         "clicks": "clicks",
@@ -148,7 +147,7 @@ def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
         "purchases": "purchases",
         "live": "clicked_search_impressions",
     }
-    known = {name: column for name, column in wanted.items() if column in has}
+    known = {name: column for name, column in wanted.items() if column in opened.columns}
     numbers = ", ".join(f"whole({column}) AS {name}_" for name, column in known.items())
     bad = " OR ".join(f"{name}_ IS NULL OR {name}_ < 0" for name in known)
     db.execute(f"""CREATE TABLE checked AS SELECT *, CASE
@@ -183,7 +182,10 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
         bits = f"CASE action {cases} ELSE 0 END"
     # The hash of null is a number: it would make one client of all that have no id.
     client = "CASE WHEN client_id IS NOT NULL THEN hash(client_id) END" if "client_id" in has else "NULL::UBIGINT"
-    day = day_sql("timestamp") if "timestamp" in has else "NULL::DATE"
+    day = "NULL::DATE"
+    if timed := "timestamp" in has:
+        kind = db.execute("SELECT any_value(typeof(timestamp)) FROM (SELECT timestamp FROM raw LIMIT 1)").fetchone()[0]
+        day = day_sql("timestamp", kind)
     # Among UBI's events there may be its records of queries, which are none.
     record = "WHEN action IS NULL AND candidate_id IS NULL AND query IS NOT NULL THEN 'query_record'"
     record = record if opened.shape == "ubi" else ""
@@ -206,17 +208,16 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     distinct = "1" if opened.shape == "impressions" else "bit_count(own)" if opened.made else "bit_count(bits)"
     unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
         coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
-    rows = f"checked {'WHERE NOT made' if opened.made else ''}"
-    counted = dict(db.execute(f"SELECT problem, count(*) FROM {rows} GROUP BY 1").fetchall())
+    odd = "problem IS NULL AND day IS NULL AND nullif(trim(timestamp::VARCHAR), '') IS NOT NULL" if timed else "false"
+    each = db.execute(f"SELECT problem, count(*) {real}, count(*) FILTER ({odd}) FROM checked GROUP BY 1").fetchall()
+    counted = {name: n for name, n, _ in each if n}
     made = (
         db.execute("SELECT count(*) FROM shown WHERE bits & 1 = 1 AND own & 1 = 0").fetchone()[0] if opened.made else 0
     )
     _cells(db, distinct)
     aside = {name: n for name, n in counted.items() if name}
     aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
-    odd = "problem IS NULL AND day IS NULL AND nullif(trim(timestamp::VARCHAR), '') IS NOT NULL"
-    odd_times = "timestamp" in has and db.execute(f"SELECT count(*) FROM checked WHERE {odd}").fetchone()[0]
-    more = {"odd_times": int(odd_times), "made": made}
+    more = {"odd_times": sum(n for *_, n in each), "made": made}
     return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, **more}
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from audit.engagement.counts import Floats, Ints
+from audit.engagement.mix import Labels
 
 TAIL = np.array([0.9, 0.1])
 """Shares of pairs with the common covariance, and with `WIDER` times it."""
@@ -70,14 +71,16 @@ class Shop:
     """Shape (H, C + 1, C + 1): how the effects of queries differ."""
     noise: Floats
     """Shape (K, K): what is added to the log prior of a grade (column) where the label is another (row)."""
+    mixing: float
+    """How far a query's other labels bear on a pair's grade: 1 as they claim, 0 where engagement contradicts them."""
 
     def moved(self, evidence: Evidence) -> Floats:
         """What the covariates add to each pair's logits, shape (N, C)."""
         return np.asarray(np.einsum("nj,njc->nc", evidence.known, self.slope[evidence.kind]))
 
-    def prior(self, prior: Floats, label: Ints) -> Floats:
-        """The grades' prior of shape (N, K) with the learned noise."""
-        return normal(np.log(np.maximum(prior, 1e-9)) + self.noise[label])
+    def prior(self, labels: Labels) -> Floats:
+        """P(grade) before engagement, with the learned noise, shape (N, K)."""
+        return normal(labels.weights(self.mixing) + self.noise[labels.grade])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,21 @@ from scipy.optimize import isotonic_regression
 from scipy.special import logit
 from scipy.stats import betabinom
 
+from audit.engagement.appeal import normal
 from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
 from audit.engagement.joint import Joint, weigh_together
 from audit.engagement.labelled import Labelled
+from audit.engagement.mix import Labels, query_mix
 from audit.engagement.trials import PER
 from judge.run.flag_types import FlagType, PairEvidence, flag_types
 from judge.statistics.discoveries import posterior_q_values
 
 RATER = 0.8
 """How often a person's grade is taken to be right; what is left goes to the neighbours first."""
-TOGETHER = 0.5
-"""The joint model's part in the order of pairs: in three simulated shops the order is about as good from .3 to .7."""
+TOGETHER = 0.7
+"""The joint model's part in the order of pairs: in three simulated shops the order is about as good from .6 to .8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,12 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     claims too much. The other knows that they share causes: it tells how many labels are wrong. Pairs are ordered by
     both, and get the second's chances along that order.
     """
-    prior = labelled.prior(grades)
+    labels = Labels(labelled.grade, labelled.prior(grades), query_mix(labelled.grade, labelled.index, grades))
+    joint = weigh_together(labelled, labels, seed)
+    prior = normal(labels.weights(joint.shop.mixing if joint.shop else 0.0))
     clicks = update(prior, Counts(labelled.examined, labelled.debiased_clicks, labelled.index), seed=seed)
     carts, posterior = _by_trials(labelled, "carts", clicks.posterior)
     purchases, posterior = _by_trials(labelled, "purchases", posterior)
-    joint = weigh_together(labelled, prior, seed)
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
     alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-12) * common)
     posterior, score = in_order(labelled, posterior, joint.posterior)

@@ -5,7 +5,7 @@ label's noise is learned beside the rest, held by what the labels claim; so is h
 shown, which says how well it is liked, or how wrongly the curve of examination has it, whatever its grade.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -19,13 +19,13 @@ from audit.engagement.appeal import (
     Offsets,
     Shop,
     expect,
-    normal,
     offsets_of,
     start_offsets,
     times,
 )
-from audit.engagement.counts import Floats, Ints
+from audit.engagement.counts import Floats
 from audit.engagement.labelled import Labelled
+from audit.engagement.mix import Labels
 
 ROUNDS, INFER = 30, 5
 HOLD = 200.0
@@ -55,11 +55,11 @@ class Joint:
     channels: tuple[str, ...]
 
 
-def weigh_together(labelled: Labelled, prior: Floats, seed: int = 0) -> Joint:
+def weigh_together(labelled: Labelled, labels: Labels, seed: int = 0) -> Joint:
     """The posterior over grades by all channels that have enough to say."""
     evidence, channels = gather_evidence(labelled)
     if not channels:
-        return Joint(prior, prior, np.full(len(prior), TAIL[1]), None, ())
+        return Joint(labels.stated, labels.stated, np.full(len(labels.grade), TAIL[1]), None, ())
     fitted = evidence
     rows = np.arange(len(evidence))
     live = np.flatnonzero(evidence.trials.any(axis=1))
@@ -69,8 +69,8 @@ def weigh_together(labelled: Labelled, prior: Floats, seed: int = 0) -> Joint:
         sizes = np.cumsum(np.bincount(rank[live], minlength=len(queries)))
         rows = np.flatnonzero(rank <= np.searchsorted(sizes, FIT_PAIRS))
         fitted = evidence.where(rows)
-    shop = fit(fitted, prior[rows], labelled.grade[rows])
-    believed = shop.prior(prior, labelled.grade)
+    shop = fit(fitted, labels.where(rows))
+    believed = shop.prior(labels)
     posterior, wide = believed.copy(), np.full(len(believed), TAIL[1])
     order = np.argsort(evidence.query, kind="stable")
     ends = np.searchsorted(evidence.query[order], np.arange(int(evidence.query.max()) + 2))
@@ -103,15 +103,15 @@ def gather_evidence(labelled: Labelled) -> tuple[Evidence, tuple[str, ...]]:
     return Evidence(np.maximum(n, s), s, labelled.index, kind, known - centre[labelled.index]), channels
 
 
-def fit(evidence: Evidence, prior: Floats, label: Ints, rounds: int = ROUNDS) -> Shop:
-    """What makes the counts likeliest, given the labels' prior of shape (N, K)."""
-    shop = _start(evidence, prior)
+def fit(evidence: Evidence, labels: Labels, rounds: int = ROUNDS) -> Shop:
+    """What makes the counts likeliest, given what the labels claim."""
+    shop = _start(evidence, labels.stated)
     offsets, mode = start_offsets(shop, evidence), None
     for _ in range(rounds):
-        found = expect(shop, evidence, shop.prior(prior, label), offsets, mode)
+        found = expect(shop, evidence, shop.prior(labels), offsets, mode)
         mode = found.mode
         offsets = offsets_of(shop, evidence, found)
-        shop = _maximise(shop, evidence, (found, offsets), prior, label)
+        shop = _maximise(shop, evidence, (found, offsets), labels)
     return shop
 
 
@@ -137,10 +137,10 @@ def _start(evidence: Evidence, prior: Floats) -> Shop:
     spread = np.broadcast_to(np.eye(channels) * START, (kinds, channels, channels))
     slope = np.zeros((kinds, evidence.known.shape[1], channels))
     between = np.broadcast_to(np.eye(channels + 1) * START / 2, (kinds, channels + 1, channels + 1))
-    return Shop(level, slope, spread.copy(), between.copy(), np.zeros((grades, grades)))
+    return Shop(level, slope, spread.copy(), between.copy(), np.zeros((grades, grades)), 1.0)
 
 
-def _maximise(shop: Shop, evidence: Evidence, state: tuple[Moments, Offsets], prior: Floats, label: Ints) -> Shop:
+def _maximise(shop: Shop, evidence: Evidence, state: tuple[Moments, Offsets], labels: Labels) -> Shop:
     found, offsets = state
     level, slope = shop.level.copy(), shop.slope.copy()
     residual, between = shop.residual.copy(), shop.between.copy()
@@ -166,7 +166,8 @@ def _maximise(shop: Shop, evidence: Evidence, state: tuple[Moments, Offsets], pr
         mean = offsets.whole[theirs]
         both = mean.T @ mean + offsets.whole_spread[theirs].sum(axis=0)
         between[h] = (both + STIFF * START / 4 * np.eye(mean.shape[1])) / (theirs.sum() + STIFF)
-    return Shop(level, slope, residual, between, _noise(shop.noise, found.share.sum(axis=2), prior, label))
+    share = found.share.sum(axis=2)
+    return Shop(level, slope, residual, between, _noise(shop, share, labels), _mixing(shop, share, labels))
 
 
 def _residual(shop: Shop, evidence: Evidence, found: Moments, offsets: Offsets) -> Floats:
@@ -189,27 +190,35 @@ def _slope(known: Floats, weight: Floats, rest: Floats) -> Floats:
     return np.asarray(np.linalg.solve(a + 10 * np.eye(len(a)), b).reshape(size, channels))
 
 
-def _noise(noise: Floats, share: Floats, prior: Floats, label: Ints) -> Floats:
+def _noise(shop: Shop, share: Floats, labels: Labels) -> Floats:
     """The noise a step nearer to what is found: first how often labels are wrong at all, then to which grade.
 
     A matrix learned freely takes every oddity of how counts spread for noise, and finds twice the wrong labels that
     there are. So the share of wrong labels is held loosely, by `HOLD` pairs, and the matrix by its own pairs' count.
     """
-    grades, rows = prior.shape[1], np.arange(len(label))
-    off = ~np.eye(grades, dtype=bool)
-    found, given, stated = (1 - each[rows, label] for each in (share, _noisy(prior, noise, label), prior))
+    noise, label, grades = shop.noise, labels.grade, share.shape[1]
+    off, own = ~np.eye(grades, dtype=bool), (np.arange(len(label)), label)
+    held, claimed = shop.prior(labels), replace(shop, noise=np.zeros_like(noise)).prior(labels)
+    found, given, stated = (1 - each[own] for each in (share, held, claimed))
     step = np.log((found.sum() + HOLD * stated.mean()) / (given.sum() + HOLD * given.mean()))
-    common = np.where(off, noise[off].mean() + step, 0.0)
+    # Of one share of wrong labels, whatever grade they have.
+    wanted = replace(shop, noise=np.where(off, noise[off].mean() + step, 0.0)).prior(labels)
     out = noise + np.where(off, step, 0.0)
+    held = replace(shop, noise=out).prior(labels)
     for k in range(grades):
-        own = label == k
-        if own.any():
-            wanted, held = (_noisy(prior[own], each, label[own]).mean(axis=0) for each in (common, out))
-            now, hold = held * own.sum(), FIRM * own.sum()
-            out[k] += np.log(np.maximum(share[own].sum(axis=0) + hold * wanted, 1e-9) / (now + hold * held + 1e-9))
+        rows = label == k
+        if rows.any():
+            now, hold = held[rows].sum(axis=0), FIRM * rows.sum()
+            aim = share[rows].sum(axis=0) + hold * wanted[rows].mean(axis=0)
+            out[k] += np.log(np.maximum(aim, 1e-9) / (now + hold * held[rows].mean(axis=0) + 1e-9))
             out[k] -= out[k, k]
     return np.asarray(out)
 
 
-def _noisy(prior: Floats, noise: Floats, label: Ints) -> Floats:
-    return normal(np.log(np.maximum(prior, 1e-9)) + noise[label])
+def _mixing(shop: Shop, share: Floats, labels: Labels) -> float:
+    """A Newton step of logistic regression: how far engagement bears out what a query's other labels say, held to 1."""
+    held = shop.prior(labels)
+    mean = (held * labels.mix).sum(axis=1)
+    slope = ((share - held) * labels.mix).sum() - STIFF * (shop.mixing - 1)
+    bend = (held * labels.mix**2).sum() - (mean**2).sum() + STIFF
+    return float(np.clip(shop.mixing + slope / bend, 0, 2))

@@ -83,9 +83,11 @@ def _american(text: str) -> datetime:
     raise ValueError("is no date")
 
 
-def day_sql(name: str) -> str:
+def day_sql(name: str, kind: str | None = None) -> str:
     """SQL of the day of a column's times, as `as_time` reads them and with the date that stands there; null where they
-    are none."""
+    are none. `kind` is the column's type in DuckDB: Parquet brings times that need not be read from their text."""
+    if kind in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
+        return f"{name}::DATE"
     text = f"trim({name}::VARCHAR)"
     number = f"TRY_CAST({text} AS DOUBLE)"
     seconds = " ".join(f"WHEN {number} < {_SECONDS * 1000**n} THEN {number} / {1000**n}" for n in range(4))

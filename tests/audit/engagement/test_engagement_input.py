@@ -160,7 +160,23 @@ def test_sql_and_python_read_the_same_day(when):
     texts += [when.strftime(form) for form in ("%Y%m%d", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%d")]
     found = duckdb.sql(f"SELECT {day_sql('t')} FROM (SELECT unnest({texts}) AS t)").fetchall()
     assert {day for (day,) in found} == {when.date()}
+    for kind in ("DATE", "TIMESTAMP", "TIMESTAMP_NS"):
+        rows = f"(SELECT '{when:%Y-%m-%d %H:%M:%S}'::TIMESTAMP::{kind} AS t UNION ALL SELECT NULL)"
+        assert duckdb.sql(f"SELECT {day_sql('t', kind)} FROM {rows}").fetchall() == [(when.date(),), (None,)]
     assert {datetime.fromtimestamp(as_time(text), UTC).date() for text in texts} == {when.date()}
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "DATE", "TIMESTAMPTZ", "VARCHAR"])
+def test_times_of_parquet_tell_the_days_too(tmp_path, kind):
+    path = tmp_path / "e.parquet"
+    duckdb.execute(f"""COPY (SELECT 's' || i AS search_id, 'q' AS query, 'A' AS candidate_id, 1 AS position,
+        'impression' AS action, CASE WHEN i < 31 THEN 'scraper' ELSE 'person' END AS client_id,
+        (CASE WHEN i % 3 = 0 THEN NULL ELSE TIMESTAMP '2026-01-31 12:00:00' END)::{kind} AS timestamp
+        FROM range(47) t(i)) TO '{path}' (FORMAT parquet)""")
+    # Two thirds of the scraper's 31 events have a day: 20 on one, of the person's 16 it is 11.
+    with connect(tmp_path / "spill", "1GB") as db:
+        found = aggregate(db, EngagementFile(path), Rules(events_a_day=15))
+    assert (found.bots, found.set_aside, found.used, found.odd_times) == (1, {"bot": 31}, 16, 0)
 
 
 def test_without_days_nobody_has_too_many_events_in_one(tmp_path):

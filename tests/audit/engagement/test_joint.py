@@ -10,6 +10,7 @@ from audit.engagement.checks import check
 from audit.engagement.flags import find_flags, in_order, weigh
 from audit.engagement.joint import fit, weigh_together
 from audit.engagement.labelled import Labelled
+from audit.engagement.mix import Labels, query_mix
 from audit.engagement.trials import Trials
 
 
@@ -88,7 +89,8 @@ def test_how_far_shoppers_read_on_differs_between_queries():
         clicks = rng.binomial(800, rate)[:, None].astype(float)
         evidence = Evidence(trials, clicks, index, np.zeros(len(index), dtype=np.int64), known)
         label = np.zeros(len(index), dtype=np.int64)
-        learned = fit(evidence, np.tile([0.998, 0.001, 0.001], (len(index), 1)), label)
+        stated = np.tile([0.998, 0.001, 0.001], (len(index), 1))
+        learned = fit(evidence, Labels(label, stated, np.zeros_like(stated)))
         assert learned.between.shape == (1, 2, 2)
         # .64, or what holds the spread where there is none: 20 of 80 queries at .1.
         assert learned.between[0, 1, 1] == pytest.approx(0.64 if spread else 0.03, abs=0.25 if spread else 0.03)
@@ -106,24 +108,24 @@ def test_chances_fall_along_the_order_and_keep_their_sum(weighed):
 
 
 def test_an_order_by_hand():
-    # Log odds, half of each: .42 - .69, 1.10 + .20, 0 - 1.10, -1.10 - .42. So the order is 1, 0, 2, 3; the second's
-    # chances along it, .6 .2 .1 .3, fall but for the last two, which become their mean.
+    # Log odds, .3 of the first and .7 of the second: .25 - .97, .66 + .28, 0 - 1.54, -.66 - .59. So the order is 1, 0,
+    # 3, 2; the second's chances along it are .6 .2 .3 .1, and where they rise they become their mean.
     labelled = replace(shop(0.5, queries=1, size=4)[0], grade=np.zeros(4, dtype=np.int64))
 
     def chances(*wrong: float) -> np.ndarray:
         return np.array([[1 - w, w / 2, w / 2] for w in wrong])
 
     found, _ = in_order(labelled, chances(0.7, 0.9, 0.5, 0.1), chances(0.2, 0.6, 0.1, 0.3))
-    assert 1 - found[:, 0] == pytest.approx([0.2, 0.6, 0.2, 0.2])
+    assert 1 - found[:, 0] == pytest.approx([0.25, 0.6, 0.1, 0.25])
     assert found.sum(axis=1) == pytest.approx(1)
 
 
 def test_too_little_evidence_leaves_the_labels_as_they_are():
     labelled, _ = shop(0.5, queries=2, size=5)
-    prior = labelled.prior(3)
-    found = weigh_together(labelled, prior)
+    labels = Labels(labelled.grade, labelled.prior(3), query_mix(labelled.grade, labelled.index, 3))
+    found = weigh_together(labelled, labels)
     assert found.shop is None
-    assert found.posterior is prior
+    assert found.posterior is labels.stated
     assert check(labelled, weigh(labelled, 3)) == ()
 
 
