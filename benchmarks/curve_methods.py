@@ -14,11 +14,12 @@ from benchmarks.home_depot import Pairs, write
 from benchmarks.lexical import probabilities
 from benchmarks.rated_sets import VALUES, Item
 from judge.calibration.calibrate import CALIBRATION, Calibration
-from judge.calibration.features import blend_encoder, cosines, measure
+from judge.calibration.features import Reading, blend_encoder, cosines, measure
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.documents import load
 from judge.files import write_whole
 from judge.labelling.blending import FILE
+from judge.labelling.config import FILE as ADAPTER
 from judge.labelling.label import read_pairs
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.records import Pair
@@ -164,14 +165,16 @@ def features(folder: Path, name: str) -> Floats:
         encoder = blend_encoder(NAMES)
         assert encoder is not None
         own = np.empty((len(rows), len(VALUES)))
-        found = measure(NAMES[1:], rows, own, VALUES, lambda some: cosines(some, encoder))
+        found = measure(Reading(NAMES[1:]), rows, own, VALUES, lambda some: cosines(some, encoder))
         write_whole(path, "".join(f"{json.dumps(each)}\n" for each in found.tolist()).encode())
     return np.array([json.loads(line) for line in path.read_text("utf-8").splitlines()], dtype=np.float64)
 
 
 def said(folder: Path, judge: str, name: str) -> Floats:
-    """A judge's own probabilities of a file's pairs, shape (N, K); its run is kept, and resumed."""
-    run = folder / "runs" / f"{Path(judge).name}-{name}"
+    """A judge's own probabilities of a file's pairs, shape (N, K); kept, and its run resumed."""
+    path, run = (folder / kind / f"{Path(judge).name}-{name}" for kind in ("said", "runs"))
+    if path.is_file():
+        return np.array(json.loads(path.read_text("utf-8")), dtype=np.float64)
     command("label", folder / f"{name}.jsonl", "--judge", judge, "--calibration", "none", "--out", run)
     opened = Run.open(run)
     labels = dict(opened.query("SELECT row, probabilities FROM labels"))
@@ -181,19 +184,24 @@ def said(folder: Path, judge: str, name: str) -> Floats:
         for pair, _ in batch
         if pair
     }
-    return np.array([found[row["query"], row["candidate_id"]] for row in pairs(folder, name)], dtype=np.float64)
+    told = [found[row["query"], row["candidate_id"]] for row in pairs(folder, name)]
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, json.dumps(told).encode())
+    return np.array(told, dtype=np.float64)
 
 
 def tuned(asked: Asked) -> str:
     """The shipped judge, or where it was fine-tuned on the ratings: one epoch, a tenth of the queries held out."""
     if not asked.size:
         return SHIPPED
+    adapter = asked.folder / "adapters" / f"tuned-{asked.size}-{asked.seed}"
+    if (adapter / ADAPTER).is_file():
+        return str(adapter)
     ratings = asked.folder / f"ratings-{asked.seed}-{asked.size}.jsonl"
     rows = [{k: v for k, v in row.items() if k != "mean"} for row in pairs(asked.folder, asked.train)[: asked.size]]
     write(ratings, rows)
     config = asked.folder / "lora.yaml"
     config.write_text(CONFIG, encoding="utf-8")
-    adapter = asked.folder / "adapters" / f"tuned-{asked.size}-{asked.seed}"
     command("finetune", ratings, "--from", SHIPPED, "--config", config, "--out", adapter)
     return str(adapter)
 

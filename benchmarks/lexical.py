@@ -10,6 +10,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from benchmarks.rated_sets import Item
 
+ROUNDS = 200
+"""Of boosting."""
 FIELDS = ("title", "brand", "category", "colour", "description")
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +35,7 @@ def probabilities(
     known, asked = features(train), features(test)
     if more:
         known, asked = np.hstack([known, more[0]]), np.hstack([asked, more[1]])
-    model = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.05, max_leaf_nodes=15, random_state=seed)
+    model = HistGradientBoostingClassifier(max_iter=ROUNDS, learning_rate=0.05, max_leaf_nodes=15, random_state=seed)
     model.fit(known, [item.grade for item in train])
     return model.classes_.tolist(), model.predict_proba(asked)
 
