@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judge.calibration.calibrate import CALIBRATION, Calibration
-from judge.calibration.features import blend_encoder, cosines, measure
+from judge.calibration.features import Reading, blend_encoder, cosines, measure
 from judge.calibration.ordinal import Evidence, fit_ordinal
 from judge.documents import load
 from judge.labelling.blending import FILE
@@ -123,7 +123,7 @@ def read(folder: Path, ratings: Path) -> RatedSet:
     assert encoder is not None
     return RatedSet(
         own,
-        measure(NAMES, pairs, own, manifest.values, partial(cosines, encoder=encoder)),
+        measure(Reading(NAMES), pairs, own, manifest.values, partial(cosines, encoder=encoder)),
         np.array([manifest.values.index(row["grade"]) for row in rows]),
         np.array([float(row.get("mean", row["grade"])) for row in rows]),
         np.unique([pair.query_id for pair in pairs], return_inverse=True)[1],

@@ -2,29 +2,48 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from rated_sets import Item
 
+if TYPE_CHECKING:
+    from benchmarks.rated_sets import Item
+
+ROUNDS = 200
+"""Of boosting."""
 FIELDS = ("title", "brand", "category", "colour", "description")
 Floats = npt.NDArray[np.float64]
 
 
-def predict(train: Sequence[Item], test: Sequence[Item], seed: int = 0) -> list[int]:
+def predict(train: Sequence["Item"], test: Sequence["Item"], seed: int = 0) -> list[int]:
     """Grades for the test pairs; vocabularies and trees come from the training pairs alone."""
+    grades, chances = probabilities(train, test, seed)
+    return [grades[at] for at in chances.argmax(axis=1)]
+
+
+def probabilities(
+    train: Sequence["Item"], test: Sequence["Item"], seed: int = 0, more: tuple[Floats, Floats] | None = None
+) -> tuple[list[int], Floats]:
+    """The grades that training pairs have, and their probabilities for the test pairs, shape (N, K).
+
+    `more` are further features of training and test pairs, each of shape (N, F).
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     features = Features(train)
-    model = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.05, max_leaf_nodes=15, random_state=seed)
-    model.fit(features(train), [item.grade for item in train])
-    return [int(grade) for grade in model.predict(features(test))]
+    known, asked = features(train), features(test)
+    if more:
+        known, asked = np.hstack([known, more[0]]), np.hstack([asked, more[1]])
+    model = HistGradientBoostingClassifier(max_iter=ROUNDS, learning_rate=0.05, max_leaf_nodes=15, random_state=seed)
+    model.fit(known, [item.grade for item in train])
+    return model.classes_.tolist(), model.predict_proba(asked)
 
 
 class Features:
     """Numbers that say how a query's words stand in a product, shape (N, F)."""
 
-    def __init__(self, train: Sequence[Item]) -> None:
+    def __init__(self, train: Sequence["Item"]) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         texts = [text for item in train for text in (item.query, _whole(item))]
@@ -33,7 +52,7 @@ class Features:
             TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2).fit(texts),
         ]
 
-    def __call__(self, items: Sequence[Item]) -> Floats:
+    def __call__(self, items: Sequence["Item"]) -> Floats:
         """The features of some pairs."""
         queries = [item.query for item in items]
         columns = []
@@ -44,7 +63,7 @@ class Features:
         return np.column_stack([*columns, np.array([_overlap(item) for item in items])])
 
 
-def _overlap(item: Item) -> list[float]:
+def _overlap(item: "Item") -> list[float]:
     asked = _words(item.query)
     found: list[float] = [len(asked), len(item.query), len(_words(item.texts.get("title", "")))]
     for text in (_whole(item), *(item.texts.get(field, "") for field in FIELDS)):
@@ -60,7 +79,7 @@ def _overlap(item: Item) -> list[float]:
     return found
 
 
-def _whole(item: Item) -> str:
+def _whole(item: "Item") -> str:
     return " ".join(item.texts.get(field, "") for field in FIELDS)
 
 

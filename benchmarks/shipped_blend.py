@@ -27,7 +27,7 @@ from finetune.config import load_config
 from finetune.start import query_key
 from finetune.training_set import split
 from judge.calibration.calibrate import DECIDING, Calibration, HeldOut, trust
-from judge.calibration.features import blend_encoder
+from judge.calibration.features import NEAR, blend_encoder
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.fingerprint import digest, file_digest
 from judge.labelling.blending import FILE
@@ -71,7 +71,7 @@ def fit(rated: RatedSet, rows: Ints) -> Ordinal:
     """The blend of some rows: weights shrunk to equal ones, cuts for quadratic kappa."""
     encoder = blend_encoder(NAMES)
     assert encoder is not None
-    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa", encoder.digest)
+    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa", encoder.digest, NEAR)
     return fit_ordinal(evidence, NAMES, np.eye(len(rated.grades))[rated.truth], rated.query, rows)
 
 

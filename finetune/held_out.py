@@ -11,7 +11,7 @@ import numpy.typing as npt
 from finetune.targets import targets
 from judge.calibration.calibrate import DECIDING, Calibration, calibrate
 from judge.calibration.cuts import Objective
-from judge.calibration.features import blend_encoder, check_features, cosines, measure
+from judge.calibration.features import Reading, blend_encoder, check_features, cosines, measure
 from judge.calibration.ordinal import Evidence
 from judge.errors import InputError
 from judge.fingerprint import file_digest
@@ -128,8 +128,9 @@ def gather(joined: Joined, features: Sequence[str], objective: Objective, grades
     names = check_features(features)
     encoder = blend_encoder(names)
     cosine = partial(cosines, encoder=encoder) if encoder else None
-    values = measure(names, joined.pairs, np.exp(joined.logprobs), grades, cosine)
-    return Evidence(names, values, grades, objective, encoder.digest if encoder else None)
+    reading = Reading(names) if encoder else Reading(names, None)
+    values = measure(reading, joined.pairs, np.exp(joined.logprobs), grades, cosine)
+    return Evidence(names, values, grades, objective, encoder.digest if encoder else None, reading.near)
 
 
 def _with_texts(pair: Pair, query: str, candidate: Mapping[str, str | None] | None) -> Pair:

@@ -97,7 +97,7 @@ class Calibration(Record):
     def numbers(self) -> dict[str, Any]:
         """The numbers that change probabilities, as JSON values."""
         plain: dict[str, Any] = {"temperature": self.temperature, "bias": list(self.bias)}
-        return plain | ({"blend": self.blend.model_dump(mode="json")} if self.blend else {})
+        return plain | ({"blend": self.blend.numbers} if self.blend else {})
 
     @property
     def digest(self) -> str:

@@ -12,14 +12,14 @@ make exact: P(k) / P(k − 1) = exp(slope (score − cut_k)). So a grade is the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, FiniteFloat, model_validator
 
 from judge.calibration.cuts import Objective, adjacent, best_cuts, fit_slope, quality
-from judge.calibration.features import COSINE, FEATURES
+from judge.calibration.features import COSINE, FEATURES, Reading
 from judge.records import Record
 from judge.statistics.reliability import cross_entropy
 
@@ -58,6 +58,8 @@ class Ordinal(Record):
     """How fast probabilities change around cuts that are fitted for quadratic kappa or accuracy; else null."""
     encoder: str | None = None
     """The digest of the encoder whose cosine is a feature."""
+    near: FiniteFloat | None = None
+    """From which cosine on a copy of the query at a title's end counts; null in what was fitted where none did."""
 
     @model_validator(mode="after")
     def _is_one(self) -> "Ordinal":
@@ -67,6 +69,8 @@ class Ordinal(Record):
             raise ValueError("a feature occurs twice")
         if (self.encoder is None) == (COSINE in self.names):
             raise ValueError(f"an encoder belongs to the feature {COSINE!r}, and to no other")
+        if self.near is not None and COSINE not in self.names:
+            raise ValueError(f"what is near is said by the feature {COSINE!r}, which is none of these")
         if list(self.cuts) != sorted(self.cuts):
             raise ValueError("cuts have to ascend")
         if (self.slope is None) != (self.objective == "log_loss"):
@@ -77,6 +81,16 @@ class Ordinal(Record):
     def names(self) -> tuple[str, ...]:
         """The features' names, in order."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def reading(self) -> Reading:
+        """How a pair is read for it."""
+        return Reading(self.names, self.near)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """All of it as JSON values; of what was fitted where no copy counted, they are what they were."""
+        return self.model_dump(mode="json", exclude={"near"} if self.near is None else None)
 
     def score(self, values: npt.ArrayLike) -> Floats:
         """Scores, shape (N,), of features of shape (N, F) in the order of `names`; NaN counts as the mean."""
@@ -105,6 +119,8 @@ class Evidence:
     """The guideline's values, ascending."""
     objective: Objective = "log_loss"
     encoder: str | None = None
+    near: float | None = None
+    """How the pairs were read: see `Reading`."""
 
     def columns(self, names: Sequence[str]) -> Floats:
         """Some of the features, shape (N, names)."""
@@ -151,6 +167,7 @@ def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query:
         cuts=tuple(cuts.tolist()),
         slope=slope,
         encoder=evidence.encoder if COSINE in used else None,
+        near=evidence.near if COSINE in used else None,
     )
 
 

@@ -5,13 +5,13 @@ grade with the embedded encoder's cosine and word overlap. It is the default whe
 the judge's own calibration stands in, which is said aloud, and is another fingerprint.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from judge.calibration.calibrate import CALIBRATION, Calibration, Floats, read_calibration
-from judge.calibration.features import COSINE, blend_encoder, cosines, measure
+from judge.calibration.features import blend_encoder, cosines, measure
 from judge.documents import load
 from judge.errors import InputError, ModelError
 from judge.models.encoder import INSTALL, Encoder
@@ -114,21 +114,10 @@ def blend_values(
         pairs: N pairs with their texts.
         own: The judge's own probabilities, shape (N, K).
         grades: The guideline's values, ascending.
-        known: Cosines, shape (N,), where a run has them.
+        known: Cosines, shape (N,), where a run has them by the same rule.
     """
     calibration, encoder = calibrating
     if calibration is None or calibration.blend is None:
         return None
-    return measure(calibration.blend.names, pairs, own, grades, _cosine(calibration, encoder, known))
-
-
-def _cosine(
-    calibration: Calibration, encoder: Encoder | None, known: Floats | None
-) -> Callable[[Sequence[Pair]], Floats] | None:
-    assert calibration.blend is not None
-    if COSINE not in calibration.blend.names:
-        return None
-    if known is not None:
-        return lambda pairs: known
-    assert encoder is not None
-    return partial(cosines, encoder=encoder)
+    cosine = partial(cosines, encoder=encoder) if known is None and encoder else known
+    return measure(calibration.blend.reading, pairs, own, grades, cosine)

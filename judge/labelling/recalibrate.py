@@ -75,9 +75,10 @@ class Recalibration:
         return done
 
     def _has_cosines(self, manifest: Manifest) -> bool:
-        """Whether the run keeps the cosines of the encoder that the calibration was fitted with."""
+        """Whether the run keeps cosines of the encoder, and by the rule, that the calibration was fitted with."""
         before, blend = (manifest.calibration or {}).get("blend"), self.calibration.blend
-        return bool(before and blend and blend.encoder and before.get("encoder") == blend.encoder)
+        same = before and blend and blend.encoder and before.get("encoder") == blend.encoder
+        return bool(same and before.get("near") == blend.near)
 
     def _check(self, manifest: Manifest) -> None:
         self.source.check_finished()

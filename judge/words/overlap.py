@@ -48,19 +48,22 @@ def covered(query: str, texts: Mapping[str, str]) -> float:
     return 1 - len(kinds[MISSING]) / asked if asked else float("nan")
 
 
-def unstuffed(query: str, text: str, *, at_end: bool = True) -> str:
-    """A text without the copies of a query that sellers add to be found: several at its beginning, any at its end.
+def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:
+    """A text without the copies of a query that sellers add to be found: several at its beginning, some at its end.
 
-    `at_end` is for titles: a category or a description may end with the query's words in good faith.
-    A title that merely begins with the query's words, or has them inside, stays, and so does one that has no others.
+    `at_end` is how many of those at its end stay; null: all, since a category or a description may end with the query's
+    words in good faith. A title that merely begins with the query's words, or has them inside, stays, and so does one
+    that has no others.
     """
     found, wanted = text[:HEAD].split(), _bare(query.split())
     bare, size = _bare(found), len(wanted)
     if not size or len(bare) <= size:
         return text
     start, end = 0, len(bare)
-    while at_end and end - start > size and bare[end - size : end] == wanted:
+    while end - start > size and bare[end - size : end] == wanted:
         end -= size
+    copies = (len(bare) - end) // size
+    end += size * (copies if at_end is None else min(at_end, copies))
     while end - start > size and bare[start : start + size] == wanted:
         start += size
     if start == size:

@@ -150,6 +150,39 @@ def test_a_blended_run_is_calibrated_from_the_judges_own_probabilities(main, ble
     assert np.array(back["probabilities"].to_pylist()) == pytest.approx(told)
 
 
+def test_cosines_by_another_rule_are_not_taken_for_those_of_this_one(main, blended, rated_file, tmp_path, encoder):
+    """Titles that end with the query: by the rule of the run no copy counts, by that of the calibration some do."""
+    with (tmp_path / "pairs.csv").open("w") as stream:
+        print("query,candidate_id,title", file=stream)
+        for query in ("wool scarf", "steel kettle", "glass lamp"):
+            print(
+                *(f"{query},{kind},{kind} {query}" for kind in ("scarf of wool", "hat", "lamps")), sep="\n", file=stream
+            )
+    main("label", "pairs.csv", "--judge", blended, "--engine", "fake", "--out", "run")
+    main("label", rated_file, "--judge", blended, "--engine", "fake", "--calibration", "none", "--out", "rated")
+    main("calibrate", "rated", rated_file, "--features", "cosine,overlap", "--out", "fitted.json")
+    told = json.loads((tmp_path / "fitted.json").read_text())
+    newer = BLEND.model_copy(update={"near": 0.1})
+    (tmp_path / "newer.json").write_text(json.dumps(told | {"blend": newer.model_dump(mode="json")}))
+    main("label", "pairs.csv", "--judge", blended, "--engine", "fake", "--calibration", "newer.json", "--out", "wanted")
+    main("calibrate", "run", "--apply", "newer.json", "--out", "found")
+    for column in ("cosine", "overlap", "grade", "probabilities"):
+        assert columns(tmp_path / "found")[column].equals(columns(tmp_path / "wanted")[column]), column
+    assert not columns(tmp_path / "run")["overlap"].equals(columns(tmp_path / "wanted")["overlap"])
+    encoder["there"] = False
+    assert "encoder" in main("calibrate", "run", "--apply", "newer.json", "--out", "none", code=2).err
+    main("calibrate", "wanted", "--apply", "newer.json", "--out", "again")
+
+
+def test_a_blend_from_before_copies_counted_keeps_its_rule_and_its_digest(tuned):
+    earlier = tuned.calibration.model_copy(update={"blend": BLEND})
+    assert Ordinal.model_validate(BLEND.numbers).near is None
+    assert "near" not in earlier.numbers["blend"]
+    newer = earlier.model_copy(update={"blend": BLEND.model_copy(update={"near": 0.3})})
+    assert newer.numbers["blend"] == earlier.numbers["blend"] | {"near": 0.3}
+    assert newer.digest != earlier.digest
+
+
 def test_a_label_is_traced_to_what_was_mixed(main, blended, rated_file, tmp_path):
     label(main, blended, rated_file, "run")
     first = columns(tmp_path / "run").slice(0, 1).to_pylist()[0]
