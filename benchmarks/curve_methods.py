@@ -20,6 +20,7 @@ from judge.documents import load
 from judge.files import write_whole
 from judge.labelling.blending import FILE
 from judge.labelling.config import FILE as ADAPTER
+from judge.labelling.config import read_tuned
 from judge.labelling.label import read_pairs
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.records import Pair
@@ -195,15 +196,15 @@ def tuned(asked: Asked) -> str:
     if not asked.size:
         return SHIPPED
     adapter = asked.folder / "adapters" / f"tuned-{asked.size}-{asked.seed}"
-    if (adapter / ADAPTER).is_file():
-        return str(adapter)
     ratings = asked.folder / f"ratings-{asked.seed}-{asked.size}.jsonl"
     rows = [{k: v for k, v in row.items() if k != "mean"} for row in pairs(asked.folder, asked.train)[: asked.size]]
     write(ratings, rows)
     config = asked.folder / "lora.yaml"
     config.write_text(CONFIG, encoding="utf-8")
-    command("finetune", ratings, "--from", SHIPPED, "--config", config, "--out", adapter)
-    return str(adapter)
+    if not (adapter / ADAPTER).is_file():
+        command("finetune", ratings, "--from", SHIPPED, "--config", config, "--out", adapter)
+    # Where the weights of no step were better than the first ones, it is the shipped judge.
+    return str(adapter) if read_tuned(adapter).training["best_step"] else SHIPPED
 
 
 def command(*arguments: object) -> None:

@@ -72,7 +72,7 @@ def deal(data: Path, out: Path) -> None:
 
 
 def steps() -> Iterator[Step]:
-    """All of them in their order: what is cheap, then fine-tuning seed by seed, then the rest of the test."""
+    """All of them in their order: what is cheap, one seed and few pairs, the rest of the test, and what takes hours."""
     parts = range(PARTS)
     sized = [(size, seed) for size, seeds in SIZES.items() for seed in range(seeds)]
     yield from (Step(method, 0, 0, part) for method in ("cosine", "cosine and overlap") for part in parts)
@@ -80,10 +80,15 @@ def steps() -> Iterator[Step]:
         yield from (Step(method, size, seed, part) for size, seed in sized for part in parts)
     judged = [("judge", 0, 0), ("judge, shipped blend", 0, 0)]
     judged += [("judge, blend fitted", size, seed) for size, seed in sized if size <= BLEND]
-    for size, seed in sorted(sized, key=lambda each: (each[0] == max(SIZES), each[1], each[0])):
-        judged += [("fine-tuned", size, seed), ("fine-tuned, shipped blend", size, seed)]
+    long = [(size, seed) for size, seed in sized if size > BLEND and (seed or size == max(SIZES))]
+    for size, seed in sorted(sized, key=lambda each: (each[1] > 0, each)):
+        if (size, seed) not in long:
+            judged += [("fine-tuned", size, seed), ("fine-tuned, shipped blend", size, seed)]
     yield from (Step(*each, part) for each in judged for part in parts[:FIRST])
     yield from (Step(*each, part) for part in parts[FIRST:] for each in judged)
+    for each in sorted(long, key=lambda each: each[::-1] if each[0] < max(SIZES) else each):
+        tuned = ("fine-tuned", "fine-tuned, shipped blend")
+        yield from (Step(method, *each, part) for part in parts for method in tuned)
 
 
 def take(step: Step, out: Path) -> None:

@@ -77,8 +77,9 @@ class Recalibration:
     def _has_cosines(self, manifest: Manifest) -> bool:
         """Whether the run keeps cosines of the encoder, and by the rule, that the calibration was fitted with."""
         before, blend = (manifest.calibration or {}).get("blend"), self.calibration.blend
-        same = before and blend and blend.encoder and before.get("encoder") == blend.encoder
-        return bool(same and before.get("near") == blend.near)
+        if not before or not blend or not blend.encoder:
+            return False
+        return bool(before.get("encoder") == blend.encoder and before.get("near") == blend.near)
 
     def _check(self, manifest: Manifest) -> None:
         self.source.check_finished()
