@@ -1,16 +1,10 @@
-"""Who is measured: our engines, and what a user would do otherwise. Each runs in a process of its own.
+"""Who is measured: our engines, and what a user would do otherwise. Each runs in processes of its own.
 
-A process reads one JSON request a line from standard input and answers with one JSON line: `{"pairs": [...]}` scores
-pairs and answers seconds, processor seconds and what was said; `"batch": n` next to it sets the batch size. Every
-contestant gets texts, so its own tokenising is in its time.
+Every contestant gets texts, so its own tokenising is in its time.
 """
 
-import json
 import os
 import re
-import resource
-import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -222,41 +216,3 @@ CONTESTANTS: dict[str, Callable[[], Contestant]] = {
 }
 SHARING = ("embedded", "vllm", "vllm, classify", "llama.cpp")
 """These compute what prompts share once, and get whole queries."""
-ALONE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
-"""The environment of a process that is to use one thread."""
-
-
-def serve(name: str, core: int) -> None:
-    """Answer requests on one core until standard input ends."""
-    os.sched_setaffinity(0, {core})
-    # Libraries print to standard output: the answers go to a copy of it, the noise to standard error.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    begun = time.perf_counter()
-    contestant = CONTESTANTS[name]()
-    answers.write(json.dumps({"start_seconds": time.perf_counter() - begun}) + "\n")
-    answers.flush()
-    for line in sys.stdin:
-        request = json.loads(line)
-        contestant.batch = request.get("batch") or contestant.batch
-        pairs = [Pair(**pair) for pair in request["pairs"]]
-        contestant.forget()
-        begun, busy = time.perf_counter(), time.process_time()
-        said = contestant.answer(pairs)
-        answers.write(
-            json.dumps(
-                {
-                    "seconds": time.perf_counter() - begun,
-                    "processor_seconds": time.process_time() - busy,
-                    "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                    "pairs": len(pairs),
-                    "answers": said,
-                }
-            )
-            + "\n"
-        )
-        answers.flush()
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))

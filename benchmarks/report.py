@@ -144,6 +144,8 @@ def ratios(found: Found, group: int) -> str:
         if row is not first:
             times = [ours / theirs for ours, theirs in zip(first.speeds, row.speeds, strict=False)]
             told.append(f"{spread(times, '.1f')} times {row.name}")
+    if not told:
+        return ""
     share = spread(first.shares, ".0%")
     return f"At {group} candidates a query {first.name} is {', '.join(told)}, and at {share} of the limit."
 

@@ -13,20 +13,17 @@ kept busy: threads of one process wait for each other. They start for each turn,
 
 import argparse
 import csv
-import json
-import os
 import platform
 import random
-import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import ALONE, CONTESTANTS, GUIDELINE, MODEL, SHARING, cores
+from benchmarks.contestants import CONTESTANTS, GUIDELINE, MODEL, SHARING, cores
 from benchmarks.limit import Size, matrix_rate, size_of, work_of
 from benchmarks.report import Found, Measured, write_readme, write_report
+from benchmarks.team import Team
 from judge.engines import Judge
 from judge.records import Pair
 from judge.words.guideline import load_guideline
@@ -42,81 +39,6 @@ SLOW = {"llama.cpp": 20}
 BATCHES = (1, 4, 8)
 BUDGET = 1800.0
 """No round begins that would end after so many seconds."""
-
-
-class Process:
-    """A contestant in a process of its own, on one core."""
-
-    def __init__(self, name: str, core: int) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "benchmarks.contestants", name, str(core)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **ALONE},
-        )
-
-    def ask(self, pairs: list[Pair], batch: int | None) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps({"pairs": [asdict(p) for p in pairs], "batch": batch}) + "\n")
-        self._process.stdin.flush()
-
-    def read(self) -> dict[str, Any]:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended; python -m benchmarks.contestants '{self.name}' 0 shows why")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
-class Team:
-    """A contestant: a process a core, all at work at once."""
-
-    def __init__(self, name: str, batch: int | None = None) -> None:
-        self.name, self.batch = name, batch
-        begun = time.perf_counter()
-        self.processes = [Process(name, core) for core in sorted(os.sched_getaffinity(0))]
-        try:
-            for process in self.processes:
-                process.read()
-        except RuntimeError:
-            self.close()
-            raise
-        self.start = time.perf_counter() - begun
-
-    def score(self, shares: list[list[Pair]]) -> dict[str, Any]:
-        """A share of the pairs in each process: wall and processor seconds and memory of all, answers in order."""
-        begun = time.perf_counter()
-        for process, share in zip(self.processes, shares, strict=True):
-            process.ask(share, self.batch)
-        said = [process.read() for process in self.processes]
-        return {
-            "wall": time.perf_counter() - begun,
-            "seconds": sum(one["processor_seconds"] for one in said),
-            "peak_mib": sum(one["peak_mib"] for one in said),
-            "pairs": sum(map(len, shares)),
-            "answers": [answer for one in said for answer in one["answers"]],
-        }
-
-    def find_batch(self, shares: list[list[Pair]], sizes: tuple[int, ...]) -> None:
-        """Take the batch size with which it is fastest."""
-        seconds: dict[int, float] = {}
-        for size in sizes:
-            self.batch = size
-            seconds[size] = self.score(shares)["seconds"]
-        self.batch = min(seconds, key=lambda size: seconds[size])
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.close()
 
 
 def draw(candidates: int, count: int) -> list[Pair]:
@@ -202,7 +124,7 @@ def play(found: Found, sets: dict[int, list[Pair]], truth: dict[int, list[list[f
         begun = time.perf_counter()
         try:
             team = begin(name, sets, found, few)
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             found.broken[name] = str(error)
             continue
         try:
@@ -227,7 +149,7 @@ def begin(name: str, sets: dict[int, list[Pair]], found: Found, few: int) -> Tea
         elif name not in found.batches:
             team.find_batch(sample, tuple(size for size in BATCHES if size <= few))
             found.batches[name] = team.batch
-    except RuntimeError:
+    except (RuntimeError, OSError):
         team.close()
         raise
     found.starts.setdefault(name, team.start)

@@ -51,7 +51,7 @@ def known_digest(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes, as `file_digest`; a large file is read again only once it has changed.
 
     A file is the same while place, number, size, and the times of its last writing and of its last change are: the
-    latter is set by the system at every change, and by no program. git trusts the same.
+    latter is set by the system at every change, and by no program (on local disks). git trusts the same.
     """
     before = _state(path)
     key = digest([str(path.resolve()), *before])
@@ -117,7 +117,7 @@ def make_folder(folder: Path, build: Callable[[Path], None]) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of a folder of `make_folder` has the digest it was written with."""
+    """Whether every file of a folder of `make_folder` has the digest it was written with, as `known_digest` sees it."""
     try:
         digests = json.loads((folder / "digests.json").read_text())
         return all(known_digest(folder / name) == value for name, value in digests.items())

@@ -62,6 +62,8 @@ class Validated(shown.Result):
         rows += [(kind, f"{count:,}") for kind, count in sorted(self.problems.items())]
         sources = self.mined["by_source"] if self.mined else {}
         rows += [(f"mined from {name}", f"{count:,}") for name, count in sources.items()]
+        left_out = self.mined["left_out"] if self.mined else {}
+        rows += [(f"{name} left out", f"{found['count']:,}") for name, found in left_out.items()]
         if self.missing_fields:
             rows.append(("fields found nowhere", ", ".join(self.missing_fields)))
         return shown.Sheet("what was read", ("", ""), rows)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from judge.export.hub.card import escape, number
+from judge.records import counted
 from retriever.trained import Figure, HeldOut, Trained
 
 LOSSES = {
@@ -65,7 +66,7 @@ def _body(trained: Trained) -> Iterator[str]:
     for why, count in data.unused.items():
         yield f"- {count:,} queries taught nothing: {why}."
     if data.hard:
-        told = " and ".join(f"{count:,} {name.replace('_', ' ')}s" for name, count in data.hard.items())
+        told = " and ".join(counted(count, name.replace("_", " ")) for name, count in data.hard.items())
         yield f"- Of the documents, mining found {told}."
     if data.contradicted:
         yield f"- {data.contradicted:,} pairs have two grades that contradict each other, and were ignored."

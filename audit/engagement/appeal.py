@@ -72,7 +72,8 @@ class Shop:
     noise: Floats
     """Shape (K, K): what is added to the log prior of a grade (column) where the label is another (row)."""
     mixing: float
-    """How far a query's other labels bear on a pair's grade: 1 as they claim, 0 where engagement contradicts them."""
+    """How far a query's other labels bear on a pair's grade: 1 as they claim, 0 where engagement contradicts them, 2
+    at most."""
 
     def moved(self, evidence: Evidence) -> Floats:
         """What the covariates add to each pair's logits, shape (N, C)."""

@@ -71,9 +71,9 @@ class FlagRow:
 def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     """The posterior over grades of every pair: label, engagement, people.
 
-    Two models read the engagement. One takes clicks, carts and purchases for independent: it finds errors first, and
-    claims too much. The other knows that they share causes: it tells how many labels are wrong. Pairs are ordered by
-    both, and get the second's chances along that order.
+    Two models read the engagement. One takes clicks, carts and purchases for independent: it claims too much, and adds
+    a little to the order. The other knows that they share causes: it tells how many labels are wrong. Pairs are ordered
+    by both, and get the second's chances along that order.
     """
     labels = Labels(labelled.grade, labelled.prior(grades), query_mix(labelled.grade, labelled.index, grades))
     joint = weigh_together(labelled, labels, seed)
@@ -82,7 +82,7 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     carts, posterior = _by_trials(labelled, "carts", clicks.posterior)
     purchases, posterior = _by_trials(labelled, "purchases", posterior)
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
-    alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-12) * common)
+    alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-30) * common)
     posterior, score = in_order(labelled, posterior, joint.posterior)
     rated = labelled.people >= 0
     said = np.ones_like(posterior)

@@ -47,7 +47,7 @@ class Joint:
     posterior: Floats
     """Shape (N, K)."""
     prior: Floats
-    """Without engagement, with the learned noise, shape (N, K)."""
+    """Without engagement, with the learned noise and what a query's other labels say, shape (N, K)."""
     wide: Floats
     """P(the pair is of the few that differ more than the rest), shape (N,)."""
     shop: Shop | None

@@ -97,6 +97,7 @@ def measure(
     if COSINE in reading.names:
         assert cosine is not None
         columns[COSINE] = found = np.array(cosine(read) if callable(cosine) else cosine, dtype=np.float64)
+        # A cosine depends on its batch in the sixth decimal, and one that is so near to `near` may count either way.
         if reading.near is not None:
             alone = {at: _unstuffed(pair, 1) for at, pair in enumerate(pairs) if pair.candidate.keys() == {TITLE}}
             kept = [at for at, whole in alone.items() if whole != read[at] and found[at] >= reading.near]

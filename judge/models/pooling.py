@@ -73,7 +73,8 @@ def modules_of(name: str, directory: Path) -> list[tuple[str, Path]]:
     if LATE in strange:
         raise ModelError(
             f"{name}: is a late-interaction model, which has a vector for every token and none for a whole text",
-            "rank with it and with another system by `judge search`, and mine from both: judge mine --run A --run B",
+            "name an encoder that has one; to mine with this one, rank with it and with another system by "
+            "`judge search`: judge mine --run A --run B",
         )
     if strange or not found or found[0][0] != "Transformer":
         what = shown(strange[0]) if strange else "no transformer"

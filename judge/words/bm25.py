@@ -32,7 +32,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in their order, without case, accents, points and plural endings."""
+    """The words of a text in their order, without case, accents, points and plural endings.
+
+    Other words than those of `judge.words.overlap`, which knows no marks: judges were fine-tuned with its words.
+    """
     text = same_words(text[:HEAD])
     if text.isascii():
         return [stem(word) for word in _WORD.findall(text)]

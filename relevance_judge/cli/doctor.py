@@ -1,6 +1,7 @@
 """`judge doctor`: what is installed, what can run, what is missing."""
 
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -147,11 +148,11 @@ def _cache() -> str:
     folder = cache_folder()
     if not folder.is_dir():
         return f"nothing yet in {folder}"
-    sizes = {
-        kind.name: sum(file.lstat().st_size for file in kind.rglob("*") if file.is_file()) / 1e9
-        for kind in folder.iterdir()
-        if kind.is_dir()
-    }
+    sizes = {}
+    for kind in folder.iterdir():
+        # What goes away meanwhile, or may not be read, counts nothing.
+        with suppress(OSError):
+            sizes[kind.name] = sum(file.lstat().st_size for file in (kind, *kind.rglob("*")) if file.is_file()) / 1e9
     largest = sorted(sizes.items(), key=lambda item: -item[1])
     told = ", ".join(f"{name} {size:.2f}" for name, size in largest if size >= 0.005)
     parts = f" ({told})" if told else ""

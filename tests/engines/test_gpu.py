@@ -149,7 +149,7 @@ def test_a_model_that_memory_does_not_hold_is_told_as_such(where, tmp_path, monk
         monkeypatch.setattr(embedded_engine, "find_plain", lambda _: None)
         monkeypatch.setattr(torch.nn.Module, "to", full)
     else:
-        monkeypatch.setattr(torch, "cat", full)
+        monkeypatch.setattr(torch, "empty", full)
     with pytest.raises(ModelError, match="does not fit into memory"):
         TransformersEngine(tmp_path, device="cpu", dtype="float32")
 
