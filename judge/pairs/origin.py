@@ -34,6 +34,7 @@ SCORED = ("dense", "lexical")
 RELATIONS = ("violates_one", "all_match", "cross_category", "attribute_only")
 """How a product stands to what a query asks for, in the order in which they take turns."""
 LARGEST = 2**31 - 1
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WHOLE, _RANKS = re.compile(r"([0-9]{1,10})(?:\.0+)?"), re.compile(r".+=([0-9]{1,10}|-)", re.DOTALL)
 
 

@@ -57,6 +57,7 @@ CELLS = {"source": "dense", "rank": "3", "score": "0.5", "relation": "all_match"
         ({"rank": "99999999999"}, "rank"),
         ({"score": "nan"}, "score"),
         ({"score": "inf"}, "score"),
+        ({"score": "1_0"}, "score"),  # a number to Python alone
         ({"score": ""}, "score"),  # dense has one
         ({"source": "hearsay"}, "source"),
         ({"relation": "cousin"}, "relation"),
