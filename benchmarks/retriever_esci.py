@@ -146,12 +146,13 @@ def separation_difference(one: Sequence[Arrays], other: Sequence[Arrays], upper:
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def report(found: Mapping[str, Sequence[Arrays]], shop: Shop) -> None:
+def report(found: Mapping[str, Mapping[int, Arrays]], shop: Shop) -> None:
     """Both tables, and everything in them as JSON."""
     figures: dict[str, Any] = {"test queries": TESTED, "training queries": len(shop.learned), "sets": sets(shop.out)}
     print("\n| arm | NDCG@10, all results | judged only | judged@10 | Cat@10 | misspelt | AUC 2/1 | AUC 1/0 |")
     print("|---" * 8 + "|")
-    for name, seeds in found.items():
+    for name, by_seed in found.items():
+        seeds = list(by_seed.values())
         own = {measure: vars(mean) for measure, mean in means(averaged(seeds)).items()}
         every = np.arange(len(seeds[0]["grade"]))
         own |= {f"auc {upper}": separation(seeds, upper, every) for upper in (2, 1)}
@@ -165,8 +166,14 @@ def report(found: Mapping[str, Sequence[Arrays]], shop: Shop) -> None:
     for one, other in COMPARED:
         if one not in found or other not in found:
             continue
-        seeds = min(len(found[name]) for name in (one, other) if name not in UNTRAINED)
-        pair = [found[name] if name in UNTRAINED else found[name][:seeds] for name in (one, other)]
+        trained_ones = [found[name] for name in (one, other) if name not in UNTRAINED]
+        both = sorted(set.intersection(*(set(seeds) for seeds in trained_ones)))
+        if not both:
+            continue
+        pair = [
+            list(found[name].values()) if name in UNTRAINED else [found[name][seed] for seed in both]
+            for name in (one, other)
+        ]
         gaps = differences(*map(averaged, pair))
         aucs = {f"auc {upper}": separation_difference(*pair, upper) for upper in (2, 1)}
         figures["differences"][f"{one} less {other}"] = {name: vars(gap) for name, gap in gaps.items()} | aucs
@@ -194,8 +201,8 @@ def main() -> None:
     (given.out / "results").mkdir(parents=True, exist_ok=True)
     shop = Shop(given.data, given.out)
     unseen = Unseen(shop)
-    found: dict[str, list[Arrays]] = {
-        name: [kept(given.out / "results" / f"{name}.npz", lambda s=system: unseen.measured(s))]
+    found: dict[str, dict[int, Arrays]] = {
+        name: {0: kept(given.out / "results" / f"{name}.npz", lambda s=system: unseen.measured(s))}
         for name, system in UNTRAINED.items()
     }
     for seed in map(int, given.seeds.split(",")):
@@ -204,7 +211,7 @@ def main() -> None:
             if given.show and not path.is_file():
                 continue
             own = kept(path, lambda a=arm, s=seed: unseen.measured(str(trained(a, s, shop))))
-            found.setdefault(arm.name, []).append(own)
+            found.setdefault(arm.name, {})[seed] = own
         if not given.show:
             report(found, shop)
     if given.show:
