@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-QUERIES, DOCUMENTS = 4096, 4096
-"""Sizes of a block: 64 MB of scores."""
+QUERIES, DOCUMENTS = 4096, 1024
+"""Sizes of a block: 16 MB of scores, in memory that is used again for each."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -30,22 +30,29 @@ def blocks(queries: Any, documents: Any, k: int, start: int = 0) -> Iterator[tup
         Places among the documents and scores, both of shape (block, min(k, N)), best first, of equals the earlier
         first.
     """
-    width = min(k, len(documents))
+    width, most = min(k, len(documents)), min(DOCUMENTS, len(documents))
+    read = np.empty((most, documents.shape[1]), np.float32)
+    room = np.empty(min(QUERIES, len(queries)) * most, np.float32)
+    above = np.empty(len(room), bool)
     for begin in range(start, len(queries), QUERIES):
         asked = np.asarray(queries[begin : begin + QUERIES], np.float32)
         places = np.zeros((len(asked), 0), np.int64)
         scores = np.zeros((len(asked), 0), np.float32)
         for first in range(0, len(documents), DOCUMENTS):
-            product = asked @ np.asarray(documents[first : first + DOCUMENTS], np.float32).T
+            block = documents[first : first + DOCUMENTS]
+            shape, size = (len(asked), len(block)), len(asked) * len(block)
+            read[: len(block)] = block
+            product = np.matmul(asked, read[: len(block)].T, out=room[:size].reshape(shape))
             if scores.shape[1] < width:
                 places, scores = _merged(places, scores, *_all(product, first), width)
-            else:
-                rows, columns = np.nonzero(product > scores[:, -1:])
-                if len(rows):
-                    more = _ragged(len(asked), rows, columns + first, product[rows, columns])
-                    touched = np.unique(rows)
-                    merged = _merged(places[touched], scores[touched], more[0][touched], more[1][touched], width)
-                    places[touched], scores[touched] = merged
+                continue
+            np.greater(product, scores[:, -1:], out=above[:size].reshape(shape))
+            if len(hits := np.flatnonzero(above[:size])):
+                rows, columns = np.divmod(hits, len(block))
+                more = _ragged(len(asked), rows, columns + first, room[hits])
+                touched = np.unique(rows)
+                merged = _merged(places[touched], scores[touched], more[0][touched], more[1][touched], width)
+                places[touched], scores[touched] = merged
         yield places, scores
 
 
