@@ -71,10 +71,10 @@ def by_cosine_and_overlap(asked: Asked) -> Given:
 def by_boosting(asked: Asked, more: bool = False) -> Given:
     """Gradient boosting over TF-IDF and overlap features."""
     train, test = (_items(asked.folder, name) for name in (asked.train, asked.test))
-    beside = None
+    more = None
     if more:
-        beside = features(asked.folder, asked.train)[: asked.size, :1], features(asked.folder, asked.test)[:, :1]
-    grades, chances = probabilities(train[: asked.size], test, asked.seed, beside)
+        more = features(asked.folder, asked.train)[: asked.size, :1], features(asked.folder, asked.test)[:, :1]
+    grades, chances = probabilities(train[: asked.size], test, asked.seed, more)
     return [grades[at] for at in chances.argmax(axis=1)], chances @ np.array(grades)
 
 
@@ -86,7 +86,7 @@ def by_judge(asked: Asked) -> Given:
 
 def by_shipped_blend(asked: Asked) -> Given:
     """The judge of `by_judge`, its expected grade blended with cosine and overlap by the shipped constants."""
-    values, blend = _beside(asked.folder, tuned(asked), asked.test), shipped_blend()
+    values, blend = _with_features(asked.folder, tuned(asked), asked.test), shipped_blend()
     return blend.apply(values).argmax(axis=1).tolist(), blend.score(values)
 
 
@@ -95,7 +95,7 @@ def by_fitted_blend(asked: Asked) -> Given:
     first = f"first-{asked.seed}"
     if not (asked.folder / f"{first}.jsonl").is_file():
         write(asked.folder / f"{first}.jsonl", pairs(asked.folder, asked.train)[:BLEND])
-    known, values = (_beside(asked.folder, SHIPPED, name) for name in (first, asked.test))
+    known, values = (_with_features(asked.folder, SHIPPED, name) for name in (first, asked.test))
     return _cut(asked, NAMES, known, values)
 
 
@@ -137,7 +137,7 @@ def _sum(names: Sequence[str], values: Floats) -> Floats:
     return np.asarray(np.nan_to_num(standard).sum(axis=1))
 
 
-def _beside(folder: Path, judge: str, name: str) -> Floats:
+def _with_features(folder: Path, judge: str, name: str) -> Floats:
     """The features of `NAMES`, shape (N, 3)."""
     return np.column_stack([said(folder, judge, name) @ np.array(VALUES), features(folder, name)])
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.curve_methods import BLEND, METHODS, Asked
+from benchmarks.curve_methods import BLEND, METHODS, NAMES, Asked
 from benchmarks.home_depot import read, write
+from judge.calibration.features import Reading
 from judge.files import write_whole
 from judge.words.similar import query_groups
 
@@ -103,6 +104,16 @@ def take(step: Step, out: Path) -> None:
     print(path.name, flush=True)
 
 
+def check_rule(out: Path) -> None:
+    """Refuse a folder whose features were read by another rule for titles: its answers and new ones would be mixed."""
+    kept, rule = out / "rule", f"near {Reading(NAMES[1:]).near}\n"
+    if not kept.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        kept.write_text(rule)
+    if (before := kept.read_text()) != rule:
+        raise SystemExit(f"{out}: read by the rule {before.strip()}, not {rule.strip()}; name another folder")
+
+
 def main() -> None:
     """Take all steps, or show what is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -111,6 +122,7 @@ def main() -> None:
     parser.add_argument("--figure", action="store_true", help="write table and figure into docs/, and train nothing")
     given = parser.parse_args()
     out = given.out.resolve()
+    check_rule(out)
     if not (out / "dealt").is_file():
         deal(given.data, out)
     if given.figure:

@@ -86,8 +86,9 @@ def indexed(documents: Any, asked: Any, more: float) -> None:
 
     found: list[Any] = []
     timed("HNSW index", build, more, "products")
+    of_queries = LARGE[1] / len(asked)
     timed(
-        "HNSW search, top 50", lambda: len([found.append(index.search(row, TOP).keys) for row in asked]), 1, "queries"
+        "HNSW search", lambda: len([found.append(index.search(row, TOP).keys) for row in asked]), of_queries, "queries"
     )
     exact = np.concatenate([block for block, _ in blocks(asked, documents, TOP)])
     again = np.mean([len(set(a) & set(b)) / TOP for a, b in zip(found, exact.tolist(), strict=True)])
@@ -111,9 +112,7 @@ def main() -> None:
         if "exact" in given.parts:
             documents = unit(Path(folder) / "documents", given.products, given.dimension, 1)
             asked = unit(Path(folder) / "queries", given.queries, given.dimension, 2)
-            timed(
-                "exact search, top 50", lambda: sum(len(p) for p, _ in blocks(asked, documents, TOP)), both, "queries"
-            )
+            timed("exact search", lambda: sum(len(p) for p, _ in blocks(asked, documents, TOP)), both, "queries")
         if "index" in given.parts:
             centres = max(1, given.products // 100)
             documents = unit(Path(folder) / "clustered", given.products, given.dimension, 1, centres)
