@@ -71,10 +71,10 @@ def by_cosine_and_overlap(asked: Asked) -> Given:
 def by_boosting(asked: Asked, more: bool = False) -> Given:
     """Gradient boosting over TF-IDF and overlap features."""
     train, test = (_items(asked.folder, name) for name in (asked.train, asked.test))
-    more = None
+    further = None
     if more:
-        more = features(asked.folder, asked.train)[: asked.size, :1], features(asked.folder, asked.test)[:, :1]
-    grades, chances = probabilities(train[: asked.size], test, asked.seed, more)
+        further = features(asked.folder, asked.train)[: asked.size, :1], features(asked.folder, asked.test)[:, :1]
+    grades, chances = probabilities(train[: asked.size], test, asked.seed, further)
     return [grades[at] for at in chances.argmax(axis=1)], chances @ np.array(grades)
 
 
