@@ -189,7 +189,11 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     # Among UBI's events there may be its records of queries, which are none.
     record = "WHEN action IS NULL AND candidate_id IS NULL AND query IS NOT NULL THEN 'query_record'"
     record = record if opened.shape == "ubi" else ""
-    db.execute(f"""CREATE VIEW checked AS SELECT *, CASE
+    odd = "day IS NULL AND nullif(trim(timestamp::VARCHAR), '') IS NOT NULL" if timed else "false"
+    made_column = ", made" if opened.made else ""
+    # Three passes go over it: texts are read in the first alone.
+    db.execute(f"""CREATE TABLE checked AS SELECT s, c, q, bits, client, day, {odd} AS odd{made_column},
+            CASE WHEN position > 0 THEN least(position, {LOWEST})::UTINYINT END AS position, CASE
             WHEN broken IS NOT NULL THEN broken {record} WHEN bits = 0 THEN 'other_action'
             WHEN {key} IS NULL THEN 'no_query' WHEN candidate_id IS NULL THEN 'no_candidate'
             WHEN s IS NULL THEN 'no_search'
@@ -202,15 +206,16 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     real = "FILTER (NOT made)" if opened.made else ""
     own = f", coalesce(bit_or(bits) {real}, 0)::UTINYINT AS own" if opened.made else ""
     db.execute(f"""CREATE TABLE shown AS
-        SELECT s, c, any_value(q) AS q, min(CASE WHEN bits & 1 = 1 THEN least(position, {LOWEST})::UTINYINT END)
+        SELECT s, c, any_value(q) AS q, min(CASE WHEN bits & 1 = 1 THEN position END)
                AS position, bit_or(bits) AS bits, (count(*) {real})::INTEGER AS n{own}
         FROM checked WHERE problem IS NULL {robots and f"AND coalesce(client, 0) NOT IN ({robots})"} GROUP BY s, c""")
     distinct = "1" if opened.shape == "impressions" else "bit_count(own)" if opened.made else "bit_count(bits)"
     unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
         coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
-    odd = "problem IS NULL AND day IS NULL AND nullif(trim(timestamp::VARCHAR), '') IS NOT NULL" if timed else "false"
-    each = db.execute(f"SELECT problem, count(*) {real}, count(*) FILTER ({odd}) FROM checked GROUP BY 1").fetchall()
+    odd = "count(*) FILTER (odd AND problem IS NULL)"
+    each = db.execute(f"SELECT problem, count(*) {real}, {odd} FROM checked GROUP BY 1").fetchall()
     counted = {name: n for name, n, _ in each if n}
+    db.execute("DROP TABLE checked")
     made = (
         db.execute("SELECT count(*) FROM shown WHERE bits & 1 = 1 AND own & 1 = 0").fetchone()[0] if opened.made else 0
     )
