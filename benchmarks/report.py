@@ -143,11 +143,11 @@ def ratios(found: Found, group: int) -> str:
     for row in rows:
         if row is not first:
             times = [ours / theirs for ours, theirs in zip(first.speeds, row.speeds, strict=False)]
-            told.append(f"{spread(times, '.1f')} times {row.name}")
+            told.append(f"{spread(times, '.1f')} times that of {row.name}")
     if not told:
         return ""
     share = spread(first.shares, ".0%")
-    return f"At {group} candidates a query {first.name} is {', '.join(told)}, and at {share} of the limit."
+    return f"At {group} candidates a query the speed of {first.name} is {'; '.join(told)}. It is {share} of the limit."
 
 
 def write_readme(found: Found, path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_readme_gets_the_table_between_its_marks_and_nothing_else(tmp_path, 
     assert first.endswith("<!-- /bench -->\nafter\n")
     assert "| embedded | **5.10** | **6.00** |" in first
     # Rounds: 5.0 / .8 = 6.25, 5.2 / .9 = 5.78, 5.1 / .7 = 7.29.
-    assert "6.2 (5.8–7.3) times generate & parse, and at 81% (80%–82%) of the limit" in first
+    assert "6.2 (5.8–7.3) times that of generate & parse. It is 81% (80%–82%) of the limit" in first
     assert "| generate & parse | 0.80 | – |" in first
     # 5.1 pairs at 0.81 of the limit, in the middle round: 6.30.
     assert "| *arithmetic limit* | 6.3 | 6.2 |" in first
