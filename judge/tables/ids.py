@@ -96,7 +96,8 @@ def column_ids_sql(db: Any, source: str, names: Sequence[str]) -> dict[str, str]
     if not cells:
         return cells
     # Most files have no decimals, and need no look at the form of every id.
-    points = ", ".join(f"bool_or(contains({cell}, '.0'))" for cell in cells.values())
+    pointed = "bool_or(CASE WHEN contains({0}::VARCHAR, '.') THEN contains({1}, '.0') ELSE false END)"
+    points = ", ".join(pointed.format(name, cell) for name, cell in cells.items())
     (some,) = db.execute(f"SELECT {points} FROM {source}").fetchall()
     asked = [name for name, found in zip(names, some, strict=True) if found]
     if asked:
