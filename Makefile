@@ -5,7 +5,7 @@
 # make test-vllm    the tests that need vLLM, on its build for processors, in its own environment
 # make soak         kill the workers and the driver of a run on Ray a hundred times, and compare its labels
 # make fuzz         100,000 broken files, over all readers
-# make bench        compare the engines with the usual alternatives (20 minutes, an idle machine)
+# make bench        compare the engines with the usual alternatives (25 minutes, an idle machine)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)

@@ -1,6 +1,6 @@
 """Our engines compared with the usual alternatives: same pairs, checkpoint and cores, interleaved in one run.
 
-    make bench          everything, in about 20 minutes, on an otherwise idle machine
+    make bench          everything, in about 25 minutes, on an otherwise idle machine
     python -m benchmarks.serving --tiny --out FOLDER      a minute: to see that it runs
 
 Writes docs/benchmarks.md (the table), docs/benchmarks.svg (the chart) and docs/benchmarks.json (every measurement), and

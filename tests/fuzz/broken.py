@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from judge.errors import LONGEST, JudgeError
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "500"))
 # The same examples each time, so that a change that lands is judged by what it changes; `make fuzz` draws new ones.
 SAME = "FUZZ_EXAMPLES" not in os.environ
 MANY = settings(max_examples=EXAMPLES, derandomize=SAME, database=None)
-FEW = settings(max_examples=max(20, EXAMPLES // 20), derandomize=SAME, database=None)
+FEW = settings(max_examples=max(10, EXAMPLES // 20), derandomize=SAME, database=None)
 """For readers that take many milliseconds."""
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)
 WEIRD = st.one_of(

@@ -63,22 +63,22 @@ def test_its_labels_on_the_example_shop_are_clear_of_chance(main, opened_once, t
 
     The quickstart's command on a part of its pairs.
     """
-    every_eighth(SHOP / "pairs.csv", tmp_path / "pairs.csv")
-    every_eighth(SHOP / "grades.csv", tmp_path / "grades.csv")
+    every_fourth(SHOP / "pairs.csv", tmp_path / "pairs.csv")
+    every_fourth(SHOP / "grades.csv", tmp_path / "grades.csv")
     told = main("label", "pairs.csv", "--catalogue", SHOP / "catalogue.csv", "--out", "run", "--json").json
-    assert told["status"]["graded"] == told["rows"] == 58
+    assert told["status"]["graded"] == told["rows"] == 117
     found = main("agree", "grades.csv", "--run", "run", "--json").json
-    assert (found["n"], found["queries"], found["coverage"]) == (58, 5, 1.0)
+    assert (found["n"], found["queries"], found["coverage"]) == (117, 10, 1.0)
     assert found["weighted_kappa"]["low"] > 0.1
     assert found["accuracy"]["value"] > found["majority_baseline"]["value"]
-    assert found["spearman"]["low"] > 0.4
+    assert found["spearman"]["low"] > 0.5
 
 
-def every_eighth(path, out):
-    """The rows of every eighth of the 37 queries, from the third on: intervals are still clear of so few pairs."""
+def every_fourth(path, out):
+    """The rows of every fourth of the 37 queries: a quarter of the work, and intervals that are still clear."""
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    kept = list(dict.fromkeys(row["query_id"] for row in rows))[2::8]
+    kept = list(dict.fromkeys(row["query_id"] for row in rows))[::4]
     with out.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
