@@ -72,7 +72,7 @@ class Calibration(Record):
     """A fitted calibration, what it did on the ratings that it was not fitted on, and what thresholds need."""
 
     temperature: Annotated[FiniteFloat, Field(gt=0)]
-    bias: tuple[FiniteFloat, ...]
+    bias: Annotated[tuple[FiniteFloat, ...], Field(min_length=2)]
     """One for each grade, in ascending grade order; they sum to 0."""
     before: Trust
     after: Trust

@@ -6,8 +6,9 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from judge.calibration.calibrate import Calibration
+from judge.calibration.calibrate import Calibration, read_calibration
 from judge.calibration.ordinal import Feature, Ordinal
+from judge.errors import InputError
 from judge.run.store import Run
 
 
@@ -83,3 +84,11 @@ def test_a_run_that_was_killed_goes_on_with_the_same_labels(main, plain, tmp_pat
     main("calibrate", "plain", "--apply", "blend.json", "--out", "killed")
     assert probabilities(tmp_path / "killed") == expected
     assert len(Run.open(tmp_path / "killed").parts()) == 2
+
+
+@pytest.mark.parametrize("bias", [[], [0.0]])
+def test_a_calibration_of_no_two_grades_is_damaged(plain, tmp_path, bias):
+    said = json.loads((tmp_path / "fitted.json").read_text())
+    (tmp_path / "cut.json").write_text(json.dumps(said | {"bias": bias}))
+    with pytest.raises(InputError, match="bias"):
+        read_calibration(tmp_path / "cut.json")
