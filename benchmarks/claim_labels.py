@@ -47,12 +47,12 @@ def read(path: Path) -> Pairs:
     return Pairs(np.array([number[name] for name in names]), *columns, grade)
 
 
-def with_errors(grade: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Labels of which `ERRORS` are wrong: by one grade where that can be told apart from two, four times in five."""
+def with_errors(grade: np.ndarray, rng: np.random.Generator, share: float = ERRORS) -> np.ndarray:
+    """Labels of which a share is wrong: by one grade where that can be told apart from two, four times in five."""
     near = np.where(grade == 1, rng.choice([0, 2], len(grade)), 1)
     far = np.where(grade == 1, rng.choice([0, 2], len(grade)), 2 - grade)
     wrong = np.where(rng.random(len(grade)) < 0.8, near, far)
-    return np.where(rng.random(len(grade)) < ERRORS, wrong, grade)
+    return np.where(rng.random(len(grade)) < share, wrong, grade)
 
 
 def clicked(pairs: Pairs, counts: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -104,10 +104,10 @@ def judge(*given: object) -> None:
     )
 
 
-def labels(arm: str, pairs: Pairs, seed: int, folder: Path) -> np.ndarray:
-    """The labels of an arm: `clicks-WORLD`, `unaudited`, `audited-WORLD` or `true`."""
+def labels(arm: str, pairs: Pairs, seed: int, folder: Path, errors: float = ERRORS) -> np.ndarray:
+    """The labels of an arm: `clicks-WORLD`, `unaudited`, `audited-WORLD` or `true`; `errors` of them are wrong."""
     kind, _, world = arm.partition("-")
-    wrong = with_errors(pairs.grade, np.random.default_rng([seed, 1]))
+    wrong = with_errors(pairs.grade, np.random.default_rng([seed, 1]), errors)
     if not world:
         return pairs.grade if kind == "true" else wrong
     _, number = np.unique(pairs.query, return_inverse=True)

@@ -1,6 +1,6 @@
 """Do audited labels make search better? The same training on four kinds of labels, as docs/retriever-protocol.md says.
 
-    python -m benchmarks.retriever_claim --out FOLDER [--train 3000] [--test 1200] [--seeds 0,1] [--corpus all]
+    python -m benchmarks.retriever_claim --out FOLDER [--train 3000] [--test 1200] [--seeds 0,1] [--errors .2]
 
 Needs Home Depot in ../shared/data. Everything lies in FOLDER, and what lies there is not made again: a killed run
 resumes. No model that was trained on that set leaves it. Prints a table, and writes `results.json`.
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.claim_labels import Pairs, labels, read
+from benchmarks.claim_labels import ERRORS, Pairs, labels, read
 from judge.models.encoder import find_encoder
 from judge.search.encoding import encoded
 from judge.words.bm25 import Bm25
@@ -124,6 +124,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=1200)
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--worlds", default="grid,feed")
+    parser.add_argument("--arms", help="some only, such as unaudited,audited-grid")
+    parser.add_argument("--errors", type=float, default=ERRORS, help="share of the labels that is wrong, unless true")
     parser.add_argument("--corpus", choices=("pool", "all"), default="all")
     args = parser.parse_args()
     if not DATA.is_file():
@@ -142,16 +144,19 @@ def main() -> None:
     found["fusion"] = kept(out / "results" / "fusion.npz", fused)
     worlds = args.worlds.split(",")
     arms = ["true", "unaudited", *(f"{kind}-{world}" for world in worlds for kind in ("audited", "clicks"))]
+    arms = args.arms.split(",") if args.arms else arms
     for seed in map(int, args.seeds.split(",")):
         for arm in arms:
             name = f"{arm}-{seed}"
-            found[name] = kept(out / "results" / f"{name}.npz", lambda a=arm, s=seed: run(a, s, learn, test, out))
+            own = lambda a=arm, s=seed: run(a, s, learn, test, args)  # noqa: E731
+            found[name] = kept(out / "results" / f"{name}.npz", own)
             report(found, out, learn)
 
 
-def run(arm: str, seed: int, learn: Pairs, test: Test, out: Path) -> dict[str, np.ndarray]:
+def run(arm: str, seed: int, learn: Pairs, test: Test, args: argparse.Namespace) -> dict[str, np.ndarray]:
     """One training, measured."""
-    label = labels(arm, learn, seed, out)
+    out = args.out
+    label = labels(arm, learn, seed, out, args.errors)
     write_set(learn, label, out / "sets" / f"{arm}-{seed}")
     config = load_config().changed(seed=seed, epochs=2)
     model = out / "models" / f"{arm}-{seed}"

@@ -133,20 +133,14 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     make_keys(db, key, has)
     rows = found["rows"]
     used = rows - sum(set_aside.values())
-    more = {"odd_times": found.get("odd_times", 0), "made_impressions": found.get("made", 0)}
-    return Aggregated(
-        opened.shape, rows, used, set_aside, found["bots"], first, **more, placed=opened.placed
-    ), opened.rows
+    more = {name: found.get(name, 0) for name in ("odd_times", "made_impressions")}
+    counted = Aggregated(opened.shape, rows, used, set_aside, found["bots"], first, placed=opened.placed, **more)
+    return counted, opened.rows
 
 
 def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
-    wanted = {
-        "impressions": "impressions",
-        "clicks": "clicks",
-        "carts": "add_to_carts",
-        "purchases": "purchases",
-        "live": "clicked_search_impressions",
-    }
+    same = {name: name for name in ("impressions", "clicks", "purchases")}
+    wanted = same | {"carts": "add_to_carts", "live": "clicked_search_impressions"}
     known = {name: column for name, column in wanted.items() if column in opened.columns}
     numbers = ", ".join(f"whole({column}) AS {name}_" for name, column in known.items())
     bad = " OR ".join(f"{name}_ IS NULL OR {name}_ < 0" for name in known)
@@ -216,20 +210,20 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     each = db.execute(f"SELECT problem, count(*) {real}, {odd} FROM checked GROUP BY 1").fetchall()
     counted = {name: n for name, n, _ in each if n}
     db.execute("DROP TABLE checked")
-    made = (
-        db.execute("SELECT count(*) FROM shown WHERE bits & 1 = 1 AND own & 1 = 0").fetchone()[0] if opened.made else 0
-    )
+    unmade = "bits & 1 = 1 AND own & 1 = 0" if opened.made else "false"
+    made = db.execute(f"SELECT count(*) FROM shown WHERE {unmade}").fetchone()[0]
     _cells(db, distinct)
     aside = {name: n for name, n in counted.items() if name}
     aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
-    more = {"odd_times": sum(n for *_, n in each), "made": made}
+    more = {"odd_times": sum(n for *_, n in each), "made_impressions": made}
     return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, **more}
 
 
 def _cells(db: Any, distinct: str) -> None:
-    """Impressions with what was clicked above them, and the searches of each query."""
-    db.execute("""CREATE TABLE masks AS SELECT s, bit_or(1::BIGINT << position) AS mask
-        FROM shown WHERE bits & 3 = 3 GROUP BY s""")
+    """Searches with the places of their clicks; impressions with what was clicked above them; queries."""
+    db.execute("""CREATE TABLE searches AS SELECT s, any_value(q) AS q, count(*) FILTER (bits & 2 > 0) AS clicks,
+               bit_or(1::BIGINT << position) FILTER (bits & 2 > 0) AS mask
+        FROM shown WHERE bits & 1 = 1 GROUP BY s""")
     db.execute(f"""CREATE TABLE cells AS
         SELECT q, c, position::INTEGER AS position, last, count(*) AS impressions, count(*) FILTER (bits & 2 > 0)
                AS clicks, count(*) FILTER (bits & 4 > 0) AS carts, count(*) FILTER (bits & 8 > 0) AS purchases,
@@ -237,12 +231,12 @@ def _cells(db: Any, distinct: str) -> None:
         FROM (SELECT q, c, position, bits{", own" if "own" in distinct else ""}, mask IS NOT NULL AS live,
                      CASE WHEN mask & ((1::BIGINT << position) - 1) > 0
                           THEN floor(log2(mask & ((1::BIGINT << position) - 1)))::INTEGER ELSE 0 END AS last
-              FROM shown LEFT JOIN masks USING (s) WHERE bits & 1 = 1)
+              FROM shown LEFT JOIN (SELECT s, mask FROM searches WHERE mask IS NOT NULL) USING (s)
+              WHERE bits & 1 = 1)
         GROUP BY ALL""")
     db.execute("""CREATE TABLE queries AS
         SELECT q, count(*) AS searches, count(*) FILTER (clicks > 0) AS clicked, sum(clicks)::BIGINT AS clicks
-        FROM (SELECT s, any_value(q) AS q, count(*) FILTER (bits & 2 > 0) AS clicks FROM shown WHERE bits & 1 = 1
-              GROUP BY s) GROUP BY q""")
+        FROM searches GROUP BY q""")
 
 
 def _bots(db: Any, rules: Rules) -> tuple[int, str]:

@@ -13,18 +13,18 @@ from judge.search.encoding import encoded
 from judge.search.nearest import nearest
 
 
-@settings(max_examples=40)
-@given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**31))
-def test_the_nearest_are_those_of_a_full_sort(queries, documents, k, seed):
+@settings(max_examples=60)
+@given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 50), st.integers(0, 3), st.integers(0, 2**31))
+def test_the_nearest_are_those_of_a_full_sort(queries, documents, k, held, seed):
     rng = np.random.default_rng(seed)
     # Whole numbers: many scores are equal, and exact.
     q, d = rng.integers(-2, 3, (queries, 3)), rng.integers(-2, 3, (documents, 3))
-    sizes = exact.QUERIES, exact.DOCUMENTS
-    exact.QUERIES, exact.DOCUMENTS = 4, 7
+    sizes = exact.QUERIES, exact.DOCUMENTS, exact.HELD
+    exact.QUERIES, exact.DOCUMENTS, exact.HELD = 4, 7, held
     try:
         found = list(exact.blocks(q.astype(np.float16), d.astype(np.float16), k))
     finally:
-        exact.QUERIES, exact.DOCUMENTS = sizes
+        exact.QUERIES, exact.DOCUMENTS, exact.HELD = sizes
     places, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
     full = (q @ d.T).astype(np.float32)
     wanted = np.argsort(-full, axis=1, kind="stable")[:, :k]
