@@ -8,6 +8,8 @@ seconds from the connection to its last byte: one that comes a byte at a time is
 import http.client
 import json
 import random
+import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -118,8 +120,7 @@ class Endpoint:
                 raise UnreachableError(f"no whole answer came within {self._timeout:g} seconds") from None
             if not isinstance(error, OSError | http.client.HTTPException):
                 raise
-            reason = getattr(error, "reason", None) or error
-            raise UnreachableError(self._clean(f"{type(error).__name__}: {reason}")) from None
+            raise UnreachableError(self._clean(_why(error))) from None
         if late():
             # A reader may take the end of a connection for the end of the answer.
             raise UnreachableError(f"no whole answer came within {self._timeout:g} seconds")
@@ -156,6 +157,24 @@ class Endpoint:
         """One printable line without the key: it ends up in labels and on terminals."""
         text = text.replace(self._key, "[key]") if self._key else text
         return "".join(c if c.isprintable() else " " for c in text)[:200].strip()
+
+
+_WHY: Mapping[type[BaseException], str] = {
+    ConnectionRefusedError: "nothing listens there",
+    socket.gaierror: "no address is known for that name",
+    ssl.SSLCertVerificationError: "its certificate cannot be verified",
+    ssl.SSLError: "no secure connection came about",
+    TimeoutError: "no answer came in time",
+    ConnectionError: "the connection was closed before the answer",
+    http.client.HTTPException: "what came is no whole answer of HTTP",
+}
+
+
+def _why(error: BaseException) -> str:
+    """In words why no answer came."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    told = (text for kind, text in _WHY.items() if isinstance(cause, kind))
+    return next(told, getattr(cause, "strerror", None) or str(cause) or type(cause).__name__)
 
 
 def _message(said: str) -> tuple[str, str]:

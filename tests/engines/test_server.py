@@ -1,6 +1,7 @@
 """The server engine against a local server that misbehaves in every way a real one does."""
 
 import json
+import re
 import threading
 import time
 
@@ -253,8 +254,9 @@ def test_an_endpoint_that_can_answer_nothing_ends_the_run(server, engine, mood):
 
 def test_an_endpoint_that_is_not_there_is_said_before_anything_is_labelled():
     options = default_options().changed(server={"attempts": 1}).server
-    with pytest.raises(EngineError, match="refused"):
+    with pytest.raises(EngineError) as caught:
         ServerEngine("http://127.0.0.1:9/v1", options)
+    assert not re.search("Error|Errno", caught.value.message)  # in our words, and no library's
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:8000", "http://user:secret@host/v1", ""])
