@@ -29,7 +29,9 @@ from judge.fingerprint import Fingerprint, digest
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel, find_model
+from judge.notes import note
 from judge.ratings.rated import Rated, RatingsFile, read_rated
+from judge.records import counted
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
 from judge.words.templates import template_digest
@@ -120,6 +122,12 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
             progress = training.run(watch or Watch())
             store(network, out)
             tuned = describe(prepared, network, progress, out)
+        if prepared.start and not progress.best:
+            by = counted(tuned.training["pairs"]["validation"], "pair")
+            note(
+                f"no step of the training was better than {prepared.start.name} on the {by} that choose the weights:"
+                f" the judge in {out} grades as that one does; where ratings are few, judge calibrate helps more"
+            )
         write_seen(out, training_set.seen)
         write_whole(out / FILE, tuned.as_text().encode())
         (out / CHECKPOINT).unlink(missing_ok=True)

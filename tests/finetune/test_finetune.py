@@ -399,8 +399,9 @@ def test_a_training_goes_on_from_a_judge_and_keeps_what_it_held_out(main, sure, 
     assert np.abs(both[0] - both[1]).max() < 2e-3
     # A rate that ruins the judge: its weights before the first step are kept.
     ruined = quick(**(SURE | {"epochs": 2, "learning_rate": 3.0, "clip": 100.0}))
-    told = main(*given, ruined, "--from", sure, "--out", "ruined").json["training"]
-    assert told["best_step"] == 0
+    ended = main(*given, ruined, "--from", sure, "--out", "ruined")
+    assert ended.json["training"]["best_step"] == 0
+    assert "judge calibrate" in ended.err
     # From the lineage's second judge on, the first is told of.
     told = main(*given, quick(**still), "--from", "still", "--out", "third").json["training"]
     assert told["from"]["from"]["adapter"] == read_tuned(sure).adapter
