@@ -151,6 +151,7 @@ def main() -> None:
             own = lambda a=arm, s=seed: run(a, s, learn, test, args)  # noqa: E731
             found[name] = kept(out / "results" / f"{name}.npz", own)
             report(found, out, learn)
+    compare(found)
 
 
 def run(arm: str, seed: int, learn: Pairs, test: Test, args: argparse.Namespace) -> dict[str, np.ndarray]:
@@ -192,6 +193,26 @@ def report(found: Mapping[str, Mapping[str, np.ndarray]], out: Path, learn: Pair
         lines.append(f"| {name} | {wrong} | " + " | ".join(cells) + f" | {said} |")
     (out / "results.json").write_text(json.dumps(figures, indent=1, default=float))
     print("\n".join(lines), flush=True)
+
+
+def compare(found: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Paired differences between arms, by query the mean of the seeds that both have."""
+    of: dict[str, dict[str, Mapping[str, np.ndarray]]] = {}
+    for name, own in found.items():
+        arm, _, seed = name.rpartition("-")
+        of.setdefault(arm, {})[seed] = own
+    pairs = [(arm, "unaudited") for arm in of if arm.startswith("audited-")] + [("true", "unaudited")]
+    pairs += [(arm, arm.replace("audited", "clicks")) for arm in of if arm.startswith("audited-")]
+    print("\n| difference | seeds | judged only | unjudged as 0 |\n|---|---|---|---|")
+    for one, other in pairs:
+        both = sorted({*of.get(one, {})} & {*of.get(other, {})})
+        if both:
+            mine, theirs = (
+                {c: np.mean([of[arm][seed][c] for seed in both], axis=0) for c in ("judged only", "full")}
+                for arm in (one, other)
+            )
+            told = [f"{d.value:+.4f} ({d.low:+.4f} to {d.high:+.4f})" for d in differences(mine, theirs).values()]
+            print(f"| {one} less {other} | {', '.join(both)} | {' | '.join(told)} |")
 
 
 if __name__ == "__main__":
