@@ -3,7 +3,7 @@
     python -m benchmarks.soak --rows 1000000 --kills 100
 
 The judge is the fake one: what is tried is everything around a judge. Ends with exit code 1 where a grade, a
-probability or a count differs.
+probability or a count differs, and where the work was done before all the kills.
 """
 
 import argparse
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--delay", type=float, default=0.003, help="seconds a pair: the work has to outlast the kills")
     parser.add_argument("--drive", nargs=4, metavar=("RUN", "DELAY", "PART_SECONDS", "WORKERS"))
     given = parser.parse_args()
     if given.drive:
@@ -225,9 +226,12 @@ def main() -> None:
         return
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        found = soak(Path(folder), Soak(given.rows, given.kills, max(1, given.rows // 40), seed=given.seed))
+        wanted = Soak(given.rows, given.kills, max(1, given.rows // 40), given.delay, seed=given.seed)
+        found = soak(Path(folder), wanted)
     print({**found, "seconds": round(time.monotonic() - begun)})
-    sys.exit(1 if found["different"] else 0)
+    if fewer := given.kills - sum(found["killed"].values()):
+        print(f"the work was done {fewer} kills too early: give a longer --delay")
+    sys.exit(1 if found["different"] or fewer else 0)
 
 
 if __name__ == "__main__":

@@ -67,33 +67,43 @@ def _shares(counts: Counter[str], names: Sequence[str]) -> dict[str, float]:
 def steered(
     made: Sequence[MadeQuery], per_category: int, tiers: Mapping[str, float], lengths: Mapping[str, float] | None
 ) -> list[MadeQuery]:
-    """At most so many queries of each category, its tiers in these shares, and within a tier the lengths of a log.
+    """At most so many queries of each category; over all of them the tiers in these shares, a tier's lengths as a log's.
 
     A tier that has too few leaves its places empty: a share is never met with another tier's queries.
     """
-    by_category: dict[str, list[MadeQuery]] = defaultdict(list)
+    by_category: dict[str, dict[str, list[MadeQuery]]] = defaultdict(lambda: defaultdict(list))
     for each in made:
-        by_category[each.category].append(each)
+        by_category[each.category][each.tier].append(each)
+    places: Counter[str] = Counter()
+    taken: dict[str, Counter[str]] = defaultdict(Counter)
     found: list[MadeQuery] = []
     for category in sorted(by_category):
+        rooms: Counter[str] = Counter()
+        for _ in range(per_category):
+            # The tier that lacks the most, with the categories before: a few places each are shared as well.
+            tier = max(TIERS, key=lambda each: tiers.get(each, 0) * (places.total() + 1) - places[each])
+            rooms[tier] += 1
+            places[tier] += 1
         for tier in TIERS:
-            some = [each for each in by_category[category] if each.tier == tier]
+            some = by_category[category][tier]
             some.sort(key=lambda each: blake2b(each.query.encode("utf-8", "replace"), digest_size=8).digest())
-            room = round(per_category * tiers.get(tier, 0))
-            found += _by_length(some, room, lengths) if lengths else some[:room]
+            room = rooms[tier]
+            wanted = {name: share * places[tier] for name, share in lengths.items()} if lengths else {}
+            found += _by_length(some, room, wanted, taken[tier]) if lengths else some[:room]
     return found
 
 
-def _by_length(some: Sequence[MadeQuery], room: int, lengths: Mapping[str, float]) -> list[MadeQuery]:
-    """The queries that bring the lengths nearest to the log's, one after the other."""
+def _by_length(
+    some: Sequence[MadeQuery], room: int, wanted: Mapping[str, float], taken: Counter[str]
+) -> list[MadeQuery]:
+    """The queries that bring the lengths, of which some are taken, nearest to what is wanted, one after the other."""
     left: dict[str, list[MadeQuery]] = defaultdict(list)
     for each in some:
         left[length_of(each.query)].append(each)
-    taken: Counter[str] = Counter()
     found: list[MadeQuery] = []
     while len(found) < room:
         # The length that lacks the most of its share, of those that the log has and that are left.
-        lack = {name: lengths.get(name, 0) * room - taken[name] for name in left if left[name] and lengths.get(name)}
+        lack = {name: wanted[name] - taken[name] for name in left if left[name] and wanted.get(name)}
         if not lack:
             break
         name = max(sorted(lack), key=lambda each: lack[each])

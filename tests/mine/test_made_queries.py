@@ -110,6 +110,23 @@ def test_tiers_and_lengths_are_steered_by_hand():
     assert sorted(lengths) == [1, 1, 2, 2, 2, 2, 5]
 
 
+def test_a_query_a_category_has_tiers_and_lengths_over_all_categories():
+    leaves = [f"leaf {at:02}" for at in range(10)]
+    words = {"simple": ("word", "two words"), "medium": ("a b", "a b c"), "complex": ("a b c", "a b c d")}
+    some = [
+        made(f"{text}{leaf[-2:]}", tier=tier, category=leaf)
+        for leaf in leaves
+        for tier in words
+        for text in words[tier]
+    ]
+    found = steered(some, 1, {"simple": 0.5, "medium": 0.3, "complex": 0.2}, {"1": 0.4, "2": 0.4, "3": 0.1, "4": 0.1})
+    assert [each.category for each in found] == leaves
+    # Ten places: five, three and two.
+    assert [[each.tier for each in found].count(tier) for tier in words] == [5, 3, 2]
+    # Of the five simple ones one or two words each, as often in the log: three and two.
+    assert sorted(len(each.query.split()) for each in found if each.tier == "simple") == [1, 1, 1, 2, 2]
+
+
 def test_a_mix_by_hand(catalogue):
     mix = mix_of(["scarf", "red wool scarf", "silk", "zzz zzz"], learn(catalogue))
     assert (mix.queries, mix.words) == (4, 7 / 4)
