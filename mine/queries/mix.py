@@ -67,7 +67,7 @@ def _shares(counts: Counter[str], names: Sequence[str]) -> dict[str, float]:
 def steered(
     made: Sequence[MadeQuery], per_category: int, tiers: Mapping[str, float], lengths: Mapping[str, float] | None
 ) -> list[MadeQuery]:
-    """At most so many queries of each category; over all of them the tiers in these shares, a tier's lengths as a log's.
+    """At most so many queries of each category; over all of them tiers in these shares, a tier's lengths as a log's.
 
     A tier that has too few leaves its places empty: a share is never met with another tier's queries.
     """
@@ -122,9 +122,9 @@ def capped(made: Sequence[MadeQuery], real: int, share: float) -> list[MadeQuery
         return list(made)
     turn: Counter[str] = Counter()
     order = []
-    # Of a category in a random order that stays: its tiers and kinds come as they are.
-    for at in sorted(range(len(made)), key=lambda at: blake2b(made[at].query.encode("utf-8", "replace")).digest()):
-        each = made[at]
-        order.append((turn[each.category], at))
-        turn[each.category] += 1
-    return [made[at] for at in sorted(at for _, at in sorted(order)[:room])]
+    # In a random order that stays: which categories, where not all have a place, and of one, which tiers and kinds.
+    drawn = sorted(range(len(made)), key=lambda at: blake2b(made[at].query.encode("utf-8", "replace")).digest())
+    for place, at in enumerate(drawn):
+        order.append((turn[made[at].category], place, at))
+        turn[made[at].category] += 1
+    return [made[at] for at in sorted(at for *_, at in sorted(order)[:room])]

@@ -101,6 +101,14 @@ def test_a_cap_by_hand():
     assert capped(queries, 0, 0.2) == queries
 
 
+def test_where_not_all_categories_have_a_place_they_are_drawn():
+    queries = [made(f"word {at}", category=f"leaf {at:02}") for at in range(40)]
+    kept = capped(queries, 10, 0.5)
+    assert len(kept) == 10
+    # Of ten out of forty at random, all among the first twenty: a chance of 1 in 4,500.
+    assert any(int(each.category[-2:]) >= 20 for each in kept)
+
+
 def test_tiers_and_lengths_are_steered_by_hand():
     # Ten of a category: 60% simple of one and two words in the log's 1 to 2, 40% complex of which there is only one.
     simple = [made(f"word{at}") for at in range(9)] + [made(f"two words{at}") for at in range(9)]
