@@ -16,16 +16,19 @@ from mine.queries.made import KINDS, TIERS, MadeQuery, Tier
 WRITER = "templates"
 SIZES: Mapping[Tier, int] = {"simple": 0, "medium": 1, "complex": 2}
 """Values beside the category and what makes the kind: a value more, an activity, a situation."""
-_FOR = re.compile(r"\b(?:for|für|pour|para|per|для)\s+((?:[^\W\d_]{3,}\s?){1,2})", re.IGNORECASE)
+_ARTICLES = "the|an?|your|all|any|every|d(?:er|ie|as|en|em)|les?|la|une?|el|los|il|lo"
+_FOR = re.compile(
+    rf"\b(for|für|pour|para|per|для)\s+(?:(?:{_ARTICLES})\s+)?(?!(?:{_ARTICLES})\b)([^\W\d_]{{3,}}(?:\s[^\W\d_]{{3,}})?)"
+    r"(?=\s*(?:$|[.,;:!?()|/\n]|\s(?:and|or|&|und|oder|et|ou|y|o|e|и|или)\s))",
+    re.IGNORECASE,
+)
+"""One or two words after "for", with which the phrase ends: of more words these might be half of what is meant."""
 _SITUATIONS = frozenset(
     """winter summer autumn spring rain snow night travel home office school garden party wedding birthday christmas
     sommer regen reise büro schule garten hochzeit hiver été voyage bureau jardin invierno verano viaje oficina
     зима лето зимы лета дождя дома офиса школы сада""".split()  # noqa: SIM905 a list of words, not of strings
 )
 """Words of when or where something is used; another phrase of that form is an activity."""
-_ARTICLES = frozenset(
-    "the a an your all any every der die das den dem le la les un una el los il lo".split()  # noqa: SIM905
-)
 
 
 def template_queries(
@@ -79,9 +82,7 @@ def _said(attributes: Attributes, at: int) -> list[str]:
 def _phrase(product: Product, kind: str) -> str | None:
     """What a product says that it is for: a situation, or else an activity."""
     for found in _FOR.finditer(product.text):
-        words = found[1].casefold().split()
-        if words and words[0] in _ARTICLES:
-            words = words[1:]
-        if words and (kind == "situation") == any(word in _SITUATIONS for word in words):
-            return " ".join([found[0].split()[0].casefold(), *words])
+        words = found[2].casefold().split()
+        if (kind == "situation") == any(word in _SITUATIONS for word in words):
+            return " ".join([found[1].casefold(), *words])
     return None

@@ -10,7 +10,7 @@ from mining_fixtures import FIELDS, SHOP, write_csv
 
 from judge.engines.options import load_options
 from judge.errors import EngineError, InputError
-from judge.search.catalogue import read_catalogue
+from judge.search.catalogue import Product, read_catalogue
 from judge.words.guideline import load_guideline
 from mine.asked import read_queries
 from mine.attributes import learn
@@ -27,6 +27,7 @@ from mine.queries.accept import (
 from mine.queries.job import QueriesConfig, QueriesJob
 from mine.queries.made import MadeQuery
 from mine.queries.mix import capped, mix_of, steered
+from mine.queries.templates import _phrase
 from mine.queries.written import UNUSABLE, Writer, forms_of
 
 
@@ -99,6 +100,25 @@ def test_a_cap_by_hand():
     four = capped(queries, 4, 0.5)
     assert sorted(each.category for each in four) == ["a", "a", "b", "b"]
     assert capped(queries, 0, 0.2) == queries
+
+
+@pytest.mark.parametrize(
+    ("text", "activity", "situation"),
+    [
+        ("Boots for hiking, wool", "for hiking", None),
+        ("Hoodie for styling and warm evenings", "for styling", None),
+        ("Hoodie for easy care and quick drying", "for easy care", None),
+        # More words follow: wherever it was cut, the phrase might be half of one.
+        ("A bottle for high pressure water jets", None, None),
+        ("Tape for bedroom 12 m", None, None),
+        ("Handschuhe für den Winter", None, "für winter"),
+        ("Gants pour le jardin et la maison", None, "pour jardin"),
+        ("A lamp for the", None, None),
+    ],
+)
+def test_a_phrase_is_a_whole_one(text, activity, situation):
+    product = Product("P", {"title": text}, {})
+    assert (_phrase(product, "activity"), _phrase(product, "situation")) == (activity, situation)
 
 
 def test_where_not_all_categories_have_a_place_they_are_drawn():
