@@ -2,7 +2,7 @@
 
 Rules, in this order; each row that breaks one is set aside and counted under its name:
 
-- `unreadable`, `invalid_json`: the line cannot be parted into cells.
+- `unreadable`, `invalid_json`: the line cannot be parted into cells; `not_text`: an id or a query is a list or object.
 - `query_record`: of UBI's queries, whose words the events of its `query_id` take.
 - `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from the first rank
   on, which `audit.engagement.ranks` finds (events other than impressions take their impression's); `other_action`: an

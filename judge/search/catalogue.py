@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from judge.errors import InputError
@@ -12,17 +12,15 @@ from judge.notes import missing_note, note
 from judge.pairs.identity import missing, read_texts
 from judge.records import Problem
 from judge.tables.columns import Columns
-from judge.tables.ids import whole_id, whole_ids
+from judge.tables.ids import IdIndex, whole_id, whole_ids
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Table
 from judge.tables.values import as_text
-from judge.text import encodable
+from judge.text import category_path, encodable
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
 
 CATEGORY, TITLE = "category", "title"
-PATH = ">"
-"""Between the parts of a category's path, root first."""
 LONG = 400
 """Characters of a text that stands in for a title."""
 NO_TEXT = "no text"
@@ -53,7 +51,13 @@ class Product:
     @property
     def leaf(self) -> str:
         """The last part of its category's path; empty where it has none."""
-        return clean(self.texts.get(CATEGORY, "").rpartition(PATH)[2]).casefold()
+        return _leaf_of(self.texts.get(CATEGORY, ""))
+
+
+@lru_cache(10_000)
+def _leaf_of(category: str) -> str:
+    path = category_path(category)
+    return clean(path[-1]).casefold() if path else ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,16 @@ class Catalogue:
 
     @cached_property
     def place(self) -> Mapping[str, int]:
-        """Where each id stands."""
+        """Where each id stands, as the catalogue has it."""
         return {product.id: at for at, product in enumerate(self.products)}
+
+    @cached_property
+    def _ids(self) -> IdIndex:
+        return IdIndex(product.id for product in self.products)
+
+    def find(self, key: str) -> int | None:
+        """Where the product stands that another file names so; null where there is none."""
+        return self._ids.find(key)
 
 
 def read_catalogue(

@@ -157,7 +157,9 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
     more += [("queries that are understood", account.queries["understood"])]
     more += [("queries that equal a title", account.queries["equal_to_a_title"])]
     more += [("queries without a candidate", account.queries["without_candidates"])]
-    more += [("ranked, and not in the catalogue", account.not_in_catalogue)] if "rankings" in account.proposals else []
+    if "rankings" in account.proposals:
+        more += [("ranked, and not in the catalogue", account.not_in_catalogue)]
+        more += [("ranked queries that are not mined for", account.other_queries)]
     show_table(rows + [(name, f"{count:,}") for name, count in more], right=(1,))
     if account.proposals.get("attributes") == 0:
         show("", f"attributes proposes nothing: {_no_attributes(account)}")

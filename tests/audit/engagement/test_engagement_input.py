@@ -321,3 +321,23 @@ def test_keys_of_any_language_are_read(tmp_path):
     db, found = read(tmp_path, "shown.jsonl", lines(*rows), mapping=keys)
     assert found.set_aside == {}
     assert [cell[3:7] for cell in cells(db)] == [(1, 1, 0, 1), (1, 0, 0, 1)]
+
+
+@pytest.mark.parametrize("name", ["candidate_id", "query", "search_id"])
+@pytest.mark.parametrize("value", [["A"], {"id": "A"}, []])
+def test_a_list_or_an_object_is_no_id_and_no_words(tmp_path, name, value):
+    rows = [shown(clicked=0), {**shown(candidate_id="B", clicked=1), name: value}]
+    _, found = read(tmp_path, "shown.jsonl", lines(*rows, shown(candidate_id="[B]", query="{x", clicked=1)))
+    assert (found.rows, found.used, found.set_aside) == (3, 2, {"not_text": 1})
+
+
+def test_a_column_of_lists_is_refused_by_its_name(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(
+        pa.table({**{key: [value] for key, value in shown(clicked=1).items()}, "ids": [["A"]]}), tmp_path / "e.parquet"
+    )
+    source = EngagementFile(tmp_path / "e.parquet", {"candidate_id": ["ids"]})
+    with pytest.raises(InputError, match="'ids'"):
+        aggregate(connect(tmp_path / "spill", "5GB"), source)
