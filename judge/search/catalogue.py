@@ -57,7 +57,7 @@ class Product:
 @lru_cache(10_000)
 def _leaf_of(category: str) -> str:
     path = category_path(category)
-    return clean(path[-1]).casefold() if path else ""
+    return clean(path[-1]).lower() if path else ""
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,7 @@ def read_catalogue(
     first = sorted(problems.first, key=lambda problem: problem.row or 0)
     refuse(first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
     if not found:
-        fix = f"map the columns with --map title=COLUMN (fields: {', '.join(joins)})"
-        raise InputError(f"{table.name}: none of its {rows:,} rows has a text", fix)
+        raise _nothing(table.name, rows, aside, list(joins))
     if len(found) + aside.total() != rows:
         raise InputError(f"{table.name}: {rows:,} rows do not add up", "see that the file is whole, and try again")
     ids = whole_ids(list(found))
@@ -156,6 +155,17 @@ def read_catalogue(
         ids = list(found)
     products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
     return Catalogue(table.name, products, rows, dict(sorted(aside.items())), frozenset(silent))
+
+
+def _nothing(name: str, rows: int, aside: Counter[str], fields: Sequence[str]) -> InputError:
+    """Why there is no product."""
+    if not rows:
+        return InputError(f"{name}: holds no row", "give a row for each product: `candidate_id` and its texts")
+    if aside[NO_TEXT] == rows:
+        fix = f"map the columns with --map title=COLUMN (fields: {', '.join(fields)})"
+        return InputError(f"{name}: none of its {rows:,} rows has a text", fix)
+    said = ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for reason, count in sorted(aside.items()))
+    return InputError(f"{name}: none of its {rows:,} rows can be used: {said}", "correct them; a product is one row")
 
 
 def _rows(

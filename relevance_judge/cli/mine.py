@@ -166,7 +166,8 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
     if not account.kept:
         show("", "no pair is left to label: see what was left out above, or name more sources with --from")
         return
-    show("", f"next: judge label {out} --catalogue FILE --out DIR{map_options(account.map)}{_judge_options(run)}")
+    options = f"{map_options(account.map)}{_judge_options(run)}"
+    show("", f"next: judge label {shlex.quote(str(out))} --catalogue FILE --out DIR{options}")
     show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
 
 

@@ -255,3 +255,14 @@ def test_queries_are_made_of_leaf_categories_whatever_parts_their_paths(main, tm
         found = list(csv.DictReader(stream))
     assert {row["category"] for row in found} <= {row[2].split(" > ")[-1].casefold() for row in SHOP}
     assert not any("shop" in row["query"] for row in found)
+
+
+def test_a_value_stands_once_in_a_query_however_title_and_column_write_it(main, tmp_path):
+    kinds = [(colour, kind) for colour in ("Red", "Green") for kind in ("Fußball", "Mug")]
+    rows = [(f"p{n}", f"{c} {kind} {n}", f"Shop > {kind}s", c) for n, (c, kind) in enumerate(kinds)]
+    write_csv(tmp_path / "c.csv", ("candidate_id", "title", "category", "colour"), rows)
+    main("queries", "--catalogue", "c.csv", "--out", "q.csv", "--per-category", 9)
+    with (tmp_path / "q.csv").open(encoding="utf-8", newline="") as stream:
+        queries = [row["query"] for row in csv.DictReader(stream)]
+    assert "red fußballs" in queries  # in the shop's own letters
+    assert all(len(set(words)) == len(words) for words in map(str.split, queries))

@@ -1,6 +1,7 @@
 """Rankings of other programs: TREC runs as they are written, and ids that two files write differently."""
 
 import gzip
+import shlex
 
 import pytest
 from mining_fixtures import write_csv
@@ -156,3 +157,29 @@ def test_ids_that_a_run_cannot_name_are_refused_before_anything_is_searched(main
     found = main(*search, "--skip-bad-rows", "--json").json
     assert found["products"] == {"rows": 3, "used": 1, "id with white space": 2}
     assert read_ranking(tmp_path / "x.run").by_query == {"q1": ["c"]}
+
+
+NO_PRODUCT = {
+    "no row": (("candidate_id", "title"), [], "no row"),
+    "no text": (("candidate_id", "name"), [("a", "mug")], "--map title"),
+    "one id for all": (("candidate_id", "title"), [("a", "mug"), ("a", "cup")], "2 × one id with several texts"),
+}
+
+
+@pytest.mark.parametrize(("head", "rows", "said"), NO_PRODUCT.values(), ids=NO_PRODUCT)
+def test_a_catalogue_without_a_product_says_why(tmp_path, guideline, head, rows, said):
+    from judge.search.catalogue import read_catalogue
+
+    with pytest.raises(InputError) as error:
+        read_catalogue(write_csv(tmp_path / "c.csv", head, rows), guideline, {}, skip_bad_rows=True)
+    assert said in f"{error.value.message} {error.value.hint}"
+
+
+def test_a_path_with_blanks_is_quoted_in_the_next_command(main, tmp_path, monkeypatch):
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
+    write_csv(tmp_path / "c.csv", ("candidate_id", "title"), [("a", "mug"), ("b", "red mug")])
+    write_csv(tmp_path / "q.csv", ("query_id", "query"), [("q1", "mug")])
+    put(tmp_path / "g.qrels", "q1 0 a 2\n")
+    said = main("search", "bm25", "--catalogue", "c.csv", "--queries", "q.csv", "--out", "my run [2].run").out
+    command = said.partition("next: judge ")[2].partition("\n")[0].replace("RATINGS", "g.qrels")
+    main(*shlex.split(command.replace("FILE", "c.csv")))
