@@ -32,7 +32,6 @@ from judge.records import query_key
 from judge.run.store import Run
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.encoding import encoded
-from judge.search.rankings import Ranking
 from judge.statistics.shares import share_by_query
 from judge.words.guideline import load_guideline
 from mine.asked import Asked, Queries
@@ -163,8 +162,7 @@ def ranked(first: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, list[tuple
     """What two systems agree and disagree on at the top."""
     found: dict[str, list[tuple[int, int]]] = {"agreed": [], "disputed": []}
     for at in range(len(first["dense"])):
-        systems = [Ranking(name, {"q": [str(place) for place in lists[at]]}) for name, lists in first.items()]
-        for one in placed(systems, "q", SHALLOW):
+        for one in placed([[str(place) for place in lists[at]] for lists in first.values()], SHALLOW):
             found["disputed" if one.disputed(SHALLOW) else "agreed"].append((at, int(one.candidate_id)))
     return found
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from judge.errors import InputError
 from judge.ratings.rated import Rated
 from judge.records import Pair
+from judge.text import category_path
 from judge.words.guideline import Guideline
 from judge.words.overlap import words
 
@@ -101,7 +102,7 @@ def _rated(query: str, product: Pair, grade: int) -> Rated:
 
 def _kind(pair: Pair) -> str:
     """The last part of the category's path."""
-    return pair.candidate.get("category", "").rpartition(">")[2].strip()
+    return "".join(category_path(pair.candidate.get("category", ""))[-1:])
 
 
 def _attributes(pair: Pair) -> list[str]:

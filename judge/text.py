@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from functools import cache
+from html import unescape
 from itertools import groupby
 
 UNSEEN = re.compile(
@@ -46,6 +47,20 @@ def word_pattern(more: str = "") -> re.Pattern[str]:
     runs = (list(run) for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0]))
     ranges = "".join(f"{chr(run[0][1])}-{chr(run[-1][1])}" for run in runs)
     return re.compile(f"[\\w{more}][\\w{more}{ranges}]*")
+
+
+_PATHS = (re.compile("[>›»→]"), re.compile(r"\|"), re.compile(r"/(?!\d)"))
+"""What parts a category's path: the first of these that a path has. 1/2 is a number, and N/A no path."""
+
+
+def category_path(text: str) -> tuple[str, ...]:
+    """The names of a category's path, root first: of `A > B > C`, `A|B`, `A/B`, and `A &gt; B` as feeds escape it."""
+    text = unescape(text)
+    for signs in _PATHS:
+        parts = [part for each in signs.split(text) if (part := each.strip())]
+        if len(parts) > 1 and not (signs is _PATHS[-1] and any(len(p) == 1 and p.isascii() for p in parts)):
+            return tuple(parts)
+    return tuple(part for part in (text.strip(" \t\r\n>›»→|/"),) if part)
 
 
 def one_line(text: str) -> str:

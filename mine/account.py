@@ -40,6 +40,8 @@ class MiningAccount(Record):
     """What each source proposed."""
     not_in_catalogue: int = 0
     """What rankings show that is no product of the catalogue."""
+    other_queries: int = 0
+    """Queries of rankings that were not mined for."""
     kept: int
     """Rows of the mined file."""
     left_out: Mapping[str, int]

@@ -11,8 +11,9 @@ from judge.pairs.identity import missing, read_texts
 from judge.records import Problem, Status, query_key
 from judge.run.decided import Decided
 from judge.run.store import Run
+from judge.search.catalogue import Catalogue
 from judge.tables.columns import QUERY_ALIASES, Columns
-from judge.tables.ids import whole_id, whole_ids
+from judge.tables.ids import whole_ids
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Row, Table
 from judge.words.normalise import same_words
@@ -43,6 +44,15 @@ class Queries:
     """Those that are none of `asked`, by reason."""
     digest: str
     """SHA-256 (hex) over the queries, and over which pairs are known, with which grades."""
+
+    def named(self, catalogue: Catalogue) -> "Queries":
+        """The same, known products by the catalogue's ids; of one that two runs name differently, the first counts."""
+
+        def own(key: str) -> str:
+            return key if (at := catalogue.find(key)) is None else catalogue.products[at].id
+
+        asked = [replace(each, known={own(key): grade for key, grade in each.known.items()}) for each in self.asked]
+        return replace(self, asked=asked)
 
 
 def read_queries(
@@ -92,7 +102,7 @@ def _add(known: dict[str, Asked], run: Run) -> None:
             continue
         decision = settled.get((query_id, candidate_id))
         final = decision.grade if decision and decision.grade is not None else grade
-        pairs.setdefault(words, {})[whole_id(candidate_id)] = final
+        pairs.setdefault(words, {})[candidate_id] = final
     for words, some in pairs.items():
         known[words] = replace(known[words], known={**some, **known[words].known})
 

@@ -163,7 +163,7 @@ class Mining:
             mapping |= fitting_columns(self.runs, [self.queries], NAMES, mapping, how.encoding)
         return read_queries(
             self.runs, self.queries, mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
-        )
+        ).named(self._catalogue)
 
     @cached_property
     def _encoder(self) -> Encoder | None:
@@ -220,6 +220,7 @@ class Mining:
             queries=of_queries(catalogue, queries, understood, kept),
             proposals={source: sum(map(len, lists)) for source, lists in proposals.items()},
             not_in_catalogue=shown.strange,
+            other_queries=shown.other_queries,
             kept=len(kept),
             left_out=dict(sorted(left_out.items())),
             kept_by_source=dict(Counter(c.source for c in kept)),

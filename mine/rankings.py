@@ -11,8 +11,6 @@ and dispute one that some do and some do not. Once judged, a pair is in one of f
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judge.search.rankings import Ranking
-
 
 @dataclass(frozen=True)
 class Placed:
@@ -28,9 +26,10 @@ class Placed:
         return any(at_top) and not all(at_top)
 
 
-def placed(rankings: Sequence[Ranking], query_id: str, k: int) -> list[Placed]:
-    """The products at the top of some system: the disputed first, then by their best rank."""
-    ranks = [{key: rank for rank, key in enumerate(r.by_query.get(query_id, ()), 1)} for r in rankings]
+def placed(rankings: Sequence[Sequence[str]], k: int) -> list[Placed]:
+    """The products at the top of some system, of what each shows for a query: the disputed first, then by their best
+    rank."""
+    ranks = [{key: rank for rank, key in enumerate(shown, 1)} for shown in rankings]
     keys = dict.fromkeys(key for of in ranks for key, rank in of.items() if rank <= k)
     found = [Placed(key, tuple(of.get(key) for of in ranks)) for key in keys]
     return sorted(found, key=lambda p: (not p.disputed(k), min(r for r in p.ranks if r is not None), p.candidate_id))
@@ -47,8 +46,9 @@ def dispute_class(ranks: Sequence[int | None], grade: int | None, k: int, lowest
 
 
 def ranks_text(names: Sequence[str], ranks: Sequence[int | None]) -> str:
-    """Ranks by system as a cell: `a=3; b=-`."""
-    return "; ".join(f"{name}={'-' if rank is None else rank}" for name, rank in zip(names, ranks, strict=True))
+    """Ranks by system as a cell: `a=3; b=-`. A `;` in a name, which would part two systems, becomes a comma."""
+    told = zip(names, ranks, strict=True)
+    return "; ".join(f"{name.replace(';', ',')}={'-' if rank is None else rank}" for name, rank in told)
 
 
 def read_ranks(text: str) -> list[int | None]:

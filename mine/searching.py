@@ -63,6 +63,8 @@ class Shown:
     """A product's place in the catalogue to where each system has it."""
     strange: int
     """What they show that is no product of the catalogue."""
+    other_queries: int = 0
+    """Queries that they rank for, and that were not asked."""
 
     def cell(self, names: Sequence[str], candidate: Candidate) -> str | None:
         """A candidate's ranks by system; null where no system shows it."""
@@ -80,7 +82,7 @@ def by_rankings(queries: Sequence[Asked], rankings: Sequence[Ranking], catalogue
     places: list[Mapping[int, Placed]] = []
     strange = 0
     for asked in queries:
-        shown = placed(rankings, whole_id(asked.query_id), k)
+        shown = placed([_named(ranking, asked.query_id, catalogue) for ranking in rankings], k)
         known = {catalogue.place[p.candidate_id]: p for p in shown if p.candidate_id in catalogue.place}
         strange += len(shown) - len(known)
         lists.append([Found(at, rank, None) for rank, at in enumerate(known, 1)])
@@ -91,7 +93,15 @@ def by_rankings(queries: Sequence[Asked], rankings: Sequence[Ranking], catalogue
             f"the rankings have no query and product of these: {theirs!r} there, {ours!r} here",
             "rank for the queries by their query_id, and the catalogue's products by their candidate_id",
         )
-    return Shown(lists, places, strange)
+    others = set().union(*(ranking.others(asked.query_id for asked in queries) for ranking in rankings))
+    return Shown(lists, places, strange, len(others))
+
+
+def _named(ranking: Ranking, query_id: str, catalogue: Catalogue) -> list[str]:
+    """What a system shows, by the catalogue's ids where it has the product."""
+    names = [name for name, _ in ranking.shown(query_id)]
+    places = map(catalogue.find, names)
+    return [whole_id(name) if at is None else catalogue.products[at].id for name, at in zip(names, places, strict=True)]
 
 
 def _listed(places: Any, scores: Any) -> list[Found]:

@@ -115,10 +115,8 @@ class EvaluationJob:
             sample = read_sample(rated, gold, catalogue)
         asked = [*dict.fromkeys([*self.systems, *self.against])]
         if any(not is_run(name) for name in asked) and (silent := [q.id for q in gold.queries if not q.words]):
-            raise InputError(
-                f"{gold.name}: does not say the words of query {silent[0]!r}, which a model needs",
-                "give the words with --queries FILE",
-            )
+            what = f"does not say the words of query {silent[0]!r}, which a model needs"
+            raise InputError(f"{gold.name}: {what}", "give the words with --queries FILE")
         searcher = Searcher(catalogue, config.text, cache=config.cache, progress=self.progress)
         names = searcher.names(asked)
         if twice := next((name for name in names if names.count(name) > 1), None):
@@ -214,6 +212,7 @@ class EvaluationJob:
             depth=max(len(one.places) for one in ranked.lists),
             without_results=sum(not len(one.places) for one in ranked.lists),
             not_in_catalogue=ranked.strange,
+            other_queries=ranked.other_queries,
             separation=figures.separations(scored),
             scored=len(scored.score),
             slices={

@@ -26,6 +26,8 @@ class SystemReport:
     without_results: int
     """Queries for which it has none: they count as 0."""
     not_in_catalogue: int
+    other_queries: int
+    """Queries of a run that people rated nothing for: they are left out."""
     separation: Sequence[Separation]
     scored: int
     """Judged pairs that it gives a score."""

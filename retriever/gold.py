@@ -87,7 +87,7 @@ def gold_of(panel: Panel, catalogue: Catalogue) -> Gold:
     for unit, grade in zip(panel.units, grades.tolist(), strict=True):
         words.setdefault(unit.query_id, unit.query)
         facets.setdefault(unit.query_id, unit.facets)
-        place = catalogue.place.get(unit.candidate_id)
+        place = catalogue.find(unit.candidate_id)
         if place is None:
             aside[WITHOUT_TEXT if unit.candidate_id in catalogue.without_text else NOT_IN_CATALOGUE] += 1
         else:

@@ -25,7 +25,6 @@ from judge.run.store import Run
 from judge.search.catalogue import Catalogue
 from judge.sql import in_memory
 from judge.statistics.prediction_powered import Sums, powered_mean
-from judge.tables.ids import whole_id
 from judge.tables.values import SAMPLED, inert
 from retriever.gold import UNJUDGED, Gold, gold_of
 from retriever.measures import Cut, Floats, discounts, gains
@@ -102,7 +101,7 @@ def read_judge(run: Run, gold: Gold, catalogue: Catalogue) -> Judge:
     for query_id, words, candidate_id, own in rows:
         decision = settled.get((query_id, candidate_id))
         grade = decision.grade if decision and decision.grade is not None else own
-        place = catalogue.place.get(whole_id(candidate_id), catalogue.place.get(candidate_id))
+        place = catalogue.find(candidate_id)
         if place is not None and grade is not None:
             for at in meant.get((query_id or "", words or ""), ()):
                 found[at].setdefault(place, grade)

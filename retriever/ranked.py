@@ -44,6 +44,8 @@ class Ranked:
     """What they depend on, such as the digest of an encoder."""
     strange: int = 0
     """Results that are no product of the catalogue, and left out."""
+    other_queries: int = 0
+    """Queries that a run ranks for, and that were not asked."""
     judged: Sequence[Floats] = ()
     """For each query the scores of the products that people judged, in their order; NaN where it gives none."""
 
@@ -90,7 +92,13 @@ def _summed(
         order = np.lexsort((found, -total))[:top]
         lists.append(RankedList(found[order], total[order].astype(np.float32)))
     parts = {f"{n} {key}": value for n, system in enumerate(systems, 1) for key, value in system.parts.items()}
-    return Ranked(name, lists, parts, sum(system.strange for system in systems))
+    others = sum(system.other_queries for system in systems)
+    return Ranked(name, lists, parts, sum(system.strange for system in systems), others)
+
+
+def is_one_word(key: str) -> bool:
+    """Whether an id can stand in a run: white space separates its columns."""
+    return not _SPACE.search(key)
 
 
 def check_ids(kind: str, keys: Sequence[str]) -> None:
@@ -99,7 +107,7 @@ def check_ids(kind: str, keys: Sequence[str]) -> None:
     Raises:
         InputError: One holds white space.
     """
-    if torn := next((key for key in keys if _SPACE.search(key)), None):
+    if torn := next((key for key in keys if not is_one_word(key)), None):
         what = "holds white space, which separates the columns of a TREC run"
         raise InputError(f"{kind} {torn!r} {what}", "give ids without white space")
 

@@ -1,22 +1,23 @@
 """A search from a catalogue and queries to a TREC run: one system, or several as one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from judge import __version__
 from judge.errors import InputError
 from judge.files import now
-from judge.records import Record
+from judge.records import Record, counted
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
 from retriever.late_search import is_late
 from retriever.queries import NAMES, SearchQueries, read_queries
-from retriever.ranked import Ranked, check_ids, fuse, mix, write_run
+from retriever.ranked import Ranked, check_ids, fuse, is_one_word, mix, write_run
 from retriever.systems import TEXTS, Searcher
 
+TORN = "id with white space"
 DEEP = 100
 """Results of each system that are fused, at least."""
 
@@ -76,6 +77,8 @@ class SearchAccount(Record):
     """Queries that it has no line for."""
     not_in_catalogue: int
     """Results of runs that are no product of the catalogue, and left out."""
+    other_queries: int
+    """Queries of runs that were not asked, and left out."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,9 @@ class Search:
             raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
         ids = [query.id for query in self.asked.queries]
         check_ids("query_id", ids)
+        products = [product.id for product in self.products.products]
         ranked = self.ranked
-        lines = write_run(ranked, ids, list(self.products.place), out, overwrite=overwrite)
+        lines = write_run(ranked, ids, products, out, overwrite=overwrite)
         return SearchAccount(
             toolkit=__version__,
             created=now(),
@@ -122,6 +126,7 @@ class Search:
             results=lines,
             without_results=sum(not len(one.places) for one in ranked.lists),
             not_in_catalogue=ranked.strange,
+            other_queries=ranked.other_queries,
         )
 
     @cached_property
@@ -160,7 +165,24 @@ class Search:
 
     @cached_property
     def products(self) -> Catalogue:
-        """The catalogue."""
+        """The catalogue: the products that a run can name.
+
+        Raises:
+            InputError: It cannot be used, or an id of it holds white space, which is not to be skipped.
+        """
+        found = self._read_catalogue()
+        torn = [product.id for product in found.products if not is_one_word(product.id)]
+        if torn and not (self.config.skip_bad_rows and len(torn) < len(found.products)):
+            some = counted(len(torn), "id")
+            raise InputError(
+                f"{found.name}, field 'candidate_id': white space, which separates a run's columns, is in {some}, such "
+                f"as {torn[0]!r}",
+                "give ids without white space, or leave these products out with --skip-bad-rows",
+            )
+        kept = [product for product in found.products if is_one_word(product.id)]
+        return replace(found, products=kept, set_aside={**found.set_aside, **({TORN: len(torn)} if torn else {})})
+
+    def _read_catalogue(self) -> Catalogue:
         return read_catalogue(
             self.catalogue,
             self.guideline,

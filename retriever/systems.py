@@ -13,8 +13,7 @@ from judge.models.encoder import Encoder, TransformerEncoder, find_encoder
 from judge.search.catalogue import Catalogue
 from judge.search.encoding import encoded
 from judge.search.nearest import Progress, nearest, quiet
-from judge.search.rankings import FORMAT, read_ranking
-from judge.tables.ids import whole_id
+from judge.search.rankings import FORMAT, name_of, read_ranking
 from judge.words.bm25 import Bm25
 from retriever.late_search import LateModel, find_late, is_late
 from retriever.queries import SearchQuery
@@ -172,17 +171,11 @@ class Searcher:
 
     def _of_run(self, path: Path, queries: Sequence[SearchQuery], top: int, judged: Sequence[Ints] | None) -> Ranked:
         ranking = read_ranking(path)
-        place = self.catalogue.place
         lists, scored, strange, met = [], [], 0, False
         for at, query in enumerate(queries):
-            key = whole_id(query.id) if query.id not in ranking.by_query else query.id
-            shown = ranking.by_query.get(key, ())
+            shown = ranking.shown(query.id)
             met = met or bool(shown)
-            known = [
-                (place[name], score)
-                for name, score in zip(shown, ranking.scores.get(key, ()), strict=True)
-                if name in place
-            ]
+            known = [(place, score) for name, score in shown if (place := self.catalogue.find(name)) is not None]
             strange += len(shown) - len(known)
             places, scores = (
                 (np.array(column) for column in zip(*known, strict=True)) if known else (EMPTY.places, EMPTY.scores)
@@ -201,7 +194,8 @@ class Searcher:
             raise InputError(
                 f"{path}: shows no product of {self.catalogue.name}", "name products by their candidate_id"
             )
-        return Ranked(ranking.name, lists, {"run": file_digest(path)[:16]}, strange, scored)
+        others = len(ranking.others(query.id for query in queries))
+        return Ranked(ranking.name, lists, {"run": file_digest(path)[:16]}, strange, others, scored)
 
 
 def is_run(system: str) -> bool:
@@ -219,7 +213,7 @@ def _name(system: str) -> str:
         return _called(find_encoder(system, f"{BM25}, a TREC run, "))
     if not Path(system).is_file():
         raise InputError(f"{system}: cannot be read (no such file)", f"give a TREC run: {FORMAT}")
-    return Path(system).stem
+    return name_of(Path(system))
 
 
 def _called(encoder: Encoder) -> str:

@@ -11,6 +11,7 @@ from judge.ratings.panel import Panel, Unit
 from judge.statistics.discoveries import corrected
 from judge.statistics.intervals import Estimate
 from judge.statistics.shares import hits_by_query, share_by_query
+from judge.text import category_path
 
 Floats = npt.NDArray[np.float64]
 
@@ -118,7 +119,7 @@ def facets(units: Sequence[Unit]) -> dict[str, list[str | None]]:
     """What the units can be divided by, each facet's value for each unit; facets that nobody knows are left out."""
     found: dict[str, list[str | None]] = {"query length": [_words(unit.query) for unit in units]}
     found["query kind"] = [unit.facets.get("kind") for unit in units]
-    found["category"] = [unit.facets.get("category", "").split(">")[0].strip() or None for unit in units]
+    found["category"] = ["".join(category_path(unit.facets.get("category", ""))[:1]) or None for unit in units]
     found["locale"] = [unit.facets.get("locale") for unit in units]
     found["language"] = [unit.facets.get("language") for unit in units]
     found["text length"] = _thirds([unit.facets.get("text_length") for unit in units], ("short", "medium", "long"))

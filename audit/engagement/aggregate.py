@@ -2,7 +2,7 @@
 
 Rules, in this order; each row that breaks one is set aside and counted under its name:
 
-- `unreadable`, `invalid_json`: the line cannot be parted into cells.
+- `unreadable`, `invalid_json`: the line cannot be parted into cells; `not_text`: an id or a query is a list or object.
 - `query_record`: of UBI's queries, whose words the events of its `query_id` take.
 - `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from the first rank
   on, which `audit.engagement.ranks` finds (events other than impressions take their impression's); `other_action`: an
@@ -19,12 +19,13 @@ Texts are grouped by DuckDB's 64-bit hash: among 100 million different ones the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from audit.engagement.damage import not_readable
 from audit.engagement.keys import make_keys
 from audit.engagement.ranks import first_position
+from audit.engagement.shapes import other_actions
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
 from judge.tables.ids import column_ids_sql, id_sql
@@ -37,7 +38,8 @@ _MACROS = """
         END;
     CREATE MACRO flag(v) AS CASE
         WHEN v IS NULL OR lower(trim(v::VARCHAR)) IN ('', 'false', 'f', 'no', 'n') OR TRY_CAST(v AS DOUBLE) = 0 THEN 0
-        WHEN lower(trim(v::VARCHAR)) IN ('true', 't', 'yes', 'y') OR TRY_CAST(v AS DOUBLE) = 1 THEN 1 END"""
+        WHEN lower(trim(v::VARCHAR)) IN ('true', 't', 'yes', 'y') OR TRY_CAST(v AS DOUBLE) = 1 THEN 1 END;
+    CREATE MACRO act(v) AS translate(lower(trim(v::VARCHAR)), ' -', '__')"""
 LOWEST = 60
 """Positions below this one are counted with it: a search's clicks are kept in the bits of one number."""
 
@@ -79,6 +81,8 @@ class Aggregated:
     """Whether the file says where results stood; else all count as if they stood in one place."""
     made_impressions: int = 0
     """Impressions that no row of the file is: records of queries say what searches showed."""
+    other_actions: Mapping[str, int] = field(default_factory=dict)
+    """The commonest actions that are not read, as the file writes them, with their rows."""
 
     @property
     def sessions(self) -> bool:
@@ -111,12 +115,12 @@ def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Ag
 
 def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregated, int]:
     """What a file holds, and how many rows an independent count finds in it."""
+    db.execute(_MACROS)
     opened = open_engagement(db, source)
     has = set(opened.columns)
     key = "query_id" if "query_id" in has and opened.shape != "ubi" else "query"
     # In JSON and Parquet an empty text is not null: without this, all who have no id would be one search or client.
     ids = [name for name in (key, "candidate_id", "search_id", "client_id") if name in has]
-    db.execute(_MACROS)
     # A query's text has no decimals to lose.
     texts = {name: id_sql(f"{name}::VARCHAR") for name in ids if name == "query"}
     cells = texts | column_ids_sql(db, "raw", [name for name in ids if name not in texts])
@@ -133,7 +137,9 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     make_keys(db, key, has)
     rows = found["rows"]
     used = rows - sum(set_aside.values())
-    more = {name: found.get(name, 0) for name in ("odd_times", "made_impressions")}
+    more: dict[str, Any] = {name: found.get(name, 0) for name in ("odd_times", "made_impressions")}
+    if "other_action" in set_aside:
+        more["other_actions"] = other_actions(db, ACTIONS)
     counted = Aggregated(opened.shape, rows, used, set_aside, found["bots"], first, placed=opened.placed, **more)
     return counted, opened.rows
 
@@ -173,7 +179,7 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
         bits = "1 + " + " + ".join(f"flag({name}) * {bit}" for name, bit in flags if name in has)
     else:
         cases = " ".join(f"WHEN '{name}' THEN {1 << bit}" for bit, name in enumerate(ACTIONS))
-        bits = f"CASE action {cases} ELSE 0 END"
+        bits = f"CASE act(action) {cases} ELSE 0 END"
     # The hash of null is a number: it would make one client of all that have no id.
     client = "CASE WHEN client_id IS NOT NULL THEN hash(client_id) END" if "client_id" in has else "NULL::UBIGINT"
     day = "NULL::DATE"

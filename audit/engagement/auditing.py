@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from audit.engagement.aggregate import Aggregated, Rules, aggregate
+from audit.engagement.aggregate import ACTIONS, Aggregated, Rules, aggregate
 from audit.engagement.assumptions import check_log
 from audit.engagement.checks import Check, check
 from audit.engagement.counts import read_cells, read_searches
@@ -167,12 +167,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         aggregated = aggregate(db, source, settings.rules)
         name = source.name or str(source.path)
         if not aggregated.used:
-            raise InputError(
-                f"{name}: no row can be used ({_listed(aggregated.set_aside)})",
-                "the words of queries may stand in a file of their own (UBI's ubi_queries): give it with --queries FILE"
-                if aggregated.set_aside.get("no_query")
-                else "see `judge audit --help` for the columns",
-            )
+            raise InputError(f"{name}: no row can be used ({_listed(aggregated.set_aside)})", _fix(aggregated))
         match(db, run, settings.ratings)
         if not db.execute("SELECT count(*) FROM labelled").fetchone()[0]:
             raise InputError(f"{run.path}: has no graded pair", "`judge status RUN` says why")
@@ -214,6 +209,18 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         int(unmatched),
         others,
     )
+
+
+def _fix(found: Aggregated) -> str:
+    """What to do where no row can be used."""
+    if found.set_aside.get("no_query"):
+        return "the words of queries may stand in a file of their own (UBI's ubi_queries): give it with --queries FILE"
+    if found.other_actions:
+        there = ", ".join(f"{name!r} ({count:,})" for name, count in found.other_actions.items())
+        return f"write {', '.join(ACTIONS)} in the column of actions; it has {there}"
+    if found.set_aside.get("bad_position"):
+        return "write ranks as whole numbers, or give counts: `query, candidate_id, impressions, clicks`"
+    return "see `judge audit --help` for the columns"
 
 
 def _listed(counts: Any) -> str:

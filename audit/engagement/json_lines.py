@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from judge.sql import quoted
+
 
 def json_lines(data: bytes, schema: Any) -> Any:
     """A block of lines as one Arrow column; one that is not UTF-8 is null."""
@@ -22,3 +24,9 @@ def is_text(data: bytes) -> bool:
         return data.isascii() or bool(data.decode("utf-8"))
     except UnicodeDecodeError:
         return False
+
+
+def is_nested_sql(cell: str, path: str) -> str:
+    """SQL that says whether a cell is a list or an object of a line; only one that looks so is looked up."""
+    there = f"json_type(line, {quoted(path)}) IN ('ARRAY', 'OBJECT')"
+    return f"CASE WHEN left({cell}, 1) IN ('[', '{{') THEN {there} ELSE false END"

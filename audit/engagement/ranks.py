@@ -18,7 +18,7 @@ def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int
     """The rank of the first result, 0 or 1: as `given`, or by what the view `raw` has at either.
 
     Impressions count one each, rows of counts as many as their impressions: other events have their impression's rank,
-    and often 0 where it was not logged. Needs the macro `whole`.
+    and often 0 where it was not logged. Needs the macros `whole` and `act`.
 
     Raises:
         InputError: So few results stand at 0 that it cannot be told.
@@ -29,7 +29,7 @@ def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int
     if opened.shape == "counts":
         weight = "greatest(coalesce(whole(impressions), 0), 0)"
     elif opened.shape != "impressions":
-        weight, where = "(action = 'impression')::INTEGER", f"action IN {actions}"
+        weight, where = "(act(action) = 'impression')::INTEGER", f"act(action) IN {actions}"
     zeros, ones, any_zero = db.execute(f"""SELECT coalesce(sum({weight}) FILTER (rank = 0), 0),
         coalesce(sum({weight}) FILTER (rank = 1), 0), count(*) FILTER (rank = 0)
         FROM (SELECT *, whole(position) AS rank FROM raw) WHERE {where}""").fetchone()

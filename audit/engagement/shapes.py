@@ -1,5 +1,7 @@
 """The shapes of engagement files, by their columns."""
 
+from typing import Any
+
 from judge.errors import InputError
 from judge.tables.columns import Columns
 from judge.tables.rows import Table
@@ -47,3 +49,11 @@ def find_shape(found: dict[str, str], table: Table, columns: Columns, *, words: 
                 f"add the column, or name the one to use with --map {name}=COLUMN",
             )
     return shape
+
+
+def other_actions(db: Any, known: tuple[str, ...], most: int = 5) -> dict[str, int]:
+    """The commonest actions of the view `raw` that are none of `known`, with their rows. Needs the macro `act`."""
+    found = db.execute(f"""SELECT coalesce(action::VARCHAR, ''), count(*) FROM raw
+        WHERE broken IS NULL AND coalesce(act(action) NOT IN {known}, true)
+        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}""").fetchall()
+    return dict(found)

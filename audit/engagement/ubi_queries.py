@@ -100,6 +100,6 @@ def _shows(db: Any, columns: tuple[str, ...]) -> bool:
     """Whether impressions are to be made: events without any, and records that say what was shown."""
     if "action" not in columns:
         return False
-    ((shown, hits),) = db.execute("""SELECT EXISTS (SELECT 1 FROM raw_rows WHERE action = 'impression'),
+    ((shown, hits),) = db.execute("""SELECT EXISTS (SELECT 1 FROM raw_rows WHERE act(action) = 'impression'),
         EXISTS (SELECT 1 FROM query_records WHERE len(hits) > 0)""").fetchall()
     return bool(hits and not shown)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from audit.review.categories import category_fit, category_path, read_votes
+from audit.review.categories import category_fit, compared_path, read_votes
 from audit.review.learning import read_corrected
 from audit.review.queue import Item
 from audit.review.rejudge import Answer, Watch, folder_of, forget, rejudge, unwatched
@@ -125,7 +125,7 @@ def _weigh(run: Run, items: Sequence[Item], answers: Mapping[tuple[str, str], An
     for item in items:
         answer = answers.get(item.key, Answer(None))
         others = [vote for vote in votes.get(item.query_id, []) if vote.candidate_id != item.candidate_id]
-        fit = category_fit(category_path(item.candidate.get("category", "")), others)
+        fit = category_fit(compared_path(item.candidate.get("category", "")), others)
         evidence = corrected_evidence(posteriors[item.key], values.index(item.grade), item.p_wrong)
         chances = None
         if answer.grade is not None:

@@ -2,12 +2,12 @@
 with the grade that label and engagement together expect of it.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from judge.run.flags import read_evidence
 from judge.run.store import Run
+from judge.text import category_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class CategoryVote:
     """In [0, 1]: the expected grade over the highest."""
 
 
-def category_path(text: str) -> tuple[str, ...]:
-    """`A > B > C` as its names, compared without case."""
-    return tuple(name for part in re.split(r"[>|]|/(?!\d)", text) if (name := " ".join(part.lower().split())))
+def compared_path(text: str) -> tuple[str, ...]:
+    """The names of a category's path, compared without case."""
+    return tuple(" ".join(name.lower().split()) for name in category_path(text))
 
 
 def category_fit(path: Sequence[str], votes: Sequence[CategoryVote]) -> float | None:
@@ -46,7 +46,7 @@ def read_votes(run: Run) -> dict[str, list[CategoryVote]]:
     for query_id, candidate_id, candidate, posterior in run.query(sql, evidence=evidence):
         expected = sum(p * (value - values[0]) for p, value in zip(posterior, values, strict=True))
         text = (candidate or {}).get("category") or ""
-        vote = CategoryVote(candidate_id, category_path(text), expected / (values[-1] - values[0]))
+        vote = CategoryVote(candidate_id, compared_path(text), expected / (values[-1] - values[0]))
         votes.setdefault(query_id, []).append(vote)
     return votes
 

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from judge.errors import InputError
@@ -12,17 +12,15 @@ from judge.notes import missing_note, note
 from judge.pairs.identity import missing, read_texts
 from judge.records import Problem
 from judge.tables.columns import Columns
-from judge.tables.ids import whole_id, whole_ids
+from judge.tables.ids import IdIndex, whole_id, whole_ids
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Table
 from judge.tables.values import as_text
-from judge.text import encodable
+from judge.text import category_path, encodable
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
 
 CATEGORY, TITLE = "category", "title"
-PATH = ">"
-"""Between the parts of a category's path, root first."""
 LONG = 400
 """Characters of a text that stands in for a title."""
 NO_TEXT = "no text"
@@ -53,7 +51,13 @@ class Product:
     @property
     def leaf(self) -> str:
         """The last part of its category's path; empty where it has none."""
-        return clean(self.texts.get(CATEGORY, "").rpartition(PATH)[2]).casefold()
+        return _leaf_of(self.texts.get(CATEGORY, ""))
+
+
+@lru_cache(10_000)
+def _leaf_of(category: str) -> str:
+    path = category_path(category)
+    return clean(path[-1]).lower() if path else ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,16 @@ class Catalogue:
 
     @cached_property
     def place(self) -> Mapping[str, int]:
-        """Where each id stands."""
+        """Where each id stands, as the catalogue has it."""
         return {product.id: at for at, product in enumerate(self.products)}
+
+    @cached_property
+    def _ids(self) -> IdIndex:
+        return IdIndex(product.id for product in self.products)
+
+    def find(self, key: str) -> int | None:
+        """Where the product stands that another file names so; null where there is none."""
+        return self._ids.find(key)
 
 
 def read_catalogue(
@@ -135,8 +147,7 @@ def read_catalogue(
     first = sorted(problems.first, key=lambda problem: problem.row or 0)
     refuse(first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
     if not found:
-        fix = f"map the columns with --map title=COLUMN (fields: {', '.join(joins)})"
-        raise InputError(f"{table.name}: none of its {rows:,} rows has a text", fix)
+        raise _nothing(table.name, rows, aside, list(joins))
     if len(found) + aside.total() != rows:
         raise InputError(f"{table.name}: {rows:,} rows do not add up", "see that the file is whole, and try again")
     ids = whole_ids(list(found))
@@ -144,6 +155,17 @@ def read_catalogue(
         ids = list(found)
     products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
     return Catalogue(table.name, products, rows, dict(sorted(aside.items())), frozenset(silent))
+
+
+def _nothing(name: str, rows: int, aside: Counter[str], fields: Sequence[str]) -> InputError:
+    """Why there is no product."""
+    if not rows:
+        return InputError(f"{name}: holds no row", "give a row for each product: `candidate_id` and its texts")
+    if aside[NO_TEXT] == rows:
+        fix = f"map the columns with --map title=COLUMN (fields: {', '.join(fields)})"
+        return InputError(f"{name}: none of its {rows:,} rows has a text", fix)
+    said = ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for reason, count in sorted(aside.items()))
+    return InputError(f"{name}: none of its {rows:,} rows can be used: {said}", "correct them; a product is one row")
 
 
 def _rows(

@@ -31,8 +31,12 @@ def as_id(value: Any) -> str | None:
     """A cell that holds an id, as text without outer white space: a decimal keeps its `.0`, for its column to decide.
 
     Raises:
-        ValueError: As `as_text` does.
+        ValueError: As `as_text` does, or the value is a list of several.
     """
+    if isinstance(value, list | tuple):
+        if len(value) > 1:
+            raise ValueError("is a list where one id is wanted")
+        return as_id(value[0]) if value else None
     text = as_text(value)
     if text and isinstance(value, Decimal) and value.is_finite():
         text = format(value, "f")
@@ -57,6 +61,28 @@ def whole_ids(ids: Iterable[Id]) -> list[Id]:
     """A column's ids, `101.0` as `101` if all are whole numbers."""
     given = list(ids)
     return given if as_written(given) else [cast(Id, text and whole_id(str(text))) for text in given]
+
+
+class IdIndex:
+    """The ids of one file, as others name them: by the same id, else by the whole number that either is written for.
+
+    So `101` finds `101.0`, and `101.0` finds `101`, unless there is one that is written just so.
+
+    Args:
+        ids: In their order, each once.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids = tuple(ids)
+        self._own = {key: at for at, key in enumerate(self.ids)}
+        self._whole: dict[str, int] = {}
+        for at, key in enumerate(self.ids):
+            self._whole.setdefault(whole_id(key), at)
+
+    def find(self, key: str) -> int | None:
+        """The place of an id; null where it is not there."""
+        whole = whole_id(key)
+        return self._own.get(key, self._own.get(whole, self._whole.get(whole)))
 
 
 @lru_cache

@@ -10,6 +10,7 @@ from judge.errors import InputError
 from judge.files import keep
 from judge.records import Problem
 from judge.tables.file import File, Row
+from judge.tables.sniff import PARQUET
 
 _LIST = re.compile(r"^[^.]+\.list\.(element|item)$")
 SLICE = 4096
@@ -35,6 +36,8 @@ class ParquetRows:
         if file.packing:
             raise InputError(f"{file.name}: Parquet compresses itself", "unpack it first")
         self.paths = file.parts or [file.path]
+        for path in self.paths:
+            _refuse_others(path, file.name)
         names = [tuple(pq.read_schema(path).names) for path in self.paths]
         self.columns: tuple[str, ...] = names[0]
         if twice := next((name for name in names[0] if names[0].count(name) > 1), None):
@@ -60,6 +63,15 @@ class ParquetRows:
             else:
                 yield Row(number, None, values)
         self.file.prove(number, sum(pq.read_metadata(path).num_rows for path in self.paths), "row")
+
+
+def _refuse_others(path: Path, name: str) -> None:
+    """Refuse a file that begins otherwise than Parquet does."""
+    with path.open("rb") as stream:
+        head = stream.read(len(PARQUET))
+    if head != PARQUET:
+        what = "is empty" if not head else "is no Parquet, whatever its name says"
+        raise InputError(f"{name}: {what}", "write it again, or let its name end in what it is, such as .csv")
 
 
 def read_rows(path: Path, columns: list[str], name: str) -> Iterator[dict[str, Any] | None]:

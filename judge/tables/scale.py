@@ -194,6 +194,8 @@ class Scale:
         off = self._counts("numbers")
         numbers = dict(sorted((self._counts("known") | off).items(), key=by_value))
         rest = "; leave the words out with --skip-bad-rows" if words else ""
+        if not any(map(writable, numbers)):  # whether a comma is a decimal one or parts thousands, only the user knows
+            return f"write numbers in the file with a decimal point: 1.5, not 1,5{rest}"
         told = [number for text in numbers if (number := exact(text)) is not None]
         named = any(exact(text) is None for text in numbers)
         own = named or dict(self.grades) != {str(value): value for value in self.values}

@@ -17,6 +17,15 @@ KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".qr
 LINES = (".jsonl", ".ndjson")
 LISTS = ("judgmentRatings", "query_doc_pairs", "hits", "items", "records", "rows", "data", "judgments", "results")
 """Keys of an object under which a list of records is looked for."""
+PARQUET = b"PAR1"
+"""How a file of Parquet begins."""
+PACKED = {
+    b"\x28\xb5\x2f\xfd": ((".zst", ".zstd"), "zstd -d"),
+    b"BZh": ((".bz2",), "bunzip2"),
+    b"\xfd7zXZ\x00": ((".xz",), "unxz"),
+    b"\x04\x22\x4d\x18": ((".lz4",), "lz4 -d"),
+}
+"""How files begin that are packed otherwise than with gzip or ZIP, with their suffixes and what unpacks them."""
 HEAD = 2**16
 """Bytes of a first look."""
 SEPARATORS = {",": "let its name end in .csv", "\t": "let its name end in .tsv", ";": "let its name end in .csv"}
@@ -90,6 +99,8 @@ def files_of(path: Path) -> list[Path]:
 
 def refuse_place(path: Path, name: str) -> None:
     """Refuse what is no file at all: that is the matter, whatever kind its name may tell."""
+    if str(path) == "-" and not path.exists():
+        raise InputError("-: standard input is not read here", "write it to a file, and name that")
     if path.is_dir():
         raise InputError(f"{name}: is a directory", "name a file")
     if not path.exists():
@@ -104,6 +115,10 @@ def refuse_head(head: bytes, name: str) -> None:
         raise InputError(
             f"{name}: is a ZIP file or a workbook, and its name does not say so", "let its name end in .zip or .xlsx"
         )
+    if head.startswith(PARQUET):
+        raise InputError(f"{name}: is Parquet, and its name does not say so", "let its name end in .parquet")
+    if tool := next((tool for sign, (_, tool) in PACKED.items() if head.startswith(sign)), None):
+        raise InputError(f"{name}: is packed in a way that is not read", f"unpack it with `{tool}`")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name}: is UTF-16 text", "save the file as UTF-8, or read it with --encoding utf-16")
 
@@ -129,6 +144,9 @@ def kind_of(suffix: str, head: bytes, name: str) -> str:
         return ".qrels"
     if suffix in (".csv", ".tsv"):
         return suffix
+    refuse_head(head, name)
+    if tool := next((tool for endings, tool in PACKED.values() if suffix in endings), None):
+        raise InputError(f"{name}: is packed in a way that is not read", f"unpack it with `{tool}`")
     if suffix in (".xls", ".ods", ".xlsm"):
         raise InputError(f"{name}: is a workbook of another kind", "save it as .xlsx or .csv")
     raise InputError(

@@ -133,7 +133,7 @@ AGGREGATED = (
 MADE = ("query_id", "query", "category", "tier", "kind", "product_id", "writer")
 """The columns of made queries."""
 SAMPLED = ("query_id", "query", "candidate_id")
-"""The first columns of a sample for people to grade; the guideline's fields come next, and `grade` last."""
+"""The first columns of a sample for people to grade; the guideline's fields come next, then `grade`."""
 GUARDED: Mapping[tuple[str, ...], tuple[str, ...]] = {
     EVERY_ROW: EVERY_ROW,
     QUEPID: QUEPID,
@@ -146,8 +146,8 @@ GUARDED: Mapping[tuple[str, ...], tuple[str, ...]] = {
 def guarded(columns: tuple[str, ...]) -> tuple[str, ...]:
     """The columns with inert cells of a CSV file of ours with this header: a reader gives such cells back as they
     were."""
-    if columns[: len(SAMPLED)] == SAMPLED and columns[-1] == "grade":
-        return columns[:-1]
+    if columns[: len(SAMPLED)] == SAMPLED and "grade" in columns:  # people may add columns behind it, such as a rater's
+        return columns[: columns.index("grade")]
     return GUARDED.get(columns, ())
 
 

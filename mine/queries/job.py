@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import model_validator
 
@@ -16,7 +17,7 @@ from judge.records import Record, query_key
 from judge.search.catalogue import read_catalogue
 from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
-from mine.asked import NAMES, read_queries
+from mine.asked import NAMES, Queries, read_queries
 from mine.attributes import Attributes, learn
 from mine.queries.accept import accept
 from mine.queries.made import KINDS, TIERS, MadeQuery
@@ -75,6 +76,12 @@ class QueriesAccount(Record):
     by_kind: Mapping[str, int]
     categories: int
     """Leaf categories that have one."""
+    catalogue: Mapping[str, Any] = {}
+    """Its `rows`, `products`, and rows that are none by reason in `set_aside`."""
+    like: Mapping[str, Any] | None = None
+    """The log's `rows`, `queries`, and rows that are none by reason in `set_aside`; null without a log."""
+    held_out: Mapping[str, Any] | None = None
+    """The same of the held-out queries."""
     share: float | None
     """Made queries among them and the log's; null without a log."""
     mix: Mix | None
@@ -122,7 +129,8 @@ class QueriesJob:
         ours = {name: columns for name, columns in self.mapping.items() if name in fields}
         skip, encoding = self.config.skip_bad_rows, self.config.encoding
         catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=skip, encoding=encoding)
-        log, held_out = self._queries(self.like), self._queries(self.held_out)
+        like, barred = self._queries(self.like), self._queries(self.held_out)
+        log, held_out = ([asked.query for asked in each.asked] if each else [] for each in (like, barred))
         attributes = learn(catalogue)
         if not attributes.by_leaf:
             raise InputError(
@@ -144,6 +152,10 @@ class QueriesJob:
                 by_tier=dict(Counter(each.tier for each in kept)),
                 by_kind=dict(Counter(each.kind for each in kept)),
                 categories=len({each.category for each in kept}),
+                catalogue={"rows": catalogue.rows, "products": len(catalogue.products)}
+                | {"set_aside": dict(catalogue.set_aside)},
+                like=_counts(like),
+                held_out=_counts(barred),
                 share=round(len(kept) / (len(kept) + len(log)), 4) if log else None,
                 mix=mix_of([each.query for each in kept], attributes) if kept else None,
                 log=log_mix,
@@ -169,12 +181,17 @@ class QueriesJob:
                 made += template_queries(attributes, leaf, wanted, draw, self.config.kinds)
         return made, unusable
 
-    def _queries(self, file: Path | None) -> list[str]:
+    def _queries(self, file: Path | None) -> Queries | None:
         if file is None:
-            return []
+            return None
         how = self.config
-        found = read_queries([], file, self.mapping, skip_bad_rows=how.skip_bad_rows, encoding=how.encoding)
-        return [asked.query for asked in found.asked]
+        return read_queries([], file, self.mapping, skip_bad_rows=how.skip_bad_rows, encoding=how.encoding)
+
+
+def _counts(queries: Queries | None) -> dict[str, Any] | None:
+    if queries is None:
+        return None
+    return {"rows": queries.rows, "queries": len(queries.asked), "set_aside": dict(queries.set_aside)}
 
 
 def _sheet(kept: Sequence[MadeQuery]) -> bytes:

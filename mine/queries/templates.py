@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from judge.search.catalogue import Product
-from judge.words.normalise import clean
+from judge.words.normalise import clean, same_words
 from mine.attributes import Attributes
 from mine.queries.made import KINDS, TIERS, MadeQuery, Tier
 
@@ -62,7 +62,7 @@ def _query(attributes: Attributes, at: int, kind: str, size: int, draw: random.R
     else:
         phrase = _phrase(product, kind)
         found = [*said[:size], product.leaf, phrase] if phrase and len(said) >= size else []
-    return clean(" ".join(found)).strip(",;:.|").casefold() or None
+    return clean(" ".join(found)).strip(",;:.|").lower() or None
 
 
 def _said(attributes: Attributes, at: int) -> list[str]:
@@ -76,7 +76,10 @@ def _said(attributes: Attributes, at: int) -> list[str]:
     ]
     title = set(product.title.casefold().split())
     learned = {word for words in attributes.learned.values() for word in words}
-    return list(dict.fromkeys([*cells, *sorted(title & learned)]))
+    found: dict[str, str] = {}
+    for each in (*cells, *sorted(title & learned)):
+        found.setdefault(same_words(each), each)  # a title's words are in small letters here, and cells often are not
+    return list(found.values())
 
 
 def _phrase(product: Product, kind: str) -> str | None:

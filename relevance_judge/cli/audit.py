@@ -8,6 +8,7 @@ import click
 from click import Option
 
 from judge.records import counted
+from judge.tables.values import TIMES
 from relevance_judge.cli.options import GradeParams, finished_run_argument, read_grades, read_map
 from relevance_judge.cli.output import say, show, show_json, show_table
 from relevance_judge.cli.params import FILE, file, flag, takes
@@ -125,7 +126,11 @@ def _show(found: "Audit", out: Path) -> None:
     if read["first_position"] == 0:
         show("note: ranks count from 0 in the events; here the first is 1")
     if read["odd_times"]:
-        show(f"note: {read['odd_times']:,} rows have a timestamp that cannot be read: no rule counts them to any day")
+        times = f"{read['odd_times']:,} rows have a timestamp that cannot be read: no rule counts them to any day"
+        show(f"note: {times}; what is read is {TIMES}")
+    if read["other_actions"]:
+        others = ", ".join(f"{name!r} ({count:,})" for name, count in read["other_actions"].items())
+        show(f"note: actions that are not read: {others}")
     seen = pairs["with_examined_impressions"]
     weighed = f", {seen:,} of them where examination is known" if seen < pairs["with_impressions"] else ""
     show(

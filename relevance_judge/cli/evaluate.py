@@ -162,6 +162,15 @@ def _show(found: "Evaluation") -> None:
     show(f"relevant: grade {cut.relevant} or better; gain of NDCG: {cut.gain}")
     for reason, n in {**gold["set_aside"], **gold["left_out"]}.items():
         show(f"  left out: {n:,} × {reason.replace('_', ' ')}")
+    for reason, n in found.catalogue["set_aside"].items():
+        show(f"  products left out: {n:,} × {reason.replace('_', ' ')}")
+    for each in found.systems:
+        if each.without_results:
+            show(f"  {each.name}: {counted(each.without_results, 'query')} without a result, which counts as 0")
+        if each.not_in_catalogue:
+            show(f"  {each.name}: {counted(each.not_in_catalogue, 'result')} left out, not in the catalogue")
+        if each.other_queries:
+            show(f"  {each.name}: {counted(each.other_queries, 'query')} left out, without rated products")
     if gold["without_relevant"]:
         queries = counted(gold["without_relevant"], "query")
         show(f"  {queries} without a relevant product: precision, recall, MRR leave them out")

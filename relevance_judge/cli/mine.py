@@ -157,14 +157,17 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
     more += [("queries that are understood", account.queries["understood"])]
     more += [("queries that equal a title", account.queries["equal_to_a_title"])]
     more += [("queries without a candidate", account.queries["without_candidates"])]
-    more += [("ranked, and not in the catalogue", account.not_in_catalogue)] if "rankings" in account.proposals else []
+    if "rankings" in account.proposals:
+        more += [("ranked, and not in the catalogue", account.not_in_catalogue)]
+        more += [("ranked queries that are not mined for", account.other_queries)]
     show_table(rows + [(name, f"{count:,}") for name, count in more], right=(1,))
     if account.proposals.get("attributes") == 0:
         show("", f"attributes proposes nothing: {_no_attributes(account)}")
     if not account.kept:
         show("", "no pair is left to label: see what was left out above, or name more sources with --from")
         return
-    show("", f"next: judge label {out} --catalogue FILE --out DIR{map_options(account.map)}{_judge_options(run)}")
+    options = f"{map_options(account.map)}{_judge_options(run)}"
+    show("", f"next: judge label {shlex.quote(str(out))} --catalogue FILE --out DIR{options}")
     show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
 
 

@@ -1,5 +1,6 @@
 """`judge plan`: stage pairs once for several workers."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,7 +82,7 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
     if run.labelled() == made.rows:
         show("", f"every pair has its label already: no worker is needed; `judge status {run.path}` shows them")
         return
-    show("", f"start workers: judge label --plan {run.path} --shard i/N, with i from 1 to N")
+    show("", f"start workers: judge label --plan {shlex.quote(str(run.path))} --shard i/N, with i from 1 to N")
 
 
 def make_plan(

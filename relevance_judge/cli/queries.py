@@ -122,6 +122,15 @@ def _show(account: "QueriesAccount", out: Path) -> None:
     rows += [(f"kind {name}", f"{count:,}") for name, count in account.by_kind.items()]
     rows += [("categories", f"{account.categories:,}")]
     rows += [("share of made ones", f"{account.share:.2f}")] if account.share is not None else []
+    read = (
+        ("products", account.catalogue),
+        ("queries of the log", account.like),
+        ("held-out queries", account.held_out),
+    )
+    for name, side in read:
+        if side:
+            rows.append((name, f"{side.get('products', side.get('queries')):,}"))
+            rows += [(f"{name} left out: {reason}", f"{count:,}") for reason, count in side["set_aside"].items()]
     show_table(rows, right=(1,))
     if account.mix and account.log:
         show("")

@@ -1,5 +1,6 @@
 """`judge search`: what a retriever finds in a catalogue, as a TREC run."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,6 +116,11 @@ def _show(account: "SearchAccount", out: Path, mapping: "Mapping[str, Sequence[s
     rows.append(("queries without a result", f"{account.without_results:,}"))
     if account.not_in_catalogue:
         rows.append(("results not in the catalogue", f"{account.not_in_catalogue:,}"))
+    if account.other_queries:
+        rows.append(("ranked queries that were not asked", f"{account.other_queries:,}"))
     show_table(rows, right=(1,))
     against = "" if account.name == "bm25" else " --against bm25"
-    show("", f"next: judge evaluate {out} --gold RATINGS --catalogue FILE{against}{map_options(mapping)}")
+    show(
+        "",
+        f"next: judge evaluate {shlex.quote(str(out))} --gold RATINGS --catalogue FILE{against}{map_options(mapping)}",
+    )

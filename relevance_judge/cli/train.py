@@ -1,5 +1,6 @@
 """`judge train`: train a retriever on a listwise set."""
 
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,7 +97,8 @@ def train(learning: LearningParams, objective: ObjectiveParams, set_: Path, out:
         show_json(done.model_dump(mode="json"))
         return
     _show(done)
-    then = "re-rank with it" if done.late else f"judge evaluate {out} --gold RATINGS --catalogue FILE --against bm25"
+    name = shlex.quote(str(out))
+    then = "re-rank with it" if done.late else f"judge evaluate {name} --gold RATINGS --catalogue FILE --against bm25"
     show("", f"model in {out}; {then}")
 
 

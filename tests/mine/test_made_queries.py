@@ -269,3 +269,45 @@ def test_queries_of_other_tools_are_read_by_the_names_that_labels_know(tmp_path,
     (tmp_path / name).write_text(text)
     found = read_queries([], tmp_path / name)
     assert [(each.query_id, each.query) for each in found.asked] == [("q1", "red scarf"), ("q2", "wool hat")]
+
+
+def test_every_row_that_is_read_is_used_or_counted(main, shop, tmp_path):
+    with shop.open("a", encoding="utf-8") as stream:
+        stream.write(",no id,Kitchen > Kettles,red,steel\n")
+    write_csv(tmp_path / "log.csv", ("query", "n"), [("red scarf", 9), ("Red  scarf", 2), ("", 4), ("kettle", 1)])
+    write_csv(tmp_path / "test.csv", ("query",), [("green scarf",), ("green scarf",)])
+    verb = ("queries", "--catalogue", shop, "--like", "log.csv", "--held-out", "test.csv", "--skip-bad-rows", "--out")
+    found = main(*verb, "q.csv", "--json").json
+    assert found["catalogue"] == {
+        "rows": len(SHOP) + 1,
+        "products": len(SHOP),
+        "set_aside": {"missing_candidate_id": 1},
+    }
+    assert (found["like"]["rows"], found["like"]["queries"]) == (4, 2)
+    assert sum(found["like"]["set_aside"].values()) == 2
+    assert (found["held_out"]["rows"], found["held_out"]["queries"]) == (2, 1)
+    said = main(*verb, "r.csv").out
+    assert "left out: empty_query" in said
+    assert "left out: missing_candidate_id" in said
+
+
+@pytest.mark.parametrize("sign", ["/", " &gt; "])
+def test_queries_are_made_of_leaf_categories_whatever_parts_their_paths(main, tmp_path, sign):
+    rows = [(row[0], row[1], sign.join(("Shop", *row[2].split(" > "))), *row[3:]) for row in SHOP]
+    write_csv(tmp_path / "c.csv", FIELDS, rows)
+    main("queries", "--catalogue", "c.csv", "--out", "q.csv", "--per-category", 3)
+    with (tmp_path / "q.csv").open(encoding="utf-8", newline="") as stream:
+        found = list(csv.DictReader(stream))
+    assert {row["category"] for row in found} <= {row[2].split(" > ")[-1].casefold() for row in SHOP}
+    assert not any("shop" in row["query"] for row in found)
+
+
+def test_a_value_stands_once_in_a_query_however_title_and_column_write_it(main, tmp_path):
+    kinds = [(colour, kind) for colour in ("Red", "Green") for kind in ("Fußball", "Mug")]
+    rows = [(f"p{n}", f"{c} {kind} {n}", f"Shop > {kind}s", c) for n, (c, kind) in enumerate(kinds)]
+    write_csv(tmp_path / "c.csv", ("candidate_id", "title", "category", "colour"), rows)
+    main("queries", "--catalogue", "c.csv", "--out", "q.csv", "--per-category", 9)
+    with (tmp_path / "q.csv").open(encoding="utf-8", newline="") as stream:
+        queries = [row["query"] for row in csv.DictReader(stream)]
+    assert "red fußballs" in queries  # in the shop's own letters
+    assert all(len(set(words)) == len(words) for words in map(str.split, queries))

@@ -182,3 +182,15 @@ def test_the_columns_of_a_foreign_shop_go_with_the_mined_file(main, tmp_path):
     rj.plan(tmp_path / "m.parquet", catalogue=tmp_path / "shop.csv", judge=judge, out=tmp_path / "r3")
     for name in ("r2", "r3"):
         assert "title" not in json.loads((tmp_path / name / "run.json").read_text())["missing_fields"]
+
+
+def test_a_sample_to_which_people_added_columns_is_read_back_as_it_was(main, seen, tmp_path):
+    shop = write_csv(tmp_path / "c.csv", FIELDS, [("-12", "=red scarf", "+Scarves", "red", "wool"), *SHOP])
+    main("mine", "seen", "--catalogue", shop, "--from", "lexical", "--out", "m.parquet")
+    main("label", "m.parquet", "--catalogue", shop, "--engine", "fake", "--out", "mined")
+    rows = [line.split(",") for line in (tmp_path / "m.sample.csv").read_text(encoding="utf-8").splitlines()]
+    assert any(row[2] == "'-12" for row in rows[1:])
+    graded = [(*row[:3], grade, who) for row in rows[1:] for grade, who in ((0, "Ana"), (0, "Ben"))]
+    write_csv(tmp_path / "people.csv", ("query_id", "query", "candidate_id", "grade", "rater"), graded)
+    found = main("mine", "mined", "--worth", "people.csv", "--json").json
+    assert (found["rated"], found["not_mined"]) == (found["pairs"], 0)

@@ -488,3 +488,41 @@ def test_the_address_of_a_file_here_is_answered_with_its_path(address):
     with pytest.raises(InputError) as raised:
         parts_of(Path(address), address)
     assert raised.value.hint.endswith(": /data/a b.csv")
+
+
+PACKED = {
+    "a.csv.zst": b"\x28\xb5\x2f\xfd....",
+    "zstd.csv": b"\x28\xb5\x2f\xfd....",
+    "a.jsonl.bz2": b"BZh91AY",
+    "xz.jsonl": b"\xfd7zXZ\x00...",
+    "a.tsv.lz4": b"\x04\x22\x4d\x18...",
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_what_is_packed_otherwise_is_told_with_what_unpacks_it(tmp_path, name):
+    with pytest.raises(InputError) as error:
+        list(Table(put(tmp_path / name, PACKED[name])).rows())
+    assert "packed" in error.value.message
+    assert error.value.hint.startswith("unpack")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.parquet", b"", "empty"),
+        ("a.parquet", PLAIN.encode(), "no Parquet"),
+        ("a.csv", b"PAR1" + bytes(9), "is Parquet"),
+        ("a.txt", b"PAR1" + bytes(9), "is Parquet"),
+    ],
+)
+def test_parquet_is_known_by_its_first_bytes(tmp_path, name, content, said):
+    with pytest.raises(InputError, match=said) as error:
+        Table(put(tmp_path / name, content))
+    assert "name" in error.value.hint
+
+
+def test_standard_input_is_told_where_it_is_not_read(main, tmp_path):
+    put(tmp_path / "c.csv", "candidate_id,title\na,mug\n")
+    said = main("search", "bm25", "--catalogue", "c.csv", "--queries", "-", "--out", "x.run", code=2, stdin=b"q").err
+    assert "standard input" in said

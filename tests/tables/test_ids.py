@@ -85,3 +85,9 @@ def in_duckdb(db, written):
     found = db.execute(f"SELECT id, {whole_id_sql('id')} FROM ids ORDER BY place").fetchall()
     assert [new for _, new in found] == [old and whole_id(old) for old, _ in found]
     return [old if stays else new for old, new in found]
+
+
+def test_a_list_of_one_id_is_that_id_and_one_of_several_is_none():
+    assert [as_id(["A"]), as_id([101.0]), as_id([])] == ["A", "101.0", None]
+    with pytest.raises(ValueError, match="list"):
+        as_id(["A", "B"])

@@ -392,3 +392,16 @@ def test_a_step_is_a_step_where_values_are_uneven(main, tmp_path):
     found = main("agree", "people.csv", "--run", "run", "--json").json
     assert found["within_1"]["value"] == pytest.approx(5 / 6)  # 0 for 20 alone is two steps off
     assert np.isclose(found["weighted_kappa"]["value"], cohen_kappa_score(people, mine, weights="quadratic"))
+
+
+def test_decimal_commas_are_answered_with_how_to_write_them(tmp_path):
+    from judge.errors import InputError
+    from judge.ratings.layout import RatingsLayout
+    from judge.ratings.reader import read_ratings
+
+    path = tmp_path / "g.csv"
+    path.write_text('query,candidate_id,grade\nq,a,"1,0"\nq,b,"2,0"\n')
+    with pytest.raises(InputError) as error:
+        read_ratings(path, RatingsLayout(grades={"0": 0, "1": 1, "2": 2}), (0, 1, 2))
+    assert "decimal point" in error.value.hint
+    assert "--grades" not in error.value.hint  # a comma parts the values there

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, in_process
 
-from audit.review.categories import CategoryVote, category_fit, category_path
+from audit.review.categories import CategoryVote, category_fit, compared_path
 from audit.review.queue import read_queue
 from judge.export.writing import export
 from judge.run.decisions import Decision, Decisions, Verdict
@@ -326,7 +326,7 @@ def test_export_without_decisions_is_the_labels(audited, tmp_path):
 
 
 def test_the_category_that_an_opinion_tells_by_hand():
-    assert category_path("Outdoor > Tents >  Family tents") == ("outdoor", "tents", "family tents")
+    assert compared_path("Outdoor > Tents >  Family tents") == ("outdoor", "tents", "family tents")
     votes = [
         CategoryVote("a", ("outdoor", "tents"), 1.0),
         CategoryVote("b", ("outdoor", "stoves"), 0.5),

@@ -321,3 +321,50 @@ def test_keys_of_any_language_are_read(tmp_path):
     db, found = read(tmp_path, "shown.jsonl", lines(*rows), mapping=keys)
     assert found.set_aside == {}
     assert [cell[3:7] for cell in cells(db)] == [(1, 1, 0, 1), (1, 0, 0, 1)]
+
+
+@pytest.mark.parametrize("name", ["candidate_id", "query", "search_id"])
+@pytest.mark.parametrize("value", [["A"], {"id": "A"}, []])
+def test_a_list_or_an_object_is_no_id_and_no_words(tmp_path, name, value):
+    rows = [shown(clicked=0), {**shown(candidate_id="B", clicked=1), name: value}]
+    _, found = read(tmp_path, "shown.jsonl", lines(*rows, shown(candidate_id="[B]", query="{x", clicked=1)))
+    assert (found.rows, found.used, found.set_aside) == (3, 2, {"not_text": 1})
+
+
+def test_a_column_of_lists_is_refused_by_its_name(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(
+        pa.table({**{key: [value] for key, value in shown(clicked=1).items()}, "ids": [["A"]]}), tmp_path / "e.parquet"
+    )
+    source = EngagementFile(tmp_path / "e.parquet", {"candidate_id": ["ids"]})
+    with pytest.raises(InputError, match="'ids'"):
+        aggregate(connect(tmp_path / "spill", "5GB"), source)
+
+
+def test_actions_are_read_in_any_case_and_others_are_named(tmp_path):
+    rows = [
+        ("A", "Impression"),
+        ("A", " CLICK "),
+        ("A", "Add to Cart"),
+        ("A", "view-item"),
+        ("A", "View-Item"),
+        ("A", ""),
+    ]
+    text = "search_id,query,candidate_id,position,action\n" + "".join(f"s,shoes,{c},1,{a}\n" for c, a in rows)
+    db, found = read(tmp_path, "events.csv", text)
+    assert cells(db) == [("A", 1, 0, 1, 1, 1, 0, 1)]
+    assert found.set_aside == {"other_action": 3}
+    assert found.other_actions == {"view-item": 1, "View-Item": 1, "": 1}
+
+
+def test_events_of_other_names_are_answered_with_the_names(main, run_of, tmp_path):
+    run_of([{"query": "shoes", "candidate_id": "A", "title": "shoes", "grade": 2}])
+    for action in ("view_item_list", "select_item"):
+        with (tmp_path / "ga4.csv").open("a", encoding="utf-8") as stream:
+            stream.write("" if stream.tell() else "search_id,query,candidate_id,position,action\n")
+            stream.write(f"s,shoes,A,1,{action}\n")
+    said = main("audit", "run", "ga4.csv", "--out", "audit", code=2).err
+    for name in ("view_item_list", "select_item", "impression", "click"):
+        assert name in said

@@ -1,0 +1,30 @@
+"""Paths of categories, as shops write them."""
+
+import pytest
+
+from judge.text import category_path
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Home > Kitchen >  Mugs", ("Home", "Kitchen", "Mugs")),
+        ("Home &gt; Kitchen &amp; Dining", ("Home", "Kitchen & Dining")),
+        ("Default Category/Men/Tops", ("Default Category", "Men", "Tops")),
+        ("/Damen/Schuhe/", ("Damen", "Schuhe")),
+        ("Furniture / Beds & Headboards", ("Furniture", "Beds & Headboards")),
+        ("Home|Mugs", ("Home", "Mugs")),
+        ("Maison › Cuisine", ("Maison", "Cuisine")),
+        ("家 > 台所 > 皿", ("家", "台所", "皿")),
+        ("家/皿", ("家", "皿")),
+        ("Electronics > TV/Audio", ("Electronics", "TV/Audio")),  # one sign parts a path
+        ("Home > Kitchen >", ("Home", "Kitchen")),
+        ("Drills 1/2", ("Drills 1/2",)),
+        ("N/A", ("N/A",)),
+        ("Mugs", ("Mugs",)),
+        (" > ", ()),
+        ("", ()),
+    ],
+)
+def test_paths_by_hand(text, names):
+    assert category_path(text) == names
