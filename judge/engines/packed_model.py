@@ -112,7 +112,8 @@ class PackedModel:
         self._layers = []
         room = Room()
         for index in range(shape.layers):
-            self._layers.append(_Layer(shape, partial(_of_layer, weights, index), room))
+            last = index == shape.layers - 1
+            self._layers.append(_Layer(shape, partial(_of_layer, weights, index), room, few=last))
             weights.let_go(index)
         self._embed, self._norm, self._head = (
             weights(f"{name}.weight") for name in ("model.embed_tokens", "model.norm", "lm_head")
@@ -159,18 +160,18 @@ class PackedModel:
 
 
 class _Layer:
-    """A layer as four products."""
+    """A layer as four products, those behind attention perhaps for few rows."""
 
-    def __init__(self, shape: Shape, parts: Callable[[str], list[Any]], room: Room) -> None:
+    def __init__(self, shape: Shape, parts: Callable[[str], list[Any]], room: Room, *, few: bool) -> None:
         self._heads, self._groups, self._width = shape.heads, shape.groups, shape.width
         self._epsilon = shape.epsilon
         query, key = (_paired(parts(f"self_attn.{name}_proj"), shape.width) for name in "qk")
         stacked = [query, key, parts("self_attn.v_proj")]
         self._in = Product(stacked, parts("input_layernorm")[0], room, first=shape.width**-0.5)
-        self._out = Product([parts("self_attn.o_proj")], room=room)
+        self._out = Product([parts("self_attn.o_proj")], room=room, few=few)
         stacked = [parts("mlp.gate_proj"), parts("mlp.up_proj")]
-        self._up = Product(stacked, parts("post_attention_layernorm")[0], room)
-        self._down = Product([parts("mlp.down_proj")], room=room)
+        self._up = Product(stacked, parts("post_attention_layernorm")[0], room, few=few)
+        self._down = Product([parts("mlp.down_proj")], room=room, few=few)
 
     def project(self, hidden: Any, turn: Any) -> tuple[Any, Any, Any]:
         """Rotated queries (times the scale of attention) and keys, and values: (N, heads, d) each."""
