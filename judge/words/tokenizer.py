@@ -19,7 +19,7 @@ _MARK = re.compile(r"<\S+>|\[/?[A-Z_]+\]")
 """An added token that is no word of any language: `<tool_call>`, `[INST]`."""
 _BYTE = re.compile(r"^<0x[0-9A-F]{2}>$")
 TEMPLATE = Kind("use a model with an ordinary chat template", ModelError)
-FORMAT = 1
+FORMAT = 2
 """Part of the key under which a tokenizer is kept: raised when what is kept changes."""
 DAY = datetime(2024, 7, 26)
 """What chat templates are told is today: a run that resumes tomorrow asks as it did today."""
@@ -55,20 +55,28 @@ class ModelTokenizer:
     def __init__(self, directory: Path) -> None:
         self._directory, self._name = directory, f"{directory}: its chat template"
         self._key = _key(directory)
-        kept = cached("tokenizers", self._key)
         # What transformers makes of it is kept: importing transformers takes longer than a small run.
+        kept = cached("tokenizers", self._key)
         self._frame: tuple[str, str, str] | None = tuple(kept["frame"]) if kept else None
-        text = kept["spec"] if kept else self._backend()
-        spec = json.loads(text)
-        self._marks = _marks(spec)
-        self._spec = text
-        self._plain = _whole(_disarmed(spec, self._marks))
+        if kept:
+            self._marks, self._disarmed = frozenset(kept["marks"]), kept["disarmed"]
+        else:
+            spec = json.loads(self._spec)
+            self._marks = _marks(spec)
+            self._disarmed = _disarmed(spec, self._marks)
+        self._plain = _whole(self._disarmed)
         self._plain.encode_special_tokens = True
 
     @cached_property
     def _control(self) -> Any:
         """The library's, control tokens and all: made only for texts that were not asked for before."""
         return _whole(self._spec)
+
+    @cached_property
+    def _spec(self) -> str:
+        """What transformers tells the library `tokenizers`, as JSON."""
+        kept = cached("backends", self._key)
+        return str(kept) if kept else self._backend()
 
     @cached_property
     def _outer(self) -> Any:
@@ -78,7 +86,7 @@ class ModelTokenizer:
         return AutoTokenizer.from_pretrained(self._directory, trust_remote_code=False)
 
     def _backend(self) -> str:
-        """What it tells the library `tokenizers`, as JSON."""
+        """`_spec`, by transformers."""
         try:
             return str(self._outer.backend_tokenizer.to_str())
         except Exception as error:
@@ -112,7 +120,9 @@ class ModelTokenizer:
         the instruction at the head of the question."""
         if self._frame is None:
             self._frame = self._find_frame()
-            keep_cached("tokenizers", self._key, {"spec": self._spec, "frame": self._frame})
+            keep_cached("backends", self._key, self._spec)
+            kept = {"disarmed": self._disarmed, "marks": sorted(self._marks), "frame": self._frame}
+            keep_cached("tokenizers", self._key, kept)
         return self._frame
 
     def _find_frame(self) -> tuple[str, str, str]:
@@ -208,4 +218,5 @@ def _disarmed(spec: dict[str, Any], marks: Set[int]) -> str:
     if model["type"] == "Unigram":
         vocab = [[f"\0{i}" if i in marks else piece, score] for i, (piece, score) in enumerate(model["vocab"])]
         model = {**model, "vocab": vocab}
-    return json.dumps({**spec, "added_tokens": added, "model": model})
+    # Without spaces and escapes it is read in four fifths of the time.
+    return json.dumps({**spec, "added_tokens": added, "model": model}, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,11 @@
 """`judge label`: grade every pair."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,8 +114,8 @@ def _label_one(
     from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.job import Labelling
     from judge.run.store import Run
-    from relevance_judge.labelling import examples_of
 
+    _keep_pandas_out()
     rate = read_rate(who.engine, output.price)
     policy, judge_config = resolve_judge(
         JudgeRequest(who.name, who.guideline, grading.force_guideline, grading.calibration, grading.max_noise, who.chat)
@@ -121,7 +123,11 @@ def _label_one(
     serving = who.serving(judge_config)
     with input_file(pairs) as (path, name):
         source = rows.source(path, name)
-        examples = examples_of(shown.examples, shown.shots, source, policy)
+        examples = None
+        if shown.examples is not None or shown.shots is not None:
+            from relevance_judge.labelling import examples_of
+
+            examples = examples_of(shown.examples, shown.shots, source, policy)
         work = Labelling(source, policy, judge_config.model, serving, judge_config, examples=examples)
         if output.dry_run:
             _estimate(work, output.json, rate)
@@ -131,6 +137,28 @@ def _label_one(
         with stoppable("the same command resumes where it stopped"), run.writing():
             done = complete(work, run, partial(_watch, work, who.name), rate)
     _show(run, output, done, judge_config.threshold)
+
+
+class _NoPandas(MetaPathFinder):
+    """Says that pandas is not installed."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """None is found by this; of pandas, by nobody."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
+def _keep_pandas_out() -> None:
+    """Have pyarrow take it that lists are no objects of pandas. At the first list it imports pandas to ask, which takes
+    as long as reading all of a small input. Whoever needs pandas later still finds it."""
+    if "pandas" not in sys.modules:
+        import pyarrow as pa
+
+        sys.meta_path.insert(0, _NoPandas())
+        try:
+            pa.array([0])
+        finally:
+            sys.meta_path.pop(0)
 
 
 def _show(run: "Run", output: RunOutput, done: int = 0, threshold: "Threshold | None" = None) -> None:
