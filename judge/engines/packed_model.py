@@ -2,7 +2,8 @@
 
 transformers' own forward pass spends a third of a pack's time outside the matrix products. Here weights that meet the
 same input are one matrix, norms' weights are folded into the matrices behind them, weights lie in the order in which
-MKL's kernels read them, rotation is one complex product in place, and the last layer computes the labels' places alone.
+MKL's kernels read them where that is faster, rotation is one complex product in place, and the last layer computes the
+labels' places alone.
 The numbers are those of transformers but for fp32's rounding.
 """
 

@@ -14,7 +14,7 @@ def reordering() -> bool:
     weights take 1.4 times the room."""
     import torch
 
-    return torch.backends.mkl.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return bool(torch.backends.mkl.is_available()) and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 class Room:
