@@ -1,11 +1,9 @@
 """`judge label`: grade every pair."""
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +113,6 @@ def _label_one(
     from judge.labelling.job import Labelling
     from judge.run.store import Run
 
-    _keep_pandas_out()
     rate = read_rate(who.engine, output.price)
     policy, judge_config = resolve_judge(
         JudgeRequest(who.name, who.guideline, grading.force_guideline, grading.calibration, grading.max_noise, who.chat)
@@ -137,28 +134,6 @@ def _label_one(
         with stoppable("the same command resumes where it stopped"), run.writing():
             done = complete(work, run, partial(_watch, work, who.name), rate)
     _show(run, output, done, judge_config.threshold)
-
-
-class _NoPandas(MetaPathFinder):
-    """Says that pandas is not installed."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """None is found by this; of pandas, by nobody."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError(fullname)
-
-
-def _keep_pandas_out() -> None:
-    """Have pyarrow take it that lists are no objects of pandas. At the first list it imports pandas to ask, which takes
-    as long as reading all of a small input. Whoever needs pandas later still finds it."""
-    if "pandas" not in sys.modules:
-        import pyarrow as pa
-
-        sys.meta_path.insert(0, _NoPandas())
-        try:
-            pa.array([0])
-        finally:
-            sys.meta_path.pop(0)
 
 
 def _show(run: "Run", output: RunOutput, done: int = 0, threshold: "Threshold | None" = None) -> None:

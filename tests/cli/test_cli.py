@@ -1,10 +1,7 @@
 """The command line as people and machines meet it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import duckdb
 import pytest
@@ -53,26 +50,6 @@ def test_nothing_but_results_when_piped(judge):
     assert "\x1b" not in done.out
     assert re.search(r"^input rows +12 *$", done.out, re.M)
     assert re.search(r"^graded +11 +91\.7% *$", done.out, re.M)
-
-
-def test_labelling_imports_no_pandas_and_leaves_it_usable(tmp_path):
-    pytest.importorskip("pandas")
-    script = f"""
-import sys
-sys.argv = ["judge", "label", {str(DOZEN)!r}, "--engine", "fake", "--out", "run"]
-from relevance_judge.cli.main import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code
-assert "pyarrow" in sys.modules and "pandas" not in sys.modules
-import pandas as pd, pyarrow as pa
-assert pa.Table.from_pandas(pd.DataFrame({{"a": [1.5, None]}})).to_pandas()["a"].isna().tolist() == [False, True]
-assert pa.array(pd.Series([1.5, None])).null_count == 1
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_control_characters_of_an_input_never_reach_the_terminal(main, tmp_path):
