@@ -9,6 +9,7 @@ A part's name is the position of its first row, and takes effect once: whoever e
 What the parts leave open is what is still to do.
 """
 
+import shlex
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -217,8 +218,8 @@ class Run:
         if labelled < rows:
             hint = "run the same `judge label` command again; it resumes where it stopped"
             if self.plan_path.is_file():
-                hint = f"start workers, `judge label --plan {self.path} --shard i/N`; `judge status {self.path}` lists "
-                hint += "what is left"
+                run = shlex.quote(str(self.path))
+                hint = f"start workers, `judge label --plan {run} --shard i/N`; `judge status {run}` lists what is left"
             raise RunError(f"{self.path}: {labelled:,} of {rows:,} rows are labelled", hint)
         return rows, labelled
 

@@ -79,10 +79,11 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
         show("", note)
     if kind := manifest.parts.get("dtype"):
         show("", f"workers must compute in {kind}; for others, plan with --dtype")
+    name = shlex.quote(str(run.path))
     if run.labelled() == made.rows:
-        show("", f"every pair has its label already: no worker is needed; `judge status {run.path}` shows them")
+        show("", f"every pair has its label already: no worker is needed; `judge status {name}` shows them")
         return
-    show("", f"start workers: judge label --plan {shlex.quote(str(run.path))} --shard i/N, with i from 1 to N")
+    show("", f"start workers: judge label --plan {name} --shard i/N, with i from 1 to N")
 
 
 def make_plan(
