@@ -61,7 +61,7 @@ class Taste:
 
 
 @dataclass
-class _Draft:
+class Draft:
     """A shop that is being drawn."""
 
     grade: np.ndarray
@@ -132,30 +132,30 @@ class _Draft:
             out["add_to_carts"][..., place] = cart = draw(hit, expit(self.cart[pair]))
             out["purchases"][..., place] = draw(cart, expit(self.buy[pair]))
             reading = draw(reading - draw(hit, np.array(self.taste.satisfy)[self.grade[pair]]), onward)
-        return out | _places(ranked)
+        return out | places(ranked)
 
 
-def _places(ranked: np.ndarray) -> dict[str, np.ndarray]:
+def places(ranked: np.ndarray) -> dict[str, np.ndarray]:
     return {"pair": ranked, "position": np.broadcast_to(np.arange(1, ranked.shape[-1] + 1), ranked.shape)}
 
 
 def dbn(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Generator) -> Shop:
     """A dynamic Bayesian network with trust in places."""
-    draft = _Draft(grade, query, Taste(), rng)
+    draft = Draft(grade, query, Taste(), rng)
     ranked = draft.ranked((0.5, 0.8, 1.0), 16)
     return draft.shop([draft.downwards(ranked, draft.searches(ranked, median), trust=0.08, onward=0.9)])
 
 
 def cascade(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Generator) -> Shop:
     """A cascade with shoppers who give up, ranked by popularity; rankings move less than in `dbn`."""
-    draft = _Draft(grade, query, Taste(satisfy=(0.5, 0.8, 0.95), popularity=0.85), rng)
+    draft = Draft(grade, query, Taste(satisfy=(0.5, 0.8, 0.95), popularity=0.85), rng)
     ranked = draft.ranked((0.3, 1.2, 0.6), 20)
     return draft.shop([draft.downwards(ranked, draft.searches(ranked, median), trust=0.0, onward=0.92)])
 
 
 def grid(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Generator) -> Shop:
     """Rows on two devices; bots; seasons; a shared price effect; a third of the queries cart from the list."""
-    draft = _Draft(
+    draft = Draft(
         grade,
         query,
         Taste(click=(-3.9, -2.6, -1.4), cart=(-3.2, -2.2, -1.0), popularity=0.5, whim=0.5, shared=0.5),
@@ -169,13 +169,13 @@ def grid(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Gener
         for _ in range(3):
             season = rng.normal(0, 0.3, len(grade))
             ranked = draft.ranked((0.4, 0.6, 0.6), 24)
-            parts.append(_looked(draft, ranked, share * median / 4.6, look, season + keen, bots=0.01))
+            parts.append(looked(draft, ranked, share * median / 4.6, look, season + keen, bots=0.01))
     return draft.shop(parts)
 
 
 def feed(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Generator) -> Shop:
     """A phone's long list with sponsored products on top, a shared brand effect, and returning buyers."""
-    draft = _Draft(grade, query, Taste((-3.4, -2.5, -1.3), by_query=0.7, popularity=0.4, whim=0.3, shared=0.5), rng)
+    draft = Draft(grade, query, Taste((-3.4, -2.5, -1.3), by_query=0.7, popularity=0.4, whim=0.3, shared=0.5), rng)
     sponsored = draft.ranked((0.0, 0.0, 0.1), 2)
     ranked = np.concatenate([sponsored, draft.ranked((0.8, 0.5, 0.5), 16)], axis=-1)
     # What is pinned is not shown again below: its second place stays empty.
@@ -183,14 +183,14 @@ def feed(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Gener
     place = np.arange(ranked.shape[-1])
     look = 1 / (1 + 0.22 * place)
     look[:2] *= 0.6
-    parts = [_looked(draft, ranked, median / 2, look, rng.normal(0, 0.2, len(grade)), bots=0.0) for _ in range(2)]
+    parts = [looked(draft, ranked, median / 2, look, rng.normal(0, 0.2, len(grade)), bots=0.0) for _ in range(2)]
     for part in parts:  # a fifth come back and click once more, without being shown anything new
         part["clicks"] = np.minimum(part["clicks"] + rng.binomial(part["clicks"], 0.2), part["impressions"])
     return draft.shop(parts)
 
 
-def _looked(
-    draft: _Draft, ranked: np.ndarray, median: float, look: np.ndarray, shift: np.ndarray, bots: float
+def looked(
+    draft: Draft, ranked: np.ndarray, median: float, look: np.ndarray, shift: np.ndarray, bots: float
 ) -> dict[str, np.ndarray]:
     """Counts of shoppers who look at each place with a chance of its own."""
     rng, there = draft.rng, ranked >= 0
@@ -206,7 +206,7 @@ def _looked(
     clicks = people + rng.binomial(robots, 0.3)
     buys = rng.binomial(carts, expit(draft.buy[ranked]))
     counts = {"impressions": shown, "clicks": clicks, "add_to_carts": carts, "purchases": buys, "looked_at": seen}
-    return counts | _places(ranked)
+    return counts | places(ranked)
 
 
 WORLDS: dict[str, Callable[[np.ndarray, np.ndarray, int, np.random.Generator], Shop]] = {
