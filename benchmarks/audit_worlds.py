@@ -5,8 +5,10 @@
 Needs graded sets in ../shared/data. A line of FILE (JSONL) is one audit: average precision (AP) of the order of
 pairs vs an oracle that knows what shoppers like; the share of false flags at nominal .10, .30 and .50, overall and by
 type; how many labels are expected wrong; recall by kind of error; label errors after 5% of the pairs were reviewed by
-someone right 85% of the time; and what 150 decisions of a random sample promise. A line that is there is
-not made again: a run that was killed goes on. At the end means over seeds with intervals are printed, as Markdown.
+someone right 85% of the time; and what 150 decisions of a random sample promise. `flags` are by the chances alone,
+`given` is what users get once checks have held some back. `--worlds all` adds the shops of `other_worlds.py`. A line
+that is there is not made again: a run that was killed goes on. At the end means over seeds with intervals are printed,
+as Markdown.
 """
 
 import argparse
@@ -18,15 +20,18 @@ from pathlib import Path
 
 import numpy as np
 from engagement import make_run
-from planted import KINDS, plant_errors, real_grades
+from other_worlds import OTHERS
+from planted import KINDS, kinds_of, plant_errors, real_grades
 from raters import judge_says
+from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 from worlds import WORLDS, Shop
 from worlds_table import tables
 
 from audit.engagement import examination
 from audit.engagement.auditing import Audit, Settings, audit
-from audit.engagement.flags import find_flags
+from audit.engagement.flags import FlagRow, find_flags
+from audit.engagement.labelled import Labelled
 from audit.engagement.source import EngagementFile
 from judge.calibration.promise import draw, promises
 
@@ -54,7 +59,7 @@ def main() -> None:
     made = {tuple(json.loads(line)["case"]) for line in lines}
     for seed in map(int, args.seeds.split(",")):
         for median in map(int, args.medians.split(",")):
-            for world in args.worlds.split(","):
+            for world in (*WORLDS, *OTHERS) if args.worlds == "all" else args.worlds.split(","):
                 cases = [(world, median, seed, known) for known in (False, True)]
                 for case in (case for case in cases if case not in made):
                     found = run_case(args.data, case)
@@ -67,11 +72,18 @@ def run_case(data: Path, case: tuple[str, int, int, bool]) -> dict[str, object]:
     """One audit: its figures."""
     world, median, seed, known = case
     begun = time.process_time()
-    rng = np.random.default_rng([seed, list(WORLDS).index(world)])
-    grade, query = real_grades(data, SETS.get(world, USUAL))
-    label, kind = plant_errors(grade, query, rng)
-    said = judge_says(label, grade, rng)
-    shop = WORLDS[world](grade, query, median, rng)
+    rng = np.random.default_rng([seed, [*WORLDS, *OTHERS].index(world)])
+    if world in OTHERS:
+        grade, query = OTHERS[world].grades(data, rng)
+        shop = OTHERS[world].shop(grade, query, median, rng)
+        label = OTHERS[world].errors(shop, rng)
+        kind = kinds_of(label, grade)
+        said = judge_says(label, grade, rng)
+    else:
+        grade, query = real_grades(data, SETS.get(world, USUAL))
+        label, kind = plant_errors(grade, query, rng)
+        said = judge_says(label, grade, rng)
+        shop = WORLDS[world](grade, query, median, rng)
     with tempfile.TemporaryDirectory() as folder:
         events = write_counts(shop, Path(folder) / "counts.parquet")
         rows = [np.flatnonzero(query == q) for q in range(query.max() + 1)]
@@ -112,8 +124,12 @@ def measure(
     score = chance.copy()
     score[found.weighed.order] -= 1e-9 * np.arange(len(found.weighed.order))
     oracle = shop.oracle(own.prior(3)[place], label)[pair]
-    flags = {}
+    failed = [each for each in found.checks if not each.holds]
+    held = {name for each in failed for name in each.held}
+    taken = 0.5 ** sum(not each.held for each in failed)
+    flags, given = {}, {}
     for level in LEVELS:
+        given[str(level)] = _by_query(find_flags(own, found.weighed, level * taken, held), wrong, own.index)
         rows = find_flags(own, found.weighed, level)
         flagged = np.unique([row.pair for row in rows]).astype(int)
         types: dict[str, list[bool]] = {}
@@ -148,8 +164,11 @@ def measure(
         "top_100": float(wrong[order[:100]].mean()),
         "oracle_top_100": float(wrong[np.argsort(-oracle)[:100]].mean()),
         "flags": flags,
+        "given": given,
+        "clicks_ap": float(average_precision_score(wrong, _unlike_its_clicks(own))),
         "after_review": int(wrong.sum() - fixed.sum() + broken.sum()),
-        "checks": [each.name for each in found.checks if not each.holds],
+        "checks": [each.name for each in failed],
+        "said": [each.words for each in found.checks],
         "promises": [
             {
                 "budget": each.budget,
@@ -159,6 +178,24 @@ def measure(
             for each in kept
         ],
     }
+
+
+def _by_query(rows: list[FlagRow], wrong: np.ndarray, query: np.ndarray) -> dict[str, object]:
+    """Flags and false ones among them: of each type, and as (flagged pairs, false ones) of each query that has any."""
+    pairs = np.unique([row.pair for row in rows]).astype(int)
+    _, place = np.unique(query[pairs], return_inverse=True)
+    types: dict[str, list[int]] = {}
+    for row in rows:
+        types.setdefault(row.type, [0, 0])
+        types[row.type] = [types[row.type][0] + 1, types[row.type][1] + int(not wrong[row.pair])]
+    queries = np.stack([np.bincount(place), np.bincount(place, ~wrong[pairs])], axis=1).astype(int).tolist()
+    return {"by_type": types, "queries": queries if len(pairs) else []}
+
+
+def _unlike_its_clicks(own: Labelled) -> np.ndarray:
+    """What a click rate alone says: how far a pair's stands, in ranks, from where its label puts it."""
+    rate = own.clicks / np.maximum(own.impressions, 1)
+    return np.abs(rankdata(rate) - rankdata(own.grade)) / len(rate)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Shops that differ in kind from those the audit was tuned on, each with grades and label errors of its own.
 
-They were written before anything of the auditor was read. `sponsored`, `substitutes`, `looks`, `frozen`, `stockouts` and
-`scarce` served to look for faults; the rest was looked at once, after the repairs.
+They were written before anything of the auditor was read. `sponsored`, `substitutes`, `looks`, `frozen`, `stockouts`
+and `scarce` served to look for faults, on seed 1; the rest was looked at once, afterwards.
 
 - `sponsored`: a marketplace where promoted products, most of them irrelevant, take the first places and every ninth.
 - `substitutes`: what is labelled 1 attracts and is carted as much as what is labelled 2; only purchases differ.
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from planted import plant_errors, real_grades
 from scipy.special import expit
-from worlds import RANKINGS, Draft, Shop, Taste, looked, places
+from worlds import RANKINGS, Draft, Shop, Taste, looked
 
 CATEGORIES = 12
 LARGEST = 40

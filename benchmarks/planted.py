@@ -49,5 +49,10 @@ def plant_errors(
     queries = query.max() + 1
     misread = np.isin(query, rng.choice(queries, round(share / 6 / 0.66 * queries), replace=False))
     label = np.where(misread, rng.integers(3, size=len(grade)), label)
-    kind = np.select([label == grade, misread, np.abs(label - grade) == 2, label > grade], [0, 4, 3, 1], default=2)
-    return label, kind
+    return label, kinds_of(label, grade, misread)
+
+
+def kinds_of(label: np.ndarray, grade: np.ndarray, misread: np.ndarray | None = None) -> np.ndarray:
+    """Positions in `KINDS`, shape (N,)."""
+    misread = np.zeros(len(label), dtype=bool) if misread is None else misread
+    return np.select([label == grade, misread, np.abs(label - grade) == 2, label > grade], [0, 4, 3, 1], default=2)

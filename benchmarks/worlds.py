@@ -132,10 +132,10 @@ class Draft:
             out["add_to_carts"][..., place] = cart = draw(hit, expit(self.cart[pair]))
             out["purchases"][..., place] = draw(cart, expit(self.buy[pair]))
             reading = draw(reading - draw(hit, np.array(self.taste.satisfy)[self.grade[pair]]), onward)
-        return out | places(ranked)
+        return out | _places(ranked)
 
 
-def places(ranked: np.ndarray) -> dict[str, np.ndarray]:
+def _places(ranked: np.ndarray) -> dict[str, np.ndarray]:
     return {"pair": ranked, "position": np.broadcast_to(np.arange(1, ranked.shape[-1] + 1), ranked.shape)}
 
 
@@ -206,7 +206,7 @@ def looked(
     clicks = people + rng.binomial(robots, 0.3)
     buys = rng.binomial(carts, expit(draft.buy[ranked]))
     counts = {"impressions": shown, "clicks": clicks, "add_to_carts": carts, "purchases": buys, "looked_at": seen}
-    return counts | places(ranked)
+    return counts | _places(ranked)
 
 
 WORLDS: dict[str, Callable[[np.ndarray, np.ndarray, int, np.random.Generator], Shop]] = {

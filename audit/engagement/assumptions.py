@@ -7,11 +7,10 @@ that could tell anything: of these products, of what was shown, and of where it 
 import numpy as np
 
 from audit.engagement.aggregate import Aggregated
-from audit.engagement.checks import Check
+from audit.engagement.checks import Check, engagement_types
 from audit.engagement.counts import Searches
 from audit.engagement.examination import Examination
 from audit.engagement.labelled import Labelled
-from judge.run.flag_types import flag_types
 
 CLICKED = 0.6
 """The share of impressions with a click above which what was not clicked cannot have been logged."""
@@ -34,18 +33,13 @@ def check_log(
     return tuple(check for check in found if check)
 
 
-def _engaged() -> tuple[str, ...]:
-    """All types of flags but what people said."""
-    return tuple(name for name in flag_types() if name != "judge_against_people")
-
-
 def _shown(labelled: Labelled) -> Check:
     share = float(labelled.clicks.sum() / labelled.impressions.sum())
     words = f"{share:.0%} of the impressions of graded pairs were clicked"
     if share <= CLICKED:
         return Check("results without clicks", True, words)
     fix = "log every result that was shown, not only those that were clicked"
-    return Check("results without clicks", False, f"{words}: what was passed over is missing", fix, _engaged())
+    return Check("results without clicks", False, f"{words}: what was passed over is missing", fix, engagement_types())
 
 
 def _follows(labelled: Labelled) -> Check | None:
@@ -76,7 +70,7 @@ def _follows(labelled: Labelled) -> Check | None:
         False,
         f"{words}, in {int(both.sum()):,} queries that have both: grades and clicks tell nothing of each other",
         "see that the events have the run's ids, and that a higher grade means more relevant",
-        _engaged(),
+        engagement_types(),
     )
 
 

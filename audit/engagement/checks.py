@@ -1,4 +1,4 @@
-"""Does the model that the chances come from fit these events? Four looks at what it makes of them, in words.
+"""Does the model that the chances come from fit these events? Five looks at what it makes of them, in words.
 
 They are posterior-predictive in spirit (Gelman et al. 2013, "Bayesian Data Analysis", chapter 6): what the fitted model
 expects is held against what it finds. None proves that the chances hold; each that fails halves the rate at which flags
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from audit.engagement.appeal import TAIL
+from audit.engagement.borne_out import BorneOut
 from audit.engagement.counts import Floats
 from audit.engagement.flags import Weighed
 from audit.engagement.labelled import Labelled
+from judge.run.flag_types import flag_types
 
 WIDE = 2.0
 """How many times as many pairs as assumed may differ widely from their grade."""
@@ -22,6 +24,10 @@ MOST = 0.25
 """The share of labels expected wrong above which the labels, or the model, are of no use."""
 WHOLE, PAIRS, QUERIES = 0.5, 5, 0.02
 """A query of so many pairs is doubted as a whole where more than half of its labels are expected wrong; so many may."""
+
+BORNE, ERROR = 0.5, 0.25
+"""The share of shoppers' doubts that the other labels of a query have to bear out, and the standard error from which on
+that share cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,13 @@ def check(labelled: Labelled, weighed: Weighed) -> tuple[Check, ...]:
         _dependence(joint.shop.residual, joint.channels),
         _expected(wrong[rows], 1 - labelled.prior(joint.posterior.shape[1])[rows, labelled.grade[rows]]),
         _queries(wrong[rows], labelled.index[rows]),
+        _borne(weighed.borne_out),
     )
+
+
+def engagement_types() -> tuple[str, ...]:
+    """All types of flags but what people said."""
+    return tuple(name for name in flag_types() if name != "judge_against_people")
 
 
 def _spread(wide: Floats) -> Check:
@@ -85,3 +97,17 @@ def _queries(wrong: Floats, query: np.ndarray) -> Check:
     return Check(
         "whole queries", bool(found <= max(QUERIES * of, 1)), words + (": look at those as a whole" if found else "")
     )
+
+
+def _borne(found: BorneOut) -> Check:
+    """Whether doubted labels are unlike their queries, as wrong labels are (`audit.engagement.borne_out`)."""
+    name, fix = "doubts borne out", "have a random sample decided: judge queue RUN --calibration-sample 150"
+    if not found.error <= ERROR:
+        words = "too few labels share a query with others to tell whether these bear out what shoppers doubt"
+        return Check(name, False, words, fix)
+    often = f"{max(found.share, 0):.0%} (standard error {found.error:.0%})"
+    words = f"the other labels of their queries bear out {often} of what shoppers doubt"
+    if found.share >= BORNE:
+        return Check(name, True, words)
+    held = engagement_types() if found.share + 2 * found.error < BORNE else ()
+    return Check(name, False, f"{words}: clicks tell more than grades here", fix, held)

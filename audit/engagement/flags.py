@@ -13,6 +13,7 @@ from scipy.special import logit
 from scipy.stats import betabinom
 
 from audit.engagement.appeal import normal
+from audit.engagement.borne_out import BorneOut, bear_out
 from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
@@ -42,6 +43,7 @@ class Weighed:
     """By what they are counted against, the most pairs first."""
     purchases: Mapping[str, ChannelPosterior]
     joint: Joint
+    borne_out: BorneOut
     order: Ints
     """The pairs with engagement, the likeliest wrong label first."""
 
@@ -73,7 +75,8 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
 
     Two models read the engagement. One takes clicks, carts and purchases for independent: it claims too much, and adds
     a little to the order. The other knows that they share causes: it tells how many labels are wrong. Pairs are ordered
-    by both, and get the second's chances along that order.
+    by both, and get the second's chances along that order, once what the labels of their queries do not bear out is
+    taken back.
     """
     labels = Labels(labelled.grade, labelled.prior(grades), query_mix(labelled.grade, labelled.index, grades))
     joint = weigh_together(labelled, labels, seed)
@@ -83,6 +86,8 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     purchases, posterior = _by_trials(labelled, "purchases", posterior)
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
     alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-30) * common)
+    rows = np.flatnonzero(labelled.examined > 0)
+    joint, borne_out = bear_out(labelled.grade, labelled.index, labels.mix, joint, rows)
     posterior, score = in_order(labelled, posterior, joint.posterior)
     rated = labelled.people >= 0
     said = np.ones_like(posterior)
@@ -90,9 +95,9 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     rest = np.where(apart > 0, 0.5**apart, 0)
     said[rated] = np.where(apart == 0, RATER, (1 - RATER) * rest / rest.sum(axis=1, keepdims=True))
     posterior = _normal(posterior * said)
-    wrong, rows = 1 - posterior[np.arange(len(labelled)), labelled.grade], np.flatnonzero(labelled.examined > 0)
+    wrong = 1 - posterior[np.arange(len(labelled)), labelled.grade]
     order = rows[np.lexsort((-score[rows], -wrong[rows]))]
-    return Weighed(posterior, alone, clicks, carts, purchases, joint, order)
+    return Weighed(posterior, alone, clicks, carts, purchases, joint, borne_out, order)
 
 
 def in_order(labelled: Labelled, first: Floats, second: Floats) -> tuple[Floats, Floats]:
