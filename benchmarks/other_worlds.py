@@ -36,7 +36,7 @@ def sponsored(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.
     draft = Draft(grade, query, Taste(popularity=0.6, whim=0.5), rng)
     promoted = rng.random(len(grade)) < np.array([0.35, 0.05, 0.02])[grade]
     draft.click += 0.9 * promoted
-    score = np.array([draft.ranked((0.6, 0.6, 0.8), LARGEST)])[0]
+    score = draft.ranked((0.6, 0.6, 0.8), LARGEST)
     slots = np.isin(np.arange(LARGEST), [0, 1, 9, 18])
     for row in score.reshape(-1, LARGEST):
         shown = row[row >= 0]

@@ -17,6 +17,8 @@ def tables(cases: list[Case]) -> str:
         world, median, _, known = each["case"]
         groups.setdefault((world, median, known), []).append(each)
     parts = [figures(groups), flags_by_type(groups), errors_by_kind(groups), promised(groups)]
+    if all("given" in each for each in cases):
+        parts.append(given(groups))
     return "\n\n".join(parts)
 
 
@@ -52,6 +54,23 @@ def flags_by_type(groups: dict[tuple[Any, ...], list[Case]]) -> str:
         return cells
 
     return _table([f"false {name}, at {', '.join(LEVELS)}" for name in names], groups, row)
+
+
+def given(groups: dict[tuple[Any, ...], list[Case]]) -> str:
+    """False flags of all that users get, checks applied; what click rates and chance reach; which checks failed."""
+
+    def row(own: list[Case]) -> list[str]:
+        cells = []
+        for level in LEVELS:
+            queries = [query for e in own for query in e["given"][level]["queries"]]
+            flags, false = np.sum(queries, axis=0) if queries else (0, 0)
+            cells.append(f"{false} of {flags}")
+        cells += [mean(own, lambda e: e["clicks_ap"]), mean(own, lambda e: e["wrong"] / e["pairs"])]
+        names = sorted({name for e in own for name in e["checks"]})
+        return [*cells, ", ".join(f"{name} ({sum(name in e['checks'] for e in own)})" for name in names)]
+
+    heads = [f"false as given at {level}" for level in LEVELS]
+    return _table([*heads, "average precision of click rates", "of chance", "checks that failed"], groups, row)
 
 
 def errors_by_kind(groups: dict[tuple[Any, ...], list[Case]]) -> str:

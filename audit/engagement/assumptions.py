@@ -17,6 +17,8 @@ CLICKED = 0.6
 QUERIES, APART = 5, 1.64
 """Queries with products of the lowest and of the highest grade from which on their clicks are compared, and by how many
 standard errors the highest has to be ahead."""
+UNTOLD = 0.5
+"""The share of impressions at positions whose examination cannot be told from which on what is left is a few places."""
 DOUBLED = 0.05
 """Above this share of results that share their position with another of the same search, positions are not ranks."""
 PLACES = ("ignored_but_relevant",)
@@ -29,7 +31,13 @@ def check_log(
     """What can be checked of a log; nothing where no graded pair was shown. `searches` are null where counts are."""
     if not labelled.impressions.sum() > 0:
         return ()
-    found = (_shown(labelled), _follows(labelled), _placed(labelled, aggregated, examination), _ranked(searches))
+    found = (
+        _shown(labelled),
+        _follows(labelled),
+        _placed(labelled, aggregated, examination),
+        _moved(labelled),
+        _ranked(searches),
+    )
     return tuple(check for check in found if check)
 
 
@@ -81,6 +89,16 @@ def _placed(labelled: Labelled, aggregated: Aggregated, examination: Examination
     words = "the counts have no positions" if not aggregated.placed else "all results stood at one position"
     fix = "give the position at which each result was shown"
     return Check("positions", False, f"{words}: whether anybody looked is not known", fix, PLACES)
+
+
+def _moved(labelled: Labelled) -> Check | None:
+    """Null where all impressions are used, as usual."""
+    share = float(labelled.unused.sum() / labelled.impressions.sum())
+    if share <= UNTOLD:
+        return None
+    words = f"{share:.0%} of the impressions are at positions that no ranking ties to others"
+    fix = "let rankings vary a little, so that products are shown at more than one position"
+    return Check("rankings that vary", False, f"{words}: what is left is of a few places", fix, engagement_types())
 
 
 def _ranked(searches: Searches | None) -> Check | None:

@@ -55,7 +55,9 @@ def bear_out(grade: Ints, query: Ints, mix: Floats, joint: Joint, seen: Ints) ->
     if not expected.sum() > 0:
         return joint, BorneOut(float("nan"), float("nan"))
     share = found.sum() / expected.sum()
-    error = np.sqrt(((found - share * expected) ** 2).sum()) / expected.sum()
+    # The larger of what it is about the share found and, a few doubts being alike by chance, about 1.
+    apart = [np.sqrt(((found - at * expected) ** 2).sum()) for at in (share, 1.0)]
+    error = max(apart) / expected.sum()
     factors = np.zeros(2)
     for _ in range(2):
         for way in range(2):
@@ -107,7 +109,8 @@ class _Look:
         others /= others.sum(axis=1, keepdims=True)
         sums = np.zeros((grades, grades))
         np.add.at(sums, label, others)
-        usual = sums / np.maximum(np.bincount(label, minlength=grades), 1)[:, None]
+        sizes = np.bincount(label, minlength=grades)[:, None]
+        usual = np.where(sizes > 0, sums / np.maximum(sizes, 1), others.mean(axis=0))
         score = np.log(np.maximum(joint.posterior[rows], 1e-300)) - joint.shop.mixing * mix[rows]
         chance = np.exp(score - score.max(axis=1, keepdims=True))
         return cls(label, query[rows], chance / chance.sum(axis=1, keepdims=True), others, usual)

@@ -1,10 +1,16 @@
 """The simulated shops: counts that can be, the same for the same seed, and an oracle that finds planted errors."""
 
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT, shared_data
 
-from benchmarks.worlds import WORLDS
-from benchmarks.worlds_table import mean, tables
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from other_worlds import OTHERS
+from worlds import WORLDS
+from worlds_table import mean, tables
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -28,6 +34,35 @@ def test_a_shops_counts_can_be_and_its_oracle_knows(name):
     prior = np.where(np.arange(3) == label[:, None], 0.9, 0.05)
     chance = shop.oracle(prior, label)
     assert chance[label != grade].mean() > 3 * chance[label == grade].mean()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_shops_counts_can_be_and_some_labels_are_wrong(name):
+    rng = np.random.default_rng(3)
+    query = np.repeat(np.arange(40), 25)
+    grade = rng.integers(3, size=len(query))
+    world = OTHERS[name]
+    shop = world.shop(grade, query, 400, np.random.default_rng(7))
+    counts = shop.counts
+    assert np.all(counts["clicks"] <= counts["impressions"])
+    assert np.all(counts["purchases"] <= counts["impressions"])
+    assert np.all(counts["add_to_carts"] <= counts["clicks"])
+    # Only business customers buy without a cart.
+    assert (counts["purchases"] > counts["add_to_carts"]).any() == (name == "reorders")
+    label = world.errors(shop, np.random.default_rng(8))
+    assert set(label) <= {0, 1, 2}
+    assert 0 < (label != grade).mean() < 0.35
+    again = world.shop(grade, query, 400, np.random.default_rng(7)).counts
+    assert all(np.array_equal(values, again[key]) for key, values in counts.items())
+
+
+def test_grades_of_another_shop_are_whole_queries_of_some_size():
+    grade, query = OTHERS["scarce"].grades(shared_data("esci").parent, np.random.default_rng(1))
+    sizes = np.bincount(query)
+    assert sizes.min() >= 3
+    assert sizes.max() <= 40
+    assert 600 <= len(grade) <= 640
+    assert 0.02 < (grade == 0).mean() < 0.09
 
 
 def test_means_over_seeds_have_students_interval():

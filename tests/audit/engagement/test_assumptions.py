@@ -70,6 +70,13 @@ def test_a_log_of_clicked_results_alone_flags_nothing(shop):
     assert found["pairs"]["flagged"] == 0
 
 
+def test_rankings_that_never_move_flag_nothing(shop):
+    # Each product has one place: at 11 of 12 places it cannot be told whether anybody looked.
+    found = shop(lambda row: [*row[:2], 1 + int(row[1][1:]) % 12, *row[3:]])
+    assert failed(found)["rankings that vary"]["fix"]
+    assert found["pairs"]["flagged"] == 0
+
+
 @pytest.mark.parametrize("absent", [False, True])
 def test_without_positions_nothing_is_called_ignored(shop, absent):
     columns = tuple(name for name in COUNTS if not absent or name != "position")

@@ -132,7 +132,8 @@ def test_too_little_evidence_leaves_the_labels_as_they_are():
 def test_the_checks_are_said_in_words(weighed):
     labelled, _, found = weighed
     checks = {each.name: each for each in check(labelled, found)}
-    assert set(checks) == {"spread within a grade", "dependence of channels", "labels expected wrong", "whole queries"}
+    names = {"spread within a grade", "dependence of channels", "labels expected wrong", "whole queries"}
+    assert set(checks) == {*names, "doubts borne out"}
     assert checks["labels expected wrong"].holds is True
     # Half of the labels of five queries are turned about: they are named.
     grade = labelled.grade.copy()
