@@ -130,8 +130,7 @@ def meanings(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.G
     look, ranked = 0.95 * 0.9 ** np.arange(24), draft.ranked((0.5, 0.7, 0.8), 24)
     kept, parts = (draft.click, draft.cart, draft.buy), []
     for mine in (False, True):
-        felt = np.where(other, 2, 0) if mine else grade
-        felt = np.where(double, felt, grade)
+        felt = np.where(double & mine, np.where(other, 2, 0), grade)
         for name, base, own in zip(("click", "cart", "buy"), kept, _tastes(draft.taste), strict=True):
             setattr(draft, name, base - own[grade] + own[felt])
         parts.append(looked(draft, ranked, median / 2, look, np.zeros(len(grade)), bots=0.0))
