@@ -80,6 +80,8 @@ def audited(pairs: Pairs, label: np.ndarray, counts: Mapping[str, np.ndarray], f
     judge("queue", folder / "run", "--to", "csv", "--out", folder / "queue.csv", "--limit", limit, "--overwrite")
     with (folder / "queue.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
+    if not rows:  # nothing was flagged
+        return label
     rng = np.random.default_rng([seed, 7])
     for row in rows:
         truth = int(pairs.grade[int(row["candidate_id"][1:])])
