@@ -161,9 +161,7 @@ def _show_rate(rate: dict[str, Any], expected: float) -> None:
             held = "flags are" if len(check["held"]) > 1 else f"{check['held'][0]} flags are"
             show(f"note: {check['words']}; {held} held back; fix: {check['fix']}")
         elif not check["holds"]:
-            show(
-                f"note: the model does not fit these events ({check['name']}): {check['words']}; fewer flags are taken"
-            )
+            show(f"note: fewer flags are taken ({check['name']}): {check['words']}")
     for promise in rate["promises"]:
         if promise["pairs"]:
             show(
