@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 
+from audit.engagement.borne_out import BorneOut
 from audit.engagement.evidence import ChannelPosterior
 from audit.engagement.flags import Weighed, find_flags
 from audit.engagement.joint import Joint
@@ -95,6 +96,7 @@ def test_no_pair_is_ignored_whose_clicks_set_aside_say_otherwise(unused_clicks, 
         {},
         {},
         Joint(posterior, posterior, np.zeros(1), None, ()),
+        BorneOut(1.0, 0.1),
         np.zeros(1, dtype=np.int64),
     )
     kinds = [str(flag.type) for flag in find_flags(labelled, weighed, 0.1)]
