@@ -100,7 +100,7 @@ def by_rankings(queries: Sequence[Asked], rankings: Sequence[Ranking], catalogue
 def _named(ranking: Ranking, query_id: str, catalogue: Catalogue) -> list[str]:
     """What a system shows, by the catalogue's ids where it has the product."""
     names = [name for name, _ in ranking.shown(query_id)]
-    places = map(catalogue.find, names)
+    places = catalogue.find_all(names, ranking.name)
     return [whole_id(name) if at is None else catalogue.products[at].id for name, at in zip(names, places, strict=True)]
 
 

@@ -212,7 +212,7 @@ class EvaluationJob:
             depth=max(len(one.places) for one in ranked.lists),
             without_results=sum(not len(one.places) for one in ranked.lists),
             not_in_catalogue=ranked.strange,
-            other_queries=ranked.other_queries,
+            other_queries=len(ranked.other_queries),
             separation=figures.separations(scored),
             scored=len(scored.score),
             slices={

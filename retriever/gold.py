@@ -77,16 +77,18 @@ def gold_of(panel: Panel, catalogue: Catalogue) -> Gold:
     """A file of ratings as one grade a pair: the adjudicated one where there is one, else the raters' middle grade.
 
     Raises:
-        InputError: None of its products is in the catalogue.
+        InputError: None of its products is in the catalogue, or two ids of a query are one product there.
     """
     grades, disputed = _one_grade(panel)
     found: dict[str, list[tuple[int, int]]] = {}
     words: dict[str, str] = {}
     facets: dict[str, Mapping[str, str]] = {}
     aside: Counter[str] = Counter()
+    named: dict[str, list[str]] = {}
     for unit, grade in zip(panel.units, grades.tolist(), strict=True):
         words.setdefault(unit.query_id, unit.query)
         facets.setdefault(unit.query_id, unit.facets)
+        named.setdefault(unit.query_id, []).append(unit.candidate_id)
         place = catalogue.find(unit.candidate_id)
         if place is None:
             aside[WITHOUT_TEXT if unit.candidate_id in catalogue.without_text else NOT_IN_CATALOGUE] += 1
@@ -98,6 +100,8 @@ def gold_of(panel: Panel, catalogue: Catalogue) -> Gold:
             f"{panel.file}: none of its products is in {catalogue.name}: {theirs!r} there, {ours!r} here",
             "name products by their candidate_id in both, with --map candidate_id=COLUMN",
         )
+    for ids in named.values():
+        catalogue.find_all(ids, panel.file)
     tables = [np.array(sorted(pairs), np.int64).T for pairs in found.values()]
     return Gold(
         name=panel.file,

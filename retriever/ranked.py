@@ -44,7 +44,7 @@ class Ranked:
     """What they depend on, such as the digest of an encoder."""
     strange: int = 0
     """Results that are no product of the catalogue, and left out."""
-    other_queries: int = 0
+    other_queries: frozenset[str] = frozenset()
     """Queries that a run ranks for, and that were not asked."""
     judged: Sequence[Floats] = ()
     """For each query the scores of the products that people judged, in their order; NaN where it gives none."""
@@ -92,7 +92,7 @@ def _summed(
         order = np.lexsort((found, -total))[:top]
         lists.append(RankedList(found[order], total[order].astype(np.float32)))
     parts = {f"{n} {key}": value for n, system in enumerate(systems, 1) for key, value in system.parts.items()}
-    others = sum(system.other_queries for system in systems)
+    others = frozenset().union(*(system.other_queries for system in systems))
     return Ranked(name, lists, parts, sum(system.strange for system in systems), others)
 
 

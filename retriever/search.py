@@ -126,7 +126,7 @@ class Search:
             results=lines,
             without_results=sum(not len(one.places) for one in ranked.lists),
             not_in_catalogue=ranked.strange,
-            other_queries=ranked.other_queries,
+            other_queries=len(ranked.other_queries),
         )
 
     @cached_property

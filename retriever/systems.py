@@ -175,7 +175,8 @@ class Searcher:
         for at, query in enumerate(queries):
             shown = ranking.shown(query.id)
             met = met or bool(shown)
-            known = [(place, score) for name, score in shown if (place := self.catalogue.find(name)) is not None]
+            stand = self.catalogue.find_all([name for name, _ in shown], str(path))
+            known = [(place, score) for place, (_, score) in zip(stand, shown, strict=True) if place is not None]
             strange += len(shown) - len(known)
             places, scores = (
                 (np.array(column) for column in zip(*known, strict=True)) if known else (EMPTY.places, EMPTY.scores)
@@ -194,14 +195,14 @@ class Searcher:
             raise InputError(
                 f"{path}: shows no product of {self.catalogue.name}", "name products by their candidate_id"
             )
-        others = len(ranking.others(query.id for query in queries))
+        others = frozenset(ranking.others(query.id for query in queries))
         return Ranked(ranking.name, lists, {"run": file_digest(path)[:16]}, strange, others, scored)
 
 
 def is_run(system: str) -> bool:
     """Whether a system is a file of a run, and no model."""
     path = Path(system)
-    return system.endswith(SUFFIX) or (path.is_file() and system != BM25)
+    return system.removesuffix(".gz").endswith(SUFFIX) or (path.is_file() and system != BM25)
 
 
 def _name(system: str) -> str:

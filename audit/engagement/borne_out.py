@@ -68,9 +68,9 @@ def bear_out(grade: Ints, query: Ints, mix: Floats, joint: Joint, seen: Ints) ->
                 apart = own - ALLOWED * asked
                 losses.append(apart.sum() ** 2 / max((apart**2).sum(), 1e-12) + (step / HELD) ** 2)
             factors[way] = STEPS[int(np.argmin(losses))]
-    kept = _by_way(grade, joint.posterior.shape[1], np.exp(factors))
-    posterior = joint.posterior * kept
-    posterior /= posterior.sum(axis=1, keepdims=True)
+    posterior = joint.posterior.copy()
+    posterior[seen] *= _by_way(grade[seen], posterior.shape[1], np.exp(factors))
+    posterior[seen] /= posterior[seen].sum(axis=1, keepdims=True)
     up, down = np.exp(factors).tolist()
     return replace(joint, posterior=posterior), BorneOut(float(share), float(error), (up, down))
 

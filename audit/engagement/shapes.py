@@ -20,6 +20,8 @@ EVENT_NAMES = (
 )
 SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
 COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
+SHOWN = 60
+"""Characters of an action that nothing reads, at most."""
 NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
 
 
@@ -52,8 +54,11 @@ def find_shape(found: dict[str, str], table: Table, columns: Columns, *, words: 
 
 
 def other_actions(db: Any, known: tuple[str, ...], most: int = 5) -> dict[str, int]:
-    """The commonest actions of the view `raw` that are none of `known`, with their rows. Needs the macro `act`."""
-    found = db.execute(f"""SELECT coalesce(action::VARCHAR, ''), count(*) FROM raw
-        WHERE broken IS NULL AND coalesce(act(action) NOT IN {known}, true)
+    """The commonest actions of the view `raw` that are none of `known`, cut short, with their rows.
+
+    Rows without an action, as records of queries are, do not count. Needs the macro `act`.
+    """
+    found = db.execute(f"""SELECT left(action::VARCHAR, {SHOWN}), count(*) FROM raw
+        WHERE broken IS NULL AND action IS NOT NULL AND coalesce(act(action) NOT IN {known}, true)
         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}""").fetchall()
     return dict(found)

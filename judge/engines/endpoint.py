@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from judge.engines.deadline import handlers, within
 from judge.engines.waiting import asked_to_wait
@@ -83,7 +83,7 @@ class Endpoint:
             raise InputError("--url holds a password", "put the key into the environment variable instead")
         if parts.query or parts.fragment:
             raise InputError("--url holds a query or a fragment", "give the API's root, as http://127.0.0.1:8000/v1")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _port_is_one(parts):
             raise InputError(f"--url {url}: is not a valid address", "write it like http://127.0.0.1:8000/v1")
         self.url = url.rstrip("/")
         self._key = key.strip()
@@ -159,6 +159,14 @@ class Endpoint:
         return "".join(c if c.isprintable() else " " for c in text)[:200].strip()
 
 
+def _port_is_one(parts: SplitResult) -> bool:
+    """Whether an address has no port, or one that there can be."""
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
 _WHY: Mapping[type[BaseException], str] = {
     ConnectionRefusedError: "nothing listens there",
     socket.gaierror: "no address is known for that name",
@@ -174,7 +182,7 @@ def _why(error: BaseException) -> str:
     """In words why no answer came."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     told = (text for kind, text in _WHY.items() if isinstance(cause, kind))
-    return next(told, getattr(cause, "strerror", None) or str(cause) or type(cause).__name__)
+    return next(told, getattr(cause, "strerror", None) or "no connection came about")
 
 
 def _message(said: str) -> tuple[str, str]:

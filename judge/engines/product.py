@@ -5,8 +5,6 @@ from typing import Any
 
 HINT = 256
 """Rows that MKL is told to expect in a product; other numbers of rows are right, too, and about as fast."""
-FEW = 4
-"""From so many rows on, products are the same to the bit with AVX2, in MKL's order or not."""
 
 
 def reordering() -> bool:
@@ -47,7 +45,7 @@ class Product:
         norm: The norm's weights.
         room: Where weights are put together, if they are only read.
         first: What the first part is multiplied by.
-        few: Whether it may get fewer than `FEW` rows.
+        few: Whether it may get fewer than four rows: from four on, AVX2 gives the same bits in MKL's order or not.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -94,6 +94,22 @@ class Catalogue:
     def find(self, key: str) -> int | None:
         """Where the product stands that another file names so; null where there is none."""
         return self._ids.find(key)
+
+    def find_all(self, keys: Iterable[str], where: str) -> list[int | None]:
+        """Where each of the products stands that a query of another file has.
+
+        Raises:
+            InputError: Two of its ids, such as 5 and 5.0, are one product.
+        """
+        named: dict[int, str] = {}
+        places: list[int | None] = []
+        for key in keys:
+            places.append(place := self.find(key))
+            if place is not None and named.setdefault(place, key) != key:
+                both, ours = f"{named[place]!r} and {key!r}", f"{self.products[place].id!r} of {self.name}"
+                fix = "write each product's id as the catalogue has it, and keep one of the two"
+                raise InputError(f"{where}: {both} of one query are the product {ours}", fix)
+        return places
 
 
 def read_catalogue(

@@ -20,7 +20,7 @@ COLUMNS = (5, 6)
 _UNUSED = ("Q0", "q0", "0")
 """What stands in the second column. Where the name is missing only this tells that it is not the candidate's id."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_RANK = re.compile(r"\d+(\.0+)?", re.ASCII)
+_RANK = re.compile(r"\d{1,18}(\.0+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Ranking:
         return list(zip(self.by_query[key], self.scores[key], strict=True))
 
     def others(self, query_ids: Iterable[str]) -> set[str]:
-        """Its queries that are none of these."""
+        """Its queries that are none of these, whole numbers without decimals: those of two runs are the same."""
         asked = {at for key in query_ids if (at := self._ids.find(key)) is not None}
-        return {key for at, key in enumerate(self._ids.ids) if at not in asked}
+        return {whole_id(key) for at, key in enumerate(self._ids.ids) if at not in asked}
 
 
 def read_ranking(path: Path) -> Ranking:
@@ -102,4 +102,4 @@ def _parted(line: str, where: str) -> tuple[str, str, int, float]:
     score = float(cells[4])
     if not abs(score) < LARGEST:
         raise InputError(f"{where}: {cells[4]} is not a score", "give scores below 3e38")
-    return cells[0], cells[2], int(whole_id(cells[3])), score
+    return cells[0], cells[2], int(cells[3].partition(".")[0]), score

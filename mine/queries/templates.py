@@ -85,7 +85,7 @@ def _said(attributes: Attributes, at: int) -> list[str]:
 def _phrase(product: Product, kind: str) -> str | None:
     """What a product says that it is for: a situation, or else an activity."""
     for found in _FOR.finditer(product.text):
-        words = found[2].casefold().split()
+        words = found[2].lower().split()
         if (kind == "situation") == any(word in _SITUATIONS for word in words):
-            return " ".join([found[1].casefold(), *words])
+            return " ".join([found[1].lower(), *words])
     return None

@@ -161,7 +161,8 @@ def _show_rate(rate: dict[str, Any], expected: float) -> None:
             held = "flags are" if len(check["held"]) > 1 else f"{check['held'][0]} flags are"
             show(f"note: {check['words']}; {held} held back; fix: {check['fix']}")
         elif not check["holds"]:
-            show(f"note: fewer flags are taken ({check['name']}): {check['words']}")
+            fix = f"; {check['fix']}" if check["fix"] else ""
+            show(f"note: fewer flags are taken ({check['name']}): {check['words']}{fix}")
     for promise in rate["promises"]:
         if promise["pairs"]:
             show(

@@ -24,6 +24,7 @@ WRITTEN = {
     "ranks from 0": "q1 0 a 0 2 x\nq1 0 b 1 1 x\n",
     "ranks of a column of decimals": "q1 Q0 a 1.0 2.0 x\nq1 Q0 b 2.0 1.0 x\n",
     "small scores": "q1 Q0 b 2 -1.5e-7 x\nq1 Q0 a 1 -1.5E-9 x\n",
+    "ranks with noughts": "q1 Q0 a 01.0 2 x\nq1 Q0 b 123456789012345678.0 1 x\n",
     "ties": "q1 Q0 b 2 1 x\nq1 Q0 a 1 1 x\n",
     "no name": "q1 Q0 a 1 2\nq1 Q0 b 2 1\n",
     "lines of Windows": "q1 Q0 a 1 2 x\r\n\r\nq1 Q0 b 2 1 x\r\n",
@@ -51,6 +52,7 @@ OTHERWISE = {
     "commas": "q1,Q0,a,1,9,x",
     "decimal comma": "q1 Q0 a 1 9,5 x",
     "a rank that is none": "q1 Q0 a 1.5 9 x",
+    "a rank without end": f"q1 Q0 a {'9' * 5000} 9 x",
     "a number of Python's": "q1 Q0 a 1 1_0 x",
     "other bytes": "q1 Q0 caf\xe9 1 9 x".encode("latin-1"),
 }
@@ -64,10 +66,10 @@ def test_a_line_that_is_none_is_refused_with_its_number(tmp_path, line):
     assert error.value.hint
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.run", gzip.compress(b"x", mtime=0)), ("a.run", "q".encode("utf-16"))])
-def test_a_file_of_another_kind_is_told_as_what_it_is(tmp_path, name, content):
+@pytest.mark.parametrize("content", [gzip.compress(b"x", mtime=0), "q".encode("utf-16")], ids=["gzip", "UTF-16"])
+def test_a_file_of_another_kind_is_told_as_what_it_is(tmp_path, content):
     with pytest.raises(InputError, match=r"gzip|UTF-16"):
-        read_ranking(put(tmp_path / name, content))
+        read_ranking(put(tmp_path / "a.run", content))
 
 
 def products(*ids):
@@ -88,6 +90,13 @@ def products(*ids):
 )
 def test_a_product_is_found_by_the_id_of_another_file(ids, asked, place):
     assert products(*ids).find(asked) == place
+
+
+def test_two_ids_of_a_query_that_are_one_product_are_refused():
+    shop = products("5.0", "6")
+    assert shop.find_all(["5", "6", "gone"], "a.run") == [0, 1, None]
+    with pytest.raises(InputError, match=r"a\.run: '5' and '5\.0'"):
+        shop.find_all(["5", "6", "5.0"], "a.run")
 
 
 def test_known_products_go_by_the_catalogues_ids():

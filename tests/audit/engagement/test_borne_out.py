@@ -104,6 +104,18 @@ def test_each_direction_has_a_factor_of_its_own():
     assert down < 0.5
 
 
+def test_what_no_shopper_saw_stays_as_it_was():
+    rng = np.random.default_rng(5)
+    query = np.repeat(np.arange(60), 10)
+    label = np.where(rng.random(600) < 0.8, query % 3, rng.integers(0, 3, 600))
+    posterior = doubts(label, rng.choice(np.flatnonzero(label < 2), 150, replace=False), 2)
+    seen = np.arange(0, 600, 2)
+    after, found = bear_out(label, query, np.zeros(posterior.shape), joint(posterior), seen)
+    assert min(found.kept) < 1
+    assert np.array_equal(after.posterior[1::2], posterior[1::2])
+    assert not np.allclose(after.posterior[seen], posterior[seen])
+
+
 @pytest.mark.parametrize("query", [np.arange(8), np.array([0, 0, 0, 0, 1, 1, 1, 1])])
 def test_where_labels_say_nothing_of_each_other_nothing_is_told_or_changed(query):
     # Each pair in a query of its own; and queries in which nothing is doubted.
