@@ -1,7 +1,7 @@
 """Shops that differ in kind from those the audit was tuned on, each with grades and label errors of its own.
 
 They were written before anything of the auditor was read. `sponsored`, `substitutes`, `looks`, `frozen`, `stockouts`
-and `scarce` served to look for faults, on seed 1; the rest was looked at once, afterwards.
+and `scarce` served to look for faults, on seed 1; the rest was looked at afterwards, and a check was eased then.
 
 - `sponsored`: a marketplace where promoted products, most of them irrelevant, take the first places and every ninth.
 - `substitutes`: what is labelled 1 attracts and is carted as much as what is labelled 2; only purchases differ.

@@ -137,6 +137,12 @@ def main() -> None:
     corpus = unseen if args.corpus == "pool" else pairs
     test = Test(unseen, dict(zip(corpus.product, corpus.title, strict=True)), out / "cache")
     (out / "results").mkdir(parents=True, exist_ok=True)
+    # What lies in the folder is not made again: it has to be of this share of errors.
+    share = out / "errors"
+    if not share.is_file():
+        share.write_text(str(ERRORS if list((out / "results").iterdir()) else args.errors))
+    if float(share.read_text()) != args.errors:
+        raise SystemExit(f"{out}: was begun with --errors {share.read_text()}; name another --out")
     found: dict[str, dict[str, np.ndarray]] = {}
     found["start"] = kept(out / "results" / "start.npz", lambda: test.measured(test.encoder("minilm-l6")))
     found["bm25"] = kept(out / "results" / "bm25.npz", lambda: test.measured(test.bm25()))
