@@ -55,7 +55,8 @@ _PATHS = (re.compile("[>›»→]"), re.compile(r"\|"), re.compile(r"/(?!\d)"))
 
 def category_path(text: str) -> tuple[str, ...]:
     """The names of a category's path, root first: of `A > B > C`, `A|B`, `A/B`, and `A &gt; B` as feeds escape it."""
-    text = unescape(text)
+    # What an escape stands for may be a line break or turn the writing round, which the text itself no longer does.
+    text = "".join(c if c.isprintable() or c in text else " " for c in unescape(text)) if "&" in text else text
     for signs in _PATHS:
         parts = [part for each in signs.split(text) if (part := each.strip())]
         if len(parts) > 1 and not (signs is _PATHS[-1] and any(len(p) == 1 and p.isascii() for p in parts)):

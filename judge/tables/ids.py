@@ -34,7 +34,7 @@ def as_id(value: Any) -> str | None:
         ValueError: As `as_text` does, or the value is a list of several.
     """
     if isinstance(value, list | tuple):
-        if len(value) > 1:
+        if len(value) > 1 or (value and isinstance(value[0], list | tuple)):
             raise ValueError("is a list where one id is wanted")
         return as_id(value[0]) if value else None
     text = as_text(value)

@@ -91,3 +91,5 @@ def test_a_list_of_one_id_is_that_id_and_one_of_several_is_none():
     assert [as_id(["A"]), as_id([101.0]), as_id([])] == ["A", "101.0", None]
     with pytest.raises(ValueError, match="list"):
         as_id(["A", "B"])
+    with pytest.raises(ValueError, match="list"):
+        as_id([["A"]])

@@ -10,6 +10,7 @@ from judge.text import category_path
     [
         ("Home > Kitchen >  Mugs", ("Home", "Kitchen", "Mugs")),
         ("Home &gt; Kitchen &amp; Dining", ("Home", "Kitchen & Dining")),
+        ("Home&#10;ware &gt; &#x202e;Mugs", ("Home ware", "Mugs")),
         ("Default Category/Men/Tops", ("Default Category", "Men", "Tops")),
         ("/Damen/Schuhe/", ("Damen", "Schuhe")),
         ("Furniture / Beds & Headboards", ("Furniture", "Beds & Headboards")),
