@@ -39,7 +39,8 @@ _MACROS = """
     CREATE MACRO flag(v) AS CASE
         WHEN v IS NULL OR lower(trim(v::VARCHAR)) IN ('', 'false', 'f', 'no', 'n') OR TRY_CAST(v AS DOUBLE) = 0 THEN 0
         WHEN lower(trim(v::VARCHAR)) IN ('true', 't', 'yes', 'y') OR TRY_CAST(v AS DOUBLE) = 1 THEN 1 END;
-    CREATE MACRO act(v) AS translate(lower(trim(v::VARCHAR)), ' -', '__')"""
+    CREATE MACRO act(v) AS CASE WHEN v::VARCHAR IN ('impression', 'click', 'add_to_cart', 'purchase') THEN v::VARCHAR
+        ELSE translate(lower(trim(v::VARCHAR)), ' -', '__') END"""
 LOWEST = 60
 """Positions below this one are counted with it: a search's clicks are kept in the bits of one number."""
 
