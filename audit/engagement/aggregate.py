@@ -39,7 +39,7 @@ _MACROS = """
     CREATE MACRO flag(v) AS CASE
         WHEN v IS NULL OR lower(trim(v::VARCHAR)) IN ('', 'false', 'f', 'no', 'n') OR TRY_CAST(v AS DOUBLE) = 0 THEN 0
         WHEN lower(trim(v::VARCHAR)) IN ('true', 't', 'yes', 'y') OR TRY_CAST(v AS DOUBLE) = 1 THEN 1 END;
-    CREATE MACRO act(v) AS CASE WHEN v::VARCHAR IN ('impression', 'click', 'add_to_cart', 'purchase') THEN v::VARCHAR
+    CREATE MACRO act(v) AS CASE WHEN v::VARCHAR IN {actions} THEN v::VARCHAR
         ELSE translate(lower(trim(v::VARCHAR)), ' -', '__') END"""
 LOWEST = 60
 """Positions below this one are counted with it: a search's clicks are kept in the bits of one number."""
@@ -116,7 +116,7 @@ def aggregate(db: Any, source: EngagementFile, rules: Rules | None = None) -> Ag
 
 def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregated, int]:
     """What a file holds, and how many rows an independent count finds in it."""
-    db.execute(_MACROS)
+    db.execute(_MACROS.format(actions=ACTIONS))
     opened = open_engagement(db, source)
     has = set(opened.columns)
     key = "query_id" if "query_id" in has and opened.shape != "ubi" else "query"
