@@ -30,6 +30,7 @@ from worlds_table import tables
 
 from audit.engagement import examination
 from audit.engagement.auditing import Audit, Settings, audit
+from audit.engagement.checks import allowed
 from audit.engagement.flags import FlagRow, find_flags
 from audit.engagement.labelled import Labelled
 from audit.engagement.source import EngagementFile
@@ -125,11 +126,9 @@ def measure(
     score[found.weighed.order] -= 1e-9 * np.arange(len(found.weighed.order))
     oracle = shop.oracle(own.prior(3)[place], label)[pair]
     failed = [each for each in found.checks if not each.holds]
-    held = {name for each in failed for name in each.held}
-    taken = 0.5 ** sum(not each.held for each in failed)
     flags, given = {}, {}
     for level in LEVELS:
-        given[str(level)] = _by_query(find_flags(own, found.weighed, level * taken, held), wrong, own.index)
+        given[str(level)] = _by_query(find_flags(own, found.weighed, *allowed(found.checks, level)), wrong, own.index)
         rows = find_flags(own, found.weighed, level)
         flagged = np.unique([row.pair for row in rows]).astype(int)
         types: dict[str, list[bool]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.engagement.aggregate import ACTIONS, Aggregated, Rules, aggregate
 from audit.engagement.assumptions import check_log
-from audit.engagement.checks import Check, check
+from audit.engagement.checks import Check, allowed, check, doubted_queries
 from audit.engagement.counts import read_cells, read_searches
 from audit.engagement.evidence import ChannelPosterior
 from audit.engagement.examination import Examination, examine
@@ -122,6 +122,7 @@ class Audit:
                 "curve": [asdict(point) for point in model.curve],
             },
             "rates": self._all_rates(),
+            "doubted_queries": [asdict(each) for each in doubted_queries(self.labelled, self.weighed)],
             "trials": self.labelled.trials.summary(self.labelled.index),
             "zero_click": zero_click_summary(self.queries),
             "traffic": {**traffic_mix(self.queries), "queries_not_in_run": self.unmatched},
@@ -191,10 +192,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         queries = query_rows(db, labelled)
     weighed = weigh(labelled, grades, settings.seed)
     checks = (*check_log(labelled, aggregated, examination, searches), *check(labelled, weighed))
-    # Where the model does not fit, fewer of its flags are taken: half the rate for each check that fails.
-    failed = [each for each in checks if not each.holds]
-    held = {name for each in failed for name in each.held}
-    flags = find_flags(labelled, weighed, settings.level / 2 ** sum(not each.held for each in failed), held)
+    flags = find_flags(labelled, weighed, *allowed(checks, settings.level))
     return Audit(
         run,
         name,

@@ -2,16 +2,17 @@
 
 They are posterior-predictive in spirit (Gelman et al. 2013, "Bayesian Data Analysis", chapter 6): what the fitted model
 expects is held against what it finds. None proves that the chances hold; each that fails halves the rate at which flags
-are taken.
+are taken, and in queries that are doubted as a whole nothing is flagged by engagement once there are many.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from audit.engagement.appeal import TAIL
 from audit.engagement.borne_out import BorneOut
-from audit.engagement.counts import Floats
+from audit.engagement.counts import Floats, Ints
 from audit.engagement.flags import Weighed
 from audit.engagement.labelled import Labelled
 from judge.run.flag_types import flag_types
@@ -41,6 +42,8 @@ class Check:
     """What to do about one that fails, where something can be done."""
     held: tuple[str, ...] = ()
     """Types of flags that are held back; none where the rate at which flags are taken is halved instead."""
+    queries: tuple[str, ...] = ()
+    """Ids of the queries that it is about; where it fails, flags by engagement are held back in them."""
 
 
 def check(labelled: Labelled, weighed: Weighed) -> tuple[Check, ...]:
@@ -53,14 +56,57 @@ def check(labelled: Labelled, weighed: Weighed) -> tuple[Check, ...]:
         _spread(joint.wide[rows]),
         _dependence(joint.shop.residual, joint.channels),
         _expected(wrong[rows], 1 - labelled.prior(joint.posterior.shape[1])[rows, labelled.grade[rows]]),
-        _queries(wrong[rows], labelled.index[rows]),
+        _queries(labelled, weighed),
         _borne(weighed.borne_out),
     )
 
 
+def allowed(checks: Sequence[Check], level: float) -> tuple[float, set[str], set[str]]:
+    """The rate at which flags are taken, half of `level` for each check of fit that fails; the types of flags that are
+    held back; and the queries, by id, in which flags by engagement are."""
+    failed = [each for each in checks if not each.holds]
+    held = {name for each in failed for name in each.held}
+    apart = {query for each in failed for query in each.queries}
+    return level / 2 ** sum(not each.held for each in failed), held, apart
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtedQuery:
+    """A query whose labels are doubted together."""
+
+    query_id: str
+    query: str
+    pairs: int
+    """Labelled pairs with engagement."""
+    expected_wrong: float
+    """How many of them are expected to be labelled wrong, before pairs are ordered."""
+
+
+def doubted_queries(labelled: Labelled, weighed: Weighed) -> list[DoubtedQuery]:
+    """Queries with more than half of their labels expected wrong, the most wrong labels first; none where nothing was
+    learned of the shop."""
+    if weighed.joint.shop is None:
+        return []
+    size, expected = _by_query(labelled, weighed)
+    first = np.unique(labelled.index, return_index=True)[1]
+    found = [
+        DoubtedQuery(labelled.query_id[first[q]], labelled.query[first[q]], int(size[q]), float(expected[q]))
+        for q in np.flatnonzero((size >= PAIRS) & (expected > WHOLE * size))
+    ]
+    return sorted(found, key=lambda each: -each.expected_wrong)
+
+
+def _by_query(labelled: Labelled, weighed: Weighed) -> tuple[Ints, Floats]:
+    """Of each query, how many pairs have engagement, and how many of these are expected to be labelled wrong."""
+    rows = np.flatnonzero(labelled.examined > 0)
+    query, wrong = labelled.index[rows], 1 - weighed.joint.posterior[rows, labelled.grade[rows]]
+    queries = int(labelled.index.max(initial=-1)) + 1
+    return np.bincount(query, minlength=queries), np.bincount(query, wrong, minlength=queries)
+
+
 def engagement_types() -> tuple[str, ...]:
     """All types of flags but what people said."""
-    return tuple(name for name in flag_types() if name != "judge_against_people")
+    return tuple(name for name, kind in flag_types().items() if not kind.by_people)
 
 
 def _spread(wide: Floats) -> Check:
@@ -88,15 +134,15 @@ def _expected(wrong: Floats, claimed: Floats) -> Check:
     return Check("labels expected wrong", bool(found <= MOST), words)
 
 
-def _queries(wrong: Floats, query: np.ndarray) -> Check:
-    size = np.bincount(query)
-    share = np.bincount(query, wrong) / np.maximum(size, 1)
-    large = size >= PAIRS
-    found, of = int((large & (share > WHOLE)).sum()), int(large.sum())
-    words = f"{found:,} of {of:,} queries have more than half of their labels expected wrong"
-    return Check(
-        "whole queries", bool(found <= max(QUERIES * of, 1)), words + (": look at those as a whole" if found else "")
-    )
+def _queries(labelled: Labelled, weighed: Weighed) -> Check:
+    """Whether shoppers doubt the labels of whole queries. Such a query was misread, or means two things to shoppers:
+    a rater's slip and a second meaning look alike, and neither a single label nor its neighbours tell them apart."""
+    doubted = doubted_queries(labelled, weighed)
+    of = int((_by_query(labelled, weighed)[0] >= PAIRS).sum())
+    words = f"{len(doubted):,} of {of:,} queries have more than half of their labels expected wrong"
+    ids = tuple(each.query_id for each in doubted)
+    fix = "decide what each of them means, and whether its labels are of that" if doubted else None
+    return Check("whole queries", len(doubted) <= max(QUERIES * of, 1), words, fix, queries=ids)
 
 
 def _borne(found: BorneOut) -> Check:

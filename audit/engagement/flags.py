@@ -21,7 +21,7 @@ from audit.engagement.joint import Joint, weigh_together
 from audit.engagement.labelled import Labelled
 from audit.engagement.mix import Labels, query_mix
 from audit.engagement.trials import PER
-from judge.run.flag_types import FlagType, PairEvidence, flag_types
+from judge.run.flag_types import Bools, FlagType, PairEvidence, flag_types
 from judge.statistics.discoveries import posterior_q_values
 
 RATER = 0.8
@@ -132,12 +132,23 @@ def _by_trials(labelled: Labelled, action: str, prior: Floats) -> tuple[dict[str
 
 
 def find_flags(
-    labelled: Labelled, weighed: Weighed, level: float, held: Collection[str] = frozenset()
+    labelled: Labelled,
+    weighed: Weighed,
+    level: float,
+    held: Collection[str] = frozenset(),
+    apart: Collection[str] = frozenset(),
 ) -> list[FlagRow]:
-    """Flags of every type but those `held` back, whose false discovery rate stays at `level`, strongest first."""
+    """Flags of every type but those `held` back, whose false discovery rate stays at `level`, strongest first.
+
+    In the queries `apart`, by id, only what people said is flagged.
+    """
     evidence = _evidence(labelled, weighed)
     kinds = [kind for name, kind in flag_types().items() if name not in held]
-    flags = [flag for kind in kinds for flag in _of_type(kind, evidence, weighed, level)]
+    everywhere = np.ones(len(labelled), dtype=bool)
+    free = np.array([query not in apart for query in labelled.query_id]) if apart else everywhere
+    flags = []
+    for kind in kinds:
+        flags += _of_type(kind, evidence, weighed, (level, everywhere if kind.by_people else free))
     return sorted(flags, key=lambda flag: (-flag.chance, flag.pair, flag.type))
 
 
@@ -165,9 +176,10 @@ def _evidence(labelled: Labelled, weighed: Weighed) -> PairEvidence:
     )
 
 
-def _of_type(kind: FlagType, evidence: PairEvidence, weighed: Weighed, level: float) -> list[FlagRow]:
+def _of_type(kind: FlagType, evidence: PairEvidence, weighed: Weighed, at: tuple[float, Bools]) -> list[FlagRow]:
+    level, free = at
     eligible, way = kind.rule(evidence)
-    rows = np.flatnonzero(eligible)
+    rows = np.flatnonzero(eligible & free)
     toward = np.where(way[rows], weighed.posterior[rows], 0.0)
     chance = np.minimum(toward.sum(axis=1), 1.0)
     q = posterior_q_values(chance)

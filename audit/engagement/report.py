@@ -1,6 +1,7 @@
 """The audit as one self-contained page: nothing from outside, everything escaped; charts are inline SVG."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from audit.engagement.auditing import Audit
+from audit.engagement.checks import doubted_queries
 from audit.engagement.usual import in_words, usual
 from judge.records import Flag
 from judge.run.flag_types import flag_types
@@ -16,6 +18,8 @@ from judge.words.pages import report_page
 
 TOP = 200
 """Flagged pairs shown with their texts; all of them are in flags.parquet."""
+QUERIES = 20
+"""Queries doubted as a whole that are shown; all of them are in audit.json."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 44, 34
 
 
@@ -31,6 +35,7 @@ def as_html(found: Audit, flags: Sequence[Flag]) -> str:
         "types": {name: (kind.words, kind.meaning) for name, kind in flag_types().items()},
         "flags": _with_words(found, pairs[:TOP], guideline),
         "flagged": len(pairs),
+        "doubted": _with_links(found),
         "promised": [each for each in summary["rate"]["promises"] if each["pairs"]],
         "curve": curve_points(summary["examination"]["curve"]),
         "zero": zero_bars(summary["zero_click"]["by_kind"]),
@@ -51,6 +56,17 @@ def _with_words(found: Audit, pairs: Sequence[dict[str, Any]], guideline: Guidel
         words = in_words(flag, {name: each[at] for name, each in gets.items()}, guideline)
         link = urlencode({name: pair[name] for name in ("query_id", "candidate_id")})
         out.append({**pair, "words": words, "sure": None if np.isnan(sure) else float(sure), "link": link})
+    return out
+
+
+def _with_links(found: Audit) -> list[dict[str, Any]]:
+    """The first queries that are doubted as a whole, and where the review page has their likeliest wrong label."""
+    labelled, order = found.labelled, found.weighed.order
+    out = []
+    for each in doubted_queries(labelled, found.weighed)[:QUERIES]:
+        at = next(i for i in order if labelled.query_id[i] == each.query_id)
+        link = urlencode({"query_id": each.query_id, "candidate_id": labelled.candidate_id[at]})
+        out.append({**asdict(each), "link": link})
     return out
 
 

@@ -162,7 +162,8 @@ def _show_rate(rate: dict[str, Any], expected: float) -> None:
             show(f"note: {check['words']}; {held} held back; fix: {check['fix']}")
         elif not check["holds"]:
             fix = f"; {check['fix']}" if check["fix"] else ""
-            show(f"note: fewer flags are taken ({check['name']}): {check['words']}{fix}")
+            apart = ", and nothing is flagged by engagement in them" if check["queries"] else ""
+            show(f"note: fewer flags are taken ({check['name']}): {check['words']}{apart}{fix}")
     for promise in rate["promises"]:
         if promise["pairs"]:
             show(

@@ -79,6 +79,8 @@ class FlagType:
     """Its place in lists."""
     rule: Callable[[PairEvidence], tuple[Bools, Bools]]
     """Which pairs it may concern, shape (N,), and which grades would be right instead, shape (N, K)."""
+    by_people: bool = False
+    """Whether people say so, and not shoppers: what speaks against engagement does not hold it back."""
     action: Callable[[float], str] = _action
     """What to do, by the chance of the likeliest of those grades."""
 

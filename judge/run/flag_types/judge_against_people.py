@@ -13,5 +13,6 @@ FLAG_TYPE = FlagType(
     needs="`--people RATINGS` gives another grade, and the evidence does not side with the label. It takes one grade a "
     "pair: of several raters' make one first, `judge aggregate ratings.csv --out grades.parquet`",
     order=40,
+    by_people=True,
     rule=_rule,
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audit.engagement.appeal import Evidence
-from audit.engagement.checks import check
+from audit.engagement.checks import allowed, check, doubted_queries
 from audit.engagement.flags import find_flags, in_order, weigh
 from audit.engagement.joint import fit, weigh_together
 from audit.engagement.labelled import Labelled
@@ -135,9 +135,30 @@ def test_the_checks_are_said_in_words(weighed):
     names = {"spread within a grade", "dependence of channels", "labels expected wrong", "whole queries"}
     assert set(checks) == {*names, "doubts borne out"}
     assert checks["labels expected wrong"].holds is True
-    # Half of the labels of five queries are turned about: they are named.
-    grade = labelled.grade.copy()
-    turned = labelled.index < 5
-    grade[turned] = 2 - grade[turned]
-    odd = replace(labelled, grade=grade)
-    assert {each.name: each.holds for each in check(odd, weigh(odd, 3))}["whole queries"] is False
+
+
+def test_queries_doubted_as_a_whole_are_named_and_once_many_not_flagged_by_engagement(weighed):
+    # Grades 0 and 2 change places in some queries. One is no more than may be, five of 50 are.
+    labelled, _, _ = weighed
+    for turned, holds in ((1, True), (5, False)):
+        grade = labelled.grade.copy()
+        grade[labelled.index < turned] = 2 - grade[labelled.index < turned]
+        people = labelled.people.copy()
+        people[:1] = 2 - grade[0] if grade[0] != 1 else 0
+        odd = replace(labelled, grade=grade, people=people)
+        found = weigh(odd, 3)
+        checks = check(odd, found)
+        (whole,) = (each for each in checks if each.name == "whole queries")
+        doubted = doubted_queries(odd, found)
+        assert whole.holds is holds
+        assert [each.query_id for each in doubted] == list(whole.queries)
+        assert {*whole.queries} == {f"q{q}" for q in range(turned)}
+        assert all(6 < each.expected_wrong <= each.pairs == 12 for each in doubted)
+        free = {odd.query_id[flag.pair] for flag in find_flags(odd, found, 0.3)}
+        assert free & {*whole.queries}, "what is held back would be flagged"
+        level, held, apart = allowed(checks, 0.3)
+        kept = find_flags(odd, found, level, held, apart)
+        by_people = [flag for flag in kept if flag.type == "judge_against_people"]
+        assert [flag.pair for flag in by_people] == [0], "what people say is not held back"
+        inside = {odd.query_id[flag.pair] for flag in kept if flag not in by_people} & {*whole.queries}
+        assert bool(inside) is holds
