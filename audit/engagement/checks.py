@@ -23,8 +23,9 @@ SHARED = 0.9
 """The correlation of two channels from which on they say one thing."""
 MOST = 0.25
 """The share of labels expected wrong above which the labels, or the model, are of no use."""
-WHOLE, PAIRS, QUERIES = 0.5, 5, 0.02
-"""A query of so many pairs is doubted as a whole where more than half of its labels are expected wrong; so many may."""
+WHOLE, BEYOND, PAIRS, QUERIES = 0.3, 2.0, 5, 0.02
+"""A query of so many pairs is doubted as a whole where more than this share of its labels is expected wrong, and more
+than so many times the share of all; so many queries may be."""
 
 BORNE, ERROR = 0.5, 0.25
 """The share of shoppers' doubts that the other labels of a query have to bear out, and the standard error from which on
@@ -83,15 +84,16 @@ class DoubtedQuery:
 
 
 def doubted_queries(labelled: Labelled, weighed: Weighed) -> list[DoubtedQuery]:
-    """Queries with more than half of their labels expected wrong, the most wrong labels first; none where nothing was
-    learned of the shop."""
+    """Queries whose labels are doubted together, the most wrong labels first; none where nothing was learned of the
+    shop."""
     if weighed.joint.shop is None:
         return []
     size, expected = _by_query(labelled, weighed)
+    most = max(WHOLE, BEYOND * expected.sum() / max(size.sum(), 1))
     first = np.unique(labelled.index, return_index=True)[1]
     found = [
         DoubtedQuery(labelled.query_id[first[q]], labelled.query[first[q]], int(size[q]), float(expected[q]))
-        for q in np.flatnonzero((size >= PAIRS) & (expected > WHOLE * size))
+        for q in np.flatnonzero((size >= PAIRS) & (expected > most * size))
     ]
     return sorted(found, key=lambda each: -each.expected_wrong)
 
@@ -101,7 +103,8 @@ def _by_query(labelled: Labelled, weighed: Weighed) -> tuple[Ints, Floats]:
     rows = np.flatnonzero(labelled.examined > 0)
     query, wrong = labelled.index[rows], 1 - weighed.joint.posterior[rows, labelled.grade[rows]]
     queries = int(labelled.index.max(initial=-1)) + 1
-    return np.bincount(query, minlength=queries), np.bincount(query, wrong, minlength=queries)
+    size = np.bincount(query, minlength=queries).astype(np.int64)
+    return size, np.bincount(query, wrong, minlength=queries)
 
 
 def engagement_types() -> tuple[str, ...]:
@@ -139,7 +142,7 @@ def _queries(labelled: Labelled, weighed: Weighed) -> Check:
     a rater's slip and a second meaning look alike, and neither a single label nor its neighbours tell them apart."""
     doubted = doubted_queries(labelled, weighed)
     of = int((_by_query(labelled, weighed)[0] >= PAIRS).sum())
-    words = f"{len(doubted):,} of {of:,} queries have more than half of their labels expected wrong"
+    words = f"{len(doubted):,} of {of:,} queries have far more of their labels expected wrong than others"
     ids = tuple(each.query_id for each in doubted)
     fix = "decide what each of them means, and whether its labels are of that" if doubted else None
     return Check("whole queries", len(doubted) <= max(QUERIES * of, 1), words, fix, queries=ids)
