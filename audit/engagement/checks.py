@@ -101,10 +101,11 @@ def doubted_queries(labelled: Labelled, weighed: Weighed) -> list[DoubtedQuery]:
 def _by_query(labelled: Labelled, weighed: Weighed) -> tuple[Ints, Floats]:
     """Of each query, how many pairs have engagement, and how many of these are expected to be labelled wrong."""
     rows = np.flatnonzero(labelled.examined > 0)
-    query, wrong = labelled.index[rows], 1 - weighed.joint.posterior[rows, labelled.grade[rows]]
-    queries = int(labelled.index.max(initial=-1)) + 1
-    size = np.bincount(query, minlength=queries).astype(np.int64)
-    return size, np.bincount(query, wrong, minlength=queries)
+    query, queries = labelled.index[rows], int(labelled.index.max(initial=-1)) + 1
+    wrong: Floats = 1 - weighed.joint.posterior[rows, labelled.grade[rows]]
+    size: Ints = np.bincount(query, minlength=queries)
+    expected: Floats = np.bincount(query, wrong, minlength=queries)
+    return size, expected
 
 
 def engagement_types() -> tuple[str, ...]:
