@@ -104,7 +104,7 @@ def _by_query(labelled: Labelled, weighed: Weighed) -> tuple[Ints, Floats]:
     query, queries = labelled.index[rows], int(labelled.index.max(initial=-1)) + 1
     wrong: Floats = 1 - weighed.joint.posterior[rows, labelled.grade[rows]]
     size: Ints = np.bincount(query, minlength=queries)
-    expected: Floats = np.bincount(query, wrong, minlength=queries)
+    expected = np.asarray(np.bincount(query, weights=wrong, minlength=queries), dtype=np.float64)
     return size, expected
 
 
