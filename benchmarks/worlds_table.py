@@ -66,11 +66,17 @@ def given(groups: dict[tuple[Any, ...], list[Case]]) -> str:
             flags, false = np.sum(queries, axis=0) if queries else (0, 0)
             cells.append(f"{false} of {flags}")
         cells += [mean(own, lambda e: e["clicks_ap"]), mean(own, lambda e: e["wrong"] / e["pairs"])]
+        views = [e.get("agreement", {}).get("wrong") for e in own]
+        cells.append(", ".join("as claimed" if each is None else f"{each:.2f}" for each in views))
         names = sorted({name for e in own for name in e["checks"]})
         return [*cells, ", ".join(f"{name} ({sum(name in e['checks'] for e in own)})" for name in names)]
 
     heads = [f"false as given at {level}" for level in LEVELS]
-    return _table([*heads, "average precision of click rates", "of chance", "checks that failed"], groups, row)
+    return _table(
+        [*heads, "average precision of click rates", "of chance", "wrong by three views", "checks that failed"],
+        groups,
+        row,
+    )
 
 
 def errors_by_kind(groups: dict[tuple[Any, ...], list[Case]]) -> str:

@@ -16,6 +16,7 @@ from audit.engagement.flags import FlagRow, Weighed, find_flags, weigh
 from audit.engagement.labelled import Labelled, LabelledPairs, count_used, gather, match
 from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_click_summary
 from audit.engagement.source import EngagementFile, connect, within_memory
+from audit.engagement.three_views import Agreement, believed
 from audit.engagement.trials import PER
 from judge.calibration.promise import Promise, order_digest, promises, read_sample
 from judge.errors import InputError
@@ -53,6 +54,8 @@ class Audit:
     aggregated: Aggregated
     examination: Examination
     labelled: Labelled
+    agreement: Agreement
+    """What label, clicks and the query's other labels say together of how good the labels are."""
     weighed: Weighed
     checks: tuple[Check, ...]
     """Whether the events are what an audit takes them for, and the model behind the chances fits them."""
@@ -122,6 +125,7 @@ class Audit:
                 "curve": [asdict(point) for point in model.curve],
             },
             "rates": self._all_rates(),
+            "label_agreement": asdict(self.agreement),
             "doubted_queries": [asdict(each) for each in doubted_queries(self.labelled, self.weighed)],
             "trials": self.labelled.trials.summary(self.labelled.index),
             "zero_click": zero_click_summary(self.queries),
@@ -190,8 +194,9 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         examination = examine(read_cells(db), searches, settings.seed)
         labelled = gather(db, examination, grades)
         queries = query_rows(db, labelled)
+    labelled, agreement = believed(labelled, grades, settings.seed)
     weighed = weigh(labelled, grades, settings.seed)
-    checks = (*check_log(labelled, aggregated, examination, searches), *check(labelled, weighed))
+    checks = (*check_log(labelled, aggregated, examination, searches), *check(labelled, weighed, agreement))
     flags = find_flags(labelled, weighed, *allowed(checks, settings.level))
     return Audit(
         run,
@@ -200,6 +205,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         aggregated,
         examination,
         labelled,
+        agreement,
         weighed,
         checks,
         flags,

@@ -6,7 +6,7 @@ are taken, and in queries that are doubted as a whole nothing is flagged by enga
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from audit.engagement.borne_out import BorneOut
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.flags import Weighed
 from audit.engagement.labelled import Labelled
+from audit.engagement.three_views import Agreement
 from judge.run.flag_types import flag_types
 
 WIDE = 2.0
@@ -23,6 +24,8 @@ SHARED = 0.9
 """The correlation of two channels from which on they say one thing."""
 MOST = 0.25
 """The share of labels expected wrong above which the labels, or the model, are of no use."""
+BEYOND_VIEWS = 1.25
+"""How many times as many as three views tell, where these say that it is the labels."""
 WHOLE, BEYOND, PAIRS, QUERIES = 0.3, 2.0, 5, 0.02
 """A query of so many pairs is doubted as a whole where more than this share of its labels is expected wrong, and more
 than so many times the share of all; so many queries may be."""
@@ -47,16 +50,17 @@ class Check:
     """Ids of the queries that it is about; where it fails, flags by engagement are held back in them."""
 
 
-def check(labelled: Labelled, weighed: Weighed) -> tuple[Check, ...]:
-    """What can be checked; nothing where no channel had enough to say."""
+def check(labelled: Labelled, weighed: Weighed, agreement: Agreement | None = None) -> tuple[Check, ...]:
+    """What can be checked; nothing where no channel had enough to say. `agreement` is what `three_views` found."""
     joint, rows = weighed.joint, np.flatnonzero(labelled.examined > 0)
     if joint.shop is None or not len(rows):
         return ()
     wrong = 1 - joint.posterior[np.arange(len(labelled)), labelled.grade]
+    claimed = replace(labelled, sharpness=1.0).prior(joint.posterior.shape[1])
     return (
         _spread(joint.wide[rows]),
         _dependence(joint.shop.residual, joint.channels),
-        _expected(wrong[rows], 1 - labelled.prior(joint.posterior.shape[1])[rows, labelled.grade[rows]]),
+        _expected(wrong[rows], 1 - claimed[rows, labelled.grade[rows]], agreement),
         _queries(labelled, weighed),
         _borne(weighed.borne_out),
     )
@@ -132,10 +136,14 @@ def _dependence(residual: Floats, channels: tuple[str, ...]) -> Check:
     return Check("dependence of channels", bool(most <= SHARED), words)
 
 
-def _expected(wrong: Floats, claimed: Floats) -> Check:
+def _expected(wrong: Floats, claimed: Floats, agreement: Agreement | None) -> Check:
     found, stated = float(wrong.mean()), float(claimed.mean())
     words = f"{found:.1%} of the labels with engagement are expected wrong, where the labels claim {stated:.1%}"
-    return Check("labels expected wrong", bool(found <= MOST), words)
+    name, most = "labels expected wrong", MOST
+    if agreement and agreement.wrong is not None:
+        words += f"; labels, clicks and the other labels of queries agree as if {agreement.wrong:.0%} were wrong"
+        most = max(MOST, BEYOND_VIEWS * agreement.wrong)
+    return Check(name, bool(found <= most), words)
 
 
 def _queries(labelled: Labelled, weighed: Weighed) -> Check:

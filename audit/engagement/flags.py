@@ -19,7 +19,7 @@ from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
 from audit.engagement.joint import Joint, weigh_together
 from audit.engagement.labelled import Labelled
-from audit.engagement.mix import Labels, query_mix
+from audit.engagement.mix import HELD, Labels, query_mix
 from audit.engagement.trials import PER
 from judge.run.flag_types import Bools, FlagType, PairEvidence, flag_types
 from judge.statistics.discoveries import posterior_q_values
@@ -78,7 +78,10 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     by both, and get the second's chances along that order, once what the labels of their queries do not bear out is
     taken back.
     """
-    labels = Labels(labelled.grade, labelled.prior(grades), query_mix(labelled.grade, labelled.index, grades))
+    # How many labels are wrong, three views tell as well as all pairs do; what labels claim, hardly.
+    held = HELD if labelled.sharpness == 1 else max(HELD, len(labelled))
+    mix = query_mix(labelled.grade, labelled.index, grades)
+    labels = Labels(labelled.grade, labelled.prior(grades), mix, held)
     joint = weigh_together(labelled, labels, seed)
     prior = normal(labels.weights(joint.shop.mixing if joint.shop else 0.0))
     clicks = update(prior, Counts(labelled.examined, labelled.debiased_clicks, labelled.index), seed=seed)

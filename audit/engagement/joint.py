@@ -28,8 +28,6 @@ from audit.engagement.labelled import Labelled
 from audit.engagement.mix import Labels
 
 ROUNDS, INFER = 30, 5
-HOLD = 200.0
-"""Pairs that hold the share of wrong labels to what the labels claim."""
 FIRM = 0.5
 """Pairs, for each pair of a label, that hold which grade it is mistaken for to one share of wrong labels."""
 STIFF, START = 20.0, 0.4
@@ -194,13 +192,14 @@ def _noise(shop: Shop, share: Floats, labels: Labels) -> Floats:
     """The noise a step nearer to what is found: first how often labels are wrong at all, then to which grade.
 
     A matrix learned freely takes every oddity of how counts spread for noise, and finds twice the wrong labels that
-    there are. So the share of wrong labels is held loosely, by `HOLD` pairs, and the matrix by its own pairs' count.
+    there are. So the share of wrong labels is held loosely, by `Labels.held` pairs, and the matrix by its own pairs'
+    count.
     """
     noise, label, grades = shop.noise, labels.grade, share.shape[1]
     off, own = ~np.eye(grades, dtype=bool), (np.arange(len(label)), label)
     held, claimed = shop.prior(labels), replace(shop, noise=np.zeros_like(noise)).prior(labels)
     found, given, stated = (1 - each[own] for each in (share, held, claimed))
-    step = np.log((found.sum() + HOLD * stated.mean()) / (given.sum() + HOLD * given.mean()))
+    step = np.log((found.sum() + labels.held * stated.mean()) / (given.sum() + labels.held * given.mean()))
     # Of one share of wrong labels, whatever grade they have.
     wanted = replace(shop, noise=np.where(off, noise[off].mean() + step, 0.0)).prior(labels)
     out = noise + np.where(off, step, 0.0)

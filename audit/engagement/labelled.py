@@ -70,6 +70,8 @@ class Labelled:
     """Clicks at those positions."""
     trials: Trials
     """What carts and purchases are counted against."""
+    sharpness: float = 1.0
+    """The exponent of what labels claim (`audit.engagement.three_views`)."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -79,7 +81,8 @@ class Labelled:
         apart = np.abs(np.arange(grades) - self.grade[:, None])
         rest = np.where(apart > 0, 0.5**apart, 0)
         stated = np.where(apart == 0, TRUST, (1 - TRUST) * rest / rest.sum(axis=1, keepdims=True))
-        return np.where(np.isnan(self.probabilities), stated, self.probabilities)
+        claimed = np.where(np.isnan(self.probabilities), stated, self.probabilities) ** self.sharpness
+        return np.asarray(claimed / claimed.sum(axis=1, keepdims=True))
 
 
 def match(db: Any, run: Run, ratings: LabelledPairs | None) -> None:
@@ -181,6 +184,7 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
             )
         },
         trials=_trials(db, found["query_id"].to_pylist()),
+        sharpness=1.0,
     )
 
 

@@ -16,6 +16,8 @@ from audit.engagement.counts import Floats, Ints
 
 LIKE, UNLIKE = 1000.0, 0.3
 """Strengths between which one is looked for, in pairs: queries that are alike, and such that hold one grade each."""
+HELD = 200.0
+"""Pairs that hold the share of wrong labels to what the labels claim, where nothing else tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Labels:
     """P(grade) by the label alone, shape (N, K)."""
     mix: Floats
     """What is added to its logarithm by the labels of the query's other pairs, shape (N, K)."""
+    held: float = HELD
+    """Pairs that hold the share of wrong labels to what the labels claim."""
 
     def weights(self, mixing: float) -> Floats:
         """Logarithms of P(grade) but for a constant, shape (N, K), where the query's others count `mixing` times."""
@@ -34,7 +38,7 @@ class Labels:
 
     def where(self, rows: Ints) -> "Labels":
         """Some of the labels."""
-        return Labels(self.grade[rows], self.stated[rows], self.mix[rows])
+        return Labels(self.grade[rows], self.stated[rows], self.mix[rows], self.held)
 
 
 def query_mix(grade: Ints, query: Ints, grades: int) -> Floats:

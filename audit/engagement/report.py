@@ -18,7 +18,7 @@ from judge.words.pages import report_page
 
 TOP = 200
 """Flagged pairs shown with their texts; all of them are in flags.parquet."""
-QUERIES = 20
+QUERIES = 10
 """Queries doubted as a whole that are shown; all of them are in audit.json."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 44, 34
 

@@ -1,0 +1,120 @@
+"""How often are labels wrong at all? By how label, clicks and the labels of a query's other pairs agree.
+
+None of the three knows the true grade, but each says something of it, and given it they hardly depend on each other:
+whoever labelled the pair, who shopped, and what else was found. So the squared correlation of label and true grade is
+r(label, clicks) r(label, others) / r(clicks, others), whatever the noise of clicks. Nothing of the shape of clicks
+within a grade is assumed, which is what a model of a shop has to go by. Method of triplets: McDonald 1970, "The
+theoretical foundations of principal factor analysis", and for labels Ratner et al. 2019, "Training Complex Models with
+Multi-Task Weak Supervision".
+
+It says nothing where clicks tell one query from another by something else than relevance, as where shoppers click once
+and a query with many good products shares its clicks among them. Then that correlation is about zero, or the result above one. Errors that a query's labels share hide.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import logit
+
+from audit.engagement.counts import Floats, Ints
+from audit.engagement.labelled import Labelled
+
+DRAWS = 200
+LEVEL = (2.5, 97.5)
+SHRUNK = 10.0
+"""Examined impressions at the mean rate that each pair's click rate is held to."""
+FLATTEST = 0.02
+"""The least exponent of what labels claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What three views say of the labels; figures are null where it cannot be told."""
+
+    claimed: float
+    """The squared correlation of label and true grade if labels are right as often as they claim."""
+    found: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The bounds of 95%, by resampling queries."""
+    wrong: float | None = None
+    """The share of wrong labels of which `found` is the correlation; null unless the labels are poorer than claimed."""
+
+    @property
+    def poorer(self) -> bool:
+        """Whether labels are seen to be poorer than they claim."""
+        return self.high is not None and self.high < self.claimed
+
+
+def believed(labelled: Labelled, grades: int, seed: int = 0) -> tuple[Labelled, Agreement]:
+    """The labels with as much of their claim as the three views leave, and what these say.
+
+    Where labels are seen to be poorer than they claim, each one's distribution is flattened by one exponent, until the
+    correlation is what was found.
+    """
+    stated = labelled.prior(grades)
+    claimed = _claimed(labelled.grade, stated)
+    told = _three(labelled, np.random.default_rng(seed))
+    agreement = Agreement(claimed, *told) if told else Agreement(claimed)
+    if not agreement.poorer or agreement.found is None:
+        return labelled, agreement
+    found, sharpness = agreement.found, FLATTEST
+    if found > _claimed(labelled.grade, _flattened(stated, FLATTEST)):
+        sharpness = float(brentq(lambda s: _claimed(labelled.grade, _flattened(stated, s)) - found, FLATTEST, 1.0))
+    wrong = 1 - _flattened(stated, sharpness)[np.arange(len(labelled)), labelled.grade].mean()
+    return replace(labelled, sharpness=sharpness), replace(agreement, wrong=float(wrong))
+
+
+def _flattened(stated: Floats, sharpness: float) -> Floats:
+    weights = stated**sharpness
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _claimed(label: Ints, stated: Floats) -> float:
+    """The squared correlation of labels and grades drawn from what the labels claim."""
+    value = np.arange(stated.shape[1])
+    mean = stated @ value
+    square = float((stated @ value**2).mean() - mean.mean() ** 2)
+    if not label.std() > 0 or square <= 0:
+        return 1.0
+    shared = float((label * mean).mean() - label.mean() * mean.mean())
+    return shared**2 / (float(label.var()) * square)
+
+
+def _three(labelled: Labelled, rng: np.random.Generator) -> tuple[float, float, float] | None:
+    """The squared correlation of label and true grade with its bounds; null where it cannot be told."""
+    size, total = np.bincount(labelled.index), np.bincount(labelled.index, labelled.grade)
+    rows = np.flatnonzero((labelled.examined > 0) & (size[labelled.index] > 1))
+    if not len(rows):
+        return None
+    query, label = labelled.index[rows], labelled.grade[rows].astype(float)
+    looked, clicks = labelled.examined[rows], labelled.debiased_clicks[rows]
+    rate = min(max(clicks.sum() / max(looked.sum(), 1e-9), 1e-6), 0.5)
+    seen = logit(np.clip((clicks + SHRUNK * rate) / (np.maximum(looked, clicks) + SHRUNK), 1e-6, 1 - 1e-6))
+    others = (total[query] - label) / (size[query] - 1)
+    views = np.stack([label, seen - seen.mean(), others])
+    # Sums by query, so that queries can be drawn again: the count, the means and the products.
+    parts = [np.ones(len(rows)), *views, *(views[a] * views[b] for a in range(3) for b in range(a, 3))]
+    _, place = np.unique(query, return_inverse=True)
+    sums = np.stack([np.bincount(place, part) for part in parts], axis=1)
+    queries = len(sums)
+    drawn = rng.multinomial(queries, np.full(queries, 1 / queries), size=DRAWS).astype(np.float64) @ sums
+    r, spread = _correlations(sums.sum(axis=0)[None])[0], _correlations(drawn)
+    # Clicks have to tell something of labels, and of the other labels; that labels tell of each other is in question.
+    lowest = np.percentile(spread, LEVEL[0], axis=0)
+    if not (lowest[0] > 0 and lowest[2] > 0):
+        return None
+    squared = np.maximum(spread[:, 0] * spread[:, 1] / np.maximum(spread[:, 2], 1e-9), 0)
+    low, high = np.percentile(squared, LEVEL)
+    return None if low > 1 else (float(max(r[0] * r[1] / r[2], 0)), float(low), float(high))
+
+
+def _correlations(sums: Floats) -> Floats:
+    """Of label and clicks, label and others, clicks and others, shape (B, 3), from sums of shape (B, 10)."""
+    mean = sums[:, 1:4] / sums[:, :1]
+    square = sums[:, 4:] / sums[:, :1]
+    at = {(0, 0): 0, (0, 1): 1, (0, 2): 2, (1, 1): 3, (1, 2): 4, (2, 2): 5}
+    cover = {pair: square[:, k] - mean[:, pair[0]] * mean[:, pair[1]] for pair, k in at.items()}
+    scale = {a: np.sqrt(np.maximum(cover[a, a], 1e-12)) for a in range(3)}
+    return np.stack([cover[a, b] / (scale[a] * scale[b]) for a, b in ((0, 1), (0, 2), (1, 2))], axis=1)

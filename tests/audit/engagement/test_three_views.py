@@ -1,0 +1,122 @@
+"""How often labels are wrong, told from labels, clicks and the labels of a query's other pairs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audit.engagement.checks import allowed, check
+from audit.engagement.flags import find_flags, weigh
+from audit.engagement.labelled import Labelled
+from audit.engagement.three_views import believed
+from audit.engagement.trials import Trials
+
+
+def shop(wrong: float, seed: int = 0, queries: int = 150, *, apart: float = 0.8) -> tuple[Labelled, np.ndarray]:
+    """Labels and true grades of queries of ten pairs that differ in how much is relevant; `apart` is by how much
+    grades differ in their logits of a click."""
+    rng = np.random.default_rng(seed)
+    index = np.repeat(np.arange(queries), 10)
+    n = len(index)
+    good = rng.dirichlet([0.7, 0.7, 0.7], size=queries)
+    truth = (rng.random(n)[:, None] > np.cumsum(good[index], axis=1)[:, :2]).sum(axis=1)
+    label = np.where(rng.random(n) < wrong, (truth + rng.integers(1, 3, n)) % 3, truth)
+    looked = rng.integers(100, 1000, n).astype(float)
+    chance = 1 / (1 + np.exp(-(apart * truth - 3 + rng.normal(0, 0.5, n))))
+    clicks = rng.binomial(looked.astype(int), chance).astype(float)
+    none = np.zeros(n)
+    labelled = Labelled(
+        row=np.arange(1, n + 1),
+        query_id=[f"q{q}" for q in index],
+        query=[f"q{q}" for q in index],
+        candidate_id=[f"c{i}" for i in range(n)],
+        candidate=[{}] * n,
+        grade=label,
+        probabilities=np.full((n, 3), np.nan),
+        people=np.full(n, -1),
+        index=index,
+        impressions=looked,
+        examined=looked,
+        live=looked,
+        clicks=clicks,
+        debiased_clicks=clicks,
+        carts=none,
+        purchases=none,
+        unused=none,
+        unused_clicks=none,
+        trials=Trials(np.ones(n, dtype=np.int64), np.full(n, 2)),
+    )
+    return labelled, truth
+
+
+@pytest.mark.parametrize("wrong", [0.25, 0.4])
+def test_the_correlation_with_the_true_grade_is_found_without_it(wrong):
+    labelled, truth = shop(wrong, queries=400)
+    after, found = believed(labelled, 3)
+    true = np.corrcoef(labelled.grade, truth)[0, 1] ** 2
+    assert found.low < true < found.high
+    assert found.poorer
+    assert found.wrong == pytest.approx((labelled.grade != truth).mean(), abs=0.07)
+    # What the labels then claim is that share, and their order of grades stays.
+    own = np.arange(len(truth)), labelled.grade
+    assert 1 - after.prior(3)[own].mean() == pytest.approx(found.wrong)
+    assert (after.prior(3).argmax(axis=1) == labelled.grade).all()
+
+
+def test_labels_as_good_as_they_claim_are_believed_as_before():
+    labelled, truth = shop(0.08, queries=400)
+    after, found = believed(labelled, 3)
+    assert after is labelled
+    assert not found.poorer
+    assert found.wrong is None
+    assert found.low < np.corrcoef(labelled.grade, truth)[0, 1] ** 2 < found.high
+
+
+def test_a_label_s_own_probabilities_are_flattened_too():
+    labelled, _ = shop(0.4, queries=400)
+    sure = np.full((len(labelled), 3), 0.02)
+    sure[np.arange(len(labelled)), labelled.grade] = 0.96
+    claims = replace(labelled, probabilities=sure)
+    after, found = believed(claims, 3)
+    assert found.wrong == pytest.approx(0.4, abs=0.07)
+    assert 1 - after.prior(3).max(axis=1).mean() == pytest.approx(found.wrong)
+    assert claims.prior(3) == pytest.approx(sure)
+
+
+def cleared(labelled: Labelled, what: str) -> Labelled:
+    rng = np.random.default_rng(1)
+    if what == "no clicks that follow grades":
+        return replace(labelled, debiased_clicks=rng.permutation(labelled.debiased_clicks))
+    if what == "one pair a query":
+        return replace(labelled, index=np.arange(len(labelled)))
+    if what == "one grade":
+        return replace(labelled, grade=np.ones_like(labelled.grade))
+    # Each query's clicks are shared among its relevant products: between queries clicks say nothing.
+    total = np.bincount(labelled.index, labelled.debiased_clicks)[labelled.index]
+    return replace(labelled, debiased_clicks=np.round(labelled.debiased_clicks / total * 60))
+
+
+@pytest.mark.parametrize(
+    "what", ["no clicks that follow grades", "one pair a query", "one grade", "a query's clicks shared"]
+)
+def test_where_it_cannot_be_told_nothing_changes(what):
+    labelled = cleared(shop(0.4)[0], what)
+    after, found = believed(labelled, 3)
+    assert after is labelled
+    assert (found.found, found.low, found.high, found.wrong) == (None,) * 4
+
+
+def test_poor_labels_are_expected_wrong_about_as_often_as_they_are():
+    # The model alone, which reads the number off the shape of clicks within a grade, expects a third of it.
+    labelled, truth = shop(0.4, queries=250)
+    wrong = labelled.grade != truth
+    before = weigh(labelled, 3).wrong(labelled).sum()
+    after, found = believed(labelled, 3)
+    weighed = weigh(after, 3)
+    assert before < 0.6 * wrong.sum() < 0.75 * wrong.sum() < weighed.wrong(after).sum() < 1.25 * wrong.sum()
+    checks = check(after, weighed, found)
+    (expected,) = (each for each in checks if each.name == "labels expected wrong")
+    assert expected.holds, "it is the labels, and not the model"
+    flagged = np.unique([flag.pair for flag in find_flags(after, weighed, *allowed(checks, 0.3))]).astype(int)
+    assert len(flagged) > 20
+    assert (~wrong[flagged]).mean() < 0.35
