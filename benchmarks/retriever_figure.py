@@ -23,7 +23,9 @@ CLAIM = {
     "true": "trained on true grades",
     "unaudited": "on labels of which 20% are wrong",
     "audited-grid": "on the same, audited and corrected",
+    "audited-feed": "the same in a second world",
     "clicks-grid": "on raw clicks",
+    "clicks-feed": "on clicks of the second world",
 }
 ESCI = {
     "start": "the encoder, untrained",
