@@ -141,7 +141,7 @@ def _expected(wrong: Floats, claimed: Floats, agreement: Agreement | None) -> Ch
     words = f"{found:.1%} of the labels with engagement are expected wrong, where the labels claim {stated:.1%}"
     name, most = "labels expected wrong", MOST
     if agreement and agreement.wrong is not None:
-        words += f"; labels, clicks and the other labels of queries agree as if {agreement.wrong:.0%} were wrong"
+        words += f"; three views of them say {agreement.wrong:.0%}"
         most = max(MOST, BEYOND_VIEWS * agreement.wrong)
     return Check(name, bool(found <= most), words)
 

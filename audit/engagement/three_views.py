@@ -7,8 +7,9 @@ within a grade is assumed, which is what a model of a shop has to go by. Method 
 theoretical foundations of principal factor analysis", and for labels Ratner et al. 2019, "Training Complex Models with
 Multi-Task Weak Supervision".
 
-It says nothing where clicks tell one query from another by something else than relevance, as where shoppers click once
-and a query with many good products shares its clicks among them. Then that correlation is about zero, or the result above one. Errors that a query's labels share hide.
+It says nothing where clicks do not tell rich queries from poor ones, as where shoppers click once and a query's good
+products share that click: then the last correlation is about zero, or the result above one. Errors that a query's
+labels share hide, and what makes clicks likelier in rich queries by itself counts as an error.
 """
 
 from dataclasses import dataclass, replace
@@ -45,6 +46,16 @@ class Agreement:
     def poorer(self) -> bool:
         """Whether labels are seen to be poorer than they claim."""
         return self.high is not None and self.high < self.claimed
+
+    @property
+    def words(self) -> str | None:
+        """What to know of labels that are poorer than they claim, and what to do; null where they are not."""
+        if self.wrong is None:
+            return None
+        return (
+            f"labels, clicks and the other labels of queries agree as if {self.wrong:.0%} of the labels were wrong, "
+            "more than they claim; calibrate or fine-tune the judge on a rated sample before you correct pair by pair"
+        )
 
 
 def believed(labelled: Labelled, grades: int, seed: int = 0) -> tuple[Labelled, Agreement]:

@@ -139,8 +139,9 @@ def _show(found: "Audit", out: Path) -> None:
     )
     if direct := summary["trials"]["carts"]["examined impression"]:
         show(f"in {counted(direct, 'query')} carts come without clicks: counted per examined impression")
-    if summary["examination"]["note"]:
-        show(f"note: {summary['examination']['note']}")
+    for note in (summary["examination"]["note"], summary["label_agreement"]["note"]):
+        if note:
+            show(f"note: {note}")
     kinds: dict[int, list[FlagRow]] = {}
     for row in found.flags:
         kinds.setdefault(row.pair, []).append(row)
