@@ -26,6 +26,8 @@ from judge.statistics.discoveries import posterior_q_values
 
 RATER = 0.8
 """How often a person's grade is taken to be right; what is left goes to the neighbours first."""
+VIEWS = 0.25
+"""Pairs, for each pair, that hold the share of wrong labels to what three views say of it."""
 TOGETHER = 0.7
 """The joint model's part in the order of pairs: in three simulated shops the order is about as good from .6 to .8."""
 
@@ -78,8 +80,8 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     by both, and get the second's chances along that order, once what the labels of their queries do not bear out is
     taken back.
     """
-    # How many labels are wrong, three views tell as well as all pairs do; what labels claim, hardly.
-    held = HELD if labelled.sharpness == 1 else max(HELD, len(labelled))
+    # How many labels are wrong, three views tell better than labels claim it.
+    held = HELD if labelled.sharpness == 1 else max(HELD, VIEWS * len(labelled))
     mix = query_mix(labelled.grade, labelled.index, grades)
     labels = Labels(labelled.grade, labelled.prior(grades), mix, held)
     joint = weigh_together(labelled, labels, seed)

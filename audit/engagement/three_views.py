@@ -9,7 +9,8 @@ Multi-Task Weak Supervision".
 
 It says nothing where clicks do not tell rich queries from poor ones, as where shoppers click once and a query's good
 products share that click: then the last correlation is about zero, or the result above one. Errors that a query's
-labels share hide, and what makes clicks likelier in rich queries by itself counts as an error.
+labels share hide. What makes clicks likelier in rich queries by itself looks like errors, so small differences count
+for nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ DRAWS = 200
 LEVEL = (2.5, 97.5)
 SHRUNK = 10.0
 """Examined impressions at the mean rate that each pair's click rate is held to."""
+POORER = 2.0
+"""How many times as many wrong labels as claimed it takes: by so much what else makes clicks likelier in rich queries
+is not taken for poor labels."""
 FLATTEST = 0.02
 """The least exponent of what labels claim."""
 
@@ -40,12 +44,8 @@ class Agreement:
     high: float | None = None
     """The bounds of 95%, by resampling queries."""
     wrong: float | None = None
-    """The share of wrong labels of which `found` is the correlation; null unless the labels are poorer than claimed."""
-
-    @property
-    def poorer(self) -> bool:
-        """Whether labels are seen to be poorer than they claim."""
-        return self.high is not None and self.high < self.claimed
+    """The share of wrong labels of which `found` is the correlation; null unless the labels are far poorer than they
+    claim."""
 
     @property
     def words(self) -> str | None:
@@ -61,20 +61,32 @@ class Agreement:
 def believed(labelled: Labelled, grades: int, seed: int = 0) -> tuple[Labelled, Agreement]:
     """The labels with as much of their claim as the three views leave, and what these say.
 
-    Where labels are seen to be poorer than they claim, each one's distribution is flattened by one exponent, until the
-    correlation is what was found.
+    Where even the upper bound means `POORER` times as many wrong labels as they claim, each label's distribution is
+    flattened by one exponent, until the correlation is what was found.
     """
     stated = labelled.prior(grades)
-    claimed = _claimed(labelled.grade, stated)
+    agreement = Agreement(_claimed(labelled.grade, stated))
     told = _three(labelled, np.random.default_rng(seed))
-    agreement = Agreement(claimed, *told) if told else Agreement(claimed)
-    if not agreement.poorer or agreement.found is None:
+    if told is None:
         return labelled, agreement
-    found, sharpness = agreement.found, FLATTEST
-    if found > _claimed(labelled.grade, _flattened(stated, FLATTEST)):
-        sharpness = float(brentq(lambda s: _claimed(labelled.grade, _flattened(stated, s)) - found, FLATTEST, 1.0))
-    wrong = 1 - _flattened(stated, sharpness)[np.arange(len(labelled)), labelled.grade].mean()
-    return replace(labelled, sharpness=sharpness), replace(agreement, wrong=float(wrong))
+    agreement = replace(agreement, found=told[0], low=told[1], high=told[2])
+    own = np.arange(len(labelled)), labelled.grade
+    most, least = (1 - _flattened(stated, _sharpness(labelled.grade, stated, each))[own].mean() for each in told[::2])
+    if least < POORER * (1 - stated[own].mean()):
+        return labelled, agreement
+    sharpness = _sharpness(labelled.grade, stated, told[0])
+    return replace(labelled, sharpness=sharpness), replace(agreement, wrong=float(most))
+
+
+def _sharpness(label: Ints, stated: Floats, found: float) -> float:
+    """The exponent at which labels claim the squared correlation `found`; 1 where they claim no more."""
+
+    def beyond(sharpness: float) -> float:
+        return _claimed(label, _flattened(stated, sharpness)) - found
+
+    if beyond(1.0) <= 0:
+        return 1.0
+    return float(brentq(beyond, FLATTEST, 1.0)) if beyond(FLATTEST) < 0 else FLATTEST
 
 
 def _flattened(stated: Floats, sharpness: float) -> Floats:
