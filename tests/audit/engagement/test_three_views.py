@@ -1,5 +1,7 @@
 """How often labels are wrong, told from labels, clicks and the labels of a query's other pairs."""
 
+import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -132,3 +134,24 @@ def test_poor_labels_are_expected_wrong_about_as_often_as_they_are():
     flagged = np.unique([flag.pair for flag in find_flags(after, weighed, *allowed(checks, 0.3))]).astype(int)
     assert len(flagged) > 20
     assert (~wrong[flagged]).mean() < 0.35
+
+
+def test_a_run_of_poor_labels_says_so(main, tmp_path):
+    labelled, truth = shop(0.4, queries=200)
+    rng = np.random.default_rng(2)
+    heads = ("query", "candidate_id", "position", "impressions", "clicks")
+    with (tmp_path / "grades.csv").open("w") as grades, (tmp_path / "counts.csv").open("w") as counts:
+        csv.writer(grades).writerow((*heads[:2], "title", "grade"))
+        csv.writer(counts).writerow(heads)
+        for row, query in enumerate(labelled.query):
+            csv.writer(grades).writerow((query, f"c{row}", f"product {row}", labelled.grade[row]))
+            for position in rng.permutation(10)[:4] + 1:
+                shown = int(labelled.impressions[row] / 2)
+                clicks = rng.binomial(shown, labelled.clicks[row] / labelled.impressions[row])
+                csv.writer(counts).writerow((query, f"c{row}", position, shown, clicks))
+    main("import", "grades.csv", "--out", "run")
+    out = main("audit", "run", "counts.csv", "--out", "audit").out
+    found = json.loads((tmp_path / "audit" / "audit.json").read_text())["label_agreement"]
+    assert found["wrong"] == pytest.approx((labelled.grade != truth).mean(), abs=0.1)
+    assert found["note"] in " ".join(out.split())
+    assert found["note"][1:] in (tmp_path / "audit" / "report.html").read_text()
