@@ -140,6 +140,9 @@ def test_algolia(run):
         response("q8", "boots", 101000, ["A"]),  # the same again is no typing
         response("q9", "sca", 110000, ["B"]),  # nor is what was clicked
         response("q10", "scarf", 111000, ["C"]),
+        # Two shoppers, or one: without a token nobody knows.
+        response("q11", "la", 120000, ["A"], user=None),
+        response("q12", "lamp", 121000, ["A"], user=None),
     ]
     bought = [{"queryID": "q1"}, {}, {"queryID": "q2"}]
     events = [
@@ -176,10 +179,12 @@ def test_algolia(run):
         ("q9", "sca", "B", 1, "impression", "t1", 110000),
         ("q9", "sca", "B", 1, "click", "t1", 110500),
         ("q10", "scarf", "C", 1, "impression", "t1", 111000),
+        ("q11", "la", "A", 1, "impression", None, 120000),
+        ("q12", "lamp", "A", 1, "impression", None, 121000),
     ]
     assert rows == Counter(written)
-    # 17 hits and a search without any; 13 objects and an event without any.
-    assert sum(summary.values()) == 18 + 14
+    # 19 hits and a search without any; 13 objects and an event without any.
+    assert sum(summary.values()) == 20 + 14
     assert {key: n for key, n in summary.items() if key[0] != "written"} == {
         ("typing", "impression"): 2,
         ("search without hits", "impression"): 1,
@@ -215,6 +220,7 @@ def test_adobe(run):
             hit(11, "2", ";B^,2", "persisted"),
             hit(12, "12:id9,2", ";B^,2", "persisted"),
             hit(13, "12", ";Z"),
+            hit(15, "200", ";A", "between the two", exclude_hit="1"),
             hit(20, "200", ";D;;;;eVar30=4", words),  # the second page
             hit(30, "200", ";A;;;;eVar30=1", "coats"),
             hit(31, "1,230", ";A;1;9.99;230=4,;D;2;5"),
@@ -226,6 +232,8 @@ def test_adobe(run):
             hit(35, "200", ";A;;;;eVar30=1", "", visit="3"),  # without words
             hit(40, "100,22", "", "persisted"),
             hit(50, "1", ";A;1;9.99", visit="2"),  # the next visit
+            hit(60, "200", ";Q", "lamps").replace("\n", "\tmore\n"),
+            hit(61, "12", ";Q"),
             "cut\toff\n",
         ]
     )
@@ -247,15 +255,16 @@ def test_adobe(run):
     ]
     assert rows == Counter(written)
     assert {key: n for key, n in summary.items() if key[0] != "written"} == {
-        ("not shown before", "add_to_cart"): 2,
+        ("not shown before", "add_to_cart"): 3,
         ("purchase sent twice", "purchase"): 1,
-        ("excluded by Adobe", "impression"): 2,
+        ("excluded by Adobe", "impression"): 3,
         ("from a data source", "purchase"): 1,
         ("no product", "impression"): 1,
         ("no words", "impression"): 1,
         ("other hit", None): 1,
         ("not shown before", "purchase"): 1,
         ("another number of cells", None): 1,
+        ("another number of cells", "impression"): 1,
     }
 
 
