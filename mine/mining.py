@@ -52,7 +52,7 @@ class MiningConfig:
     rankings: Sequence[Path] = ()
     """TREC runs of two systems or more."""
     sample: int = 200
-    """Pairs of the sample for people."""
+    """Pairs of the sample for people; 0 for none."""
     seed: int = 0
     skip_bad_rows: bool = False
     encoding: str | None = None

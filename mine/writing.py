@@ -50,7 +50,10 @@ def write_mined(out: Path, partial: Path, account: MiningAccount, mined: Mined) 
 
     write_whole(companion(out, "json"), as_json(account).encode())
     write_whole(companion(out, "understood.csv"), _sheet(_understood_rows(mined)))
-    write_whole(companion(out, "sample.csv"), _sheet(_sample_rows(mined)))
+    if mined.sample and mined.kept:
+        write_whole(companion(out, "sample.csv"), _sheet(_sample_rows(mined)))
+    else:
+        companion(out, "sample.csv").unlink(missing_ok=True)  # of an earlier mining, ungraded: `check_companions`
     text, kept, asked = pa.string(), mined.kept, mined.asked
     columns = {
         "query_id": pa.array([asked[c.query].query_id for c in kept], text),

@@ -40,11 +40,12 @@ class Mined(shown.Result):
         return pq.read_table(self.path)
 
     @property
-    def sample(self) -> Path:
-        """A random sample of the pairs for people to grade, as CSV."""
+    def sample(self) -> Path | None:
+        """A random sample of the pairs for people to grade, as CSV; null where there is none, as with `sample=0`."""
         from mine.writing import companion
 
-        return companion(self.path, "sample.csv")
+        path = companion(self.path, "sample.csv")
+        return path if path.exists() else None
 
     def to_pandas(self) -> Any:
         """The pairs as a pandas DataFrame."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from judge.errors import InputError
@@ -25,6 +25,8 @@ class SearchQuery:
     id: str
     words: str
     locale: str | None = None
+    row: int | None = None
+    """Where its file has it first."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def read_queries(
     ids = whole_ids(list(found))
     if len(set(ids)) < len(ids):
         ids = list(found)
-    queries = [SearchQuery(key, q.words, q.locale) for key, q in zip(ids, found.values(), strict=True)]
+    queries = [replace(q, id=key) for key, q in zip(ids, found.values(), strict=True)]
     return SearchQueries(table.name, queries, rows, dict(sorted(aside.items())))
 
 
@@ -93,4 +95,4 @@ def _query(table: Table, row: Row, columns: Columns) -> SearchQuery | Problem:
     if problem := missing(table, row, fitted, texts, needed):
         return problem
     words = str(texts["query"])
-    return SearchQuery(texts["query_id"] or query_key(words), words, texts["locale"])
+    return SearchQuery(texts["query_id"] or query_key(words), words, texts["locale"], row.number)

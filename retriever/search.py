@@ -14,7 +14,7 @@ from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
 from retriever.late_search import is_late
 from retriever.queries import NAMES, SearchQueries, read_queries
-from retriever.ranked import Ranked, check_ids, fuse, is_one_word, mix, write_run
+from retriever.ranked import Ranked, fuse, is_one_word, mix, write_run
 from retriever.systems import TEXTS, Searcher
 
 TORN = "id with white space"
@@ -112,7 +112,6 @@ class Search:
         if out.exists() and not overwrite:
             raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
         ids = [query.id for query in self.asked.queries]
-        check_ids("query_id", ids)
         products = [product.id for product in self.products.products]
         ranked = self.ranked
         lines = write_run(ranked, ids, products, out, overwrite=overwrite)
@@ -194,7 +193,23 @@ class Search:
 
     @cached_property
     def asked(self) -> SearchQueries:
-        """The queries."""
+        """The queries that a run can name.
+
+        Raises:
+            InputError: The file cannot be used, or an id of it holds white space, which is not to be skipped.
+        """
+        found = self._read_queries()
+        torn = [query for query in found.queries if not is_one_word(query.id)]
+        if torn and not (self.config.skip_bad_rows and len(torn) < len(found.queries)):
+            raise InputError(
+                f"{found.name}, row {torn[0].row}, field 'query_id': white space, which separates a run's columns, is "
+                f"in {counted(len(torn), 'id')}, first in {torn[0].id!r}",
+                "give ids without white space, or leave these queries out with --skip-bad-rows",
+            )
+        kept = [query for query in found.queries if is_one_word(query.id)]
+        return replace(found, queries=kept, set_aside={**found.set_aside, **({TORN: len(torn)} if torn else {})})
+
+    def _read_queries(self) -> SearchQueries:
         return read_queries(
             self.queries,
             {name: columns for name, columns in self.mapping.items() if name in NAMES},

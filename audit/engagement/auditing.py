@@ -115,6 +115,7 @@ class Audit:
             "rate": {
                 "basis": "promised" if any(each.pairs for each in self.promises) else "model",
                 "checks": [asdict(each) for each in self.checks],
+                "borne_out": self.weighed.borne_out.as_json(),
                 "promises": [each.model_dump() for each in self.promises],
             },
             "examination": {

@@ -10,7 +10,7 @@ lowered by a factor each, as far as that asks for; none is raised.
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,6 +36,12 @@ class BorneOut:
     """Its standard error, queries taken as independent."""
     kept: tuple[float, float] = (1.0, 1.0)
     """By what the odds of a higher and of a lower grade were multiplied."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For `audit.json`; what cannot be told is null, as the check "doubts borne out" says."""
+        told = {"share": self.share, "standard_error": self.error}
+        lowered = dict(zip(("higher", "lower"), self.kept, strict=True))
+        return {**{name: value if np.isfinite(value) else None for name, value in told.items()}, "odds_kept": lowered}
 
 
 def bear_out(grade: Ints, query: Ints, mix: Floats, joint: Joint, seen: Ints) -> tuple[Joint, BorneOut]:

@@ -26,7 +26,22 @@ def is_text(data: bytes) -> bool:
         return False
 
 
-def is_nested_sql(cell: str, path: str) -> str:
-    """SQL that says whether a cell is a list or an object of a line; only one that looks so is looked up."""
+def one_id_sql(cell: str, path: str) -> str:
+    """SQL of a cell of a line that holds an id: of a list of one it is that one (`judge.tables.ids.as_id`)."""
+    inside = f"CASE WHEN {_is_one(path)} THEN json_extract_string(line, {quoted(path + '[0]')}) ELSE {cell} END"
+    return f"CASE WHEN left({cell}, 1) = '[' THEN {inside} ELSE {cell} END"
+
+
+def is_nested_sql(cell: str, path: str, *, is_id: bool = False) -> str:
+    """SQL that says whether a cell is a list or an object of a line; only one that looks so is looked up.
+
+    Of ids, a list of one is none."""
     there = f"json_type(line, {quoted(path)}) IN ('ARRAY', 'OBJECT')"
-    return f"CASE WHEN left({cell}, 1) IN ('[', '{{') THEN {there} ELSE false END"
+    one = f" AND NOT ({_is_one(path)})" if is_id else ""
+    return f"CASE WHEN left({cell}, 1) IN ('[', '{{') THEN {there}{one} ELSE false END"
+
+
+def _is_one(path: str) -> str:
+    """SQL that says whether a list of one value, or of none, is there in a line of JSON."""
+    is_list = f"json_type(line, {quoted(path)}) = 'ARRAY' AND json_array_length(line, {quoted(path)}) < 2"
+    return f"{is_list} AND coalesce(json_type(line, {quoted(path + '[0]')}), '') NOT IN ('ARRAY', 'OBJECT')"

@@ -1,5 +1,7 @@
 """The shapes of engagement files, by their columns."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from judge.errors import InputError
@@ -20,6 +22,8 @@ EVENT_NAMES = (
 )
 SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
 COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
+IDS = ("search_id", "query_id", "candidate_id", "client_id")
+"""Our names of ids: a list of one is that one (`judge.tables.ids.as_id`), several or an object are none."""
 SHOWN = 60
 """Characters of an action that nothing reads, at most."""
 NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
@@ -62,3 +66,21 @@ def other_actions(db: Any, known: tuple[str, ...], most: int = 5) -> dict[str, i
         WHERE broken IS NULL AND action IS NOT NULL AND coalesce(act(action) NOT IN {known}, true)
         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}""").fetchall()
     return dict(found)
+
+
+def refuse_nested(db: Any, name: str, found: Mapping[str, str]) -> None:
+    """Refuse columns of Parquet that hold lists or objects, in the view `raw`. Of lists of ids the view gets the ids,
+    and rows with several are `not_text`. `found` has our names with the file's."""
+    lists = []
+    for ours, kind in db.execute("SELECT column_name, column_type FROM (DESCRIBE raw)").fetchall():
+        if ours in IDS and re.fullmatch(r"[A-Z]+\[\]", kind):
+            lists.append(ours)
+        elif kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+            message = f"{name}, field {found[ours]!r}: holds lists or objects where one value is wanted"
+            raise InputError(message, "write a row for each of them")
+    if lists:
+        ids = ", ".join(f"{ours}[1] AS {ours}" for ours in lists)
+        several = " OR ".join(f"len({ours}) > 1" for ours in lists)
+        db.execute("ALTER VIEW raw RENAME TO raw_lists")
+        db.execute(f"""CREATE VIEW raw AS
+            SELECT * REPLACE ({ids}, CASE WHEN {several} THEN 'not_text' ELSE broken END AS broken) FROM raw_lists""")

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from audit.engagement.json_lines import is_nested_sql
+from audit.engagement.json_lines import is_nested_sql, one_id_sql
 from audit.engagement.log_lines import LogLines
 from audit.engagement.row_lines import RowLines
-from audit.engagement.shapes import NAMES, find_shape
+from audit.engagement.shapes import IDS, NAMES, find_shape, refuse_nested
 from audit.engagement.ubi_queries import contradicting_id, load_records, words_of_ids
 from judge.errors import InputError
 from judge.pairs.queries import HITS, query_records
@@ -29,8 +29,6 @@ from judge.sql import identifier, quoted
 from judge.tables.columns import Columns
 from judge.tables.rows import Table
 
-TEXTS = ("search_id", "query_id", "query", "candidate_id", "client_id")
-"""Our names of what is text: a list or an object in its place is none."""
 BLANK = " \t\v\f\r\n"
 """What a blank line consists of."""
 SHORT = "give more memory with --memory, more disk with TMPDIR, or fewer events"
@@ -135,7 +133,7 @@ def _open(db: Any, source: EngagementFile) -> Opened:
             f"CREATE VIEW raw AS SELECT {names}, NULL::VARCHAR AS broken FROM "
             f"read_parquet({files}, union_by_name = {'true' if len(paths) > 1 else 'false'})"
         )
-        _refuse_nested(db, table.name, found)
+        refuse_nested(db, table.name, found)
         return Opened(shape, tuple(found), table.name, sum(pq.read_metadata(path).num_rows for path in paths))
     log = LogLines(table, [(name, table.columns.index(column)) for name, column in found.items()])
     return Opened(shape, tuple(found), table.name, _stage(db, log, "SELECT * FROM log_lines"))
@@ -188,9 +186,10 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
         paths = {name: [f"$.{json.dumps(c, ensure_ascii=False)}" for c in own] for name, own in several.items()}
     flat = [path for own in paths.values() for path in own]
     wanted = ", ".join(map(quoted, flat))
-    cells = {name: ", ".join(f"v[{flat.index(path) + 1}]" for path in own) for name, own in paths.items()}
-    parts = ", ".join(f"coalesce({values}) AS {name}" for name, values in cells.items())
-    nested = " OR ".join(is_nested_sql(f"v[{flat.index(p) + 1}]", p) for name in TEXTS for p in paths.get(name, ()))
+    cells = {name: [(f"v[{flat.index(path) + 1}]", path) for path in own] for name, own in paths.items()}
+    values = {name: [one_id_sql(*c) if name in IDS else c[0] for c in own] for name, own in cells.items()}
+    parts = ", ".join(f"coalesce({', '.join(own)}) AS {name}" for name, own in values.items())
+    nested = " OR ".join(is_nested_sql(*c, is_id=name in IDS) for name in (*IDS, "query") for c in cells.get(name, ()))
     select = f"""SELECT {parts}{hits and ", hits"}, CASE WHEN line IS NULL THEN 'unreadable'
                 WHEN v IS NULL THEN 'invalid_json' WHEN {nested} THEN 'not_text' END AS broken
         FROM (SELECT line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
@@ -200,14 +199,6 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     log = LogLines(table) if table.columns is None and table.is_plain else RowLines(table)
     columns_there = (*paths, *(["hits"] if hits else []))
     return Opened(shape, columns_there, table.name, _stage(db, log, select))
-
-
-def _refuse_nested(db: Any, name: str, found: Mapping[str, str]) -> None:
-    """Refuse columns of Parquet that hold lists or objects: `found` has our names with the file's."""
-    for ours, kind in db.execute("SELECT column_name, column_type FROM (DESCRIBE raw)").fetchall():
-        if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
-            message = f"{name}, field {found[ours]!r}: holds lists or objects where one value is wanted"
-            raise InputError(message, "write a row for each of them")
 
 
 def _one_file(path: Path) -> str:

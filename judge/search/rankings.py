@@ -61,7 +61,7 @@ def read_ranking(path: Path) -> Ranking:
     found: dict[str, dict[str, tuple[float, int]]] = {}
     file = File(path)
     with file.reading(), file.open()[1] as stream:
-        for number, line in enumerate(text_lines(stream, file.name), 1):
+        for number, line in enumerate(text_lines(stream, file.name, encodings=False), 1):
             if not line.strip():
                 continue
             where = f"{file.name}, line {number}"

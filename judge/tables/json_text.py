@@ -133,7 +133,7 @@ class JsonText:
         data = self._rest + self._stream.read(max(CHUNK, len(held)))
         self._ended = len(data) == len(self._rest)
         if not self._text and not self._at:
-            refuse_head(data[:4], self._name)
+            refuse_head(data[:16], self._name)
             data = data.removeprefix(b"\xef\xbb\xbf")
         # A character may be cut in two; stray bytes stay, for whoever reads the record to find.
         cut = len(data) if self._ended else _whole(data)

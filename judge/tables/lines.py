@@ -10,10 +10,15 @@ LIMIT = 64 * 1024 * 1024
 """The longest line in bytes. Few bytes of gzip can be a line of gigabytes."""
 
 
-def byte_lines(stream: IO[bytes], name: str) -> Iterator[bytes]:
+def byte_lines(stream: IO[bytes], name: str, *, encodings: bool = True) -> Iterator[bytes]:
     """Lines as the file has them, without a byte order mark. They end with LF, CRLF or CR, in any mixture.
 
     Of one that is too long, not much more than `LIMIT` is read.
+
+    Args:
+        stream: The file's bytes.
+        name: What to call it in messages.
+        encodings: Whether the user can say that such a file is in another encoding than UTF-8.
 
     Raises:
         InputError: A line is longer than `LIMIT`, or the first bytes are of another kind of file.
@@ -29,7 +34,7 @@ def byte_lines(stream: IO[bytes], name: str) -> Iterator[bytes]:
                 size = f"{LIMIT // 2**20} MiB"
                 raise InputError(f"{name}, line {number}: is longer than {size}", "write each row on a line of its own")
             if number == 1:
-                refuse_head(line, name)
+                refuse_head(line, name, encodings=encodings)
                 line = line.removeprefix(b"\xef\xbb\xbf")
             yield line
 
@@ -40,7 +45,7 @@ def _parted(raw: bytes) -> list[bytes]:
     return [raw] if at < 0 or raw[at:] == b"\r\n" else raw.splitlines(keepends=True)
 
 
-def text_lines(stream: IO[bytes], name: str) -> Iterator[str]:
+def text_lines(stream: IO[bytes], name: str, *, encodings: bool = True) -> Iterator[str]:
     """The same with undecodable bytes kept as surrogates, which `as_text` finds later, at their row and field."""
-    for raw in byte_lines(stream, name):
+    for raw in byte_lines(stream, name, encodings=encodings):
         yield raw.decode("utf-8", "surrogateescape")

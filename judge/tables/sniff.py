@@ -19,13 +19,16 @@ LISTS = ("judgmentRatings", "query_doc_pairs", "hits", "items", "records", "rows
 """Keys of an object under which a list of records is looked for."""
 PARQUET = b"PAR1"
 """How a file of Parquet begins."""
+_PARQUET_HEAD = re.compile(PARQUET + rb"(?=[\x00-\x08\x0e-\x1f]|\Z)")
+"""The same where the name does not say so: no header of text, such as `PAR1_price,query`, goes on like this."""
 PACKED = {
-    b"\x28\xb5\x2f\xfd": ((".zst", ".zstd"), "zstd -d"),
-    b"BZh": ((".bz2",), "bunzip2"),
-    b"\xfd7zXZ\x00": ((".xz",), "unxz"),
-    b"\x04\x22\x4d\x18": ((".lz4",), "lz4 -d"),
+    rb"\x28\xb5\x2f\xfd": ((".zst", ".zstd"), "zstd -d"),
+    rb"BZh[1-9](1AY|\x17rE)": ((".bz2",), "bunzip2"),
+    rb"\xfd7zXZ\x00": ((".xz",), "unxz"),
+    rb"\x04\x22\x4d\x18": ((".lz4",), "lz4 -d"),
 }
-"""How files begin that are packed otherwise than with gzip or ZIP, with their suffixes and what unpacks them."""
+"""How files begin that are packed otherwise than with gzip or ZIP, as regular expressions, with their suffixes and what
+unpacks them."""
 HEAD = 2**16
 """Bytes of a first look."""
 SEPARATORS = {",": "let its name end in .csv", "\t": "let its name end in .tsv", ";": "let its name end in .csv"}
@@ -107,20 +110,21 @@ def refuse_place(path: Path, name: str) -> None:
         raise InputError(f"{name}: does not exist", "name a file that can be read")
 
 
-def refuse_head(head: bytes, name: str) -> None:
-    """Refuse first bytes that are of another kind than the file's name says."""
+def refuse_head(head: bytes, name: str, *, encodings: bool = True) -> None:
+    """Refuse first bytes that are of another kind than the file's name says; `encodings` as in `lines.byte_lines`."""
     if head.startswith(b"\x1f\x8b"):
         raise InputError(f"{name}: is gzip, and its name does not say so", "let its name end in .gz")
     if head.startswith(b"PK\x03\x04"):
         raise InputError(
             f"{name}: is a ZIP file or a workbook, and its name does not say so", "let its name end in .zip or .xlsx"
         )
-    if head.startswith(PARQUET):
+    if _PARQUET_HEAD.match(head):
         raise InputError(f"{name}: is Parquet, and its name does not say so", "let its name end in .parquet")
-    if tool := next((tool for sign, (_, tool) in PACKED.items() if head.startswith(sign)), None):
+    if tool := next((tool for sign, (_, tool) in PACKED.items() if re.match(sign, head)), None):
         raise InputError(f"{name}: is packed in a way that is not read", f"unpack it with `{tool}`")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{name}: is UTF-16 text", "save the file as UTF-8, or read it with --encoding utf-16")
+        fix = "save the file as UTF-8" + (", or read it with --encoding utf-16" if encodings else "")
+        raise InputError(f"{name}: is UTF-16 text", fix)
 
 
 def kind_of(suffix: str, head: bytes, name: str) -> str:
@@ -156,7 +160,7 @@ def kind_of(suffix: str, head: bytes, name: str) -> str:
 
 def nameless_suffix(head: bytes) -> str:
     """The suffix that a file without a name should have, by its first bytes, unpacked."""
-    if head.startswith(b"PAR1"):
+    if _PARQUET_HEAD.match(head):
         return ".parquet"
     if head.startswith(b"PK\x03\x04"):
         return ".xlsx"

@@ -1,7 +1,6 @@
 """`judge doctor`: what is installed, what can run, what is missing."""
 
 import platform
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judge.errors import InputError
+from relevance_judge.cli.cached import cache_state, empty_cache
 from relevance_judge.cli.ladder import show_endpoint, show_judges
 from relevance_judge.cli.options import json_option
 from relevance_judge.cli.output import show, show_json, show_table
@@ -44,6 +44,7 @@ COMBINATIONS = {
 )
 @click.option("--judge", metavar="MODEL", help="For --parity, as for `judge label`; for --url, the model's name there.")
 @click.option("--judges", is_flag=True, help="List larger judges by name, and which of them fit this machine.")
+@click.option("--clear-cache", is_flag=True, help="Remove what is kept in the cache folder; only while nothing runs.")
 @takes(EndpointParams)
 @click.option("--adapter", metavar="FOLDER", type=FILE, help="A peft LoRA adapter for the judge.")
 @json_option
@@ -53,6 +54,7 @@ def doctor(
     engines: tuple[str, ...],
     judge: str | None,
     judges: bool,
+    clear_cache: bool,
     adapter: Path | None,
     json: bool,
 ) -> None:
@@ -65,12 +67,17 @@ def doctor(
     Example:
       judge doctor
       judge doctor --judges
+      judge doctor --clear-cache
       judge doctor --url http://127.0.0.1:8000/v1
       judge doctor --parity --engine transformers --engine vllm
     """
     if judges:
         refuse_others("--judges", "judges", "json")
         show_judges(json)
+        return
+    if clear_cache:
+        refuse_others("--clear-cache", "clear_cache", "json")
+        empty_cache(json)
         return
     if endpoint.url and not parity:
         refuse_others("--url without --parity", "url", "judge", "engine_config", "json")
@@ -123,7 +130,7 @@ def _look() -> dict[str, Any]:
 
         device, dtype = best_device()
         machine |= {"device": _device_name(device), "number type": dtype}
-    machine["cache"] = _cache()
+    machine["cache"] = cache_state()
     engines = {kind.name: {"about": kind.help, "missing": kind.missing} for kind in engine_kinds().values()}
     embedded, fix = embedded_state()
     missing = [kind.install for kind in engine_kinds().values() if kind.missing and not kind.optional]
@@ -139,24 +146,6 @@ def _look() -> dict[str, Any]:
         "extras": COMBINATIONS,
         "fixes": fixes,
     }
-
-
-def _cache() -> str:
-    """Where the cache is and what it takes, by kind, the largest first."""
-    from judge.cache import cache_folder
-
-    folder = cache_folder()
-    if not folder.is_dir():
-        return f"nothing yet in {folder}"
-    sizes = {}
-    for kind in folder.iterdir():
-        # What goes away meanwhile, or may not be read, counts nothing.
-        with suppress(OSError):
-            sizes[kind.name] = sum(file.lstat().st_size for file in (kind, *kind.rglob("*")) if file.is_file()) / 1e9
-    largest = sorted(sizes.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{name} {size:.2f}" for name, size in largest if size >= 0.005)
-    parts = f" ({told})" if told else ""
-    return f"{sum(sizes.values()):.2f} GB in {folder}{parts}; safe to delete while nothing runs"
 
 
 def _fine_tuned(directory: Path) -> str:

@@ -61,7 +61,9 @@ class MiningParams:
     top: Annotated[int | None, count("--top", "Products that a source proposes for a query.", metavar="K", default=50)]
     per_query: Annotated[int | None, count("--per-query", "Keep at most N pairs of a query.", default=20)]
     budget: Annotated[int | None, count("--budget", "Keep at most N pairs in all.")]
-    sample: Annotated[int | None, count("--sample", "Pairs of the sample for people.", default=200, least=0)]
+    sample: Annotated[
+        int | None, count("--sample", "Pairs of the sample for people; 0 for none.", default=200, least=0)
+    ]
     seed: Annotated[int | None, count("--seed", "Draws the sample.", default=0, least=None)]
 
 
@@ -145,6 +147,8 @@ def mine(
 
 
 def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
+    from mine.writing import companion
+
     show(f"{counted(account.kept, 'pair')} in {out}", "")
     rows = [(f"proposed by {source}", f"{count:,}") for source, count in account.proposals.items()]
     rows += [("kept", f"{account.kept:,}")]
@@ -168,7 +172,9 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
         return
     options = f"{map_options(account.map)}{_judge_options(run)}"
     show("", f"next: judge label {shlex.quote(str(out))} --catalogue FILE --out DIR{options}")
-    show(f"for people to grade: {out.with_name(f'{out.stem}.sample.csv')}")
+    sample = companion(out, "sample.csv")
+    if sample.exists():
+        show(f"for people to grade: {sample}")
 
 
 def _no_attributes(account: "MiningAccount") -> str:

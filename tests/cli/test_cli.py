@@ -173,3 +173,33 @@ def test_a_place_that_others_take_for_another_one_is_refused(main, tmp_path, pla
 )
 def test_what_was_meant_is_named(main, given, named):
     assert named in main(*given, code=2).err
+
+
+def test_the_cache_is_emptied_of_what_is_ours_and_of_nothing_else(main, monkeypatch, tmp_path):
+    from judge.cache import keep_cached, make_folder
+    from judge.models.fake_encoder import FakeEncoder
+    from judge.search.encoding import encoded
+
+    cache, own = tmp_path / "models", tmp_path / "own"
+    monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(cache))
+    assert main("doctor", "--clear-cache", "--json").json == {"folder": str(cache), "removed_bytes": {}}
+    merged, unpacked = cache / "merged" / f"my-adapter-{'0a' * 12}", cache / f"tiny-{'0a' * 6}-f32-v1"
+    for folder in (merged, unpacked):
+        make_folder(folder, lambda scratch: (scratch / "model.safetensors").write_bytes(b"weights") and None)
+    left = cache / "merged" / f".my-adapter-{'0a' * 12}-xyz"  # by a process that was killed
+    left.mkdir()
+    keep_cached("digests", "0a" * 32, "value")
+    encoded(["a", "b"], FakeEncoder(), "query")
+    # A folder of the user's own, with names that are close to ours; and a link to it in one of our places.
+    mine = [cache / "notes.txt", cache / "merged" / "my-adapter" / "a", cache / "models--x-0a0a" / "b", own / "c"]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    (cache / "encodings" / ("0b" * 16)).symlink_to(own, target_is_directory=True)
+    found = main("doctor", "--clear-cache", "--json").json["removed_bytes"]
+    assert set(found) == {"merged", "digests", "encodings", "unpacked"}
+    assert found["merged"] == found["unpacked"] > len("weights")
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(mine)
+    assert not any(path.exists() for path in (merged, unpacked, left, cache / "digests", cache / "encodings"))
+    assert "--parity" in main("doctor", "--clear-cache", "--parity", code=2).err
+    main("doctor", "--clear-cache")

@@ -120,6 +120,21 @@ def test_a_sample_that_people_graded_stays(main, seen, shop, tmp_path):
     assert sample.read_bytes() == graded
 
 
+def test_without_a_sample_there_is_none_and_none_is_named(main, seen, shop, tmp_path):
+    mining = ("mine", "seen", "--catalogue", shop, "--encoder", "fake", "--from", "lexical", "--out", "m.parquet")
+    sample = tmp_path / "m.sample.csv"
+    assert str(sample.name) in main(*mining).out
+    assert sample.exists()
+    # The one of the earlier mining goes with it.
+    assert sample.name not in main(*mining, "--sample", "0", "--overwrite").out
+    assert not sample.exists()
+    assert (tmp_path / "m.parquet").exists()
+    # A mining that was killed before it was whole is made again all the same.
+    (tmp_path / "m.parquet").unlink()
+    main(*mining, "--sample", "0")
+    assert not sample.exists()
+
+
 def test_options_say_what_is_read(main, seen, tmp_path):
     shop = tmp_path / "latin.csv"
     shop.write_bytes(

@@ -167,6 +167,19 @@ def test_every_row_of_queries_is_used_or_counted(tmp_path):
     assert {"conflicting_query": 1, "empty_query": 1}.items() <= found.set_aside.items()
 
 
+def test_a_query_id_that_no_run_can_hold_is_named_with_file_and_row(main, shop, tmp_path):
+    rows = [("q1", "scarf"), ("q 2", "kettle"), ("q 2", "kettle"), ("q3", "scarf"), ("q\u00a04", "lamp")]
+    write_csv(tmp_path / "queries.csv", ("query_id", "query"), rows)
+    given = ("search", "bm25", "--catalogue", shop, "--queries", "queries.csv", "--out", "m.run")
+    said = main(*given, code=2).err
+    assert "queries.csv, row 2, field 'query_id'" in said
+    assert not (tmp_path / "m.run").exists()
+    account = main(*given, "--skip-bad-rows", "--json").json
+    # q1 and q3 are searched for; of the others two ids are torn, and one row repeats its query.
+    assert account["queries"] == {"rows": 5, "used": 2, "id with white space": 2, "repeats another query": 1}
+    assert {line.split()[0] for line in (tmp_path / "m.run").read_text().splitlines()} == {"q1", "q3"}
+
+
 def test_search_on_the_command_line(main, shop, tmp_path, monkeypatch):
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
     write_csv(tmp_path / "queries.csv", ("query",), [(words,) for _, words in QUERIES])

@@ -68,8 +68,11 @@ def test_a_line_that_is_none_is_refused_with_its_number(tmp_path, line):
 
 @pytest.mark.parametrize("content", [gzip.compress(b"x", mtime=0), "q".encode("utf-16")], ids=["gzip", "UTF-16"])
 def test_a_file_of_another_kind_is_told_as_what_it_is(tmp_path, content):
-    with pytest.raises(InputError, match=r"gzip|UTF-16"):
+    with pytest.raises(InputError, match=r"gzip|UTF-16") as error:
         read_ranking(put(tmp_path / "a.run", content))
+    # No verb reads runs in other encodings.
+    assert error.value.hint
+    assert "--encoding" not in error.value.hint
 
 
 def products(*ids):

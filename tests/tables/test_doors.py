@@ -15,7 +15,7 @@ from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import read_ratings
 from judge.records import Problem
 from judge.tables.rows import Table
-from judge.tables.sniff import parts_of
+from judge.tables.sniff import nameless_suffix, parts_of
 from judge.words.guideline import load_guideline
 
 GRADES = {"0": 0, "1": 1, "2": 2}
@@ -520,6 +520,20 @@ def test_parquet_is_known_by_its_first_bytes(tmp_path, name, content, said):
     with pytest.raises(InputError, match=said) as error:
         Table(put(tmp_path / name, content))
     assert "name" in error.value.hint
+
+
+@pytest.mark.parametrize("name", ["PAR1", "PAR1_price", "PAR1é", "BZh", "BZh9", "BZh1AY"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_a_header_that_begins_with_the_letters_of_another_format_is_a_header(tmp_path, name, suffix):
+    separator = "," if suffix == ".csv" else "\t"
+    text = f"{name}{separator}query\n7{separator}red\n"
+    (row,) = Table(put(tmp_path / f"a{suffix}", text)).rows()
+    assert row.values == {name: "7", "query": "red"}
+
+
+def test_what_comes_without_a_name_is_known_by_more_than_its_first_letters():
+    assert nameless_suffix(b"PAR1,query\n7,red\n") == ".csv"
+    assert nameless_suffix(b"PAR1\x15\x04\x15") == ".parquet"
 
 
 def test_standard_input_is_told_where_it_is_not_read(main, tmp_path):

@@ -75,6 +75,12 @@ def test_doubts_of_wrong_labels_stand_and_doubts_of_right_ones_are_lowered():
     # They are doubted at .7 and all of them wrong, so more is borne out than the doubts ask for.
     assert found.share > 1
     assert found.kept == (1.0, 1.0)
+    assert found.as_json() == {
+        "share": found.share,
+        "standard_error": found.error,
+        "odds_kept": {"higher": 1.0, "lower": 1.0},
+    }
+    assert BorneOut(float("nan"), float("nan")).as_json()["share"] is None
     assert np.allclose(after.posterior, true)
 
     rows = rng.choice(len(grade), len(rows), replace=False)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from audit.engagement.aggregate import Rules, aggregate
 from audit.engagement.source import EngagementFile, connect, within_memory
 from judge.errors import InputError
+from judge.tables.ids import as_id
 from judge.tables.values import as_time, day_sql
 from relevance_judge.auditing import AuditRequest
 from relevance_judge.reading import Reading
@@ -323,20 +324,49 @@ def test_keys_of_any_language_are_read(tmp_path):
     assert [cell[3:7] for cell in cells(db)] == [(1, 1, 0, 1), (1, 0, 0, 1)]
 
 
-@pytest.mark.parametrize("name", ["candidate_id", "query", "search_id"])
-@pytest.mark.parametrize("value", [["A"], {"id": "A"}, []])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            (name, value)
+            for name in ("candidate_id", "search_id")
+            for value in (["A", "B"], {"id": "A"}, [["A"]], [{}])
+        ),
+        *(("query", value) for value in (["A"], {"id": "A"}, [])),
+    ],
+)
 def test_a_list_or_an_object_is_no_id_and_no_words(tmp_path, name, value):
     rows = [shown(clicked=0), {**shown(candidate_id="B", clicked=1), name: value}]
     _, found = read(tmp_path, "shown.jsonl", lines(*rows, shown(candidate_id="[B]", query="{x", clicked=1)))
     assert (found.rows, found.used, found.set_aside) == (3, 2, {"not_text": 1})
 
 
-def test_a_column_of_lists_is_refused_by_its_name(tmp_path):
+@pytest.mark.parametrize("parquet", [False, True])
+def test_a_list_of_one_id_is_that_id_as_in_all_readers(tmp_path, parquet):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = [["A"], ["B"], ["A", "B"], [], None, [None]]
+    rows = [{**shown(clicked=0), "candidate_id": value} for value in ids]
+    if parquet:
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "shown.parquet")
+        db = connect(tmp_path / "spill", "5GB")
+        found = aggregate(db, EngagementFile(tmp_path / "shown.parquet"))
+    else:
+        db, found = read(tmp_path, "shown.jsonl", lines(*rows))
+    assert [cell[0] for cell in cells(db)] == ["A", "B"]
+    assert (found.rows, found.used, found.set_aside) == (6, 2, {"no_candidate": 3, "not_text": 1})
+    for value in (["A"], [], None, [None]):
+        assert as_id(value) == ("A" if value == ["A"] else None)
+
+
+@pytest.mark.parametrize("value", [[["A"]], [{"id": "A"}], {"id": "A"}])
+def test_a_column_of_lists_is_refused_by_its_name(tmp_path, value):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pq.write_table(
-        pa.table({**{key: [value] for key, value in shown(clicked=1).items()}, "ids": [["A"]]}), tmp_path / "e.parquet"
+        pa.table({**{key: [value] for key, value in shown(clicked=1).items()}, "ids": [value]}), tmp_path / "e.parquet"
     )
     source = EngagementFile(tmp_path / "e.parquet", {"candidate_id": ["ids"]})
     with pytest.raises(InputError, match="'ids'"):
