@@ -14,9 +14,9 @@ from judge.words.guideline import DEFAULT, Guideline, known_grades, load_guideli
 from relevance_judge.inputs import Rows, as_file, as_optional_file
 from relevance_judge.judges import Judge, as_judge
 from relevance_judge.progress import progress as bar
-from relevance_judge.reading import ColumnMap, RatingOptions, Reading, columns_of
+from relevance_judge.reading import ColumnMap, RatingOptions, Reading
 from relevance_judge.runs import Run
-from relevance_judge.scaling import PlannedOptions, label_by_workers
+from relevance_judge.scaling import PlannedOptions, label_by_workers, pair_source
 from relevance_judge.serving import read_rate
 
 if TYPE_CHECKING:
@@ -78,38 +78,22 @@ def label(
         EngineError: The engine cannot go on; what is labelled stays.
     """
     from judge.labelling.complete import complete
-    from judge.pairs.stage import Source
-    from judge.ratings.remembered import read_as_mined
 
     if planned:
-        rows = catalogue, map, limit, queries, encoding, sample, examples, shots, price
-        if skip_bad_rows or seed or any(given is not None for given in rows):
+        others = catalogue, map, limit, queries, encoding, sample, examples, shots, price
+        if skip_bad_rows or seed or any(given is not None for given in others):
             raise InputError("a planned run has its rows, and is asked as planned", "give them to rj.plan")
         return label_by_workers(pairs, out, judge, progress, **planned)
     if pairs is None or out is None:
         raise InputError("pairs and out are missing", "name both, or a planned run: label(plan=RUN, shard='1/8')")
     chosen, run = as_judge(judge), store.Run(Path(out))
     rate = read_rate(chosen.engine, price)
+    rows = {"limit": limit, "queries": queries, "encoding": encoding, "sample": sample, "seed": seed}
     with (
         run.writing(),
-        as_file(pairs, "pairs", run.path) as (path, name),
-        as_optional_file(catalogue, "catalogue", run.path) as (texts, texts_name),
+        pair_source(pairs, catalogue, run.path, map, skip_bad_rows, rows) as source,
         as_optional_file(examples, "examples", run.path) as (rated, rated_name),
     ):
-        source = Source(
-            path,
-            texts,
-            columns_of(map),
-            limit,
-            skip_bad_rows=skip_bad_rows,
-            name=name,
-            catalogue_name=texts_name,
-            queries=None if queries is None else Path(queries),
-            encoding=encoding,
-            sample=sample,
-            seed=seed,
-        )
-        source = read_as_mined(source)
         shown = examples_of(rated, shots, source, chosen.policy, rated_name)
         complete(chosen.job(source, shown), run, partial(_watch, progress), rate)
     return Run(run.path)
@@ -181,29 +165,16 @@ def import_ratings(
         RunError: The directory holds another run.
     """
     from judge.labelling.importing import import_run
-    from judge.pairs.stage import Source
 
     how, policy, run = Reading(**reading), load_guideline(str(guideline)), store.Run(Path(out))
     how.refuse("raters", "gold", fix="aggregate several raters' grades first: `judge aggregate`")
     known = how.known(policy)
     with (
         run.writing(),
-        as_file(ratings, "ratings", run.path) as (path, name),
-        as_optional_file(catalogue, "catalogue", run.path) as (texts, texts_name),
+        as_file(ratings, "ratings", run.path) as rows,
+        as_optional_file(catalogue, "catalogue", run.path) as texts,
     ):
-        source = Source(
-            path,
-            texts,
-            how.mapping,
-            grades=known,
-            need_text=False,
-            skip_bad_rows=how.skip_bad_rows,
-            name=name,
-            catalogue_name=texts_name,
-            queries=how.queries_path,
-            encoding=how.encoding,
-        )
-        import_run(run, source, policy)
+        import_run(run, how.source(rows, texts, known, need_text=False), policy)
     run.finish()
     return Run(run.path)
 

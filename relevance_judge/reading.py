@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 from judge.errors import InputError
 
 if TYPE_CHECKING:
+    from judge.pairs.stage import Source
     from judge.ratings.layout import RatingsLayout
     from judge.words.guideline import Guideline
 
@@ -90,6 +91,30 @@ class Reading:
             list(self.raters),
             self.gold,
             self.skip_bad_rows,
+            queries=self.queries_path,
+            encoding=self.encoding,
+        )
+
+    def source(
+        self,
+        rows: tuple[Path, str],
+        catalogue: tuple[Path | None, str | None],
+        grades: Mapping[str, int | None] | None = None,
+        *,
+        need_text: bool = True,
+    ) -> "Source":
+        """The rows as they are staged; of either file the path, and what messages call it."""
+        from judge.pairs.stage import Source
+
+        return Source(
+            rows[0],
+            catalogue[0],
+            self.mapping,
+            grades=grades,
+            need_text=need_text,
+            skip_bad_rows=self.skip_bad_rows,
+            name=rows[1],
+            catalogue_name=catalogue[1],
             queries=self.queries_path,
             encoding=self.encoding,
         )

@@ -124,9 +124,9 @@ def pair_source(
     folder: Path,
     map: ColumnMap | None,
     skip_bad_rows: bool,
-    rows: RowOptions | None = None,
+    rows: Mapping[str, object] | None = None,
 ) -> "Iterator[Source]":
-    """The pairs and products of a call as a labelling takes them."""
+    """The pairs and products of a call as a labelling takes them; `rows` are `RowOptions`, or null where not given."""
     from judge.pairs.stage import Source
     from judge.ratings.remembered import read_as_mined
 

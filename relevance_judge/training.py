@@ -89,7 +89,6 @@ def finetune(
     from finetune.merge import merge as write_merged
     from finetune.start import choose_start
     from judge.models.embedded import EMBEDDED
-    from judge.pairs.stage import Source
     from judge.ratings.rated import RatingsFile
 
     check()
@@ -106,19 +105,9 @@ def finetune(
     wanted = begun.tuned.base.wanted if begun else base or EMBEDDED
     how.refuse("gold", fix="leave it out, or rate with it alone: rating=COLUMN")
     known = how.known(policy)
-    with as_file(ratings, "ratings") as (path, name), as_optional_file(catalogue, "catalogue") as (texts, texts_name):
-        source = Source(
-            path,
-            texts,
-            how.mapping,
-            grades=known,
-            skip_bad_rows=how.skip_bad_rows,
-            name=name,
-            catalogue_name=texts_name,
-            queries=how.queries_path,
-            encoding=how.encoding,
-        )
-        prepared = prepare(TrainingJob(RatingsFile(source, list(how.raters)), policy, wanted, chosen, begun))
+    with as_file(ratings, "ratings") as rows, as_optional_file(catalogue, "catalogue") as texts:
+        rated = RatingsFile(how.source(rows, texts, known), list(how.raters))
+        prepared = prepare(TrainingJob(rated, policy, wanted, chosen, begun))
     with bar("training", prepared.steps, shown=progress) as advance:
         tuned = train(prepared, Path(out), Watch(advance))
     if merged:

@@ -92,23 +92,12 @@ def validate(
         InputError: A table as a whole cannot be used.
         ModelError: There is no such judge.
     """
-    from judge.pairs.stage import Source
-
     how = Reading(**reading)
     how.refuse("skip_bad_rows", fix="leave it out: all that is wrong is counted")
     rated = any((how.rating, how.raters, how.gold, how.grades))
     policy = policy_of(None if judge is None else str(judge), None if guideline is None else str(guideline), rated)
-    with as_file(pairs, "pairs") as (path, name), as_optional_file(catalogue, "catalogue") as (texts, texts_name):
-        source = Source(
-            path,
-            texts,
-            how.mapping,
-            name=name,
-            catalogue_name=texts_name,
-            queries=how.queries_path,
-            encoding=how.encoding,
-        )
-        return Validated(as_json(*check(source, policy, how.layout if rated else None)))
+    with as_file(pairs, "pairs") as rows, as_optional_file(catalogue, "catalogue") as texts:
+        return Validated(as_json(*check(how.source(rows, texts), policy, how.layout if rated else None)))
 
 
 def policy_of(judge: str | None, guideline: str | None, rated: bool) -> Guideline:

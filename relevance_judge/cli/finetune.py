@@ -82,7 +82,6 @@ def finetune(
     from finetune.merge import merge as write_merged
     from finetune.start import choose_start
     from judge.models.embedded import EMBEDDED
-    from judge.pairs.stage import Source
     from judge.ratings.rated import RatingsFile
 
     check()
@@ -100,8 +99,7 @@ def finetune(
     base = start.tuned.base.wanted if start else training.base or EMBEDDED
     with stoppable("the same command resumes from the last checkpoint"):
         with input_file(ratings) as (path, name):
-            source = Source(path, texts.catalogue, how.mapping, grades=known, skip_bad_rows=skip_bad_rows, name=name)
-            source = replace(source, queries=how.queries, encoding=how.encoding)
+            source = replace(how.source(path, name, texts.catalogue, known), skip_bad_rows=skip_bad_rows)
             prepared = prepare(TrainingJob(RatingsFile(source, names), policy, base, chosen, start))
         whence = f", from {start.name}" if start else ""
         say(f"fine-tuning {prepared.base.name}{whence}, on {len(prepared.training_set.train):,} pairs")

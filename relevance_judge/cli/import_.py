@@ -1,5 +1,6 @@
 """`judge import`: grades that people gave, as a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -31,7 +32,6 @@ def import_(texts: TextParams, grades: GradeParams, ratings: Path, out: Path, sk
       judge import judgments.csv --rating label --grades E=2,S=1,C=1,I=0 --out runs/people
     """
     from judge.labelling.importing import import_run
-    from judge.pairs.stage import Source
     from judge.run.store import Run
     from judge.run.summary import summarise
 
@@ -39,18 +39,8 @@ def import_(texts: TextParams, grades: GradeParams, ratings: Path, out: Path, sk
     known = grades.known(policy)
     run = Run(out)
     with input_file(ratings) as (path, name), run.writing():
-        source = Source(
-            path,
-            texts.catalogue,
-            grades.mapping,
-            grades=known,
-            need_text=False,
-            skip_bad_rows=skip_bad_rows,
-            name=name,
-            queries=grades.queries,
-            encoding=grades.encoding,
-        )
-        import_run(run, source, policy)
+        source = grades.source(path, name, texts.catalogue, known)
+        import_run(run, replace(source, need_text=False, skip_bad_rows=skip_bad_rows), policy)
     run.finish()
     summary = summarise(run)
     if json:

@@ -13,6 +13,7 @@ from judge.words import guideline as guidelines
 from relevance_judge.cli.params import FILE, file, flag, text
 
 if TYPE_CHECKING:
+    from judge.pairs.stage import Source
     from judge.ratings.layout import RatingsLayout
 
 ratings_argument = click.argument(
@@ -176,6 +177,15 @@ class GradeParams(GradeColumns):
     def layout(self, *, skip_bad_rows: bool = False) -> "RatingsLayout":
         """As the reader of ratings takes it."""
         return replace(super().layout(skip_bad_rows=skip_bad_rows), queries=self.queries, encoding=self.encoding)
+
+    def source(
+        self, path: Path, name: str, catalogue: Path | None, grades: Mapping[str, int | None] | None = None
+    ) -> "Source":
+        """The rows of a file, called so, as they are staged."""
+        from judge.pairs.stage import Source
+
+        found = Source(path, catalogue, self.mapping, grades=grades, name=name)
+        return replace(found, queries=self.queries, encoding=self.encoding)
 
 
 @dataclass(frozen=True)

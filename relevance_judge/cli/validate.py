@@ -49,15 +49,13 @@ def validate(
       judge validate pairs.csv --catalogue products.jsonl --map candidate_id=sku
       judge validate judgments.csv --rating label --grades E=2,S=1,C=1,I=0
     """
-    from judge.pairs.stage import Source
     from relevance_judge.validating import as_json, check, policy_of
 
     check_named("--catalogue", catalogue)
     rated = any((how.rating, how.raters, how.gold, how.grades))
     policy = policy_of(judge, guideline, rated)
     with input_file(pairs) as (path, name):
-        source = Source(path, catalogue, how.mapping, name=name, queries=how.queries, encoding=how.encoding)
-        staged, differ = check(source, policy, how.layout() if rated else None)
+        staged, differ = check(how.source(path, name, catalogue), policy, how.layout() if rated else None)
     if json:
         show_json(as_json(staged, differ))
     else:
