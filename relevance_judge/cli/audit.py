@@ -9,9 +9,9 @@ from click import Option
 
 from judge.records import counted
 from judge.tables.values import TIMES
-from relevance_judge.cli.options import GradeParams, finished_run_argument, read_grades, read_map
+from relevance_judge.cli.options import GradeParams, finished_run_argument
 from relevance_judge.cli.output import say, show, show_json, show_table
-from relevance_judge.cli.params import FILE, file, flag, takes
+from relevance_judge.cli.params import FILE, file, flag, read_grades, read_map, takes
 from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:

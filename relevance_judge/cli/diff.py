@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judge.records import counted
-from relevance_judge.cli.options import json_option, overwrite_option, read_grades
+from relevance_judge.cli.options import json_option, overwrite_option
 from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.params import FILE
+from relevance_judge.cli.params import FILE, read_grades
 
 if TYPE_CHECKING:
     from audit.diff.diff import Diff

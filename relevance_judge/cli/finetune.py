@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 
 from relevance_judge.cli.interrupts import stoppable
-from relevance_judge.cli.options import RaterParams, TextParams, json_option, read_raters, skip_option
+from relevance_judge.cli.options import RaterParams, TextParams, json_option, skip_option
 from relevance_judge.cli.output import say, show, show_json, show_left_out, show_table
-from relevance_judge.cli.params import FILE, file, takes, text
+from relevance_judge.cli.params import FILE, file, read_raters, takes, text
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
 

@@ -10,7 +10,7 @@ from click import Option
 
 from judge.errors import InputError
 from judge.words import guideline as guidelines
-from relevance_judge.cli.params import FILE, file, flag, text
+from relevance_judge.cli.params import FILE, file, flag, read_grades, read_map, read_raters, text
 
 if TYPE_CHECKING:
     from judge.pairs.stage import Source
@@ -221,39 +221,3 @@ class FileOutput:
     out: Annotated[Path, file("--out", "FILE", "The file to write.", required=True)]
     overwrite: Annotated[bool, flag("--overwrite", "Replace a file that is already there.")]
     json: Annotated[bool, flag("--json", "Print JSON for machines.")]
-
-
-def read_map(items: tuple[str, ...], rating: str | None = None) -> dict[str, list[str]]:
-    """`NAME=COLUMN` items as our names to columns."""
-    mapping: dict[str, list[str]] = {}
-    for item in items:
-        name, sign, column = item.partition("=")
-        if not (name.strip() and sign and column.strip()):
-            raise InputError(f"--map {item}: is not NAME=COLUMN", "write it like --map candidate_id=product_id")
-        mapping.setdefault(name.strip(), []).append(column.strip())
-    if rating:
-        mapping["grade"] = [rating]
-    return mapping
-
-
-def read_raters(text: str | None) -> list[str]:
-    """`A,B,C` as names."""
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    if len(set(names)) < len(names):
-        raise InputError(f"--raters {text}: a name occurs twice", "name each rater once")
-    return names
-
-
-def read_grades(text: str | None) -> dict[str, int | None] | None:
-    """`E=2,S=1,unrateable=` as what the file writes to the guideline's grade; nothing is no answer."""
-    if text is None:
-        return None
-    grades: dict[str, int | None] = {}
-    for item in text.split(","):
-        theirs, sign, grade = (part.strip() for part in item.partition("="))
-        if not (theirs and sign and (not grade or (grade.isascii() and grade.isdecimal()))):
-            raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
-        if theirs in grades:
-            raise InputError(f"--grades {text}: {theirs!r} occurs twice", "say once what each grade means")
-        grades[theirs] = int(grade) if grade else None
-    return grades

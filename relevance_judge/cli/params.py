@@ -23,10 +23,10 @@ import click
 from click import Option
 from click.core import ParameterSource
 
+from judge.errors import InputError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-    from judge.errors import InputError
 
 R = TypeVar("R", bound="DataclassInstance")
 P = ParamSpec("P")
@@ -76,8 +76,6 @@ def refuse_others(what: str, *used: str) -> None:
     Raises:
         InputError: One was given.
     """
-    from judge.errors import InputError
-
     context = click.get_current_context()
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
@@ -85,10 +83,8 @@ def refuse_others(what: str, *used: str) -> None:
             raise InputError(f"{what} does not use {parameter.opts[0]}", "leave it out")
 
 
-def missing_options(wanted: Mapping[str, tuple[str, object]]) -> "InputError":
+def missing_options(wanted: Mapping[str, tuple[str, object]]) -> InputError:
     """An error that names those of some options, each with its metavar and value, that were not given."""
-    from judge.errors import InputError
-
     missing = {name: metavar for name, (metavar, value) in wanted.items() if value is None}
     verb = "is" if len(missing) == 1 else "are"
     fix = " and ".join(f"{name} {metavar}" for name, metavar in missing.items())
@@ -124,3 +120,39 @@ def share(name: str, help: str, default: float, *, metavar: str = "P") -> Option
 def choice(name: str, choices: tuple[str, ...], help: str) -> Option:
     """An option with one of a few words, the first unless given."""
     return Option([name], type=click.Choice(choices), default=choices[0], help=help)
+
+
+def read_map(items: tuple[str, ...], rating: str | None = None) -> dict[str, list[str]]:
+    """`NAME=COLUMN` items as our names to columns."""
+    mapping: dict[str, list[str]] = {}
+    for item in items:
+        name, sign, column = item.partition("=")
+        if not (name.strip() and sign and column.strip()):
+            raise InputError(f"--map {item}: is not NAME=COLUMN", "write it like --map candidate_id=product_id")
+        mapping.setdefault(name.strip(), []).append(column.strip())
+    if rating:
+        mapping["grade"] = [rating]
+    return mapping
+
+
+def read_raters(text: str | None) -> list[str]:
+    """`A,B,C` as names."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if len(set(names)) < len(names):
+        raise InputError(f"--raters {text}: a name occurs twice", "name each rater once")
+    return names
+
+
+def read_grades(text: str | None) -> dict[str, int | None] | None:
+    """`E=2,S=1,unrateable=` as what the file writes to the guideline's grade; nothing is no answer."""
+    if text is None:
+        return None
+    grades: dict[str, int | None] = {}
+    for item in text.split(","):
+        theirs, sign, grade = (part.strip() for part in item.partition("="))
+        if not (theirs and sign and (not grade or (grade.isascii() and grade.isdecimal()))):
+            raise InputError(f"--grades {text}: {item!r} is not NAME=GRADE", "write it like --grades E=2,S=1,C=1,I=0")
+        if theirs in grades:
+            raise InputError(f"--grades {text}: {theirs!r} occurs twice", "say once what each grade means")
+        grades[theirs] = int(grade) if grade else None
+    return grades

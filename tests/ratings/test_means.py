@@ -20,7 +20,7 @@ from judge.ratings.rated import rated_pairs
 from judge.ratings.reader import read_ratings
 from judge.tables.ranges import Ranges
 from judge.words.guideline import known_grades
-from relevance_judge.cli.options import read_grades
+from relevance_judge.cli.params import read_grades
 
 CUTS = "1..1.67=0,1.67..2.33=1,2.33..3=2"
 PLAIN = {"0": 0, "1": 1, "2": 2}
