@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from judge.export.hub.card import escape, number
+from judge.export.hub.card import escape
 from judge.records import counted
+from judge.words.pages import number
 from retriever.trained import Figure, HeldOut, Trained
 
 LOSSES = {

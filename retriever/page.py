@@ -1,12 +1,10 @@
 """The evaluation as one self-contained page: no network, no script, everything from outside escaped."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from judge.words.pages import page
+from judge.words.pages import number, report_page
 
 TOLD = {"full": "all results", "judged": "judged only", "filled": "filled by the judge"}
 """Columns, as people read them."""
@@ -14,10 +12,6 @@ TOLD = {"full": "all results", "judged": "judged only", "filled": "filled by the
 
 def render(report: Mapping[str, Any]) -> str:
     """The page as HTML, from what `retriever.evaluation.Evaluation.as_json` gives."""
-    from markupsafe import Markup
-
-    folder = files("retriever").joinpath("report")
-    style = folder.joinpath("style.css").read_text(encoding="utf-8")
     gaps = _gap_rows(report)
     values = {
         "r": report,
@@ -30,16 +24,8 @@ def render(report: Mapping[str, Any]) -> str:
         "gap_rows": gaps,
         "gap_axis": _gap_axis(gaps),
         "misspelt": [system for system in report["systems"] if system["misspelt"]],
-        # Our own file, and the only text that is not escaped.
-        "style": Markup(style),  # noqa: S704
-        "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     }
-    return page(folder, "report.html.j2", values, FUNCTIONS)
-
-
-def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
-    """A figure with a true minus sign, or a dash; `sign` "+" shows the plus too."""
-    return "–" if value is None else f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
+    return report_page(files("retriever").joinpath("report"), values, FUNCTIONS)
 
 
 def _between(estimate: Mapping[str, Any], sign: str = "-") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.agreement.advice import advise
 from judge.statistics.agreement import agreement_measures, shown_in
-from judge.words.pages import report_page
+from judge.words.pages import number, report_page
 
 SEGMENTS = 16
 """Segments that are drawn; the table has all."""
@@ -24,11 +24,6 @@ def render(report: Mapping[str, Any]) -> str:
         "segment_rows": [_segment_row(segment) for segment in report["segments"][:SEGMENTS]],
     }
     return report_page(files("audit.agreement").joinpath("report"), values, FUNCTIONS)
-
-
-def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
-    """A figure with a true minus sign, or a dash; `sign` "+" shows the plus too."""
-    return "–" if value is None else f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
 
 
 def percent(value: float | None) -> str:

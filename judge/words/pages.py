@@ -9,18 +9,23 @@ from typing import Any
 
 
 def report_page(folder: Traversable, values: Mapping[str, Any], functions: Mapping[str, Any] | None = None) -> str:
-    """The page of `report.html.j2` in a folder, with its `style.css` and `behaviour.js` inside.
+    """The page of `report.html.j2` in a folder, with its `style.css` and its `behaviour.js`, if it has one, inside.
 
     The template finds them as `style` and `script`, with `style_hash` and `script_hash` for a policy (CSP) that allows
     these two alone.
     """
     from markupsafe import Markup
 
-    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "behaviour.js"))
+    files = {"style": folder.joinpath("style.css"), "script": folder.joinpath("behaviour.js")}
     # Our own files, and the only text that is not escaped.
-    own = {"style": Markup(style), "script": Markup(script)}  # noqa: S704
+    own = {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items() if file.is_file()}  # noqa: S704
     hashes = {f"{name}_hash": _hash(text) for name, text in own.items()}
     return page(folder, "report.html.j2", {**values, **own, **hashes}, functions)
+
+
+def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
+    """A figure with a true minus sign, or a dash; `sign` "+" shows the plus too."""
+    return "–" if value is None else f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
 
 
 def _hash(text: str) -> str:

@@ -112,7 +112,7 @@ def _config(*given: Any) -> "RetrieverConfig":
 
 
 def _show(done: "Trained") -> None:
-    from judge.export.hub.card import number
+    from judge.words.pages import number
 
     rows = [
         ("started from", done.start),

@@ -17,6 +17,7 @@ from judge.export.published import PUBLISHED
 from judge.export.published import views as known_views
 from judge.statistics.agreement import headline
 from judge.words.folders import shipped_text
+from judge.words.pages import number
 
 TAGS = ("relevance-judge", "search", "product-search", "relevance-judgments", "qrels")
 TASKS = ("text-ranking", "text-classification")
@@ -91,11 +92,6 @@ def _about(name: str) -> Code:
 def title(facts: Facts) -> str:
     """The first heading of a new card."""
     return f"Relevance judgments: {escape(facts.manifest.guideline['title'])}"
-
-
-def number(value: float | None) -> str:
-    """A figure with a true minus sign, or a dash."""
-    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 
 def interval(figure: Figure) -> str:
