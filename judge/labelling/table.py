@@ -54,36 +54,28 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
 
     items, answers = judged.block.items, judged.answers
     asked = np.array([pair is not None for pair, _ in items], dtype=bool)
-    nothing = Scores((float("nan"),) * len(values), None)
-    given = [answer if isinstance(answer, Scores) else nothing for answer in answers]
-    logprobs = np.full((len(items), len(values)), np.nan)
-    logprobs[asked] = np.array([score.logprobs for score in given], dtype=float).reshape(-1, len(values))
+    logprobs, masses = _scores(answers, asked, len(values))
     scored = ~np.isnan(logprobs).any(axis=1) & np.isfinite(logprobs.max(axis=1))
-    probabilities = np.full(logprobs.shape, np.nan)
     own = softmax(logprobs[scored])
     cosines = None if judged.cosines is None else judged.cosines[scored]
     pairs = [pair for (pair, _), told in zip(items, scored, strict=True) if pair is not None and told]
     features = blend_values(judge_config.calibrating, pairs, own, values, cosines)
+    probabilities = np.full(logprobs.shape, np.nan)
     probabilities[scored] = judge_config.probabilities(logprobs[scored], features)
+    grades, ties = np.array(values), _ties(probabilities, scored, values)
     best = np.zeros(len(items), dtype=int)
     best[scored] = probabilities[scored].argmax(axis=1)
-    top = likeliest(probabilities)
-    tied = scored & (top.sum(axis=1) > 1)
-    graded = scored & ~tied
-    graded[scored] &= probabilities[scored].max(axis=1) >= judge_config.least
+    graded = scored.copy()
+    graded[scored] = probabilities[scored].max(axis=1) >= judge_config.least
+    graded[list(ties)] = False
     alone = asked.copy()
     alone[asked] = [isinstance(answer, Choice) for answer in answers]
     best[alone] = [answer.place for answer in answers if isinstance(answer, Choice)]
     graded |= alone & (judge_config.least == 0)
     unsure = f"not sure enough: confidence below {judge_config.least:.3f}"
-    grades = np.array(values)
-    outside = iter(score.outside_mass for score in given)
-    masses = [next(outside) if is_asked else None for is_asked in asked]
     without = iter(_reason(answer) for answer in answers)
     reasons = [next(without) if pair is not None else row["skip"] for pair, row in items]
-    reasons = [unsure if known else reason for reason, known in zip(reasons, scored, strict=True)]
-    for row in np.flatnonzero(tied):
-        reasons[row] = f"a tie: {' and '.join(map(str, grades[top[row]]))} are equally probable"
+    reasons = [ties.get(at, unsure) if known else reasons[at] for at, known in enumerate(scored)]
     ends = [Status.GRADED.value, Status.ABSTAINED.value, Status.FAILED.value]
     status = np.select([graded, scored | alone, asked], ends, Status.SKIPPED.value)
     columns: dict[str, Any] = {
@@ -103,6 +95,27 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
         return found
     names = judge_config.calibration.blend.names
     return _with_features(found, scored, own, dict(zip(names, features.T, strict=True)))
+
+
+def _scores(answers: Sequence[Outcome], asked: Any, grades: int) -> tuple[Any, list[float | None]]:
+    """Of each row the log-probabilities, shape (rows, K), NaN where none were told, and the mass outside the labels."""
+    import numpy as np
+
+    nothing = Scores((float("nan"),) * grades, None)
+    given = [answer if isinstance(answer, Scores) else nothing for answer in answers]
+    logprobs = np.full((len(asked), grades), np.nan)
+    logprobs[asked] = np.array([score.logprobs for score in given], dtype=float).reshape(-1, grades)
+    outside = iter(score.outside_mass for score in given)
+    return logprobs, [next(outside) if is_asked else None for is_asked in asked]
+
+
+def _ties(probabilities: Any, scored: Any, values: Sequence[int]) -> dict[int, str]:
+    """The rows of which several grades are the likeliest, and which grades those are, in words."""
+    import numpy as np
+
+    top, grades = likeliest(probabilities), np.array(values)
+    rows = np.flatnonzero(scored & (top.sum(axis=1) > 1)).tolist()
+    return {row: f"a tie: {' and '.join(map(str, grades[top[row]]))} are equally probable" for row in rows}
 
 
 def _with_features(labels: Any, scored: Any, own: Any, features: Mapping[str, Any]) -> Any:
