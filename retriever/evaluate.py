@@ -10,26 +10,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from judge import __version__
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import file_digest
 from judge.ratings.layout import RatingsLayout
-from judge.ratings.panel import read_panel
+from judge.ratings.panel import Panel, read_panel
 from judge.run.store import Run
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
-from retriever.evaluation import Comparison, Evaluation, SystemReport
-from retriever.figures import PRIMARY, Figures, Values, misspelt_figures, values_of
+from retriever.evaluation import Evaluation, compared, report
+from retriever.figures import PRIMARY, Figures, Measured, misspelt_figures, values_of
 from retriever.gold import Gold, gold_of
-from retriever.holes import Judge, filling, read_judge, read_sample, write_holes
-from retriever.intervals import differences, means
-from retriever.measures import MEASURES, Cut, Gain
-from retriever.ranked import Ranked
-from retriever.slices import Slice, slices
+from retriever.holes import Judge, read_judge, read_sample, write_holes
+from retriever.measures import Cut, Gain
+from retriever.slices import slices
 from retriever.systems import DEPTH, TEXTS, Searcher, is_run
 
 
@@ -102,43 +98,21 @@ class EvaluationJob:
             ModelError: An encoder cannot be found or loaded.
             RunError: The run that fills holes is damaged.
         """
-        config = self.config
-        cut = config.cut(self.guideline.values)
+        cut = self.config.cut(self.guideline.values)
         self._check()
         catalogue = self._catalogue()
-        panel = read_panel(self.gold, self.layout, self.guideline.values, self.names.get("gold"))
-        gold = gold_of(panel, catalogue)
-        judge = read_judge(self.fill, gold, catalogue) if self.fill else None
-        sample = None
-        if self.fill_sample is not None:
-            rated = read_panel(self.fill_sample, self.layout, self.guideline.values, self.names.get("sample"))
-            sample = read_sample(rated, gold, catalogue)
-        asked = [*dict.fromkeys([*self.systems, *self.against])]
-        if any(not is_run(name) for name in asked) and (silent := [q.id for q in gold.queries if not q.words]):
-            what = f"does not say the words of query {silent[0]!r}, which a model needs"
-            raise InputError(f"{gold.name}: {what}", "give the words with --queries FILE")
-        searcher = Searcher(catalogue, config.text, cache=config.cache, progress=self.progress)
-        names = searcher.names(asked)
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise InputError(f"two systems are called {twice!r}", "give their files or folders different names")
-        rankings = (searcher.rank(system, gold.queries, DEPTH, gold.places) for system in asked)
-        ranked = [replace(one, name=name) for one, name in zip(rankings, names, strict=True)]
-        figures = Figures(gold, catalogue, cut, judge.filled(gold) if judge else None)
-        parts = slices(gold)
-        values = [values_of(one, figures) for one in ranked]
-        reports = []
-        for name, one, mine in zip(asked, ranked, values, strict=True):
-            misspelt = None
-            if config.misspell and not is_run(name):
-                misspelt = misspelt_figures(name, searcher, figures, mine, config.seed)
-            reports.append(self._report(one, mine, figures, parts, misspelt, judge, sample))
+        gold = gold_of(self._panel(self.gold, "gold"), catalogue)
+        figures = Figures(gold, catalogue, cut, self._judge(gold, catalogue))
+        parts, systems = slices(gold), self._systems(figures)
+        reports = [report(each, figures, parts) for each in systems]
         comparisons = [
-            _compared(ranked[i].name, ranked[j].name, values[i], values[j], parts, figures)
-            for i in range(len(asked))
-            for j in range(len(asked))
-            if asked[i] in self.systems and asked[j] in self.against and i != j
+            compared(one, other, figures, parts)
+            for one in systems
+            for other in systems
+            if one.asked in self.systems and other.asked in self.against and one is not other
         ]
-        holes = write_holes(self.holes, ranked, gold, catalogue, cut, config.seed) if self.holes else None
+        rankings = [each.ranked for each in systems]
+        holes = write_holes(self.holes, rankings, gold, catalogue, cut, self.config.seed) if self.holes else None
         return Evaluation(
             toolkit=__version__,
             created=now(),
@@ -157,11 +131,43 @@ class EvaluationJob:
             systems=reports,
             comparisons=comparisons,
             slices={each.name: {"n": int(each.queries.sum()), "because": each.because} for each in parts},
-            fill=self._filled(judge, sample),
+            fill=self._filled(figures.judge),
             holes=holes,
         )
 
-    def _filled(self, judge: Judge | None, sample: Gold | None) -> dict[str, Any] | None:
+    def _systems(self, figures: Figures) -> list[Measured]:
+        """Every system once, ranked and measured, in the order in which they are named."""
+        gold, config = figures.gold, self.config
+        asked = [*dict.fromkeys([*self.systems, *self.against])]
+        if any(not is_run(name) for name in asked) and (silent := [q.id for q in gold.queries if not q.words]):
+            what = f"does not say the words of query {silent[0]!r}, which a model needs"
+            raise InputError(f"{gold.name}: {what}", "give the words with --queries FILE")
+        searcher = Searcher(figures.catalogue, config.text, cache=config.cache, progress=self.progress)
+        names = searcher.names(asked)
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise InputError(f"two systems are called {twice!r}", "give their files or folders different names")
+        rankings = (searcher.rank(system, gold.queries, DEPTH, gold.places) for system in asked)
+        ranked = [replace(one, name=name) for one, name in zip(rankings, names, strict=True)]
+        values = [values_of(one, figures) for one in ranked]
+        found = []
+        for name, one, its in zip(asked, ranked, values, strict=True):
+            misspell = config.misspell and not is_run(name)
+            misspelt = misspelt_figures(name, searcher, figures, its, config.seed) if misspell else None
+            found.append(Measured(name, one, its, misspelt))
+        return found
+
+    def _panel(self, path: Path, what: str) -> Panel:
+        return read_panel(path, self.layout, self.guideline.values, self.names.get(what))
+
+    def _judge(self, gold: Gold, catalogue: Catalogue) -> Judge | None:
+        if self.fill is None:
+            return None
+        judge = read_judge(self.fill, gold, catalogue)
+        if self.fill_sample is None:
+            return judge
+        return replace(judge, sample=read_sample(self._panel(self.fill_sample, "sample"), gold, catalogue))
+
+    def _filled(self, judge: Judge | None) -> dict[str, Any] | None:
         if self.fill is None or judge is None:
             return None
         name = self.names.get("sample") or str(self.fill_sample or "") or None
@@ -169,7 +175,7 @@ class EvaluationJob:
             "run": str(self.fill.path),
             "graded": judge.grades.used,
             "sample": name,
-            "rated": sample.used if sample else None,
+            "rated": judge.sample.used if judge.sample else None,
         }
 
     def _check(self) -> None:
@@ -191,58 +197,3 @@ class EvaluationJob:
             name=self.names.get("catalogue"),
             encoding=self.config.encoding,
         )
-
-    def _report(
-        self,
-        ranked: Ranked,
-        values: Values,
-        figures: Figures,
-        parts: Sequence[Slice],
-        misspelt: Mapping[str, Any] | None,
-        judge: Judge | None,
-        sample: Gold | None,
-    ) -> SystemReport:
-        scored = figures.scored(ranked)
-        name = PRIMARY.called(figures.cut)
-        return SystemReport(
-            name=ranked.name,
-            parts=ranked.parts,
-            figures={column: means(some) for column, some in values.columns.items()},
-            share_judged=means({"": values.share_judged})[""],
-            depth=max(len(one.places) for one in ranked.lists),
-            without_results=sum(not len(one.places) for one in ranked.lists),
-            not_in_catalogue=ranked.strange,
-            other_queries=len(ranked.other_queries),
-            separation=figures.separations(scored),
-            scored=len(scored.score),
-            slices={
-                part.name: {
-                    column: means({"": np.where(part.queries, some[name], np.nan)})[""]
-                    for column, some in values.columns.items()
-                }
-                for part in parts
-            },
-            misspelt=misspelt,
-            filling=filling(ranked, figures.gold, judge, sample, figures.cut) if judge else None,
-        )
-
-
-def _compared(
-    system: str, baseline: str, one: Values, other: Values, parts: Sequence[Slice], figures: Figures
-) -> Comparison:
-    low = [measure.called(figures.cut) for measure in MEASURES if measure.better == "low"]
-    name = PRIMARY.called(figures.cut)
-    return Comparison(
-        system,
-        baseline,
-        {column: differences(some, other.columns[column], low) for column, some in one.columns.items()},
-        {
-            part.name: {
-                column: differences(
-                    {"": np.where(part.queries, some[name], np.nan)}, {"": other.columns[column][name]}
-                )[""]
-                for column, some in one.columns.items()
-            }
-            for part in parts
-        },
-    )

@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from retriever.holes import Filling
-from retriever.intervals import Difference, Mean
-from retriever.measures import Cut
+import numpy as np
+
+from retriever.figures import PRIMARY, Figures, Measured
+from retriever.holes import Filling, filling
+from retriever.intervals import Difference, Mean, differences, means
+from retriever.measures import MEASURES, Cut
 from retriever.separation import Separation
+from retriever.slices import Slice
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,52 @@ class Evaluation:
     def as_json(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
+
+
+def report(system: Measured, figures: Figures, parts: Sequence[Slice]) -> SystemReport:
+    """What is told of a system."""
+    ranked, values, judge = system.ranked, system.values, figures.judge
+    scored = figures.scored(ranked)
+    name = PRIMARY.called(figures.cut)
+    return SystemReport(
+        name=ranked.name,
+        parts=ranked.parts,
+        figures={column: means(some) for column, some in values.columns.items()},
+        share_judged=means({"": values.share_judged})[""],
+        depth=max(len(one.places) for one in ranked.lists),
+        without_results=sum(not len(one.places) for one in ranked.lists),
+        not_in_catalogue=ranked.strange,
+        other_queries=len(ranked.other_queries),
+        separation=figures.separations(scored),
+        scored=len(scored.score),
+        slices={
+            part.name: {
+                column: means({"": np.where(part.queries, some[name], np.nan)})[""]
+                for column, some in values.columns.items()
+            }
+            for part in parts
+        },
+        misspelt=system.misspelt,
+        filling=filling(ranked, figures.gold, judge, figures.cut) if judge else None,
+    )
+
+
+def compared(system: Measured, baseline: Measured, figures: Figures, parts: Sequence[Slice]) -> Comparison:
+    """A system against a baseline."""
+    one, other = system.values, baseline.values
+    low = [measure.called(figures.cut) for measure in MEASURES if measure.better == "low"]
+    name = PRIMARY.called(figures.cut)
+    return Comparison(
+        system.ranked.name,
+        baseline.ranked.name,
+        {column: differences(some, other.columns[column], low) for column, some in one.columns.items()},
+        {
+            part.name: {
+                column: differences(
+                    {"": np.where(part.queries, some[name], np.nan)}, {"": other.columns[column][name]}
+                )[""]
+                for column, some in one.columns.items()
+            }
+            for part in parts
+        },
+    )

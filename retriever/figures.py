@@ -9,6 +9,7 @@ import numpy as np
 
 from judge.search.catalogue import Catalogue
 from retriever.gold import UNJUDGED, Gold
+from retriever.holes import Judge
 from retriever.intervals import differences, means
 from retriever.measures import CATEGORY, MEASURES, Cut, Floats, right_category
 from retriever.ranked import Ints, Ranked
@@ -36,8 +37,13 @@ class Figures:
     gold: Gold
     catalogue: Catalogue
     cut: Cut
-    filled: Gold | None = None
-    """The gold with a judge's grades in the holes."""
+    judge: Judge | None = None
+    """Whose grades stand in the holes, in a column of their own."""
+
+    @cached_property
+    def filled(self) -> Gold | None:
+        """The gold with a judge's grades in the holes."""
+        return self.judge.filled(self.gold) if self.judge else None
 
     @cached_property
     def categories(self) -> tuple[list[str], Ints]:
@@ -73,6 +79,17 @@ class Figures:
     def separations(self, scored: Scored) -> list[Separation]:
         """Each grade against the next lower one."""
         return separations(scored, self.gold.values, self.categories[0])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A system's results and its figures, query by query."""
+
+    asked: str
+    """The system as it was named."""
+    ranked: Ranked
+    values: Values
+    misspelt: Mapping[str, Any] | None
 
 
 def values_of(ranked: Ranked, figures: Figures) -> Values:

@@ -71,6 +71,8 @@ class Judge:
     """A judge's grades as more gold, for the pairs that people did not judge."""
 
     grades: Gold
+    sample: Gold | None = None
+    """People's grades of a random sample of those pairs."""
 
     def filled(self, gold: Gold) -> Gold:
         """People's grades, and the judge's where there are none."""
@@ -148,9 +150,9 @@ def _meant(gold: Gold, asked: Collection[tuple[str, str]]) -> dict[tuple[str, st
     return found
 
 
-def filling(ranked: Ranked, gold: Gold, judge: Judge, sample: Gold | None, cut: Cut) -> Filling:
+def filling(ranked: Ranked, gold: Gold, judge: Judge, cut: Cut) -> Filling:
     """What the judge's grades come to in one system's first results."""
-    rows = []
+    sample, rows = judge.sample, []
     for at, one in enumerate(ranked.lists):
         places = one.places[: cut.k]
         people, said = gold.graded(at, places), judge.grades.graded(at, places)
