@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from audit.probes.perturbations import PERTURBATIONS, Perturbation, reordered
-from judge.engines import Builder, Judge
+from judge.engines import Engine, Judge
 from judge.labelling.config import JudgeConfig
 from judge.labelling.table import PLAIN, Block, ScoredBlock, table
 from judge.records import Label, Pair, Status
@@ -80,32 +80,17 @@ def probe(
     Raises:
         ModelError: The judge cannot be loaded or asked, or is not the one that was fine-tuned.
     """
-
-    def builder(policy: Guideline) -> Builder:
-        return judge.builder(policy, judge_config.template)
-
-    def grade(some: Sequence[Pair], prompts: Sequence[Any]) -> list[Label]:
-        labels: list[Label] = []
-        for start in range(0, len(some), engine.block):
-            answers = engine.score(prompts[start : start + engine.block])
-            asked = some[start : start + engine.block]
-            rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
-            judged = ScoredBlock(Block(list(zip(asked, rows, strict=True)), []), answers)
-            given = table(judged, guideline.values, "probe", judge_config).select(label_schema().names)
-            labels += [Label(**row) for row in given.to_pylist()]
-            progress(len(asked))
-        return labels
-
-    plain = builder(guideline)
+    plain = judge.builder(guideline, judge_config.template)
     # As for labelling, and before the weights are loaded.
     judge_config.check(judge.model, plain.labels)
-    engine = judge.open()
+    grade = _Grading(judge.open(), guideline, judge_config, progress).grade
     asked = plain.build(pairs)
     before = grade(pairs, asked)
     found = []
     for each in wanted:
         changed = [each.change(pair, guideline) or pair for pair in pairs]
-        prompts = (builder(reordered(guideline)) if each.reorder else plain).build(changed)
+        builder = judge.builder(reordered(guideline), judge_config.template) if each.reorder else plain
+        prompts = builder.build(changed)
         # What the change left as it was, or what its token budget cut off again, tells nothing of the judge.
         kept = [i for i, prompt in enumerate(prompts) if replace(prompt, cut=()) != replace(asked[i], cut=())]
         progress(len(pairs) - len(kept))
@@ -120,6 +105,30 @@ def probe(
             _report(each, [_Answered(pairs[i], before[i], new, under) for i, new, under in answers], len(pairs))
         )
     return found
+
+
+@dataclass(frozen=True)
+class _Grading:
+    """A loaded judge, and how its answers become labels."""
+
+    engine: Engine
+    guideline: Guideline
+    judge_config: JudgeConfig
+    progress: Callable[[int], None]
+
+    def grade(self, pairs: Sequence[Pair], prompts: Sequence[Any]) -> list[Label]:
+        """The labels of pairs, block by block."""
+        labels: list[Label] = []
+        block = self.engine.block
+        for start in range(0, len(pairs), block):
+            answers = self.engine.score(prompts[start : start + block])
+            asked = pairs[start : start + block]
+            rows = [{"row": p.row, "query_id": p.query_id, "candidate_id": p.candidate_id, "skip": None} for p in asked]
+            judged = ScoredBlock(Block(list(zip(asked, rows, strict=True)), []), answers)
+            given = table(judged, self.guideline.values, "probe", self.judge_config).select(label_schema().names)
+            labels += [Label(**row) for row in given.to_pylist()]
+            self.progress(len(asked))
+        return labels
 
 
 @dataclass(frozen=True, slots=True)

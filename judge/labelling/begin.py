@@ -39,15 +39,7 @@ def begin_run(
     """
     read = list(source.paths.values())
     states = [_state(path) for path in read]
-    inputs: dict[str, str | int | None] = {
-        "catalogue": None,
-        **{what: input_digest(path) for what, path in source.paths.items()},
-        "map": json.dumps({name: list(columns) for name, columns in sorted(source.mapping.items())}),
-        "grades": json.dumps(dict(source.grades), sort_keys=True) if source.grades is not None else None,
-        "limit": source.limit,
-        **({"sample": source.sample, "seed": source.seed} if source.sample is not None else {}),
-        **({"encoding": source.encoding} if source.encoding else {}),
-    }
+    inputs = _inputs(source)
     begun = run.manifest_path.is_file()
     staged = None if begun else read_input(source, guideline, run.path)
     shown = tuple(examples(run.pairs_path))
@@ -68,14 +60,13 @@ def begin_run(
         run.check_same(maker, inputs, plain_hint(calibration, before.calibration))
         return maker
     _check_kept(read, states)
-    words = guideline.model_dump(mode="json")
     run.begin(
         Manifest(
             fingerprint=maker.value,
             parts=maker.parts,
             inputs=inputs,
             files=source.names,
-            guideline=words,
+            guideline=guideline.model_dump(mode="json"),
             normalisation=NORMALISATION,
             calibration=calibration.numbers if calibration else None,
             examples=shown,
@@ -86,6 +77,19 @@ def begin_run(
         )
     )
     return maker
+
+
+def _inputs(source: Source) -> dict[str, str | int | None]:
+    """What the manifest says of the input: what is read, and how."""
+    return {
+        "catalogue": None,
+        **{what: input_digest(path) for what, path in source.paths.items()},
+        "map": json.dumps({name: list(columns) for name, columns in sorted(source.mapping.items())}),
+        "grades": json.dumps(dict(source.grades), sort_keys=True) if source.grades is not None else None,
+        "limit": source.limit,
+        **({"sample": source.sample, "seed": source.seed} if source.sample is not None else {}),
+        **({"encoding": source.encoding} if source.encoding else {}),
+    }
 
 
 def read_input(source: Source, guideline: Guideline, directory: Path) -> Staged:

@@ -109,22 +109,12 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
     """
     rows = _find(run, query, candidate_id)
     pair, label = rows[0], _label(run, rows[0]["row"])
-    candidate_id = pair["candidate_id"]
     manifest = run.manifest
     candidate = {name: text for name, text in (pair["candidate"] or {}).items() if text is not None}
-    given = Pair(pair["row"], pair["query_id"], pair["query"], candidate_id, candidate, pair["locale"])
-    asked = None
-    if pair["skip"] is None and not manifest.by_people:
-        averaged = "the answers of several judges were averaged: trace the runs that it was made from"
-        asked = Asked(averaged) if manifest.members else ask_again(manifest, given, judge)
-    key = (pair["query_id"], candidate_id)
+    key = (pair["query_id"], pair["candidate_id"])
     decisions = [d for d in Decisions(run.path) if d.pair == key]
-    last = counting(decisions).get(key)
-    changed = last.grade if last and last.verdict is Verdict.CHANGE else None
-    if label["status"] == Status.SKIPPED:
-        changed = None  # an export leaves it skipped, too
-    probabilities = label["probabilities"]
-    calibration = manifest.calibration
+    changed = _changed(label, counting(decisions).get(key))
+    probabilities, calibration = label["probabilities"], manifest.calibration
     threshold = manifest.parts.get("threshold")
     return Trace(
         run=str(run.path),
@@ -135,12 +125,12 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
         other_rows=[{"row": other["row"], "reason": other["skip"]} for other in rows[1:]],
         query_id=pair["query_id"],
         query=pair["query"],
-        candidate_id=candidate_id,
+        candidate_id=pair["candidate_id"],
         locale=pair["locale"],
         candidate=candidate,
         given_grade=pair["grade"],
         mined=pair.get("mined"),
-        asked=asked,
+        asked=_asked(run, pair, candidate, judge),
         status=label["status"],
         grade=label["grade"],
         grades={int(grade["value"]): grade["name"] for grade in manifest.guideline["grades"]},
@@ -159,6 +149,23 @@ def trace(run: Run, query: str, candidate_id: str, judge: str | None = None) -> 
         final_grade=label["grade"] if changed is None else changed,
         final_status=label["status"] if changed is None else Status.GRADED.value,
     )
+
+
+def _asked(run: Run, pair: Mapping[str, Any], candidate: Mapping[str, str], judge: str | None) -> Asked | None:
+    manifest = run.manifest
+    if pair["skip"] is not None or manifest.by_people:
+        return None
+    if manifest.members:
+        return Asked("the answers of several judges were averaged: trace the runs that it was made from")
+    given = Pair(pair["row"], pair["query_id"], pair["query"], pair["candidate_id"], candidate, pair["locale"])
+    return ask_again(manifest, given, judge)
+
+
+def _changed(label: Mapping[str, Any], last: Decision | None) -> int | None:
+    """The grade in place of the label's; an export leaves skipped rows skipped, whatever was decided."""
+    if last is None or last.verdict is not Verdict.CHANGE or label["status"] == Status.SKIPPED:
+        return None
+    return last.grade
 
 
 def before_calibration(label: Mapping[str, Any], calibration: Mapping[str, Any]) -> Sequence[float] | None:
