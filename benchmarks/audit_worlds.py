@@ -128,35 +128,8 @@ def measure(
     score = chance.copy()
     score[found.weighed.order] -= 1e-9 * np.arange(len(found.weighed.order))
     oracle = shop.oracle(own.prior(3)[place], label)[pair]
-    failed = [each for each in found.checks if not each.holds]
-    flags, given = {}, {}
-    for level in LEVELS:
-        given[str(level)] = _by_query(find_flags(own, found.weighed, *allowed(found.checks, level)), wrong, own.index)
-        rows = find_flags(own, found.weighed, level)
-        flagged = np.unique([row.pair for row in rows]).astype(int)
-        types: dict[str, list[bool]] = {}
-        for row in rows:
-            types.setdefault(row.type, []).append(bool(wrong[row.pair]))
-        flags[str(level)] = {
-            "flags": len(flagged),
-            "true": int(wrong[flagged].sum()),
-            "by_type": {name: [len(right), sum(right)] for name, right in types.items()},
-            "by_kind": {KINDS[k]: [int((kind[flagged] == k).sum()), int((kind == k).sum())] for k in range(1, 5)},
-        }
     order = found.weighed.order
-    reviewed = order[: round(REVIEWED * len(own))]
-    fixed = wrong[reviewed] & (rng.random(len(reviewed)) < RIGHT)
-    broken = ~wrong[reviewed] & (rng.random(len(reviewed)) >= RIGHT)
-    sample = draw(
-        own.row[order],
-        [(own.query_id[i], own.candidate_id[i]) for i in order],
-        chance[order],
-        DECISIONS,
-        seed=int(rng.integers(1 << 30)),
-    )
-    kept = promises(
-        sample, {key: bool(wrong[order[rank - 1]]) for key, rank in zip(sample.pairs, sample.ranks, strict=True)}
-    )
+    flags = {str(level): _flags(find_flags(own, found.weighed, level), wrong, kind) for level in LEVELS}
     return {
         "pairs": len(own),
         "wrong": int(wrong.sum()),
@@ -166,21 +139,55 @@ def measure(
         "top_100": float(wrong[order[:100]].mean()),
         "oracle_top_100": float(wrong[np.argsort(-oracle)[:100]].mean()),
         "flags": flags,
-        "given": given,
+        "given": {
+            str(level): _by_query(find_flags(own, found.weighed, *allowed(found.checks, level)), wrong, own.index)
+            for level in LEVELS
+        },
         "agreement": asdict(found.agreement),
         "clicks_ap": float(average_precision_score(wrong, _unlike_its_clicks(own))),
-        "after_review": int(wrong.sum() - fixed.sum() + broken.sum()),
-        "checks": [each.name for each in failed],
+        "after_review": _after_review(wrong, order, rng),
+        "checks": [each.name for each in found.checks if not each.holds],
         "said": [each.words for each in found.checks],
-        "promises": [
-            {
-                "budget": each.budget,
-                "pairs": each.pairs,
-                "false": float((~wrong[order[: each.pairs]]).mean()) if each.pairs else None,
-            }
-            for each in kept
-        ],
+        "promises": _promises(found, chance, wrong, rng),
     }
+
+
+def _flags(rows: list[FlagRow], wrong: np.ndarray, kind: np.ndarray) -> dict[str, object]:
+    """Flagged pairs and those among them that are wrong, by type of flag, and by kind of error of all that have it."""
+    flagged = np.unique([row.pair for row in rows]).astype(int)
+    types: dict[str, list[bool]] = {}
+    for row in rows:
+        types.setdefault(row.type, []).append(bool(wrong[row.pair]))
+    return {
+        "flags": len(flagged),
+        "true": int(wrong[flagged].sum()),
+        "by_type": {name: [len(right), sum(right)] for name, right in types.items()},
+        "by_kind": {KINDS[k]: [int((kind[flagged] == k).sum()), int((kind == k).sum())] for k in range(1, 5)},
+    }
+
+
+def _after_review(wrong: np.ndarray, order: np.ndarray, rng: np.random.Generator) -> int:
+    """Label errors once the first pairs were reviewed."""
+    reviewed = order[: round(REVIEWED * len(wrong))]
+    fixed = wrong[reviewed] & (rng.random(len(reviewed)) < RIGHT)
+    broken = ~wrong[reviewed] & (rng.random(len(reviewed)) >= RIGHT)
+    return int(wrong.sum() - fixed.sum() + broken.sum())
+
+
+def _promises(found: Audit, chance: np.ndarray, wrong: np.ndarray, rng: np.random.Generator) -> list[dict[str, object]]:
+    """What decisions of a random sample promise, and the share of false ones among so many pairs."""
+    own, order = found.labelled, found.weighed.order
+    pairs = [(own.query_id[i], own.candidate_id[i]) for i in order]
+    sample = draw(own.row[order], pairs, chance[order], DECISIONS, seed=int(rng.integers(1 << 30)))
+    decided = {key: bool(wrong[order[rank - 1]]) for key, rank in zip(sample.pairs, sample.ranks, strict=True)}
+    return [
+        {
+            "budget": each.budget,
+            "pairs": each.pairs,
+            "false": float((~wrong[order[: each.pairs]]).mean()) if each.pairs else None,
+        }
+        for each in promises(sample, decided)
+    ]
 
 
 def _by_query(rows: list[FlagRow], wrong: np.ndarray, query: np.ndarray) -> dict[str, object]:

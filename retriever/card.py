@@ -10,7 +10,7 @@ from typing import Any
 from judge.export.hub.card import escape
 from judge.records import counted
 from judge.words.pages import number
-from retriever.trained import Figure, HeldOut, Trained
+from retriever.trained import Data, Figure, HeldOut, Trained
 
 LOSSES = {
     "supcon": "graded supervised contrastive loss (after Khosla et al. 2020)",
@@ -40,7 +40,7 @@ def _metadata(trained: Trained) -> dict[str, Any]:
 
 
 def _body(trained: Trained) -> Iterator[str]:
-    data, kind = trained.data, "MultiVectorEncoder" if trained.late else "SentenceTransformer"
+    kind = "MultiVectorEncoder" if trained.late else "SentenceTransformer"
     yield "# A retriever trained on relevance judgments"
     yield ""
     yield "Queries and products as vectors" + (", one for each token, compared by MaxSim." if trained.late else ".")
@@ -56,6 +56,16 @@ def _body(trained: Trained) -> Iterator[str]:
         start = f"{escape(step.start)} (`{_short(step.start_digest)}`)"
         yield f"{place}. From {start}: {loss}, on the set `{_short(step.data)}`."
     yield ""
+    yield from _learned(trained.data)
+    yield from _training(trained)
+    if trained.held_out:
+        yield from _held_out(trained.held_out)
+    yield "## Limits"
+    yield ""
+    yield from (f"- {limit}" for limit in _limits(trained))
+
+
+def _learned(data: Data) -> Iterator[str]:
     yield "## What it learned from"
     yield ""
     yield f"{data.queries:,} queries with {sum(data.grades.values()):,} judged documents."
@@ -72,6 +82,9 @@ def _body(trained: Trained) -> Iterator[str]:
     if data.contradicted:
         yield f"- {data.contradicted:,} pairs have two grades that contradict each other, and were ignored."
     yield ""
+
+
+def _training(trained: Trained) -> Iterator[str]:
     yield "## Training"
     yield ""
     config = trained.config
@@ -87,11 +100,6 @@ def _body(trained: Trained) -> Iterator[str]:
         places = ", ".join(f"{grade} at {place:.3f}" for grade, place in trained.targets.items())
         yield f"\nThe loss moves scores towards a place for each grade: {places}."
     yield ""
-    if trained.held_out:
-        yield from _held_out(trained.held_out)
-    yield "## Limits"
-    yield ""
-    yield from (f"- {limit}" for limit in _limits(trained))
 
 
 def _short(digest: str) -> str:

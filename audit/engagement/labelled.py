@@ -24,6 +24,11 @@ from judge.words.normalise import same_words, same_words_before
 TRUST = 0.9
 """How far a grade without probabilities is believed before engagement is looked at; the rest goes to its neighbours
 first."""
+COUNTS = (
+    *("impressions", "examined", "clicks", "debiased_clicks", "carts", "purchases"),
+    *("unused", "unused_clicks"),
+)
+"""What is 0 of a pair that the events say nothing of."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
     db.register(
         "contexts", pa.table({"position": position, "last": last, "seen": pa.array(seen, pa.float64()), "trust": trust})
     )
-    found = db.sql("""
+    counted = db.sql("""
         WITH pairs AS (SELECT DISTINCT query_id, candidate_id FROM labelled),
         counted AS (
             SELECT m.query_id, k.candidate_id, sum(impressions) AS impressions, sum(clicks) AS clicks,
@@ -156,12 +161,13 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         SELECT l.*, c.* EXCLUDE (query_id, candidate_id) FROM labelled l
         LEFT JOIN counted c ON c.query_id = l.query_id AND c.candidate_id = l.candidate_id
         ORDER BY l.row""").to_arrow_table()
+    return _labelled(counted, grades, _trials(db, counted["query_id"].to_pylist()))
 
-    def number(name: str) -> Floats:
-        values: Floats = np.nan_to_num(found[name].to_numpy(zero_copy_only=False).astype(np.float64))
-        return values
 
-    live = found["live"].to_numpy(zero_copy_only=False).astype(np.float64)
+def _labelled(found: Any, grades: int, trials: Trials) -> Labelled:
+    """An Arrow table's rows as arrays."""
+    numbers = {name: found[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in (*COUNTS, "live")}
+    counts: dict[str, Floats] = {name: np.nan_to_num(numbers[name]) for name in COUNTS}
     blank = [float("nan")] * grades
     return Labelled(
         row=found["row"].to_numpy(),
@@ -175,15 +181,9 @@ def gather(db: Any, examination: Examination, grades: int) -> Labelled:
         ),
         people=found["people"].to_numpy().astype(np.int64),
         index=found["index"].to_numpy(),
-        live=np.where(number("impressions") > 0, live, 0.0),
-        **{
-            n: number(n)
-            for n in (
-                *("impressions", "examined", "clicks", "debiased_clicks", "carts", "purchases", "unused"),
-                "unused_clicks",
-            )
-        },
-        trials=_trials(db, found["query_id"].to_pylist()),
+        live=np.where(counts["impressions"] > 0, numbers["live"], 0.0),
+        **counts,
+        trials=trials,
         sharpness=1.0,
     )
 

@@ -108,8 +108,6 @@ def calibrate(
         raise InputError("RATINGS are missing", "name the file of ratings, or a calibration with --apply FILE")
     if applying.max_noise is not None:
         raise InputError("--max-noise: is used with --apply only", "leave it out here")
-    from judge.calibration.abstain import within_reach
-    from judge.calibration.calibrate import doubts, majority_baseline
     from judge.run.store import Run
     from relevance_judge.calibrating import chart_of, maker_of, store
 
@@ -122,32 +120,40 @@ def calibrate(
     tuned = maker_of(opened, adapter, beyond=beyond) if adapter else None
     layout = how.layout(skip_bad_rows=skip_bad_rows)
     fitted = _fit(opened, ratings, layout, applying)
-    found, joined, left_out = fitted.found, fitted.joined, fitted.left_out
-    baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs, fitted.evidence)
-    occurring = [v for v, n in zip(opened.manifest.values, joined.shares.sum(axis=0), strict=True) if n]
+    found = fitted.found
+    occurring = [v for v, n in zip(opened.manifest.values, fitted.joined.shares.sum(axis=0), strict=True) if n]
     scale_note = None if how.grades else ends_note(occurring, opened.manifest.values)
     kept = target.resolve() == (run / "calibration.json").resolve()
     if tuned and adapter:  # before the file is there: killed in between, the same command is not refused
         store(found, tuned, adapter)
     _write(found.as_text(), target, overwrite, kept=kept)
     if report:
-        _write(chart_of(found, joined), report, overwrite)
+        _write(chart_of(found, fitted.joined), report, overwrite)
+    _show_fitted(fitted, scale_note, json=output.json)
+    if not output.json:
+        show("", f"calibration in {target}" + (f", chart in {report}" if report else ""))
+
+
+def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool) -> None:
+    from judge.calibration.abstain import within_reach
+    from judge.calibration.calibrate import doubts, majority_baseline
+
+    found, joined = fitted.found, fitted.joined
+    baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs, fitted.evidence)
     reach = within_reach(found.held_out)
-    if output.json:
-        more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing, "left_out": left_out}
-        more |= {"form": found.form, "scale_note": scale_note}
-        more["max_noise"] = reach.as_json()
-        show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
+    if json:
+        more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
+        more |= {"left_out": fitted.left_out, "form": found.form, "scale_note": scale_note}
+        show_json(found.model_dump(mode="json", exclude={"held_out"}) | more | {"max_noise": reach.as_json()})
         return
     show_calibration(found, baseline)
-    show_left_out(left_out)
+    show_left_out(fitted.left_out)
     show_note(scale_note)
     if joined.missing:
         show(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
     for doubt in doubted:
         show(f"note: {doubt}")
     show(f"--max-noise {reach.words}" + (f"; {reach.needs}" if reach.needs else ""))
-    show("", f"calibration in {target}" + (f", chart in {report}" if report else ""))
 
 
 def _apply(applying: ApplyParams, output: CalibrationOutput, run: Path) -> None:

@@ -17,6 +17,7 @@ from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
+    from retriever.evaluate import EvaluationConfig
     from retriever.evaluation import Evaluation
     from retriever.intervals import Mean
 
@@ -48,6 +49,21 @@ class MeasureParams:
         Option(["--misspell/--no-misspell"], default=True, help="Ask models the queries with a typing error, too."),
     ]
     seed: Annotated[int | None, count("--seed", "Draws typing errors, and orders --holes.", default=0, least=None)]
+
+    def config(self, encoding: str | None) -> "EvaluationConfig":
+        """The same for the evaluation."""
+        from retriever.evaluate import EvaluationConfig
+
+        return EvaluationConfig(
+            k=self.at or 0,
+            recall_k=self.recall_at or 0,
+            relevant=self.relevant,
+            gain="linear" if self.gain == "linear" else "exponential",
+            text=self.reads,
+            misspell=self.misspell,
+            seed=self.seed or 0,
+            encoding=encoding,
+        )
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,7 @@ def evaluate(
       judge evaluate a.run b.run --gold grades.csv --catalogue products.csv --report search.html
     """
     from judge.run.store import Run
-    from retriever.evaluate import EvaluationConfig, EvaluationJob
+    from retriever.evaluate import EvaluationJob
     from retriever.page import render
 
     if texts.catalogue is None:
@@ -119,16 +135,6 @@ def evaluate(
     policy = texts.policy()
     layout = theirs.layout(skip_bad_rows=output.skip_bad_rows)
     layout.check(policy)
-    config = EvaluationConfig(
-        k=wanted.at or 0,
-        recall_k=wanted.recall_at or 0,
-        relevant=wanted.relevant,
-        gain="linear" if wanted.gain == "linear" else "exponential",
-        text=wanted.reads,
-        misspell=wanted.misspell,
-        seed=wanted.seed or 0,
-        encoding=theirs.encoding,
-    )
     with input_file(wanted.gold) as (gold, name), stages() as progress:
         job = EvaluationJob(
             systems,
@@ -137,7 +143,7 @@ def evaluate(
             texts.catalogue,
             policy,
             replace(layout, grades=theirs.known(policy)),
-            config,
+            wanted.config(theirs.encoding),
             Run.open(holes.fill) if holes.fill else None,
             holes.fill_sample,
             holes.holes,

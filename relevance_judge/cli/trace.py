@@ -1,7 +1,7 @@
 """`judge trace`: a label's whole story."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,34 +101,34 @@ def _show(found: "Trace") -> None:
         show("it was not: " + ("the row was skipped" if found.status == "skipped" else "people gave the grade"))
     else:
         _show_asked(found.asked)
+    _show_flags(found.flags)
+    _show_decisions(found)
+
+
+def _show_flags(flags: Sequence[Mapping[str, Any]]) -> None:
     from judge.run.flag_types import flag_types
 
     _heading("flags")
-    for flag in found.flags:
+    for flag in flags:
         said = [(name, _text(value)) for name, value in flag.items() if value is not None and name in SHOWN]
         _pairs([*said, ("meaning", flag_types()[flag["type"]].meaning)])
         evidence = [f"{name} {_text(value)}" for name, value in flag.items() if value is not None and name not in SHOWN]
         _pairs([("evidence", ", ".join(evidence))])
-    if not found.flags:
+    if not flags:
         show("none")
+
+
+def _show_decisions(found: "Trace") -> None:
     _heading("decisions")
-    if found.decisions:
-        show_table(
-            [
-                (
-                    d.time,
-                    d.author,
-                    d.source,
-                    str(d.verdict) + (f" to {d.grade}" if d.grade is not None else ""),
-                    d.reason,
-                )
-                for d in found.decisions
-            ],
-            head=("time", "author", "by", "decided", "reason"),
-        )
-        show(_final(found))
-    else:
+    if not found.decisions:
         show("none")
+        return
+    rows = []
+    for d in found.decisions:
+        decided = str(d.verdict) + (f" to {d.grade}" if d.grade is not None else "")
+        rows.append((d.time, d.author, d.source, decided, d.reason))
+    show_table(rows, head=("time", "author", "by", "decided", "reason"))
+    show(_final(found))
 
 
 def _show_exports(went: "Sequence[ExportLocation]") -> None:
