@@ -22,9 +22,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from audit.engagement.count_rows import count_rows
 from audit.engagement.damage import not_readable
 from audit.engagement.keys import make_keys
-from audit.engagement.ranks import first_position
+from audit.engagement.ranks import LOWEST, first_position
 from audit.engagement.shapes import other_actions
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
@@ -41,8 +42,6 @@ _MACROS = """
         WHEN lower(trim(v::VARCHAR)) IN ('true', 't', 'yes', 'y') OR TRY_CAST(v AS DOUBLE) = 1 THEN 1 END;
     CREATE MACRO act(v) AS CASE WHEN v::VARCHAR IN {actions} THEN v::VARCHAR
         ELSE translate(lower(trim(v::VARCHAR)), ' -', '__') END"""
-LOWEST = 60
-"""Positions below this one are counted with it: a search's clicks are kept in the bits of one number."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
             SELECT * REPLACE ({", ".join(f"{cell} AS {name}" for name, cell in cells.items())}, {rank} AS position),
                    {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
             FROM {"raw" if opened.placed else "(SELECT *, 1 AS position FROM raw)"})""")
-    found = _count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
+    found = count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
     set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
     make_keys(db, key, has)
     rows = found["rows"]
@@ -145,35 +144,34 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     return counted, opened.rows
 
 
-def _count_rows(db: Any, opened: Opened, key: str) -> dict[str, Any]:
-    same = {name: name for name in ("impressions", "clicks", "purchases")}
-    wanted = same | {"carts": "add_to_carts", "live": "clicked_search_impressions"}
-    known = {name: column for name, column in wanted.items() if column in opened.columns}
-    numbers = ", ".join(f"whole({column}) AS {name}_" for name, column in known.items())
-    bad = " OR ".join(f"{name}_ IS NULL OR {name}_ < 0" for name in known)
-    db.execute(f"""CREATE TABLE checked AS SELECT *, CASE
-            WHEN broken IS NOT NULL THEN broken WHEN {key} IS NULL THEN 'no_query'
-            WHEN candidate_id IS NULL THEN 'no_candidate'
-            WHEN position IS NULL OR position < 1 THEN 'bad_position' WHEN {bad} THEN 'bad_count'
-            WHEN clicks_ > impressions_ {"OR live_ > impressions_" if "live" in known else ""}
-                THEN 'clicks_above_impressions' END AS problem
-        FROM (SELECT *, {numbers} FROM rows)""")
-    sums = ", ".join(
-        f"sum({name}_)::BIGINT AS {name}" if name in known else f"NULL::BIGINT AS {name}" for name in wanted
-    )
-    db.execute(f"""CREATE TABLE cells AS
-        SELECT q, c, least(position, {LOWEST}) AS position, NULL::INTEGER AS last, {sums}, count(*) AS used
-        FROM checked WHERE problem IS NULL GROUP BY ALL""")
-    # What was shown at the first position in use tells the searches, as near as counts can tell.
-    place = "position" if opened.placed else "c"  # each candidate is shown once in a search
-    db.execute(f"""CREATE TABLE queries AS SELECT q, max(shown)::BIGINT AS searches, NULL::BIGINT AS clicked,
-        sum(clicks)::BIGINT AS clicks FROM (SELECT q, {place}, sum(impressions) AS shown, sum(clicks) AS clicks FROM
-        cells GROUP BY q, {place}) GROUP BY q""")
-    counted = dict(db.execute("SELECT problem, count(*) FROM checked GROUP BY 1").fetchall())
-    return {"rows": sum(counted.values()), "set_aside": {k: n for k, n in counted.items() if k}, "bots": 0}
-
-
 def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, Any]:
+    _check_events(db, opened, key)
+    bots, robots = _bots(db, rules) if "client_id" in opened.columns else (0, "")
+    # What was made of records is shown, and is no row.
+    real = "FILTER (NOT made)" if opened.made else ""
+    own = f", coalesce(bit_or(bits) {real}, 0)::UTINYINT AS own" if opened.made else ""
+    db.execute(f"""CREATE TABLE shown AS
+        SELECT s, c, any_value(q) AS q, min(CASE WHEN bits & 1 = 1 THEN position END)
+               AS position, bit_or(bits) AS bits, (count(*) {real})::INTEGER AS n{own}
+        FROM checked WHERE problem IS NULL {robots and f"AND coalesce(client, 0) NOT IN ({robots})"} GROUP BY s, c""")
+    distinct = "1" if opened.shape == "impressions" else "bit_count(own)" if opened.made else "bit_count(bits)"
+    unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
+        coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
+    odd = "count(*) FILTER (odd AND problem IS NULL)"
+    each = db.execute(f"SELECT problem, count(*) {real}, {odd} FROM checked GROUP BY 1").fetchall()
+    counted = {name: n for name, n, _ in each if n}
+    db.execute("DROP TABLE checked")
+    unmade = "bits & 1 = 1 AND own & 1 = 0" if opened.made else "false"
+    made = db.execute(f"SELECT count(*) FROM shown WHERE {unmade}").fetchone()[0]
+    _cells(db, distinct)
+    aside = {name: n for name, n in counted.items() if name}
+    aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
+    more = {"odd_times": sum(n for *_, n in each), "made_impressions": made}
+    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, **more}
+
+
+def _check_events(db: Any, opened: Opened, key: str) -> None:
+    """The table `checked`: every row, its actions as bits, and the rule that it breaks."""
     has = set(opened.columns)
     if opened.shape == "impressions":
         flags = [("clicked", 2), ("add_to_cart", 4), ("purchase", 8)]
@@ -202,28 +200,6 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
             WHEN bits IS NULL THEN 'bad_flag' END AS problem
         FROM (SELECT *, ({bits})::UTINYINT AS bits, {client} AS client, {day} AS day,
                      CASE WHEN search_id IS NOT NULL THEN hash(search_id, q) END AS s FROM rows)""")
-    bots, robots = _bots(db, rules) if "client_id" in has else (0, "")
-    # What was made of records is shown, and is no row.
-    real = "FILTER (NOT made)" if opened.made else ""
-    own = f", coalesce(bit_or(bits) {real}, 0)::UTINYINT AS own" if opened.made else ""
-    db.execute(f"""CREATE TABLE shown AS
-        SELECT s, c, any_value(q) AS q, min(CASE WHEN bits & 1 = 1 THEN position END)
-               AS position, bit_or(bits) AS bits, (count(*) {real})::INTEGER AS n{own}
-        FROM checked WHERE problem IS NULL {robots and f"AND coalesce(client, 0) NOT IN ({robots})"} GROUP BY s, c""")
-    distinct = "1" if opened.shape == "impressions" else "bit_count(own)" if opened.made else "bit_count(bits)"
-    unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
-        coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
-    odd = "count(*) FILTER (odd AND problem IS NULL)"
-    each = db.execute(f"SELECT problem, count(*) {real}, {odd} FROM checked GROUP BY 1").fetchall()
-    counted = {name: n for name, n, _ in each if n}
-    db.execute("DROP TABLE checked")
-    unmade = "bits & 1 = 1 AND own & 1 = 0" if opened.made else "false"
-    made = db.execute(f"SELECT count(*) FROM shown WHERE {unmade}").fetchone()[0]
-    _cells(db, distinct)
-    aside = {name: n for name, n in counted.items() if name}
-    aside |= {"bot": counted.get(None, 0) - int(kept), "duplicate": int(extra), "not_shown": int(unseen)}
-    more = {"odd_times": sum(n for *_, n in each), "made_impressions": made}
-    return {"rows": sum(counted.values()), "set_aside": aside, "bots": bots, **more}
 
 
 def _cells(db: Any, distinct: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.engagement.aggregate import LOWEST
+from audit.engagement.ranks import LOWEST
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

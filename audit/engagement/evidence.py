@@ -29,8 +29,6 @@ TAIL, LOOSER = 0.1, 8.0
 products would otherwise pass for proof of another grade."""
 LEAST = 30
 """Pairs with trials below which nothing is learned: the prior stands."""
-
-
 Distinct = tuple[Floats, Ints]
 """The numbers that occur in an array of shape (N,), and the place of each of its entries among them, shape (N,)."""
 
@@ -236,14 +234,8 @@ def _infer(rates: Rates, belief: Floats, counts: Counts) -> tuple[Floats, Floats
 def _chunks(order: Ints, query: Ints) -> list[Ints]:
     """Rows in runs of about `CHUNK` that end where a query ends."""
     ends = np.flatnonzero(np.diff(query[order])) + 1
-    cuts = sorted(
-        {
-            int(ends[np.searchsorted(ends, at)])
-            for at in range(CHUNK, len(order), CHUNK)
-            if at <= ends[-1:].max(initial=-1)
-        }
-    )
-    return np.split(order, cuts)
+    next_end = np.searchsorted(ends, np.arange(CHUNK, len(order), CHUNK))
+    return np.split(order, np.unique(ends[next_end[next_end < len(ends)]]))
 
 
 def _logsum(values: Floats, axis: int) -> Floats:

@@ -13,6 +13,9 @@ from judge.records import counted
 
 FEW = 0.1
 
+LOWEST = 60
+"""Positions below this one are counted with it: a search's clicks are kept in the bits of one number."""
+
 
 def first_position(db: Any, opened: Opened, actions: tuple[str, ...], given: int | None) -> int:
     """The rank of the first result, 0 or 1: as `given`, or by what the view `raw` has at either.

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.engagement import aggregate as aggregation
 from audit.engagement import log_lines
 from audit.engagement.aggregate import Rules, aggregate
+from audit.engagement.ranks import LOWEST
 from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
 from judge.tables.rows import Table
@@ -401,7 +401,7 @@ def test_deep_ranks_from_0_are_counted_with_the_60th(tmp_path):
     _, cells = ranks(tmp_path, EVENT_HEAD + rows)
     # 0..58 are 1..59; 59, 60, 61 and 62 are 60 and below.
     assert cells == [(i, 0, 1, 0) for i in range(1, 60)] + [(60, 0, 1, 0)] * 4
-    assert aggregation.LOWEST == 60
+    assert LOWEST == 60
 
 
 @pytest.mark.parametrize("first", [0, 1])
