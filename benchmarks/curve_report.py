@@ -15,9 +15,6 @@ from benchmarks.learning_curve import FIRST, Step
 from judge.statistics.ranks import spearman
 
 Floats = npt.NDArray[np.float64]
-Curve = dict[str, dict[int, Floats]]
-"""Figures by method and size, of shape (1 + resamples, 4): accuracy, quadratic kappa, rank correlation, the same within
-queries."""
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- learning curve: made by benchmarks/learning_curve.py -->", "<!-- end of learning curve -->"
 RIVALS = (

@@ -13,9 +13,6 @@ from pathlib import Path
 from completions import Handler as Base
 from completions import Server as BaseServer
 
-REST = 0.1
-"""Probability outside the grades."""
-
 
 def products(body):
     """The data of a request, and its products by key."""
