@@ -22,6 +22,14 @@ class Server(ThreadingHTTPServer):
         self.choice = lambda ids: dict(zip((f"token_id:{label}" for label in LABELS), LOGPROBS, strict=True))
         self.lock = threading.Lock()
 
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self.shutdown()
+        self.server_close()
+
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_port}/v1"

@@ -1,7 +1,5 @@
 """What `judge doctor` says of larger judges and of endpoints, and an ensemble from the command line."""
 
-import threading
-
 import chat_server
 import pytest
 
@@ -11,11 +9,8 @@ from judge.models.known import KNOWN
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    found = chat_server.Server()
-    threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield found
-    found.shutdown()
-    found.server_close()
+    with chat_server.Server() as found:
+        yield found
 
 
 def test_larger_judges_are_listed_with_what_they_need(main):

@@ -1,6 +1,6 @@
 """What an endpoint can do, asked of local servers that can more or less."""
 
-import threading
+from contextlib import ExitStack
 
 import chat_server
 import completions
@@ -14,17 +14,8 @@ from judge.errors import EngineError
 @pytest.fixture
 def serve(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    begun = []
-
-    def start(server):
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        begun.append(server)
-        return server
-
-    yield start
-    for server in begun:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as begun:
+        yield begun.enter_context
 
 
 def look(server, model=None):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 import time
 
 import pytest
@@ -21,12 +20,8 @@ def prompt(number: int) -> Prompt:
 
 @pytest.fixture
 def server():
-    found = Server()
-    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield found
-    found.shutdown()
-    found.server_close()
+    with Server() as found:
+        yield found
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import threading
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,8 @@ PLENTY = ["wool scarf", "garden hose", "coffee mill", "desk lamp", "tent pegs", 
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    found = Server()
-    threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield found
-    found.shutdown()
-    found.server_close()
+    with Server() as found:
+        yield found
 
 
 def wanted(shots=6, seed=0):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import threading
 
 import pytest
 from completions import Server
@@ -213,9 +212,7 @@ def test_options_and_catalogues_that_cannot_be_are_one_error(main, tmp_path, sho
 def endpoint(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "a-secret")
     with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
-        server.shutdown()
 
 
 def test_an_endpoint_is_tried_again_and_its_answers_add_up(endpoint, main, shop):

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -165,12 +164,9 @@ def test_a_judge_is_measured_by_decisions_of_people_on_pairs_that_it_gave_a_grad
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    found = Server()
-    found.logprobs = False
-    threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield found
-    found.shutdown()
-    found.server_close()
+    with Server() as found:
+        found.logprobs = False
+        yield found
 
 
 @pytest.fixture

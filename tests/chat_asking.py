@@ -1,0 +1,25 @@
+"""The chat engine as its tests ask it, quickly and with pauses that are noted."""
+
+from judge.engines.chat.engine import ChatEngine
+from judge.engines.chat.prompt import ChatBuilder
+from judge.engines.options import default_options
+from judge.records import Pair
+
+
+def engine_of(server, **changes):
+    pauses = []
+    options = {"concurrency": 2, "attempts": 3, "timeout": 5.0, **changes}
+    made = ChatEngine(server.url, "the-model", default_options().changed(chat=options).chat, pauses.append)
+    made.pauses = pauses
+    return made
+
+
+def pair(row, title="thing", query="lamp"):
+    return Pair(row, query, query, f"c{row}", {"title": title})
+
+
+def ask(engine, guideline, pairs, many=False):
+    return engine.score(ChatBuilder(guideline, many=many).build(pairs))
+
+
+GRADED = [pair(row, f"no {row}, grade {row % 3}") for row in range(6)]

@@ -1,0 +1,23 @@
+"""Three judgments as files of ratings, and what every reader has to make of them."""
+
+from judge.ratings.layout import RatingsLayout
+from judge.ratings.reader import read_ratings
+
+GRADES = {"0": 0, "1": 1, "2": 2}
+VALUES = (0, 1, 2)
+# Three judgments, and what each reader has to make of them.
+MEANT = [("red shoe", "A1", 2), ("red shoe", "A2", 0), ("blue hat", "B1", 1)]
+PLAIN = "query,candidate_id,grade\nred shoe,A1,2\nred shoe,A2,0\nblue hat,B1,1\n"
+
+
+def put(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def ratings(path, **layout):
+    return read_ratings(path, RatingsLayout(**{"grades": GRADES, **layout}), VALUES)
+
+
+def triples(found):
+    return [(rating.query or rating.query_id, rating.candidate_id, rating.grade) for rating in found]
