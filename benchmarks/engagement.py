@@ -54,7 +54,7 @@ def main() -> None:
             label = plant(grade, shape, SHARE, rng)
             for said in (None, judge_says(label, grade, rng)):
                 run = make_run(Path(folder) / f"{shape} {said is None}", names, label, said)
-                report(run, shown, (world, truth), label, f"{shape}, {'no ' if said is None else ''}probabilities")
+                report(run, shown, (world, truth), f"{shape}, {'no ' if said is None else ''}probabilities")
 
 
 def make_run(path: Path, names: tuple[list[str], list[list[str]]], label: np.ndarray, said: np.ndarray | None) -> Run:
@@ -83,7 +83,7 @@ def make_run(path: Path, names: tuple[list[str], list[list[str]]], label: np.nda
     return run
 
 
-def report(run: Run, shown: Path, drawn: tuple, label: np.ndarray, title: str) -> None:
+def report(run: Run, shown: Path, drawn: tuple, title: str) -> None:
     """Print how the audit and its rivals rank the planted errors."""
     world, truth = drawn
     with warnings.catch_warnings():

@@ -177,20 +177,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         match(db, run, settings.ratings)
         if not db.execute("SELECT count(*) FROM labelled").fetchone()[0]:
             raise InputError(f"{run.path}: has no graded pair", "`judge status RUN` says why")
-        known, unmatched = db.execute("""SELECT count(DISTINCT m.q), count(DISTINCT k.q) - count(DISTINCT m.q)
-            FROM query_keys k LEFT JOIN matched m USING (q)""").fetchone()
-        if not known:
-            raise InputError(
-                f"{name}: none of its {unmatched:,} queries is in {run.path}",
-                "give the run's query_id or the query's text: --map query=COLUMN",
-            )
-        others = aggregated.used - count_used(db)
-        if others == aggregated.used:
-            raise InputError(
-                f"{name}: none of its {others:,} rows is about a graded pair of {run.path}, though {known:,} "
-                "of its queries are the run's",
-                "give the candidate ids that the run has: --map candidate_id=COLUMN",
-            )
+        unmatched, others = _unmatched(db, run, aggregated.used, name)
         searches = read_searches(db) if aggregated.sessions else None
         examination = examine(read_cells(db), searches, settings.seed)
         labelled = gather(db, examination, grades)
@@ -211,9 +198,32 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         checks,
         flags,
         queries,
-        int(unmatched),
+        unmatched,
         others,
     )
+
+
+def _unmatched(db: Any, run: Run, used: int, name: str) -> tuple[int, int]:
+    """Queries of the events that the run has not, and rows that are about none of its graded pairs.
+
+    Raises:
+        InputError: All of them are.
+    """
+    known, unmatched = db.execute("""SELECT count(DISTINCT m.q), count(DISTINCT k.q) - count(DISTINCT m.q)
+        FROM query_keys k LEFT JOIN matched m USING (q)""").fetchone()
+    if not known:
+        raise InputError(
+            f"{name}: none of its {unmatched:,} queries is in {run.path}",
+            "give the run's query_id or the query's text: --map query=COLUMN",
+        )
+    others = used - count_used(db)
+    if others == used:
+        raise InputError(
+            f"{name}: none of its {others:,} rows is about a graded pair of {run.path}, though {known:,} "
+            "of its queries are the run's",
+            "give the candidate ids that the run has: --map candidate_id=COLUMN",
+        )
+    return int(unmatched), others
 
 
 def _fix(found: Aggregated) -> str:

@@ -1,8 +1,10 @@
 """`judge probe`: does the judge move grades that must not move?"""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,9 @@ from relevance_judge.cli.params import FILE, takes
 from relevance_judge.cli.serving import JudgeParams, note_other_base
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import progress
+
+if TYPE_CHECKING:
+    from audit.probes.probe import ProbeReport
 
 
 @click.command()
@@ -58,7 +63,11 @@ def probe(who: JudgeParams, texts: PairParams, pairs: Path, limit: int, json: bo
         found = ask(chosen, asked, policy, judge_config=judge_config, progress=advance)
     if json:
         show_json({"judge": asked.model.name, "pairs": len(chosen), "probes": [asdict(report) for report in found]})
-        return
+    else:
+        _show(found)
+
+
+def _show(found: "Sequence[ProbeReport]") -> None:
     rows = [
         (
             r.probe,
