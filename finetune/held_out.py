@@ -23,7 +23,6 @@ from judge.ratings.remembered import settle_layout
 from judge.records import Pair
 from judge.run.lookup import find_pairs, key_table
 from judge.run.store import Run
-from judge.words.guideline import Guideline
 from judge.words.similar import query_groups
 
 Floats = npt.NDArray[np.float64]
@@ -105,7 +104,7 @@ def calibrate_run(
         InputError, ModelError, RunError: See `join` and `gather`; or the ratings are wrong or too few.
     """
     features, objective = asked
-    policy = Guideline.model_validate(run.manifest.guideline)
+    policy = run.manifest.policy
     read = read_ratings(path, settle_layout(layout, path, [run], policy), policy.values, name)
     joined = join(run, rated_pairs(read))
     evidence = None

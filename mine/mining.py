@@ -134,7 +134,7 @@ class Mining:
     @cached_property
     def guideline(self) -> Guideline:
         """The first run's."""
-        return Guideline.model_validate(self.runs[0].manifest.guideline)
+        return self.runs[0].manifest.policy
 
     @cached_property
     def _columns(self) -> dict[str, Sequence[str]]:

@@ -233,9 +233,8 @@ def worth_of(run: "Run", path: Path, name: str, layout: "RatingsLayout", top: in
     """The same of a file of ratings."""
     from judge.ratings.reader import read_ratings
     from judge.ratings.remembered import settle_layout
-    from judge.words.guideline import Guideline
     from mine.worth import worth
 
-    guideline = Guideline.model_validate(run.manifest.guideline)
+    guideline = run.manifest.policy
     settled = settle_layout(layout, path, [run], guideline)
     return worth(run, read_ratings(path, settled, guideline.values, name), top)

@@ -55,9 +55,8 @@ class Run:
     @cached_property
     def guideline(self) -> "Guideline":
         """What the grades mean."""
-        from judge.words.guideline import Guideline
 
-        return Guideline.model_validate(self.stored.manifest.guideline)
+        return self.stored.manifest.policy
 
     def to_arrow(self) -> Any:
         """A `pyarrow.Table` with a row for every input row, in input order.

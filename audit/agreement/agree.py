@@ -188,7 +188,7 @@ def _alternative(panel: Panel, side: GradedSide, epsilon: float) -> AlternativeA
 
 
 def _read(question: Question) -> tuple[Panel, Guideline, list[JudgedPairs]]:
-    policies = [Guideline.model_validate(run.manifest.guideline) for run in question.runs]
+    policies = [run.manifest.policy for run in question.runs]
     guideline = policies[0] if policies else question.guideline
     if guideline is None:
         raise InputError("there is neither a run nor a guideline", "name a guideline with --guideline NAME|FILE")

@@ -18,7 +18,6 @@ from judge.ratings.remembered import settle_layout
 from judge.run.lookup import find_pairs, match_queries
 from judge.run.store import Run
 from judge.tables.ids import whole_id_sql
-from judge.words.guideline import Guideline
 from judge.words.normalise import same_words, same_words_before
 
 TRUST = 0.9
@@ -208,7 +207,7 @@ def _trials(db: Any, query_id: Sequence[str]) -> Trials:
 
 def _people(run: Run, ratings: LabelledPairs) -> dict[tuple[str, str], int]:
     """People's grade of each pair of the run; a file with two grades of a pair is refused, as is one of other pairs."""
-    guideline = Guideline.model_validate(run.manifest.guideline)
+    guideline = run.manifest.policy
     layout = RatingsLayout(ratings.mapping, ratings.grades or {}, one_grade=True, encoding=ratings.encoding)
     settled = settle_layout(layout, ratings.path, [run], guideline)
     read = read_ratings(ratings.path, settled, guideline.values, ratings.name)

@@ -26,7 +26,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 560, 240, 44, 34
 def as_html(found: Audit, flags: Sequence[Flag]) -> str:
     """The report. `flags` are all of them, strongest first."""
     summary = found.as_json()
-    guideline = Guideline.model_validate(found.run.manifest.guideline)
+    guideline = found.run.manifest.policy
     pairs = by_pair(flags)
     values = {
         "audit": summary,

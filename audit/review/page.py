@@ -24,7 +24,6 @@ from judge.files import now
 from judge.run.decisions import Decision, Decisions, settling
 from judge.run.flag_types import flag_types
 from judge.run.store import Run
-from judge.words.guideline import Guideline
 from judge.words.pages import page
 
 _PLACE = re.compile(r"[0-9]{1,12}")
@@ -46,7 +45,7 @@ class Review:
 
     def __init__(self, run: Run, author: str) -> None:
         self.author = author
-        self.guideline = Guideline.model_validate(run.manifest.guideline)
+        self.guideline = run.manifest.policy
         self.items = read_queue(run, everything=True)
         self.places = {item.key: index for index, item in enumerate(self.items)}
         self.report = run.path / "audit.html"

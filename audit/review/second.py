@@ -30,7 +30,7 @@ def second_judge(run: Run, judge: str, *, chat: bool = False) -> tuple[Guideline
         InputError: The judge was fine-tuned on another policy than the run's: their grades do not mean the same.
         ModelError: Its `judge.json`, or the adapter beside it, cannot be used.
     """
-    own = Guideline.model_validate(run.manifest.guideline)
+    own = run.manifest.policy
     tuned_guideline, judge_config = resolve_judge(JudgeRequest(judge, chat=chat))
     if judge_config.tuned is None:
         return own, judge_config

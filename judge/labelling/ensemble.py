@@ -84,7 +84,7 @@ def _same_policy(members: Sequence[Run]) -> Guideline:
         )
     for member in members:
         member.check_finished()
-    found = [Guideline.model_validate(member.manifest.guideline) for member in members]
+    found = [member.manifest.policy for member in members]
     for member, guideline in zip(members[1:], found[1:], strict=True):
         if guideline.policy != found[0].policy:
             raise InputError(

@@ -13,7 +13,6 @@ from judge.models.model import JudgeModel, local_directory
 from judge.records import Pair, Prompt
 from judge.run.manifest import Manifest
 from judge.words.folders import shipped_names
-from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder, Spent
 from judge.words.templates import template_digest
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
@@ -83,7 +82,7 @@ def ask_again(manifest: Manifest, pair: Pair, judge: str | None = None) -> Asked
     if isinstance(found, str):
         return Asked(found, template)
     try:
-        builder = PromptBuilder(Guideline.model_validate(manifest.guideline), found, template)
+        builder = PromptBuilder(manifest.policy, found, template)
         prompt = builder.build([pair])[0]
         spent = builder.spent(pair)
     except JudgeError as error:
@@ -95,7 +94,7 @@ def ask_again(manifest: Manifest, pair: Pair, judge: str | None = None) -> Asked
 def _in_words(manifest: Manifest, pair: Pair, template: str) -> Asked:
     """The messages that ask about this pair alone: its neighbours in a request, and the order, are not shown."""
     try:
-        builder = ChatBuilder(Guideline.model_validate(manifest.guideline), template, examples=manifest.examples)
+        builder = ChatBuilder(manifest.policy, template, examples=manifest.examples)
     except JudgeError as error:
         return Asked(f"{error.message}; {error.hint}", template)
     [prompt] = builder.build([pair])

@@ -77,6 +77,11 @@ class Manifest(Record):
         return numbers
 
     @property
+    def policy(self) -> Guideline:
+        """The guideline that the labels were made by."""
+        return Guideline.model_validate(self.guideline)
+
+    @property
     def values(self) -> tuple[int, ...]:
         """The grades' values, ascending."""
         return tuple(sorted(int(grade["value"]) for grade in self.guideline["grades"]))

@@ -100,9 +100,8 @@ def _rated(run: "Run", ratings: Path, layout: "RatingsLayout") -> "RatedPairs":
     from audit.review.trust import find_rated
     from judge.ratings.panel import read_panel
     from judge.ratings.remembered import settle_layout
-    from judge.words.guideline import Guideline
 
-    guideline = Guideline.model_validate(run.manifest.guideline)
+    guideline = run.manifest.policy
     with input_file(ratings) as (path, name):
         settled = settle_layout(layout, path, [run], guideline)
         return find_rated(run, read_panel(path, settled, guideline.values, name))

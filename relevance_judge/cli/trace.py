@@ -62,9 +62,8 @@ def trace(
 def _ratings(found: "Trace", file: Path, run: Any, layout: Any) -> list[dict[str, Any]]:
     from judge.ratings.panel import read_panel
     from judge.ratings.remembered import settle_layout
-    from judge.words.guideline import Guideline
 
-    guideline = Guideline.model_validate(run.manifest.guideline)
+    guideline = run.manifest.policy
     with input_file(file) as (path, name):
         settled = settle_layout(layout, path, [run], guideline)
         panel = read_panel(path, settled, guideline.values, name)
