@@ -20,7 +20,7 @@ from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.pairs.origin import SOURCES
 from judge.ratings.remembered import fitting_columns
 from judge.run.store import Run
-from judge.search.catalogue import Catalogue, read_catalogue
+from judge.search.catalogue import Catalogue, product_columns, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.search.rankings import Ranking, read_ranking
 from judge.words.guideline import Guideline
@@ -139,13 +139,8 @@ class Mining:
     @cached_property
     def _columns(self) -> dict[str, Sequence[str]]:
         """The catalogue's columns: what the user said, and what the runs' input was read with."""
-        fields = {f.name for f in self.guideline.fields}
-        if strange := sorted(self.mapping.keys() - fields - {"candidate_id", *NAMES}):
-            raise InputError(
-                f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {', '.join(sorted(fields))}"
-            )
-        ours = {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
-        names = ["candidate_id", *sorted(fields)]
+        ours = product_columns(self.mapping, self.guideline, NAMES)
+        names = ["candidate_id", *sorted(f.name for f in self.guideline.fields)]
         return {**ours, **fitting_columns(self.runs, [self.catalogue], names, ours, self.config.encoding)}
 
     @cached_property

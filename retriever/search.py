@@ -9,7 +9,7 @@ from judge import __version__
 from judge.errors import InputError
 from judge.files import now
 from judge.records import Record, counted
-from judge.search.catalogue import Catalogue, read_catalogue
+from judge.search.catalogue import Catalogue, product_columns, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
 from retriever.late_search import is_late
@@ -155,12 +155,7 @@ class Search:
         Raises:
             InputError: A name is none of ours.
         """
-        fields = {f.name for f in self.guideline.fields}
-        if strange := sorted(self.mapping.keys() - fields - {"candidate_id", *NAMES}):
-            raise InputError(
-                f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {', '.join(sorted(fields))}"
-            )
-        return {name: columns for name, columns in self.mapping.items() if name in fields | {"candidate_id"}}
+        return product_columns(self.mapping, self.guideline, NAMES)
 
     @cached_property
     def products(self) -> Catalogue:

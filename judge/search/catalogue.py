@@ -112,6 +112,21 @@ class Catalogue:
         return places
 
 
+def product_columns(
+    mapping: Mapping[str, Sequence[str]], guideline: Guideline, others: Iterable[str]
+) -> dict[str, Sequence[str]]:
+    """What of a mapping is of the catalogue; `others` are our names that further files have.
+
+    Raises:
+        InputError: A name is none of ours.
+    """
+    own = {f.name for f in guideline.fields} | {"candidate_id"}
+    if strange := sorted(mapping.keys() - own - set(others)):
+        known = ", ".join(sorted(own.union(others)))
+        raise InputError(f"--map {strange[0]}=…: there is no {strange[0]!r} to map", f"names: {known}")
+    return {name: columns for name, columns in mapping.items() if name in own}
+
+
 def read_catalogue(
     path: Path,
     guideline: Guideline,

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from judge.errors import InputError
 from judge.files import dump_json, new_file, write_whole
 from judge.records import Record, query_key
-from judge.search.catalogue import read_catalogue
+from judge.search.catalogue import product_columns, read_catalogue
 from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
 from mine.asked import NAMES, Queries, read_queries
@@ -120,13 +120,7 @@ class QueriesJob:
         """
         self.config.check()
         check_companions(self.out, ["json"], [self.catalogue, self.like, self.held_out], QueriesAccount)
-        fields = {f.name for f in self.guideline.fields} | {"candidate_id"}
-        if strange := sorted(self.mapping.keys() - fields - set(NAMES)):
-            raise InputError(
-                f"--map {strange[0]}=…: there is no {strange[0]!r} to map",
-                f"names: {', '.join(sorted(fields | set(NAMES)))}",
-            )
-        ours = {name: columns for name, columns in self.mapping.items() if name in fields}
+        ours = product_columns(self.mapping, self.guideline, NAMES)
         skip, encoding = self.config.skip_bad_rows, self.config.encoding
         catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=skip, encoding=encoding)
         like, barred = self._queries(self.like), self._queries(self.held_out)

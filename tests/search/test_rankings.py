@@ -7,7 +7,7 @@ import pytest
 from mining_fixtures import write_csv
 
 from judge.errors import InputError
-from judge.search.catalogue import Catalogue, Product
+from judge.search.catalogue import Catalogue, Product, product_columns
 from judge.search.rankings import read_ranking
 from mine.asked import Asked, Queries
 from mine.rankings import ranks_text, read_ranks
@@ -195,3 +195,12 @@ def test_a_path_with_blanks_is_quoted_in_the_next_command(main, tmp_path, monkey
     said = main("search", "bm25", "--catalogue", "c.csv", "--queries", "q.csv", "--out", "my run [2].run").out
     command = said.partition("next: judge ")[2].partition("\n")[0].replace("RATINGS", "g.qrels")
     main(*shlex.split(command.replace("FILE", "c.csv")))
+
+
+def test_a_mapping_is_of_the_catalogue_or_of_the_other_files_or_refused(guideline):
+    given = {"title": ["name"], "candidate_id": ["sku"], "query": ["q"]}
+    assert product_columns(given, guideline, ["query"]) == {"title": ["name"], "candidate_id": ["sku"]}
+    with pytest.raises(InputError) as caught:
+        product_columns(given, guideline, ["locale"])
+    assert "'query'" in caught.value.message
+    assert {"locale", "candidate_id", "title"} <= set(caught.value.hint.removeprefix("names: ").split(", "))
