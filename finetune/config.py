@@ -103,10 +103,3 @@ def current(keys: Mapping[str, Any]) -> dict[str, Any]:
     if twice := [(old, new) for old, new in EARLIER.items() if {old, new} <= keys.keys()]:
         raise InputError(f"{twice[0][0]}: is the earlier name of {twice[0][1]}, which is given too", "keep one of them")
     return {EARLIER.get(name, name): value for name, value in keys.items()}
-
-
-def as_yaml(config: LoraConfig) -> str:
-    """The resolved configuration, as YAML that `load_config` reads back."""
-    import yaml
-
-    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from finetune.config import LoraConfig, as_yaml, current
+from finetune.config import LoraConfig, current
 from finetune.loop import Training, Watch
 from finetune.network import Network
 from finetune.outcome import Prepared, describe, store
@@ -32,6 +32,7 @@ from judge.models.model import JudgeModel, find_model
 from judge.notes import note
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.records import counted
+from judge.settings import as_yaml
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
 from judge.words.templates import template_digest

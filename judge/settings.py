@@ -109,6 +109,11 @@ def load_settings(
         raise InputError(f"{path}, {fault(error)}", f"{shipped} lists the keys and values") from None
 
 
+def as_yaml(settings: BaseModel) -> str:
+    """Settings as YAML that `load_settings` reads back."""
+    return str(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
 def over(below: Any, above: Any) -> Any:
     """Values with others over them: of two mappings key by key, else the others alone."""
     if not isinstance(below, Mapping) or not isinstance(above, Mapping):

@@ -73,10 +73,3 @@ def load_config(path: Path | None = None) -> RetrieverConfig:
         InputError: The file cannot be read, has a key that does not exist, or a value that cannot be.
     """
     return load_settings(RetrieverConfig, "retriever", "train.yaml", path)
-
-
-def as_yaml(config: RetrieverConfig) -> str:
-    """The resolved configuration, as YAML that `load_config` reads back."""
-    import yaml
-
-    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

@@ -22,9 +22,10 @@ from judge.errors import EngineError, InputError, ModelError, RunError, install
 from judge.files import check_here, dump_json, now, sync, write_whole
 from judge.fingerprint import Fingerprint
 from judge.models.gguf import quiet_transformers
+from judge.settings import as_yaml
 from retriever.card import write_card
 from retriever.circle import spread_targets
-from retriever.config import RetrieverConfig, as_yaml
+from retriever.config import RetrieverConfig
 from retriever.groups import Groups, read_groups
 from retriever.held_out import compared, measure, read_held_out
 from retriever.objective import loss_of, mean_scores, objective

@@ -3,8 +3,9 @@
 import pytest
 
 import relevance_judge as rj
-from finetune.config import as_yaml, load_config
+from finetune.config import load_config
 from judge.errors import InputError
+from judge.settings import as_yaml
 from relevance_judge.training import _config
 
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from finetune.config import as_yaml, load_config
+from finetune.config import load_config
 from judge.errors import InputError
 from judge.pairs.stage import Source
 from judge.ratings.rated import RatingsFile, read_rated
+from judge.settings import as_yaml
 
 GRADES = {"0": 0, "1": 1, "2": 2}
 

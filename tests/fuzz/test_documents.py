@@ -8,7 +8,7 @@ from fuzz.broken import FEW, MANY, TEXTS, broken_bytes, broken_json, clear
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.config import as_yaml, load_config
+from finetune.config import load_config
 from judge.calibration.calibrate import Calibration, read_calibration
 from judge.documents import Kind, load
 from judge.engines.chat.journal import Journal
@@ -21,6 +21,7 @@ from judge.labelling.config import read_tuned
 from judge.models.model import read_config
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.store import Run
+from judge.settings import as_yaml
 from judge.words.guideline import load_guideline
 
 EARLIER = "tests/data/earlier"
