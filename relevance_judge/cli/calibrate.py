@@ -14,7 +14,7 @@ from judge.tables.levels import ends_note
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RaterParams, skip_option
 from relevance_judge.cli.output import show, show_json, show_left_out, show_note, show_summary, show_table
-from relevance_judge.cli.params import FILE, choice, file, flag, refuse_others, takes, text
+from relevance_judge.cli.params import FILE, choice, file, flag, read_names, refuse_others, takes, text
 from relevance_judge.cli.stdin import input_file
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _apply(applying: ApplyParams, output: CalibrationOutput, run: Path) -> None:
 def _fit(run: "Run", ratings: Path, layout: "RatingsLayout", applying: ApplyParams) -> "CalibratedRun":
     from finetune.held_out import calibrate_run
 
-    features = [name.strip() for name in (applying.features or "").split(",") if name.strip()]
+    features = read_names(applying.features)
     with input_file(ratings) as (path, name):
         return calibrate_run(run, path, name, layout, (features, applying.objective))
 

@@ -12,7 +12,7 @@ from judge.files import new_file
 from judge.records import counted
 from relevance_judge.cli.options import RaterParams, TextParams
 from relevance_judge.cli.output import show, show_json, show_table
-from relevance_judge.cli.params import choice, count, file, flag, takes, text
+from relevance_judge.cli.params import choice, count, file, flag, read_names, takes, text
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import stages
 
@@ -138,7 +138,7 @@ def evaluate(
     with input_file(wanted.gold) as (gold, name), stages() as progress:
         job = EvaluationJob(
             systems,
-            [each.strip() for each in (wanted.against or "").split(",") if each.strip()],
+            read_names(wanted.against),
             gold,
             texts.catalogue,
             policy,

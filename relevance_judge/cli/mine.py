@@ -13,7 +13,7 @@ from judge.errors import InputError
 from judge.records import counted
 from relevance_judge.cli.options import EncodingParams, GradeColumns
 from relevance_judge.cli.output import map_options, show, show_json, show_table
-from relevance_judge.cli.params import FILE, count, file, flag, missing_options, takes
+from relevance_judge.cli.params import FILE, count, file, flag, missing_options, read_names, takes
 from relevance_judge.cli.stdin import input_file
 from relevance_judge.progress import stages
 from relevance_judge.serving import default_judge
@@ -126,7 +126,7 @@ def mine(
         raise missing_options({"--catalogue": ("FILE", catalogue), "--out": ("FILE.parquet", output.out)})
     from mine.mining import Mining, MiningConfig
 
-    names = tuple(name.strip() for name in wanted.sources.split(",") if name.strip())
+    names = tuple(read_names(wanted.sources))
     default = click.get_current_context().get_parameter_source("sources") is ParameterSource.DEFAULT
     config = MiningConfig(
         sources=() if wanted.rankings and default else names,

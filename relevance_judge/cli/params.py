@@ -135,9 +135,14 @@ def read_map(items: tuple[str, ...], rating: str | None = None) -> dict[str, lis
     return mapping
 
 
-def read_raters(text: str | None) -> list[str]:
+def read_names(text: str | None) -> list[str]:
     """`A,B,C` as names."""
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def read_raters(text: str | None) -> list[str]:
+    """The same of raters, each of whom is named once."""
+    names = read_names(text)
     if len(set(names)) < len(names):
         raise InputError(f"--raters {text}: a name occurs twice", "name each rater once")
     return names
