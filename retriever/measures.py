@@ -118,4 +118,3 @@ MEASURES = (
     RetrievalMeasure("nothing_relevant@{k}", "nothing relevant in {k}", "low", nothing_relevant),
 )
 CATEGORY = "cat@{k}"
-SHARE_JUDGED = "judged@{k}"
