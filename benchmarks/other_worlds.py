@@ -26,11 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from planted import plant_errors, real_grades
-from scipy.special import expit
+from planted import Errors, by_category, by_popularity, one_rater, real_grades, upwards, usual
 from worlds import RANKINGS, Draft, Shop, Taste, looked
 
-CATEGORIES = 12
 LARGEST = 40
 """Pairs of a query, at most."""
 
@@ -176,46 +174,6 @@ def eager(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Gene
 
 def _tastes(taste: Taste) -> tuple[np.ndarray, ...]:
     return tuple(np.array(each) for each in (taste.click, taste.cart, taste.buy))
-
-
-Errors = Callable[[Shop, np.random.Generator], np.ndarray]
-
-
-def usual(share: float) -> Errors:
-    """A lenient judge's slips, blunders and misread queries."""
-    return lambda shop, rng: plant_errors(shop.grade, shop.query, rng, share)[0]
-
-
-def upwards(shop: Shop, rng: np.random.Generator) -> np.ndarray:
-    """Every error is one grade too high."""
-    return np.minimum(shop.grade + (rng.random(len(shop.grade)) < 0.15), 2)
-
-
-def one_rater(shop: Shop, rng: np.random.Generator) -> np.ndarray:
-    """Whoever rated a quarter of the queries was wrong in a third of them, mostly upwards; the others hardly ever."""
-    careless = (rng.random(shop.query.max() + 1) < 0.25)[shop.query]
-    wrong = rng.random(len(shop.grade)) < np.where(careless, 0.33, 0.015)
-    up = np.where(shop.grade == 2, -1, np.where(rng.random(len(shop.grade)) < 0.8, 1, -1))
-    return np.where(wrong, np.where(shop.grade == 0, 1, shop.grade + up), shop.grade)
-
-
-def by_popularity(shop: Shop, rng: np.random.Generator) -> np.ndarray:
-    """What is liked beyond its grade is rated too high, and what is not too low."""
-    centre = np.take_along_axis(shop.centres[:, :, 0], shop.grade[:, None], axis=1)[:, 0]
-    liked = shop.signals[:, 0] - centre
-    wrong = rng.random(len(liked)) < 0.2 * expit(2.5 * (np.abs(liked) / liked.std() - 1))
-    return np.where(wrong, np.clip(shop.grade + np.sign(liked).astype(int), 0, 2), shop.grade)
-
-
-def by_category(shop: Shop, rng: np.random.Generator) -> np.ndarray:
-    """In two categories nearly half of the labels are one too low; elsewhere 3% are any other."""
-    own = rng.integers(CATEGORIES, size=shop.query.max() + 1)[shop.query]
-    stray = rng.random(len(own)) < 0.3
-    category = np.where(stray, rng.integers(CATEGORIES, size=len(own)), own)
-    low = (category < 2) & (rng.random(len(own)) < 0.45)
-    other = rng.random(len(own)) < 0.03
-    label = np.where(other, (shop.grade + rng.integers(1, 3, len(own))) % 3, shop.grade)
-    return np.where(low, np.maximum(shop.grade - 1, 0), label)
 
 
 @dataclass(frozen=True)
