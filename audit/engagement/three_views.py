@@ -22,7 +22,9 @@ from scipy.special import logit
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.labelled import Labelled
 
-DRAWS = 200
+DRAWS, GROUPS = 200, 2_000
+QUERIES = 20
+"""Queries below which resampling them says too little."""
 LEVEL = (2.5, 97.5)
 SHRUNK = 10.0
 """Examined impressions at the mean rate that each pair's click rate is held to."""
@@ -117,14 +119,16 @@ def _three(labelled: Labelled, rng: np.random.Generator) -> tuple[float, float, 
     seen = logit(np.clip((clicks + SHRUNK * rate) / (np.maximum(looked, clicks) + SHRUNK), 1e-6, 1 - 1e-6))
     others = (total[query] - label) / (size[query] - 1)
     views = np.stack([label, seen - seen.mean(), others])
-    # Sums by query, so that queries can be drawn again: the count, the means and the products.
-    parts = [np.ones(len(rows)), *views, *(views[a] * views[b] for a in range(3) for b in range(a, 3))]
     _, place = np.unique(query, return_inverse=True)
-    sums = np.stack([np.bincount(place, part) for part in parts], axis=1)
-    queries = len(sums)
-    drawn = rng.multinomial(queries, np.full(queries, 1 / queries), size=DRAWS).astype(np.float64) @ sums
+    if place.max() + 1 < QUERIES:
+        return None
+    # Sums by query, so that queries can be drawn again: the count, the means and the products. Many are drawn in groups.
+    parts = [np.ones(len(rows)), *views, *(views[a] * views[b] for a in range(3) for b in range(a, 3))]
+    group = rng.permutation(int(place.max()) + 1)[place] % GROUPS
+    sums = np.stack([np.bincount(group, part) for part in parts], axis=1)
+    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS).astype(np.float64) @ sums
     r, spread = _correlations(sums.sum(axis=0)[None])[0], _correlations(drawn)
-    # Clicks have to tell something of labels, and of the other labels; that labels tell of each other is in question.
+    # Clicks have to tell something of the label and of the others; whether labels tell of each other is in question.
     lowest = np.percentile(spread, LEVEL[0], axis=0)
     if not (lowest[0] > 0 and lowest[2] > 0):
         return None
