@@ -31,6 +31,8 @@ SHRUNK = 10.0
 POORER = 2.0
 """How many times as many wrong labels as claimed it takes: by so much what else makes clicks likelier in rich queries
 is not taken for poor labels."""
+ENOUGH = 50_000
+"""Pairs, at most, by which it is told what labels claim."""
 FLATTEST = 0.02
 """The least exponent of what labels claim."""
 
@@ -66,18 +68,20 @@ def believed(labelled: Labelled, grades: int, seed: int = 0) -> tuple[Labelled, 
     Where even the upper bound means `POORER` times as many wrong labels as they claim, each label's distribution is
     flattened by one exponent, until the correlation is what was found.
     """
-    stated = labelled.prior(grades)
-    agreement = Agreement(_claimed(labelled.grade, stated))
-    told = _three(labelled, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    told = _three(labelled, rng)
+    some = rng.permutation(len(labelled))[:ENOUGH]
+    label, stated = labelled.grade[some], labelled.prior(grades)[some]
+    agreement = Agreement(_claimed(label, stated))
     if told is None:
         return labelled, agreement
     agreement = replace(agreement, found=told[0], low=told[1], high=told[2])
-    own = np.arange(len(labelled)), labelled.grade
-    most, least = (1 - _flattened(stated, _sharpness(labelled.grade, stated, each))[own].mean() for each in told[::2])
-    if least < POORER * (1 - stated[own].mean()):
+    own = np.arange(len(some)), label
+    found, most = (_sharpness(label, stated, each) for each in (told[0], told[2]))
+    if 1 - _flattened(stated, most)[own].mean() < POORER * (1 - stated[own].mean()):
         return labelled, agreement
-    sharpness = _sharpness(labelled.grade, stated, told[0])
-    return replace(labelled, sharpness=sharpness), replace(agreement, wrong=float(most))
+    wrong = 1 - _flattened(stated, found)[own].mean()
+    return replace(labelled, sharpness=found), replace(agreement, wrong=float(wrong))
 
 
 def _sharpness(label: Ints, stated: Floats, found: float) -> float:
@@ -122,7 +126,7 @@ def _three(labelled: Labelled, rng: np.random.Generator) -> tuple[float, float, 
     _, place = np.unique(query, return_inverse=True)
     if place.max() + 1 < QUERIES:
         return None
-    # Sums by query, so that queries can be drawn again: the count, the means and the products. Many are drawn in groups.
+    # Sums by query, so that queries can be drawn again: the count, means and products. Many are drawn in groups.
     parts = [np.ones(len(rows)), *views, *(views[a] * views[b] for a in range(3) for b in range(a, 3))]
     group = rng.permutation(int(place.max()) + 1)[place] % GROUPS
     sums = np.stack([np.bincount(group, part) for part in parts], axis=1)
