@@ -23,6 +23,8 @@ from judge.words.normalise import same_words, same_words_before
 TRUST = 0.9
 """How far a grade without probabilities is believed before engagement is looked at; the rest goes to its neighbours
 first."""
+UNLIKELY = 1e-9
+"""The least chance of a grade that a label states: one of 0 could never be doubted."""
 COUNTS = (
     *("impressions", "examined", "clicks", "debiased_clicks", "carts", "purchases"),
     *("unused", "unused_clicks"),
@@ -85,7 +87,8 @@ class Labelled:
         apart = np.abs(np.arange(grades) - self.grade[:, None])
         rest = np.where(apart > 0, 0.5**apart, 0)
         stated = np.where(apart == 0, TRUST, (1 - TRUST) * rest / rest.sum(axis=1, keepdims=True))
-        claimed = np.where(np.isnan(self.probabilities), stated, self.probabilities) ** self.sharpness
+        stated = np.where(np.isnan(self.probabilities), stated, self.probabilities)
+        claimed = np.maximum(stated, UNLIKELY) ** self.sharpness
         return np.asarray(claimed / claimed.sum(axis=1, keepdims=True))
 
 

@@ -10,7 +10,7 @@ Multi-Task Weak Supervision".
 It says nothing where clicks do not tell rich queries from poor ones, as where shoppers click once and a query's good
 products share that click: then the last correlation is about zero, or the result above one. Errors that a query's
 labels share hide. What makes clicks likelier in rich queries by itself looks like errors, so small differences count
-for nothing.
+for nothing, and labels that claim to be all but certain are held to no more than grades without probabilities are.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 from scipy.special import logit
 
 from audit.engagement.counts import Floats, Ints
-from audit.engagement.labelled import Labelled
+from audit.engagement.labelled import TRUST, Labelled
 
 DRAWS, GROUPS = 200, 2_000
 QUERIES = 20
@@ -29,8 +29,8 @@ LEVEL = (2.5, 97.5)
 SHRUNK = 10.0
 """Examined impressions at the mean rate that each pair's click rate is held to."""
 POORER = 2.0
-"""How many times as many wrong labels as claimed it takes: by so much what else makes clicks likelier in rich queries
-is not taken for poor labels."""
+"""How many times as many wrong labels as claimed, or as grades without probabilities are taken to have, it takes: by so
+much what else makes clicks likelier in rich queries is not taken for poor labels."""
 ENOUGH = 50_000
 """Pairs, at most, by which it is told what labels claim."""
 FLATTEST = 0.02
@@ -65,8 +65,8 @@ class Agreement:
 def believed(labelled: Labelled, grades: int, seed: int = 0) -> tuple[Labelled, Agreement]:
     """The labels with as much of their claim as the three views leave, and what these say.
 
-    Where even the upper bound means `POORER` times as many wrong labels as they claim, each label's distribution is
-    flattened by one exponent, until the correlation is what was found.
+    Where even the upper bound means `POORER` times as many wrong labels as they claim, and as 1 - `TRUST`, each label's
+    distribution is flattened by one exponent, until the correlation is what was found.
     """
     rng = np.random.default_rng(seed)
     told = _three(labelled, rng)
@@ -78,7 +78,7 @@ def believed(labelled: Labelled, grades: int, seed: int = 0) -> tuple[Labelled, 
     agreement = replace(agreement, found=told[0], low=told[1], high=told[2])
     own = np.arange(len(some)), label
     found, most = (_sharpness(label, stated, each) for each in (told[0], told[2]))
-    if 1 - _flattened(stated, most)[own].mean() < POORER * (1 - stated[own].mean()):
+    if 1 - _flattened(stated, most)[own].mean() < POORER * max(1 - stated[own].mean(), 1 - TRUST):
         return labelled, agreement
     wrong = 1 - _flattened(stated, found)[own].mean()
     return replace(labelled, sharpness=found), replace(agreement, wrong=float(wrong))

@@ -51,6 +51,13 @@ def shop(wrong: float, seed: int = 0, queries: int = 150, *, apart: float = 0.8)
     return labelled, truth
 
 
+def sure_of(labelled: Labelled, sure: float) -> Labelled:
+    """The same labels, each claiming to be right with this chance."""
+    claimed = np.full((len(labelled), 3), (1 - sure) / 2)
+    claimed[np.arange(len(labelled)), labelled.grade] = sure
+    return replace(labelled, probabilities=claimed)
+
+
 @pytest.mark.parametrize("wrong", [0.3, 0.4])
 def test_the_correlation_with_the_true_grade_is_found_without_it(wrong):
     labelled, truth = shop(wrong, queries=400)
@@ -74,18 +81,26 @@ def test_labels_as_good_as_they_claim_are_believed_as_before():
 
 def test_a_label_s_own_probabilities_are_flattened_too():
     labelled, _ = shop(0.4, queries=400)
-    sure = np.full((len(labelled), 3), 0.02)
-    sure[np.arange(len(labelled)), labelled.grade] = 0.96
-    claims = replace(labelled, probabilities=sure)
+    claims = sure_of(labelled, 0.96)
     after, found = believed(claims, 3)
     assert found.wrong == pytest.approx(0.4, abs=0.07)
     assert 1 - after.prior(3).max(axis=1).mean() == pytest.approx(found.wrong)
-    assert claims.prior(3) == pytest.approx(sure)
+    assert claims.prior(3) == pytest.approx(claims.probabilities)
 
 
-def test_what_makes_clicks_likelier_in_rich_queries_is_not_taken_for_poor_labels():
+def test_poor_labels_that_claim_certainty_are_flattened():
+    labelled, truth = shop(0.4, queries=400)
+    after, found = believed(sure_of(labelled, 1.0), 3)
+    assert found.wrong == pytest.approx((labelled.grade != truth).mean(), abs=0.07)
+    own = np.arange(len(truth)), labelled.grade
+    assert 1 - after.prior(3)[own].mean() == pytest.approx(found.wrong)
+
+
+@pytest.mark.parametrize(("wrong", "sure"), [(0.08, None), (0.08, 0.99), (0.01, 0.99), (0.01, 1.0)])
+def test_what_makes_clicks_likelier_in_rich_queries_is_not_taken_for_poor_labels(wrong, sure):
     # Each grade that a query is richer by lifts all its pairs' logits by .4, half of what the pair's own grade does.
-    labelled, truth = shop(0.08, queries=400)
+    labelled, truth = shop(wrong, queries=400)
+    labelled = labelled if sure is None else sure_of(labelled, sure)
     rng = np.random.default_rng(5)
     rich = (np.bincount(labelled.index, truth) / 10)[labelled.index]
     chance = 1 / (1 + np.exp(-(0.8 * truth - 3.4 + 0.4 * rich + rng.normal(0, 0.5, len(truth)))))
