@@ -20,7 +20,8 @@ LARGE = 1 << 20
 _KINDS = ("merged", "encodings", "searches", "tokens", "indexes", "digests", "tokenizers", "backends", "control")
 """Folders of the cache."""
 _KEPT = re.compile(
-    r"([0-9a-f]{32}(\.json|\.usearch)?|.+-[0-9a-f]{24}(\.lock)?|\..+-[0-9a-f]{24}-.+|\.[0-9a-f]{32}\..+)"
+    r"([0-9a-f]{32}(\.json(\.[0-9a-f]{32}\.partial)?|\.usearch|\.lock|\.partial)?|.+-[0-9a-f]{24}(\.lock)?|"
+    r"\..+-[0-9a-f]{24}-.+)"
 )
 """What lies in them: named by a digest, with its lock and with what killed processes left."""
 _UNPACKED = re.compile(r"(.+-[0-9a-f]{12}-f32-v\d+(\.lock)?|\..+-[0-9a-f]{12}-f32-v\d+-.+)")
@@ -50,8 +51,9 @@ def clear_cache() -> dict[str, int]:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if ours.fullmatch(path.name):
                 kind = folder.name if folder != top else "unpacked"
-                removed[kind] = removed.get(kind, 0) + bytes_of(path)
-                if path.is_dir() and not path.is_symlink():
+                own = not path.is_symlink()  # what a link leads to stays
+                removed[kind] = removed.get(kind, 0) + (bytes_of(path) if own else 0)
+                if path.is_dir() and own:
                     shutil.rmtree(path)
                 else:
                     path.unlink(missing_ok=True)

@@ -189,16 +189,23 @@ def test_the_cache_is_emptied_of_what_is_ours_and_of_nothing_else(main, monkeypa
     left = cache / "merged" / f".my-adapter-{'0a' * 12}-xyz"  # by a process that was killed
     left.mkdir()
     keep_cached("digests", "0a" * 32, "value")
+    index = cache / "indexes" / f"{'0b' * 16}.usearch"
+    index.parent.mkdir()
+    for path in (index, index.with_suffix(".lock"), index.with_suffix(".partial")):
+        path.write_text("ours")
+    # By a process that was killed before the file had its name.
+    (cache / "digests" / f"{'0b' * 16}.json.{'0c' * 16}.partial").write_text("ours")
     encoded(["a", "b"], FakeEncoder(), "query")
     # A folder of the user's own, with names that are close to ours; and a link to it in one of our places.
     mine = [cache / "notes.txt", cache / "merged" / "my-adapter" / "a", cache / "models--x-0a0a" / "b", own / "c"]
     for path in mine:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("mine")
+        path.write_text("mine" * 100_000)
     (cache / "encodings" / ("0b" * 16)).symlink_to(own, target_is_directory=True)
     found = main("doctor", "--clear-cache", "--json").json["removed_bytes"]
-    assert set(found) == {"merged", "digests", "encodings", "unpacked"}
+    assert set(found) == {"merged", "digests", "encodings", "indexes", "unpacked"}
     assert found["merged"] == found["unpacked"] > len("weights")
+    assert sum(found.values()) < 100_000, "what a link leads to stays, and does not count"
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(mine)
     assert not any(path.exists() for path in (merged, unpacked, left, cache / "digests", cache / "encodings"))
     assert "--parity" in main("doctor", "--clear-cache", "--parity", code=2).err
