@@ -55,7 +55,6 @@ class Run:
     @cached_property
     def guideline(self) -> "Guideline":
         """What the grades mean."""
-
         return self.stored.manifest.policy
 
     def to_arrow(self) -> Any:
