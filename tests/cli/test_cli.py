@@ -186,20 +186,26 @@ def test_the_cache_is_emptied_of_what_is_ours_and_of_nothing_else(main, monkeypa
     merged, unpacked = cache / "merged" / f"my-adapter-{'0a' * 12}", cache / f"tiny-{'0a' * 6}-f32-v1"
     for folder in (merged, unpacked):
         make_folder(folder, lambda scratch: (scratch / "model.safetensors").write_bytes(b"weights") and None)
-    left = cache / "merged" / f".my-adapter-{'0a' * 12}-xyz"  # by a process that was killed
+    left = cache / "merged" / f".my-adapter-{'0a' * 12}-xyz_0123"  # by a process that was killed
     left.mkdir()
     keep_cached("digests", "0a" * 32, "value")
     encoded(["a", "b"], FakeEncoder(), "query")
-    # A folder of the user's own, with names that are close to ours; and a link to it in one of our places.
+    # A folder of the user's own, with names that are ours by their letters; and links to it in our places.
     mine = [cache / "notes.txt", cache / "merged" / "my-adapter" / "a", cache / "models--x-0a0a" / "b", own / "c"]
+    mine += [cache / "merged" / f"user-{'0b' * 12}" / "a", cache / f"scan-{'0b' * 6}-f32-v1" / "b"]
+    mine += [cache / "tokens" / ("0b" * 16) / "photo.jpg", cache / "control" / f"{'0b' * 16}.json"]
+    mine += [cache / "encodings" / ("0d" * 16), cache / "merged" / f"order-{'0b' * 12}.lock", merged / "notes.txt"]
     for path in mine:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
-    (cache / "encodings" / ("0b" * 16)).symlink_to(own, target_is_directory=True)
+    links = [cache / "encodings" / ("0b" * 16), cache / "digests" / f"{'0b' * 16}.json"]
+    for link in links:
+        link.symlink_to(own if link.suffix == "" else own / "c")
     found = main("doctor", "--clear-cache", "--json").json["removed_bytes"]
     assert set(found) == {"merged", "digests", "encodings", "unpacked"}
     assert found["merged"] == found["unpacked"] > len("weights")
-    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(mine)
-    assert not any(path.exists() for path in (merged, unpacked, left, cache / "digests", cache / "encodings"))
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted([*mine, links[1]])
+    assert all(link.is_symlink() for link in links)
+    assert not any(path.exists() for path in (unpacked, left))
     assert "--parity" in main("doctor", "--clear-cache", "--parity", code=2).err
     main("doctor", "--clear-cache")
