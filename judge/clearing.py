@@ -13,9 +13,11 @@ from pathlib import Path
 from judge.cache import cache_folder
 
 _VALUES = ("digests", "tokenizers", "backends", "control")
-_VALUE = re.compile(r"[0-9a-f]{32}\.json(\.[0-9a-f]{32}\.partial)?")
+_VALUE = re.compile(r"[0-9a-f]{32}\.json|\.[0-9a-f]{32}\.json\.[0-9a-f]{32}\.partial")
 _ARRAYS = ("encodings", "searches", "tokens")
-_ARRAY = re.compile(r"\.lock|state\.json(\.[0-9a-f]{32}\.partial)?|vectors\.f16|part-[0-9]{12}(\.partial)?\.npz")
+_ARRAY = re.compile(
+    r"\.lock|state\.json|\.state\.json\.[0-9a-f]{32}\.partial|vectors\.f16|part-[0-9]{12}(\.partial)?\.npz"
+)
 _INDEX = re.compile(r"[0-9a-f]{32}\.(usearch|lock|partial)")
 _MERGED = re.compile(r".+-[0-9a-f]{24}")
 _UNPACKED = re.compile(r".+-[0-9a-f]{12}-f32-v\d+")

@@ -143,7 +143,11 @@ def _expected(wrong: Floats, claimed: Floats, agreement: Agreement | None) -> Ch
     if agreement and agreement.wrong is not None:
         words += f"; three views of them say {agreement.wrong:.0%}"
         most = max(MOST, BEYOND_VIEWS * agreement.wrong)
-    return Check(name, bool(found <= most), words)
+    fix = (
+        "have a random sample decided: judge queue RUN --calibration-sample 150; if it finds as many, the guideline "
+        "or the judge is at fault: label again rather than pair by pair"
+    )
+    return Check(name, bool(found <= most), words, fix)
 
 
 def _queries(labelled: Labelled, weighed: Weighed) -> Check:
@@ -153,8 +157,11 @@ def _queries(labelled: Labelled, weighed: Weighed) -> Check:
     of = int((_by_query(labelled, weighed)[0] >= PAIRS).sum())
     words = f"{len(doubted):,} of {of:,} queries have far more of their labels expected wrong than others"
     ids = tuple(each.query_id for each in doubted)
-    fix = "decide what each of them means, and whether its labels are of that" if doubted else None
-    return Check("whole queries", len(doubted) <= max(QUERIES * of, 1), words, fix, queries=ids)
+    fix = (
+        "look at them before any flag: the report lists them, and where `judge review RUN` serves it a link opens all "
+        "labels of a query; where a query means two things, write down in the guideline which one is graded"
+    )
+    return Check("whole queries", len(doubted) <= max(QUERIES * of, 1), words, fix if doubted else None, queries=ids)
 
 
 def _borne(found: BorneOut) -> Check:

@@ -8,6 +8,7 @@ import pytest
 from conftest import DOZEN, ROOT
 
 from judge.models.shipped import shipped_judges
+from relevance_judge.cli.interrupts import told_of
 
 VERBS = ["doctor", "guideline", "validate", "label", "status", "agree", "export", "import"]
 
@@ -137,6 +138,24 @@ def test_a_full_disk_is_no_defect(main, monkeypatch, kind):
     monkeypatch.setattr("judge.pairs.joins.Staging.write", full)
     error = main("label", DOZEN, "--engine", "fake", "--out", "run", code=1).err
     assert error.startswith("error: No space left on device\n  fix: see that disk and memory have room")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "Error writing bytes to file. Detail: [errno 28] No space"), "No space left on device"),
+        (OSError(28, "No space", "out/report.html"), "out/report.html: No space left on device"),
+        (
+            duckdb.IOException(
+                'IO Error: Async write failed: {"exception_type":"IO","exception_message":"Could not write file '
+                '\\"out/x.csv\\": No space left on device","errno":"28"}'
+            ),
+            "out/x.csv: No space left on device",
+        ),
+    ],
+)
+def test_a_full_disk_is_told_in_the_systems_words(error, told):
+    assert told_of(error) == told
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, duckdb.InterruptException])
