@@ -30,6 +30,7 @@ WHOLE, BEYOND, PAIRS, QUERIES = 0.3, 2.0, 5, 0.02
 """A query of so many pairs is doubted as a whole where more than this share of its labels is expected wrong, and more
 than so many times the share of all; so many queries may be."""
 
+SAMPLE = "have a random sample decided: judge queue RUN --to csv --out sample.csv --calibration-sample 150"
 BORNE, ERROR = 0.5, 0.25
 """The share of shoppers' doubts that the other labels of a query have to bear out, and the standard error from which on
 that share cannot be told."""
@@ -143,10 +144,7 @@ def _expected(wrong: Floats, claimed: Floats, agreement: Agreement | None) -> Ch
     if agreement and agreement.wrong is not None:
         words += f"; three views of them say {agreement.wrong:.0%}"
         most = max(MOST, BEYOND_VIEWS * agreement.wrong)
-    fix = (
-        "have a random sample decided: judge queue RUN --calibration-sample 150; if it finds as many, the guideline "
-        "or the judge is at fault: label again rather than pair by pair"
-    )
+    fix = f"{SAMPLE}; if it finds as many, the guideline or the judge is at fault: label again, do not go pair by pair"
     return Check(name, bool(found <= most), words, fix)
 
 
@@ -166,7 +164,7 @@ def _queries(labelled: Labelled, weighed: Weighed) -> Check:
 
 def _borne(found: BorneOut) -> Check:
     """Whether doubted labels are unlike their queries, as wrong labels are (`audit.engagement.borne_out`)."""
-    name, fix = "doubts borne out", "have a random sample decided: judge queue RUN --calibration-sample 150"
+    name, fix = "doubts borne out", SAMPLE
     if not found.error <= ERROR:
         return Check(name, True, "cannot be told: too few doubts, or too few labels of one query")
     often = f"{max(found.share, 0):.0%} (standard error {found.error:.0%})"
