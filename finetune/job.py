@@ -195,7 +195,8 @@ def _begun(key: Path, prepared: Prepared) -> Fingerprint:
 
 def _partial(out: Path) -> list[Path]:
     """What a sitting that was killed was writing."""
-    return [path for name in (KEY, CONFIG, CHECKPOINT, SEEN, FILE) for path in out.glob(f"{name}.*.partial")]
+    names = (KEY, CONFIG, CHECKPOINT, SEEN, FILE)
+    return [path for name in names for dot in ("", ".") for path in out.glob(f"{dot}{name}.*.partial")]
 
 
 def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from errno import EIO
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,6 @@ from judge.fingerprint import digest, file_digest
 
 LARGE = 1 << 20
 """Bytes from which on a file's digest is kept."""
-_KINDS = ("merged", "encodings", "searches", "tokens", "indexes", "digests", "tokenizers", "backends", "control")
-"""Folders of the cache."""
-_KEPT = re.compile(
-    r"([0-9a-f]{32}(\.json(\.[0-9a-f]{32}\.partial)?|\.usearch|\.lock|\.partial)?|.+-[0-9a-f]{24}(\.lock)?|"
-    r"\..+-[0-9a-f]{24}-.+)"
-)
-"""What lies in them: named by a digest, with its lock and with what killed processes left."""
-_UNPACKED = re.compile(r"(.+-[0-9a-f]{12}-f32-v\d+(\.lock)?|\..+-[0-9a-f]{12}-f32-v\d+-.+)")
-"""GGUF models, unpacked: folders next to these."""
 SETTLED = 5.0
 """Seconds after which a change of a file bears another time than the last one did: no clock of files is coarser."""
 
@@ -36,37 +27,6 @@ def cache_folder() -> Path:
 
     chosen = os.environ.get("RELEVANCE_JUDGE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("relevance-judge")
-
-
-def clear_cache() -> dict[str, int]:
-    """Remove what was kept, and return its bytes by kind. To be called while nothing runs.
-
-    Only what is named as we name it goes: the folder may be the user's own, with other things in it. No link is
-    followed but one in the place of a kind's folder.
-    """
-    removed: dict[str, int] = {}
-    top = cache_folder()
-    folders = [(top / kind, _KEPT) for kind in _KINDS] + [(top, _UNPACKED)]
-    for folder, ours in folders:
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if ours.fullmatch(path.name):
-                kind = folder.name if folder != top else "unpacked"
-                own = not path.is_symlink()  # what a link leads to stays
-                removed[kind] = removed.get(kind, 0) + (bytes_of(path) if own else 0)
-                if path.is_dir() and own:
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-        if folder != top and folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-            folder.rmdir()
-    return removed
-
-
-def bytes_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; what goes away meanwhile, or may not be read, counts nothing."""
-    with suppress(OSError):
-        return sum(each.lstat().st_size for each in (path, *path.rglob("*")) if each.is_file())
-    return 0
 
 
 def cached(kind: str, key: str) -> Any | None:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -60,10 +60,29 @@ def now() -> str:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is whole or absent, whatever happens."""
-    # A name of its own: in containers every process has the same number.
-    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
-    partial.write_bytes(data)
-    keep(partial, path)
+    # A name of its own: in containers every process has the same number. Hidden, as what a killed process leaves is not
+    # part of the folder.
+    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    with unless_it_fails(partial, path):
+        partial.write_bytes(data)
+        keep(partial, path)
+
+
+@contextmanager
+def unless_it_fails(partial: Path, target: Path) -> Iterator[None]:
+    """Remove a file that could not be written to its end: where a disk is full it would take what room there is.
+
+    Raises:
+        OSError: As within, of `target` where a library did not say of which file.
+    """
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
 
 
 def append_lines(path: Path, lines: str, lock: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from judge.errors import InputError
-from judge.files import new_file, new_folder
+from judge.files import new_file, new_folder, write_whole
 
 KILLED = """
 import os, sys
@@ -122,3 +122,14 @@ def test_a_large_file_is_digested_again_once_it_has_changed(tmp_path, monkeypatc
     # A small one is as quickly read as looked up.
     path.write_bytes(b"few")
     assert [cache.known_digest(path), cache.known_digest(path), len(read)] == [file_digest(path)] * 2 + [7]
+
+
+def test_what_could_not_be_written_takes_no_room(monkeypatch, tmp_path):
+    def full(partial, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("judge.files.keep", full)
+    with pytest.raises(OSError, match="No space") as found:
+        write_whole(tmp_path / "report.html", b"half")
+    assert found.value.filename == str(tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []

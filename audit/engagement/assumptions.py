@@ -73,13 +73,14 @@ def _follows(labelled: Labelled) -> Check | None:
     words = f"{high:.1%} of the examined impressions of the highest grade are clicked, {low:.1%} of the lowest"
     if ahead.sum() > APART * spread:
         return Check("clicks follow grades", True, words)
-    return Check(
-        "clicks follow grades",
-        False,
-        f"{words}, in {int(both.sum()):,} queries that have both: grades and clicks tell nothing of each other",
-        "see that the events have the run's ids, and that a higher grade means more relevant",
-        engagement_types(),
+    words += f", in {int(both.sum()):,} queries that have both: grades and clicks tell nothing of each other"
+    fix = (
+        "see that the events have the run's ids and that a higher grade means more relevant; if so, compare the labels "
+        "with people's grades (judge agree): they may be no better than chance"
     )
+    if not labelled.clicks.any():
+        words, fix = "no graded pair was clicked", "see that clicks are in the events, under a name that is read"
+    return Check("clicks follow grades", False, words, fix, engagement_types())
 
 
 def _placed(labelled: Labelled, aggregated: Aggregated, examination: Examination) -> Check:

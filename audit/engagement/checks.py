@@ -30,6 +30,7 @@ WHOLE, BEYOND, PAIRS, QUERIES = 0.3, 2.0, 5, 0.02
 """A query of so many pairs is doubted as a whole where more than this share of its labels is expected wrong, and more
 than so many times the share of all; so many queries may be."""
 
+SAMPLE = "have a random sample decided: judge queue RUN --to csv --out sample.csv --calibration-sample 150"
 BORNE, ERROR = 0.5, 0.25
 """The share of shoppers' doubts that the other labels of a query have to bear out, and the standard error from which on
 that share cannot be told."""
@@ -143,7 +144,8 @@ def _expected(wrong: Floats, claimed: Floats, agreement: Agreement | None) -> Ch
     if agreement and agreement.wrong is not None:
         words += f"; three views of them say {agreement.wrong:.0%}"
         most = max(MOST, BEYOND_VIEWS * agreement.wrong)
-    return Check(name, bool(found <= most), words)
+    fix = f"{SAMPLE}; if it finds as many, the guideline or the judge is at fault: label again, do not go pair by pair"
+    return Check(name, bool(found <= most), words, fix)
 
 
 def _queries(labelled: Labelled, weighed: Weighed) -> Check:
@@ -153,13 +155,16 @@ def _queries(labelled: Labelled, weighed: Weighed) -> Check:
     of = int((_by_query(labelled, weighed)[0] >= PAIRS).sum())
     words = f"{len(doubted):,} of {of:,} queries have far more of their labels expected wrong than others"
     ids = tuple(each.query_id for each in doubted)
-    fix = "decide what each of them means, and whether its labels are of that" if doubted else None
-    return Check("whole queries", len(doubted) <= max(QUERIES * of, 1), words, fix, queries=ids)
+    fix = (
+        "look at them before any flag: the report lists them, and where `judge review RUN` serves it a link opens all "
+        "labels of a query; where a query means two things, write down in the guideline which one is graded"
+    )
+    return Check("whole queries", len(doubted) <= max(QUERIES * of, 1), words, fix if doubted else None, queries=ids)
 
 
 def _borne(found: BorneOut) -> Check:
     """Whether doubted labels are unlike their queries, as wrong labels are (`audit.engagement.borne_out`)."""
-    name, fix = "doubts borne out", "have a random sample decided: judge queue RUN --calibration-sample 150"
+    name, fix = "doubts borne out", SAMPLE
     if not found.error <= ERROR:
         return Check(name, True, "cannot be told: too few doubts, or too few labels of one query")
     often = f"{max(found.share, 0):.0%} (standard error {found.error:.0%})"

@@ -105,6 +105,18 @@ def read_calibration_sample(run: Run, count: int, seed: int = 0) -> list[Item]:
     return _items(run, rows)
 
 
+def read_query(run: Run, query_id: str) -> list[Item]:
+    """All graded pairs of a query, flagged or not, the likeliest wrong label first.
+
+    Raises:
+        RunError: The run has not been audited, or by a version that ranked no pairs.
+    """
+    import pyarrow.compute as pc
+
+    evidence = read_evidence(run.path, ranked=True)
+    return _items(run, evidence.filter(pc.equal(evidence["query_id"], query_id)).sort_by("rank").to_pylist())
+
+
 def _items(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Item]:
     import pyarrow as pa
 

@@ -45,7 +45,7 @@ async function ask(address, body) {
     if (body) localStorage.removeItem(draft());
     show(value);
   } catch (error) {
-    at("problem").textContent = `Not saved (${error.message}). If the server stopped, start it again and open its new address.`;
+    at("problem").textContent = `${body ? "Not saved" : "Not shown"} (${error.message}). If the server stopped, start it again and open its new address.`;
   } finally {
     busy = false;
   }

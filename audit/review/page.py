@@ -8,22 +8,16 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from threading import BoundedSemaphore, Lock, Timer
+from threading import BoundedSemaphore, Timer
 from typing import Any
 from urllib.parse import parse_qs
 
-from audit.review.queue import Item, Stance, read_queue
-from audit.review.sheet import parse_decision
+from audit.review.reviewing import Review
 from judge.documents import read_json
 from judge.errors import InputError, JudgeError
-from judge.files import now
-from judge.run.decisions import Decision, Decisions, settling
-from judge.run.flag_types import flag_types
-from judge.run.store import Run
 from judge.words.pages import page
 
 _PLACE = re.compile(r"[0-9]{1,12}")
@@ -33,79 +27,6 @@ SECONDS = 30.0
 """Of a connection, from its first byte to its last."""
 LONGEST = 100_000
 """Bytes of a request's body, at most."""
-
-
-class Review:
-    """The queue of a run as one person goes through it.
-
-    Args:
-        run: A run that has been audited.
-        author: Who decides.
-    """
-
-    def __init__(self, run: Run, author: str) -> None:
-        self.author = author
-        self.guideline = run.manifest.policy
-        self.items = read_queue(run, everything=True)
-        self.places = {item.key: index for index, item in enumerate(self.items)}
-        self.report = run.path / "audit.html"
-        self._decisions = Decisions(run.path)
-        self._lock = Lock()
-
-    def state(self, wanted: int | None = None) -> dict[str, Any]:
-        """The item at a place of the queue, or the first that nobody has settled; `item` is null when all are."""
-        latest = self._decisions.latest()
-        settled = settling(latest)
-        left = [i for i, item in enumerate(self.items) if item.key not in settled]
-        fresh = [i for i in left if self.items[i].key not in latest]
-        place = wanted if wanted is not None and 0 <= wanted < len(self.items) else next(iter(fresh or left), None)
-        item = None if place is None else self._shown(place, latest.get(self.items[place].key))
-        return {"total": len(self.items), "settled": len(self.items) - len(left), "place": place, "item": item}
-
-    def decide(self, body: Mapping[str, Any]) -> None:
-        """Append one decision.
-
-        Raises:
-            InputError: The body names no pair of the queue, or no decision.
-        """
-        key = str(body.get("query_id")), str(body.get("candidate_id"))
-        if key not in self.places:
-            raise InputError("the pair is not in the queue", "load the page again")
-        item = self.items[self.places[key]]
-        verdict, grade = parse_decision(str(body.get("decision", "")), self.guideline.values, "the page", item.grade)
-        decision = Decision(
-            query_id=item.query_id,
-            candidate_id=item.candidate_id,
-            verdict=verdict,
-            grade=grade,
-            label=item.grade,
-            author=self.author,
-            reason=str(body.get("reason", ""))[:10_000],
-            time=now(),
-            source="review",
-        )
-        with self._lock:
-            self._decisions.append([decision])
-
-    def _shown(self, place: int, decision: Decision | None) -> dict[str, Any]:
-        item: Item = self.items[place]
-        return {
-            "query_id": item.query_id,
-            "candidate_id": item.candidate_id,
-            "query": item.query,
-            "candidate": dict(item.candidate),
-            "grade": item.grade,
-            "likeliest": item.suggested_grade,
-            "suggested": item.suggestion,
-            "seconded": item.stance is Stance.SUGGESTED_CHANGE,
-            "types": [
-                {"name": kind.words, "meaning": kind.meaning} for kind in (flag_types()[name] for name in item.types)
-            ],
-            "p_wrong": item.p_wrong,
-            "probabilities": item.probabilities,
-            "evidence": item.evidence,
-            "decided": None if decision is None else decision.model_dump(mode="json"),
-        }
 
 
 def serve(review: Review, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
@@ -176,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             script = files("audit.review").joinpath("page.js").read_text(encoding="utf-8")
             self._answer(HTTPStatus.OK, script, "text/javascript; charset=utf-8")
         elif name == "state":
-            self._json(HTTPStatus.OK, self.review.state(self._place(query)))
+            self._state(query)
         elif name == "report" and self.review.report.is_file():
             # The report allows its own script alone, by its hash.
             report = self.review.report.read_text(encoding="utf-8")
@@ -198,11 +119,11 @@ class _Handler(BaseHTTPRequestHandler):
             body = read_json(self.rfile.read(int(length)))
             if not isinstance(body, dict):
                 raise InputError("the request is not a JSON object")
-            self.review.decide(body)
+            state = self.review.decide(body)
         except (ValueError, JudgeError) as error:
             self._json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
             return
-        self._json(HTTPStatus.OK, self.review.state())
+        self._json(HTTPStatus.OK, state)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Nothing: the token stands in every address."""
@@ -216,13 +137,18 @@ class _Handler(BaseHTTPRequestHandler):
         token, _, name = path.removeprefix("/").partition("/")
         return name if secrets.compare_digest(token.encode(), self.token.encode()) else None
 
-    def _place(self, query: str) -> int | None:
-        """The place that is asked for, by its number or by its pair."""
+    def _state(self, query: str) -> None:
+        """The pair that is asked for, by its place or by its ids, or the first that is open."""
         given = {name: values[0] for name, values in parse_qs(query).items()}
-        if {"query_id", "candidate_id"} <= set(given):
-            return self.review.places.get((given["query_id"], given["candidate_id"]))
         place = given.get("place", "")
-        return int(place) if _PLACE.fullmatch(place) else None
+        wanted = int(place) if _PLACE.fullmatch(place) else None
+        try:
+            if {"query_id", "candidate_id"} <= set(given):
+                wanted = self.review.find(given["query_id"], given["candidate_id"])
+        except JudgeError as error:
+            self._json(HTTPStatus.NOT_FOUND, {"error": str(error)})
+            return
+        self._json(HTTPStatus.OK, self.review.state(wanted))
 
     def _json(self, status: HTTPStatus, value: Any) -> None:
         self._answer(status, json.dumps(value), "application/json")

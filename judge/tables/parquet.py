@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError
-from judge.files import keep
+from judge.files import keep, unless_it_fails
 from judge.records import Problem
 from judge.tables.file import File, Row
 from judge.tables.sniff import PARQUET
@@ -200,8 +200,9 @@ def write_table(table: Any, path: Path) -> None:
     import pyarrow.parquet as pq
 
     partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd")
-    keep(partial, path)
+    with unless_it_fails(partial, path):
+        pq.write_table(table, partial, compression="zstd")
+        keep(partial, path)
 
 
 def _readable(batch: Any) -> Any:

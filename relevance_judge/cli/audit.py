@@ -174,7 +174,7 @@ def _show_rate(rate: dict[str, Any], expected: float) -> None:
     if rate["basis"] == "model":
         show(
             f"{expected:,.0f} labels expected wrong, and q, are model-based; decide on the pairs of "
-            "`judge queue RUN --calibration-sample 150` for a rate that is promised"
+            "`judge queue RUN --to csv --out sample.csv --calibration-sample 150` for a rate that is promised"
         )
 
 

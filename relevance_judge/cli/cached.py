@@ -6,16 +6,16 @@ from relevance_judge.cli.output import show, show_json, show_table
 
 def cache_state() -> str:
     """Where the cache is and what it takes, by kind, the largest first."""
-    from judge.cache import bytes_of, cache_folder
+    from judge.cache import cache_folder
+    from judge.clearing import sizes
 
-    folder = cache_folder()
-    if not folder.is_dir():
+    folder, found = cache_folder(), sizes()
+    if not found:
         return f"nothing yet in {folder}"
-    sizes = {kind.name: bytes_of(kind) / 1e9 for kind in folder.iterdir()}
-    largest = sorted(sizes.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{name} {size:.2f}" for name, size in largest if size >= 0.005)
+    largest = sorted(found.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in largest if size >= 5e6)
     parts = f" ({told})" if told else ""
-    return f"{sum(sizes.values()):.2f} GB in {folder}{parts}; `judge doctor --clear-cache` empties it"
+    return f"{sum(found.values()) / 1e9:.2f} GB in {folder}{parts}; `judge doctor --clear-cache` empties it"
 
 
 def empty_cache(json: bool) -> None:
@@ -24,7 +24,8 @@ def empty_cache(json: bool) -> None:
     Raises:
         InputError: Some of it cannot be removed.
     """
-    from judge.cache import cache_folder, clear_cache
+    from judge.cache import cache_folder
+    from judge.clearing import clear_cache
 
     try:
         removed = clear_cache()

@@ -1,5 +1,7 @@
 """How a command ends that was stopped, or for which there was no room. DuckDB has words of its own for both."""
 
+import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,20 @@ def without_room(error: BaseException) -> bool:
     return isinstance(error, OSError) or _of_duckdb(
         error, "IOException", "TransactionException", "OutOfMemoryException"
     )
+
+
+def told_of(error: BaseException) -> str:
+    """What the system said of an error that `without_room` knows, and of which file, without a library's words."""
+    said = str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (found := re.search(r'"errno":\s*"(\d+)"', said)):
+        number = int(found[1])
+    if number is None:
+        return said
+    file = error.filename if isinstance(error, OSError) else None
+    if file is None and (named := re.search(r'file \\?"([^"\\]+)', said)):
+        file = named[1]
+    return f"{file}: {os.strerror(number)}" if file else os.strerror(number)
 
 
 def _of_duckdb(error: BaseException, *names: str) -> bool:

@@ -76,7 +76,7 @@ def _homes(error: click.ClickException) -> str:
 
 def _failed(error: BaseException) -> int:
     """Tell what went wrong; returns the exit code."""
-    from relevance_judge.cli.interrupts import stopped, without_room
+    from relevance_judge.cli.interrupts import stopped, told_of, without_room
     from relevance_judge.cli.output import show
 
     if isinstance(error, click.ClickException):
@@ -98,7 +98,7 @@ def _failed(error: BaseException) -> int:
     if stopped(error):
         show("stopped", err=True)
         return 130
-    what = str(error) if without_room(error) else f"{type(error).__name__}: {error}"
+    what = told_of(error) if without_room(error) else f"{type(error).__name__}: {error}"
     fix = "this is a defect of judge; JUDGE_DEBUG=1 shows where, please report it"
     if without_room(error):
         fix = "see that disk and memory have room and the file can be read and written"

@@ -20,7 +20,8 @@ def review(run: Path, author: str | None, port: int) -> None:
     Example:
       judge review runs/monday --author Ana
     """
-    from audit.review.page import Review, serve
+    from audit.review.page import serve
+    from audit.review.reviewing import Review
     from judge.errors import InputError
     from judge.run.store import Run
 

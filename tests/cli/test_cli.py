@@ -8,6 +8,7 @@ import pytest
 from conftest import DOZEN, ROOT
 
 from judge.models.shipped import shipped_judges
+from relevance_judge.cli.interrupts import told_of
 
 VERBS = ["doctor", "guideline", "validate", "label", "status", "agree", "export", "import"]
 
@@ -139,6 +140,24 @@ def test_a_full_disk_is_no_defect(main, monkeypatch, kind):
     assert error.startswith("error: No space left on device\n  fix: see that disk and memory have room")
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "Error writing bytes to file. Detail: [errno 28] No space"), "No space left on device"),
+        (OSError(28, "No space", "out/report.html"), "out/report.html: No space left on device"),
+        (
+            duckdb.IOException(
+                'IO Error: Async write failed: {"exception_type":"IO","exception_message":"Could not write file '
+                '\\"out/x.csv\\": No space left on device","errno":"28"}'
+            ),
+            "out/x.csv: No space left on device",
+        ),
+    ],
+)
+def test_a_full_disk_is_told_in_the_systems_words(error, told):
+    assert told_of(error) == told
+
+
 @pytest.mark.parametrize("kind", [RuntimeError, duckdb.InterruptException])
 def test_a_query_that_is_interrupted_was_stopped_by_whoever_began_it(main, monkeypatch, rated_file, kind):
     def interrupted(*_):
@@ -186,7 +205,7 @@ def test_the_cache_is_emptied_of_what_is_ours_and_of_nothing_else(main, monkeypa
     merged, unpacked = cache / "merged" / f"my-adapter-{'0a' * 12}", cache / f"tiny-{'0a' * 6}-f32-v1"
     for folder in (merged, unpacked):
         make_folder(folder, lambda scratch: (scratch / "model.safetensors").write_bytes(b"weights") and None)
-    left = cache / "merged" / f".my-adapter-{'0a' * 12}-xyz"  # by a process that was killed
+    left = cache / "merged" / f".my-adapter-{'0a' * 12}-xyz_0123"  # by a process that was killed
     left.mkdir()
     keep_cached("digests", "0a" * 32, "value")
     index = cache / "indexes" / f"{'0b' * 16}.usearch"
@@ -196,17 +215,22 @@ def test_the_cache_is_emptied_of_what_is_ours_and_of_nothing_else(main, monkeypa
     # By a process that was killed before the file had its name.
     (cache / "digests" / f"{'0b' * 16}.json.{'0c' * 16}.partial").write_text("ours")
     encoded(["a", "b"], FakeEncoder(), "query")
-    # A folder of the user's own, with names that are close to ours; and a link to it in one of our places.
+    # A folder of the user's own, with names that are ours by their letters; and links to it in our places.
     mine = [cache / "notes.txt", cache / "merged" / "my-adapter" / "a", cache / "models--x-0a0a" / "b", own / "c"]
+    mine += [cache / "merged" / f"user-{'0b' * 12}" / "a", cache / f"scan-{'0b' * 6}-f32-v1" / "b"]
+    mine += [cache / "tokens" / ("0b" * 16) / "photo.jpg", cache / "control" / f"{'0b' * 16}.json"]
+    mine += [cache / "encodings" / ("0d" * 16), cache / "merged" / f"order-{'0b' * 12}.lock", merged / "notes.txt"]
     for path in mine:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("mine" * 100_000)
-    (cache / "encodings" / ("0b" * 16)).symlink_to(own, target_is_directory=True)
+        path.write_text("mine")
+    links = [cache / "encodings" / ("0b" * 16), cache / "digests" / f"{'0b' * 16}.json"]
+    for link in links:
+        link.symlink_to(own if link.suffix == "" else own / "c")
     found = main("doctor", "--clear-cache", "--json").json["removed_bytes"]
     assert set(found) == {"merged", "digests", "encodings", "indexes", "unpacked"}
     assert found["merged"] == found["unpacked"] > len("weights")
-    assert sum(found.values()) < 100_000, "what a link leads to stays, and does not count"
-    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(mine)
-    assert not any(path.exists() for path in (merged, unpacked, left, cache / "digests", cache / "encodings"))
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted([*mine, links[1]])
+    assert all(link.is_symlink() for link in links)
+    assert not any(path.exists() for path in (unpacked, left))
     assert "--parity" in main("doctor", "--clear-cache", "--parity", code=2).err
     main("doctor", "--clear-cache")

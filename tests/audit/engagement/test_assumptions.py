@@ -70,6 +70,14 @@ def test_a_log_of_clicked_results_alone_flags_nothing(shop):
     assert found["pairs"]["flagged"] == 0
 
 
+def test_a_log_without_any_click_says_so_and_not_that_ids_differ(shop):
+    found = shop(lambda row: [*row[:4], 0, 0, 0])
+    check = failed(found)["clicks follow grades"]
+    assert "run's ids" not in check["fix"]
+    assert "%" not in check["words"]
+    assert found["pairs"]["flagged"] == 0
+
+
 def test_rankings_that_never_move_flag_nothing(shop):
     # Each product has one place: at 11 of 12 places it cannot be told whether anybody looked.
     found = shop(lambda row: [*row[:2], 1 + int(row[1][1:]) % 12, *row[3:]])

@@ -14,6 +14,7 @@ from conftest import ROOT, in_process
 from audit.review.categories import CategoryVote, category_fit, compared_path
 from audit.review.queue import read_queue
 from judge.export.writing import export
+from judge.files import keep
 from judge.run.decisions import Decision, Decisions, Verdict
 from judge.run.store import Run
 from judge.tables.values import inert, restored
@@ -208,6 +209,25 @@ def test_another_audit_or_something_else_is_not_written_over(main, tmp_path):
     assert (tmp_path / "audit" / "audit.json").read_bytes() == said
     assert not (tmp_path / "other" / "flags.parquet").exists()
     main("audit", "run", "more.csv", "--out", "audit", "--overwrite")
+
+
+@pytest.mark.parametrize("name", ["report.html", "audit.json", "audit.html"])
+def test_an_audit_that_was_killed_while_it_wrote_is_made_again_by_the_same_command(main, tmp_path, monkeypatch, name):
+    (tmp_path / "grades.csv").write_text("query,candidate_id,grade\nlamp,A,2\nlamp,D,0\n")
+    (tmp_path / "events.csv").write_text("query,candidate_id,position,impressions,clicks\nlamp,A,1,9,1\n")
+    main("import", "grades.csv", "--out", "run")
+    whole = keep
+
+    def killed(partial, target):
+        if target.name == name:
+            raise KeyboardInterrupt  # what was written so far stays, as after a kill
+        whole(partial, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("judge.files.keep", killed)
+        main("audit", "run", "events.csv", "--out", "audit", code=130)
+    main("audit", "run", "events.csv", "--out", "audit")
+    assert (tmp_path / "run" / "flags.parquet").is_file()
 
 
 def everything(folder):

@@ -7,9 +7,9 @@ import pytest
 from conftest import ROOT, write_flags
 
 from audit.review import adjudicate
-from audit.review.page import Review
 from audit.review.queue import NUMBERS, Item, as_csv, read_queue, write_queue
 from audit.review.rejudge import Answer, rejudge, unwatched
+from audit.review.reviewing import Review
 from judge.engines import Serving
 from judge.errors import RunError
 from judge.labelling.config import JudgeConfig

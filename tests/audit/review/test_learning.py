@@ -2,9 +2,14 @@
 
 import csv
 
+import pyarrow.parquet as pq
 import pytest
 
+from audit.review.queue import read_queue
+from audit.review.reviewing import Review
 from judge.calibration.promise import read_sample
+from judge.errors import InputError
+from judge.run.store import Run
 
 HEAD = ["query", "candidate_id", "position", "impressions", "clicks", "add_to_carts"]
 
@@ -85,3 +90,30 @@ def test_the_queue_learns_from_each_decision(main, audited):
     assert (after["reviewed"], after["wrong"]) == (6, 0)
     assert after["model_wrong"] > 0
     assert after["next_wrong"] / max(after["next_pairs"], 1) < before["next_wrong"] / before["next_pairs"]
+
+
+def test_a_link_to_a_pair_without_a_flag_opens_its_query_to_be_decided_on_as_a_whole(audited):
+    # The report links to the likeliest wrong label of a query that is
+    # doubted as a whole, whose flags are held back.
+    run = Run.open(audited / "run")
+    flagged = {item.key for item in read_queue(run)}
+    review = Review(run, "Ana")
+    query = next(iter(flagged))[0]
+    of_query = [pair for pair in _pairs(audited / "run") if pair[0] == query]
+    wanted = next(pair for pair in of_query if pair not in flagged)
+    state = review.state(review.find(*wanted))
+    seen = []
+    while state["item"]["query_id"] == query and len(seen) < len(of_query):
+        item = state["item"]
+        seen.append((item["query_id"], item["candidate_id"]))
+        state = review.decide({"query_id": query, "candidate_id": item["candidate_id"], "decision": "keep"})
+    assert seen[0] == wanted
+    assert sorted(seen) == sorted(of_query), "the whole query, each pair once"
+    assert state["settled"] == len(of_query)
+    with pytest.raises(InputError):
+        review.find(query, "another")
+
+
+def _pairs(run):
+    table = pq.read_table(run / "evidence.parquet", columns=["query_id", "candidate_id"])
+    return [tuple(row.values()) for row in table.to_pylist()]

@@ -138,7 +138,8 @@ def test_the_report_is_served_and_a_pair_is_found_by_its_ids(page, run):
         item = json.loads(get(f"{page}state?{query}")[2])["item"]
         assert urllib.parse.urlencode({name: item[name] for name in ("query_id", "candidate_id")}) == query
     first = json.loads(get(page + "state")[2])["place"]
-    for other in ("query_id=x&candidate_id=y", "query_id=x", "place=x", "a=1&" * 20):
+    assert get(f"{page}state?query_id=x&candidate_id=y")[0] == 404, "no other pair in its place"
+    for other in ("query_id=x", "place=x", "a=1&" * 20):
         assert json.loads(get(f"{page}state?{other}")[2])["place"] == first
 
 
