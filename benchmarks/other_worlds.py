@@ -16,7 +16,7 @@ and `scarce` served to look for faults, on seed 1; the rest was looked at afterw
 - `fads`: labels err towards what is popular.
 - `rules`: labels of two categories are too low: a rule was misread.
 
-One more was written against `audit.engagement.three_views`, and is not among these:
+One more was written later, against `audit.engagement.three_views`:
 
 - `eager`: who searches for what the shop has plenty of clicks more, on everything.
 """

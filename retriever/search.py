@@ -199,7 +199,8 @@ class Search:
             raise InputError(
                 f"{found.name}, row {torn[0].row}, field 'query_id': white space, which separates a run's columns, is "
                 f"in {counted(len(torn), 'id')}, first in {torn[0].id!r}",
-                "give ids without white space, or leave these queries out with --skip-bad-rows",
+                "give ids without white space"
+                + ("" if len(torn) == len(found.queries) else ", or leave these queries out with --skip-bad-rows"),
             )
         kept = [query for query in found.queries if is_one_word(query.id)]
         return replace(found, queries=kept, set_aside={**found.set_aside, **({TORN: len(torn)} if torn else {})})

@@ -17,7 +17,7 @@ from audit.engagement.borne_out import BorneOut, bear_out
 from audit.engagement.confident import suspects
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
-from audit.engagement.joint import Joint, weigh_together
+from audit.engagement.joint import FIT_PAIRS, Joint, weigh_together
 from audit.engagement.labelled import Labelled
 from audit.engagement.mix import HELD, Labels, query_mix
 from audit.engagement.trials import PER
@@ -81,7 +81,7 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     taken back.
     """
     # How many labels are wrong, three views tell better than labels claim it.
-    held = HELD if labelled.sharpness == 1 else max(HELD, VIEWS * len(labelled))
+    held = HELD if labelled.sharpness == 1 else max(HELD, VIEWS * min(len(labelled), FIT_PAIRS))
     mix = query_mix(labelled.grade, labelled.index, grades)
     labels = Labels(labelled.grade, labelled.prior(grades), mix, held)
     joint = weigh_together(labelled, labels, seed)

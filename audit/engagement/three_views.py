@@ -46,19 +46,19 @@ class Agreement:
     found: float | None = None
     low: float | None = None
     high: float | None = None
-    """The bounds of 95%, by resampling queries."""
+    """The bounds of 95%, by resampling queries. None of these is above 1."""
     wrong: float | None = None
     """The share of wrong labels of which `found` is the correlation; null unless the labels are far poorer than they
     claim."""
 
-    @property
-    def words(self) -> str | None:
+    def note(self, *, by_people: bool) -> str | None:
         """What to know of labels that are poorer than they claim, and what to do; null where they are not."""
         if self.wrong is None:
             return None
+        fix = "have a sample rated again" if by_people else "calibrate or fine-tune the judge on a rated sample"
         return (
             f"labels, clicks and the other labels of queries agree as if {self.wrong:.0%} of the labels were wrong, "
-            "more than they claim; calibrate or fine-tune the judge on a rated sample before you correct pair by pair"
+            f"more than they claim; {fix} before you correct pair by pair"
         )
 
 
@@ -137,8 +137,11 @@ def _three(labelled: Labelled, rng: np.random.Generator) -> tuple[float, float, 
     if not (lowest[0] > 0 and lowest[2] > 0):
         return None
     squared = np.maximum(spread[:, 0] * spread[:, 1] / np.maximum(spread[:, 2], 1e-9), 0)
-    low, high = np.percentile(squared, LEVEL)
-    return None if low > 1 else (float(max(r[0] * r[1] / r[2], 0)), float(low), float(high))
+    found = r[0] * r[1] / r[2], *np.percentile(squared, LEVEL)
+    if found[1] > 1:
+        return None
+    middle, low, high = (float(np.clip(each, 0, 1)) for each in found)
+    return middle, low, high
 
 
 def _correlations(sums: Floats) -> Floats:

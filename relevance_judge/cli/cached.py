@@ -15,7 +15,7 @@ def cache_state() -> str:
     largest = sorted(found.items(), key=lambda item: -item[1])
     told = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in largest if size >= 5e6)
     parts = f" ({told})" if told else ""
-    return f"{sum(found.values()) / 1e9:.2f} GB in {folder}{parts}; `judge doctor --clear-cache` empties it"
+    return f"{sum(found.values()) / 1e9:.2f} GB in {folder}{parts}; `judge doctor --clear-cache` removes it"
 
 
 def empty_cache(json: bool) -> None:
