@@ -126,7 +126,7 @@ class Audit:
                 "curve": [asdict(point) for point in model.curve],
             },
             "rates": self._all_rates(),
-            "label_agreement": {**asdict(self.agreement), "note": self.agreement.note(imported=manifest.imported)},
+            "label_agreement": {**asdict(self.agreement), "note": self.agreement.note(by_people=manifest.by_people)},
             "doubted_queries": [asdict(each) for each in doubted_queries(self.labelled, self.weighed)],
             "trials": self.labelled.trials.summary(self.labelled.index),
             "zero_click": zero_click_summary(self.queries),
