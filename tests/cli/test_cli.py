@@ -7,6 +7,7 @@ import duckdb
 import pytest
 from conftest import DOZEN, ROOT
 
+from judge.cache import make_folder
 from judge.models.shipped import shipped_judges
 from relevance_judge.cli.interrupts import told_of
 
@@ -36,8 +37,8 @@ def test_doctor_tells_what_runs_and_what_is_missing(main, monkeypatch, tmp_path)
     assert found["fixes"] == []
     assert set(found["judges"]) == {"smollm2-135m", *shipped_judges()}
     monkeypatch.setenv("RELEVANCE_JUDGE_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "cache" / "merged" / "one").mkdir(parents=True)
-    (tmp_path / "cache" / "merged" / "one" / "weights").write_bytes(b"w" * 20_000_000)
+    merged = tmp_path / "cache" / "merged" / f"one-{'0a' * 12}"
+    make_folder(merged, lambda scratch: (scratch / "weights").write_bytes(b"w" * 20_000_000) and None)
     monkeypatch.setattr("judge.models.embedded.DISTRIBUTION", "no-such-distribution")
     lacking = main("doctor", code=2).out
     assert "the base model of the default judge is not installed" in lacking
@@ -195,7 +196,7 @@ def test_what_was_meant_is_named(main, given, named):
 
 
 def test_the_cache_is_emptied_of_what_is_ours_and_of_nothing_else(main, monkeypatch, tmp_path):
-    from judge.cache import keep_cached, make_folder
+    from judge.cache import keep_cached
     from judge.models.fake_encoder import FakeEncoder
     from judge.search.encoding import encoded
 
