@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from seen_pairs import seen_pairs
 
 from audit.engagement.appeal import Evidence
 from audit.engagement.checks import allowed, check, doubted_queries
@@ -11,7 +12,6 @@ from audit.engagement.flags import find_flags, in_order, weigh
 from audit.engagement.joint import fit, weigh_together
 from audit.engagement.labelled import Labelled
 from audit.engagement.mix import Labels, query_mix
-from audit.engagement.trials import Trials
 
 
 def shop(shared: float, seed: int = 0, queries: int = 50, size: int = 12) -> tuple[Labelled, np.ndarray]:
@@ -29,28 +29,7 @@ def shop(shared: float, seed: int = 0, queries: int = 50, size: int = 12) -> tup
     clicks = rng.binomial(looked.astype(int), rate((-3.4, -2.4, -1.4), 0.4))
     carts = rng.binomial(clicks, rate((-2.6, -1.9, -1.2), 0.4))
     bought = rng.binomial(carts, rate((-1.0, -0.4, 0.2), 0.4))
-    none = np.zeros(n)
-    return Labelled(
-        row=np.arange(1, n + 1),
-        query_id=[f"q{q}" for q in index],
-        query=[f"q{q}" for q in index],
-        candidate_id=[f"c{i}" for i in range(n)],
-        candidate=[{}] * n,
-        grade=label,
-        probabilities=np.full((n, 3), np.nan),
-        people=np.full(n, -1),
-        index=index,
-        impressions=looked,
-        examined=looked,
-        live=looked,
-        clicks=clicks.astype(float),
-        debiased_clicks=clicks.astype(float),
-        carts=carts.astype(float),
-        purchases=bought.astype(float),
-        unused=none,
-        unused_clicks=none,
-        trials=Trials(np.ones(n, dtype=np.int64), np.full(n, 2)),
-    ), label != grade
+    return seen_pairs(label, index, looked, clicks, carts, bought), label != grade
 
 
 @pytest.fixture(scope="module")

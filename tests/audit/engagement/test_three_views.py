@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from seen_pairs import seen_pairs
 
 from audit.engagement.checks import allowed, check
 from audit.engagement.flags import find_flags, weigh
 from audit.engagement.labelled import Labelled
 from audit.engagement.three_views import believed
-from audit.engagement.trials import Trials
 
 
 def shop(wrong: float, seed: int = 0, queries: int = 150, *, apart: float = 0.8) -> tuple[Labelled, np.ndarray]:
@@ -26,29 +26,7 @@ def shop(wrong: float, seed: int = 0, queries: int = 150, *, apart: float = 0.8)
     looked = rng.integers(100, 1000, n).astype(float)
     chance = 1 / (1 + np.exp(-(apart * truth - 3 + rng.normal(0, 0.5, n))))
     clicks = rng.binomial(looked.astype(int), chance).astype(float)
-    none = np.zeros(n)
-    labelled = Labelled(
-        row=np.arange(1, n + 1),
-        query_id=[f"q{q}" for q in index],
-        query=[f"q{q}" for q in index],
-        candidate_id=[f"c{i}" for i in range(n)],
-        candidate=[{}] * n,
-        grade=label,
-        probabilities=np.full((n, 3), np.nan),
-        people=np.full(n, -1),
-        index=index,
-        impressions=looked,
-        examined=looked,
-        live=looked,
-        clicks=clicks,
-        debiased_clicks=clicks,
-        carts=none,
-        purchases=none,
-        unused=none,
-        unused_clicks=none,
-        trials=Trials(np.ones(n, dtype=np.int64), np.full(n, 2)),
-    )
-    return labelled, truth
+    return seen_pairs(label, index, looked, clicks), truth
 
 
 def sure_of(labelled: Labelled, sure: float) -> Labelled:
