@@ -1,5 +1,10 @@
 """The chat engine as its tests ask it, quickly and with pauses that are noted."""
 
+from functools import partial
+
+import pytest
+from chat_server import Server
+
 from judge.engines.chat.engine import ChatEngine
 from judge.engines.chat.prompt import ChatBuilder
 from judge.engines.options import default_options
@@ -12,6 +17,20 @@ def engine_of(server, **changes):
     made = ChatEngine(server.url, "the-model", default_options().changed(chat=options).chat, pauses.append)
     made.pauses = pauses
     return made
+
+
+@pytest.fixture
+def server():
+    """A local chat server."""
+    with Server() as found:
+        yield found
+
+
+@pytest.fixture
+def chat_engine(server, monkeypatch):
+    """Makes a chat engine that asks `server`, with changed options."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    return partial(engine_of, server)
 
 
 def pair(row, title="thing", query="lamp"):

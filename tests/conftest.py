@@ -33,7 +33,7 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-pytest_plugins = ["browser_fixtures", "hub_fixtures", "mining_fixtures", "retriever_fixtures"]
+pytest_plugins = ["browser_fixtures", "chat_asking", "hub_fixtures", "mining_fixtures", "retriever_fixtures"]
 
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"

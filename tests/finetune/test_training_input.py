@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from judgment_files import GRADES, as_rated, put
 
 from finetune.config import load_config
 from judge.errors import InputError
@@ -10,41 +11,32 @@ from judge.pairs.stage import Source
 from judge.ratings.rated import RatingsFile, read_rated
 from judge.settings import as_yaml
 
-GRADES = {"0": 0, "1": 1, "2": 2}
-
-
-def read(path, guideline, tmp_path, **more):
-    raters = more.pop("raters", ())
-    return read_rated(RatingsFile(Source(path, grades=GRADES, **more), raters), guideline, tmp_path).rated
-
-
-def write(path, text):
-    path.write_text(text)
-    return path
-
 
 def test_columns_of_raters_and_rows_of_raters_are_the_same_ratings(tmp_path, guideline):
-    wide = write(
+    wide = put(
         tmp_path / "wide.csv", "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,0,\nsofa,1,Lamp,,0\n"
     )
-    long = write(
+    long = put(
         tmp_path / "long.csv",
         "query,candidate_id,title,rater,grade\nlamp,1,Lamp,ann,2\nlamp,1,Lamp,ben,1\nlamp,2,Chair,ann,0\n"
         "sofa,1,Lamp,ben,0\n",
     )
     expected = [("lamp", "1", {"ann": 2, "ben": 1}), ("lamp", "2", {"ann": 0}), ("sofa", "1", {"ben": 0})]
-    for rated in (read(wide, guideline, tmp_path, raters=["ann", "ben"]), read(long, guideline, tmp_path)):
+    for rated in (
+        as_rated(wide, guideline, tmp_path, raters=["ann", "ben"]),
+        as_rated(long, guideline, tmp_path),
+    ):
         assert sorted((r.pair.query, r.pair.candidate_id, dict(r.votes)) for r in rated) == expected
-    assert [dict(r.votes) for r in read(long, guideline, tmp_path, raters=["ben"])] == [{"ben": 1}, {"ben": 0}]
-    named = write(tmp_path / "named.csv", long.read_text().replace("rater", "who"))
-    found = read(named, guideline, tmp_path, mapping={"rater": ["who"]})
+    assert [dict(r.votes) for r in as_rated(long, guideline, tmp_path, raters=["ben"])] == [{"ben": 1}, {"ben": 0}]
+    named = put(tmp_path / "named.csv", long.read_text().replace("rater", "who"))
+    found = as_rated(named, guideline, tmp_path, mapping={"rater": ["who"]})
     assert dict(found[0].votes) == {"ann": 2, "ben": 1}
 
 
 def test_two_grades_of_a_pair_without_raters_contradict_each_other(tmp_path, guideline):
-    path = write(tmp_path / "r.csv", "query,candidate_id,title,grade\nlamp,1,Lamp,2\nlamp,1,Lamp,1\n")
+    path = put(tmp_path / "r.csv", "query,candidate_id,title,grade\nlamp,1,Lamp,2\nlamp,1,Lamp,1\n")
     with pytest.raises(InputError, match="had another grade in row 1"):
-        read(path, guideline, tmp_path)
+        as_rated(path, guideline, tmp_path)
 
 
 LONG = "query,candidate_id,title,rater,grade\n"
@@ -71,7 +63,7 @@ def test_a_rater_who_says_two_things_or_nobody_is_refused_or_left_out(
     path = tmp_path / "r.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message):
-        read(path, guideline, tmp_path, raters=raters)
+        as_rated(path, guideline, tmp_path, raters=raters)
     given = RatingsFile(Source(path, grades=GRADES, skip_bad_rows=True), raters)
     if left_out is None:
         with pytest.raises(InputError, match=message):
@@ -84,20 +76,20 @@ def test_a_rater_who_says_two_things_or_nobody_is_refused_or_left_out(
 
 def test_raters_that_are_no_names_are_not_one_rater(tmp_path, guideline):
     row = {"query": "lamp", "title": "Lamp", "grade": 1, "rater": {"id": 7}}
-    path = write(tmp_path / "r.jsonl", "".join(json.dumps({**row, "candidate_id": n}) + "\n" for n in range(3)))
+    path = put(tmp_path / "r.jsonl", "".join(json.dumps({**row, "candidate_id": n}) + "\n" for n in range(3)))
     with pytest.raises(InputError, match=r"row 1 .*'rater': is an object"):
-        read(path, guideline, tmp_path)
+        as_rated(path, guideline, tmp_path)
 
 
 def test_a_candidate_that_the_catalogue_lacks_is_counted_once(tmp_path, guideline):
-    path = write(tmp_path / "r.csv", "query,candidate_id,grade\nlamp,1,2\nlamp,9,1\n")
-    catalogue = write(tmp_path / "c.csv", "candidate_id,title\n1,Lamp\n")
+    path = put(tmp_path / "r.csv", "query,candidate_id,grade\nlamp,1,2\nlamp,9,1\n")
+    catalogue = put(tmp_path / "c.csv", "candidate_id,title\n1,Lamp\n")
     source = Source(path, catalogue, grades=GRADES, skip_bad_rows=True)
     assert read_rated(RatingsFile(source), guideline, tmp_path).left_out == {"not_in_catalogue": 1}
 
 
 def test_cells_and_rows_left_out_are_counted_once_by_what_is_wrong_with_them(tmp_path, guideline):
-    path = write(
+    path = put(
         tmp_path / "r.csv",
         "query,candidate_id,title,ann,ben\nlamp,1,Lamp,2,1\nlamp,2,Chair,?,?\nsofa,3,,0,1\n,4,Bed,1,1\nsofa,5,Bed,,\n",
     )
@@ -117,7 +109,7 @@ def test_every_key_is_commented_and_the_resolved_copy_reads_back(tmp_path):
         above = next(line for line in reversed(lines[:at]) if not line or line.startswith("#"))
         assert above.startswith("#"), f"{lines[at]} has no comment"
     config = load_config().changed(fields={"title": 40}, seed=7)
-    assert load_config(write(tmp_path / "c.yaml", as_yaml(config))) == config
+    assert load_config(put(tmp_path / "c.yaml", as_yaml(config))) == config
 
 
 @pytest.mark.parametrize(
@@ -132,7 +124,7 @@ def test_every_key_is_commented_and_the_resolved_copy_reads_back(tmp_path):
 )
 def test_a_configuration_that_cannot_be_is_refused_with_its_key(text, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        load_config(write(tmp_path / "c.yaml", text))
+        load_config(put(tmp_path / "c.yaml", text))
 
 
 def test_fields_and_budgets_are_narrowed_and_the_words_stay(guideline):
@@ -170,7 +162,7 @@ HEAD = "query,candidate_id,title,grade\n"
     ],
 )
 def test_bad_input_is_refused_before_a_model_is_loaded(text, more, message, main, tmp_path):
-    write(tmp_path / "r.csv", text)
+    put(tmp_path / "r.csv", text)
     refused = main("finetune", "r.csv", "--out", "ours", *more, code=2)
     assert message in refused.err
     assert "fix:" in refused.err
@@ -179,20 +171,20 @@ def test_bad_input_is_refused_before_a_model_is_loaded(text, more, message, main
 
 def test_a_directory_with_something_else_is_left_alone(main, tmp_path, rated_file, tiny_base, quick):
     (tmp_path / "ours").mkdir()
-    write(tmp_path / "ours" / "letter.txt", "dear")
+    put(tmp_path / "ours" / "letter.txt", "dear")
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
     assert "already holds something else" in refused.err
-    write(tmp_path / "ours" / "training.json", "{")
+    put(tmp_path / "ours" / "training.json", "{")
     refused = main("finetune", rated_file, "--base", tiny_base, "--out", "ours", "--config", quick(), code=2)
     assert "training.json: is damaged" in refused.err
 
 
 @pytest.mark.parametrize("taken", ["file", "full", "ours"])
 def test_a_place_for_the_merged_model_that_is_taken_is_refused_before_anything_is_taught(taken, main, tmp_path):
-    write(tmp_path / "file", "dear")
+    put(tmp_path / "file", "dear")
     (tmp_path / "full").mkdir()
-    write(tmp_path / "full" / "letter.txt", "dear")
-    write(tmp_path / "r.csv", HEAD + "lamp,1,Lamp,2\n")
+    put(tmp_path / "full" / "letter.txt", "dear")
+    put(tmp_path / "r.csv", HEAD + "lamp,1,Lamp,2\n")
     refused = main("finetune", "r.csv", "--out", "ours", "--merge", taken, code=2)
     assert f"{taken}: already holds something else" in refused.err
 
@@ -205,6 +197,6 @@ def test_a_base_without_the_layers_or_with_split_labels_is_refused(
     assert "has no layers named c_attn" in refused.err
     grades = [{**g.model_dump(), "label": label} for g, label in zip(guideline.grades, ("n", "10", "y"), strict=True)]
     other = {**guideline.model_dump(mode="json"), "grades": grades}
-    write(tmp_path / "other.yaml", json.dumps(other))
+    put(tmp_path / "other.yaml", json.dumps(other))
     refused = main(*given, "--guideline", "other.yaml", "--config", quick(), code=2)
     assert "label '10' is 2 tokens" in refused.err

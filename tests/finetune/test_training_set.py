@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judgment_files import as_rated, put
 
 from audit.probes.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.adversarial import ORDERS, PRAISE, add_adversarial_text, query_noise
@@ -18,26 +19,13 @@ from finetune.targets import targets
 from finetune.training_set import TrainingExample, batches, build_lessons, check_grades, deal, pieces, split, weights
 from judge.engines.fake import FakeTokenizer
 from judge.errors import InputError
-from judge.pairs.stage import Source
-from judge.ratings.rated import RatingsFile, read_rated
 from judge.records import query_key
 from judge.words.overlap import words
 from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
 
-GRADES = {"0": 0, "1": 1, "2": 2}
 COLOURED = [(colour, kind) for colour in ("red", "blue", "green") for kind in ("Lamp", "Chair", "Cup")]
 HEAD = "query,candidate_id,title,grade\n"
-
-
-def read(path, guideline, tmp_path, **more):
-    raters = more.pop("raters", ())
-    return read_rated(RatingsFile(Source(path, grades=GRADES, **more), raters), guideline, tmp_path).rated
-
-
-def write(path, text):
-    path.write_text(text)
-    return path
 
 
 def test_targets_by_hand():
@@ -72,7 +60,7 @@ def test_no_query_is_in_two_parts_and_none_is_lost(count, seed):
 
 def test_a_query_of_several_ids_is_in_one_part(tmp_path, guideline):
     rows = "".join(f"{n},lamp {n // 4},{n},Lamp,{n % 3}\n" for n in range(80))
-    rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+    rated = as_rated(put(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
     shares = targets([item.votes for item in rated], guideline.values, "distribution")
     training_set = build_lessons(rated, shares, PromptBuilder(guideline, FakeTokenizer()), load_config())
     parts = [
@@ -84,7 +72,7 @@ def test_a_query_of_several_ids_is_in_one_part(tmp_path, guideline):
 
 def test_pairs_are_tokenised_a_block_at_a_time_and_none_is_lost(tmp_path, guideline, monkeypatch):
     rows = "".join(f"lamp {n // 4},{n},Lamp {n},{n % 3}\n" for n in range(80))
-    rated = read(write(tmp_path / "r.csv", HEAD + rows), guideline, tmp_path)
+    rated = as_rated(put(tmp_path / "r.csv", HEAD + rows), guideline, tmp_path)
     shares = targets([item.votes for item in rated], guideline.values, "distribution")
     builder = PromptBuilder(guideline, FakeTokenizer())
     whole = build_lessons(rated, shares, builder, load_config())
@@ -98,7 +86,7 @@ def test_pairs_are_tokenised_a_block_at_a_time_and_none_is_lost(tmp_path, guidel
 def test_a_query_of_several_spellings_is_in_one_part(tmp_path, guideline):
     names = [f"{'Lamp  ' if n % 2 else 'lamp '}{n // 4}{'!' if n % 4 == 3 else ''}" for n in range(80)]
     rows = "".join(f"{name},{n},Lamp,{n % 3}\n" for n, name in enumerate(names))
-    rated = read(write(tmp_path / "r.csv", "query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+    rated = as_rated(put(tmp_path / "r.csv", "query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
     shares = targets([item.votes for item in rated], guideline.values, "distribution")
     queries, part = deal(rated, shares, guideline, load_config())
     assert len(set(queries)) == 20
@@ -137,7 +125,7 @@ def test_held_out_products_are_counted_where_seen_in_training_and_make_no_synthe
                 + product.format(key=key, brand=n % 5, kind=n % 3)
                 + f",{m}\n"
             )
-    rated = read(write(tmp_path / "r.csv", head + rows), guideline, tmp_path)
+    rated = as_rated(put(tmp_path / "r.csv", head + rows), guideline, tmp_path)
     shares = targets([item.votes for item in rated], guideline.values, "distribution")
     config = load_config().changed(synthetic_pairs=200, adversarial=0, query_noise=0)
     builder = PromptBuilder(guideline, FakeTokenizer())
@@ -205,8 +193,8 @@ def test_a_look_does_not_punish_what_calibration_corrects():
 
 def test_hostile_texts_come_into_the_share_asked_for_and_no_vote_moves(tmp_path, guideline):
     rows = "".join(f"q{n},{n},Desk lamp {n},Warm light,{n % 3}\n" for n in range(400))
-    path = write(tmp_path / "r.csv", "query,candidate_id,title,description,grade\n" + rows)
-    rated = read(path, guideline, tmp_path)
+    path = put(tmp_path / "r.csv", "query,candidate_id,title,description,grade\n" + rows)
+    rated = as_rated(path, guideline, tmp_path)
     found = add_adversarial_text(rated, guideline, 0.25, 7)
     assert [(r.votes, r.pair.candidate_id, r.pair.query) for r in found] == [
         (r.votes, r.pair.candidate_id, r.pair.query) for r in rated
@@ -230,7 +218,7 @@ def test_hostile_texts_come_into_the_share_asked_for_and_no_vote_moves(tmp_path,
 
 def test_queries_with_typing_errors_can_still_be_read(tmp_path, guideline):
     rows = "".join(f"q{n},desk lamp 40w,{n},Lamp,{n % 3}\n" for n in range(400))
-    rated = read(write(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+    rated = as_rated(put(tmp_path / "r.csv", "query_id,query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
     found = query_noise(rated, 0.5, 7)
     assert [(r.votes, r.pair.candidate, r.pair.query_id) for r in found] == [
         (r.votes, r.pair.candidate, r.pair.query_id) for r in rated
@@ -260,8 +248,8 @@ def test_what_is_taught_is_not_what_a_probe_asks():
 def test_synthetic_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):
     lines = [f"q{n},{n},{c} {k},{c},Home > {k},{n % 3}" for n, (c, k) in enumerate(COLOURED)]
     head = "query,candidate_id,title,colour,category,grade"
-    path = write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n")
-    rated = read(path, guideline, tmp_path)
+    path = put(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n")
+    rated = as_rated(path, guideline, tmp_path)
     made = make_pairs(rated, guideline, 60, 0)
     assert len(made) == 60
     for item in made:
@@ -291,7 +279,7 @@ def test_a_product_with_all_of_the_querys_words_is_no_worse_warm_answer(tmp_path
         "q5,5,Lamp,Lux,White,Home > Lamps,0",
         "q6,6,Lamp,Lux,Cream,Home > Lamps,0",
     ]
-    rated = read(write(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n"), guideline, tmp_path)
+    rated = as_rated(put(tmp_path / "r.csv", "\n".join([head, *lines]) + "\n"), guideline, tmp_path)
     made = make_pairs(rated, guideline, 600, 0)
     worse = [item for item in made if item.votes["catalogue"] < 2]
     assert {item.votes["catalogue"] for item in worse} == {0, 1}

@@ -252,7 +252,7 @@ def test_judgments_without_ratings_and_what_is_no_object_are_counted(tmp_path):
     queries = [{"query": "lamp", "ratings": [rating, "B", None]}, {"query": "shoe"}, {"query": "hat", "ratings": []}]
     path = put(tmp_path / "d.json", json.dumps([{"judgmentRatings": [*queries, 7]}, {"judgmentRatings": []}]))
     found = ratings(path, skip_bad_rows=True)
-    # One grade; "B", null and 7 are no objects; two queries and the last list hold no ratings.
+    # One grade; "B", null and 7 are not objects; two queries and the last list have no ratings.
     assert triples(found) == [("lamp", "A", 2)]
     assert (found.rows, found.set_aside) == (7, {"invalid_json": 3, "not_annotated": 3})
 
