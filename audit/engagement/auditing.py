@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.engagement.aggregate import ACTIONS, Aggregated, Rules, aggregate
 from audit.engagement.assumptions import check_log
-from audit.engagement.checks import Check, allowed, check, doubted_queries
+from audit.engagement.checks import Check, DoubtedQuery, allowed, check, doubted_queries
 from audit.engagement.counts import read_cells, read_searches
 from audit.engagement.evidence import ChannelPosterior
 from audit.engagement.examination import Examination, examine
@@ -72,6 +72,11 @@ class Audit:
         return int((self.labelled.examined > 0).sum())
 
     @cached_property
+    def doubted(self) -> list[DoubtedQuery]:
+        """Queries whose labels are doubted together, the most wrong labels first."""
+        return doubted_queries(self.labelled, self.weighed)
+
+    @cached_property
     def promises(self) -> list[Promise]:
         """What decisions on a random sample of these flags promise; empty before there are any."""
         sample = read_sample(self.run.path)
@@ -127,7 +132,7 @@ class Audit:
             },
             "rates": self._all_rates(),
             "label_agreement": {**asdict(self.agreement), "note": self.agreement.note(by_people=manifest.by_people)},
-            "doubted_queries": [asdict(each) for each in doubted_queries(self.labelled, self.weighed)],
+            "doubted_queries": [asdict(each) for each in self.doubted],
             "trials": self.labelled.trials.summary(self.labelled.index),
             "zero_click": zero_click_summary(self.queries),
             "traffic": {**traffic_mix(self.queries), "queries_not_in_run": self.unmatched},

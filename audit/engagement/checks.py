@@ -145,7 +145,7 @@ def _expected(wrong: Floats, claimed: Floats, agreement: Agreement | None) -> Ch
         words += f"; three views of them say {agreement.wrong:.0%}"
         most = max(MOST, BEYOND_VIEWS * agreement.wrong)
     fix = f"{SAMPLE}; if it finds as many, the guideline or the judge is at fault: label again, do not go pair by pair"
-    return Check(name, bool(found <= most), words, fix)
+    return Check(name, True, words) if found <= most else Check(name, False, words, fix)
 
 
 def _queries(labelled: Labelled, weighed: Weighed) -> Check:

@@ -153,7 +153,7 @@ def find_flags(
     free = np.array([query not in apart for query in labelled.query_id]) if apart else everywhere
     flags = []
     for kind in kinds:
-        flags += _of_type(kind, evidence, weighed, (level, everywhere if kind.by_people else free))
+        flags += _of_type(kind, evidence, weighed, level, everywhere if kind.by_people else free)
     return sorted(flags, key=lambda flag: (-flag.chance, flag.pair, flag.type))
 
 
@@ -181,8 +181,7 @@ def _evidence(labelled: Labelled, weighed: Weighed) -> PairEvidence:
     )
 
 
-def _of_type(kind: FlagType, evidence: PairEvidence, weighed: Weighed, at: tuple[float, Bools]) -> list[FlagRow]:
-    level, free = at
+def _of_type(kind: FlagType, evidence: PairEvidence, weighed: Weighed, level: float, free: Bools) -> list[FlagRow]:
     eligible, way = kind.rule(evidence)
     rows = np.flatnonzero(eligible & free)
     toward = np.where(way[rows], weighed.posterior[rows], 0.0)

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 import numpy as np
 
 from audit.engagement.auditing import Audit
-from audit.engagement.checks import doubted_queries
 from audit.engagement.usual import in_words, usual
 from judge.records import Flag
 from judge.run.flag_types import flag_types
@@ -61,13 +60,12 @@ def _with_words(found: Audit, pairs: Sequence[dict[str, Any]], guideline: Guidel
 
 def _with_links(found: Audit) -> list[dict[str, Any]]:
     """The first queries that are doubted as a whole, and where the review page has their likeliest wrong label."""
-    labelled, order = found.labelled, found.weighed.order
-    out = []
-    for each in doubted_queries(labelled, found.weighed)[:QUERIES]:
-        at = next(i for i in order if labelled.query_id[i] == each.query_id)
-        link = urlencode({"query_id": each.query_id, "candidate_id": labelled.candidate_id[at]})
-        out.append({**asdict(each), "link": link})
-    return out
+    labelled, shown = found.labelled, found.doubted[:QUERIES]
+    first: dict[str, str] = {}
+    for at in found.weighed.order if shown else ():
+        first.setdefault(labelled.query_id[at], labelled.candidate_id[at])
+    links = [urlencode({"query_id": q.query_id, "candidate_id": first[q.query_id]}) for q in shown]
+    return [{**asdict(query), "link": link} for query, link in zip(shown, links, strict=True)]
 
 
 def by_pair(flags: Sequence[Flag]) -> list[dict[str, Any]]:
