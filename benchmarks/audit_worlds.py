@@ -144,6 +144,7 @@ def measure(
             for level in LEVELS
         },
         "agreement": asdict(found.agreement),
+        "followed": float(np.corrcoef(own.grade, shop.grade[pair])[0, 1] ** 2),
         "clicks_ap": float(average_precision_score(wrong, _unlike_its_clicks(own))),
         "after_review": _after_review(wrong, order, rng),
         "checks": [each.name for each in found.checks if not each.holds],

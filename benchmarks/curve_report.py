@@ -22,6 +22,8 @@ RIVALS = (
     ("fine-tuned", "boosting with cosine"),
     ("fine-tuned, shipped blend", "boosting with cosine"),
 )
+HEADS = ("pairs to learn from", "method", "seeds", "accuracy", "quadratic kappa", "rank correlation", "within queries")
+HEADS += ("quadratic kappa by seed",)
 DRAWN = {
     "boosting with cosine": ("#8a5a00", "#e0b050"),
     "cosine": ("#57606a", "#9da7b1"),
@@ -96,13 +98,15 @@ def _table(answers: Answers) -> list[str]:
         f"{len(rated.truth):,} pairs of {rated.queries:,} unseen queries, the commonest grade {majority:.3f}.",
         "Intervals are 95%, by resampling queries, of the mean over seeds.",
         "",
-        "| pairs to learn from | method | seeds | accuracy | quadratic kappa | rank correlation | within queries |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(HEADS)} |",
+        "|---" * len(HEADS) + "|",
     ]
     for method, size in sorted(answers.each, key=lambda key: key[1]):
         found = answers.mean(method, size)
         cells = " | ".join(interval(found[:, at], ".3f") for at in range(4))
-        lines.append(f"| {size:,} | {method} | {len(answers.each[method, size])} | {cells} |")
+        seeds = answers.each[method, size]
+        each = ", ".join(f"{seeds[seed][0, 1]:.3f}" for seed in sorted(seeds) if not np.isnan(seeds[seed][0, 1]))
+        lines.append(f"| {size:,} | {method} | {len(seeds)} | {cells} | {each} |")
     return lines
 
 

@@ -66,17 +66,16 @@ def given(groups: dict[tuple[Any, ...], list[Case]]) -> str:
             flags, false = np.sum(queries, axis=0) if queries else (0, 0)
             cells.append(f"{false} of {flags}")
         cells += [mean(own, lambda e: e["clicks_ap"]), mean(own, lambda e: e["wrong"] / e["pairs"])]
-        views = [e.get("agreement", {}).get("wrong") for e in own]
-        cells.append(", ".join("as claimed" if each is None else f"{each:.2f}" for each in views))
+        views = [e["agreement"] for e in own]
+        cells.append(", ".join("as claimed" if each["wrong"] is None else f"{each['wrong']:.2f}" for each in views))
+        found = ["not told" if each["found"] is None else f"{each['found']:.2f}" for each in views]
+        cells.append(", ".join(f"{each} ({e['followed']:.2f})" for each, e in zip(found, own, strict=True)))
         names = sorted({name for e in own for name in e["checks"]})
         return [*cells, ", ".join(f"{name} ({sum(name in e['checks'] for e in own)})" for name in names)]
 
     heads = [f"false as given at {level}" for level in LEVELS]
-    return _table(
-        [*heads, "average precision of click rates", "of chance", "wrong by three views", "checks that failed"],
-        groups,
-        row,
-    )
+    heads += ["average precision of click rates", "of chance", "wrong by three views", "label and grade, r² (true)"]
+    return _table([*heads, "checks that failed"], groups, row)
 
 
 def errors_by_kind(groups: dict[tuple[Any, ...], list[Case]]) -> str:
