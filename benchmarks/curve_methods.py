@@ -1,60 +1,37 @@
 """What is compared on the learning curve: each method's grades and scores of unseen pairs, from what is in a folder."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.home_depot import Pairs, write
+from benchmarks.curve_answers import (
+    CALIBRATE,
+    NAMES,
+    Asked,
+    Floats,
+    features,
+    fitted_calibration,
+    own_calibration,
+    pairs,
+    said,
+    tuned,
+)
+from benchmarks.home_depot import write
 from benchmarks.lexical import probabilities
 from benchmarks.rated_sets import VALUES, Item
 from judge.calibration.calibrate import CALIBRATION, Calibration
-from judge.calibration.features import Reading, blend_encoder, cosines, measure
+from judge.calibration.features import blend_encoder
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.documents import load
-from judge.files import write_whole
 from judge.labelling.blending import FILE
-from judge.labelling.config import FILE as ADAPTER
-from judge.labelling.config import read_tuned
-from judge.labelling.label import read_pairs
 from judge.models.shipped import SHIPPED, shipped_directory
-from judge.records import Pair
-from judge.run.store import Run
 
-Floats = npt.NDArray[np.float64]
 Given = tuple[Sequence[int] | None, Floats]
 """Grades, null where a score has no cut points, and scores, shape (N,)."""
-ROOT = Path(__file__).parent.parent
-NAMES = ("judge", "cosine", "overlap")
-CONFIG = "epochs: 1\nvalidation: 0.1\ncalibration: 0.0\nleast_per_grade: 1\n"
 BLEND = 500
 """The most pairs that a blend's five constants are fitted on: more would cost the judge's answers to all of them."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A method is asked for its answers to a part of the test."""
-
-    folder: Path
-    size: int
-    """How many pairs it learns from; 0: none."""
-    seed: int
-    part: int
-
-    @property
-    def test(self) -> str:
-        """The name of the file to answer."""
-        return f"test-{self.part}"
-
-    @property
-    def train(self) -> str:
-        """The name of the file to learn from: its first `size` pairs."""
-        return f"train-{self.seed}"
 
 
 def by_cosine(asked: Asked) -> Given:
@@ -99,6 +76,28 @@ def by_fitted_blend(asked: Asked) -> Given:
     return _cut(asked, NAMES, known, values)
 
 
+def by_calibrated(asked: Asked) -> Given:
+    """The fine-tuned judge through the calibration that `judge finetune` gave it: a temperature and biases."""
+    asked = replace(asked, held=CALIBRATE)
+    chances, own = said(asked.folder, tuned(asked), asked.test), own_calibration(asked)
+    if own is not None:
+        chances = own.apply(np.log(np.maximum(chances, 1e-12)))
+    return chances.argmax(axis=1).tolist(), chances @ np.array(VALUES)
+
+
+def by_calibrated_blend(asked: Asked) -> Given:
+    """The same judge, a blend fitted on what its training held out: `judge calibrate --features cosine,overlap
+    --objective quadratic_kappa` on a run of all its ratings."""
+    asked = replace(asked, held=CALIBRATE)
+    chances, found = said(asked.folder, tuned(asked), asked.test), fitted_calibration(asked)
+    values = None
+    if found.blend:
+        columns = np.column_stack([chances @ np.array(VALUES), features(asked.folder, asked.test)])
+        values = columns[:, [NAMES.index(name) for name in found.blend.names]]
+    chances = found.apply(np.log(np.maximum(chances, 1e-12)), values)
+    return chances.argmax(axis=1).tolist(), found.blend.score(values) if found.blend else chances @ np.array(VALUES)
+
+
 METHODS: dict[str, Callable[[Asked], Given]] = {
     "cosine": by_cosine,
     "cosine and overlap": by_cosine_and_overlap,
@@ -109,6 +108,8 @@ METHODS: dict[str, Callable[[Asked], Given]] = {
     "judge, blend fitted": by_fitted_blend,
     "fine-tuned": by_judge,
     "fine-tuned, shipped blend": by_shipped_blend,
+    "fine-tuned, calibrated": by_calibrated,
+    "fine-tuned, blend fitted": by_calibrated_blend,
 }
 
 
@@ -150,63 +151,3 @@ def shipped_blend() -> Ordinal:
     assert blend is not None
     assert blend.names == NAMES
     return blend
-
-
-def pairs(folder: Path, name: str) -> Pairs:
-    """The rows of a file."""
-    with (folder / f"{name}.jsonl").open(encoding="utf-8") as stream:
-        return [json.loads(line) for line in stream]
-
-
-def features(folder: Path, name: str) -> Floats:
-    """Cosine and overlap of a file's pairs, shape (N, 2); kept."""
-    path = folder / f"features-{name}.jsonl"
-    if not path.is_file():
-        rows = [Pair(0, "", r["query"], r["candidate_id"], {"title": r["title"]}) for r in pairs(folder, name)]
-        encoder = blend_encoder(NAMES)
-        assert encoder is not None
-        own = np.empty((len(rows), len(VALUES)))
-        found = measure(Reading(NAMES[1:]), rows, own, VALUES, lambda some: cosines(some, encoder))
-        write_whole(path, "".join(f"{json.dumps(each)}\n" for each in found.tolist()).encode())
-    return np.array([json.loads(line) for line in path.read_text("utf-8").splitlines()], dtype=np.float64)
-
-
-def said(folder: Path, judge: str, name: str) -> Floats:
-    """A judge's own probabilities of a file's pairs, shape (N, K); kept, and its run resumed."""
-    path, run = (folder / kind / f"{Path(judge).name}-{name}" for kind in ("said", "runs"))
-    if path.is_file():
-        return np.array(json.loads(path.read_text("utf-8")), dtype=np.float64)
-    command("label", folder / f"{name}.jsonl", "--judge", judge, "--calibration", "none", "--out", run)
-    opened = Run.open(run)
-    labels = dict(opened.query("SELECT row, probabilities FROM labels"))
-    found = {
-        (pair.query, pair.candidate_id): labels[pair.row]
-        for batch in read_pairs(opened.pairs_path)
-        for pair, _ in batch
-        if pair
-    }
-    told = [found[row["query"], row["candidate_id"]] for row in pairs(folder, name)]
-    path.parent.mkdir(exist_ok=True)
-    write_whole(path, json.dumps(told).encode())
-    return np.array(told, dtype=np.float64)
-
-
-def tuned(asked: Asked) -> str:
-    """The shipped judge, or where it was fine-tuned on the ratings: one epoch, a tenth of the queries held out."""
-    if not asked.size:
-        return SHIPPED
-    adapter = asked.folder / "adapters" / f"tuned-{asked.size}-{asked.seed}"
-    ratings = asked.folder / f"ratings-{asked.seed}-{asked.size}.jsonl"
-    rows = [{k: v for k, v in row.items() if k != "mean"} for row in pairs(asked.folder, asked.train)[: asked.size]]
-    write(ratings, rows)
-    config = asked.folder / "lora.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
-    if not (adapter / ADAPTER).is_file():
-        command("finetune", ratings, "--from", SHIPPED, "--config", config, "--out", adapter)
-    # Where the weights of no step were better than the first ones, it is the shipped judge.
-    return str(adapter) if read_tuned(adapter).training["best_step"] else SHIPPED
-
-
-def command(*arguments: object) -> None:
-    """Run `judge` with some arguments; finished work is not repeated by it."""
-    subprocess.run([sys.executable, "-m", "relevance_judge.cli.main", *map(str, arguments)], check=True, cwd=ROOT)

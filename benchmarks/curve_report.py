@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.blend import RatedSet, interval, resampled
-from benchmarks.curve_methods import VALUES, pairs
+from benchmarks.curve_answers import VALUES, pairs
 from benchmarks.learning_curve import FIRST, Step
 from judge.statistics.ranks import spearman
 
@@ -21,6 +21,11 @@ RIVALS = (
     ("fine-tuned", "boosting"),
     ("fine-tuned", "boosting with cosine"),
     ("fine-tuned, shipped blend", "boosting with cosine"),
+    ("fine-tuned, calibrated", "boosting"),
+    ("fine-tuned, calibrated", "boosting with cosine"),
+    ("fine-tuned, blend fitted", "boosting"),
+    ("fine-tuned, blend fitted", "boosting with cosine"),
+    ("fine-tuned, blend fitted", "judge, blend fitted"),
 )
 HEADS = ("pairs to learn from", "method", "seeds", "accuracy", "quadratic kappa", "rank correlation", "within queries")
 HEADS += ("quadratic kappa by seed",)
@@ -28,12 +33,12 @@ DRAWN = {
     "boosting with cosine": ("#8a5a00", "#e0b050"),
     "cosine": ("#57606a", "#9da7b1"),
     "judge, blend fitted": ("#1a7f37", "#56d364"),
-    "fine-tuned": ("#0757c2", "#6cb0ff"),
-    "fine-tuned, shipped blend": ("#8250df", "#c297ff"),
+    "fine-tuned, calibrated": ("#0757c2", "#6cb0ff"),
+    "fine-tuned, blend fitted": ("#8250df", "#c297ff"),
 }
 """Lines, with their colours on light and on dark."""
-WITHOUT = {"fine-tuned": "judge"} | dict.fromkeys(
-    ("fine-tuned, shipped blend", "judge, blend fitted"), "judge, shipped blend"
+WITHOUT = {"fine-tuned, calibrated": "judge"} | dict.fromkeys(
+    ("fine-tuned, blend fitted", "judge, blend fitted"), "judge, shipped blend"
 )
 """What they are before any rating."""
 

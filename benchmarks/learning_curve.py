@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.curve_methods import BLEND, METHODS, NAMES, Asked
+from benchmarks.curve_answers import NAMES, Asked
+from benchmarks.curve_methods import BLEND, METHODS
 from benchmarks.home_depot import read, write
 from judge.calibration.features import Reading
 from judge.files import write_whole
@@ -26,6 +27,8 @@ from judge.words.similar import query_groups
 
 SIZES = {100: 3, 500: 3, 2000: 3, 8000: 1}
 """Pairs to learn from, and how many seeds."""
+ENOUGH = 500
+"""From how many pairs on some of the ratings are held out to calibrate with."""
 PARTS, FIRST = 5, 2
 """Of the test; and how many of them each method answers before any answers the rest."""
 SINGLE, FOURS = 300, 50
@@ -84,12 +87,17 @@ def steps() -> Iterator[Step]:
     long = [(size, seed) for size, seed in sized if size > BLEND and (seed or size == max(SIZES))]
     for size, seed in sorted(sized, key=lambda each: (each[1] > 0, each)):
         if (size, seed) not in long:
-            judged += [("fine-tuned", size, seed), ("fine-tuned, shipped blend", size, seed)]
+            judged += [(method, size, seed) for method in tuned(size)]
     yield from (Step(*each, part) for each in judged for part in parts[:FIRST])
     yield from (Step(*each, part) for part in parts[FIRST:] for each in judged)
     for each in sorted(long, key=lambda each: each[::-1] if each[0] < max(SIZES) else each):
-        tuned = ("fine-tuned", "fine-tuned, shipped blend")
-        yield from (Step(method, *each, part) for part in parts for method in tuned)
+        yield from (Step(method, *each, part) for part in parts for method in tuned(each[0]))
+
+
+def tuned(size: int) -> list[str]:
+    """The methods that fine-tune: the third and the fourth need enough pairs to hold some out."""
+    alone = ["fine-tuned", "fine-tuned, shipped blend"] if size < max(SIZES) else []
+    return alone + (["fine-tuned, calibrated", "fine-tuned, blend fitted"] if size >= ENOUGH else [])
 
 
 def take(step: Step, out: Path) -> None:

@@ -5,9 +5,10 @@
     judge label runs/held-out/chorus.jsonl --calibration none --out runs/held-out/run-chorus
     python -m benchmarks.shipped_blend runs/held-out
 
-The first command writes those queries' pairs. The last one prints, of each set, what the judge says alone, under a
-blend that was fitted on the other set, and under one that was fitted on both sets' other queries; then it writes
-`blend.json` into the shipped judge's directory, fitted on all of them.
+The first command writes those queries' pairs, and `seen.json` into the shipped judge's directory: which queries it held
+out, and which queries and products it learned from, as digests. The last one prints, of each set, what the judge says
+alone, under a blend that was fitted on the other set, and under one that was fitted on both sets' other queries; then
+it writes `blend.json` into the shipped judge's directory, fitted on all of them.
 """
 
 import json
@@ -24,7 +25,6 @@ from benchmarks.blend import NAMES, RatedSet, interval, read, resampled
 from benchmarks.rated_sets import TEXTS
 from benchmarks.rated_sets import read as read_set
 from finetune.config import load_config
-from finetune.start import query_key
 from finetune.training_set import split
 from judge.calibration.calibrate import DECIDING, Calibration, HeldOut, trust
 from judge.calibration.features import NEAR, blend_encoder
@@ -33,6 +33,8 @@ from judge.fingerprint import digest, file_digest
 from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
+from judge.records import Pair
+from judge.run.seen import NOTHING, product_key, query_key, write_seen
 from judge.run.store import Run
 from judge.statistics.reliability import likeliest
 
@@ -52,6 +54,10 @@ def write_pairs(data: Path, out: Path) -> None:
     held = [each for each, key in zip(items, keys, strict=True) if parts[key] != "train"]
     told = read_tuned(FOLDER).training["pairs"]
     assert len(held) == told["validation"] + told["calibration"], "the split is another than that of the training"
+    learned = [item for (_, item), key in zip(items, keys, strict=True) if parts[key] == "train"]
+    products = (product_key(Pair(0, "", item.query, item.candidate_id, item.texts)) for item in learned)
+    by_part = ((query_key(item.query) for item in some) for some in ([item for _, item in held], learned))
+    write_seen(FOLDER, NOTHING.joined(*by_part, products))
     out.mkdir(parents=True, exist_ok=True)
     for name in TEXTS:
         rated = [item for at, item in held if at == name]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from judge.calibration.cuts import Objective
 from judge.errors import InputError
 from judge.records import Record
 from judge.settings import load_settings
@@ -36,6 +37,8 @@ class LoraConfig(Record):
     query_noise: Part
     validation: Annotated[float, Field(gt=0, lt=1)]
     calibration: Share
+    features: tuple[Literal["judge", "cosine", "overlap"], ...]
+    objective: Objective
     least_per_grade: Count
     rank: Count
     alpha: Positive

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,14 @@ from judge.calibration.ordinal import Evidence
 from judge.errors import InputError
 from judge.fingerprint import file_digest
 from judge.labelling.recalibrate import check_own_probabilities, own_column, own_probabilities
+from judge.notes import note
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.rated import Rated, rated_pairs
 from judge.ratings.reader import read_ratings
 from judge.ratings.remembered import settle_layout
 from judge.records import Pair
 from judge.run.lookup import find_pairs, key_table
+from judge.run.seen import read_seen
 from judge.run.store import Run
 from judge.words.similar import query_groups
 
@@ -40,6 +43,8 @@ class Joined:
     """A key of each pair's query: one query is one, whatever ids and spellings it goes by."""
     missing: int
     """Rated pairs that the run did not score."""
+    learned: int
+    """Those that it scored, and that are left out since the judge learned from their queries."""
     pairs: Sequence[Pair]
     """With the run's texts."""
 
@@ -49,7 +54,7 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
 
     Raises:
         RunError: The judge's own probabilities cannot be had.
-        InputError: No rated pair is in the run with probabilities.
+        InputError: No rated pair is in the run with probabilities, or the judge learned from all of their queries.
     """
     manifest = run.manifest
     check_own_probabilities(run, manifest)
@@ -66,13 +71,15 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
             f"{run.path}: has probabilities for none of the {len(rated):,} rated pairs",
             "label the rated pairs first, with the judge to calibrate",
         )
+    scored, there = len(there), _unlearned(run, there)
     chances = own_probabilities(manifest, np.array([each for _, each, *_ in there], dtype=np.float64))
     items = [item for item, *_ in there]
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
         shares=targets([item.votes for item in items], manifest.values, "distribution", [item.means for item in items]),
         queries=query_groups([item.pair.query for item in items]),
-        missing=len(rated) - len(there),
+        missing=len(rated) - scored,
+        learned=scored - len(there),
         pairs=[_with_texts(item.pair, query, candidate) for item, _, query, candidate in there],
     )
 
@@ -109,7 +116,7 @@ def calibrate_run(
     joined = join(run, rated_pairs(read))
     evidence = None
     if features or objective != "log_loss":
-        evidence = gather(joined, features, objective, run.manifest.values)
+        evidence = gather(joined.pairs, np.exp(joined.logprobs), run.manifest.values, (features, objective))
     found = calibrate(joined.logprobs, joined.shares, joined.queries, file_digest(path), evidence)
     made = run.manifest.parts
     deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
@@ -117,18 +124,46 @@ def calibrate_run(
     return CalibratedRun(found.model_copy(update=whose), joined, read.left_out, evidence)
 
 
-def gather(joined: Joined, features: Sequence[str], objective: Objective, grades: Sequence[int]) -> Evidence:
+def _unlearned(run: Run, there: list[Any]) -> list[Any]:
+    """Of rated pairs, each with what the run has of it, those whose queries the judge did not learn from."""
+    seen = read_seen(run.path)
+    if seen is None:
+        if run.manifest.parts.get("adapter"):
+            note(
+                f"{run.path}: does not say which queries its judge learned from; on those, a calibration promises too "
+                "much"
+            )
+        return there
+    known = seen.learned_from([query for _, _, query, _ in there])
+    left = [item for item, learned in zip(there, known, strict=True) if not learned]
+    if not left:
+        raise InputError(
+            f"the judge learned from the queries of all {len(there):,} rated pairs: they cannot calibrate it",
+            "rate pairs of other queries, or hold some out of the training (`calibration` in --config)",
+        )
+    return left
+
+
+def gather(
+    pairs: Sequence[Pair], chances: Floats, grades: Sequence[int], asked: tuple[Sequence[str], Objective]
+) -> Evidence:
     """What cut points, and a blend where features are named, are fitted on.
+
+    Args:
+        pairs: N pairs with their texts.
+        chances: The judge's own probabilities of them, shape (N, K).
+        grades: The guideline's values, ascending.
+        asked: Features, and the objective.
 
     Raises:
         InputError: A feature is unknown.
         ModelError: The encoder that one needs is not installed.
     """
-    names = check_features(features)
+    names, objective = check_features(asked[0]), asked[1]
     encoder = blend_encoder(names)
     cosine = partial(cosines, encoder=encoder) if encoder else None
     reading = Reading(names) if encoder else Reading(names, None)
-    values = measure(reading, joined.pairs, np.exp(joined.logprobs), grades, cosine)
+    values = measure(reading, pairs, chances, grades, cosine)
     return Evidence(names, values, grades, objective, encoder.digest if encoder else None, reading.near)
 
 

@@ -12,26 +12,29 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from finetune.config import LoraConfig, current
+from finetune.config import LoraConfig, current, load_config
 from finetune.loop import Training, Watch
 from finetune.network import Network
 from finetune.outcome import Prepared, describe, store
-from finetune.start import NOTHING, SEEN, Start, write_seen
+from finetune.start import Start
 from finetune.targets import targets
 from finetune.training_set import build_lessons, deal
 from judge import __version__
+from judge.calibration.features import blend_encoder
 from judge.documents import Kind, load
 from judge.engines.memory import enough_memory
 from judge.engines.repeatable import repeatable
 from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import check_here, dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
+from judge.labelling import blending
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel, find_model
 from judge.notes import note
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.records import counted
+from judge.run.seen import NOTHING, SEEN, write_seen
 from judge.settings import as_yaml
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
@@ -41,6 +44,8 @@ from judge.words.tokenizer import ModelTokenizer
 KEY, CONFIG, CHECKPOINT = "training.json", "lora.yaml", "checkpoint.safetensors"
 FREE = ("batch_tokens", "checkpoint_every")
 """Keys of the configuration that a training may go on with changed: the same steps, but for rounding."""
+LATER = ("features", "objective")
+"""Keys that came when there were trainings already."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ def prepare(lesson: TrainingJob) -> Prepared:
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)
     training_set = build_lessons(rated, shares, builder, lesson.config, seen)
+    blend_encoder(lesson.config.features)  # refused now, where it is not installed, and not after the training
     if lesson.start:
         _check_start(lesson.start, base, training_set.labels)
     # What is held out is not said by the seed alone: a training never continues with another split than its own.
@@ -122,7 +128,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
             training = Training(network, training_set, config, out / CHECKPOINT)
             progress = training.run(watch or Watch())
             store(network, out)
-            tuned = describe(prepared, network, progress, out)
+            tuned, blend = describe(prepared, network, progress, out)
         if prepared.start and not progress.best:
             by = counted(tuned.training["pairs"]["validation"], "pair")
             note(
@@ -130,6 +136,8 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
                 f" the judge in {out} grades as that one does; where ratings are few, judge calibrate helps more"
             )
         write_seen(out, training_set.seen)
+        if blend:
+            write_whole(out / blending.FILE, blend.as_text().encode())
         write_whole(out / FILE, tuned.as_text().encode())
         (out / CHECKPOINT).unlink(missing_ok=True)
         return tuned
@@ -195,12 +203,15 @@ def _begun(key: Path, prepared: Prepared) -> Fingerprint:
 
 def _partial(out: Path) -> list[Path]:
     """What a sitting that was killed was writing."""
-    names = (KEY, CONFIG, CHECKPOINT, SEEN, FILE)
+    names = (KEY, CONFIG, CHECKPOINT, SEEN, blending.FILE, FILE)
     return [path for name in names for dot in ("", ".") for path in out.glob(f"{dot}{name}.*.partial")]
 
 
 def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) -> Fingerprint:
-    # Means stand in the key where there are any: the keys of trainings without stay what they were.
+    # Means stand in the key where there are any, and so do later keys of the configuration: those of other trainings
+    # stay what they were.
+    usual = load_config()
+    unsaid = {*FREE, *(name for name in LATER if getattr(lesson.config, name) == getattr(usual, name))}
     data = digest(
         [
             [i.pair.query, dict(i.pair.candidate), i.pair.locale, dict(i.votes), *([dict(i.means)] if i.means else [])]
@@ -215,7 +226,7 @@ def _key(lesson: TrainingJob, words: str, base: JudgeModel, rated: list[Rated]) 
             "template_digest": words,
             "ratings": data,
             **({"from": lesson.start.tuned.adapter} if lesson.start else {}),
-            **{name: str(value) for name, value in lesson.config.model_dump().items() if name not in FREE},
+            **{name: str(value) for name, value in lesson.config.model_dump().items() if name not in unsaid},
             "toolkit": __version__,
         }
     )

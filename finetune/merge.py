@@ -9,9 +9,11 @@ from judge.engines.applying import apply_lora, check_lora
 from judge.engines.loading import load_model
 from judge.errors import RunError
 from judge.files import new_folder
+from judge.labelling import blending
 from judge.labelling.config import FILE, AdapterManifest
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
+from judge.run.seen import keep_seen
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json")
 
@@ -50,3 +52,6 @@ def merge(tuned: AdapterManifest, adapter: Path, out: Path) -> None:
                 shutil.copyfile(base.directory / name, folder / name)
         own = tuned.model_copy(update={"adapter": None, "merged": tuned.adapter})
         (folder / FILE).write_text(own.as_text(), encoding="utf-8")
+        keep_seen(folder, [adapter])
+        if (adapter / blending.FILE).is_file():
+            shutil.copyfile(adapter / blending.FILE, folder / blending.FILE)

@@ -10,6 +10,7 @@ import numpy as np
 
 from finetune.checkpoint import Progress
 from finetune.config import LoraConfig
+from finetune.held_out import gather
 from finetune.loop import examine
 from finetune.network import Network
 from finetune.start import Start
@@ -76,12 +77,16 @@ def store(network: Network, out: Path) -> None:
         sync(path)
 
 
-def describe(prepared: Prepared, network: Network, progress: Progress, out: Path) -> AdapterManifest:
-    """What `judge.json` says: measures the network on the queries that training did not see, and calibrates it."""
+def describe(
+    prepared: Prepared, network: Network, progress: Progress, out: Path
+) -> tuple[AdapterManifest, Calibration | None]:
+    """What `judge.json` says, and what `blend.json` does if one is kept: measures the network on the queries that
+    training did not see, and calibrates it."""
     config, training_set, base = prepared.config, prepared.training_set, prepared.base
-    calibration, reason = _calibration(prepared, network)
+    fitted = _calibrated(prepared, network)
+    calibration = fitted.own
     parts: dict[str, Any] = {name: getattr(training_set, name) for name in PARTS}
-    return AdapterManifest(
+    tuned = AdapterManifest(
         base=base_of(base),
         adapter=adapter_digest(out),
         labels=tuple(
@@ -110,13 +115,14 @@ def describe(prepared: Prepared, network: Network, progress: Progress, out: Path
             "best_step": progress.best,
             "seconds": round(progress.seconds, 1),
             "looks": [look.model_dump() for look in progress.looks],
-            "without_calibration": reason,
+            "without_calibration": fitted.reason,
             "device": network.device,
             "versions": _versions(),
         },
         validation=_validation(prepared, network, calibration),
         created=now(),
     )
+    return tuned, fitted.blend
 
 
 def base_of(model: JudgeModel) -> Base:
@@ -126,16 +132,34 @@ def base_of(model: JudgeModel) -> Base:
     return Base(name=name, revision=model.revision, weights=model.weights)
 
 
-def _calibration(prepared: Prepared, network: Network) -> tuple[Calibration | None, str | None]:
-    """A calibration, or why there is none."""
-    held = prepared.training_set.calibration
+@dataclass(frozen=True)
+class _Fitted:
+    """Calibrations fitted on the queries that were held out for them."""
+
+    own: Calibration | None = None
+    """A temperature and biases, for the log loss."""
+    blend: Calibration | None = None
+    """Cut points or a blend, where the configuration asks for them and they are kept."""
+    reason: str | None = None
+    """Why there is none."""
+
+
+def _calibrated(prepared: Prepared, network: Network) -> _Fitted:
+    config, held = prepared.config, prepared.training_set.calibration
     if not held:
-        return None, "no queries were held out for it"
-    found, truth = examine(network, held, prepared.config.batch_tokens)
+        return _Fitted(reason="no queries were held out for it")
+    found, truth = examine(network, held, config.batch_tokens)
+    queries, data = [example.query for example in held], str(prepared.key.parts["ratings"])
     try:
-        return calibrate(found, truth, [e.query for e in held], str(prepared.key.parts["ratings"])), None
+        own = calibrate(found, truth, queries, data)
     except InputError as error:
-        return None, error.message
+        return _Fitted(reason=error.message)
+    if not config.features and config.objective == "log_loss":
+        return _Fitted(own)
+    asked = config.features, config.objective
+    evidence = gather(prepared.training_set.texts, softmax(found), prepared.guideline.values, asked)
+    wider = calibrate(found, truth, queries, data, evidence)
+    return _Fitted(own, wider if wider.blend else None)
 
 
 def _validation(prepared: Prepared, network: Network, calibration: Calibration | None) -> Mapping[str, Any]:

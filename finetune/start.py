@@ -2,64 +2,23 @@
 learned from are never held out, and its products count as seen, through any number of trainings.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finetune.config import LoraConfig
-from judge.documents import Kind, load
 from judge.errors import InputError, ModelError
-from judge.files import dump_json, write_whole
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
-from judge.records import Pair, Record
+from judge.run.seen import Seen, read_seen
 from judge.words.guideline import Guideline
-from judge.words.normalise import same_words
 
 NONE = "none"
-SEEN = "seen.json"
 OWN = ("template", "fields", "query_tokens", "candidate_tokens", "rank", "alpha", "modules")
 """Keys of the configuration that a training takes from its start unless it is told otherwise."""
 SHAPE = ("template", "rank", "alpha", "modules")
 """Those that cannot be told otherwise."""
-
-
-class Seen(Record):
-    """What `seen.json` holds: no text, but digests that say whether a text is one of these."""
-
-    held_out: tuple[str, ...] = ()
-    """Of queries that no training of the lineage saw."""
-    learned: tuple[str, ...] = ()
-    """Of queries that one of them learned from."""
-    products: tuple[str, ...] = ()
-    """Of the candidates' texts that one of them saw."""
-
-    def joined(self, held_out: Iterable[str], learned: Iterable[str], products: Iterable[str]) -> "Seen":
-        """With those of one more training."""
-        return Seen(
-            held_out=tuple(sorted({*self.held_out, *held_out})),
-            learned=tuple(sorted({*self.learned, *learned})),
-            products=tuple(sorted({*self.products, *products})),
-        )
-
-
-NOTHING = Seen()
-
-
-def query_key(query: str) -> str:
-    """The digest of a query's words."""
-    return _short(same_words(query))
-
-
-def product_key(pair: Pair) -> str:
-    """The digest of a candidate's texts."""
-    return _short("\x1f".join(f"{name}\x1e{same_words(text)}" for name, text in sorted(pair.candidate.items()) if text))
-
-
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -158,21 +117,6 @@ def _read(name: str, base: str | None, guideline: Guideline) -> Start:
             f"start from the base: --from {NONE}",
         )
     return Start(directory, name, tuned, read_seen(directory))
-
-
-def read_seen(directory: Path) -> Seen | None:
-    """What a fine-tuned judge and those before it have seen; null where it was not noted.
-
-    Raises:
-        ModelError: The file is damaged.
-    """
-    path = directory / SEEN
-    return load(path, Seen, Kind("copy the whole directory again", ModelError)) if path.is_file() else None
-
-
-def write_seen(directory: Path, seen: Seen) -> None:
-    """Note it, whole or not at all."""
-    write_whole(directory / SEEN, dump_json(seen.model_dump(mode="json")).encode())
 
 
 def _fine_tuned(name: str) -> Path | None:

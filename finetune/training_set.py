@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from finetune.adversarial import add_adversarial_text, query_noise
 from finetune.config import LoraConfig
-from finetune.start import NOTHING, Seen, product_key, query_key
 from finetune.synthetic_pairs import MADE, make_pairs
 from judge.errors import InputError
 from judge.ratings.rated import Rated
+from judge.records import Pair
+from judge.run.seen import NOTHING, Seen, product_key, query_key
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
@@ -51,6 +52,8 @@ class TrainingSet:
     train: Sequence[TrainingExample]
     validation: Sequence[TrainingExample]
     calibration: Sequence[TrainingExample]
+    texts: Sequence[Pair] = ()
+    """The pairs of `calibration`, in its order."""
     synthetic: Sequence[TrainingExample] = ()
     """Seen once, before the rest."""
     seen_products: int = 0
@@ -189,7 +192,8 @@ def build_lessons(
         for m, tokens in zip(made, _tokens(made, builder), strict=True)
     ]
     parts = (chosen["train"], chosen["validation"], chosen["calibration"])
-    alone = TrainingSet(builder.shared, builder.labels, *parts, synthetic)
+    texts = [item.pair for item, where in zip(rated, part, strict=True) if where == "calibration"]
+    alone = TrainingSet(builder.shared, builder.labels, *parts, texts, synthetic)
     return replace(alone, **_overlap(rated, queries, inside, config, seen))
 
 

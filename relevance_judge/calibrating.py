@@ -67,8 +67,8 @@ def calibrate(
         features: What cut points or a blend may be of: `judge`, `overlap`, `cosine` (with the embedded encoder).
             Without any, a temperature and biases are tried alone.
         objective: What has to get better: `log_loss`, `quadratic_kappa` or `accuracy`.
-        adapter: The fine-tuned judge's directory that made the labels: the calibration is stored there, too,
-            in place of its blend where it has one.
+        adapter: The fine-tuned judge's directory that made the labels: the calibration is stored there, too, cut points
+            or a blend as its blend, and a temperature and biases in place of any.
         report: A file for the reliability chart, SVG.
         overwrite: Replace files that are already there.
         reading: See `RatingOptions`; `gold` is not used.
@@ -87,7 +87,7 @@ def calibrate(
     from finetune.held_out import calibrate_run
 
     owner = None if adapter is None else Path(adapter)
-    tuned = maker_of(stored, owner, beyond=bool(features) or objective != "log_loss") if owner else None
+    tuned = maker_of(stored, owner) if owner else None
     with ExitStack() as files:
         path, name = files.enter_context(as_file(ratings, "ratings", stored.path))
         target = files.enter_context(new_file(Path(out), overwrite=overwrite))
@@ -101,12 +101,11 @@ def calibrate(
     return Calibrated(Path(out), fitted.found)
 
 
-def maker_of(run: Run, adapter: Path, *, beyond: bool) -> "AdapterManifest":
-    """The fine-tuned judge in a directory, which is to get a calibration of its own; `beyond` says that more than a
-    temperature and biases is asked for.
+def maker_of(run: Run, adapter: Path) -> "AdapterManifest":
+    """The fine-tuned judge in a directory, which is to get a calibration of its own.
 
     Raises:
-        InputError: It did not make the run's labels, or the calibration is none that it can hold.
+        InputError: It did not make the run's labels.
         ModelError: There is no such judge.
     """
     from judge.labelling.config import read_tuned
@@ -117,13 +116,12 @@ def maker_of(run: Run, adapter: Path, *, beyond: bool) -> "AdapterManifest":
     # One without an adapter is known by its merged weights.
     if not made or (tuned.adapter is None and parts.get("weights") != find_model(str(adapter)).weights):
         raise InputError(f"{adapter}: did not make the labels in {run.path}", "name the judge that made them")
-    if beyond:
-        raise InputError("--adapter takes a temperature and biases", "leave out --features and --objective")
     return tuned
 
 
 def store(found: Calibration, tuned: "AdapterManifest", adapter: Path) -> None:
-    """Put a calibration into a fine-tuned judge's `judge.json`, in place of its blend where it has one.
+    """Give a fine-tuned judge a calibration: cut points or a blend as its `blend.json`, and a temperature and biases in
+    its `judge.json`, in place of a blend where it has one.
 
     The blend goes last: killed in between, the judge is as it was, and the same call ends whole.
     """
@@ -132,6 +130,9 @@ def store(found: Calibration, tuned: "AdapterManifest", adapter: Path) -> None:
     from judge.labelling.config import FILE
     from judge.notes import note
 
+    if found.blend:
+        write_whole(adapter / blending.FILE, found.as_text().encode())
+        return
     own = tuned.model_copy(update={"calibration": found.model_copy(update={"parts": {}})})
     write_whole(adapter / FILE, own.as_text().encode())
     blend = adapter / blending.FILE

@@ -23,6 +23,7 @@ from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, described, read_panel
 from judge.ratings.remembered import settle_layout
+from judge.records import counted
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered
 from judge.words.guideline import Guideline
@@ -66,6 +67,8 @@ class Report:
     """Pairs with a reference."""
     lacking: tuple[int, Mapping[str, int]]
     """Those of them that the run does not have; that it has without a grade, by status."""
+    learned: int
+    """The compared pairs of queries that the judge learned from, as far as the run says so."""
     comparisons: Sequence[Comparison]
     people: People
     ceiling: Sequence[Ceiling]
@@ -84,6 +87,16 @@ class Report:
         """The share of rated pairs that were compared."""
         return self.primary.n / self.rated if self.rated else None
 
+    @property
+    def learned_note(self) -> str | None:
+        """What that means for the figures."""
+        if not self.learned:
+            return None
+        what = (
+            f"{self.learned:,} of {counted(self.primary.n, 'compared pair')} are of queries that the judge learned from"
+        )
+        return f"{what}: the figures flatter it; compare it on ratings of other queries"
+
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON values. Undefined figures are null and say why."""
         run = self.judged.run if self.judged else None
@@ -95,6 +108,8 @@ class Report:
             "ratings": self.panel.file,
             "left_out": dict(self.panel.left_out),
             "scale_note": self.panel.scale_note,
+            "learned": self.learned,
+            "learned_note": self.learned_note,
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
             "grade_names": [grade.name for grade in self.guideline.grades],
@@ -168,6 +183,7 @@ def agree(question: Question) -> Report:
         judged=first,
         rated=int(there.sum()) if first else len(panel.units),
         lacking=first.lacking(there) if first else (0, {}),
+        learned=int((first.learned & there & ~np.isnan(first.side.grades)).sum()) if first else 0,
         comparisons=_comparisons(panel, people, [j.side for j in judged]),
         people=report_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),

@@ -12,6 +12,7 @@ from audit.agreement.comparison import GradedSide
 from judge.errors import InputError
 from judge.ratings.panel import Panel
 from judge.run.lookup import REPEATS, find_pairs, key_table
+from judge.run.seen import NOTHING, read_seen
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered, Sums, powered_mean
 
@@ -37,6 +38,8 @@ class JudgedPairs:
     """Why each unit has no grade that the run could have one of; null for all others."""
     facets: Sequence[Mapping[str, Any]]
     """What the run says of each unit besides the grade: locale, category, title, description."""
+    learned: npt.NDArray[np.bool_]
+    """Whether the judge learned from each unit's query, shape (units,), as far as the run says so."""
 
     def lacking(self, wanted: npt.NDArray[np.bool_]) -> tuple[int, dict[str, int]]:
         """How many of the wanted units the run does not have, and how many without a grade, by status."""
@@ -58,15 +61,16 @@ def find_labels(run: Run, panel: Panel, name: str) -> JudgedPairs:
     rows = np.full(len(units), -1, dtype=np.int64)
     facets: list[Mapping[str, Any]] = [{}] * len(units)
     statuses: list[str | None] = [None] * len(units)
+    queries: list[str] = [""] * len(units)
     with run.database(keys=key_table([(unit.query_id, unit.query, unit.candidate_id) for unit in units])) as db:
         find_pairs(db)
         labels = db.execute(_LABELS).fetchall()
-    for unit, row, status, grade, mean, probabilities, locale, candidate in labels:
+    for unit, row, status, grade, mean, probabilities, locale, query, candidate in labels:
         if row is None:
             statuses[unit] = status
             continue
         rows[unit] = row
-        facets[unit] = _facets(locale, candidate or {})
+        facets[unit], queries[unit] = _facets(locale, candidate or {}), query
         if grade is None:
             statuses[unit] = status
             continue
@@ -83,7 +87,8 @@ def find_labels(run: Run, panel: Panel, name: str) -> JudgedPairs:
         )
     # Labels of people carry no probabilities: then there is nothing to calibrate, and the grade is what was expected.
     side = GradedSide(name, grades, expected, None if np.isnan(shares).all() else shares)
-    return JudgedPairs(run, side, rows, statuses, facets)
+    learned = np.array((read_seen(run.path) or NOTHING).learned_from(queries))
+    return JudgedPairs(run, side, rows, statuses, facets, learned)
 
 
 def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str, Any]:
@@ -177,5 +182,6 @@ def shares_of_grades(
 _ASKED = f"(skip IS NULL OR skip NOT LIKE '{REPEATS}')"
 _LABELS = f"""
     SELECT f.place, f.row, CASE WHEN f.pairs > 1 THEN '{SEVERAL}' WHEN f.pairs = 1 THEN
-           coalesce(l.status, 'not labelled yet') END, l.grade, l.expected_grade, l.probabilities, p.locale, p.candidate
+           coalesce(l.status, 'not labelled yet') END, l.grade, l.expected_grade, l.probabilities, p.locale, p.query,
+           p.candidate
     FROM found f LEFT JOIN labels l ON l.row = f.row LEFT JOIN pairs p ON p.row = f.row ORDER BY f.place"""

@@ -43,9 +43,7 @@ def choose_calibration(
         InputError: The file is no calibration, or one for other grades.
         ModelError: A blend that the user named needs an encoder that is not installed.
     """
-    if asked is None and directory is not None and (directory / FILE).is_file():
-        # The directory is checked where it is read: its blend goes wherever its judge does.
-        blend = load(directory / FILE, Calibration, CALIBRATION).model_copy(update={"parts": {}})
+    if asked is None and directory is not None and (blend := own_blend(directory)):
         _check_grades(blend, guideline)
         try:
             return blend, encoder_of(blend)
@@ -61,6 +59,19 @@ def choose_calibration(
     found = read_calibration(asked)
     _check_grades(found, guideline)
     return found, encoder_of(found)
+
+
+def own_blend(directory: Path) -> Calibration | None:
+    """The blend of a fine-tuned judge's directory, where there is one.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = directory / FILE
+    if not path.is_file():
+        return None
+    # The directory is checked where it is read: its blend goes wherever its judge does.
+    return load(path, Calibration, CALIBRATION).model_copy(update={"parts": {}})
 
 
 def _check_grades(calibration: Calibration, guideline: Guideline) -> None:

@@ -21,6 +21,7 @@ from judge.models.encoder import Encoder
 from judge.models.model import JudgeModel
 from judge.models.shipped import shipped_directory
 from judge.records import Record
+from judge.run.seen import Seen, read_seen
 from judge.statistics.reliability import softmax
 from judge.words.guideline import DEFAULT, Guideline, load_guideline
 from judge.words.templates import TEMPLATE, template_digest
@@ -109,6 +110,8 @@ class JudgeConfig:
     threshold: Threshold | None = None
     encoder: Encoder | None = field(default=None, compare=False, repr=False)
     """Where the calibration is a blend that reads its cosine; loaded when it first encodes."""
+    seen: Seen | None = field(default=None, compare=False, repr=False)
+    """What a fine-tuned judge has seen, where it was noted: its runs keep it."""
 
     @property
     def calibrating(self) -> Calibrating:
@@ -191,9 +194,11 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
         adapter, model = (directory, tuned.base.wanted) if tuned.adapter else (None, judge_request.judge)
         # A calibration was fitted to the answers to the prompt of its training, and to no other.
         same = tuned.same_template and guideline.digest == tuned.policy.digest
-        judge_config = JudgeConfig(model, adapter, tuned, tuned.template, tuned.calibration if same else None)
-    own = judge_config.calibration
-    calibration, encoder = choose_calibration(judge_request.calibration, own, directory if same else None, guideline)
+        own = tuned.calibration if same else None
+        judge_config = JudgeConfig(model, adapter, tuned, tuned.template, own, seen=read_seen(directory))
+    calibration, encoder = choose_calibration(
+        judge_request.calibration, judge_config.calibration, directory if same else None, guideline
+    )
     threshold = None
     if judge_request.max_noise is not None:
         check_budget(judge_request.max_noise)

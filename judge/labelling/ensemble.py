@@ -21,6 +21,7 @@ from judge.labelling.begin import fingerprint
 from judge.records import Status
 from judge.run.labels import label_schema
 from judge.run.manifest import Manifest, Tally
+from judge.run.seen import keep_seen
 from judge.run.store import Run
 from judge.sql import identifier, quoted
 from judge.statistics.committee import Committee, Floats, tied
@@ -64,6 +65,7 @@ def ensemble_run(run: Run, members: Sequence[Run]) -> None:
     else:
         check_same_pairs(members)
         _begin(run, members, guideline, made, inputs)
+    keep_seen(run.path, [member.path for member in members])
     start = run.position()
     with _joined(members) as batches:
         for table in batches(start):

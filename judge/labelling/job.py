@@ -24,6 +24,7 @@ from judge.labelling.worked_examples import Examples
 from judge.pairs.stage import Source, Staged
 from judge.records import Failure, Pair, Record, WorkedExample
 from judge.run.manifest import Tally
+from judge.run.seen import write_seen
 from judge.run.store import Run
 from judge.run.usage import FILE, Usage
 from judge.words.guideline import Guideline
@@ -101,6 +102,8 @@ class Labelling:
             return self.parts
 
         begin_run(run, self.source, self.guideline, judge, self.judge_config.calibration, self._chosen)
+        if self.judge_config.seen:
+            write_seen(run.path, self.judge_config.seen.model_copy(update={"products": ()}))
 
     def go_on(self, run: Run, progress: Callable[[int], None]) -> Tally:
         """Label what has no label yet; see `judge.labelling.label.label_run`."""

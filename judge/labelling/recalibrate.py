@@ -30,6 +30,7 @@ from judge.records import Choice, Outcome, Scores
 from judge.run.labels import BLENDED
 from judge.run.manifest import Manifest, Tally
 from judge.run.parts import rows_of, tally_of
+from judge.run.seen import keep_seen
 from judge.run.store import Run
 
 Floats = npt.NDArray[np.float64]
@@ -59,6 +60,7 @@ class Recalibration:
         threshold = None if self.max_noise is None else choose(self.calibration.held_out, self.max_noise)
         encoder = None if self._has_cosines(manifest) else encoder_of(self.calibration)
         _begin(self.source, out, self._manifest(manifest, threshold))
+        keep_seen(out.path, [self.source.path])
         done = start = out.position()
         config = JudgeConfig(calibration=self.calibration, threshold=threshold, encoder=encoder)
         again = _Again(out.manifest, manifest, self._has_cosines(manifest), config)

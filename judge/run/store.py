@@ -4,6 +4,7 @@
     RUN/pairs.parquet           the input as normalised, in judging order
     RUN/labels/part-*.parquet   the labels of consecutive pairs; a part is whole or absent
     RUN/plan.json               the stretches that workers take, where several label the run
+    RUN/seen.json               digests of the queries that a fine-tuned judge learned from, where it says so
 
 A part's name is the position of its first row, and takes effect once: whoever else labels those rows finds it there.
 What the parts leave open is what is still to do.

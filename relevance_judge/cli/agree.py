@@ -138,6 +138,7 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
     )
     show_left_out(document["left_out"])
     show_note(document["scale_note"])
+    show_note(document["learned_note"])
     head = [
         f"{primary.reference} ↓  {primary.judged} →",
         *(f"{v} {n}" for v, n in zip(document["grades"], document["grade_names"], strict=True)),

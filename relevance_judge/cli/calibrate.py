@@ -116,8 +116,7 @@ def calibrate(
     for path in (target, report):
         if path and path.exists() and not overwrite:
             raise InputError(f"{path}: is already there", "choose another file, or replace it with --overwrite")
-    beyond = bool(applying.features) or applying.objective != "log_loss"
-    tuned = maker_of(opened, adapter, beyond=beyond) if adapter else None
+    tuned = maker_of(opened, adapter) if adapter else None
     layout = how.layout(skip_bad_rows=skip_bad_rows)
     fitted = _fit(opened, ratings, layout, applying)
     found = fitted.found
@@ -143,7 +142,7 @@ def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool)
     reach = within_reach(found.held_out)
     if json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
-        more |= {"left_out": fitted.left_out, "form": found.form, "scale_note": scale_note}
+        more |= {"learned": joined.learned, "left_out": fitted.left_out, "form": found.form, "scale_note": scale_note}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more | {"max_noise": reach.as_json()})
         return
     show_calibration(found, baseline)
@@ -151,6 +150,8 @@ def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool)
     show_note(scale_note)
     if joined.missing:
         show(f"  left out: {counted(joined.missing, 'rated pair')} that the run has no probabilities for")
+    if joined.learned:
+        show(f"  left out: {counted(joined.learned, 'rated pair')} of queries that the judge learned from")
     for doubt in doubted:
         show(f"note: {doubt}")
     show(f"--max-noise {reach.words}" + (f"; {reach.needs}" if reach.needs else ""))

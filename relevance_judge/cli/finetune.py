@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from relevance_judge.cli.calibrate import show_calibration
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RaterParams, TextParams, json_option, skip_option
 from relevance_judge.cli.output import say, show, show_json, show_left_out, show_table
@@ -81,6 +82,7 @@ def finetune(
     from finetune.merge import check_free
     from finetune.merge import merge as write_merged
     from finetune.start import choose_start
+    from judge.labelling.blending import own_blend
     from judge.models.embedded import EMBEDDED
     from judge.ratings.rated import RatingsFile
 
@@ -107,10 +109,15 @@ def finetune(
             tuned = train(prepared, out, Watch(advance, _show_look))
         if merge:
             write_merged(tuned, out, merge)
+    blend = own_blend(out)
     if json:
-        show_json(tuned.model_dump(mode="json", exclude={"guideline": True, "calibration": {"held_out"}}))
+        told = tuned.model_dump(mode="json", exclude={"guideline": True, "calibration": {"held_out"}})
+        show_json(told | {"blend": blend.model_dump(mode="json", exclude={"held_out"}) if blend else None})
         return
     _show(tuned)
+    if blend:
+        show("", f"its {blend.form}, used in its place:", "")
+        show_calibration(blend)
     show("", f"adapter in {out}" + (f", merged model in {merge}" if merge else "") + f"; judge label --judge {out}")
 
 
@@ -145,7 +152,5 @@ def _show(tuned: "AdapterManifest") -> None:
     if tuned.calibration is None:
         show("", f"not calibrated: {training['without_calibration']}")
         return
-    from relevance_judge.cli.calibrate import show_calibration
-
     show()
     show_calibration(tuned.calibration)

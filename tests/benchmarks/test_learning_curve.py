@@ -4,10 +4,12 @@ import csv
 import json
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import judge.calibration.features as read_features
 from benchmarks import curve_methods, curve_report, learning_curve, lexical
+from judge.calibration.calibrate import calibrate
 from judge.calibration.ordinal import Feature, Ordinal
 from judge.models.fake_encoder import FakeEncoder
 
@@ -18,7 +20,7 @@ COLOURS = ("red", "blue", "green", "black", "white", "grey", "brown", "gold")
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A data folder of 64 queries of 5 pairs, a curve of few of them, and a judge that looks for words."""
-    for name, value in {"SIZES": {40: 2, 80: 1}, "PARTS": 2, "FIRST": 1, "SINGLE": 8, "FOURS": 4}.items():
+    for name, value in {"SIZES": {40: 2, 80: 1}, "PARTS": 2, "FIRST": 1, "SINGLE": 8, "FOURS": 4, "ENOUGH": 80}.items():
         monkeypatch.setattr(learning_curve, name, value)
     monkeypatch.setattr(curve_report, "FIRST", 1)
     monkeypatch.setattr(lexical, "ROUNDS", 5)
@@ -28,6 +30,11 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(curve_methods, "shipped_blend", lambda: Ordinal(features=constants, **parts))
     monkeypatch.setattr(curve_methods, "tuned", lambda asked: f"judge-{asked.size}")
     monkeypatch.setattr(curve_methods, "said", said)
+    random = np.random.default_rng(0).normal(size=(40, 3))
+    own = calibrate(random, np.eye(3)[np.arange(40) % 3], [f"{at % 8}" for at in range(40)], "made up")
+    blended = own.model_copy(update={"blend": Ordinal(features=constants, **parts)})
+    monkeypatch.setattr(curve_methods, "own_calibration", lambda asked: own)
+    monkeypatch.setattr(curve_methods, "fitted_calibration", lambda asked: blended)
     (tmp_path / "homedepot").mkdir()
     with (tmp_path / "homedepot" / "ratings.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -41,8 +48,6 @@ def small(tmp_path, monkeypatch):
 
 
 def said(folder, judge, name):
-    import numpy as np
-
     rows = curve_methods.pairs(folder, name)
     return np.array([[0.5, 0.3, 0.2] if row["query"].split()[1] in row["title"] else [0.2, 0.3, 0.5] for row in rows])
 
@@ -86,8 +91,9 @@ def test_steps_are_kept_and_the_page_shows_what_is_there(small, tmp_path, monkey
     assert "old" not in page
     # The last step's part is missing: figures are of the other part alone, of every method.
     assert "24 pairs of 12 unseen queries" in page
-    assert "| 80 | fine-tuned less boosting |" in page
+    assert "| 80 | fine-tuned, calibrated less boosting |" in page
     picture = ElementTree.fromstring((docs / "learning-curve.svg").read_text())
     circles = [each for each in picture.iter() if each.tag.endswith("circle") and len(each)]
-    # Without ratings four of the five lines have a rank, and three have grades; with 40 and with 80 all have both.
-    assert len(circles) == (4 + 3) + 2 * 2 * 5
+    # Without ratings four of the five lines have a rank, and three have grades. With 40 pairs the two that hold some
+    # out are missing; with 80 all have both.
+    assert len(circles) == (4 + 3) + 2 * (3 + 5)

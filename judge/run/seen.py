@@ -1,0 +1,86 @@
+"""What a fine-tuned judge has seen, and those before it: next to its `judge.json`, and in the runs that it labels.
+
+Figures and calibrations on queries that a judge learned from say nothing of others. A run keeps what its judge has
+seen, so that whoever rates its pairs is told, wherever the judge lies by then.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from pathlib import Path
+
+from judge.documents import Kind, load
+from judge.errors import ModelError
+from judge.files import dump_json, write_whole
+from judge.records import Pair, Record
+from judge.words.normalise import same_words
+from judge.words.similar import query_groups
+
+SEEN = "seen.json"
+
+
+class Seen(Record):
+    """What `seen.json` holds: no text, but digests that say whether a text is one of these."""
+
+    held_out: tuple[str, ...] = ()
+    """Of queries that no training of the lineage saw."""
+    learned: tuple[str, ...] = ()
+    """Of queries that one of them learned from."""
+    products: tuple[str, ...] = ()
+    """Of the candidates' texts that one of them saw."""
+
+    def joined(self, held_out: Iterable[str], learned: Iterable[str], products: Iterable[str]) -> "Seen":
+        """With those of one more training."""
+        return Seen(
+            held_out=tuple(sorted({*self.held_out, *held_out})),
+            learned=tuple(sorted({*self.learned, *learned})),
+            products=tuple(sorted({*self.products, *products})),
+        )
+
+    def learned_from(self, queries: Sequence[str]) -> list[bool]:
+        """Of each query whether it, in whatever spelling, was learned from."""
+        known = {*self.learned}
+        if not known:
+            return [False] * len(queries)
+        groups = query_groups(queries)
+        taken = {group for group, query in zip(groups, queries, strict=True) if query_key(query) in known}
+        return [group in taken for group in groups]
+
+
+NOTHING = Seen()
+
+
+def query_key(query: str) -> str:
+    """The digest of a query's words."""
+    return _short(same_words(query))
+
+
+def product_key(pair: Pair) -> str:
+    """The digest of a candidate's texts."""
+    return _short("\x1f".join(f"{name}\x1e{same_words(text)}" for name, text in sorted(pair.candidate.items()) if text))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_seen(directory: Path) -> Seen | None:
+    """What the judge of a directory, or of a run, has seen; null where it was not noted.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    path = directory / SEEN
+    return load(path, Seen, Kind("copy the whole directory again", ModelError)) if path.is_file() else None
+
+
+def keep_seen(run: Path, sources: Iterable[Path]) -> None:
+    """Note in a run that was made of others what the judges of any of them have seen."""
+    found = [seen for seen in map(read_seen, sources) if seen]
+    if found:
+        write_seen(run, reduce(lambda one, more: one.joined(more.held_out, more.learned, more.products), found))
+
+
+def write_seen(directory: Path, seen: Seen) -> None:
+    """Note it, whole or not at all."""
+    write_whole(directory / SEEN, dump_json(seen.model_dump(mode="json")).encode())

@@ -1,0 +1,137 @@
+"""What becomes of a training's held-out queries: its own calibration, and figures that do not count what it learned."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import in_process, write_quick, write_rated
+
+from judge.run.seen import Seen, query_key
+
+HALF = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa"}
+
+
+@pytest.fixture(scope="module")
+def halved(tiny_base, tmp_path_factory):
+    """A judge that learned from 5 queries of 12, and what the training printed."""
+    folder = tmp_path_factory.mktemp("halved")
+    given = [write_rated(folder / "ratings.csv"), "--config", write_quick(folder / "quick.yaml", **HALF)]
+    merge = ["--merge", folder / "merged"]
+    told = in_process("finetune", *given, "--base", tiny_base, "--out", folder / "ours", *merge, "--json")
+    assert told.code == 0, told.err
+    return folder, told.json
+
+
+@pytest.fixture
+def labelled(main, halved, rated_file, tmp_path):
+    main("label", rated_file, "--judge", halved[0] / "ours", "--calibration", "none", "--out", "run")
+    return tmp_path / "run"
+
+
+def some_rows(path: Path, out: Path, wanted):
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    kept = [row for row in rows if wanted(query_key(row["query"]))]
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(kept)
+    return len(kept)
+
+
+@pytest.mark.slow
+def test_a_training_fits_its_own_blend_as_judge_calibrate_would(main, halved, labelled, rated_file, tmp_path):
+    folder, told = halved
+    seen = json.loads((folder / "ours" / "seen.json").read_text())
+    assert told["training"]["queries"] == {"train": 5, "validation": 1, "calibration": 6}
+    blend = told["blend"]["blend"]
+    assert [feature["name"] for feature in blend["features"]] == ["judge", "overlap"]
+    assert told["calibration"]["blend"] is None
+    # Ratings of the queries it calibrated with, given to `judge calibrate`, say the same: validation's one is left out.
+    calibrated = {*seen["held_out"]}
+    for key in seen["held_out"]:
+        count = some_rows(rated_file, tmp_path / "six.csv", (calibrated - {key}).__contains__)
+        again = main(
+            *("calibrate", labelled, "six.csv", "--features", "overlap", "--objective", "quadratic_kappa"),
+            *("--out", "again.json", "--overwrite", "--json"),
+        ).json
+        assert again["after"]["n"] == count
+        if again["blend"] and np.allclose(again["blend"]["cuts"], blend["cuts"], atol=1e-3):
+            break
+    else:
+        pytest.fail("no six of the held-out queries give the training's own blend")
+    # Its labels go through it, merged or not.
+    for name in ("ours", "merged"):
+        main("label", rated_file, "--judge", folder / name, "--out", tmp_path / f"by-{name}")
+        manifest = json.loads((tmp_path / f"by-{name}" / "run.json").read_text())
+        assert {"near": None} | manifest["calibration"]["blend"] == blend
+        assert json.loads((tmp_path / f"by-{name}" / "seen.json").read_text()) == seen | {"products": []}
+
+
+@pytest.mark.slow
+def test_what_a_judge_learned_from_neither_calibrates_nor_flatters_it_unsaid(main, labelled, rated_file, tmp_path):
+    seen = json.loads((labelled / "seen.json").read_text())
+    learned = some_rows(rated_file, tmp_path / "learned.csv", {*seen["learned"]}.__contains__)
+    others = some_rows(rated_file, tmp_path / "others.csv", {*seen["held_out"]}.__contains__)
+    found = main("calibrate", labelled, rated_file, "--out", "all.json", "--json").json
+    assert (found["learned"], found["after"]["n"]) == (learned, others)
+    main("calibrate", labelled, "others.csv", "--out", "others.json")
+    numbers = [json.loads((tmp_path / name).read_text()) for name in ("all.json", "others.json")]
+    assert [numbers[0][key] for key in ("temperature", "bias")] == [numbers[1][key] for key in ("temperature", "bias")]
+    refused = main("calibrate", labelled, "learned.csv", "--out", "none.json", code=2)
+    assert f"{learned}" in refused.err
+    assert not (tmp_path / "none.json").exists()
+
+    compared = main("agree", rated_file, "--run", labelled, "--json").json
+    assert (compared["learned"], compared["n"]) == (learned, learned + others)
+    assert str(learned) in main("agree", rated_file, "--run", labelled, "--report", "page.html").out
+    assert compared["learned_note"] in (tmp_path / "page.html").read_text()
+    unseen = main("agree", "others.csv", "--run", labelled, "--json").json
+    assert (unseen["learned"], unseen["learned_note"]) == (0, None)
+
+    # Runs that are made of it know as much.
+    main("calibrate", labelled, "--apply", "others.json", "--out", "again")
+    assert main("agree", "learned.csv", "--run", "again", "--json").json["learned"] == learned
+    # A run of an earlier version does not say: nothing is left out, and that is said.
+    (labelled / "seen.json").unlink()
+    unknown = main("calibrate", labelled, rated_file, "--out", "unknown.json", "--json")
+    assert (unknown.json["learned"], unknown.json["after"]["n"]) == (0, learned + others)
+    assert "learned" in unknown.err
+
+
+@pytest.mark.slow
+def test_a_judge_is_given_a_blend_afterwards(main, halved, labelled, rated_file, tmp_path):
+    ours = shutil.copytree(halved[0] / "ours", tmp_path / "ours")
+    own = (ours / "judge.json").read_bytes()
+    (ours / "blend.json").unlink()
+    options = ["--adapter", ours, "--features", "overlap", "--objective", "quadratic_kappa", "--out", "blend.json"]
+    form = main("calibrate", labelled, rated_file, *options, "--json").json["form"]
+    assert form in ("blend", "cut points")
+    assert (ours / "blend.json").read_bytes() == (tmp_path / "blend.json").read_bytes()
+    assert (ours / "judge.json").read_bytes() == own
+    # A temperature and biases take its place.
+    main("calibrate", labelled, rated_file, "--adapter", ours, "--out", "plain.json")
+    assert not (ours / "blend.json").exists()
+    assert (ours / "judge.json").read_bytes() != own
+
+
+def test_a_query_is_learned_from_in_whatever_spelling():
+    seen = Seen(learned=(query_key("Wireless  Mouse"),), held_out=(query_key("desk"),))
+    assert seen.learned_from(["wireless mouse", "WIRELESS MOUSE", "desk", "lamp", ""]) == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    # Where a plural stands next to it, both are one query.
+    assert seen.learned_from(["wireless mouses", "wireless mouse"]) == [True, True]
+    assert Seen().learned_from(["desk"]) == [False]
+
+
+def test_a_feature_that_is_none_is_refused_before_the_ratings_are_read(main, rated_file, quick):
+    refused = main("finetune", rated_file, "--config", quick(features=["price"]), "--out", "ours", code=2)
+    assert "features" in refused.err
