@@ -9,8 +9,8 @@ from typing import Any
 
 from judge.export.hub.card import escape
 from judge.records import counted
-from judge.words.pages import number
-from retriever.trained import Data, Figure, HeldOut, Trained
+from judge.words.pages import interval, number
+from retriever.trained import Data, HeldOut, Trained
 
 LOSSES = {
     "supcon": "graded supervised contrastive loss (after Khosla et al. 2020)",
@@ -114,14 +114,10 @@ def _held_out(found: HeldOut) -> Iterator[str]:
     yield ""
     yield "| | NDCG@10 |\n|---|---|"
     for name, figure in (("its start", found.start), ("this model", found.trained), ("difference", found.difference)):
-        yield f"| {name} | {number(figure.value)} ({_interval(figure)}) |"
+        yield f"| {name} | {number(figure.value)} ({interval(figure)}) |"
     yield ""
     yield f"Against its start: {found.verdict}. Its products can be in the training set under other queries."
     yield ""
-
-
-def _interval(figure: Figure) -> str:
-    return figure.reason or "–" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
 
 
 def _limits(trained: Trained) -> Iterator[str]:

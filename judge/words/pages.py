@@ -5,7 +5,23 @@ import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, Protocol
+
+
+class Ranged(Protocol):
+    """A figure with its interval."""
+
+    @property
+    def low(self) -> float | None:
+        """Its lower end."""
+
+    @property
+    def high(self) -> float | None:
+        """Its upper end."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is none."""
 
 
 def report_page(folder: Traversable, values: Mapping[str, Any], functions: Mapping[str, Any] | None = None) -> str:
@@ -26,6 +42,11 @@ def report_page(folder: Traversable, values: Mapping[str, Any], functions: Mappi
 def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
     """A figure with a true minus sign, or a dash; `sign` "+" shows the plus too."""
     return "–" if value is None else f"{round(value, digits) + 0.0:{sign},.{digits}f}".replace("-", "−")
+
+
+def interval(figure: Ranged) -> str:
+    """A figure's interval, or why there is none."""
+    return figure.reason or "–" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
 
 
 def _hash(text: str) -> str:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.export.hub.card import escape, interval
+from judge.export.hub.card import escape
 from judge.export.hub.facts import Figure, languages_of
 from judge.export.hub.merging import BEGIN, END, Card, merged, merged_data, read_card
 from judge.run.manifest import Manifest
 from judge.words.guideline import load_guideline
-from judge.words.pages import number
+from judge.words.pages import interval, number
 
 OURS = Card({"license": "unknown", "tags": ["search"], "configs": [{"config_name": "pairs"}]}, "New words.")
 

@@ -10,14 +10,14 @@ from functools import lru_cache
 from typing import Any
 
 from judge.export.chosen import FLAGGED
-from judge.export.hub.facts import Facts, Figure
+from judge.export.hub.facts import Facts
 from judge.export.hub.merging import Card
 from judge.export.hub.staged import StagedView
 from judge.export.published import PUBLISHED
 from judge.export.published import views as known_views
 from judge.statistics.agreement import headline
 from judge.words.folders import shipped_text
-from judge.words.pages import number
+from judge.words.pages import interval, number
 
 TAGS = ("relevance-judge", "search", "product-search", "relevance-judgments", "qrels")
 TASKS = ("text-ranking", "text-classification")
@@ -92,11 +92,6 @@ def _about(name: str) -> Code:
 def title(facts: Facts) -> str:
     """The first heading of a new card."""
     return f"Relevance judgments: {escape(facts.manifest.guideline['title'])}"
-
-
-def interval(figure: Figure) -> str:
-    """A figure's interval, or why there is none."""
-    return figure.reason or "–" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
 
 
 @lru_cache(maxsize=1)
