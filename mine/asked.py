@@ -1,25 +1,19 @@
 """The queries to mine for, of runs or of a file, and the pairs that are known of each."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from judge.errors import InputError
 from judge.fingerprint import digest
-from judge.pairs.identity import missing, read_texts
-from judge.records import Problem, Status, query_key
+from judge.pairs.query_rows import QueryRows
+from judge.records import Status, query_key
 from judge.run.decided import Decided
 from judge.run.store import Run
 from judge.search.catalogue import Catalogue
-from judge.tables.columns import QUERY_ALIASES, Columns
 from judge.tables.ids import whole_ids
-from judge.tables.problems import Problems, refuse
-from judge.tables.rows import Row, Table
+from judge.tables.rows import Table
 from judge.words.normalise import same_words
-
-REPEATED = "repeats another query"
-NAMES = ("query", "query_id", "locale")
 
 
 @dataclass(frozen=True)
@@ -110,26 +104,18 @@ def _add(known: dict[str, Asked], run: Run) -> None:
 def _read(
     table: Table, mapping: Mapping[str, Sequence[str]], known: Mapping[str, Asked], skip_bad_rows: bool
 ) -> tuple[list[Asked], int, dict[str, int]]:
-    ours = {ours: columns for ours, columns in mapping.items() if ours in NAMES}
-    columns, problems = Columns(ours, NAMES, QUERY_ALIASES), Problems()
-    columns.require(table, ["query"])
-    found: dict[str, dict[str, str | None]] = {}
+    rows = QueryRows(table, mapping)
+    found: dict[str, Mapping[str, str | None]] = {}
     words_of: dict[str, str] = {}
-    aside: Counter[str] = Counter()
-    rows = 0
-    for row in table.rows(columns.sources(NAMES)):
-        rows += 1
-        read = row if isinstance(row, Problem) else _texts(table, row, columns, words_of)
-        if isinstance(read, Problem):
-            problems.note(read)
-            aside[read.kind] += 1
-        elif (words := same_words(str(read["query"]))) in found:
-            aside[REPEATED] += 1
+    for row, query, texts in rows.read():
+        words, own_id = same_words(query), texts["query_id"]
+        if own_id is not None and words_of.setdefault(own_id, words) != words:
+            rows.conflicting(row, own_id)
+        elif words in found:
+            rows.repeated()
         else:
-            found[words] = read
-    columns.check_used()
-    columns.announce()
-    refuse(problems.first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
+            found[words] = texts
+    set_aside = rows.close(skip_bad_rows=skip_bad_rows)
     ids = whole_ids([texts["query_id"] for texts in found.values()])
     asked = []
     for (words, texts), query_id in zip(found.items(), ids, strict=True):
@@ -140,20 +126,4 @@ def _read(
     taken = {a.query_id: words for words, a in known.items()}
     clash = {a.query_id for a in asked if taken.get(a.query_id, same_words(a.query)) != same_words(a.query)}
     asked = [replace(a, query_id=query_key(a.query)) if a.query_id in clash else a for a in asked]
-    return asked, rows, dict(sorted(aside.items()))
-
-
-def _texts(table: Table, row: Row, columns: Columns, words_of: dict[str, str]) -> dict[str, str | None] | Problem:
-    """A row's texts; `words_of` has the words of every query id so far."""
-    fitted = columns.find(tuple(row.values))
-    texts = read_texts(table, row, fitted, NAMES)
-    if isinstance(texts, Problem):
-        return texts
-    if problem := missing(table, row, fitted, texts, ["query"]):
-        return problem
-    words, query_id = same_words(str(texts["query"])), texts["query_id"]
-    if query_id is not None and words_of.setdefault(query_id, words) != words:
-        fix = "give each query text its own query_id, or leave query_id out"
-        message = f"{query_id!r} had another query text"
-        return table.problem("conflicting_query", message, fix, row.number, row.line, "query_id")
-    return texts
+    return asked, rows.rows, set_aside

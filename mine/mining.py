@@ -18,6 +18,7 @@ from judge.files import new_file, now
 from judge.fingerprint import Fingerprint, digest
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.pairs.origin import SOURCES
+from judge.pairs.query_rows import QUERY_NAMES
 from judge.ratings.remembered import fitting_columns
 from judge.run.store import Run
 from judge.search.catalogue import Catalogue, product_columns, read_catalogue
@@ -25,7 +26,7 @@ from judge.search.nearest import Progress, quiet
 from judge.search.rankings import Ranking, read_ranking
 from judge.words.guideline import Guideline
 from mine.account import MiningAccount, check_same, of_catalogue, of_queries
-from mine.asked import NAMES, Queries, read_queries
+from mine.asked import Queries, read_queries
 from mine.attributes import Attributes, Understood, learn
 from mine.candidates import Found, outranks, union
 from mine.copies import find_copies
@@ -139,7 +140,7 @@ class Mining:
     @cached_property
     def _columns(self) -> dict[str, Sequence[str]]:
         """The catalogue's columns: what the user said, and what the runs' input was read with."""
-        ours = product_columns(self.mapping, self.guideline, NAMES)
+        ours = product_columns(self.mapping, self.guideline, QUERY_NAMES)
         names = ["candidate_id", *sorted(f.name for f in self.guideline.fields)]
         return {**ours, **fitting_columns(self.runs, [self.catalogue], names, ours, self.config.encoding)}
 
@@ -155,7 +156,7 @@ class Mining:
         how, name = self.config, self.names.get("queries")
         mapping = dict(self.mapping)
         if self.queries:
-            mapping |= fitting_columns(self.runs, [self.queries], NAMES, mapping, how.encoding)
+            mapping |= fitting_columns(self.runs, [self.queries], QUERY_NAMES, mapping, how.encoding)
         return read_queries(
             self.runs, self.queries, mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
         ).named(self._catalogue)

@@ -8,12 +8,13 @@ from pathlib import Path
 from judge import __version__
 from judge.errors import InputError
 from judge.files import now
+from judge.pairs.query_rows import QUERY_NAMES
 from judge.records import Record, counted
 from judge.search.catalogue import Catalogue, product_columns, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
 from retriever.late_search import is_late
-from retriever.queries import NAMES, SearchQueries, read_queries
+from retriever.queries import SearchQueries, read_queries
 from retriever.ranked import Ranked, fuse, is_one_word, mix, write_run
 from retriever.systems import TEXTS, Searcher
 
@@ -155,7 +156,7 @@ class Search:
         Raises:
             InputError: A name is none of ours.
         """
-        return product_columns(self.mapping, self.guideline, NAMES)
+        return product_columns(self.mapping, self.guideline, QUERY_NAMES)
 
     @cached_property
     def products(self) -> Catalogue:
@@ -208,7 +209,7 @@ class Search:
     def _read_queries(self) -> SearchQueries:
         return read_queries(
             self.queries,
-            {name: columns for name, columns in self.mapping.items() if name in NAMES},
+            self.mapping,
             skip_bad_rows=self.config.skip_bad_rows,
             name=self.names.get("queries"),
             encoding=self.config.encoding,

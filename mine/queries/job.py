@@ -13,11 +13,12 @@ from pydantic import model_validator
 
 from judge.errors import InputError
 from judge.files import dump_json, new_file, write_whole
+from judge.pairs.query_rows import QUERY_NAMES
 from judge.records import Record, query_key
 from judge.search.catalogue import product_columns, read_catalogue
 from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
-from mine.asked import NAMES, Queries, read_queries
+from mine.asked import Queries, read_queries
 from mine.attributes import Attributes, learn
 from mine.queries.accept import accept
 from mine.queries.made import KINDS, TIERS, MadeQuery
@@ -120,7 +121,7 @@ class QueriesJob:
         """
         self.config.check()
         check_companions(self.out, ["json"], [self.catalogue, self.like, self.held_out], QueriesAccount)
-        ours = product_columns(self.mapping, self.guideline, NAMES)
+        ours = product_columns(self.mapping, self.guideline, QUERY_NAMES)
         skip, encoding = self.config.skip_bad_rows, self.config.encoding
         catalogue = read_catalogue(self.catalogue, self.guideline, ours, skip_bad_rows=skip, encoding=encoding)
         like, barred = self._queries(self.like), self._queries(self.held_out)
