@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.rated_sets import read
 from judge.ratings.layout import RatingsLayout
-from judge.words.guideline import known_grades, load_guideline
-from retriever.evaluate import EvaluationConfig, EvaluationJob
+from judge.words.guideline import load_guideline
+from retriever.evaluate import EvaluationJob
 from retriever.evaluation import Evaluation
 from retriever.page import render
 from retriever.search import Search, SearchConfig
@@ -63,15 +63,13 @@ def evaluated(out: Path, encoder: str) -> Evaluation:
     if not run.exists():
         config = SearchConfig(top=DEPTH, fuse=["bm25"])
         Search(encoder, out / "catalogue.csv", out / "gold.csv", guideline, config).run(run)
-    layout = RatingsLayout({}, known_grades(None, guideline))
     job = EvaluationJob(
         [encoder, str(run)],
         ["bm25", encoder],
         out / "gold.csv",
         out / "catalogue.csv",
         guideline,
-        layout,
-        EvaluationConfig(),
+        RatingsLayout(),
     )
     return job.run()
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -142,8 +142,6 @@ def evaluate(
     from retriever.evaluate import EvaluationConfig, EvaluationJob
 
     how, policy = Reading(**reading), load_guideline(str(guideline))
-    layout = replace(how.layout, grades=how.known(policy))
-    layout.check(policy)
     config = EvaluationConfig(at, recall_at, relevant, gain, text, misspell, seed, how.encoding)
     with ExitStack() as stack:
         rated, name = stack.enter_context(as_file(ratings, "ratings"))
@@ -155,12 +153,12 @@ def evaluate(
             rated,
             products,
             policy,
-            layout,
+            how.layout,
             config,
-            as_run(fill) if fill is not None else None,
-            sample,
-            Path(holes) if holes is not None else None,
-            {"gold": name, "catalogue": products_name, **({"sample": sample_name} if sample_name else {})},
+            fill=as_run(fill) if fill is not None else None,
+            fill_sample=sample,
+            holes=Path(holes) if holes is not None else None,
+            names={"gold": name, "catalogue": products_name, **({"sample": sample_name} if sample_name else {})},
         )
         return Evaluated(job.run())
 

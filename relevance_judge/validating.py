@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from judge.words.guideline import DEFAULT, Guideline, known_grades, load_guideline
+from judge.words.guideline import DEFAULT, Guideline, load_guideline
 from relevance_judge import shown
 from relevance_judge.inputs import Rows, as_file, as_optional_file
 from relevance_judge.reading import RatingOptions, Reading
@@ -132,9 +132,8 @@ def check(source: "Source", policy: Guideline, layout: "RatingsLayout | None") -
     with tempfile.TemporaryDirectory(prefix="validate-") as folder:
         if layout is None:
             return stage(source, policy, Path(folder)), None
-        layout = replace(layout, grades=known_grades(layout.grades or None, policy))
         source = replace(source, need_text=False, ids_alone=True)
-        staged, read = stage_ratings(source, layout, policy, Path(folder), Path(folder))
+        staged, read = stage_ratings(source, layout.settled(policy), policy, Path(folder), Path(folder))
         return staged, read.settled.differ
 
 

@@ -82,6 +82,7 @@ class EvaluationJob:
     catalogue: Path
     guideline: Guideline
     layout: RatingsLayout
+    """As the user said it: what grades mean is the guideline's, where it is silent."""
     config: EvaluationConfig = EvaluationConfig()
     fill: Run | None = None
     fill_sample: Path | None = None
@@ -98,11 +99,12 @@ class EvaluationJob:
             ModelError: An encoder cannot be found or loaded.
             RunError: The run that fills holes is damaged.
         """
+        layout = self.layout.settled(self.guideline)
         cut = self.config.cut(self.guideline.values)
         self._check()
         catalogue = self._catalogue()
-        gold = gold_of(self._panel(self.gold, "gold"), catalogue)
-        figures = Figures(gold, catalogue, cut, self._judge(gold, catalogue))
+        gold = gold_of(self._panel(self.gold, "gold", layout), catalogue)
+        figures = Figures(gold, catalogue, cut, self._judge(gold, catalogue, layout))
         parts, systems = slices(gold), self._systems(figures)
         reports = [report(each, figures, parts) for each in systems]
         comparisons = [
@@ -156,16 +158,17 @@ class EvaluationJob:
             found.append(Measured(name, one, its, misspelt))
         return found
 
-    def _panel(self, path: Path, what: str) -> Panel:
-        return read_panel(path, self.layout, self.guideline.values, self.names.get(what))
+    def _panel(self, path: Path, what: str, layout: RatingsLayout) -> Panel:
+        return read_panel(path, layout, self.guideline.values, self.names.get(what))
 
-    def _judge(self, gold: Gold, catalogue: Catalogue) -> Judge | None:
+    def _judge(self, gold: Gold, catalogue: Catalogue, layout: RatingsLayout) -> Judge | None:
         if self.fill is None:
             return None
         judge = read_judge(self.fill, gold, catalogue)
         if self.fill_sample is None:
             return judge
-        return replace(judge, sample=read_sample(self._panel(self.fill_sample, "sample"), gold, catalogue))
+        sample = self._panel(self.fill_sample, "sample", layout)
+        return replace(judge, sample=read_sample(sample, gold, catalogue))
 
     def _filled(self, judge: Judge | None) -> dict[str, Any] | None:
         if self.fill is None or judge is None:

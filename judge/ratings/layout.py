@@ -9,14 +9,14 @@ mean is said here and nowhere else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from judge.errors import InputError
 from judge.pairs.identity import QueryNames
 from judge.tables.columns import Columns
 from judge.tables.rows import Table
-from judge.words.guideline import Guideline
+from judge.words.guideline import Guideline, known_grades
 
 FACETS = ("kind", "category", "locale", "language", "traffic")
 """What a file may say of a pair beside its grade: the segments of a report."""
@@ -58,6 +58,15 @@ class RatingsLayout:
         """
         fields = [field.name for field in guideline.fields]
         Columns(self.mapping, [*NAMES, *(name for name in fields if name not in NAMES)])
+
+    def settled(self, guideline: Guideline) -> "RatingsLayout":
+        """The same, checked, and with what every grade of the file means.
+
+        Raises:
+            InputError: A name or a grade is none of ours.
+        """
+        self.check(guideline)
+        return replace(self, grades=known_grades(self.grades or None, guideline))
 
     def columns(self) -> Columns:
         """The file's columns fitted to `NAMES`."""

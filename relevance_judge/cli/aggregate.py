@@ -1,6 +1,5 @@
 """`judge aggregate`: several people's grades to one a pair."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,10 +36,7 @@ def aggregate(
 
     policy = guidelines.load_guideline(guideline)
     check(method, output.out)
-    layout = given.layout(skip_bad_rows=skip_bad_rows)
-    layout.check(policy)
-    known = guidelines.known_grades(layout.grades or None, policy)
-    layout = replace(layout, grades=known)
+    layout = given.layout(skip_bad_rows=skip_bad_rows).settled(policy)
     with input_file(ratings) as (path, name):
         panel = read_panel(path, layout, policy.values, name)
     found = combine(panel, method)

@@ -1,6 +1,6 @@
 """`judge evaluate`: whether search gets better, by people's grades and against baselines."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,8 +133,6 @@ def evaluate(
     if texts.catalogue is None:
         raise InputError("nothing says which products there are", "give --catalogue FILE")
     policy = texts.policy()
-    layout = theirs.layout(skip_bad_rows=output.skip_bad_rows)
-    layout.check(policy)
     with input_file(wanted.gold) as (gold, name), stages() as progress:
         job = EvaluationJob(
             systems,
@@ -142,13 +140,13 @@ def evaluate(
             gold,
             texts.catalogue,
             policy,
-            replace(layout, grades=theirs.known(policy)),
+            theirs.layout(skip_bad_rows=output.skip_bad_rows),
             wanted.config(theirs.encoding),
-            Run.open(holes.fill) if holes.fill else None,
-            holes.fill_sample,
-            holes.holes,
-            {"gold": name},
-            progress,
+            fill=Run.open(holes.fill) if holes.fill else None,
+            fill_sample=holes.fill_sample,
+            holes=holes.holes,
+            names={"gold": name},
+            progress=progress,
         )
         if output.report is not None:
             with new_file(output.report, overwrite=output.overwrite) as partial:

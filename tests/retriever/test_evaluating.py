@@ -10,7 +10,7 @@ from mining_fixtures import SHOP, write_csv
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.tables.values import guarded
-from judge.words.guideline import known_grades, load_guideline
+from judge.words.guideline import load_guideline
 from retriever.evaluate import EvaluationConfig, EvaluationJob
 
 HEAD = ("query_id", "query", "candidate_id", "grade", "traffic", "kind")
@@ -37,7 +37,7 @@ def evaluating(tmp_path, shop):
     guideline = load_guideline()
 
     def make(*systems, against=(), config=None, **more):
-        layout = more.pop("layout", RatingsLayout({}, known_grades(None, guideline)))
+        layout = more.pop("layout", RatingsLayout())
         config = EvaluationConfig(cache=tmp_path / "cache", **(config or {}))
         return EvaluationJob(systems, against, more.pop("gold", gold), shop, guideline, layout, config, **more).run()
 
