@@ -41,11 +41,6 @@ def write_set(folder, groups, split="train", **columns):
     return folder
 
 
-@pytest.fixture
-def learnable(tmp_path):
-    return write_set(tmp_path / "set", lists())
-
-
 def save_encoder(folder, layers=2, prompts=None):
     """A tiny sentence-transformers folder, whose weights are random."""
     import torch

@@ -12,6 +12,7 @@ from judge.export.account import account, check_ids
 from judge.export.chosen import Chosen
 from judge.export.formats import Output
 from judge.export.query_batches import query_batches
+from judge.export.soft import check_soft
 from judge.export.spellings import mark_better_copies, mark_firsts
 from judge.export.views import View, Work
 from judge.export.written import WrittenView
@@ -25,6 +26,16 @@ GROUP_BYTES = 64 * 2**20
 def parquet_of(view: View) -> Callable[[Output], WrittenView]:
     """What writes a view as a format."""
     return lambda output: write_parquet(output.chosen, view, output.of_split)
+
+
+def soft_parquet_of(view: View) -> Callable[[Output], WrittenView]:
+    """The same, of a run that has probabilities."""
+
+    def write(output: Output) -> WrittenView:
+        check_soft(output.chosen, view.name)
+        return parquet_of(view)(output)
+
+    return write
 
 
 def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) -> WrittenView:

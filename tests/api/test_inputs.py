@@ -79,7 +79,7 @@ def test_values_of_other_libraries_are_written_as_json_has_them():
     assert read([row])[1] == [{"a": 2, "b": [1, 2], "c": "2.5", "d": "2026-01-31", "e": None, "f": 0.5}]
 
 
-def test_the_same_rows_give_the_same_bytes_however_they_are_cut(tmp_path):
+def test_the_same_rows_give_the_same_bytes_however_they_are_cut():
     count = 2 * GROUP + 7
     table = pa.table({"query": [f"q{n}" for n in range(count)], "n": range(count)})
     pieces = pa.concat_tables([table.slice(0, 3), table.slice(3, GROUP), table.slice(GROUP + 3)])
@@ -118,7 +118,7 @@ def test_the_temporary_file_lies_where_it_is_told_and_goes(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_polars(tmp_path):
+def test_polars():
     polars = pytest.importorskip("polars", reason="polars is not installed")
     assert read(polars.DataFrame(ROWS))[1] == ROWS
 

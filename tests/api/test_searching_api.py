@@ -46,7 +46,7 @@ def test_a_search_is_a_run_that_can_be_evaluated(tmp_path):
     assert evaluated.write_report(report, overwrite=True) == report
 
 
-def test_a_tool_that_rewards_other_grades_is_told(tmp_path):
+def test_a_tool_that_rewards_other_grades_is_told():
     linear = rj.evaluate("bm25", GOLD, PRODUCTS, gain="linear", relevant=1, misspell=False)
     assert (linear.report.cut.gain, linear.report.cut.relevant) == ("linear", 1)
     assert linear["bm25"].misspelt is None

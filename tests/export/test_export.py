@@ -164,7 +164,7 @@ def test_an_export_is_never_written_over_its_run(run_of, tmp_path, monkeypatch, 
     assert export(run, form, run.path / "out").used == 1
 
 
-def test_an_export_says_how_many_undecided_flags_it_carries(run_of, main, tmp_path):
+def test_an_export_says_how_many_undecided_flags_it_carries(run_of, main):
     """Seven pairs of a query, graded but for one that the judge left to people; four are flagged: a, b, c and d.
 
     Ana changed b and is unsure of c; of d another judge has an opinion. So a, c and d are flagged and undecided.

@@ -23,7 +23,7 @@ def test_nobody_logged_in(online, push, monkeypatch):
     assert online.log == []
 
 
-def test_an_expired_token(online, push, monkeypatch):
+def test_an_expired_token(online, push):
     del online.people[TOKEN]
     refused = push(code=2)
     assert "expired, revoked or mistyped (401); nothing was published" in refused.err

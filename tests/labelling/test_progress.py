@@ -63,7 +63,7 @@ def test_the_embedded_engine_tells_of_every_pack(tiny_base, guideline, dozen):
     assert (sum(told), len(told) > 3) == (len(prompts), True)
 
 
-def test_the_encoder_tells_of_every_batch(tmp_path, monkeypatch):
+def test_the_encoder_tells_of_every_batch(tmp_path):
     from judge.models.fake_encoder import FakeEncoder
     from judge.search.encoding import encoded
 

@@ -84,7 +84,7 @@ def test_the_judge_sees_examples_as_turns_and_never_as_instructions(guideline):
         assert answer == "0"
 
 
-def test_a_run_shows_them_names_them_and_is_not_gone_on_with_by_others(main, server, tmp_path, guideline):
+def test_a_run_shows_them_names_them_and_is_not_gone_on_with_by_others(main, server, tmp_path):
     with (tmp_path / "ratings.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["query", "candidate_id", "title", "grade"])

@@ -236,7 +236,7 @@ def test_a_worker_of_another_guideline_number_type_or_version_writes_nothing(run
     assert not run.parts()
 
 
-def test_the_number_type_of_the_workers_is_the_planners_to_say(source, tmp_path, main):
+def test_the_number_type_of_the_workers_is_the_planners_to_say(source, main):
     options = ("plan", source.pairs, "--engine", "fake", "--out", "gpu", "--dtype", "bfloat16", "--json")
     assert main(*options).json["dtype"] == "bfloat16"
     assert "dtype: bfloat16 → None" in main("label", "--plan", "gpu", "--shard", "1/1", code=2).err

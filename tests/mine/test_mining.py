@@ -101,7 +101,7 @@ def test_the_same_again_is_at_once_and_something_else_is_refused(mining, tmp_pat
         mining("other.parquet").run()
 
 
-def test_a_changed_catalogue_or_encoder_is_told(mining, tmp_path, shop, monkeypatch):
+def test_a_changed_catalogue_or_encoder_is_told(mining, shop, monkeypatch):
     mining().run()
     write_csv(shop, FIELDS, [*SHOP, ("E9", "New scarf", "Clothing > Scarves", "", "")])
     with pytest.raises(InputError, match="catalogue:"):

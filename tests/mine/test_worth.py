@@ -15,7 +15,7 @@ from mine.worth import worth
 
 
 @pytest.fixture
-def mined_run(tmp_path, guideline, run_of):
+def mined_run(run_of):
     """A run of 40 mined pairs of 10 queries: the judge says 0 to three of a query's four."""
     rows = []
     for query in range(10):

@@ -29,7 +29,7 @@ def test_each_is_named_taught_our_guideline_and_small(name):
     assert next(iter(shipped_judges())) == SHIPPED
 
 
-def test_it_is_the_default_where_an_engine_can_apply_it(main):
+def test_it_is_the_default_where_an_engine_can_apply_it():
     judge_config = resolve_judge(JudgeRequest(SHIPPED))[1]
     assert (judge_config.model, judge_config.adapter) == ("smollm2-135m", FOLDER)
     with pytest.raises(InputError) as caught:

@@ -179,7 +179,7 @@ def test_home_depot_is_read_whole():
 
 
 @pytest.mark.parametrize("word", ["NA", "n/a", "nan", "None", "null", "NULL", " na ", ""])
-def test_words_for_no_answer_are_none(main, tmp_path, word):
+def test_words_for_no_answer_are_none(tmp_path, word):
     rows = ["query,candidate_id,ann,ben", f"lamp,a,2,{word}", f"lamp,b,{word},{word}", "lamp,c,1,0"]
     (tmp_path / "wide.csv").write_text("\n".join(rows) + "\n")
     read = read_ratings(tmp_path / "wide.csv", RatingsLayout({}, PLAIN, ("ann", "ben")), (0, 1, 2))

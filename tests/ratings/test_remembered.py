@@ -38,7 +38,7 @@ def test_ratings_are_read_as_the_runs_input_was_and_said(here, main):
         assert part in line
 
 
-def test_it_is_the_same_in_python(here, main, caplog):
+def test_it_is_the_same_in_python(here, caplog):
     found = rj.agree(here / "run", here / "run.csv")
     assert (found.n, found["accuracy"].value) == (4, 1.0)
     assert len(caplog.messages) == 1

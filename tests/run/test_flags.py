@@ -100,14 +100,14 @@ def test_a_damaged_file_and_one_without_rows_stop_every_verb_that_reads_it(run_o
         assert (run.path / "flags.parquet").read_bytes() == bad
 
 
-def test_flags_of_another_run_are_refused(run_of, tmp_path, main):
+def test_flags_of_another_run_are_refused(run_of, main):
     run = run_of(ROWS)
     for other in ((2, "q", "lamp", "a", 0, 2), (3, "q", "lamp", "c", 0, 2)):
         write_flags(run, [other])
         assert "flags.parquet" in main("queue", "run", "--to", "csv", "--out", "q.csv", code=2).err
 
 
-def test_evidence_of_another_shape_is_named(run_of, tmp_path):
+def test_evidence_of_another_shape_is_named(run_of):
     run = run_of(ROWS)
     write_flags(run, [(1, "q", "lamp", "a", 0, 2)])
     assert read_evidence(run.path).column_names == ["row", "query_id", "candidate_id", "posterior"]

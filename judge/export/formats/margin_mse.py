@@ -1,21 +1,15 @@
 """A query, a product and a worse one, with the difference of their scores: what a margin loss learns from a judge."""
 
-from judge.export.formats import Format, Output
+from judge.export.formats import Format
 from judge.export.opposing import set_against
-from judge.export.parquet import parquet_of
+from judge.export.parquet import soft_parquet_of
 from judge.export.query_batches import Window
-from judge.export.soft import SOFT, check_soft
+from judge.export.soft import SOFT
 from judge.export.views import Made, View, Work
-from judge.export.written import WrittenView
 
 
 def _make(window: Window, work: Work) -> Made:
     return set_against(window, work, exact=False, soft=True)
-
-
-def _write(output: Output) -> WrittenView:
-    check_soft(output.chosen, FORMAT.name)
-    return parquet_of(VIEW)(output)
 
 
 VIEW = View(
@@ -34,7 +28,7 @@ FORMAT = Format(
     help="`anchor, positive, negative, label`: how much more the positive scores, by the judge's probabilities",
     opened_by="`MarginMSELoss`",
     suffix="-00000.parquet",
-    write=_write,
+    write=soft_parquet_of(VIEW),
     read=None,
     unread="texts without ids, as the losses take them",
     order=32,

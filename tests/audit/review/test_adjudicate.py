@@ -71,7 +71,7 @@ QUERIES = {"fits": "q", "differs": "r"}
 
 
 @pytest.fixture
-def doubted(run_of, guideline):
+def doubted(run_of):
     """Pairs with the label 0 that shoppers take for relevant, one in the query's category and one in another."""
     rows = [("q", "fits", 0), ("q", "good", 2), ("r", "differs", 0), ("r", "good", 2)]
     run = run_of(
