@@ -40,7 +40,7 @@ def as_html(found: Audit, flags: Sequence[Flag]) -> str:
         "zero": zero_bars(summary["zero_click"]["by_kind"]),
         "frame": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "bottom": HEIGHT - BOTTOM},
     }
-    return report_page(files("audit.engagement").joinpath("page"), values)
+    return report_page(files("audit.engagement").joinpath("page"), values, plain=True)
 
 
 def _with_words(found: Audit, pairs: Sequence[dict[str, Any]], guideline: Guideline) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
@@ -24,19 +25,27 @@ class Ranged(Protocol):
         """Why there is none."""
 
 
-def report_page(folder: Traversable, values: Mapping[str, Any], functions: Mapping[str, Any] | None = None) -> str:
+def report_page(
+    folder: Traversable, values: Mapping[str, Any], functions: Mapping[str, Any] | None = None, *, plain: bool = False
+) -> str:
     """The page of `report.html.j2` in a folder, with its `style.css` and its `behaviour.js`, if it has one, inside.
 
-    The template finds them as `style` and `script`, with `style_hash` and `script_hash` for a policy (CSP) that allows
-    these two alone.
+    Unless it is `plain`, the style that reports share, `report.css`, comes first. The template finds them as `style`
+    and `script`, with `style_hash` and `script_hash` for a policy (CSP) that allows these two alone.
     """
     from markupsafe import Markup
 
-    files = {"style": folder.joinpath("style.css"), "script": folder.joinpath("behaviour.js")}
+    shared = [] if plain else [files("judge.words").joinpath("report.css")]
+    inside = {"style": [*shared, folder.joinpath("style.css")], "script": [folder.joinpath("behaviour.js")]}
+    texts = {name: "".join(_text(file) for file in some if file.is_file()) for name, some in inside.items()}
     # Our own files, and the only text that is not escaped.
-    own = {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items() if file.is_file()}  # noqa: S704
+    own = {name: Markup(text) for name, text in texts.items() if text}  # noqa: S704
     hashes = {f"{name}_hash": _hash(text) for name, text in own.items()}
     return page(folder, "report.html.j2", {**values, **own, **hashes}, functions)
+
+
+def _text(file: Traversable) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 def number(value: float | None, digits: int = 3, sign: str = "-") -> str:
