@@ -8,8 +8,6 @@ from conftest import DOZEN
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import judge.labelling.importing
-from audit.agreement.advice import advise
-from audit.agreement.comparison import GradedSide, compare
 from judge.pairs.stage import Source
 from judge.run.store import Run
 from judge.words.guideline import load_guideline
@@ -198,63 +196,3 @@ def test_what_keeps_a_table_of_one_query_from_intervals_is_said_once(tmp_path, m
     page = (tmp_path / "r.html").read_text()
     every = page.partition("Every measure")[2].partition("</details>")[0]
     assert every.count("a single query cannot be resampled") == 1
-
-
-def clause(name, n, agreement, people):
-    def figure(value):
-        return {"value": value, "low": None, "high": None, "reason": None}
-
-    return {"clause": name, "n": n, "agreement": figure(agreement), "people": figure(people), "over": 0}
-
-
-def test_the_fault_of_the_guideline_is_told_from_the_judges():
-    confused = [
-        {"first": "a", "second": "b", "n": 9, "grades_differ": 4},
-        {"first": "c", "second": "d", "n": 3, "grades_differ": 3},
-    ]
-    clauses = [
-        clause("clear", 20, 0.5, 0.9),  # people differ a tenth of the time, the judge half of it
-        clause("vague", 20, 0.6, 0.7),
-        clause("alone", 10, 0.5, None),
-        clause("few", 4, 0.0, 0.0),
-    ]
-    nothing = {"value": None, "low": None, "high": None}
-    report = {"accuracy_gain": nothing, "ceiling": [], "raters": [], "segments": [], "people": {"tied": 0}}
-    report |= {"clauses": clauses, "confused": confused}
-    said = [advice.text for advice in advise(report | {"run": "r"})]
-    told = {name: [text for text in said if name in text] for name in ("clear", "vague", "alone", "few")}
-    assert [len(texts) for texts in told.values()] == [1, 1, 1, 0]
-    assert "reword" not in told["clear"][0]
-    assert "fine-tune" in told["clear"][0]
-    assert "reword" in told["vague"][0]
-    assert "two people" in told["alone"][0]
-    # People with each other: there is no judge to blame.
-    (alone,) = [text for text in (a.text for a in advise(report | {"run": None, "confused": []})) if "clear" in text]
-    assert "reword" in alone
-    assert "4 times of 9" in said[-1]
-    nothing_changes = [{"first": "a", "second": "b", "n": 9, "grades_differ": 0}]
-    assert not any("“a”" in a.text for a in advise(report | {"run": "r", "confused": nothing_changes}))
-
-
-@pytest.mark.parametrize(
-    ("confusion", "warned"),
-    [
-        (
-            [[50, 79, 39], [24, 49, 65], [9, 18, 96]],
-            True,
-        ),  # .455 vs .392, but by .063 with a standard error of .036
-        ([[90, 39, 39], [24, 79, 35], [9, 18, 96]], False),
-        ([[168, 0, 0], [138, 0, 0], [123, 0, 0]], True),  # one grade for everything: no better in any resample
-    ],
-)
-def test_a_judge_is_called_better_than_one_grade_only_where_the_difference_is(confusion, warned):
-    counts = np.array(confusion).ravel()
-    cells = np.repeat(np.arange(9), counts)
-    people, judged = (GradedSide(name, grades.astype(float)) for name, grades in (("p", cells // 3), ("j", cells % 3)))
-    found = compare(people, judged, np.arange(len(cells)).astype(str), (0, 1, 2)).as_json()
-    assert found["accuracy_gain"]["value"] == pytest.approx(
-        found["accuracy"]["value"] - found["majority_baseline"]["value"]
-    )
-    nothing = {name: [] for name in ("ceiling", "clauses", "confused", "raters", "segments")}
-    said = advise(found | nothing | {"run": "r", "people": {"tied": 0}})
-    assert bool(said) == warned
