@@ -5,6 +5,9 @@ import json
 
 import pytest
 
+from judge.search.catalogue import read_catalogue
+from mine.queries.made import MadeQuery
+
 SHOP = [
     # id, title, category, colour, material
     ("E1", "Alpina wool scarf red", "Clothing > Scarves", "red", "wool"),
@@ -82,3 +85,13 @@ def rows_of(path):
 def write_lines(path, rows):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def catalogue(shop, guideline):
+    """The same, as it is read."""
+    return read_catalogue(shop, guideline, {})
+
+
+def made(query, product="E1", category="scarves", tier="simple"):
+    return MadeQuery(query=query, product_id=product, category=category, tier=tier, kind="attribute", writer="hand")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.errors import InputError
-from judge.export.selection import Selection, make_selection, read_splits
+from judge.export.selection import Selection
 from judge.export.splits import side, unit
 from judge.export.writing import export
 from judge.words.forms import canonical
@@ -214,19 +214,6 @@ def test_a_split_without_rows_is_refused(run_of, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize(
-    "text", ["train=0.8", "train=0.8,test=0.3", "train=1,train=0", "a/b=1", "train=x,test=1", "train=-1,test=2", "=1"]
-)
-def test_what_is_no_split_is_refused(text):
-    with pytest.raises(InputError):
-        read_splits(text)
-
-
-def test_splits_are_read():
-    assert read_splits("train=0.9, test=0.1") == {"train": 0.9, "test": 0.1}
-    assert read_splits(None) == {}
-
-
 def test_a_query_stays_on_its_side_whatever_is_selected(run_of, tmp_path):
     pairs = [(f"{a} {b} waterproof jacket", f"{a} {b} waterproof jackets") for a, b in pairwise(WORDS)]
     rows = rows_of([query for pair in pairs for query in pair])
@@ -240,21 +227,3 @@ def test_a_query_stays_on_its_side_whatever_is_selected(run_of, tmp_path):
     sure, _, _ = sides_of(run, tmp_path, "sure", products="shared", min_confidence=0.7)
     assert len(sure) == len(every) / 2
     assert sure == {query: every[query] for query in sure}
-
-
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        ({"min_confidence": 2}, ("--min-confidence 2", "from 0 to 1")),
-        ({"negatives": {"min_confidence": -1}}, ("--negative-confidence -1", "from 0 to 1")),
-        ({"negatives": {"count": 0}}, ("--negatives 0", "at least 1")),
-        ({"splits": {"a": 2.0}}, ("--splits.a 2.0", "at most 1")),
-        ({"nonsense": 1}, ("--nonsense", "--help")),
-    ],
-)
-def test_a_value_that_cannot_be_is_refused_with_its_range(given, named):
-    with pytest.raises(InputError) as refused:
-        make_selection(**{"negatives": {}, **given})
-    assert named[0] in refused.value.message
-    assert named[1] in refused.value.hint
-    assert "Input" not in refused.value.message, "a library's words"
