@@ -33,7 +33,17 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-pytest_plugins = ["browser_fixtures", "chat_asking", "hub_fixtures", "mining_fixtures", "retriever_fixtures"]
+pytest_plugins = [
+    "browser_fixtures",
+    "chat_asking",
+    "finetune_fixtures",
+    "hub_fixtures",
+    "mining_fixtures",
+    "model_fixtures",
+    "refresh_fixtures",
+    "retriever_fixtures",
+    "vllm_fixtures",
+]
 
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"
@@ -148,17 +158,6 @@ def dozen(guideline, tmp_path_factory):
     return [pair for batch in read_pairs(staged.path) for pair, _ in batch if pair]
 
 
-def labelled_pair(pair, answer, values=(0, 1, 2), fingerprint="f", **judge_config):
-    """One pair's label as a record, under a `JudgeConfig` of these."""
-    from judge.labelling.config import JudgeConfig
-    from judge.labelling.table import Block, ScoredBlock, table
-    from judge.records import Label
-
-    row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
-    judged = ScoredBlock(Block([(pair, row)], []), [answer])
-    return Label(**table(judged, values, fingerprint, JudgeConfig(**judge_config)).to_pylist()[0])
-
-
 @pytest.fixture(scope="session")
 def dozen_rows():
     with DOZEN.open(encoding="utf-8", newline="") as stream:
@@ -179,185 +178,12 @@ def audited_shop(tmp_path_factory):
     return folder, found.out
 
 
-@pytest.fixture(scope="session")
-def embedded():
-    """The embedded base model, found and unpacked; tests that load it are slow."""
-    from judge.engines import Judge
-
-    return Judge("smollm2-135m")
-
-
-@pytest.fixture(scope="session")
-def engine(embedded):
-    """The embedded base model's weights, in fp32 on the processor."""
-    from judge.engines.transformers import TransformersEngine
-
-    return TransformersEngine(embedded.model.directory, device="cpu", dtype="float32")
-
-
-_OPENED = {}
-
-
-@pytest.fixture
-def opened_once(monkeypatch):
-    """A model is loaded once in a worker, however many commands of these tests open it."""
-    from judge.engines import Judge
-
-    load = Judge.open
-
-    def open_once(self):
-        if self.serving.engine != "transformers":
-            return load(self)
-        key = (self.model.directory, self.serving.adapter, repr(self.options))
-        if key not in _OPENED:
-            _OPENED[key] = load(self)
-        return _OPENED[key]
-
-    monkeypatch.setattr(Judge, "open", open_once)
-
-
-@pytest.fixture(scope="session")
-def gpu():
-    """Only where there is a GPU that torch can use."""
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("there is no GPU")
-
-
 def shared_data(name: str) -> Path:
     """A folder of development data; the test skips where it is absent."""
     folder = SHARED / name
     if not folder.is_dir():
         pytest.skip(f"development data {name} is not here")
     return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_base(tmp_path_factory):
-    """A random Llama small enough to be fine-tuned in seconds, without pad token and chat template."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny")
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    backend.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=alphabet, show_progress=False)
-    backend.train_from_iterator([DOZEN.read_text(encoding="utf-8")], trainer)
-    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
-    torch.manual_seed(0)
-    shape = {"hidden_size": 64, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 128}
-    config = LlamaConfig(
-        vocab_size=backend.get_vocab_size(), max_position_embeddings=2048, initializer_range=0.06, **shape
-    )
-    model = LlamaForCausalLM(config)
-    model.lm_head.weight.data *= 8  # an adapter that leaves the head alone could not be sure of anything otherwise
-    model.save_pretrained(folder)
-    return folder
-
-
-def rated_rows(queries=12, seed=0):
-    """Ratings of made-up pairs that can be learnt: 2 where kind and material match, 1 where the kind does, else 0."""
-    import random
-
-    draw = random.Random(seed)
-    kinds, materials = ("scarf", "kettle", "lamp", "chair"), ("wool", "steel", "glass", "wood")
-    wanted = [(material, kind) for material in materials for kind in kinds][:queries]
-    for material, kind in wanted:
-        pairs = [(material, kind)] * 2 + [(m, kind) for m in materials if m != material][:2]
-        pairs += [(draw.choice(materials), k) for k in kinds if k != kind][:2]
-        for number, (m, k) in enumerate(pairs):
-            grade = 2 * (m == material and k == kind) + (m != material and k == kind)
-            key = f"{material}-{kind}-{number}"
-            yield {
-                "query": f"{material} {kind}",
-                "candidate_id": key,
-                "title": f"A {m} {k} no. {number}",
-                "grade": grade,
-            }
-
-
-@pytest.fixture
-def rated_file(tmp_path):
-    """Those ratings as a CSV file."""
-    return write_rated(tmp_path / "ratings.csv")
-
-
-def write_rated(path):
-    rows = list(rated_rows())
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-@pytest.fixture
-def quick(tmp_path):
-    """A configuration for trainings of seconds."""
-
-    def write(**keys):
-        return write_quick(tmp_path / "quick.yaml", **keys)
-
-    return write
-
-
-def write_quick(path, **keys):
-    base = {"epochs": 2, "batch_pairs": 8, "rank": 8, "learning_rate": 0.01, "calibration": 0.2, "device": "cpu"}
-    base["adversarial"] = 0  # ratings are learned unchanged
-    path.write_text(json.dumps({**base, "least_per_grade": 1, "checkpoint_every": 2, **keys}))
-    return path
-
-
-COMPACT = "judge-compact.v1"
-
-
-@pytest.fixture
-def tuned(guideline):
-    """What a judge of the three-level guideline with one short field says of itself."""
-    import numpy as np
-
-    from judge.calibration.calibrate import calibrate
-    from judge.files import now
-    from judge.labelling.config import AdapterManifest, Base, LabelToken
-    from judge.words.templates import template_digest
-
-    rng = np.random.default_rng(0)
-    logprobs = np.log(rng.dirichlet((1, 1, 1), 60))
-    # People give the lowest grade far more often than this judge thinks: calibrating has something to correct.
-    lenient = np.exp(logprobs) * (8, 1, 1 / 8)
-    shares = np.eye(3)[[int(rng.choice(3, p=row / row.sum())) for row in lenient]]
-    fields = [{**guideline.fields[0].model_dump(), "tokens": 20}]
-    return AdapterManifest(
-        base=Base(name="smollm2-135m", revision=None, weights="w"),
-        adapter=None,
-        labels=tuple(LabelToken(grade=g.value, text=g.token, id=48 + g.value) for g in guideline.grades),
-        guideline={**guideline.model_dump(mode="json"), "fields": fields},
-        guideline_digest=guideline.digest,
-        template=COMPACT,
-        template_digest=template_digest(COMPACT),
-        calibration=calibrate(logprobs, shares, [f"q{i % 12}" for i in range(60)], "data"),
-        training={},
-        validation={},
-        created=now(),
-    )
-
-
-@pytest.fixture
-def directory(tuned, tmp_path):
-    """A fine-tuned judge's directory, with files that stand for peft's."""
-    from judge.fingerprint import adapter_digest
-
-    folder = tmp_path / "ours"
-    folder.mkdir()
-    (folder / "adapter_model.safetensors").write_bytes(b"weights")
-    (folder / "adapter_config.json").write_text("{}")
-    return write_tuned(folder, tuned.model_copy(update={"adapter": adapter_digest(folder)}))
 
 
 def write_flags(run, rows, **more):
@@ -384,11 +210,6 @@ def write_flags(run, rows, **more):
     flags.write([Flag(**{**said, **flag}) for flag in found])
     table = pq.read_table(flags.path)
     pq.write_table(table.select(["row", "query_id", "candidate_id", "posterior"]), run.path / "evidence.parquet")
-
-
-def write_tuned(folder, tuned):
-    (folder / "judge.json").write_text(tuned.model_dump_json())
-    return folder
 
 
 @pytest.fixture

@@ -18,3 +18,14 @@ def read(path):
 
 def texts(records):
     return [tuple(text.removeprefix("product ") for text in list(record.values())[1:]) for record in records]
+
+
+def labelled_pair(pair, answer, values=(0, 1, 2), fingerprint="f", **judge_config):
+    """One pair's label as a record, under a `JudgeConfig` of these."""
+    from judge.labelling.config import JudgeConfig
+    from judge.labelling.table import Block, ScoredBlock, table
+    from judge.records import Label
+
+    row = {"row": pair.row, "query_id": pair.query_id, "candidate_id": pair.candidate_id, "skip": None}
+    judged = ScoredBlock(Block([(pair, row)], []), [answer])
+    return Label(**table(judged, values, fingerprint, JudgeConfig(**judge_config)).to_pylist()[0])

@@ -6,6 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from retriever.config import load_config
+from retriever.job import prepare, train
+from retriever.trainer import Watch
+
+FAST = load_config().changed(layers=1, queries=4, documents=5, learning_rate=0.003, checkpoint_every=5, device="cpu")
+
 KINDS, MATERIALS = ("scarf", "kettle", "lamp", "chair"), ("wool", "steel", "glass", "wood")
 
 
@@ -68,3 +74,22 @@ def save_encoder(folder, layers=2, prompts=None):
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory):
     return save_encoder(tmp_path_factory.mktemp("encoders") / "tiny")
+
+
+def trained(path, start, out, watch=None, **keys):
+    return train(prepare(path, str(start), FAST.changed(**keys)), out, watch)
+
+
+@pytest.fixture(scope="session")
+def stage1(tmp_path_factory, tiny_encoder):
+    """A set, and a model trained on it."""
+    folder = tmp_path_factory.mktemp("stage1")
+    told = []
+    watch = Watch(epoch=lambda epoch, loss: told.append(loss))
+    record = trained(write_set(folder / "set", lists(16)), tiny_encoder, folder / "model", watch)
+    assert record.losses == tuple(told)
+    return folder
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

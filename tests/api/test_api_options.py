@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from conftest import rated_rows
+from finetune_fixtures import rated_rows
 
 import relevance_judge as rj
 

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from conftest import labelled_pair
 from hypothesis import given
 from hypothesis import strategies as st
+from judged_rows import labelled_pair
 from scipy.stats import binomtest
 
 from judge.calibration.abstain import (

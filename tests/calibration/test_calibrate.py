@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from conftest import ROOT, write_tuned
+from conftest import ROOT
+from finetune_fixtures import write_tuned
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax as scipy_softmax

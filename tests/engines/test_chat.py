@@ -6,7 +6,7 @@ import math
 import pytest
 from chat_asking import GRADED, ask, pair
 from chat_server import is_probe, products
-from conftest import labelled_pair
+from judged_rows import labelled_pair
 
 from judge.engines.chat.prompt import ChatBuilder
 from judge.engines.options import default_options

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import labelled_pair
+from judged_rows import labelled_pair
 from safetensors.numpy import save_file
 
 from judge.engines.transformers import TransformersEngine

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import COMMAND, ROOT, in_process, write_quick, write_rated
+from conftest import COMMAND, ROOT, in_process
+from finetune_fixtures import write_quick, write_rated
 
 from finetune.checkpoint import load
 from finetune.config import load_config

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import COMPACT as TEMPLATE
-from conftest import write_tuned as write
+from finetune_fixtures import COMPACT as TEMPLATE
+from finetune_fixtures import write_tuned as write
 
 from finetune.config import load_config
 from finetune.job import _writing as writing

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import write_tuned
+from finetune_fixtures import write_tuned
 
 import judge.calibration.features as features
 from judge.calibration.calibrate import read_calibration

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from chat_server import Server, is_probe
-from conftest import labelled_pair, write_flags
+from conftest import write_flags
+from judged_rows import labelled_pair
 
 from judge.errors import InputError
 from judge.run.store import Run

@@ -4,7 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import ROOT, write_flags, write_tuned
+from conftest import ROOT, write_flags
+from finetune_fixtures import write_tuned
 
 from judge.errors import InputError
 from judge.fingerprint import adapter_digest
