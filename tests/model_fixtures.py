@@ -1,6 +1,8 @@
-"""The embedded base model, loaded once, and a GPU where there is one."""
+"""The embedded base model, loaded once, the fake judge, and a GPU where there is one."""
 
 import pytest
+
+import relevance_judge as rj
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +49,8 @@ def gpu():
 
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU")
+
+
+@pytest.fixture
+def fake():
+    return rj.Judge(engine="fake")

@@ -8,14 +8,7 @@ from finetune_fixtures import rated_rows
 import relevance_judge as rj
 
 SHOP = ROOT / "examples" / "shop"
-
-
 RATED = [{**row, "rater": rater} for row in rated_rows() for rater in ("ann", "ben")]
-
-
-@pytest.fixture
-def fake():
-    return rj.Judge(engine="fake")
 
 
 def test_messages_name_the_table_row_and_field(fake, tmp_path):

@@ -10,11 +10,6 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def fake():
-    return rj.Judge(engine="fake")
-
-
 def grades(run):
     return {(row["query_id"], row["candidate_id"]): row["grade"] for row in run.to_arrow().to_pylist()}
 

@@ -25,11 +25,6 @@ def rows_of(path):
         return list(csv.DictReader(stream))
 
 
-@pytest.fixture
-def fake():
-    return rj.Judge(engine="fake")
-
-
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
     """The example shop's grades, with errors planted in them, as a run."""
