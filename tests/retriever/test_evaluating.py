@@ -10,7 +10,6 @@ from mining_fixtures import SHOP, write_csv
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.tables.values import guarded
-from judge.words.guideline import load_guideline
 from retriever.evaluate import EvaluationConfig, EvaluationJob
 
 HEAD = ("query_id", "query", "candidate_id", "grade", "traffic", "kind")
@@ -31,10 +30,9 @@ def gold_rows(pairs=GOLD):
 
 
 @pytest.fixture
-def evaluating(tmp_path, shop):
+def evaluating(tmp_path, shop, guideline):
     """Evaluate with the fake encoder and the small shop's grades."""
     gold = write_csv(tmp_path / "gold.csv", HEAD, gold_rows())
-    guideline = load_guideline()
 
     def make(*systems, against=(), config=None, **more):
         layout = more.pop("layout", RatingsLayout())
