@@ -129,7 +129,7 @@ def summary(found: Found) -> str:
     lines.append(
         f"Pairs per core-second, medians of {_times(len(found.rates))} on {found.machine}, a guideline of"
         f" {found.guideline} tokens; bold: the fastest. What was measured how, errors and unparsable answers:"
-        " [docs/benchmarks.md](docs/benchmarks.md)."
+        " [benchmarks.md](benchmarks.md)."
     )
     return "\n".join(lines)
 
