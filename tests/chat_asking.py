@@ -1,5 +1,6 @@
-"""The chat engine as its tests ask it, quickly and with pauses that are noted."""
+"""The chat engine as its tests ask it, quickly and with pauses that are noted, and runs through its server."""
 
+import csv
 from functools import partial
 
 import pytest
@@ -42,3 +43,21 @@ def ask(engine, guideline, pairs, many=False):
 
 
 GRADED = [pair(row, f"no {row}, grade {row % 3}") for row in range(6)]
+
+
+@pytest.fixture
+def chat(server, monkeypatch):
+    """The options of a run through that server."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    return ("--engine", "chat", "--url", server.url, "--judge", "acme/large")
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Twenty queries of three products, whose titles say the grade that the server gives."""
+    path = tmp_path / "pairs.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["query", "candidate_id", "title"])
+        writer.writerows([f"query {q}", f"c{q}-{g}", f"product {q} of grade {g}"] for q in range(20) for g in range(3))
+    return path

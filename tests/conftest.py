@@ -34,6 +34,7 @@ settings.register_profile(
 settings.load_profile("steady")
 
 pytest_plugins = [
+    "blend_fixtures",
     "browser_fixtures",
     "chat_asking",
     "finetune_fixtures",
@@ -43,6 +44,7 @@ pytest_plugins = [
     "refresh_fixtures",
     "retriever_fixtures",
     "vllm_fixtures",
+    "worker_fixtures",
 ]
 
 ROOT = Path(__file__).parent.parent

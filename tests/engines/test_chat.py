@@ -187,6 +187,3 @@ def test_what_an_answer_lacks_costs_no_other_row(server, chat_engine, guideline,
     )
     again = ask(chat_engine(per_request=3), guideline, GRADED[:3], many=True)
     assert not any(isinstance(each, Failure) for each in again), "alone it is answered well"
-
-
-# the journal
