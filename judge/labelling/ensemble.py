@@ -1,7 +1,7 @@
 """An ensemble: finished runs of the same pairs, averaged into a new run.
 
 Where every judge that answered told probabilities, the ensemble's are their mean. Where one gave a grade alone, the
-judges vote, and no probabilities are made up. Beside each label stand the judges' grades and how far they disagree.
+judges vote, and no probabilities are made up. Next to each label stand the judges' grades and how far they disagree.
 """
 
 import shutil
@@ -31,7 +31,7 @@ PART = 50_000
 """Labels in a part."""
 TIE = "the judges tie"
 EXTRA = ("member_grades", "disagreement")
-"""Columns of an ensemble's labels beside those of other labels."""
+"""Columns that only an ensemble's labels have."""
 
 
 @dataclass(frozen=True)

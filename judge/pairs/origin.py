@@ -1,4 +1,4 @@
-"""Where a mined pair comes from: columns that a mined file has beside its pairs, kept with them through a run.
+"""Where a mined pair comes from: columns that a mined file has next to its pairs, kept with them through a run.
 
 `pairs.parquet` has them as the struct `mined`; without a mined file it has no such column.
 """

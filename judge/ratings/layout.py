@@ -19,7 +19,7 @@ from judge.tables.rows import Table
 from judge.words.guideline import Guideline, known_grades
 
 FACETS = ("kind", "category", "locale", "language", "traffic")
-"""What a file may say of a pair beside its grade: the segments of a report."""
+"""What a file may say of a pair in addition to its grade: the segments of a report."""
 TEXTS = ("title", "category", "description")
 """What a report shows of a candidate."""
 DESCRIBED = tuple(dict.fromkeys((*FACETS, *TEXTS)))

@@ -99,7 +99,7 @@ class QueriesAccount(Record):
 
 @dataclass(frozen=True)
 class QueriesJob:
-    """What to make queries of, and beside what."""
+    """What to make queries of, and what to compare them with."""
 
     catalogue: Path
     out: Path
@@ -113,7 +113,7 @@ class QueriesJob:
     mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def run(self, *, overwrite: bool = False) -> QueriesAccount:
-        """Make, accept and choose queries, and write them with their account beside.
+        """Make, accept and choose queries, and write them with their account next to them.
 
         Raises:
             InputError: A file or option cannot be used, or the catalogue has no categories.

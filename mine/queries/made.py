@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from judge.records import Record
 
 Tier = Literal["simple", "medium", "complex"]
-"""Things that the query asks for beside its category: one, two, three."""
+"""Things that the query asks for in addition to its category: one, two, three."""
 Kind = Literal["attribute", "activity", "situation", "name"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -1,7 +1,7 @@
-"""What a set of queries is made of, beside a real log's, and how made ones are chosen to come near it.
+"""What a set of queries is made of, compared with a real log's, and how made ones are chosen to come near it.
 
 Made queries stray from what shoppers type: IKEA's asked for 12.5 categories on average where real ones asked for 1.7.
-So what is made is counted beside the log, chosen to have its lengths, and capped as a share of both.
+So what is made is counted next to the log, chosen to have its lengths, and capped as a share of both.
 """
 
 from collections import Counter, defaultdict

@@ -15,7 +15,7 @@ from mine.queries.made import KINDS, TIERS, MadeQuery, Tier
 
 WRITER = "templates"
 SIZES: Mapping[Tier, int] = {"simple": 0, "medium": 1, "complex": 2}
-"""Values beside the category and what makes the kind: a value more, an activity, a situation."""
+"""Values in addition to the category and what makes the kind: one more value, an activity, a situation."""
 _ARTICLES = "the|an?|your|all|any|every|d(?:er|ie|as|en|em)|les?|la|une?|el|los|il|lo"
 _FOR = re.compile(
     rf"\b(for|für|pour|para|per|для)\s+(?:(?:{_ARTICLES})\s+)?(?!(?:{_ARTICLES})\b)([^\W\d_]{{3,}}(?:\s[^\W\d_]{{3,}})?)"

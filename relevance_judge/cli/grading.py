@@ -1,4 +1,4 @@
-"""How pairs become grades: the options of `judge label` beside who judges."""
+"""How pairs become grades: the options of `judge label` other than who judges."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QueriesParams:
-    """What to make, and beside what."""
+    """What to make, and what to compare it with."""
 
     like: Annotated[Path | None, file("--like", "LOG", "Real queries, whose lengths are followed; a column `query`.")]
     held_out: Annotated[Path | None, file("--held-out", "FILE", "Make none of these queries, nor one near them.")]
