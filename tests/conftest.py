@@ -33,19 +33,7 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-pytest_plugins = [
-    "blend_fixtures",
-    "browser_fixtures",
-    "chat_asking",
-    "finetune_fixtures",
-    "hub_fixtures",
-    "mining_fixtures",
-    "model_fixtures",
-    "refresh_fixtures",
-    "retriever_fixtures",
-    "vllm_fixtures",
-    "worker_fixtures",
-]
+pytest_plugins = ["chat_asking", *sorted(path.stem for path in Path(__file__).parent.glob("*_fixtures.py"))]
 
 ROOT = Path(__file__).parent.parent
 DOZEN = ROOT / "tests" / "data" / "dozen.csv"

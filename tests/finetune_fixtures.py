@@ -137,3 +137,16 @@ def directory(tuned, tmp_path):
 def write_tuned(folder, tuned):
     (folder / "judge.json").write_text(tuned.model_dump_json())
     return folder
+
+
+@pytest.fixture
+def prepared(tiny_base, rated_file, guideline):
+    """A training of those ratings, before its first step."""
+    from finetune.config import load_config
+    from finetune.job import TrainingJob, prepare
+    from judge.pairs.stage import Source
+    from judge.ratings.rated import RatingsFile
+
+    config = load_config().changed(least_per_grade=1, device="cpu", rank=8, batch_pairs=8, adversarial=0, query_noise=0)
+    source = Source(rated_file, grades={"0": 0, "1": 1, "2": 2})
+    return prepare(TrainingJob(RatingsFile(source), guideline, str(tiny_base), config))
