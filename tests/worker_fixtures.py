@@ -60,7 +60,7 @@ def whole(source, tmp_path):
 
 
 @pytest.fixture
-def run(source, tmp_path):
+def planned_run(source, tmp_path):
     """A planned run: stretches of 56 or so of its 241 rows."""
     made = Run(tmp_path / "run")
     with made.writing():

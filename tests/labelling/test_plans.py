@@ -17,12 +17,14 @@ from relevance_judge.cli.output import duration
 from relevance_judge.scaling import asked_of
 
 
-def test_a_plan_in_which_a_row_is_in_two_stretches_is_refused(run, main):
-    plan = json.loads(run.plan_path.read_text())
+def test_a_plan_in_which_a_row_is_in_two_stretches_is_refused(planned_run, main):
+    plan = json.loads(planned_run.plan_path.read_text())
     plan["stretches"][1] = [50, 113]
-    run.plan_path.write_text(json.dumps(plan))
-    assert "row 50 is claimed by two stretches" in main("label", "--plan", run.path, "--shard", "1/2", code=2).err
-    assert not run.parts()
+    planned_run.plan_path.write_text(json.dumps(plan))
+    assert (
+        "row 50 is claimed by two stretches" in main("label", "--plan", planned_run.path, "--shard", "1/2", code=2).err
+    )
+    assert not planned_run.parts()
 
 
 def test_times_are_told_in_units_that_fit():
@@ -37,35 +39,35 @@ def test_a_finished_run_needs_no_workers(whole, source, main):
     assert "every pair has its label" in told
 
 
-def test_a_plan_whose_input_changed_is_refused(run, source, main):
-    again = ("plan", source.pairs, "--engine", "fake", "--out", run.path, "--shard-pairs", "50")
+def test_a_plan_whose_input_changed_is_refused(planned_run, source, main):
+    again = ("plan", source.pairs, "--engine", "fake", "--out", planned_run.path, "--shard-pairs", "50")
     main(*again)
-    table = pq.read_table(run.pairs_path)
-    kept = run.pairs_path.read_bytes()
-    pq.write_table(table.slice(0, 240), run.pairs_path)
-    assert "not those that were planned" in main("label", "--plan", run.path, "--shard", "1/2", code=2).err
-    run.pairs_path.write_bytes(kept)
+    table = pq.read_table(planned_run.pairs_path)
+    kept = planned_run.pairs_path.read_bytes()
+    pq.write_table(table.slice(0, 240), planned_run.pairs_path)
+    assert "not those that were planned" in main("label", "--plan", planned_run.path, "--shard", "1/2", code=2).err
+    planned_run.pairs_path.write_bytes(kept)
     with source.pairs.open("a") as stream:
         stream.write("query 0,99,new\n")
     assert "other input" in main(*again, code=2).err
 
 
 @pytest.mark.parametrize("shard", ["0/4", "5/4", "1", "a/4", "1/0", "-1/4", "1/4/4", "²/4"])
-def test_a_shard_out_of_range_is_refused(run, main, shard):
-    assert f"--shard {shard}" in main("label", "--plan", run.path, "--shard", shard, code=2).err
-    assert not run.parts()
+def test_a_shard_out_of_range_is_refused(planned_run, main, shard):
+    assert f"--shard {shard}" in main("label", "--plan", planned_run.path, "--shard", shard, code=2).err
+    assert not planned_run.parts()
 
 
-def test_more_shards_than_stretches_leave_some_without_work(run, main):
-    assert main("label", "--plan", run.path, "--shard", "9/9", "--json").json["rows"] == 0
+def test_more_shards_than_stretches_leave_some_without_work(planned_run, main):
+    assert main("label", "--plan", planned_run.path, "--shard", "9/9", "--json").json["rows"] == 0
 
 
-def test_options_that_do_not_go_together_are_refused(run, source, main):
+def test_options_that_do_not_go_together_are_refused(planned_run, source, main):
     for options in (
-        ("--plan", run.path),
-        ("--plan", run.path, "--shard", "1/2", "--on", "ray"),
-        ("--plan", run.path, "--shard", "1/2", "--workers", "2"),
-        ("--plan", run.path, "--shard", "1/2", "--limit", "2"),
+        ("--plan", planned_run.path),
+        ("--plan", planned_run.path, "--shard", "1/2", "--on", "ray"),
+        ("--plan", planned_run.path, "--shard", "1/2", "--workers", "2"),
+        ("--plan", planned_run.path, "--shard", "1/2", "--limit", "2"),
         (source.pairs, "--out", "x", "--shard", "1/2"),
         (source.pairs, "--out", "x", "--workers", "2"),
         (source.pairs, "--out", "x", "--on", "ray", "--examples", source.pairs),
@@ -73,55 +75,55 @@ def test_options_that_do_not_go_together_are_refused(run, source, main):
         (),
     ):
         main("label", *options, code=2)
-    assert not run.parts()
+    assert not planned_run.parts()
 
 
 @pytest.mark.parametrize(
     "more", [{"limit": 3}, {"skip_bad_rows": True}, {"workers": 2}, {"on": "slurm", "shard": None}, {"out": "x"}]
 )
-def test_in_python_too_options_that_do_not_go_together_are_refused(run, more):
+def test_in_python_too_options_that_do_not_go_together_are_refused(planned_run, more):
     options = {"shard": "1/2", **more}
     with pytest.raises(InputError):
-        rj.label(plan=run.path, **{name: value for name, value in options.items() if value is not None})
-    assert not run.parts()
+        rj.label(plan=planned_run.path, **{name: value for name, value in options.items() if value is not None})
+    assert not planned_run.parts()
 
 
-def test_a_chat_endpoint_is_not_asked_by_several_workers(run, monkeypatch):
+def test_a_chat_endpoint_is_not_asked_by_several_workers(planned_run, monkeypatch):
     monkeypatch.setattr(OwnEngine, "chat", object())
     with pytest.raises(InputError, match="one process"):
-        worker(run).label((0, 57))
+        worker(planned_run).label((0, 57))
 
 
-def test_a_planned_run_may_also_be_labelled_by_one_process(run, whole, source, main):
-    worker(run).label((57, 113))
-    main("label", source.pairs, "--engine", "fake", "--out", run.path)
-    assert labels(run) == labels(whole)
-    assert run.manifest.finished
+def test_a_planned_run_may_also_be_labelled_by_one_process(planned_run, whole, source, main):
+    worker(planned_run).label((57, 113))
+    main("label", source.pairs, "--engine", "fake", "--out", planned_run.path)
+    assert labels(planned_run) == labels(whole)
+    assert planned_run.manifest.finished
 
 
-def test_a_part_of_one_process_ends_where_another_worker_may_begin(run, whole):
+def test_a_part_of_one_process_ends_where_another_worker_may_begin(planned_run, whole):
     class Slow(FakeEngine):
         block = 24
         asked = 0
 
         def score(self, prompts):
             if self.asked == 1:
-                worker(run).label((57, 113))
+                worker(planned_run).label((57, 113))
             self.asked += 1
             return super().score(prompts)
 
-    with run.writing():
-        job(Source(run.pairs_path), Slow()).go_on(run, lambda rows: None)
-        finish_run(run, planned(run))
-    assert labels(run) == labels(whole)
+    with planned_run.writing():
+        job(Source(planned_run.pairs_path), Slow()).go_on(planned_run, lambda rows: None)
+        finish_run(planned_run, planned(planned_run))
+    assert labels(planned_run) == labels(whole)
 
 
 @pytest.mark.parametrize("name", ["part-x.parquet", "part-7.parquet", "part-²00000000000.parquet"])
-def test_a_file_among_the_parts_that_is_none_is_named(run, name):
-    worker(run).label((0, 57))
-    (run.labels_path / name).write_bytes(run.parts()[0].read_bytes())
+def test_a_file_among_the_parts_that_is_none_is_named(planned_run, name):
+    worker(planned_run).label((0, 57))
+    (planned_run.labels_path / name).write_bytes(planned_run.parts()[0].read_bytes())
     with pytest.raises(RunError, match=name):
-        run.uncovered()
+        planned_run.uncovered()
 
 
 def test_a_plan_finds_the_judge_whatever_lies_in_the_folder(source, tmp_path, main, monkeypatch):
@@ -136,15 +138,15 @@ def test_a_plan_finds_the_judge_whatever_lies_in_the_folder(source, tmp_path, ma
     assert "'motor'" in main("label", "--plan", "run", "--shard", "1/1", code=2).err
 
 
-def test_without_ray_it_is_said_what_to_install(run, monkeypatch):
+def test_without_ray_it_is_said_what_to_install(planned_run, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ModelError, match="needs ray"):
-        label_on_ray(run, planned(run), job, Cluster())
+        label_on_ray(planned_run, planned(planned_run), job, Cluster())
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "here", "127.0.0.1:port"])
-def test_an_address_that_does_not_answer_is_one_clear_error(run, address):
+def test_an_address_that_does_not_answer_is_one_clear_error(planned_run, address):
     pytest.importorskip("ray")
     with pytest.raises(JudgeError, match="--ray-address") as error:
-        label_on_ray(run, planned(run), job, Cluster(address))
+        label_on_ray(planned_run, planned(planned_run), job, Cluster(address))
     assert error.value.hint
