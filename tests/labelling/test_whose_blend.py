@@ -34,7 +34,8 @@ def test_a_calibration_stored_in_a_judge_takes_the_place_of_its_blend(main, blen
         with pytest.raises(BaseException):  # noqa: B017  click's Abort, or the interrupt itself
             main("calibrate", "raw", rated_file, "--adapter", blended)
     assert (blended / FILE).is_file()
-    assert len(main("calibrate", "raw", rated_file, "--adapter", blended).err.splitlines()) == 1
+    notes = main("calibrate", "raw", rated_file, "--adapter", blended).err.splitlines()
+    assert sum("blend.json" in note for note in notes) == 1
     own = read_tuned(blended).calibration
     assert own not in (None, tuned.calibration)
     assert resolve_judge(JudgeRequest(str(blended)))[1].calibration == own
