@@ -20,6 +20,7 @@ from judge.calibration.calibrate import Calibration, calibrate, trust
 from judge.errors import InputError
 from judge.files import now, sync
 from judge.fingerprint import Fingerprint, adapter_digest
+from judge.labelling.blending import own_blend
 from judge.labelling.config import AdapterManifest, Base, LabelToken
 from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel
@@ -139,22 +140,25 @@ class _Fitted:
     own: Calibration | None = None
     """A temperature and biases, for the log loss."""
     blend: Calibration | None = None
-    """Cut points or a blend, where the configuration asks for them and they are kept."""
+    """Cut points or a blend, where the configuration asks for them and they are kept; the start's, where there are too
+    few pairs to fit one to."""
     reason: str | None = None
     """Why there is none."""
 
 
 def _calibrated(prepared: Prepared, network: Network) -> _Fitted:
     config, held = prepared.config, prepared.training_set.calibration
+    wanted = bool(config.features) or config.objective != "log_loss"
+    before = own_blend(prepared.start.directory) if prepared.start and wanted else None
     if not held:
-        return _Fitted(reason="no queries were held out for it")
+        return _Fitted(blend=before, reason="no queries were held out for it")
     found, truth = examine(network, held, config.batch_tokens)
     queries, data = [example.query for example in held], str(prepared.key.parts["ratings"])
     try:
         own = calibrate(found, truth, queries, data)
     except InputError as error:
-        return _Fitted(reason=error.message)
-    if not config.features and config.objective == "log_loss":
+        return _Fitted(blend=before, reason=error.message)
+    if not wanted:
         return _Fitted(own)
     asked = config.features, config.objective
     evidence = gather(prepared.training_set.texts, softmax(found), prepared.guideline.values, asked)

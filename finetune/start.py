@@ -9,8 +9,10 @@ from typing import Any
 
 from finetune.config import LoraConfig
 from judge.errors import InputError, ModelError
+from judge.labelling.blending import encoder_of, own_blend
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
+from judge.notes import note
 from judge.run.seen import Seen, read_seen
 from judge.words.guideline import Guideline
 
@@ -35,7 +37,7 @@ class Start:
     @property
     def keys(self) -> Mapping[str, Any]:
         """What the configuration takes from it."""
-        return {name: self.tuned.training["config"][name] for name in OWN}
+        return {name: self.tuned.training["config"][name] for name in OWN} | _blending(self.directory)
 
     @property
     def lineage(self) -> Mapping[str, Any]:
@@ -117,6 +119,19 @@ def _read(name: str, base: str | None, guideline: Guideline) -> Start:
             f"start from the base: --from {NONE}",
         )
     return Start(directory, name, tuned, read_seen(directory))
+
+
+def _blending(directory: Path) -> dict[str, Any]:
+    """What the start's answers are blended with, and for what, where that can be done here."""
+    found = own_blend(directory)
+    if found is None or found.blend is None:
+        return {}
+    try:
+        encoder_of(found)
+    except ModelError as error:
+        note(f"{directory.name}: blends the texts in, and what is fine-tuned from it here will not; {error.message}")
+        return {}
+    return {"features": found.blend.names[1:] or found.blend.names, "objective": found.blend.objective}
 
 
 def _fine_tuned(name: str) -> Path | None:

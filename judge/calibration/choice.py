@@ -1,12 +1,11 @@
-"""Which form of calibration to keep: one with more to fit only where it is better by more than chance."""
+"""Which form of calibration to keep: one with more to fit where it is better on queries that it was not fitted on."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from judge.calibration.cuts import Objective
-from judge.statistics.measures import weighted_kappa
+from judge.calibration.cuts import Objective, quality
 from judge.statistics.reliability import cross_entropy
 
 Floats = npt.NDArray[np.float64]
@@ -18,6 +17,10 @@ def choose_by(
 ) -> int:
     """Which form to take by an objective.
 
+    For the log loss, one with more to fit has to be better by more than chance: see `choose_form`. For quadratic kappa
+    and accuracy the better one is taken. To wait for a standard error there, which is wide, keeps judges from the cut
+    points of their shop more often than from a mistake: `benchmarks/choices.py`.
+
     Args:
         objective: What has to be better.
         tried: The probabilities (N, K) of each form on queries that it was not fitted on, the simplest first.
@@ -27,15 +30,8 @@ def choose_by(
     """
     if objective == "log_loss":
         return choose_form([cross_entropy(chances, shares) for chances in tried], query)
-    truth, given = shares.argmax(axis=1), [chances.argmax(axis=1) for chances in tried]
-    if objective == "accuracy":
-        return choose_form([(places != truth).astype(np.float64) for places in given], query)
-    chosen = 0
-    for form in range(1, len(given)):
-        gain, error = kappa_gain(given[chosen], given[form], truth, query, grades)
-        if gain > error:
-            chosen = form
-    return chosen
+    judged = quality(objective, grades, shares.argmax(axis=1))
+    return int(np.argmax([judged(chances.argmax(axis=1)) for chances in tried]))
 
 
 def choose_form(losses: Sequence[Floats], query: Ints) -> int:
@@ -53,24 +49,3 @@ def choose_form(losses: Sequence[Floats], query: Ints) -> int:
         if gain.mean() > error:
             chosen = form
     return chosen
-
-
-def kappa_gain(first: Ints, second: Ints, truth: Ints, query: Ints, grades: Sequence[int]) -> tuple[float, float]:
-    """How much higher the second grades' quadratic kappa is, and the standard error over queries.
-
-    By the jackknife, a query left out at a time (Efron and Stein 1981, "The Jackknife Estimate of Variance"). Places of
-    grades, and queries, of shape (N,). A kappa that is not defined counts as 0: one grade for all tells nothing.
-    """
-    count, queries = len(grades), int(query.max()) + 1
-
-    def kappas(given: Ints) -> tuple[float, Floats]:
-        cells = np.bincount((query * count + truth) * count + given, minlength=queries * count**2)
-        by_query = cells.reshape(queries, count, count)
-        whole = by_query.sum(axis=0)
-        without = np.nan_to_num(weighted_kappa(whole - by_query, grades))
-        return float(np.nan_to_num(weighted_kappa(whole, grades))), without
-
-    (before, before_without), (after, after_without) = kappas(first), kappas(second)
-    differences = after_without - before_without
-    spread = ((differences - differences.mean()) ** 2).sum() * (queries - 1) / queries
-    return after - before, float(np.sqrt(spread))

@@ -35,9 +35,12 @@ class RatedPairs:
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """The forms to try, the simplest first."""
-        more = () if self.evidence is None else (CUTS,) if len(self.evidence.names) == 1 else (CUTS, BLEND)
-        return (*FORMS, *more)
+        """The forms to try, the simplest first: for quadratic kappa or accuracy, which a temperature and biases are not
+        fitted for, what was asked for or nothing."""
+        if self.evidence is None:
+            return FORMS
+        more = (CUTS,) if len(self.evidence.names) == 1 else (CUTS, BLEND)
+        return (*FORMS, *more) if self.evidence.objective == "log_loss" else (FORMS[0], more[-1])
 
     def fitted(self, rows: Ints, form: str) -> Fitted:
         """A form, fitted on some rows."""

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
 from judge.calibration.calibrate import Calibration, calibrate
-from judge.calibration.choice import choose_by, kappa_gain
+from judge.calibration.choice import choose_by
 from judge.calibration.cuts import adjacent, best_cuts, fit_slope, quality
 from judge.calibration.ordinal import Evidence, Ordinal, cumulative, fit_ordinal, proportional_odds
 
@@ -181,21 +181,20 @@ def test_on_noise_nothing_is_kept(objective):
     assert taken.count("nothing") >= 3
 
 
-def test_the_gain_in_kappa_and_its_error_are_the_jackknifes():
+def test_by_quadratic_kappa_or_accuracy_the_better_grades_are_taken():
     rng = np.random.default_rng(6)
     truth, query = rng.integers(0, 3, 60), np.repeat(np.arange(10), 6)
-    first, second = rng.integers(0, 3, 60), np.where(rng.random(60) < 0.5, truth, 1)
-    gain, error = kappa_gain(first, second, truth, query, GRADES)
-
-    def difference(rows):
-        kappas = [cohen_kappa_score(truth[rows], each[rows], weights="quadratic") for each in (first, second)]
-        return kappas[1] - kappas[0]
-
-    left_out = np.array([difference(query != at) for at in range(10)])
-    assert gain == pytest.approx(difference(query >= 0))
-    assert error == pytest.approx(np.sqrt(9 / 10 * ((left_out - left_out.mean()) ** 2).sum()))
+    # The second has more right, and when it errs it errs by two grades: worse by quadratic kappa, better by accuracy.
+    first = np.where(rng.random(60) < 0.5, truth, 1)
+    second = np.where(rng.random(60) < 0.7, truth, 2 - truth)
     chances = [np.eye(3)[first], np.eye(3)[second]]
-    assert choose_by("quadratic_kappa", chances, np.eye(3)[truth], query, GRADES) == int(gain > error)
+    kappas = [cohen_kappa_score(truth, each, weights="quadratic") for each in (first, second)]
+    accuracies = [(each == truth).mean() for each in (first, second)]
+    assert (np.argmax(kappas), np.argmax(accuracies)) == (0, 1)
+    for objective, best in (("quadratic_kappa", 0), ("accuracy", 1)):
+        assert choose_by(objective, chances, np.eye(3)[truth], query, GRADES) == best
+        assert choose_by(objective, chances[::-1], np.eye(3)[truth], query, GRADES) == 1 - best
+        assert choose_by(objective, [chances[0]] * 2, np.eye(3)[truth], query, GRADES) == 0, "the simpler one"
 
 
 def test_a_feature_that_is_always_the_same_is_left_out():

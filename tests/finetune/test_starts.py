@@ -1,0 +1,57 @@
+"""What a training takes over of the judge that it goes on from, besides weights: what its answers are blended with."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+import judge.calibration.features as read_features
+from finetune.config import load_config
+from finetune.start import choose_start
+from judge.errors import ModelError
+from judge.labelling.blending import FILE
+from judge.models.shipped import SHIPPED, shipped_directory
+
+
+def chosen(guideline, **keys):
+    return choose_start(None, None, guideline, lambda below: load_config(None, {**below, **keys}))[1]
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    """One that says it is the one that the shipped judge's blend was fitted with."""
+    blend = json.loads((shipped_directory(SHIPPED) / FILE).read_text())["blend"]
+    found = SimpleNamespace(name="fake", digest=blend["encoder"])
+    monkeypatch.setattr(read_features, "find_encoder", lambda name: found)
+
+
+def test_what_goes_on_from_a_blended_judge_is_blended_for_the_same(guideline, encoder):
+    config = chosen(guideline)
+    assert (config.features, config.objective) == (("cosine", "overlap"), "quadratic_kappa")
+    config = chosen(guideline, features=[], objective="log_loss")
+    assert (config.features, config.objective) == ((), "log_loss")
+
+
+def test_without_the_encoder_it_is_not_and_that_is_said(guideline, monkeypatch, caplog):
+    def absent(name):
+        raise ModelError("the encoder is not installed", "install it")
+
+    monkeypatch.setattr(read_features, "find_encoder", absent)
+    config = chosen(guideline)
+    assert (config.features, config.objective) == ((), "log_loss")
+    assert "the encoder is not installed" in caplog.text
+
+
+@pytest.mark.slow
+def test_where_ratings_are_too_few_to_fit_a_blend_the_starts_stays(main, tiny_base, rated_file, quick):
+    halves = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa", "epochs": 1}
+    given = ["finetune", rated_file, "--json", "--config"]
+    first = main(*given, quick(**halves), "--base", tiny_base, "--out", "first").json
+    assert first["blend"] is not None
+    few = {"calibration": 0.0, "epochs": 1}
+    told = main(*given, quick(**few), "--from", "first", "--out", "second").json
+    assert told["calibration"] is None
+    assert told["training"]["config"]["features"] == ["overlap"]
+    assert told["blend"]["blend"] == first["blend"]["blend"]
+    plain = quick(**few, features=[], objective="log_loss")
+    assert main(*given, plain, "--from", "first", "--out", "third").json["blend"] is None
