@@ -1,5 +1,6 @@
 """What is compared on the learning curve: each method's grades and scores of unseen pairs, from what is in a folder."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +26,13 @@ from judge.calibration.calibrate import CALIBRATION, Calibration
 from judge.calibration.features import blend_encoder
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.documents import load
+from judge.files import write_whole
 from judge.labelling.blending import FILE
 from judge.models.shipped import SHIPPED, shipped_directory
 
 Given = tuple[Sequence[int] | None, Floats]
 """Grades, null where a score has no cut points, and scores, shape (N,)."""
+FOLDS = 5
 BLEND = 500
 """The most pairs that a blend's five constants are fitted on: more would cost the judge's answers to all of them."""
 
@@ -53,6 +56,26 @@ def by_boosting(asked: Asked, more: bool = False) -> Given:
         further = features(asked.folder, asked.train)[: asked.size, :1], features(asked.folder, asked.test)[:, :1]
     grades, chances = probabilities(train[: asked.size], test, asked.seed, further)
     return [grades[at] for at in chances.argmax(axis=1)], chances @ np.array(grades)
+
+
+def by_cut_boosting(asked: Asked) -> Given:
+    """Boosting with the cosine, its expected grade cut for quadratic kappa as `_cut` does it: the cuts are fitted to
+    what boosting says of queries that it did not learn from, in five parts."""
+    rows = pairs(asked.folder, asked.train)[: asked.size]
+    kept = asked.folder / "cuts" / f"boosting-{asked.size}-{asked.seed}.json"
+    if not kept.is_file():
+        items, cosine = _items(asked.folder, asked.train)[: asked.size], features(asked.folder, asked.train)[:, :1]
+        query = np.unique([row["query"] for row in rows], return_inverse=True)[1]
+        fold, score = np.random.default_rng(asked.seed).permutation(query.max() + 1)[query] % FOLDS, np.empty(len(rows))
+        for number in range(FOLDS):
+            inside, others = (np.flatnonzero(fold == number), np.flatnonzero(fold != number))
+            train, test = ([items[at] for at in some] for some in (others, inside))
+            grades, chances = probabilities(train, test, asked.seed, (cosine[others], cosine[inside]))
+            score[inside] = chances @ np.array(grades)
+        kept.parent.mkdir(exist_ok=True)
+        write_whole(kept, json.dumps(score.tolist()).encode())
+    known = np.array(json.loads(kept.read_text("utf-8")))
+    return _cut(asked, ("judge",), known[:, None], by_boosting(asked, more=True)[1][:, None])
 
 
 def by_judge(asked: Asked) -> Given:
@@ -103,6 +126,7 @@ METHODS: dict[str, Callable[[Asked], Given]] = {
     "cosine and overlap": by_cosine_and_overlap,
     "boosting": by_boosting,
     "boosting with cosine": lambda asked: by_boosting(asked, more=True),
+    "boosting with cosine, cut points": by_cut_boosting,
     "judge": by_judge,
     "judge, shipped blend": by_shipped_blend,
     "judge, blend fitted": by_fitted_blend,

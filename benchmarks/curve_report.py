@@ -18,14 +18,13 @@ Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- learning curve: made by benchmarks/learning_curve.py -->", "<!-- end of learning curve -->"
 RIVALS = (
-    ("fine-tuned", "boosting"),
-    ("fine-tuned", "boosting with cosine"),
+    *(("fine-tuned", other) for other in ("boosting", "boosting with cosine")),
     ("fine-tuned, shipped blend", "boosting with cosine"),
-    ("fine-tuned, calibrated", "boosting"),
-    ("fine-tuned, calibrated", "boosting with cosine"),
-    ("fine-tuned, blend fitted", "boosting"),
-    ("fine-tuned, blend fitted", "boosting with cosine"),
-    ("fine-tuned, blend fitted", "judge, blend fitted"),
+    *(("fine-tuned, calibrated", other) for other in ("boosting", "boosting with cosine")),
+    *(
+        ("fine-tuned, blend fitted", other)
+        for other in ("boosting", "boosting with cosine, cut points", "cosine", "judge, blend fitted")
+    ),
 )
 HEADS = ("pairs to learn from", "method", "seeds", "accuracy", "quadratic kappa", "rank correlation", "within queries")
 HEADS += ("quadratic kappa by seed",)

@@ -82,6 +82,8 @@ def steps() -> Iterator[Step]:
     yield from (Step(method, 0, 0, part) for method in ("cosine", "cosine and overlap") for part in parts)
     for method in ("cosine", "boosting", "boosting with cosine"):
         yield from (Step(method, size, seed, part) for size, seed in sized for part in parts)
+    enough = [each for each in sized if each[0] >= ENOUGH]
+    yield from (Step("boosting with cosine, cut points", *each, part) for each in enough for part in parts)
     judged = [("judge", 0, 0), ("judge, shipped blend", 0, 0)]
     judged += [("judge, blend fitted", size, seed) for size, seed in sized if size <= BLEND]
     long = [(size, seed) for size, seed in sized if size > BLEND and (seed or size == max(SIZES))]
