@@ -5,7 +5,6 @@ the directory holds `training.json` (what it learns: the resume key), `checkpoin
 end the peft files, and last of all `judge.json`.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from judge.notes import note
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.records import counted
 from judge.run.seen import NOTHING, SEEN, write_seen
+from judge.scratch import scratch_folder
 from judge.settings import as_yaml
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
@@ -79,7 +79,7 @@ def prepare(lesson: TrainingJob) -> Prepared:
         ModelError: There is no such base, its tokenizer splits a label, or the start belongs to another one.
     """
     guideline, words = lesson.config.narrowed(lesson.guideline), template_digest(lesson.config.template)
-    with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
+    with scratch_folder("ratings") as scratch:
         read = read_rated(lesson.ratings, guideline, Path(scratch))
     rated = read.rated
     votes, means = [item.votes for item in rated], [item.means for item in rated]

@@ -89,7 +89,7 @@ def calibrate(
     owner = None if adapter is None else Path(adapter)
     tuned = maker_of(stored, owner) if owner else None
     with ExitStack() as files:
-        path, name = files.enter_context(as_file(ratings, "ratings", stored.path))
+        path, name = files.enter_context(as_file(ratings, "ratings"))
         target = files.enter_context(new_file(Path(out), overwrite=overwrite))
         chart = files.enter_context(new_file(Path(report), overwrite=overwrite)) if report else None
         fitted = calibrate_run(stored, path, name, how.layout, (features, objective))

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from judge.errors import InputError
 from judge.run.store import Run
+from judge.scratch import scratch_folder
 
 GROUP = 50_000
 """Rows of a Parquet row group, and of memory beyond what the caller holds."""
@@ -67,7 +68,7 @@ def as_file(rows: Rows, what: str, folder: Path | None = None) -> Iterator[tuple
     Args:
         rows: The caller's.
         what: What they are: `pairs`, `catalogue`, `ratings`, `events`.
-        folder: Where a temporary file is made; that of the system unless given.
+        folder: A run that the caller holds, where a temporary file is made; in the system's folder unless given.
 
     Raises:
         InputError: They are not rows, or a value in them cannot be written.
@@ -76,7 +77,9 @@ def as_file(rows: Rows, what: str, folder: Path | None = None) -> Iterator[tuple
         yield Path(rows), str(rows)
         return
     name = f"{what} ({type(rows).__name__})"
-    with tempfile.TemporaryDirectory(prefix="staging-", dir=folder) as scratch:
+    # In a run that is held, whoever holds it next removes what a kill left; elsewhere the next process does.
+    temporary = tempfile.TemporaryDirectory(prefix="staging-", dir=folder) if folder else scratch_folder("rows")
+    with temporary as scratch:
         yield _write(rows, Path(scratch) / what, name), name
 
 

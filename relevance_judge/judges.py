@@ -1,7 +1,6 @@
 """A judge that grades pairs, held in memory between calls."""
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from judge.labelling.complete import score
 from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
 from judge.labelling.job import Labelling
 from judge.pairs.stage import Source
+from judge.scratch import scratch_folder
 from judge.words.guideline import Guideline
 from relevance_judge.inputs import as_file
 from relevance_judge.scores import Scores
@@ -89,7 +89,7 @@ class Judge:
         rows = [_row(number, pair, self.policy) for number, pair in enumerate(pairs, 1)]
         if not rows:
             return Scores((), self.policy)
-        with tempfile.TemporaryDirectory(prefix="score-") as folder, as_file(rows, "pairs") as (path, name):
+        with scratch_folder("score") as folder, as_file(rows, "pairs") as (path, name):
             return Scores.of(score(self.job(Source(path, name=name)), Path(folder)), self.policy)
 
     @property

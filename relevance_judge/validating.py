@@ -1,12 +1,12 @@
 """Everything that is wrong with pairs or ratings, before a model is loaded."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from judge.scratch import scratch_folder
 from judge.words.guideline import DEFAULT, Guideline, load_guideline
 from relevance_judge import shown
 from relevance_judge.inputs import Rows, as_file, as_optional_file
@@ -129,7 +129,7 @@ def check(source: "Source", policy: Guideline, layout: "RatingsLayout | None") -
     from judge.pairs.stage import stage
     from judge.ratings.reader import stage_ratings
 
-    with tempfile.TemporaryDirectory(prefix="validate-") as folder:
+    with scratch_folder("validate") as folder:
         if layout is None:
             return stage(source, policy, Path(folder)), None
         source = replace(source, need_text=False, ids_alone=True)

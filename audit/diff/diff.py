@@ -1,6 +1,5 @@
 """What changed between two versions of labels: pairs, grades, statuses, who judged, and what that does to exports."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from judge.errors import InputError
 from judge.fingerprint import Fingerprint
 from judge.run.manifest import Manifest
 from judge.run.store import Run
+from judge.scratch import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def diff(
     manifests = a.manifest, b.manifest
     scale = common_scale(*manifests, grades)
     sides = RunVersion(a, "a", scale), RunVersion(b, "b", {value: value for value in manifests[1].values})
-    with tempfile.TemporaryDirectory(prefix="diff-") as scratch:
+    with scratch_folder("diff") as scratch:
         db = open_sides(Path(scratch), sides)
         try:
             found = _compare(db, sides, most)

@@ -1,6 +1,5 @@
 """`judge audit`: a run and shoppers' engagement in, what they say of each other out."""
 
-import tempfile
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from judge.files import now
 from judge.run.decisions import Decisions, outcomes
 from judge.run.flag_types import flag_types
 from judge.run.store import Run
+from judge.scratch import scratch_folder
 
 PLACELESS = (
     "the counts have no positions, so this audit is weaker: what stood low on the page looks less relevant than it is, "
@@ -171,7 +171,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
     run.check_whole()
     grades = len(run.manifest.values)
     with (
-        tempfile.TemporaryDirectory(prefix="audit-") as scratch,
+        scratch_folder("audit") as scratch,
         connect(Path(scratch), settings.rules.memory, settings.rules.threads) as db,
         within_memory(),
     ):

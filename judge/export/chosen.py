@@ -4,7 +4,6 @@ Texts stay where they are, in `pairs.parquet`: at ten million rows this table is
 the memory is bounded by DuckDB's limit.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from judge.pairs.origin import has_origin
 from judge.run.decided import Decided
 from judge.run.flags import Flags
 from judge.run.store import Run
+from judge.scratch import scratch_folder
 from judge.sql import quoted
 
 UNSURE = "below the least confidence"
@@ -71,7 +71,7 @@ def choose(decisions: Decided, selection: Selection, *, need_text: bool) -> Iter
     if selection.hard != "any":
         check_hard(run)
     with (
-        tempfile.TemporaryDirectory(prefix="export-") as scratch,
+        scratch_folder("export") as scratch,
         run.database(Path(scratch), decided=decisions.table(), flagged=Flags(run.path).pairs()) as db,
     ):
         _make_rows(db, run, selection, fields if need_text else ())

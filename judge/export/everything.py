@@ -4,7 +4,6 @@ A pair that was decided has the decided grade, `label_grade` keeps the label's o
 `decision_reason` say who decided and why. A row without a grade has its status and the reason.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from judge.export.formats import Output
 from judge.export.written import WrittenView
 from judge.run.decided import Decided
 from judge.run.flags import Flags
+from judge.scratch import scratch_folder
 from judge.sql import quoted
 from judge.tables.values import EVERY_ROW as COLUMNS
 from judge.tables.values import inert_sql
@@ -68,7 +68,7 @@ def every_row(decisions: Decided) -> Any:
     run = decisions.run
     run.check_whole()
     with (
-        tempfile.TemporaryDirectory(prefix="rows-") as scratch,
+        scratch_folder("rows") as scratch,
         run.database(Path(scratch), decided=decisions.table()) as db,
     ):
         return db.sql(_ROWS.format(", ".join(COLUMNS))).to_arrow_table()
@@ -90,7 +90,7 @@ def _write(decisions: Decided, file: RowFile, path: Path) -> WrittenView:
     target = quoted(path)
     wanted = _ROWS.format(", ".join(file.cells.get(name, name) for name in COLUMNS))
     with (
-        tempfile.TemporaryDirectory(prefix="export-") as scratch,
+        scratch_folder("export") as scratch,
         run.database(Path(scratch), decided=decisions.table(), flagged=Flags(run.path).pairs()) as db,
     ):
         rows = int(db.execute(f"COPY ({wanted}) TO {target} ({file.options})").fetchone()[0])

@@ -5,7 +5,6 @@ that before a judge's label; where several of the same weight differ, nobody her
 refused unless the caller prefers a run. Rows whose pair is exported from another run are counted as such.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from judge.run.labels import label_schema
 from judge.run.lookup import match_queries
 from judge.run.manifest import Tally
 from judge.run.store import Run
+from judge.scratch import scratch_folder
 from judge.sql import identifier, quoted
 
 TWICE = "the pair is exported from another run"
@@ -97,7 +97,7 @@ def joined(run: Run, join: Join | None) -> Iterator[Decided]:
         yield Decided.of(run)
         return
     join.check(run)
-    with tempfile.TemporaryDirectory(prefix="joined-") as scratch:
+    with scratch_folder("joined") as scratch:
         yield _Joining([run, *join.runs], join.prefer, Path(scratch)).make()
 
 

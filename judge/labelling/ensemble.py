@@ -5,7 +5,6 @@ judges vote, and no probabilities are made up. Next to each label stand the judg
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from judge.run.labels import label_schema
 from judge.run.manifest import Manifest, Tally
 from judge.run.seen import keep_seen
 from judge.run.store import Run
+from judge.scratch import scratch_folder
 from judge.sql import identifier, quoted
 from judge.statistics.committee import Committee, Floats, tied
 from judge.words.guideline import Guideline
@@ -112,7 +112,7 @@ def check_same_pairs(members: Sequence[Run]) -> None:
         texts = (f"candidate.{identifier(name)}" for name in shared)
         names = ["query_id", "query", "candidate_id", "locale", "skip", *texts]
         differs = " OR ".join(f"p.{name} IS DISTINCT FROM o.{name}" for name in names)
-        with tempfile.TemporaryDirectory(prefix="ensemble-") as scratch, first.database(Path(scratch)) as db:
+        with scratch_folder("ensemble") as scratch, first.database(Path(scratch)) as db:
             db.read_parquet(str(member.pairs_path)).create_view("others")
             count, row = db.execute(f"""
                 SELECT count(*), min(coalesce(p.row, o.row)) FROM pairs p FULL JOIN others o USING (row)
@@ -164,7 +164,7 @@ def _begin(
 def _joined(members: Sequence[Run]) -> Iterator[Any]:
     """A function that gives what all judges said of each row, in judging order from a position on, as Arrow tables."""
     names = ("status", "grade", "probabilities", "outside_mass", "reason")
-    with tempfile.TemporaryDirectory(prefix="ensemble-") as scratch, members[0].database(Path(scratch)) as db:
+    with scratch_folder("ensemble") as scratch, members[0].database(Path(scratch)) as db:
         columns, joins = [], []
         for number, member in enumerate(members):
             db.read_parquet([str(part) for part in member.parts()]).create_view(f"said_{number}")

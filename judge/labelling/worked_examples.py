@@ -4,7 +4,6 @@ None is of a query that is judged, nor near one: an example would otherwise tell
 turn; of a grade, pairs whose clause has no example yet come first, then those on which more people agree.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from judge.errors import InputError
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.records import WorkedExample, counted
+from judge.scratch import scratch_folder
 from judge.words.forms import canonical
 from judge.words.guideline import Guideline
 from judge.words.similar import ALIKE, alike, bands, query_groups
@@ -37,7 +37,7 @@ class Examples:
         """
         import pyarrow.parquet as pq
 
-        with tempfile.TemporaryDirectory(prefix="examples-") as scratch:
+        with scratch_folder("examples") as scratch:
             rated = read_rated(self.ratings, guideline, Path(scratch)).rated
         # Skipped rows may have no query.
         queries = [text for text in pq.read_table(pairs, columns=["query"])["query"].unique().to_pylist() if text]

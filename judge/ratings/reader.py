@@ -4,7 +4,6 @@
 Both take the same grades, and set the same ones aside for the same reasons.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +18,7 @@ from judge.ratings.cells import Cells
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.settle import HARMLESS, Settled
 from judge.records import Rating
+from judge.scratch import scratch_folder
 from judge.tables.columns import announce
 from judge.tables.problems import Problems, check_command, refuse
 from judge.tables.rows import Table
@@ -103,7 +103,7 @@ def read_ratings(
     Raises:
         InputError: The file cannot be used; or a row or a grade cannot, and they are not to be skipped.
     """
-    with tempfile.TemporaryDirectory(prefix="ratings-") as scratch:
+    with scratch_folder("ratings") as scratch:
         queries = read_queries(layout.queries, layout.mapping, layout.encoding) if layout.queries else None
         table, names = Table(path, name, layout.encoding), QueryNames(queries, ids_alone=True)
         cells = Cells(table, layout, values, Path(scratch), names, described=described)

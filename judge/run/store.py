@@ -11,7 +11,6 @@ What the parts leave open is what is still to do.
 """
 
 import shlex
-import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -32,6 +31,7 @@ from judge.run.manifest import Manifest, Tally
 from judge.run.parts import in_queries, part_name, tally_of
 from judge.run.plan import PLAN, read_plan
 from judge.run.shape import check_pairs
+from judge.scratch import scratch_folder
 from judge.sql import in_memory, on_disk
 
 MEMORY = "500MB"
@@ -235,7 +235,7 @@ class Run:
             RunError: The run is unfinished, or its counts do not add up.
         """
         rows, labelled = self.check_finished()
-        with tempfile.TemporaryDirectory(prefix="whole-") as scratch, self.database(Path(scratch)) as db:
+        with scratch_folder("whole") as scratch, self.database(Path(scratch)) as db:
             distinct, known, own = db.execute(
                 """SELECT count(DISTINCT l.row), count(*) FILTER (p.row IS NOT NULL),
                        count(*) FILTER (l.fingerprint = ?)

@@ -1,6 +1,5 @@
 """`judge label`: grade every pair."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from judge.notes import missing_note
+from judge.scratch import scratch_folder
 from relevance_judge.cli.grading import ExampleParams, GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.output import (
@@ -188,7 +188,7 @@ def promise(threshold: "Threshold") -> str:
 
 
 def _estimate(work: "Labelling", json: bool, price: "Price | None") -> None:
-    with tempfile.TemporaryDirectory(prefix="dry-run-") as folder:
+    with scratch_folder("dry-run") as folder:
         estimate = work.estimate(Path(folder), SAMPLE)
     bill = None
     if estimate.usage:

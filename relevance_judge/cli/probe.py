@@ -1,6 +1,5 @@
 """`judge probe`: does the judge move grades that must not move?"""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from judge.records import counted
+from judge.scratch import scratch_folder
 from relevance_judge.cli.options import PairParams, json_option
 from relevance_judge.cli.output import say, show, show_json, show_table
 from relevance_judge.cli.params import FILE, takes
@@ -48,7 +48,7 @@ def probe(who: JudgeParams, texts: PairParams, pairs: Path, limit: int, json: bo
 
     policy, judge_config = resolve_judge(JudgeRequest(who.name, who.guideline, chat=who.chat))
     serving = who.serving(judge_config)
-    with input_file(pairs) as (path, name), tempfile.TemporaryDirectory(prefix="probe-") as folder:
+    with input_file(pairs) as (path, name), scratch_folder("probe") as folder:
         source = Source(path, texts.catalogue, texts.mapping, name=name, queries=texts.queries, encoding=texts.encoding)
         staged = stage(source, policy, Path(folder))
         staged.refuse()

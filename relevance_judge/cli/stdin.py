@@ -2,12 +2,12 @@
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from judge.errors import InputError
+from judge.scratch import scratch_folder
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def input_file(path: Path) -> Iterator[tuple[Path, str]]:
     if str(path) != "-":
         yield path, str(path)
         return
-    with tempfile.TemporaryDirectory(prefix="stdin-") as folder:
+    with scratch_folder("stdin") as folder:
         raw = Path(folder) / "stdin"
         with raw.open("wb") as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream)

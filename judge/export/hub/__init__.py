@@ -8,7 +8,6 @@ between is noticed by the Hub and nothing is lost. The features, the metadata an
 
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -31,6 +30,7 @@ from judge.fingerprint import digest, file_digest
 from judge.records import Record
 from judge.run.decided import Decided
 from judge.run.store import Run
+from judge.scratch import scratch_folder
 
 NEEDED = ("datasets", "huggingface_hub")
 INSTALL = install("hub")
@@ -123,7 +123,7 @@ def publish(
     remote = Remote(target.repo, target.revision)
     with told(target.repo, "nothing was published"):
         remote.enter(private=target.private)
-    with tempfile.TemporaryDirectory(prefix="hub-") as scratch:
+    with scratch_folder("hub") as scratch:
         note("writing the views")
         made = _make(run, target, selection, agreement, Path(scratch))
         with told(target.repo, "nothing was published"):

@@ -1,10 +1,10 @@
 """What is on the Hub, loaded as everybody will load it, compared with what was sent."""
 
-import tempfile
 from collections.abc import Sequence
 
 from judge.errors import HubError
 from judge.export.hub.staged import StagedView
+from judge.scratch import scratch_folder
 
 
 def verify(repo: str, commit: str, views: Sequence[StagedView]) -> dict[str, dict[str, int]]:
@@ -24,7 +24,7 @@ def verify(repo: str, commit: str, views: Sequence[StagedView]) -> dict[str, dic
     from datasets import load_dataset
 
     found: dict[str, dict[str, int]] = {}
-    with tempfile.TemporaryDirectory(prefix="loaded-") as cache:
+    with scratch_folder("loaded") as cache:
         for view in views:
             # The prefix: a folder of this name here is not what is meant.
             loaded = load_dataset(f"hf://datasets/{repo}", view.name, revision=commit, cache_dir=cache)
