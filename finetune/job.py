@@ -24,13 +24,14 @@ from judge.documents import Kind, load
 from judge.engines.memory import enough_memory
 from judge.engines.repeatable import repeatable
 from judge.errors import EngineError, ModelError, RunError, install
-from judge.files import check_here, dump_json, write_whole
+from judge.files import dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
 from judge.labelling import blending
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel, find_model
 from judge.notes import note
+from judge.places import check_writable
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.records import counted
 from judge.run.seen import NOTHING, SEEN, write_seen
@@ -60,12 +61,14 @@ class TrainingJob:
     """The fine-tuned judge to go on from; the base as it is where there is none."""
 
 
-def check() -> None:
-    """Refuse to begin without what training needs.
+def check(out: Path) -> None:
+    """Refuse to begin without what training needs, or where its result cannot be written.
 
     Raises:
         ModelError: It is not installed.
+        InputError: The folder cannot be written.
     """
+    check_writable(out)
     missing = [name for name in ("torch", "transformers", "peft", "safetensors") if find_spec(name) is None]
     if missing:
         raise ModelError(f"fine-tuning needs {', '.join(missing)}", install("train"))
@@ -148,11 +151,8 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[AdapterManifest | None]:
     """Hold the directory, new or of the same training; the fine-tuned judge where it is finished."""
     from filelock import FileLock, Timeout
 
-    check_here(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror})", "choose another --out") from None
+    check_writable(out)
+    out.mkdir(parents=True, exist_ok=True)
     key = out / KEY
     begun = {out / ".lock", *_partial(out)}
     if not key.is_file() and any(path not in begun for path in out.iterdir()):

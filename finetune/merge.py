@@ -13,6 +13,7 @@ from judge.labelling import blending
 from judge.labelling.config import FILE, AdapterManifest
 from judge.models.gguf import quiet_transformers
 from judge.models.model import find_model
+from judge.places import check_writable
 from judge.run.seen import keep_seen
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json")
@@ -23,7 +24,9 @@ def check_free(out: Path, adapter: Path) -> None:
 
     Raises:
         RunError: The directory is taken, or is to be the adapter's.
+        InputError: It cannot be written.
     """
+    check_writable(out.parent)
     if out.resolve() == adapter.resolve() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise RunError(f"{out}: already holds something else", "choose a new directory with --merge")
 

@@ -13,16 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from judge.errors import InputError
-
-RUN_MARK = "run.json"
-OF_RUNS = frozenset(
-    {
-        *(RUN_MARK, "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
-        *("decisions.jsonl", "exports.jsonl", "calibration.json", "answers.jsonl", "calibration_sample.json"),
-        *("plan.json", "failed", "inherited.parquet", "refresh.json"),
-    }
-)
-"""What verbs keep in a run's directory under these names."""
+from judge.places import check_here, spare_runs, unwritable
 
 
 def keep(partial: Path, target: Path) -> None:
@@ -122,7 +113,7 @@ def new_file(out: Path, *, overwrite: bool = False, kept: bool = False) -> Itera
         try:
             partial.touch()
         except OSError as error:
-            raise _unwritable(out, error) from None
+            raise unwritable(out, error) from None
         yield partial
         keep(partial, out)
 
@@ -148,7 +139,7 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
             partial = scratch / out.name
             partial.mkdir()
         except OSError as error:
-            raise _unwritable(out, error) from None
+            raise unwritable(out, error) from None
         yield partial
         for path in (partial, *sorted(partial.rglob("*"))):
             sync(path)
@@ -178,7 +169,7 @@ def _only_writer(out: Path) -> Iterator[None]:
     except Timeout:
         raise InputError(f"{out}: another process is writing it", "wait for it, or choose another name") from None
     except OSError as error:
-        raise _unwritable(out, error) from None
+        raise unwritable(out, error) from None
     try:
         _clear(out)
         yield
@@ -204,31 +195,6 @@ def _clear(out: Path) -> None:
         if _before(scratch, out).is_dir() and not out.exists():
             _before(scratch, out).replace(out)
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _unwritable(out: Path, error: OSError) -> InputError:
-    return InputError(f"{out}: cannot be written ({error.strerror})", "choose a place you may write to")
-
-
-def check_here(path: Path) -> None:
-    """Refuse a path that DuckDB or Arrow take for another place than Python does.
-
-    Raises:
-        InputError: It begins with `~` or with a scheme.
-    """
-    if str(path).startswith("~"):
-        raise InputError(f"{path}: begins with ~, which is not a folder", "write your home directory's path instead")
-    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", str(path)):
-        raise InputError(f"{path}: begins with {scheme[0]}, which is not a folder", "choose a place on this machine")
-
-
-def spare_runs(out: Path) -> None:
-    """Refuse to write over a run, or over a file of its own, whatever may be overwritten."""
-    target = out.resolve()
-    for folder in (target, *target.parents):
-        own = folder == target or target.relative_to(folder).parts[0] in OF_RUNS
-        if own and (folder / RUN_MARK).is_file():
-            raise InputError(f"{out}: belongs to the run {folder}, which would be lost", "choose another --out")
 
 
 def sync(path: Path) -> None:

@@ -8,8 +8,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from judge.errors import InputError
-from judge.files import spare_runs, write_whole
+from judge.files import write_whole
 from judge.pairs.origin import ACCOUNT
+from judge.places import check_writable, spare_runs
 from judge.records import Record
 from judge.search.catalogue import Product
 from judge.tables.values import SAMPLED, inert
@@ -88,8 +89,8 @@ def check_companions(out: Path, kinds: Sequence[str], inputs: Iterable[Path | No
         account: What that `json` holds.
 
     Raises:
-        InputError: `out` or a file next to it is read, or belongs to a run; or such a file is somebody else's, or a
-            sample with grades.
+        InputError: `out` or a file next to it is read, or belongs to a run; such a file is somebody else's, or a
+            sample with grades; or the folder cannot be written.
     """
     fix = "choose another --out"
     beside = [companion(out, kind) for kind in kinds]
@@ -105,6 +106,7 @@ def check_companions(out: Path, kinds: Sequence[str], inputs: Iterable[Path | No
     for path in there:
         if path.name.endswith(".sample.csv") and not _ungraded(path):
             raise InputError(f"{path}: has grades or was changed, and would be lost", f"keep it, and {fix}")
+    check_writable(out.parent)
 
 
 def _same(path: Path, given: Path) -> bool:

@@ -102,7 +102,7 @@ def train(
     from retriever.job import train as run
     from retriever.trainer import Watch
 
-    check()
+    check(Path(out))
     chosen = load_config(None if config is None or isinstance(config, Mapping) else Path(config))
     chosen = chosen.changed(**config) if isinstance(config, Mapping) else chosen
     prepared = prepare(Path(set_), str(start), chosen)

@@ -91,7 +91,7 @@ def finetune(
     from judge.models.embedded import EMBEDDED
     from judge.ratings.rated import RatingsFile
 
-    check()
+    check(Path(out))
     merged = None if merge is None else Path(merge)
     if merged:
         check_free(merged, Path(out))

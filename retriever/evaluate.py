@@ -14,6 +14,7 @@ from judge import __version__
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import file_digest
+from judge.places import check_writable
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, read_panel
 from judge.run.store import Run
@@ -188,6 +189,8 @@ class EvaluationJob:
             raise InputError("--fill-sample tells how far a judge is off that fills holes", "give --fill RUN too")
         if self.holes and self.holes.exists():
             raise InputError(f"{self.holes}: is already there", "choose another file for --holes")
+        if self.holes:
+            check_writable(self.holes.parent)
 
     def _catalogue(self) -> Catalogue:
         fields = {f.name for f in self.guideline.fields} | {"candidate_id"}

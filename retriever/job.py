@@ -19,9 +19,10 @@ from judge.documents import Kind, load
 from judge.engines.memory import enough_memory
 from judge.engines.repeatable import chosen_device, repeatable
 from judge.errors import EngineError, InputError, ModelError, RunError, install
-from judge.files import check_here, dump_json, now, sync, write_whole
+from judge.files import dump_json, now, sync, write_whole
 from judge.fingerprint import Fingerprint
 from judge.models.gguf import quiet_transformers
+from judge.places import check_writable
 from judge.settings import as_yaml
 from retriever.card import write_card
 from retriever.circle import spread_targets
@@ -52,12 +53,14 @@ class Prepared:
     key: Fingerprint
 
 
-def check() -> None:
-    """Refuse to begin without what training needs.
+def check(out: Path) -> None:
+    """Refuse to begin without what training needs, or where its result cannot be written.
 
     Raises:
         ModelError: It is not installed.
+        InputError: The folder cannot be written.
     """
+    check_writable(out)
     needed = ("torch", "sentence_transformers", "datasets", "accelerate", "safetensors")
     if missing := [name for name in needed if find_spec(name) is None]:
         raise ModelError(f"training a retriever needs {', '.join(missing)}", install("retriever"))
@@ -204,11 +207,8 @@ def _writing(prepared: Prepared, out: Path) -> Iterator[Trained | None]:
     """Hold the folder, new or of the same training; what it says of itself where it is finished."""
     from filelock import FileLock, Timeout
 
-    check_here(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written ({error.strerror})", "choose another --out") from None
+    check_writable(out)
+    out.mkdir(parents=True, exist_ok=True)
     key, lock = out / KEY, out / ".lock"
     if not key.is_file() and any(path != lock and ".partial" not in path.name for path in out.iterdir()):
         raise RunError(f"{out}: already holds something else", "choose a new folder with --out")

@@ -9,6 +9,7 @@ from judge import __version__
 from judge.errors import InputError
 from judge.files import now
 from judge.pairs.query_rows import QUERY_NAMES
+from judge.places import check_writable
 from judge.records import Record, counted
 from judge.search.catalogue import Catalogue, product_columns, read_catalogue
 from judge.search.nearest import Progress, quiet
@@ -112,6 +113,7 @@ class Search:
         """
         if out.exists() and not overwrite:
             raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
+        check_writable(out.parent)
         ids = [query.id for query in self.asked.queries]
         products = [product.id for product in self.products.products]
         ranked = self.ranked

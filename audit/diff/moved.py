@@ -7,6 +7,7 @@ from typing import Any
 from audit.diff.versions import column_title
 from judge.errors import InputError
 from judge.files import new_file
+from judge.places import check_writable
 from judge.sql import quoted
 from judge.tables.values import inert_sql
 
@@ -72,13 +73,14 @@ def write_moves(db: Any, out: Path, *, overwrite: bool = False) -> int:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a file whose name does not say what to write.
+    """Refuse a file whose name does not say what to write, and one that cannot be written.
 
     Raises:
-        InputError: It does not.
+        InputError: It is such a file.
     """
     if out.suffix not in SUFFIXES:
         raise InputError(f"--out {out}: cannot tell what to write", f"name it {', '.join(SUFFIXES)}")
+    check_writable(out.parent)
 
 
 def _sql(db: Any) -> str:

@@ -12,6 +12,7 @@ from audit.engagement.report import as_html
 from judge.documents import Kind, check, load
 from judge.errors import InputError
 from judge.files import dump_json, write_whole
+from judge.places import check_writable
 from judge.records import Flag, counted
 from judge.run.flags import Flags
 from judge.run.store import Run
@@ -28,13 +29,16 @@ IRRELEVANT = ("other_action", "bot", "duplicate")
 
 
 def check_place(run: Run, events: str, out: Path, *, overwrite: bool = False) -> None:
-    """Refuse a run that has flags, and a directory that holds something else, or the audit of another run or events.
+    """Refuse a run that has flags, and a directory that holds something else, or the audit of another run or events;
+    and either where it cannot be written.
 
     A run without flags may be audited again into the same directory: events grow.
 
     Raises:
-        InputError: It does, and is not to be written over.
+        InputError: It does, and is not to be written over; or it cannot be written.
     """
+    check_writable(out)
+    check_writable(run.path, fix="the run keeps its flags: fix its permissions, or audit a copy of it")
     if overwrite:
         return
     if flags := len(Flags(run.path)):
@@ -89,12 +93,9 @@ def write_audit(found: Audit, out: Path) -> None:
     The run's own flags come last: until they are there, the same command makes the audit again.
 
     Raises:
-        InputError: The directory cannot be written.
+        OSError: A directory cannot be written; `check_place` tells before any work.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror})", "choose a place with --out") from None
+    out.mkdir(parents=True, exist_ok=True)
     evidence = evidence_table(found)
     flags = list_flags(found, evidence)
     write_table(evidence, out / "evidence.parquet")

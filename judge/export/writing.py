@@ -9,7 +9,8 @@ from judge.export.joined import Join, joined
 from judge.export.ledger import Exported, Exports, digests, entry
 from judge.export.selection import Negatives, Selection
 from judge.export.written import WrittenView
-from judge.files import new_file, new_folder, spare_runs
+from judge.files import new_file, new_folder
+from judge.places import check_writable, spare_runs
 from judge.run.decided import Decided
 from judge.run.store import Run
 
@@ -58,6 +59,7 @@ def export(
     run.check_finished()  # before the ledger: a run that cannot be exported stays as it is
     ledger = Exports(run.path)
     ledger.check()
+    check_writable(out.parent)
     there = ledger.settle(out)
     others = {str(other.path): other.manifest.fingerprint for other in join.runs} if join else {}
     with joined(run, join) as decisions:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from judge.errors import InputError
 from judge.files import new_file
+from judge.places import check_writable
 from judge.ratings.panel import Panel
 from judge.statistics.dawid_skene import RatingMatrix, dawid_skene, shares
 from judge.statistics.reliability import likeliest
@@ -89,16 +90,20 @@ def aggregate(panel: Panel, method: str) -> Aggregate:
     return Aggregate(method, panel.values, posterior, (~np.isnan(panel.grades)).sum(axis=0))
 
 
-def check(method: str, out: Path) -> None:
+def check(method: str, out: Path, *, overwrite: bool) -> None:
     """Refuse what cannot be done before anything is read.
 
     Raises:
-        InputError: There is no such method, or the file's name does not say what to write.
+        InputError: There is no such method, the file's name does not say what to write, or it is already there or
+            cannot be written.
     """
     if method not in METHODS:
         raise InputError(f"--method {method}: there is no such method", f"name one of {', '.join(METHODS)}")
     if out.suffix not in (".parquet", ".jsonl", ".csv"):
         raise InputError(f"--out {out}: cannot tell what to write", "name it .parquet, .jsonl or .csv")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: is already there", "choose another file, or replace it with --overwrite")
+    check_writable(out.parent)
 
 
 def rows(panel: Panel, found: Aggregate) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from judge.errors import RunError
-from judge.files import RUN_MARK, sync
+from judge.files import sync
+from judge.places import RUN_MARK
 from judge.run.plan import PLAN
 
 GROWN = "grown"

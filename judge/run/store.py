@@ -21,8 +21,9 @@ from uuid import uuid4
 
 from judge.documents import Kind, load
 from judge.errors import RunError
-from judge.files import check_here, claim, now, write_whole
+from judge.files import claim, now, write_whole
 from judge.fingerprint import Fingerprint
+from judge.places import check_here
 from judge.records import Status
 from judge.run.coverage import Interval, gaps, intervals, size, within
 from judge.run.hold import holding

@@ -35,7 +35,7 @@ def aggregate(
     from judge.ratings.panel import read_panel
 
     policy = guidelines.load_guideline(guideline)
-    check(method, output.out)
+    check(method, output.out, overwrite=output.overwrite)
     layout = given.layout(skip_bad_rows=skip_bad_rows).settled(policy)
     with input_file(ratings) as (path, name):
         panel = read_panel(path, layout, policy.values, name)

@@ -108,6 +108,7 @@ def calibrate(
         raise InputError("RATINGS are missing", "name the file of ratings, or a calibration with --apply FILE")
     if applying.max_noise is not None:
         raise InputError("--max-noise: is used with --apply only", "leave it out here")
+    from judge.places import check_writable
     from judge.run.store import Run
     from relevance_judge.calibrating import chart_of, maker_of, store
 
@@ -116,6 +117,8 @@ def calibrate(
     for path in (target, report):
         if path and path.exists() and not overwrite:
             raise InputError(f"{path}: is already there", "choose another file, or replace it with --overwrite")
+        if path:
+            check_writable(path.parent)
     tuned = maker_of(opened, adapter) if adapter else None
     layout = how.layout(skip_bad_rows=skip_bad_rows)
     fitted = _fit(opened, ratings, layout, applying)

@@ -86,7 +86,7 @@ def finetune(
     from judge.models.embedded import EMBEDDED
     from judge.ratings.rated import RatingsFile
 
-    check()
+    check(out)
     merge = training.merge
     if merge:
         check_free(merge, out)

@@ -85,7 +85,7 @@ def train(learning: LearningParams, objective: ObjectiveParams, set_: Path, out:
     from retriever.job import train as run
     from retriever.trainer import Watch
 
-    check()
+    check(out)
     config = _config(objective, learning)
     with stoppable("the same command resumes from the last checkpoint"):
         prepared = prepare(set_, start, config)
