@@ -18,6 +18,7 @@ from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import stage_ratings
 from judge.records import WorkedExample
 from judge.run.manifest import Manifest
+from judge.run.remembered import reads_alike
 from judge.run.store import Run
 from judge.tables.sniff import files_of
 from judge.words.forms import NORMALISATION
@@ -52,6 +53,8 @@ def begin_run(
         )
     if staged is None:
         before = run.manifest
+        if reads_alike(before, source.mapping):
+            inputs["map"] = before.inputs.get("map")
         if before.fingerprint == maker.value and grows(before.inputs, inputs) and not run.plan_path.is_file():
             with room(run) as folder:
                 larger = read_input(source, guideline, folder)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from judge.run.manifest import Manifest
 from judge.run.store import Run
 
 
@@ -48,6 +49,20 @@ class Remembered:
         parts = [f"{name}={column}" for name, found in columns.items() for column in found]
         parts += ["grades " + ",".join(f"{k}={'' if v is None else v}" for k, v in grades.items())] if grades else []
         return f"read as the input of {self.where}: {', '.join(parts)}"
+
+
+def reads_alike(manifest: Manifest, mapping: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a mapping reads a run's input as the run's own did: names mapped onto themselves, and columns that are
+    named twice, change nothing.
+
+    A name that is mapped onto itself is read from no other column. So it does change something where the run reads
+    that name from a column of another name, unasked.
+    """
+    before = _columns(manifest.inputs.get("map"))
+    told, given = ({n: tuple(dict.fromkeys(c)) for n, c in each.items()} for each in (before, mapping))
+    if any(told.get(name, (name,)) != given.get(name, (name,)) for name in {*told, *given}):
+        return False
+    return not (told.keys() ^ given.keys()) & manifest.passed_over.keys()
 
 
 def _object(text: str | int | None) -> dict[str, object]:

@@ -186,6 +186,41 @@ def test_other_input_is_refused_and_the_same_input_reuses_everything(main, tmp_p
     assert "pairs: " in main(*arguments, code=2).err
 
 
+def test_a_mapping_that_changes_nothing_is_the_same_run(main, tmp_path):
+    """A name onto itself, a column twice, the options in another order; which of two columns comes first is no matter
+    of order alone."""
+    rows = "query,candidate_id,product_name,heading\n" + "".join(f"lamp,{n},Lamp {n},x\n" for n in range(3))
+    (tmp_path / "p.csv").write_text(rows)
+    command = ("label", "p.csv", "--engine", "fake", "--out", "run")
+
+    def mapped(*pairs, code=0):
+        found = main(*command, *(part for pair in pairs for part in ("--map", pair)), code=code)
+        return found.err if code else "3 of 3 rows had their label already" in found.out
+
+    named = ("title=product_name", "title=heading")
+    mapped(*named)
+    begun = (tmp_path / "run" / "run.json").read_bytes()
+    assert mapped("candidate_id=candidate_id", *named, "query=query")
+    assert mapped(*named, "title=product_name")
+    assert (tmp_path / "run" / "run.json").read_bytes() == begun
+    assert "map: " in mapped("title=heading", "title=product_name", code=2)
+    assert "map: " in mapped("title=product_name", code=2)
+    assert "map: " in mapped("candidate_id=product_name", *named, code=2)
+    # And the other way round: begun with such a mapping, gone on without it.
+    main("label", "p.csv", "--engine", "fake", "--out", "other", "--map", "query=query", "--map", "title=heading")
+    assert (
+        "had their label already"
+        in main("label", "p.csv", "--engine", "fake", "--out", "other", "--map", "title=heading").out
+    )
+
+
+def test_a_name_onto_itself_is_another_input_where_the_run_reads_another_column_for_it(main, tmp_path):
+    (tmp_path / "p.csv").write_text("query,sku,title\nlamp,1,Lamp\n")
+    command = ("label", "p.csv", "--engine", "fake", "--out", "run")
+    assert "candidate_id is read from sku" in main(*command).err
+    assert "map: " in main(*command, "--map", "candidate_id=candidate_id", code=2).err
+
+
 def test_two_processes_never_write_one_run(tmp_path):
     run = Run(tmp_path / "run")
     with run.writing(), pytest.raises(RunError, match="another process"), Run(tmp_path / "run").writing():
