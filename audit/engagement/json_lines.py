@@ -26,19 +26,16 @@ def is_text(data: bytes) -> bool:
         return False
 
 
-def one_id_sql(cell: str, path: str) -> str:
-    """SQL of a cell of a line that holds an id: of a list of one it is that one (`judge.tables.ids.as_id`)."""
+def one_sql(cell: str, path: str) -> str:
+    """SQL of a cell of a line that holds an id or words: of a list of one it is that one (`judge.tables.ids`)."""
     inside = f"CASE WHEN {_is_one(path)} THEN json_extract_string(line, {quoted(path + '[0]')}) ELSE {cell} END"
     return f"CASE WHEN left({cell}, 1) = '[' THEN {inside} ELSE {cell} END"
 
 
-def is_nested_sql(cell: str, path: str, *, is_id: bool = False) -> str:
-    """SQL that says whether a cell is a list or an object of a line; only one that looks so is looked up.
-
-    Of ids, a list of one is none."""
-    there = f"json_type(line, {quoted(path)}) IN ('ARRAY', 'OBJECT')"
-    one = f" AND NOT ({_is_one(path)})" if is_id else ""
-    return f"CASE WHEN left({cell}, 1) IN ('[', '{{') THEN {there}{one} ELSE false END"
+def is_nested_sql(cell: str, path: str) -> str:
+    """SQL that says whether a cell is an object of a line or a list of several; only one that looks so is looked up."""
+    there = f"json_type(line, {quoted(path)}) IN ('ARRAY', 'OBJECT') AND NOT ({_is_one(path)})"
+    return f"CASE WHEN left({cell}, 1) IN ('[', '{{') THEN {there} ELSE false END"
 
 
 def _is_one(path: str) -> str:

@@ -22,8 +22,9 @@ EVENT_NAMES = (
 )
 SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
 COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
-IDS = ("search_id", "query_id", "candidate_id", "client_id")
-"""Our names of ids: a list of one is that one (`judge.tables.ids.as_id`), several or an object are none."""
+ONE = ("search_id", "query_id", "candidate_id", "client_id", "query")
+"""Our names of ids, and of a query's words: a list of one is that one (`judge.tables.ids.as_id` and `as_query`),
+several or an object are none."""
 SHOWN = 60
 """Characters of an action that nothing reads, at most."""
 NAMES = tuple(dict.fromkeys((*EVENT_NAMES, *SHOWN_NAMES, *COUNT_NAMES)))
@@ -69,11 +70,11 @@ def other_actions(db: Any, known: tuple[str, ...], most: int = 5) -> dict[str, i
 
 
 def refuse_nested(db: Any, name: str, found: Mapping[str, str]) -> None:
-    """Refuse columns of Parquet that hold lists or objects, in the view `raw`. Of lists of ids the view gets the ids,
-    and rows with several are `not_text`. `found` has our names with the file's."""
+    """Refuse columns of Parquet that hold lists or objects, in the view `raw`. Of lists of ids or of words the view
+    gets these, and rows with several are `not_text`. `found` has our names with the file's."""
     lists = []
     for ours, kind in db.execute("SELECT column_name, column_type FROM (DESCRIBE raw)").fetchall():
-        if ours in IDS and re.fullmatch(r"[A-Z]+\[\]", kind):
+        if ours in ONE and re.fullmatch(r"[A-Z]+\[\]", kind):
             lists.append(ours)
         elif kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
             message = f"{name}, field {found[ours]!r}: holds lists or objects where one value is wanted"

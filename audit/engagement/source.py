@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from audit.engagement.json_lines import is_nested_sql, one_id_sql
+from audit.engagement.json_lines import is_nested_sql, one_sql
 from audit.engagement.log_lines import LogLines
 from audit.engagement.row_lines import RowLines
-from audit.engagement.shapes import IDS, NAMES, find_shape, refuse_nested
+from audit.engagement.shapes import NAMES, ONE, find_shape, refuse_nested
 from audit.engagement.ubi_queries import contradicting_id, load_records, words_of_ids
 from judge.errors import InputError
 from judge.pairs.queries import HITS, query_records
@@ -187,9 +187,9 @@ def _open_lines(db: Any, source: EngagementFile, table: Table) -> Opened:
     flat = [path for own in paths.values() for path in own]
     wanted = ", ".join(map(quoted, flat))
     cells = {name: [(f"v[{flat.index(path) + 1}]", path) for path in own] for name, own in paths.items()}
-    values = {name: [one_id_sql(*c) if name in IDS else c[0] for c in own] for name, own in cells.items()}
+    values = {name: [one_sql(*c) if name in ONE else c[0] for c in own] for name, own in cells.items()}
     parts = ", ".join(f"coalesce({', '.join(own)}) AS {name}" for name, own in values.items())
-    nested = " OR ".join(is_nested_sql(*c, is_id=name in IDS) for name in (*IDS, "query") for c in cells.get(name, ()))
+    nested = " OR ".join(is_nested_sql(*c) for name in ONE for c in cells.get(name, ()))
     select = f"""SELECT {parts}{hits and ", hits"}, CASE WHEN line IS NULL THEN 'unreadable'
                 WHEN v IS NULL THEN 'invalid_json' WHEN {nested} THEN 'not_text' END AS broken
         FROM (SELECT line, CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'

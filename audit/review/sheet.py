@@ -7,11 +7,12 @@ from typing import Any
 
 from judge.errors import InputError
 from judge.files import now
+from judge.pairs.identity import ONE
 from judge.run.decisions import Decision, Verdict
 from judge.run.lookup import Key, find_pairs, key_table
 from judge.run.store import Run
 from judge.tables.file import USE_ENCODING
-from judge.tables.ids import IDS, as_id, whole_ids
+from judge.tables.ids import IDS, whole_ids
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text, restored
 
@@ -110,7 +111,7 @@ def _given(table: Table, row: Row) -> dict[str, str]:
     given = {}
     for field in READ & row.values.keys():
         try:
-            given[field] = ((as_id if field in IDS else as_text)(row.values[field]) or "").strip()
+            given[field] = (ONE.get(field, as_text)(row.values[field]) or "").strip()
         except ValueError as error:
             fix = USE_ENCODING if "UTF-8" in str(error) else "give text or a number"
             raise InputError(f"{table.name}, row {row.number}, field {field!r}: {error}", fix) from None

@@ -9,12 +9,14 @@ from judge.pairs.queries import Queries
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
 from judge.tables.file import USE_ENCODING
-from judge.tables.ids import IDS, as_id
+from judge.tables.ids import IDS, as_id, as_query
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
 from judge.words.normalise import same_words
 
 NAMES = ("query", "candidate_id", "query_id")
+ONE = {**dict.fromkeys(IDS, as_id), "query": as_query}
+"""How cells are read that hold one value; a list of several is none."""
 PLAIN: Mapping[str, str] = {}
 _same_words = lru_cache(1024)(same_words)
 
@@ -45,10 +47,11 @@ def read_texts(
             continue
         try:
             value = row.values[column]
-            texts[name] = as_id(value) if name in IDS else as_text(value, joins.get(name, ", "))
+            texts[name] = ONE[name](value) if name in ONE else as_text(value, joins.get(name, ", "))
         except ValueError as error:
             kind = "wrong_encoding" if "UTF-8" in str(error) else "not_text"
-            fix = USE_ENCODING if kind == "wrong_encoding" else "give text, a number, or a list of them"
+            fix = "give text or a number" + ("" if name in ONE else ", or a list of them")
+            fix = USE_ENCODING if kind == "wrong_encoding" else fix
             return table.problem(kind, str(error), fix, row.number, row.line, column)
     for name in NAMES:
         if text := texts.get(name):

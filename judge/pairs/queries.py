@@ -1,17 +1,19 @@
 """The words of queries that other files know by id alone: `--queries FILE`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from judge.errors import InputError
 from judge.records import Problem
 from judge.tables.columns import QUERY_ALIASES, announce
-from judge.tables.ids import as_id, whole_id
-from judge.tables.rows import Table
-from judge.tables.values import as_text
+from judge.tables.file import USE_ENCODING
+from judge.tables.ids import as_id, as_query, whole_id
+from judge.tables.rows import Row, Table
 from judge.words.normalise import same_words
 
+T = TypeVar("T")
 HITS = "query_response_hit_ids"
 """UBI's list of the candidates that a search showed, the first one first."""
 
@@ -51,15 +53,23 @@ def query_records(
             if name not in aliased and column in QUERY_ALIASES[name] and column not in mapping.get(name, ()):
                 aliased[name] = column
                 announce({name: column})
-        try:
-            query_id = as_id(row.values.get(found["query_id"])) if found["query_id"] else None
-            query = as_text(row.values.get(found["query"])) if found["query"] else None
-            hits = row.values.get(HITS)
-            shown = tuple(filter(None, map(as_id, hits))) if isinstance(hits, list) else ()
-            client = as_id(row.values.get("client_id"))
-        except ValueError as error:
-            raise InputError(f"{table.name}, row {row.number}: {error}", "give ids and words as text") from None
+        query_id = _cell(table, row, found["query_id"], as_id)
+        query = _cell(table, row, found["query"], as_query)
+        shown = _cell(table, row, HITS, _ids)
+        client = _cell(table, row, "client_id", as_id)
         yield QueryRecord(row.number, query_id, (query and query.strip()) or None, shown, client)
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    return tuple(filter(None, map(as_id, value))) if isinstance(value, list) else ()
+
+
+def _cell(table: Table, row: Row, column: str | None, read: Callable[[Any], T]) -> T:
+    try:
+        return read(row.values.get(column))
+    except ValueError as error:
+        fix = USE_ENCODING if "UTF-8" in str(error) else "give ids and words as text"
+        raise InputError(f"{table.name}, row {row.number}, field {column!r}: {error}", fix) from None
 
 
 @dataclass(frozen=True)

@@ -33,16 +33,31 @@ def as_id(value: Any) -> str | None:
     Raises:
         ValueError: As `as_text` does, or the value is a list of several.
     """
-    if isinstance(value, list | tuple):
-        if len(value) > 1 or (value and isinstance(value[0], list | tuple)):
-            raise ValueError("is a list where one id is wanted")
-        return as_id(value[0]) if value else None
+    value = _as_one(value, "id")
     text = as_text(value)
     if text and isinstance(value, Decimal) and value.is_finite():
         text = format(value, "f")
     elif text and isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         text += ".0"
     return (text or "").strip() or None
+
+
+def as_query(value: Any) -> str | None:
+    """A cell that holds a query's words, as text: nobody typed what the parts of a list make together.
+
+    Raises:
+        ValueError: As `as_text` does, or the value is a list of several.
+    """
+    return as_text(_as_one(value, "text"))
+
+
+def _as_one(value: Any, what: str) -> Any:
+    """What stands alone, or alone in a list, as an index writes it; null for an empty list."""
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) > 1 or (value and isinstance(value[0], list | tuple)):
+        raise ValueError(f"is a list where one {what} is wanted")
+    return value[0] if value else None
 
 
 def whole_id(text: str) -> str:

@@ -329,10 +329,9 @@ def test_keys_of_any_language_are_read(tmp_path):
     [
         *(
             (name, value)
-            for name in ("candidate_id", "search_id")
+            for name in ("candidate_id", "search_id", "query")
             for value in (["A", "B"], {"id": "A"}, [["A"]], [{}])
         ),
-        *(("query", value) for value in (["A"], {"id": "A"}, [])),
     ],
 )
 def test_a_list_or_an_object_is_no_id_and_no_words(tmp_path, name, value):
