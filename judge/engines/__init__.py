@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 
 from judge.engines.chat.engine import ChatEngine
-from judge.engines.kinds import Builder, Engine, Setup, check_engine, option_sections
+from judge.engines.kinds import Builder, Engine, Setup, check_engine, engine_kinds, option_sections
 from judge.engines.options import EngineOptions, load_options
 from judge.errors import InputError, ModelError
 from judge.fingerprint import adapter_digest
@@ -48,7 +48,16 @@ class Judge:
         self.serving = serving or Serving()
         self.kind = check_engine(self.serving.engine, self.serving.url)
         self.options = self.serving.options or load_options(more=option_sections())
-        self.model = self.kind.find(model)
+        self.model = self._find(model)
+
+    def _find(self, name: str) -> JudgeModel:
+        try:
+            return self.kind.find(name)
+        except ModelError:
+            if name not in engine_kinds():
+                raise
+            url = " --url URL" if engine_kinds()[name].endpoint else ""
+            raise ModelError(f"no judge {name!r}: it is an engine", f"name it with --engine {name}{url}") from None
 
     def builder(self, guideline: Guideline, template: str, examples: Sequence[WorkedExample] = ()) -> Builder:
         """What makes this judge's prompts; `examples` are shown before each question.

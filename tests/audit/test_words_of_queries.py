@@ -58,7 +58,9 @@ def words_of_events(tmp_path, path):
     db = connect(tmp_path / "spill", "5GB")
     found = aggregate(db, EngagementFile(path))
     assert found.rows == found.used + sum(found.set_aside.values())
-    return {text for (text,) in db.execute("SELECT text FROM query_keys SEMI JOIN queries USING (q)").fetchall()}, found.set_aside
+    return {
+        text for (text,) in db.execute("SELECT text FROM query_keys SEMI JOIN queries USING (q)").fetchall()
+    }, found.set_aside
 
 
 def test_events(rows, tmp_path):

@@ -4,6 +4,7 @@ import re
 from importlib.resources import files
 
 import pytest
+from conftest import DOZEN
 
 from judge.engines.options import default_options, load_options
 from judge.errors import InputError
@@ -56,3 +57,16 @@ def test_the_command_line_refuses_what_does_not_go_together(main, tmp_path):
     assert "does not use --url" in main(*label, "--engine", "fake", "--url", "http://x/v1", code=2).err
     assert "applies no --adapter" in main(*label, "--engine", "fake", "--adapter", "x", code=2).err
     assert "compares two engines" in main("doctor", "--parity", "--engine", "fake", code=2).err
+
+
+@pytest.mark.parametrize("verb", [("label", DOZEN, "--out", "x", "--judge"), ("probe", DOZEN, "--judge")])
+@pytest.mark.parametrize("name", ["fake", "chat"])
+def test_an_engine_in_place_of_a_judge_is_answered_with_the_option_of_engines(main, verb, name):
+    refused = main(*verb, name, code=2).err
+    assert f"--engine {name}" in refused
+    assert ("--url" in refused) == (name == "chat")
+
+
+def test_an_engine_adjudicates_by_its_option(main, audited_shop):
+    command = ("adjudicate", audited_shop[0] / "run", "--with", "fake")
+    assert "--engine fake" in main(*command, code=2).err
