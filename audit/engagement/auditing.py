@@ -17,7 +17,7 @@ from audit.engagement.queries import QueryRow, query_rows, traffic_mix, zero_cli
 from audit.engagement.source import EngagementFile, connect, within_memory
 from audit.engagement.three_views import Agreement, believed
 from audit.engagement.trials import PER
-from judge.calibration.promise import Promise, order_digest, promises, read_sample
+from judge.calibration.promise import Promise, Sample, order_digest, promises, read_sample
 from judge.errors import InputError
 from judge.files import now
 from judge.run.decisions import Decisions, outcomes
@@ -77,12 +77,15 @@ class Audit:
         return doubted_queries(self.labelled, self.weighed)
 
     @cached_property
+    def sample(self) -> Sample | None:
+        """The random sample that was drawn of this audit's order; null where none was."""
+        found, order = read_sample(self.run.path), self.labelled.row[self.weighed.order]
+        return found if found and found.order == order_digest(order) else None
+
+    @cached_property
     def promises(self) -> list[Promise]:
         """What decisions on a random sample of these flags promise; empty before there are any."""
-        sample = read_sample(self.run.path)
-        if sample is None or sample.order != order_digest(self.labelled.row[self.weighed.order]):
-            return []
-        return promises(sample, outcomes(Decisions(self.run.path).latest()))
+        return promises(self.sample, outcomes(Decisions(self.run.path).latest())) if self.sample else []
 
     @property
     def note(self) -> str | None:
@@ -98,7 +101,6 @@ class Audit:
         """Everything but the pairs; undefined figures are null and say why."""
         manifest = self.run.manifest
         model = self.examination
-        wrong = self.weighed.wrong(self.labelled)
         return {
             "run": str(self.run.path),
             "fingerprint": manifest.fingerprint,
@@ -113,7 +115,7 @@ class Audit:
                 "with_impressions": int((self.labelled.impressions > 0).sum()),
                 "with_examined_impressions": self.with_evidence,
                 "with_people_grade": int((self.labelled.people >= 0).sum()),
-                "expected_wrong": float(wrong.sum()),
+                "expected_wrong": float(self.weighed.wrong(self.labelled).sum()),
                 "flagged": len({flag.pair for flag in self.flags}),
             },
             "flags": {kind: sum(flag.type == kind for flag in self.flags) for kind in flag_types()},

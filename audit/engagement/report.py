@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from audit.engagement.advice import next_step
 from audit.engagement.auditing import Audit
 from audit.engagement.usual import in_words, usual
 from judge.records import Flag
@@ -35,6 +36,7 @@ def as_html(found: Audit, flags: Sequence[Flag]) -> str:
         "flags": _with_words(found, pairs[:TOP], guideline),
         "flagged": len(pairs),
         "doubted": _with_links(found),
+        "step": next_step(found),
         "promised": [each for each in summary["rate"]["promises"] if each["pairs"]],
         "curve": curve_points(summary["examination"]["curve"]),
         "zero": zero_bars(summary["zero_click"]["by_kind"]),

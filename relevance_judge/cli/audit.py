@@ -112,6 +112,7 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
 
 
 def _show(found: "Audit", out: Path) -> None:
+    from audit.engagement.advice import next_step
     from judge.run.flags import Flags
 
     summary = found.as_json()
@@ -151,11 +152,13 @@ def _show(found: "Audit", out: Path) -> None:
         show_table(rows, ("query", "candidate", "grade", "clicks", "bought", "q", "flags"), (3, 4, 5), (6,), stack=2)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
     show("", f"{counted(pairs['flagged'], 'pair')} flagged" + (f": {counts}" if counts else ""))
-    _show_rate(summary["rate"], pairs["expected_wrong"])
+    _show_rate(summary["rate"])
+    if step := next_step(found):
+        show(step)
     show(f"report in {out / 'report.html'}; the run has the flags too, in {Flags(found.run.path).path}")
 
 
-def _show_rate(rate: dict[str, Any], expected: float) -> None:
+def _show_rate(rate: dict[str, Any]) -> None:
     """What is known of how many flags are false."""
     for check in rate["checks"]:
         if check["held"]:
@@ -171,11 +174,6 @@ def _show_rate(rate: dict[str, Any], expected: float) -> None:
                 f"promised: of the first {promise['pairs']:,} pairs by rank at most {promise['budget']:.0%} are right "
                 f"({promise['decided']} decisions, bound {promise['bound']:.3f} at {promise['confidence']:.0%})"
             )
-    if rate["basis"] == "model":
-        show(
-            f"{expected:,.0f} labels expected wrong, and q, are model-based; decide on the pairs of "
-            "`judge queue RUN --to csv --out sample.csv --calibration-sample 150` for a rate that is promised"
-        )
 
 
 def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Logs that an audit could be misled by: each is found by the log itself, flags are held back, and the fix is named."""
 
 import csv
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -83,6 +84,22 @@ def test_rankings_that_never_move_flag_nothing(shop):
     found = shop(lambda row: [*row[:2], 1 + int(row[1][1:]) % 12, *row[3:]])
     assert failed(found)["rankings that vary"]["fix"]
     assert found["pairs"]["flagged"] == 0
+
+
+def test_where_nothing_can_be_flagged_no_decisions_are_asked_for(shop, main, tmp_path):
+    # Clicks of other products hold every flag back; without a click, or with one impression a pair, nothing is known.
+    for change, told in (
+        (lambda row: [row[0], f"c{(int(row[1][1:]) + 1) % 240}", *row[2:]], "that is fixed"),
+        (lambda row: [*row[:3], 1, *row[4:4], 0, 0, 0], ""),
+    ):
+        found = shop(change)
+        assert found["pairs"]["flagged"] == 0
+        said = main("audit", "run", "counts.csv", "--out", "audit", "--overwrite").out
+        assert told in said
+        assert "judge queue" not in said.split("\n0 pairs flagged")[1]
+        assert "calibration-sample" not in said.split("\n0 pairs flagged")[1]
+        rmtree(tmp_path / "run")
+        rmtree(tmp_path / "audit")
 
 
 @pytest.mark.parametrize("absent", [False, True])

@@ -5,6 +5,7 @@ import csv
 import pyarrow.parquet as pq
 import pytest
 
+from audit.engagement import advice
 from audit.review.queue import read_queue
 from audit.review.reviewing import Review
 from judge.calibration.promise import read_sample
@@ -79,6 +80,36 @@ def test_a_sample_is_decided_on_and_promises_a_rate(main, audited):
     # The same events, audited again, rank the pairs alike: the report has what was promised.
     again = main("audit", "run", "counts.csv", "--out", "audit", "--overwrite", "--json").json
     assert again["rate"]["promises"] == after["promises"]
+
+
+def test_an_audit_advises_what_can_be_done_next(main, audited, monkeypatch):
+    command = ("audit", "run", "counts.csv", "--out", "audit", "--overwrite")
+    page = audited / "audit" / "report.html"
+    # 24 flags at most are fewer decisions than a sample of 150: they are decided one by one.
+    assert "judge review run" in main(*command).out
+    assert "judge review run" in page.read_text()
+    # Were they many, a random sample tells how many are false. 480 rows of 240 pairs: at most half of these are drawn.
+    monkeypatch.setattr(advice, "DECISIONS", 10)
+    assert "--calibration-sample 10`" in main(*command).out
+    assert "--calibration-sample 10" in page.read_text()
+    # Drawn and not decided yet, it is gone on with; another size would be refused.
+    main("queue", "run", "--to", "csv", "--out", "sample.csv", "--calibration-sample", 24)
+    for decided in (0, 12):
+        told = main(*command).out
+        assert f"{decided} of the 24 pairs" in told
+        assert "--calibration-sample 24`" in told
+        if not decided:
+            rows = decide(audited, "sample.csv", lambda row: False)
+            with (audited / "half.csv").open("w", newline="") as stream:
+                writer = csv.DictWriter(stream, rows[0])
+                writer.writeheader()
+                writer.writerows(rows[:12])
+            main("decide", "run", "half.csv", "--author", "Ana")
+    # All labels were right: nothing is promised, and no other sample is asked for.
+    main("decide", "run", "sample.csv", "--author", "Ana")
+    told = main(*command).out
+    assert "calibration-sample" not in told
+    assert "no rate of false flags can be promised" in told
 
 
 def test_the_queue_learns_from_each_decision(main, audited):
