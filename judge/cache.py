@@ -12,11 +12,15 @@ from errno import EIO
 from pathlib import Path
 from typing import Any
 
+from judge.errors import InputError
 from judge.files import write_whole
 from judge.fingerprint import digest, file_digest
 
 LARGE = 1 << 20
 """Bytes from which on a file's digest is kept."""
+IN_USE = ".in-use"
+"""The file that every process which relies on the cache holds a share of."""
+_HELD: dict[Path, int] = {}
 SETTLED = 5.0
 """Seconds after which a change of a file bears another time than the last one did: no clock of files is coarser."""
 
@@ -27,6 +31,65 @@ def cache_folder() -> Path:
 
     chosen = os.environ.get("RELEVANCE_JUDGE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("relevance-judge")
+
+
+def hold_cache() -> None:
+    """Keep others from clearing the cache until this process ends; to be called before what it holds is relied on.
+
+    Memory maps outlast their files. What is read later does not, and what is being written could not be ended.
+    """
+    top = cache_folder()
+    try:
+        top.mkdir(parents=True, exist_ok=True)
+        _in_use(top)
+    except (OSError, ImportError):  # a cache that cannot be written cannot be cleared; a system without such locks
+        return
+
+
+@contextmanager
+def only_user() -> Iterator[None]:
+    """Hold the cache alone, while it is cleared.
+
+    Raises:
+        InputError: Another process uses it.
+    """
+    top = cache_folder()
+    if not top.is_dir():
+        yield
+        return
+    try:
+        import fcntl
+
+        handle = _in_use(top)
+    except (OSError, ImportError):
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        raise InputError(
+            f"{top}: another process uses it", "clear it once no command of judge and no notebook that uses it runs"
+        ) from None
+    try:
+        yield
+    finally:
+        (top / IN_USE).unlink(missing_ok=True)
+        os.close(_HELD.pop(top))
+
+
+def _in_use(top: Path) -> int:
+    """The handle by which this process shares the cache with others, until it ends."""
+    import fcntl
+
+    while top not in _HELD:
+        handle = os.open(top / IN_USE, os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if os.fstat(handle).st_nlink:
+            _HELD[top] = handle
+        else:  # whoever cleared the cache meanwhile took the file away
+            os.close(handle)
+    return _HELD[top]
 
 
 def cached(kind: str, key: str) -> Any | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from judge.cache import cache_folder
+from judge.cache import cache_folder, only_user
 
 _VALUES = ("digests", "tokenizers", "backends", "control")
 _VALUE = re.compile(r"[0-9a-f]{32}\.json|\.?[0-9a-f]{32}\.json\.[0-9a-f]{32}\.partial")
@@ -59,11 +59,17 @@ def sizes() -> dict[str, int]:
 
 
 def clear_cache() -> dict[str, int]:
-    """Remove what the cache holds, and return its bytes by kind. To be called while nothing runs.
+    """Remove what the cache holds, and return its bytes by kind.
 
     Raises:
+        InputError: A process uses it.
         OSError: Some of it cannot be removed.
     """
+    with only_user():
+        return _clear()
+
+
+def _clear() -> dict[str, int]:
     removed: dict[str, int] = {}
     for kind, path in held():
         if path.is_symlink():

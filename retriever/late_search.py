@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from judge.cache import cache_folder
+from judge.cache import cache_folder, hold_cache
 from judge.files import keep
 from judge.fingerprint import digest
 from judge.models.gguf import quiet_transformers
@@ -73,6 +73,7 @@ class LateModel:
         """
         key = digest([self.start.digest, texts_digest(texts), BLOCK])[:32]
         folder = (self.cache or cache_folder()) / "tokens" / key
+        hold_cache()
         for begin in range(0, len(texts), BLOCK):
             part = folder / f"part-{begin:012d}.npz"
             found = _read(part)

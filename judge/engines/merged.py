@@ -4,7 +4,7 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from judge.cache import cache_folder, is_whole, known_digest, make_folder, storing
+from judge.cache import cache_folder, hold_cache, is_whole, known_digest, make_folder, storing
 from judge.engines.applying import load_adapted
 from judge.errors import ModelError
 from judge.fingerprint import adapter_digest, digest
@@ -47,6 +47,7 @@ def merged_folder(base: Path, adapter: Path, dtype: str) -> Path:
         with quiet_transformers(), storing():
             model.save_pretrained(scratch)
 
+    hold_cache()
     if not is_whole(folder):
         try:
             make_folder(folder, build)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from judge.cache import cache_folder, is_whole, make_folder, storing
+from judge.cache import cache_folder, hold_cache, is_whole, make_folder, storing
 from judge.documents import Kind, reading
 from judge.errors import ModelError, install
 from judge.fingerprint import digest
@@ -39,6 +39,7 @@ def unpack(folder: Path, find: Callable[[], Path]) -> str:
     Raises:
         ModelError: The file cannot be unpacked, there or at all.
     """
+    hold_cache()
     if not is_whole(folder):
         try:
             make_folder(folder, lambda scratch: _convert(find(), scratch))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from judge.cache import cache_folder
+from judge.cache import cache_folder, hold_cache
 from judge.errors import InputError, install
 from judge.files import keep
 from judge.fingerprint import digest
@@ -80,6 +80,7 @@ def _index(path: Path, documents: Any, progress: Progress) -> Any:
     from filelock import FileLock
 
     index = new_index(documents.shape[1])
+    hold_cache()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from judge.cache import cache_folder
+from judge.cache import cache_folder, hold_cache
 from judge.errors import InputError
 from judge.files import sync, write_whole
 from judge.fingerprint import digest
@@ -60,6 +60,7 @@ def encoded(
     shape = len(texts), encoder.dimension
     if not len(texts):
         return np.zeros(shape, np.float16)
+    hold_cache()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
