@@ -4,6 +4,7 @@ None is of a query that is judged, nor near one: an example would otherwise tell
 turn; of a grade, pairs whose clause has no example yet come first, then those on which more people agree.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from judge.scratch import scratch_folder
 from judge.words.forms import canonical
 from judge.words.guideline import Guideline
 from judge.words.similar import ALIKE, alike, bands, query_groups
+
+_OPTIONS = re.compile(r"--(grades|rating|raters|gold|skip-bad-rows)\b")
+"""Options of verbs that read ratings, which are not for examples."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,22 @@ class Examples:
         import pyarrow.parquet as pq
 
         with scratch_folder("examples") as scratch:
-            rated = read_rated(self.ratings, guideline, Path(scratch)).rated
+            try:
+                rated = read_rated(self.ratings, guideline, Path(scratch)).rated
+            except InputError as error:
+                raise _without_options(error, guideline) from None
         # Skipped rows may have no query.
         queries = [text for text in pq.read_table(pairs, columns=["query"])["query"].unique().to_pylist() if text]
         return choose(rated, queries, guideline, self)
+
+
+def _without_options(error: InputError, guideline: Guideline) -> InputError:
+    """An error of ratings whose fix is an option that says how to read ratings: examples are read as they stand."""
+    if not _OPTIONS.search(error.hint):
+        return error
+    grades = ", ".join(map(str, guideline.values))
+    fix = f"write texts, and in a column `grade` the guideline's grades ({grades}), into every row of --examples"
+    return InputError(error.message, fix)
 
 
 @dataclass(frozen=True)

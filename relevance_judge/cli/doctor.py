@@ -44,7 +44,7 @@ COMBINATIONS = {
 )
 @click.option("--judge", metavar="MODEL", help="For --parity, as for `judge label`; for --url, the model's name there.")
 @click.option("--judges", is_flag=True, help="List larger judges by name, and which of them fit this machine.")
-@click.option("--clear-cache", is_flag=True, help="Remove what is kept in the cache folder; refused while a process uses it.")
+@click.option("--clear-cache", is_flag=True, help="Remove what the cache folder holds; refused while it is in use.")
 @takes(EndpointParams)
 @click.option("--adapter", metavar="FOLDER", type=FILE, help="A peft LoRA adapter for the judge.")
 @json_option
