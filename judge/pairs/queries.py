@@ -66,7 +66,7 @@ def _ids(value: Any) -> tuple[str, ...]:
 
 def _cell(table: Table, row: Row, column: str | None, read: Callable[[Any], T]) -> T:
     try:
-        return read(row.values.get(column))
+        return read(None if column is None else row.values.get(column))
     except ValueError as error:
         fix = USE_ENCODING if "UTF-8" in str(error) else "give ids and words as text"
         raise InputError(f"{table.name}, row {row.number}, field {column!r}: {error}", fix) from None

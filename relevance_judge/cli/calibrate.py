@@ -119,6 +119,8 @@ def calibrate(
             raise InputError(f"{path}: is already there", "choose another file, or replace it with --overwrite")
         if path:
             check_writable(path.parent)
+    if adapter:
+        check_writable(adapter)
     tuned = maker_of(opened, adapter) if adapter else None
     layout = how.layout(skip_bad_rows=skip_bad_rows)
     fitted = _fit(opened, ratings, layout, applying)
