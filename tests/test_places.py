@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from shutil import copytree
 
 import pytest
-from conftest import ROOT, in_process, write_rated
+from conftest import ROOT, in_process
+from finetune_fixtures import write_rated
 
 from judge.errors import InputError
 from judge.places import check_writable
