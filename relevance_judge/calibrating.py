@@ -58,7 +58,7 @@ def calibrate(
     overwrite: bool = False,
     **reading: Unpack[RatingOptions],
 ) -> Calibrated:
-    """Fit a calibration to ratings of a run's pairs, in the simplest form that is not beaten by more than chance.
+    """Fit a calibration to ratings of a run's pairs, in a form that is better on queries that it was not fitted on.
 
     Args:
         run: A run with probabilities for the rated pairs, or its directory.

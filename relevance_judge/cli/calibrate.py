@@ -90,7 +90,7 @@ def calibrate(
     """Calibrate a judge's probabilities on held-out ratings.
 
     It fits a temperature and a bias for each grade, and shows what they do. With --features, also cut points and a
-    blend with the texts. More is kept only where it is better by more than chance on queries that it was not fitted on.
+    blend with the texts. More is kept only where it is better on queries that it was not fitted on.
 
     \b
     Example:
