@@ -71,8 +71,9 @@ def assign(db: Any, selection: Selection, fields: Sequence[str], normalisation: 
 
 def _part_products(db: Any, selection: Selection, fields: Sequence[str], normalisation: int) -> None:
     text = ", ".join(f"p.candidate.{identifier(name)}" for name in fields)
-    products = f"""SELECT r.candidate_id AS id, coalesce(nullif(concat_ws(' ', {text}), ''), r.candidate_id) AS text
-        FROM pairs p JOIN (SELECT candidate_id, min(position) AS position FROM rows WHERE left_out IS NULL
+    text = f"coalesce(nullif(concat_ws(' ', {text}), ''), sha256(r.candidate_id))"  # as `QUERIES` does
+    products = f"""SELECT r.candidate_id AS id, {text} AS text FROM pairs p
+        JOIN (SELECT candidate_id, min(position) AS position FROM rows WHERE left_out IS NULL
         GROUP BY candidate_id) r USING (position)"""
     cluster(db, products, "product_clusters", normalisation)
     # Smaller shares come first; of equal ones the one named later.

@@ -10,8 +10,9 @@ SEPARATOR = " | "
 """Between fields. A line break would split the records of line-based formats."""
 TITLE = "title"
 """The field that formats with a title of their own take it from."""
-# Skipped rows can bring another text for an id.
-QUERIES = """SELECT r.query_id AS id, p.query AS text FROM pairs p
+# Skipped rows can bring another text for an id. A query without words is known by its id, as a hash: ids of one pattern
+# are not near-duplicates.
+QUERIES = """SELECT r.query_id AS id, coalesce(nullif(p.query, ''), sha256(r.query_id)) AS text FROM pairs p
     JOIN (SELECT query_id, min(position) AS position FROM rows WHERE left_out IS DISTINCT FROM 'skipped'
     GROUP BY query_id) r USING (position)"""
 """SQL of the queries of an export's rows: `id, text`."""

@@ -65,7 +65,8 @@ def alike(one: str, other: str) -> float:
 
 def bands(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     """One hash for each band of each canonical text, shape (texts, `BANDS`): equal where the band's minima are."""
-    raw = np.frombuffer((" " + "  ".join(texts) + " ").encode(), dtype=np.uint8).astype(np.uint32)
+    # Blanks enough behind the last one for it to have a trigram, even where it is empty.
+    raw = np.frombuffer((" " + "  ".join(texts) + "   ").encode(), dtype=np.uint8).astype(np.uint32)
     grams = raw[:-2] << 16 | raw[1:-1] << 8 | raw[2:]
     lengths = np.array([len(text.encode()) + 2 for text in texts])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])

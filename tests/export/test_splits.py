@@ -207,6 +207,24 @@ def test_a_product_is_on_one_side_and_held_out_queries_keep_theirs(run_of, tmp_p
     assert sides_of(run, tmp_path, "shared", products="shared")[2].left_out == {}
 
 
+def test_queries_without_words_are_told_apart_by_their_ids(main, tmp_path):
+    # Qrels have neither the words of a query nor the texts of a product. 200 queries, a product each: the chance that
+    # fewer than 10 of 200 fall into a fifth is below one in a million. Ids that differ in a digit are no copies.
+    ids = [f"amazon_us_electronics_{n:06}" for n in range(200)]
+    (tmp_path / "some.qrels").write_text("".join(f"{key} 0 {key} {n % 3}\n" for n, key in enumerate(ids)))
+    main("import", "some.qrels", "--out", "run")
+    main("export", "run", "--to", "trec", "--splits", "train=0.8,test=0.2", "--out", "apart")
+    sides = {name: (tmp_path / "apart" / f"{name}.qrels").read_text().splitlines() for name in ("train", "test")}
+    assert len(sides["train"]) + len(sides["test"]) == 200
+    assert 10 < len(sides["test"]) < 80
+
+
+def test_a_text_without_words_can_stand_last():
+    found = clusters(["wool scarf", "", "lamp"])
+    assert len({*found}) == 3
+    assert len(clusters([""])) == 1
+
+
 def test_a_split_without_rows_is_refused(run_of, tmp_path):
     run = run_of([{"query": "lamp", "candidate_id": "a", "title": "Lamp", "grade": 2}])
     with pytest.raises(InputError, match="is left without any row"):
