@@ -6,6 +6,7 @@ from pathlib import Path
 
 from judge.errors import InputError, RunError
 from judge.export.chosen import TEXTLESS, UNKNOWN, UNSURE, Chosen
+from judge.export.joined_run import called
 from judge.export.mining import DOUBTFUL, FEW, LONELY
 from judge.export.written import WrittenView
 from judge.sql import quoted
@@ -43,14 +44,16 @@ def account(
     left_out = Counter(chosen.left_out) + unused
     used = chosen.input_rows - left_out.total()
     if by_row and sum(records.values()) != used:
-        raise RunError(f"{chosen.run.path}: {used:,} rows to export, {sum(records.values()):,} written", "export again")
+        raise RunError(
+            f"{called(chosen.run)}: {used:,} rows to export, {sum(records.values()):,} written", "export again"
+        )
     if not sum(records.values()):
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in sorted(left_out.items()))
         # What certainty did not leave out, less of it does not bring back: the reason of most rows says what to do.
         known = [reason for reason, _ in left_out.most_common() if reason in FIXES]
         fix = FIXES[known[0]] if known else "label more"
         fix += ", or export to judgments, which sets no rows against each other" if LONELY in left_out else ""
-        raise NothingError(f"{chosen.run.path}: leaves nothing to export ({reasons})", fix)
+        raise NothingError(f"{called(chosen.run)}: leaves nothing to export ({reasons})", fix)
     flagged, *_ = chosen.db.execute("SELECT count(*) FROM rows WHERE left_out IS NULL AND flagged").fetchone()
     return WrittenView(
         records=dict(records),
@@ -85,7 +88,7 @@ def check_ids(chosen: Chosen, files: Sequence[Path], columns: Sequence[str]) -> 
     ).fetchone()
     if there != ours:
         raise RunError(
-            f"{chosen.run.path}: what was written reads back otherwise: {there[0]:,} rows for {ours[0]:,}, "
+            f"{called(chosen.run)}: what was written reads back otherwise: {there[0]:,} rows for {ours[0]:,}, "
             f"{there[2]:,} with unknown grades",
             "look at the disk, and export again",
         )

@@ -13,6 +13,7 @@ from typing import Any
 from judge.errors import RunError
 from judge.export.hard import check_hard, hard_sql
 from judge.export.joined import TWICE
+from judge.export.joined_run import by_people_sql, called
 from judge.export.selection import Selection
 from judge.export.splits import assign
 from judge.export.texts import field_names, has_text
@@ -81,7 +82,7 @@ def choose(decisions: Decided, selection: Selection, *, need_text: bool) -> Iter
         kept = counts.pop(None, 0)
         if kept + sum(counts.values()) != manifest.rows:
             raise RunError(
-                f"{run.path}: {manifest.rows:,} input rows, but {kept:,} exported and {sum(counts.values()):,} "
+                f"{called(run)}: {manifest.rows:,} input rows, but {kept:,} exported and {sum(counts.values()):,} "
                 "left out",
                 "label into a new directory",
             )
@@ -104,7 +105,7 @@ def _make_rows(db: Any, run: Run, selection: Selection, need: Sequence[str]) -> 
         WITH known AS (
             SELECT p.position, l.row, l.query_id, l.candidate_id, l.status, coalesce(d.grade, l.grade) AS grade,
                    coalesce(d.by_people, false)
-                       OR ({run.by_people_sql("l.fingerprint")} AND d.grade IS NULL) AS certain,
+                       OR ({by_people_sql(run, "l.fingerprint")} AND d.grade IS NULL) AS certain,
                    CASE WHEN NOT coalesce(d.by_people, false) THEN
                        l.probabilities[list_position([{grades}], coalesce(d.grade, l.grade))] END AS confidence,
                    f.query_id IS NOT NULL AND d.query_id IS NULL AS flagged, d.grade IS NOT NULL AS changed,
@@ -156,14 +157,15 @@ def check_queries(chosen: Chosen) -> None:
         SELECT p.query, list(r.query_id ORDER BY r.query_id) AS ids FROM pairs p JOIN (
             SELECT query_id, min(position) AS position FROM rows WHERE left_out IS NULL GROUP BY query_id) r
         USING (position) GROUP BY p.query HAVING count(*) > 1 OR p.query = '' ORDER BY 1 LIMIT 1""").fetchone()
+    where = called(chosen.run)
     if found and not found[0]:
         raise RunError(
-            f"{chosen.run.path}: the query {found[1][0]!r} has no words, and this format knows queries by their text",
+            f"{where}: the query {found[1][0]!r} has no words, and this format knows queries by their text",
             "make the run again with --queries FILE, or export to trec or beir, which know queries by id",
         )
     if found:
         raise RunError(
-            f"{chosen.run.path}: the query {found[0]!r} goes by {len(found[1])} ids ({', '.join(found[1][:3])}), and "
+            f"{where}: the query {found[0]!r} goes by {len(found[1])} ids ({', '.join(found[1][:3])}), and "
             "this format knows queries by their text",
             "export to trec or beir, which know them by id",
         )

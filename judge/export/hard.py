@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from judge.errors import InputError
+from judge.export.joined_run import called
 from judge.pairs.origin import has_origin
 from judge.run.store import Run
 
@@ -56,6 +57,6 @@ def check_hard(run: Run) -> None:
     """
     if not has_origin(run.pairs_path):
         raise InputError(
-            f"--hard: {run.path} does not say where its pairs were mined, so that none is hard",
+            f"--hard: {called(run)} does not say where its pairs were mined, so that none is hard",
             "add the run of `judge label MINED.parquet` with --with, or leave --hard out",
         )

@@ -5,18 +5,19 @@ that before a judge's label; where several of the same weight differ, nobody her
 refused unless the caller prefers a run. Rows whose pair is exported from another run are counted as such.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge.errors import InputError, RunError
+from judge.errors import InputError
+from judge.export.joined_run import JoinedRun
 from judge.export.texts import field_names
 from judge.fingerprint import digest
 from judge.notes import note
-from judge.pairs.origin import NUMBERS, ORIGIN, has_origin
-from judge.records import Flag, counted
+from judge.pairs.origin import NO_ORIGIN, has_origin
+from judge.records import counted
 from judge.run.decided import Decided
 from judge.run.flags import Flags
 from judge.run.labels import label_schema
@@ -27,6 +28,8 @@ from judge.scratch import scratch_folder
 from judge.sql import identifier, quoted
 
 TWICE = "the pair is exported from another run"
+PART = 500_000
+"""Labels that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +68,6 @@ class Join:
             raise InputError(f"--prefer {self.prefer}: is none of the runs", "name RUN, or one of --with")
 
 
-class JoinedRun(Run):
-    """A run directory that holds the rows of several runs, the first one's under their own numbers."""
-
-    people: tuple[str, ...] = ()
-    """Fingerprints of labels that people gave."""
-
-    def by_people_sql(self, fingerprint: str) -> str:
-        """See `Run.by_people_sql`."""
-        return f"{fingerprint} IN ({', '.join(map(quoted, self.people))})" if self.people else "false"
-
-    def check_whole(self) -> None:
-        """See `Run.check_whole`; the labels are of several fingerprints."""
-        rows, labelled = self.check_finished()
-        ((distinct, known),) = self.query(
-            "SELECT count(DISTINCT l.row), count(p.row) FROM labels l JOIN pairs p USING (row)"
-        )
-        if not labelled == rows == distinct == known:
-            raise RunError(f"{self.path}: does not add up: {rows:,} rows, {labelled:,} labels", "export again")
-
-
 @contextmanager
 def joined(run: Run, join: Join | None) -> Iterator[Decided]:
     """A run, alone or with others, with what was decided of it.
@@ -101,10 +84,15 @@ def joined(run: Run, join: Join | None) -> Iterator[Decided]:
         yield _Joining([run, *join.runs], join.prefer, Path(scratch)).make()
 
 
+Places = Mapping[tuple[int, str, str], tuple[str, int, bool]]
+"""Where pairs go out, by their run and their ids there: query id, row, and whether with their own label."""
+
+
 class _Joining:
     def __init__(self, runs: Sequence[Run], prefer: Path | None, scratch: Path) -> None:
         self.runs, self.scratch = runs, scratch
         self.decided = [Decided.of(run) for run in runs]
+        self.flags = [Flags(run.path).read() for run in runs]
         places = [run.path.resolve() for run in runs]
         self.prefer = places.index(prefer.resolve()) if prefer else -1
         self.mined = any(has_origin(run.pairs_path) for run in runs)
@@ -114,7 +102,7 @@ class _Joining:
 
         target = JoinedRun(self.scratch / "run")
         target.path.mkdir()
-        target.people = tuple(run.manifest.fingerprint for run in self.runs if run.manifest.by_people)
+        target.members = self.runs
         with duckdb.connect(str(self.scratch / "joined.duckdb"), config={"memory_limit": "1GB"}) as db:
             db.execute("SET enable_progress_bar = false")
             for number, run in enumerate(self.runs):
@@ -123,14 +111,12 @@ class _Joining:
             self._compare_fields(db)
             self._settle(db)
             self._write(db, target)
-            winners = db.execute("SELECT run, old_id, candidate_id, query_id, row FROM final WHERE wins").fetchall()
-        own = {(run, old, candidate): (new, row) for run, old, candidate, new, row in winners}
-        self._flags(target, own)
+            places = self._places(db)
+        self._flags(target, places)
         latest = {
-            (own[number, *pair][0], pair[1]): decision.model_copy(update={"query_id": own[number, *pair][0]})
-            for number, decided in enumerate(self.decided)
-            for pair, decision in decided.settled.items()
-            if (number, *pair) in own
+            (query_id, key): decision.model_copy(update={"query_id": query_id})
+            for (number, old_id, key), (query_id, _, wins) in places.items()
+            if wins and (decision := self.decided[number].settled.get((old_id, key)))
         }
         read = [decided.digest for decided in self.decided]
         return Decided(target, latest, digest(read) if any(read) else None)
@@ -142,7 +128,7 @@ class _Joining:
             f"{quoted(name)}: {f'p.candidate.{identifier(name)}' if name in known else 'NULL::VARCHAR'}"
             for name in field_names(self.runs[0].manifest)
         )
-        mined = ", p.mined" if has_origin(run.pairs_path) else f", {_NO_ORIGIN} AS mined" if self.mined else ""
+        mined = ", p.mined" if has_origin(run.pairs_path) else f", {NO_ORIGIN} AS mined" if self.mined else ""
         parts = ", ".join(quoted(part) for part in run.parts())
         by_people = "true" if run.manifest.by_people else "false"
         db.register("_decided", self.decided[number].table())
@@ -162,9 +148,11 @@ class _Joining:
             db.execute("CREATE TABLE entries AS FROM entry")
             return
         match_queries(db, "SELECT query_id, query FROM entry", "SELECT query_id, query FROM entries")
+        # Of several queries of the same words the one spelt exactly so, as `judge.run.lookup` has it.
         db.execute("""CREATE OR REPLACE TABLE same AS SELECT asked_id, asked_text, any_value(query_id) AS query_id,
-            min(text) AS text FROM meant GROUP BY asked_id, asked_text
-            HAVING count(DISTINCT query_id) = 1""")
+            min(text) AS text FROM (FROM meant QUALIFY (text = asked_text) = bool_or(text = asked_text)
+                OVER (PARTITION BY asked_id, asked_text))
+            GROUP BY asked_id, asked_text HAVING count(DISTINCT query_id) = 1""")
         # A query that is none of those before must not go by the id of one of them.
         db.execute("""INSERT INTO entries BY NAME SELECT e.* REPLACE (
                 coalesce(s.query_id, CASE WHEN e.query_id IN (SELECT query_id FROM entries WHERE query_id IS NOT NULL)
@@ -210,6 +198,8 @@ class _Joining:
             )
 
     def _write(self, db: Any, target: JoinedRun) -> None:
+        import pyarrow as pa
+
         loses = "NOT wins AND weight < 9"
         order = "ORDER BY query_id IS NULL, query_row, row"
         db.execute(f"""COPY (SELECT row, query_id, query, candidate_id, locale, candidate, given AS grade,
@@ -221,24 +211,38 @@ class _Joining:
         labels = db.sql(f"""SELECT row, query_id, candidate_id,
                 CASE WHEN {loses} THEN 'skipped' ELSE status END AS status, {cells},
                 CASE WHEN {loses} THEN {quoted(TWICE)} ELSE reason END AS reason, fingerprint
-            FROM final {order}""").to_arrow_table()
-        schema = label_schema()
-        rows = len(labels)
-        target.append(0, labels.select(schema.names).cast(schema), Tally())
+            FROM final {order}""").to_arrow_reader(PART)
+        schema, rows = label_schema(), 0
+        for batch in labels:
+            target.append(rows, pa.Table.from_batches([batch]).select(schema.names).cast(schema), Tally())
+            rows += len(batch)
         manifest = self.runs[0].manifest.model_copy(update={"rows": rows, "finished": None, "counts": None})
         target.begin(manifest)
 
-    def _flags(self, target: Run, own: dict[tuple[int, str, str], tuple[str, int]]) -> None:
-        """The flags of the labels that are exported."""
-        found: list[Flag] = [
-            flag.model_copy(update={"query_id": place[0], "row": place[1]})
-            for number, run in enumerate(self.runs)
-            for flag in Flags(run.path).read()
-            if (place := own.get((number, *flag.pair)))
-        ]
+    def _places(self, db: Any) -> Places:
+        """Of pairs that are flagged or decided. A judge's label goes out with an equal one of another judge."""
+        import pyarrow as pa
+
+        keys = sorted(
+            (number, *pair)
+            for number, decided in enumerate(self.decided)
+            for pair in {*decided.settled, *(flag.pair for flag in self.flags[number])}
+        )
+        kinds = {"run": pa.int32(), "old_id": pa.string(), "candidate_id": pa.string()}
+        columns = {name: pa.array([key[at] for key in keys], kind) for at, (name, kind) in enumerate(kinds.items())}
+        db.register("_keys", pa.table(columns))
+        found = db.execute("""SELECT e.run, e.old_id, e.candidate_id, w.query_id, w.row, e.wins
+            FROM final e SEMI JOIN _keys k ON e.run = k.run AND e.old_id = k.old_id AND e.candidate_id = k.candidate_id
+            JOIN final w ON w.wins AND e.query_id = w.query_id AND e.candidate_id = w.candidate_id
+            WHERE e.wins OR (e.weight = 2 AND w.weight = 2 AND e.final_grade = w.final_grade)""").fetchall()
+        return {(run, old, key): (query_id, row, wins) for run, old, key, query_id, row, wins in found}
+
+    def _flags(self, target: Run, places: Places) -> None:
+        """The flags of the labels that are exported, or equal one that is: what contradicts one contradicts both."""
         if any(Flags(run.path).exist for run in self.runs):
-            Flags(target.path).write(found)
-
-
-_KINDS = ", ".join(f"{name} {NUMBERS.get(name, 'VARCHAR')}" for name in ORIGIN)
-_NO_ORIGIN = f"NULL::STRUCT({_KINDS})"
+            Flags(target.path).write(
+                flag.model_copy(update={"query_id": place[0], "row": place[1]})
+                for number, flags in enumerate(self.flags)
+                for flag in flags
+                if (place := places.get((number, *flag.pair)))
+            )

@@ -12,6 +12,7 @@ from judge.errors import RunError
 from judge.export.account import account
 from judge.export.chosen import Chosen
 from judge.export.formats import Output
+from judge.export.joined_run import called
 from judge.export.query_batches import Window, query_batches
 from judge.export.written import WrittenView
 
@@ -67,7 +68,7 @@ def write_lines(chosen: Chosen, form: LineFormat, path_of: Callable[[str], Path]
         file.read_back(chosen.values)
     rows = sum(file.rows for file in files)
     if rows != chosen.kept:
-        raise RunError(f"{chosen.run.path}: {chosen.kept:,} rows to export, {rows:,} written", "export again")
+        raise RunError(f"{called(chosen.run)}: {chosen.kept:,} rows to export, {rows:,} written", "export again")
     records = {name: file.lines for name, file in zip(names, files, strict=True)}
     return account(chosen, records, Counter(), by_row=False)
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from judge.errors import InputError
 from judge.export.chosen import Chosen
+from judge.export.joined_run import called
 from judge.export.query_batches import Window
 
 Floats = npt.NDArray[np.float64]
@@ -42,6 +43,6 @@ def check_soft(chosen: Chosen, form: str) -> None:
     """
     if not chosen.run.query("SELECT 1 FROM labels WHERE expected_grade IS NOT NULL LIMIT 1"):
         raise InputError(
-            f"{chosen.run.path}: has no probabilities, and --to {form} writes what they expect",
+            f"{called(chosen.run)}: has no probabilities, and --to {form} writes what they expect",
             "label with a judge that gives probabilities, or export to triplets or n-tuples",
         )

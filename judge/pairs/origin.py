@@ -27,6 +27,9 @@ below it."""
 MARKS = frozenset({"source", "rank", "relation", "found_by"})
 """What a file has that was mined."""
 NUMBERS = {"rank": "INTEGER", "score": "DOUBLE", "outranks": "INTEGER"}
+_KINDS = ", ".join(f"{name} {NUMBERS.get(name, 'VARCHAR')}" for name in ORIGIN)
+NO_ORIGIN = f"NULL::STRUCT({_KINDS})"
+"""SQL of the column `mined` of a pair that was not."""
 SOURCES = ("dense", "lexical", "attributes", "rankings")
 """What proposes pairs."""
 SCORED = ("dense", "lexical")

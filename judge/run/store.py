@@ -225,10 +225,6 @@ class Run:
             raise RunError(f"{self.path}: {labelled:,} of {rows:,} rows are labelled", hint)
         return rows, labelled
 
-    def by_people_sql(self, fingerprint: str) -> str:
-        """SQL that says of a label, by the column of its fingerprint, whether people gave it."""
-        return str(self.manifest.by_people).lower()
-
     def check_whole(self) -> None:
         """Refuse a run whose rows do not each have exactly one label.
 

@@ -4,12 +4,15 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from conftest import write_flags
 
 from judge.errors import InputError
 from judge.export.joined import TWICE, Join
 from judge.export.ledger import Exports
+from judge.export.selection import Selection
 from judge.export.writing import export
 from judge.run.decisions import Decision, Decisions
+from judge.run.store import Run
 
 
 def graded(pairs, **more):
@@ -128,6 +131,68 @@ def test_equal_weights_that_differ_are_refused_unless_a_run_is_preferred(run_of,
         (("--with", "none"), "none"),
     ):
         assert said in main("export", "one", "--to", "trec", "--out", "x.qrels", *arguments, code=2).err
+
+
+def test_of_two_spellings_in_one_run_the_one_spelt_so_is_meant(run_of, tmp_path):
+    one = run_of(graded([("scarf", "A", 2), ("Scarf", "B", 1)]), "one")
+    two = run_of([{**row, "query_id": "q9"} for row in graded([("scarf", "A", 2), ("scarf", "C", 0)])], "two")
+    done, rows = exported(one, tmp_path, runs=[two])
+    assert (done.used, done.left_out) == (3, {TWICE: 1})
+    assert {key: row["query_id"] for key, row in rows.items()} == {
+        ("scarf", "A"): "id-scarf",
+        ("Scarf", "B"): "id-Scarf",
+        ("scarf", "C"): "id-scarf",
+    }
+    # So a pair that both grade otherwise is refused, and not exported twice.
+    other = run_of([{**row, "query_id": "q9"} for row in graded([("scarf", "A", 0)])], "three")
+    with pytest.raises(InputError, match="1 pair different grades"):
+        exported(one, tmp_path, "more", runs=[other])
+
+
+def test_what_contradicts_a_label_contradicts_an_equal_one(run_of, tmp_path):
+    # A and B have one grade in both runs, C in the second alone. The second run's A, B and C are flagged; of B people
+    # decided there. The first run's A goes out, flagged; B goes out by their word.
+    one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 2), ("lamp", "D", 0)]), "one")
+    two = run_of(graded([("lamp", "A", 2), ("lamp", "B", 2), ("lamp", "C", 2), ("lamp", "D", 1)]), "two")
+    write_flags(two, [(row, "id-lamp", "lamp", key, 2, 0) for row, key in enumerate("ABC", 1)])
+    write_flags(one, [])
+    decided(two, "lamp", "B", 1)
+    done, rows = exported(one, tmp_path, runs=[two], prefer=one.path)
+    assert ({key[1]: row["grade"] for key, row in rows.items()}, done.undecided) == ({"A": 2, "B": 1, "C": 2, "D": 0}, 2)
+    out, clean = tmp_path / "clean.parquet", Selection(flagged="leave_out")
+    done = export(one, "judgments", out, clean, join=Join([two], one.path))
+    assert {row["candidate_id"] for row in pq.read_table(out).to_pylist()} == {"B", "D"}
+    assert done.left_out == {TWICE: 3, "flagged and undecided": 2}
+
+
+def test_suggestions_say_whose_grade_each_is(main, run_of, tmp_path):
+    (tmp_path / "people.csv").write_text("query,candidate_id,grade\nlamp,A,0\n")
+    main("import", "people.csv", "--out", "people")
+    people = Run.open(tmp_path / "people")
+    one = run_of(graded([("lamp", "B", 2), ("lamp", "C", 2), ("lamp", "D", 2)]), "one")
+    decided(one, "lamp", "C", 1)
+    decided(one, "lamp", "D", 1, "judge")
+    judge = f"judge {one.manifest.fingerprint}"
+    for run, other in ((people, one), (one, people)):
+        out = tmp_path / f"{run.path.name}.json"
+        export(run, "argilla", out, join=Join([other]))
+        said = {
+            record["metadata"]["candidate_id"]: record["suggestions"]["grade"]["agent"]
+            for record in json.loads(out.read_text())
+        }
+        assert said == {"A": "people", "B": judge, "C": "people", "D": "ann"}
+
+
+def test_errors_and_files_name_the_runs_that_are_joined(run_of, tmp_path):
+    one, two = run_of(graded([("lamp", "A", 2)]), "one"), run_of(graded([("desk", "B", 2)]), "two")
+    both = rf"{one.path}, {two.path}"
+    with pytest.raises(InputError, match=both):
+        export(one, "triplets", tmp_path / "t.parquet", join=Join([two]))
+    with pytest.raises(InputError, match=both):
+        export(one, "triplets", tmp_path / "t.parquet", Selection(hard="only"), join=Join([two]))
+    export(one, "opensearch", tmp_path / "o.json", join=Join([two]))
+    name = json.loads((tmp_path / "o.json").read_text())["name"]
+    assert name == f"one {one.manifest.fingerprint}, two {two.manifest.fingerprint}"
 
 
 def test_hard_positives_and_negatives_by_hand(run_of, tmp_path):

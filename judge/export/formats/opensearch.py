@@ -6,6 +6,7 @@ from pathlib import Path
 
 from judge.export.chosen import Chosen, check_queries
 from judge.export.formats import Format, Output
+from judge.export.joined_run import members_of
 from judge.export.lines import Key, Line, LineFormat, write_lines
 from judge.export.query_batches import Window
 from judge.export.reading import by_words, read_keys
@@ -35,10 +36,11 @@ def _write(output: Output) -> WrittenView:
     """The body of `PUT _plugins/_search_relevance/judgments`."""
     chosen = output.chosen
     check_queries(chosen)
-    manifest = chosen.run.manifest
+    runs = [(run.path.name, run.manifest) for run in members_of(chosen.run)]
+    judges = dict.fromkeys(f"{manifest.judge}; guideline {manifest.parts.get('guideline')}" for _, manifest in runs)
     what = {
-        "name": f"{chosen.run.path.name} {manifest.fingerprint}",
-        "description": f"{manifest.judge}; guideline {manifest.parts.get('guideline')}",
+        "name": ", ".join(f"{name} {manifest.fingerprint}" for name, manifest in runs),
+        "description": " | ".join(judges),
         "type": "IMPORT_JUDGMENT",
     }
     head = json.dumps(what, ensure_ascii=False)[:-1] + ', "judgmentRatings": [\n'
