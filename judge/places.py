@@ -12,7 +12,7 @@ OF_RUNS = frozenset(
     {
         *(RUN_MARK, "pairs.parquet", "labels", ".lock", "flags.parquet", "evidence.parquet"),
         *("decisions.jsonl", "exports.jsonl", "calibration.json", "answers.jsonl", "calibration_sample.json"),
-        *("plan.json", "failed", "inherited.parquet", "refresh.json"),
+        *("plan.json", "failed", "inherited.parquet", "refresh.json", "seen.json"),
     }
 )
 """What verbs keep in a run's directory under these names."""

@@ -74,6 +74,7 @@ def agreement(run: "Run", ratings: Path, layout: "RatingsLayout") -> Agreement:
         pairs=found["n"],
         queries=found["queries"],
         rated=found["rated"],
+        learned=found["learned"],
         figures=tuple(_figure(name, found[key]) for key, name in shown_in("card").items() if key in found),
         people=tuple(_figure(name, people["figures"][key]) for key, name in among.items()),
     )

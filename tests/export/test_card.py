@@ -5,14 +5,21 @@ import re
 
 import pytest
 import yaml
+from conftest import write_flags
 from hypothesis import given
 from hypothesis import strategies as st
+from judged_rows import row
 
 from judge.errors import InputError
-from judge.export.hub.card import escape
-from judge.export.hub.facts import Figure, languages_of
+from judge.export.hub.card import escape, write_card
+from judge.export.hub.facts import Agreement, Figure, gather, languages_of
 from judge.export.hub.merging import BEGIN, END, Card, merged, merged_data, read_card
+from judge.export.hub.staged import stage
+from judge.export.published import write_views
+from judge.export.selection import Selection
+from judge.run.decided import Decided
 from judge.run.manifest import Manifest
+from judge.statistics.agreement import headline
 from judge.words.guideline import load_guideline
 from judge.words.pages import interval, number
 
@@ -190,3 +197,26 @@ def test_metadata_that_stand_for_more_than_they_say_are_refused():
 def test_tags_that_are_lists_stay_as_people_wrote_them():
     found = merged_data({"tags": [["a"], "b"]}, {"tags": ["b", "relevance"]}, ["pairs"])
     assert found["tags"] == [["a"], "b", "relevance"]
+
+
+def test_the_card_counts_what_is_in_it_and_says_what_flatters_the_judge(run_of, tmp_path):
+    # Of three labels two are flagged and undecided; one of these is too unsure to go out.
+    sure = {"a": 0.9, "b": 0.4, "c": 0.9}
+    rows = [row("lamp", key, grade, sure[key]) for key, grade in (("a", 2), ("b", 0), ("c", 1))]
+    run = run_of([each | {"query_id": "q"} for each in rows])
+    write_flags(run, [(1, "q", "lamp", "a", 2, 0), (2, "q", "lamp", "b", 0, 2)])
+    decisions, views = Decided.of(run), tmp_path / "views"
+    written = write_views(decisions, Selection(min_confidence=0.6), views, without_empty=True)
+    kappa = Figure(name=headline().label, value=0.8, low=0.6, high=0.9)
+    compared = Agreement(ratings="r.csv", reference="gold", pairs=9, queries=5, rated=9, figures=(kappa,), learned=4)
+    facts = gather(decisions, written, views, compared)
+    staged = stage(views, tmp_path / "staged", written, run.manifest.guideline["grades"])
+    told = write_card(facts, staged, "ann/x", "v1").body
+    limits = told.partition("## Limits")[2]
+    assert "- 1 flagged label" in limits
+    head, trust = told.partition("## Load it")[0], told.partition("## How far to trust it")[2]
+    assert ". 4 of the 9 are of queries that the judge learned from" in head
+    assert ". 4 of the 9 are of queries that the judge learned from" in trust
+    alone = facts.model_copy(update={"agreement": compared.model_copy(update={"learned": 0})})
+    plain = write_card(alone, staged, "a/x", "")
+    assert "learned from" not in plain.body

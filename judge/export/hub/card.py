@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from judge.export.chosen import FLAGGED
 from judge.export.hub.facts import Facts
 from judge.export.hub.merging import Card
 from judge.export.hub.staged import StagedView
 from judge.export.published import PUBLISHED
 from judge.export.published import views as known_views
+from judge.records import counted
 from judge.statistics.agreement import headline
 from judge.words.folders import shipped_text
 from judge.words.pages import interval, number
@@ -144,8 +144,7 @@ def _limits(facts: Facts) -> list[tuple[bool, str]]:
     total = sum(facts.mix.values())
     most = max(facts.mix.values(), default=0) / total if total else 0.0
     ungraded = facts.summary.rows - facts.summary.status["graded"]
-    left_out = facts.written.views["judgments"].left_out.get(FLAGGED, 0)
-    undecided = facts.audit.undecided if facts.audit and not left_out else 0
+    undecided = facts.written.views["judgments"].undecided
     return [
         (not facts.people, "The grades are a model's; people would grade some of these pairs differently: see above."),
         (facts.agreement is None and not facts.people, "They were not compared with people's grades for this card."),
@@ -153,7 +152,7 @@ def _limits(facts: Facts) -> list[tuple[bool, str]]:
         (ungraded > 0, f"{ungraded:,} input rows have no grade from the judge; those without a decision are left out."),
         (
             undecided > 0,
-            f"{undecided:,} flagged labels have no decision yet and are included with the judge's grade.",
+            f"{counted(undecided, 'flagged label')} without a decision yet: included with the judge's grade.",
         ),
         (True, "A pair that is missing is unjudged, not irrelevant; evaluation measures must treat it so."),
         (True, f"Queries and products are {WORDS}."),

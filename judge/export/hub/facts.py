@@ -46,6 +46,8 @@ class Agreement(Record):
     queries: int
     rated: int
     figures: tuple[Figure, ...]
+    learned: int = 0
+    """Of the pairs, those of queries that the judge learned from: their figures flatter it."""
     people: tuple[Figure, ...] = ()
     """People among themselves, where several rated."""
 
