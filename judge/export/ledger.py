@@ -45,6 +45,8 @@ class Exported(Record):
     joined: Mapping[str, str] = {}
     """Further runs whose rows are in it: their directories as they were named, to their fingerprints. The run's own
     rows come first, under their numbers."""
+    prefer: str | None = None
+    """The directory, as it was named, of the run whose grade counts where they differ; null where none was named."""
 
 
 class Exports:

@@ -1,8 +1,13 @@
 """Which exports one row of a run went into, told from the run's ledger by choosing again as each of them chose."""
 
-from judge.errors import InputError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from judge.errors import InputError, RunError
 from judge.export.chosen import choose
-from judge.export.formats import formats
+from judge.export.formats import Format, formats
+from judge.export.joined import Join, joined
 from judge.export.ledger import Exported, Exports
 from judge.records import Record
 from judge.run.decided import Decided
@@ -29,30 +34,45 @@ def export_locations(run: Run, row: int) -> list[ExportLocation]:
     Raises:
         RunError: The ledger or the run cannot be read.
     """
-    decisions = Decided.of(run)
-    known: dict[tuple[str, bool], tuple[str | None, str | None]] = {}
-
+    own = Decided.of(run)
+    known: dict[str, tuple[str | None, str | None, bool]] = {}
     found = []
     for exported in Exports(run.path):
-        split: str | None = "every row"
-        reason: str | None = None
-        form = formats().get(exported.format)
-        if form is None or not form.every_row:  # the Hub's is not a format
-            need_text = form is not None and form.need_text
-            key = exported.selection.model_dump_json(), need_text
-            if key not in known:
-                known[key] = _chosen(decisions, exported, need_text, row)
-            split, reason = known[key]
-        changed = exported.decisions != decisions.digest
+        form = formats().get(exported.format)  # the Hub's is not a format
+        key = exported.model_dump_json(include={"selection", "joined", "prefer", "decisions"})
+        key += "every row" if form and form.every_row else str(form is not None and form.need_text)
+        if key not in known:
+            known[key] = _location(own, exported, form, row)
+        split, reason, changed = known[key]
         found.append(ExportLocation(exported=exported, split=split, left_out=reason, decisions_changed=changed))
     return found
 
 
-def _chosen(decisions: Decided, exported: Exported, need_text: bool, row: int) -> tuple[str | None, str | None]:
+def _location(own: Decided, exported: Exported, form: Format | None, row: int) -> tuple[str | None, str | None, bool]:
+    """The split of a row, why it is in none, and whether decisions came or went since."""
+    changed = not exported.joined and exported.decisions != own.digest
     try:
-        with choose(decisions, exported.selection, need_text=need_text) as chosen:
-            split, reason = chosen.db.execute("SELECT split, left_out FROM rows WHERE row = ?", [row]).fetchone()
-    except InputError as error:
-        # Flags and decisions came since: the same export would be refused today.
-        return None, f"the export cannot be chosen again ({error.message})"
-    return (None, reason) if reason else (exported.selection.names[split], None)
+        with _again(own, exported) as decisions:
+            changed = exported.decisions != decisions.digest
+            if form is not None and form.every_row:
+                return "every row", None, changed
+            need_text = form is not None and form.need_text
+            with choose(decisions, exported.selection, need_text=need_text) as chosen:
+                split, reason = chosen.db.execute("SELECT split, left_out FROM rows WHERE row = ?", [row]).fetchone()
+    except (InputError, RunError) as error:
+        if isinstance(error, RunError) and not exported.joined:
+            raise
+        # Flags and decisions came since, or a run that was joined went: the same export would be refused today.
+        return None, f"the export cannot be chosen again ({error.message})", changed
+    return (None, reason, changed) if reason else (exported.selection.names[split], None, changed)
+
+
+@contextmanager
+def _again(own: Decided, exported: Exported) -> Iterator[Decided]:
+    """What an export was chosen from, as it stands today."""
+    if not exported.joined:
+        yield own
+        return
+    others = [Run.open(Path(path)) for path in exported.joined]
+    with joined(own.run, Join(others, Path(exported.prefer) if exported.prefer else None)) as decisions:
+        yield decisions

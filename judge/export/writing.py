@@ -62,14 +62,15 @@ def export(
     check_writable(out.parent)
     there = ledger.settle(out)
     others = {str(other.path): other.manifest.fingerprint for other in join.runs} if join else {}
+    prefer = str(join.prefer) if join and join.prefer else None
     with joined(run, join) as decisions:
-        same = (form, wanted, decisions.digest, others)
-        if there and not overwrite and (there.format, there.selection, there.decisions, there.joined) == same:
+        same = {"format": form, "selection": wanted, "decisions": decisions.digest, "joined": others, "prefer": prefer}
+        if there and not overwrite and there == there.model_copy(update=same):
             return there
         with (new_folder if as_folder else new_file)(out, overwrite=overwrite) as partial:
             written = _write(decisions, found, wanted, partial)
             exported = entry(decisions, form, out.name, wanted, written, digests(partial, out.name))
-            exported = exported.model_copy(update={"joined": others})
+            exported = exported.model_copy(update={"joined": others, "prefer": prefer})
             # What is left to do takes no time: a name and a line.
             ledger.announce(exported, out)
     ledger.append(exported)

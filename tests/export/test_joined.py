@@ -1,6 +1,7 @@
 """Several runs exported as one: each pair once, by the heavier word, and refused where nobody can tell."""
 
 import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +10,7 @@ from conftest import write_flags
 from judge.errors import InputError
 from judge.export.joined import TWICE, Join
 from judge.export.ledger import Exports
+from judge.export.row_exports import export_locations
 from judge.export.selection import Selection
 from judge.export.writing import export
 from judge.run.decisions import Decision, Decisions
@@ -158,7 +160,10 @@ def test_what_contradicts_a_label_contradicts_an_equal_one(run_of, tmp_path):
     write_flags(one, [])
     decided(two, "lamp", "B", 1)
     done, rows = exported(one, tmp_path, runs=[two], prefer=one.path)
-    assert ({key[1]: row["grade"] for key, row in rows.items()}, done.undecided) == ({"A": 2, "B": 1, "C": 2, "D": 0}, 2)
+    assert ({key[1]: row["grade"] for key, row in rows.items()}, done.undecided) == (
+        {"A": 2, "B": 1, "C": 2, "D": 0},
+        2,
+    )
     out, clean = tmp_path / "clean.parquet", Selection(flagged="leave_out")
     done = export(one, "judgments", out, clean, join=Join([two], one.path))
     assert {row["candidate_id"] for row in pq.read_table(out).to_pylist()} == {"B", "D"}
@@ -181,6 +186,33 @@ def test_suggestions_say_whose_grade_each_is(main, run_of, tmp_path):
             for record in json.loads(out.read_text())
         }
         assert said == {"A": "people", "B": judge, "C": "people", "D": "ann"}
+
+
+def test_a_trace_follows_a_row_into_joined_exports(run_of, tmp_path):
+    one = run_of(graded([("lamp", "A", 2), ("lamp", "B", 0)]), "one")
+    two = run_of(graded([("lamp", "A", 0), ("lamp", "C", 0)]), "two")
+    decided(two, "lamp", "C", 1)
+    for name, prefer in (("first", one), ("second", two)):
+        export(one, "judgments", tmp_path / f"{name}.parquet", join=Join([two], prefer.path))
+    told = [(each.split, each.left_out, each.decisions_changed) for each in export_locations(one, 1)]
+    assert told == [("train", None, False), (None, TWICE, False)]
+    decided(two, "lamp", "A", 1)
+    told = [(each.split, each.left_out, each.decisions_changed) for each in export_locations(one, 1)]
+    assert told == [(None, TWICE, True)] * 2
+    shutil.rmtree(two.path)
+    assert all(each.split is None and str(two.path) in each.left_out for each in export_locations(one, 1))
+
+
+def test_an_export_that_was_killed_is_not_taken_for_one_that_prefers_another_run(run_of, tmp_path, monkeypatch):
+    one, two = run_of(graded([("lamp", "A", 2)]), "one"), run_of(graded([("lamp", "A", 0)]), "two")
+    out = tmp_path / "o.qrels"
+    with monkeypatch.context() as killed:
+        killed.setattr(Exports, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            export(one, "trec", out, join=Join([two], one.path))
+    with pytest.raises(InputError, match="already there"):
+        export(one, "trec", out, join=Join([two], two.path))
+    assert [each.prefer for each in Exports(one.path)] == [str(one.path)]
 
 
 def test_errors_and_files_name_the_runs_that_are_joined(run_of, tmp_path):

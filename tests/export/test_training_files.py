@@ -183,6 +183,15 @@ def test_views_to_publish(run_of, tmp_path):
         write_views(Decided.of(run), Selection(), tmp_path / "other", ("labels",))
 
 
+def test_published_qrels_name_only_what_corpus_and_queries_hold(run_of, tmp_path):
+    bare = {"query": "lamp", "candidate_id": "bare", "grade": 0}
+    run = run_of([row("lamp", "a", 2), bare, row("desk", "b", 1), bare | {"query": "chair", "grade": 2}])
+    write_views(Decided.of(run), Selection(), tmp_path / "v", without_empty=True)
+    held = {name: read(tmp_path / "v" / name / "train-00000.parquet") for name in ("qrels", "corpus", "queries")}
+    assert {each["corpus-id"] for each in held["qrels"]} == {each["_id"] for each in held["corpus"]} == {"a", "b"}
+    assert {each["query-id"] for each in held["qrels"]} == {each["_id"] for each in held["queries"]}
+
+
 def test_a_broken_write_is_found_and_leaves_nothing(run_of, tmp_path, monkeypatch):
     run, whole = run_of(LAMP), pq.ParquetWriter.write_table
     monkeypatch.setattr(pq.ParquetWriter, "write_table", lambda self, table: whole(self, table.slice(1)))

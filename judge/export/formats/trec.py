@@ -45,7 +45,7 @@ VIEW = View(
     name="qrels",
     help="`query-id, corpus-id, score`, as MTEB and BEIR name them",
     make=_make,
-    need_text=False,
+    need_text=True,  # next to it stand MTEB's corpus and queries, which have texts
     ids=('"query-id"', '"corpus-id"', "score"),
 )
 FORMAT = Format(
