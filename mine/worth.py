@@ -105,20 +105,24 @@ def worth(run: Run, ratings: Ratings, top: int = 10) -> Worth:
     for rating in ratings:
         given[rating.query_id, rating.query, rating.candidate_id].append(rating.grade)
     keys = list(given)
-    lowest = run.manifest.values[0]
+    lowest, above, *_ = run.manifest.values
     settled = Decided.of(run).settled
     with run.database(keys=key_table(keys)) as db:
         find_pairs(db)
-        meant = dict(db.execute("SELECT row, place FROM found WHERE row IS NOT NULL").fetchall())
+        # Raters can spell a query each in their own way.
+        meant = dict(db.execute("SELECT row, list(place) FROM found WHERE row IS NOT NULL GROUP BY row").fetchall())
         found = db.execute("""SELECT l.row, l.query_id, l.candidate_id, l.grade, p.mined FROM labels l
             JOIN pairs p USING (row) WHERE p.mined IS NOT NULL AND l.status <> 'skipped' ORDER BY l.row""").fetchall()
     rows: list[_Row] = []
     classes: dict[str, int] = defaultdict(int)
-    used = 0
+    used = known = 0
     for row, query_id, candidate_id, own, mined in found:
         decision = settled.get((query_id, candidate_id))
         grade = decision.grade if decision and decision.source == "judge" and decision.grade is not None else own
-        people = mean(given[keys[meant[row]]]) if row in meant else None
+        places = meant.get(row, ())
+        said = [grade for place in places for grade in given[keys[place]]]
+        known += len(places)
+        people = mean(said) if said else None
         used += people is not None
         groups = _groups(mined)
         if mined["systems"] and (name := dispute_class(read_ranks(mined["systems"]), grade, top, lowest)):
@@ -133,8 +137,8 @@ def worth(run: Run, ratings: Ratings, top: int = 10) -> Worth:
         run=str(run.path),
         pairs=len(rows),
         rated=used,
-        not_mined=len(keys) - used,
-        groups=tuple(_by_group(rows, lowest)),
+        not_mined=len(keys) - known,
+        groups=tuple(_by_group(rows, (lowest + above) / 2)),
         classes=dict(sorted(classes.items())),
     )
 
@@ -145,20 +149,20 @@ def _groups(mined: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(ALL, ALL), *(("source", name) for name in sources), ("relation", mined["relation"] or UNKNOWN)]
 
 
-def _by_group(rows: Sequence[_Row], lowest: int) -> list[GroupWorth]:
+def _by_group(rows: Sequence[_Row], bar: float) -> list[GroupWorth]:
     held: dict[tuple[str, str], list[_Row]] = defaultdict(list)
     for row in rows:
         if row.zero:
             for group in row.groups:
                 held[group].append(row)
     order = {ALL: 0, "source": 1, "relation": 2}
-    return [_group(*key, held[key], lowest) for key in sorted(held, key=lambda key: (order[key[0]], key[1]))]
+    return [_group(*key, held[key], bar) for key in sorted(held, key=lambda key: (order[key[0]], key[1]))]
 
 
-def _group(by: str, name: str, zeros: Sequence[_Row], lowest: int) -> GroupWorth:
+def _group(by: str, name: str, zeros: Sequence[_Row], bar: float) -> GroupWorth:
     rated = [row for row in zeros if row.people is not None]
     # A mean that is nearer to the lowest grade than to the next one is the lowest.
-    hits = np.array([row.people is not None and row.people >= lowest + 0.5 for row in rated], dtype=bool)
+    hits = np.array([row.people is not None and row.people >= bar for row in rated], dtype=bool)
     queries = np.array([row.query for row in rated])
     found = share_by_query(queries, hits) if rated else Estimate(None, None, None, "people rated none of them")
     return GroupWorth(

@@ -9,7 +9,7 @@ from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.reader import read_ratings
 from judge.run.store import Run
-from judge.words.guideline import known_grades
+from judge.words.guideline import Guideline, known_grades
 from mine.rankings import dispute_class
 from mine.worth import worth
 
@@ -80,6 +80,32 @@ def test_several_raters_count_by_their_mean(mined_run, tmp_path, guideline):
     found = worth(mined_run, ratings_of(tmp_path, guideline, rows))
     assert (found.rated, found.groups[0].wrong) == (1, 0)
     assert found.groups[0].high is None  # one query is too few for an interval
+
+
+def test_raters_who_spell_a_query_differently_rate_the_same_pair(mined_run, tmp_path, guideline):
+    # Of c0, 0 and 2 are a mean of 1: wrong. Alone, the first would be right.
+    rows = [("q0", "query 0", "c0", "ann", 2), ("q0", "QUERY 0", "c0", "bob", 0), ("q9", "elsewhere", "c0", "ann", 2)]
+    found = worth(mined_run, ratings_of(tmp_path, guideline, rows))
+    every = next(group for group in found.groups if group.by == "all")
+    assert (found.rated, found.not_mined, every.rated, every.wrong) == (1, 1, 1, 1)
+
+
+def test_a_mean_nearer_to_the_lowest_grade_is_the_lowest_whatever_the_next_is(run_of, tmp_path, guideline):
+    # Of the grades 0, 4 and 8 a mean of 4/3 is nearer to 0, and one of 8/3 nearer to 4.
+    spread = Guideline.model_validate(
+        guideline.model_dump(mode="json", exclude={"clauses"})
+        | {"grades": [grade.model_dump(exclude={"label"}) | {"value": 4 * grade.value} for grade in guideline.grades]}
+        | {"clauses": [clause.model_dump() | {"highest": 4 * clause.highest} for clause in guideline.clauses]}
+    )
+    mined = {"source": "dense", "rank": 1, "relation": None, "found_by": "dense=1"}
+    rows = [
+        {"query": "lamp", "query_id": "q", "candidate_id": key, "title": key, "grade": 0, **mined} for key in ("a", "b")
+    ]
+    run = run_of(rows, "spread", policy=spread)
+    grades = {"a": (0, 0, 4), "b": (0, 4, 4)}
+    given = [("q", "lamp", key, f"r{at}", grade) for key, some in grades.items() for at, grade in enumerate(some)]
+    every = next(group for group in worth(run, ratings_of(tmp_path, spread, given)).groups if group.by == "all")
+    assert (every.rated, every.wrong) == (2, 1)
 
 
 def test_a_run_that_was_not_mined_and_ratings_of_others_are_one_error(mined_run, run_of, tmp_path, guideline):
