@@ -98,9 +98,9 @@ def day_sql(name: str, kind: str | None = None) -> str:
         ELSE TRY_CAST({text} AS TIMESTAMP)::DATE END"""
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-"""What a spreadsheet takes for the beginning of a formula; and the quote that disarms it, so that no two cells become
-one."""
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")
+"""What a spreadsheet takes for the beginning of a formula, in East Asia in full width too; and the quote that disarms
+it, so that no two cells become one."""
 
 
 EVERY_ROW = (

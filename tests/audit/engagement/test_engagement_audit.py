@@ -163,9 +163,30 @@ def test_hostile_words_stay_words(tmp_path):
     judge("decide", tmp_path / "run", tmp_path / "queue.csv", "--author", "Ana")
 
 
-@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "\tx", "'quoted'", "'=1", "''=1", "'", "plain", ""])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1",
+        "+1",
+        "-1",
+        "@x",
+        "\tx",
+        "\n=1",
+        "'quoted'",
+        "'=1",
+        "''=1",
+        "'",
+        "plain",
+        "",
+        "＝1",
+        "＋1",
+        "－1",
+        "＠x",
+        "'＝1",
+    ],
+)
 def test_cells_come_back_from_a_sheet(cell):
-    assert inert(cell)[:1] not in ("=", "+", "-", "@", "\t")
+    assert inert(cell)[:1] not in ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\n")
     assert restored(inert(cell)) == cell
 
 
