@@ -39,7 +39,9 @@ def read_decisions(
     # Only a sheet went through `inert`; a line of JSON has its ids as they are.
     labels = _labels(run, [given for _, given, _ in rows], table.format in (".csv", ".tsv"))
     values = run.manifest.values
+    known = {*map(str, values), *Verdict}  # these say themselves, whatever a grade is named
     named = {str(grade["name"]).casefold(): str(grade["value"]) for grade in run.manifest.guideline["grades"]}
+    named = {name: value for name, value in named.items() if name not in known}
     found = []
     for index, (number, given, posterior) in enumerate(rows):
         where = f"{table.name}, row {number}"

@@ -132,6 +132,23 @@ def test_a_line_break_in_a_product_stays_within_its_cell_of_the_sheet(tmp_path):
     assert row.values["candidate"] == "title: Red\rlamp"
 
 
+def test_a_decision_is_the_grade_that_it_says_whatever_grades_are_named(run_of, guideline, main):
+    names = {0: "2", 1: "keep", 2: "fits"}
+    policy = guideline.model_copy(
+        update={"grades": tuple(grade.model_copy(update={"name": names[grade.value]}) for grade in guideline.grades)}
+    )
+    rows = [{"query": "lamp", "query_id": "q", "candidate_id": key, "title": "x", "grade": 1} for key in "abc"]
+    run = run_of(rows, policy=policy)
+    sheet = run.path.parent / "sheet.csv"
+    sheet.write_text("query_id,candidate_id,decision,author\nq,a,2,Ana\nq,b,keep,Ana\nq,c,Fits,Ana\n")
+    main("decide", run.path, sheet)
+    assert [(d.candidate_id, str(d.verdict), d.grade) for d in Decisions(run.path)] == [
+        ("a", "change", 2),
+        ("b", "keep", None),
+        ("c", "change", 2),
+    ]
+
+
 def test_a_decision_lands_on_the_product_of_its_row_where_ids_differ_in_a_quote_alone(run_of, main):
     def decided(run, sheet, text):
         sheet.write_text(text)
