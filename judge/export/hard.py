@@ -58,5 +58,5 @@ def check_hard(run: Run) -> None:
     if not has_origin(run.pairs_path):
         raise InputError(
             f"--hard: {called(run)} does not say where its pairs were mined, so that none is hard",
-            "add the run of `judge label MINED.parquet` with --with, or leave --hard out",
+            "name the run of `judge label MINED.parquet`, take it in with `judge export --with`, or leave --hard out",
         )

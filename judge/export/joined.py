@@ -138,9 +138,9 @@ class _Joining:
                    p.grade AS given, p.skip {mined}, l.status, l.grade,
                    l.probabilities, l.expected_grade, l.outside_mass, l.reason, l.fingerprint,
                    coalesce(d.grade, l.grade) AS final_grade,
-                   CASE WHEN l.status = 'skipped' THEN 9
-                        WHEN coalesce(d.by_people, {by_people} AND l.grade IS NOT NULL) THEN 0
-                        WHEN d.query_id IS NOT NULL THEN 1 WHEN l.status = 'graded' THEN 2 ELSE 3 END AS weight
+                   CASE WHEN l.status = 'skipped' THEN 9 WHEN final_grade IS NULL THEN 3
+                        WHEN coalesce(d.by_people, {by_people}) THEN 0
+                        WHEN d.query_id IS NOT NULL THEN 1 ELSE 2 END AS weight
             FROM read_parquet({quoted(run.pairs_path)}) p JOIN read_parquet([{parts}]) l USING (row)
             LEFT JOIN _decided d ON l.query_id = d.query_id AND l.candidate_id = d.candidate_id""")
         db.unregister("_decided")

@@ -104,6 +104,17 @@ def test_people_come_before_decisions_and_those_before_labels(run_of, tmp_path):
     assert {key[1]: row["decided_by"] for key, row in rows.items()} == {"A": "ann", "B": "ann", "C": "ann"}
 
 
+def test_a_label_without_a_grade_that_people_kept_hides_no_grade(run_of, tmp_path):
+    one = run_of(graded([("lamp", "A", 2)]), "one")
+    (bare,) = graded([("lamp", "A", 2)])
+    two = run_of([{**bare, "grade": None, "probabilities": None, "status": "abstained", "reason": "unsure"}], "two")
+    kept = {"query_id": "id-lamp", "candidate_id": "A", "verdict": "keep", "author": "ann", "reason": ""}
+    Decisions(two.path).append([Decision(**kept, time="2026-11-01T00:00:00Z", source="review")])
+    for first, second in ((one, two), (two, one)):
+        done, rows = exported(first, tmp_path, f"{first.path.name}-first", runs=[second])
+        assert (rows["lamp", "A"]["grade"], done.left_out) == (2, {TWICE: 1})
+
+
 def test_an_imported_run_is_peoples_word(main, run_of, tmp_path):
     (tmp_path / "people.csv").write_text("query,candidate_id,grade\nlamp,A,0\nlamp,Z,1\n")
     main("import", "people.csv", "--out", "people")
