@@ -42,7 +42,8 @@ def read_decisions(
     known = {*map(str, values), *Verdict}  # these say themselves, whatever a grade is named
     named = {str(grade["name"]).casefold(): str(grade["value"]) for grade in run.manifest.guideline["grades"]}
     named = {name: value for name, value in named.items() if name not in known}
-    found = []
+    found: list[Decision] = []
+    first: dict[tuple[str, str, str], tuple[int, Verdict, int | None]] = {}
     for index, (number, given, posterior) in enumerate(rows):
         where = f"{table.name}, row {number}"
         if index not in labels:
@@ -55,6 +56,10 @@ def read_decisions(
         if not who:
             raise InputError(f"{where}, field 'author': is empty", "fill it in, or give --author NAME for all rows")
         verdict, grade = _decided(given, named, values, where, label)
+        before, *said = first.setdefault((query_id, candidate_id, who), (number, verdict, grade))
+        if said != [verdict, grade] and not given.get("time"):  # with times, the later one took the other back
+            message = f"{where}, field 'decision': {who} decides on this pair otherwise in row {before}"
+            raise InputError(message, "leave one of the two rows, or give the `time` of each")
         found.append(
             Decision(
                 query_id=query_id,

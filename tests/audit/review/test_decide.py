@@ -149,6 +149,22 @@ def test_a_decision_is_the_grade_that_it_says_whatever_grades_are_named(run_of, 
     ]
 
 
+def test_a_sheet_in_which_somebody_contradicts_themselves_is_refused(run_of, main):
+    rows = [{"query": "lamp", "query_id": "q", "candidate_id": key, "title": "x", "grade": 1} for key in "ab"]
+    run = run_of(rows)
+    sheet = run.path.parent / "sheet.csv"
+    head = "query_id,candidate_id,decision,author,time\n"
+    sheet.write_text(f"{head}q,a,2,Ana,\nq,b,0,Ana,\nq,a,0,Ben,\nq,a,keep,Ana,\n")
+    said = main("decide", run.path, sheet, code=2).err
+    assert "row 4, field 'decision'" in said
+    assert "row 1" in said
+    assert not list(Decisions(run.path))
+    # The same twice is no contradiction, and with times the later one counts.
+    sheet.write_text(f"{head}q,a,2,Ana,\nq,a,2,Ana,\nq,b,0,Ana,2026-11-01T10:00:00Z\nq,b,2,Ana,2026-11-01T11:00:00Z\n")
+    main("decide", run.path, sheet)
+    assert {pair[1]: d.grade for pair, d in Decisions(run.path).settled().items()} == {"a": 2, "b": 2}
+
+
 def test_a_decision_lands_on_the_product_of_its_row_where_ids_differ_in_a_quote_alone(run_of, main):
     def decided(run, sheet, text):
         sheet.write_text(text)
