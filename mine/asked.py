@@ -83,7 +83,7 @@ def read_queries(
 
 
 def _add(known: dict[str, Asked], run: Run) -> None:
-    """The queries of a run by their words, with its pairs that were judged."""
+    """The queries of a run by their words, with its pairs that were judged; the first grade of a pair counts."""
     settled = Decided.of(run).settled
     sql = """SELECT p.query_id, p.query, p.locale, p.candidate_id, l.status, l.grade FROM pairs p
         LEFT JOIN labels l USING (row) WHERE p.query IS NOT NULL ORDER BY p.row"""
@@ -96,9 +96,12 @@ def _add(known: dict[str, Asked], run: Run) -> None:
             continue
         decision = settled.get((query_id, candidate_id))
         final = decision.grade if decision and decision.grade is not None else grade
-        pairs.setdefault(words, {})[candidate_id] = final
+        some = pairs.setdefault(words, {})
+        some[candidate_id] = final if some.get(candidate_id) is None else some[candidate_id]
     for words, some in pairs.items():
-        known[words] = replace(known[words], known={**some, **known[words].known})
+        before = known[words].known
+        graded = {key: grade for key, grade in before.items() if grade is not None}
+        known[words] = replace(known[words], known={**before, **some, **graded})
 
 
 def _read(

@@ -5,13 +5,14 @@ import json
 from collections import Counter
 
 import pytest
+from judged_rows import row
 from mining_fixtures import FIELDS, QUERIES, SHOP, rows_of, write_csv
 
 from judge.errors import InputError
 from judge.models.encoder import FakeEncoder
 from judge.search import nearest
 from mine.account import read_account
-from mine.asked import Asked
+from mine.asked import Asked, read_queries
 from mine.candidates import Candidate, Copies, Found, outranks, union
 
 
@@ -210,3 +211,13 @@ def test_a_damaged_block_of_a_search_is_searched_again(mining, tmp_path, kept):
     again = mining("again.parquet", sources=("dense",)).run()
     assert again.proposals == account.proposals
     assert rows_of(tmp_path / "again.parquet") == rows_of(tmp_path / "mined.parquet")
+
+
+def test_a_grade_of_any_run_is_known(run_of):
+    (bare,) = [{"query": "lamp", "candidate_id": "A", "title": "x", "status": "abstained", "reason": "unsure"}]
+    unsure, graded = run_of([bare], "unsure"), run_of([row("Lamp", "A", 2), row("lamp", "B", 0)], "graded")
+    for runs in ([unsure, graded], [graded, unsure]):
+        (asked,) = read_queries(runs).asked
+        assert asked.known == {"A": 2, "B": 0}
+    (asked,) = read_queries([unsure]).asked
+    assert asked.known == {"A": None}
