@@ -124,7 +124,7 @@ def columns(window: Window, *names: str) -> Iterator[tuple[Any, ...]]:
     return zip(*read, window.grade.tolist(), window.split.tolist(), strict=True)
 
 
-def refuse_ids(window: Window, pattern: re.Pattern[str], says: tuple[str, str]) -> None:
+def refuse_ids(window: Window, chosen: Chosen, pattern: re.Pattern[str], says: tuple[str, str]) -> None:
     """Refuse ids that a format would tear apart: those that hold what a pattern finds, which `says` names, and the fix.
 
     Raises:
@@ -133,4 +133,5 @@ def refuse_ids(window: Window, pattern: re.Pattern[str], says: tuple[str, str]) 
     for field in ("query_id", "candidate_id"):
         for row, value in zip(window.row.tolist(), window.table.column(field).to_pylist(), strict=True):
             if pattern.search(value):
-                raise RunError(f"row {row}, field {field!r}: {value!r} holds {says[0]}", says[1])
+                where = f"{called(chosen.run)}, row {row}, field {field!r}"
+                raise RunError(f"{where}: {value!r} holds {says[0]}", says[1])

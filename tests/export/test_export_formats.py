@@ -185,7 +185,7 @@ def test_one_text_under_two_ids_cannot_be_known_by_text(run_of, tmp_path, form):
 @pytest.mark.parametrize(("form", "bad"), [("trec", "a b"), ("beir", "a\tb"), ("beir", 'a"b')])
 def test_ids_that_a_format_would_tear_apart_are_refused(run_of, tmp_path, form, bad):
     run = run_of([{"query": "q", "candidate_id": bad, "title": "x", "grade": 1}])
-    with pytest.raises(RunError, match="row 1, field 'candidate_id'"):
+    with pytest.raises(RunError, match=rf"{run.path}, row 1, field 'candidate_id'"):
         export(run, form, tmp_path / "o")
     assert not (tmp_path / "o").exists()
 

@@ -20,7 +20,7 @@ _BREAKS = re.compile(r'[\t\r\n"]')
 
 
 def _tsv(window: Window, chosen: Chosen) -> Iterator[Line]:
-    refuse_ids(window, _BREAKS, ("a tab, a quote or a line break", "give ids without them"))
+    refuse_ids(window, chosen, _BREAKS, ("a tab, a quote or a line break", "give ids without them"))
     for query, candidate, grade, split in columns(window, "query_id", "candidate_id"):
         yield Line(f"{query}\t{candidate}\t{grade}", split, ((query, candidate, grade),))
 

@@ -19,7 +19,7 @@ _SPACE = re.compile(r"\s")
 def _trec(window: Window, chosen: Chosen) -> Iterator[Line]:
     """Lines `query-id 0 candidate-id grade`. TREC separates by white space, so ids must have none."""
     fix = "give ids without white space, or export to jsonl or parquet"
-    refuse_ids(window, _SPACE, ("white space, which separates TREC's columns", fix))
+    refuse_ids(window, chosen, _SPACE, ("white space, which separates TREC's columns", fix))
     for query, candidate, grade, split in columns(window, "query_id", "candidate_id"):
         yield Line(f"{query} 0 {candidate} {grade}", split, ((query, candidate, grade),))
 

@@ -166,23 +166,14 @@ def test_hostile_words_stay_words(tmp_path):
 @pytest.mark.parametrize(
     "cell",
     [
-        "=1",
-        "+1",
-        "-1",
-        "@x",
-        "\tx",
-        "\n=1",
-        "'quoted'",
+        *("=1", "+1", "-1", "@x", "\tx", "\n=1", "＝1", "＋1", "－1", "＠x"),
+        "'a'",
         "'=1",
         "''=1",
+        "'＝1",
         "'",
         "plain",
         "",
-        "＝1",
-        "＋1",
-        "－1",
-        "＠x",
-        "'＝1",
     ],
 )
 def test_cells_come_back_from_a_sheet(cell):
