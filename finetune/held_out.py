@@ -77,7 +77,7 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
         shares=targets([item.votes for item in items], manifest.values, "distribution", [item.means for item in items]),
-        queries=query_groups([item.pair.query for item in items]),
+        queries=query_groups([query for _, _, query, _ in there]),  # ratings may name theirs by id alone
         missing=len(rated) - scored,
         learned=scored - len(there),
         pairs=[_with_texts(item.pair, query, candidate) for item, _, query, candidate in there],

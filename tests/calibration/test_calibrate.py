@@ -240,6 +240,22 @@ def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_
     assert found["after"] == pytest.approx(plain["after"], abs=1e-4), "no query is on both sides of a split"
 
 
+def test_ratings_may_name_queries_by_id_alone(main, rated_file, tmp_path):
+    with rated_file.open(encoding="utf-8", newline="") as stream:
+        rows = [{"query_id": row["query"].replace(" ", "-"), **row} for row in csv.DictReader(stream)]
+    for name, left in (("words.csv", ()), ("ids.csv", ("query",))):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, [key for key in rows[0] if key not in left], extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+    main("label", "words.csv", "--engine", "fake", "--out", "plain")
+    found = [
+        main("calibrate", "plain", name, "--out", f"{name}.json", "--json").json for name in ("words.csv", "ids.csv")
+    ]
+    assert found[0]["after"]["queries"] == 12
+    assert found[0]["after"] == found[1]["after"]
+
+
 def test_an_id_that_is_another_querys_in_the_run_is_none_of_it(main, rated_file, tmp_path):
     with rated_file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
