@@ -30,16 +30,20 @@ def best_cuts(score: Floats, truth: Ints, start: Floats, judged: Callable[[Ints]
     """Cuts (K − 1,) under which the places of grades are judged best: cut after cut, until none moves.
 
     Places are tried between neighbouring scores; from two starts, the given one and that with people's mix of grades.
+    A cut is never a score itself: pairs on a cut are a tie of two grades.
     """
     distinct = np.unique(score)
     between = (distinct[1:] + distinct[:-1]) / 2
     if not len(between):
         return np.sort(start)
-    if len(between) > CANDIDATES:
-        between = np.quantile(between, np.linspace(0, 1, CANDIDATES))
     mix = np.cumsum(np.bincount(truth, minlength=len(start) + 1))[:-1] / len(truth)
+    mixed, below = np.quantile(score, mix), np.append(2 * distinct[0] - between[0], between)
+    place = np.searchsorted(distinct, mixed).clip(max=len(between))
+    mixed = np.where(distinct[place] == mixed, below[place], mixed)
+    if len(between) > CANDIDATES:
+        between = np.setdiff1d(np.quantile(between, np.linspace(0, 1, CANDIDATES)), distinct)
     tried = []
-    for cuts in (np.sort(start), np.quantile(score, mix)):
+    for cuts in (np.sort(start), mixed):
         best, improved = judged(np.searchsorted(cuts, score, side="right")), True
         while improved:
             improved = False

@@ -107,6 +107,20 @@ def test_cuts_are_as_good_as_the_best_of_all():
     assert every - found <= 1 / 30 + 1e-9, "one cut at a time can miss by little"
 
 
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.sampled_from(("accuracy", "quadratic_kappa")))
+def test_no_cut_is_a_score(seed, objective):
+    # Few distinct scores, as of a judge that is asked thrice: the quantiles that a fit starts from are scores. Pairs
+    # on a cut would be a tie of two grades, and get none.
+    rng = np.random.default_rng(seed)
+    score = rng.integers(0, 5, 60) / 4
+    truth = np.clip(np.round(score * 2 + rng.normal(0, 0.7, 60)), 0, 2).astype(int)
+    judged = quality(objective, GRADES, truth)
+    cuts = best_cuts(score, truth, np.array([-1.0, 3.0]), judged)
+    assert not np.isin(cuts, score).any()
+    assert judged(adjacent(score, cuts, 1.0).argmax(axis=1)) == judged(np.searchsorted(cuts, score, side="right"))
+
+
 ascending = st.lists(st.floats(-5, 5), min_size=1, max_size=4).map(sorted)
 
 
