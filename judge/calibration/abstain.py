@@ -120,7 +120,8 @@ def more_queries(held_out: HeldOut, budget: float) -> int | None:
         kept = sure >= _least(sure, coverage)
         sizes, errors = by_query(wrong[kept], query[kept])
         low, high = 1.0, MOST_TIMES
-        if betting_bound(sizes, errors, risk, high) > budget:
+        # The share of errors in all pairs, which no promise is below, is that of any number of queries like these.
+        if max(betting_bound(sizes, errors, risk, high), float(wrong[kept].mean())) > budget:
             continue
         while high - low > 0.5 / queries:
             times = (low + high) / 2

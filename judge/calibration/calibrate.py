@@ -30,6 +30,8 @@ LEAST = (30, 5)
 """Ratings and queries below which nothing is fitted."""
 FOLDS = 5
 """Into how many parts queries are dealt."""
+DECIMALS = 6
+"""Of a confidence that a threshold is chosen by, and so of one that is held against it."""
 NEARLY_ALL = 0.95
 """The share of pairs of one grade from which a judge is doubted."""
 
@@ -182,7 +184,7 @@ def calibrate(
         after=trust(chances, truth, query),
         # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
         held_out=HeldOut(
-            confidence=tuple(np.round(chances.max(axis=1), 6).tolist()),
+            confidence=tuple(np.round(chances.max(axis=1), DECIMALS).tolist()),
             # A tie gets no grade. Taken for wrong, it makes no promise easier.
             wrong=tuple(((reliability.likeliest(chances).sum(axis=1) > 1) | ~right).tolist()),
             query=tuple(query.tolist()),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from judge.calibration.calibrate import DECIMALS
 from judge.labelling.blending import blend_values
 from judge.labelling.config import JudgeConfig
 from judge.records import Choice, Failure, Label, Outcome, Pair, Scores, Status
@@ -66,7 +67,7 @@ def table(judged: ScoredBlock, values: Sequence[int], fingerprint: str, judge_co
     best = np.zeros(len(items), dtype=int)
     best[scored] = probabilities[scored].argmax(axis=1)
     graded = scored.copy()
-    graded[scored] = probabilities[scored].max(axis=1) >= judge_config.least
+    graded[scored] = np.round(probabilities[scored].max(axis=1), DECIMALS) >= judge_config.least
     graded[list(ties)] = False
     alone = asked.copy()
     alone[asked] = [isinstance(answer, Choice) for answer in answers]

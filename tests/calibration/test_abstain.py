@@ -18,7 +18,7 @@ from judge.calibration.abstain import (
     walk,
     within_reach,
 )
-from judge.calibration.calibrate import Calibration, HeldOut, calibrate
+from judge.calibration.calibrate import DECIMALS, Calibration, HeldOut, calibrate
 from judge.errors import InputError
 from judge.records import Failure, Pair, Scores, Status
 from judge.run.store import Run
@@ -140,6 +140,19 @@ def test_what_is_within_reach_can_be_asked_for_and_what_a_tighter_promise_takes(
     # Where everything is wrong, no number of queries helps.
     lost = HeldOut(confidence=(0.9,) * 50, wrong=(True,) * 50, query=tuple(range(50)))
     assert (within_reach(lost).promises, within_reach(lost).more_queries) == ((), None)
+
+
+def test_no_number_of_queries_is_named_where_large_ones_err_more():
+    # 40 queries of 5 pairs without errors, 4 of 300 with 90 each: a query counts as 5 pairs, so that 6 of 220 are wrong
+    # in the bound, but 360 of 1,400 pairs are, and no promise is below that.
+    sizes, wrong = [5] * 40 + [300] * 4, [0] * 40 + [90] * 4
+    many = tuple(at < errors for size, errors in zip(sizes, wrong, strict=True) for at in range(size))
+    held = HeldOut(confidence=(0.9,) * 1400, wrong=many, query=tuple(np.repeat(np.arange(44), sizes).tolist()))
+    assert [promise.budget for promise in within_reach(held).promises] == [0.3]
+    assert (within_reach(held).tighter, within_reach(held).more_queries) == (0.25, None)
+    with pytest.raises(InputError) as refused:
+        choose(held, 0.1)
+    assert "more rated" not in refused.value.hint
 
 
 @given(st.integers(0, 1000), st.integers(1, 20), st.floats(0.01, 0.5))
@@ -269,6 +282,19 @@ def test_a_failure_is_not_abstained_and_an_unsure_answer_no_failure():
     assert [label.expected_grade for label in made[:2]] == pytest.approx([1.5, 1.3])
     assert [label.probabilities is None for label in made] == [False, False, True]
     assert made[2].reason == "gone"
+
+
+def test_a_pair_on_the_threshold_is_graded_as_it_was_held_out():
+    # Of three samples two agree, or one and a bit: confidences of 2/3, which no decimals give, and .4. Held out, the
+    # surer half is right and the other wrong, so that the threshold is the surer ones' confidence.
+    chances = np.array([(1 / 6, 1 / 6, 2 / 3), (0.3, 0.3, 0.4)])
+    rounded = tuple(np.round(np.tile(chances.max(axis=1), 200), DECIMALS).tolist())
+    query = tuple(np.repeat(np.arange(100), 4).tolist())
+    threshold = choose(HeldOut(confidence=rounded, wrong=(False, True) * 200, query=query), 0.1)
+    assert threshold.coverage == 0.5
+    pair = Pair(1, "q", "lamp", "p", {"title": "A lamp"}, None)
+    labels = [labelled_pair(pair, Scores(tuple(np.log(each)), 0.0), threshold=threshold) for each in chances]
+    assert [label.status for label in labels] == [Status.GRADED, Status.ABSTAINED]
 
 
 def test_the_least_that_is_offered_is_accepted(main, rated_file):
