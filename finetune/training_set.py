@@ -16,7 +16,7 @@ from finetune.synthetic_pairs import MADE, make_pairs
 from judge.errors import InputError
 from judge.ratings.rated import Rated
 from judge.records import Pair
-from judge.run.seen import NOTHING, Seen, product_key, query_key
+from judge.run.seen import NOTHING, Seen, product_key, query_keys
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
@@ -67,8 +67,8 @@ class TrainingSet:
 def split(
     queries: Sequence[str], config: LoraConfig, held: Collection[str] = (), learned: Collection[str] = ()
 ) -> dict[str, str]:
-    """Each query's part: `train`, `validation` or `calibration`; those of `held` are not for training, and of the
-    others those of `learned` are for nothing else.
+    """Each query's part: `train`, `validation` or `calibration`; those of `learned` are for training alone, and of the
+    others those of `held` are not for it.
 
     Raises:
         InputError: There are too few queries for parts that share none.
@@ -90,7 +90,7 @@ def split(
     parts |= dict.fromkeys(drawn[sizes["validation"] : sum(sizes.values())], "calibration")
     spare = "calibration" if sizes["calibration"] else "validation"
     parts |= {name: spare for name in held if parts[name] == "train"}
-    parts |= {name: "train" for name in learned if name not in held}
+    parts |= dict.fromkeys(learned, "train")
     for part, other in (("validation", "calibration"), ("calibration", "validation")):
         if sizes[part] and part not in parts.values():
             rest = [name for name in drawn if parts[name] == other]
@@ -140,16 +140,17 @@ def deal(
 ) -> tuple[list[str], npt.NDArray[np.str_]]:
     """The query and the part of each rated pair, whose targets are `shares` of shape (N, K).
 
-    What an earlier training held out, as `seen` says, stays held out, and what it learned from is not held out.
+    What an earlier training held out, as `seen` says, stays held out, and what it learned from is not held out. A query
+    of which it did both, in two spellings, is one that it learned from.
 
     Raises:
         InputError: There are too few queries, or too few training pairs of a grade.
     """
     # By words: a query that goes by several ids or spellings would else be learnt and tested on.
     queries = query_groups([item.pair.query for item in rated])
-    keys = [query_key(item.pair.query) for item in rated]
+    keys = {item.pair.query: query_keys(item.pair.query) for item in rated}
     held, learned = (
-        {query for query, key in zip(queries, keys, strict=True) if key in before}
+        {query for query, item in zip(queries, rated, strict=True) if not before.isdisjoint(keys[item.pair.query])}
         for before in (set(seen.held_out), set(seen.learned))
     )
     parts = split(queries, config, held, learned)
@@ -209,12 +210,11 @@ def _overlap(
         {*seen.products},
     )
     dealt = split(queries, config)
+    asked = ({item.pair.query for item in held}, {item.pair.query for item in learned})
     return {
         "seen_products": sum(i.pair.candidate_id in ids or product_key(i.pair) in before for i in held),
         "kept": sum(dealt[q] == "train" for q in {q for q, there in zip(queries, inside, strict=True) if not there}),
-        "seen": seen.joined(
-            (query_key(item.pair.query) for item in held), (query_key(item.pair.query) for item in learned), texts
-        ),
+        "seen": seen.joined(*({key for query in part for key in query_keys(query)} for part in asked), texts),
     }
 
 

@@ -13,6 +13,7 @@ from judge.documents import Kind, load
 from judge.errors import ModelError
 from judge.files import dump_json, write_whole
 from judge.records import Pair, Record
+from judge.words.forms import query_names
 from judge.words.normalise import same_words
 from judge.words.similar import query_groups
 
@@ -23,9 +24,9 @@ class Seen(Record):
     """What `seen.json` holds: no text, but digests that say whether a text is one of these."""
 
     held_out: tuple[str, ...] = ()
-    """Of queries that no training of the lineage saw."""
+    """`query_keys` of queries that no training of the lineage saw; earlier versions noted `query_key` alone."""
     learned: tuple[str, ...] = ()
-    """Of queries that one of them learned from."""
+    """The same of queries that one of them learned from."""
     products: tuple[str, ...] = ()
     """Of the candidates' texts that one of them saw."""
 
@@ -38,12 +39,13 @@ class Seen(Record):
         )
 
     def learned_from(self, queries: Sequence[str]) -> list[bool]:
-        """Of each query whether it, in whatever spelling, was learned from."""
+        """Of each query whether it, in whatever spelling, was learned from: see `judge.words.similar.query_groups`."""
         known = {*self.learned}
         if not known:
             return [False] * len(queries)
         groups = query_groups(queries)
-        taken = {group for group, query in zip(groups, queries, strict=True) if query_key(query) in known}
+        texts = dict(zip(queries, groups, strict=True))
+        taken = {group for query, group in texts.items() if not known.isdisjoint(query_keys(query))}
         return [group in taken for group in groups]
 
 
@@ -53,6 +55,12 @@ NOTHING = Seen()
 def query_key(query: str) -> str:
     """The digest of a query's words."""
     return _short(same_words(query))
+
+
+def query_keys(query: str) -> set[str]:
+    """The digests of a query's words and of what it shares with other spellings of it: two texts that are one query
+    have one of them in common."""
+    return {query_key(query), *map(_short, query_names(query))}
 
 
 def product_key(pair: Pair) -> str:

@@ -7,9 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import in_process, write_quick, write_rated
+from conftest import in_process
+from finetune_fixtures import rated_rows, write_quick, write_rated
+from hypothesis import given
+from hypothesis import strategies as st
+from judgment_files import as_rated, put
 
-from judge.run.seen import Seen, query_key
+from finetune.config import load_config
+from finetune.targets import targets
+from finetune.training_set import build_lessons
+from judge.engines.fake import FakeTokenizer
+from judge.run.seen import NOTHING, Seen, query_key, query_keys
+from judge.words.prompt import PromptBuilder
+from judge.words.similar import query_groups
 
 HALF = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa"}
 
@@ -51,8 +61,8 @@ def test_a_training_fits_its_own_blend_as_judge_calibrate_would(main, halved, la
     assert [feature["name"] for feature in blend["features"]] == ["judge", "overlap"]
     assert told["calibration"]["blend"] is None
     # Ratings of the queries it calibrated with, given to `judge calibrate`, say the same: validation's one is left out.
-    calibrated = {*seen["held_out"]}
-    for key in seen["held_out"]:
+    calibrated = {query_key(row["query"]) for row in rated_rows()} & {*seen["held_out"]}
+    for key in calibrated:
         count = some_rows(rated_file, tmp_path / "six.csv", (calibrated - {key}).__contains__)
         again = main(
             *("calibrate", labelled, "six.csv", "--features", "overlap", "--objective", "quadratic_kappa"),
@@ -130,6 +140,45 @@ def test_a_query_is_learned_from_in_whatever_spelling():
     # Where a plural stands next to it, both are one query.
     assert seen.learned_from(["wireless mouses", "wireless mouse"]) == [True, True]
     assert Seen().learned_from(["desk"]) == [False]
+    # Nor does it have to stand there, where the training noted what spellings share.
+    noted = Seen(learned=tuple(query_keys("Wireless  Mouse")))
+    others = ["wireless mouses", "mouse, wireless", "wirelessmouse", "mouse", "wired mouse"]
+    assert noted.learned_from(others) == [True, True, True, False, False]
+
+
+@given(
+    st.lists(st.sampled_from(["red", "reds", "lamp", "lamps", "-", "table", "tables", "", "Réd"]), max_size=3),
+    st.lists(st.sampled_from(["red", "reds", "lamp", "lamps", "!", "table", "tables", "", "Réd"]), max_size=3),
+    st.sampled_from([" ", ""]),
+)
+def test_what_counts_as_one_query_within_a_file_does_so_across_files(words, others, blank):
+    one, other = " ".join(words), blank.join(others)
+    same = len(set(query_groups([one, other]))) == 1
+    assert Seen(learned=tuple(query_keys(one))).learned_from([other]) == [same]
+
+
+def test_a_training_notes_what_other_spellings_share(tmp_path, guideline):
+    def built(queries, seen=NOTHING):
+        rows = "".join(f"{query},{query}-{n},Lamp {n},{n}\n" for query in queries for n in range(3))
+        rated = as_rated(put(tmp_path / "r.csv", "query,candidate_id,title,grade\n" + rows), guideline, tmp_path)
+        shares = targets([item.votes for item in rated], guideline.values, "distribution")
+        config = load_config().changed(least_per_grade=1, validation=0.2, calibration=0.2, seed=2 * (seen is NOTHING))
+        return build_lessons(rated, shares, PromptBuilder(guideline, FakeTokenizer()), config, seen).seen
+
+    kinds = ("lamp", "kettle", "chair", "sofa", "table", "mirror", "drawer", "carpet", "pillow", "blanket")
+    one = {f"red {kind}": f"{kind}s red" for kind in kinds}
+    seen = built(one)
+    # The next training holds out what this one did, whatever its file calls it, and nothing that this one learned from.
+    after = built(one.values(), seen)
+    parts = [
+        [query for query, other in one.items() if query_key(query) in before and query_key(other) in now]
+        for before, now in ((seen.held_out, after.held_out), (seen.learned, after.learned))
+    ]
+    assert [len(part) for part in parts] == [4, 6]
+    # A spelling that an earlier training held out is no longer unseen where another one was learned from.
+    known = next(query for query in one if query_key(query) in seen.learned)
+    both = seen.joined(query_keys(known), (), ())
+    assert query_key(one[known]) in set(built(one.values(), both).learned) - set(after.held_out)
 
 
 def test_a_feature_that_is_none_is_refused_before_the_ratings_are_read(main, rated_file, quick):
