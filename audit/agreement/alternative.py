@@ -100,7 +100,8 @@ def alternative_annotator_test(
     results = zip(found, p_values, won, clustered, strict=True)
     raters = [Replaced(*row, p, one, by_query, other) for row, (p, by_query), one, other in results]
     table = np.array(wins)
-    advantage = by_query_index(queries, partial(_mean_of_means, table), resamples=500)
+    used = ~np.isnan(table).all(axis=0)  # queries without such pairs carry no evidence
+    advantage = by_query_index(queries[used], partial(_mean_of_means, table[:, used]), resamples=500)
     return AlternativeAnnotator(epsilon, level, raters, float(np.mean(won)), float(np.mean(clustered)), advantage)
 
 

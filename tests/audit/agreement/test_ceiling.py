@@ -79,6 +79,16 @@ def test_the_clustered_p_value_by_hand():
     assert mean_below(np.zeros(4), np.array(list("aabb")), 0.2) == 0
 
 
+def test_queries_of_which_nobody_can_be_left_out_make_no_interval():
+    ratings, judged, queries = panel(units=400)
+    ratings[1:, 40:] = NONE  # four queries of forty have more than one rater: too few to resample
+    found = alternative_annotator_test(ratings, judged, queries, "abc")
+    few = alternative_annotator_test(ratings[:, :40], judged[:40], queries[:40], "abc")
+    assert found.winning_rate is not None
+    assert found.advantage == few.advantage
+    assert (found.advantage.value is None, found.advantage.interval) == (False, None)
+
+
 def test_the_test_by_query_is_level_with_the_published_one_where_pairs_are_independent():
     ratings, judged, queries = panel()
     found = alternative_annotator_test(ratings, judged, queries, "abc")
