@@ -134,9 +134,11 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
             tuned, blend = describe(prepared, network, progress, out)
         if prepared.start and not progress.best:
             by = counted(tuned.training["pairs"]["validation"], "pair")
+            lacks = not blend and (prepared.start.directory / blending.FILE).is_file()
             note(
                 f"no step of the training was better than {prepared.start.name} on the {by} that choose the weights:"
-                f" the judge in {out} grades as that one does; where ratings are few, judge calibrate helps more"
+                f" the judge in {out} has that one's weights{', without its blend,' if lacks else ''} and a calibration"
+                " of its own; where ratings are few, judge calibrate helps more"
             )
         write_seen(out, training_set.seen)
         if blend:

@@ -210,11 +210,13 @@ def _overlap(
         {*seen.products},
     )
     dealt = split(queries, config)
-    asked = ({item.pair.query for item in held}, {item.pair.query for item in learned})
+    unseen, taught = (
+        {key for query in {item.pair.query for item in part} for key in query_keys(query)} for part in (held, learned)
+    )
     return {
         "seen_products": sum(i.pair.candidate_id in ids or product_key(i.pair) in before for i in held),
         "kept": sum(dealt[q] == "train" for q in {q for q, there in zip(queries, inside, strict=True) if not there}),
-        "seen": seen.joined(*({key for query in part for key in query_keys(query)} for part in asked), texts),
+        "seen": seen.joined(unseen, taught, texts),
     }
 
 

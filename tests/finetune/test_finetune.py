@@ -275,6 +275,7 @@ def test_a_training_goes_on_from_a_judge_and_keeps_what_it_held_out(main, sure, 
     ended = main(*given, ruined, "--from", sure, "--out", "ruined")
     assert ended.json["training"]["best_step"] == 0
     assert "judge calibrate" in ended.err
+    assert "blend" not in ended.err
     # From the lineage's second judge on, the first is told of.
     told = main(*given, quick(**still), "--from", "still", "--out", "third").json["training"]
     assert told["from"]["from"]["adapter"] == read_tuned(sure).adapter
