@@ -1,9 +1,9 @@
 """Calibrations: fitted on rated pairs, and applied to runs that are there."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -28,6 +28,12 @@ class Calibrated(shown.Result):
     path: Path
     record: Calibration
     """What is in the file: form, numbers, and figures before and after, cross-fitted over queries."""
+    not_in_run: int = 0
+    """Rated pairs that the run has no probabilities for."""
+    learned: int = 0
+    """Rated pairs that were left out, since the judge learned from their queries."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What is wrong with ratings that were skipped, by kind."""
 
     @property
     def form(self) -> str:
@@ -43,6 +49,8 @@ class Calibrated(shown.Result):
         before, after = self.record.before, self.record.after
         names = ("accuracy", "log_loss", "brier", "calibration_error")
         rows = [(name, *(shown.number(getattr(each, name)) for each in (before, after))) for name in names]
+        aside = {"not in the run": self.not_in_run, "learned from": self.learned}
+        rows += [(f"pairs {what}", f"{count:,}", "left out") for what, count in aside.items() if count]
         return shown.Sheet(f"{self.form} in {self.path}", ("", "before", "after"), rows)
 
 
@@ -98,7 +106,8 @@ def calibrate(
             chart.write_text(chart_of(fitted.found, fitted.joined), encoding="utf-8")
         if tuned and owner:  # before the files get their names: killed here, the same call is not refused
             store(fitted.found, tuned, owner)
-    return Calibrated(Path(out), fitted.found)
+    joined = fitted.joined
+    return Calibrated(Path(out), fitted.found, joined.missing, joined.learned, fitted.left_out)
 
 
 def maker_of(run: Run, adapter: Path) -> "AdapterManifest":

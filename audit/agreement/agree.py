@@ -67,8 +67,9 @@ class Report:
     """Pairs with a reference."""
     lacking: tuple[int, Mapping[str, int]]
     """Those of them that the run does not have; that it has without a grade, by status."""
-    learned: int
-    """The compared pairs of queries that the judge learned from, as far as the run says so."""
+    learned: Sequence[tuple[str, int, int]]
+    """Of each run its name, how many pairs are compared, and how many of them are of queries that its judge learned
+    from, as far as the run says so."""
     comparisons: Sequence[Comparison]
     people: People
     ceiling: Sequence[Ceiling]
@@ -90,12 +91,14 @@ class Report:
     @property
     def learned_note(self) -> str | None:
         """What that means for the figures."""
-        if not self.learned:
+        told = []
+        for name, compared, learned in self.learned:
+            whose = "the judge" if len(self.learned) == 1 else f"the judge of {name}"
+            of = f"{learned:,} of {counted(compared, 'compared pair')}"
+            told += [f"{of} are of queries that {whose} learned from"] if learned else []
+        if not told:
             return None
-        what = (
-            f"{self.learned:,} of {counted(self.primary.n, 'compared pair')} are of queries that the judge learned from"
-        )
-        return f"{what}: the figures flatter it; compare it on ratings of other queries"
+        return f"{'; '.join(told)}: the figures flatter it; compare it on ratings of other queries"
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON values. Undefined figures are null and say why."""
@@ -108,7 +111,7 @@ class Report:
             "ratings": self.panel.file,
             "left_out": dict(self.panel.left_out),
             "scale_note": self.panel.scale_note,
-            "learned": self.learned,
+            "learned": self.learned[0][-1] if self.learned else 0,
             "learned_note": self.learned_note,
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
@@ -183,7 +186,7 @@ def agree(question: Question) -> Report:
         judged=first,
         rated=int(there.sum()) if first else len(panel.units),
         lacking=first.lacking(there) if first else (0, {}),
-        learned=int((first.learned & there & ~np.isnan(first.side.grades)).sum()) if first else 0,
+        learned=[(each.side.name, *each.compared_and_learned(there)) for each in judged],
         comparisons=_comparisons(panel, people, [j.side for j in judged]),
         people=report_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),

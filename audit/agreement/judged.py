@@ -41,6 +41,11 @@ class JudgedPairs:
     learned: npt.NDArray[np.bool_]
     """Whether the judge learned from each unit's query, shape (units,), as far as the run says so."""
 
+    def compared_and_learned(self, wanted: npt.NDArray[np.bool_]) -> tuple[int, int]:
+        """How many of the wanted units have a grade of the run, and how many of those the judge learned from."""
+        compared = wanted & ~np.isnan(self.side.grades)
+        return int(compared.sum()), int((compared & self.learned).sum())
+
     def lacking(self, wanted: npt.NDArray[np.bool_]) -> tuple[int, dict[str, int]]:
         """How many of the wanted units the run does not have, and how many without a grade, by status."""
         found = Counter(status for status, here in zip(self.statuses, wanted, strict=True) if here and status)

@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 import judge.labelling.importing
 from judge.pairs.stage import Source
+from judge.run.seen import Seen, query_keys, write_seen
 from judge.run.store import Run
 from judge.words.guideline import load_guideline
 
@@ -43,6 +44,23 @@ def test_figures_worked_by_hand(tmp_path, main):
     assert found["confusion"] == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
     assert (found["accuracy"]["low"], found["accuracy"]["high"]) == (None, None)
     assert found["accuracy"]["reason"] == "2 queries are too few to be resampled, so there is no interval"
+
+
+def test_each_run_says_what_its_judge_learned_from(tmp_path, main):
+    rows = [("lamp", 1, 2), ("lamp", 2, 1), ("tents", 1, 1), ("desk", 1, 0)]
+    for name in ("base", "tuned"):
+        imported(tmp_path / name, rows)
+    write_seen(tmp_path / "tuned", Seen(learned=tuple({*query_keys("Lamp"), *query_keys("tent")})))
+    (tmp_path / "people.csv").write_text(HEAD + "".join(f"{q},{c},{g}\n" for q, c, g in (*rows, ("lamp", 9, 1))))
+    alone = main("agree", "people.csv", "--run", "tuned", "--json").json
+    assert (alone["learned"], alone["n"]) == (3, 4)
+    # Next to a judge that learned nothing, it is the second run that is flattered.
+    both = main("agree", "people.csv", "--run", "base", "--run", "tuned", "--json").json
+    assert both["learned"] == 0
+    assert "3 of 4" in both["learned_note"]
+    assert "tuned" in both["learned_note"]
+    assert both["learned_note"] in main("agree", "people.csv", "--run", "base", "--run", "tuned").out.replace("\n", " ")
+    assert main("agree", "people.csv", "--run", "base", "--json").json["learned_note"] is None
 
 
 def test_what_was_rated_is_compared_or_counted_once_and_gold_is_shown(tmp_path, main):
