@@ -128,7 +128,8 @@ def _unlearned(run: Run, there: list[Any]) -> list[Any]:
     """Of rated pairs, each with what the run has of it, those whose queries the judge did not learn from."""
     seen = read_seen(run.path)
     if seen is None:
-        if run.manifest.parts.get("adapter"):
+        makers = (run.manifest.parts, *run.manifest.members)
+        if any(parts.get(name) for parts in makers for name in ("adapter", "declared_adapter")):
             note(
                 f"{run.path}: does not say which queries its judge learned from; on those, a calibration promises too "
                 "much"

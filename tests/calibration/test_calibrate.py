@@ -256,6 +256,16 @@ def test_ratings_may_name_queries_by_id_alone(main, rated_file, tmp_path):
     assert found[0]["after"] == found[1]["after"]
 
 
+@pytest.mark.parametrize("said", [{"adapter": "a1"}, {"declared_adapter": "a1"}, {"members": ({}, {"adapter": "a1"})}])
+def test_a_fine_tuned_judge_whose_run_does_not_say_what_it_learned_is_noted(main, rated_file, tmp_path, said):
+    main("label", rated_file, "--engine", "fake", "--out", "plain")
+    assert "learned" not in main("calibrate", "plain", rated_file, "--out", "one.json").err
+    run = Run.open(tmp_path / "plain")
+    changed = said if "members" in said else {"parts": {**run.manifest.parts, **said}}
+    run.begin(run.manifest.model_copy(update=changed))
+    assert "learned" in main("calibrate", "plain", rated_file, "--out", "two.json").err
+
+
 def test_an_id_that_is_another_querys_in_the_run_is_none_of_it(main, rated_file, tmp_path):
     with rated_file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
