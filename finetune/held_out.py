@@ -117,7 +117,12 @@ def calibrate_run(
     evidence = None
     if features or objective != "log_loss":
         evidence = gather(joined.pairs, np.exp(joined.logprobs), run.manifest.values, (features, objective))
-    found = calibrate(joined.logprobs, joined.shares, joined.queries, file_digest(path), evidence)
+    try:
+        found = calibrate(joined.logprobs, joined.shares, joined.queries, file_digest(path), evidence)
+    except InputError as error:
+        aside = {"are of queries that the judge learned from": joined.learned, "are not in the run": joined.missing}
+        more = "".join(f"; {n:,} more {what}" for what, n in aside.items() if n)
+        raise InputError(error.message + more, error.hint) from None
     made = run.manifest.parts
     deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
     whose = {"judge": run.manifest.fingerprint, "parts": {name: made.get(name) for name in deciding}}
