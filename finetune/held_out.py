@@ -132,13 +132,10 @@ def calibrate_run(
 def _unlearned(run: Run, there: list[Any]) -> list[Any]:
     """Of rated pairs, each with what the run has of it, those whose queries the judge did not learn from."""
     seen = read_seen(run.path)
+    if seen.unknown if seen else run.manifest.fine_tuned:
+        which = "all of the queries" if seen else "which queries"
+        note(f"{run.path}: does not say {which} its judge learned from; on those, a calibration promises too much")
     if seen is None:
-        makers = (run.manifest.parts, *run.manifest.members)
-        if any(parts.get(name) for parts in makers for name in ("adapter", "declared_adapter")):
-            note(
-                f"{run.path}: does not say which queries its judge learned from; on those, a calibration promises too "
-                "much"
-            )
         return there
     known = seen.learned_from([query for _, _, query, _ in there])
     left = [item for item, learned in zip(there, known, strict=True) if not learned]

@@ -44,7 +44,11 @@ class Start:
         """What `judge.json` says of it, with what it went on from itself."""
         before = self.tuned.training.get("from")
         told = {"name": self.name, "adapter": self.tuned.adapter, "data": self.tuned.training["data"]}
-        return told | {"held_out_known": self.seen is not None} | ({"from": before} if before else {})
+        return (
+            told
+            | {"held_out_known": self.seen is not None and not self.seen.unknown}
+            | ({"from": before} if before else {})
+        )
 
     def check_shape(self, config: LoraConfig) -> None:
         """Refuse a configuration that its weights cannot go on with.

@@ -99,6 +99,12 @@ class Manifest(Record):
         return bool(self.parts.get("calibration") and changes)
 
     @property
+    def fine_tuned(self) -> bool:
+        """Whether an adapter graded, or was one of those that did; merged ones are not told from other models."""
+        makers = (self.parts, *self.members)
+        return any(parts.get(name) for parts in makers for name in ("adapter", "declared_adapter"))
+
+    @property
     def judge(self) -> str:
         """Who judged, for people: not where it lies, and not as its base alone where it was fine-tuned."""
         name, adapter = self.parts.get("judge") or "unknown", self.parts.get("adapter")

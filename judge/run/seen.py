@@ -29,6 +29,8 @@ class Seen(Record):
     """The same of queries that one of them learned from."""
     products: tuple[str, ...] = ()
     """Of the candidates' texts that one of them saw."""
+    unknown: bool = False
+    """Whether a judge of the lineage, or one of several that graded together, does not say what it saw."""
 
     def joined(self, held_out: Iterable[str], learned: Iterable[str], products: Iterable[str]) -> "Seen":
         """With those of one more training."""
@@ -36,6 +38,7 @@ class Seen(Record):
             held_out=tuple(sorted({*self.held_out, *held_out})),
             learned=tuple(sorted({*self.learned, *learned})),
             products=tuple(sorted({*self.products, *products})),
+            unknown=self.unknown,
         )
 
     def learned_from(self, queries: Sequence[str]) -> list[bool]:
@@ -82,13 +85,16 @@ def read_seen(directory: Path) -> Seen | None:
     return load(path, Seen, Kind("copy the whole directory again", ModelError)) if path.is_file() else None
 
 
-def keep_seen(run: Path, sources: Iterable[Path]) -> None:
-    """Note in a run that was made of others what the judges of any of them have seen."""
+def keep_seen(run: Path, sources: Iterable[Path], *, unknown: bool = False) -> None:
+    """Note in a run that was made of others what the judges of any of them have seen; `unknown` says that one of them
+    has seen more than it says."""
     found = [seen for seen in map(read_seen, sources) if seen]
     if found:
-        write_seen(run, reduce(lambda one, more: one.joined(more.held_out, more.learned, more.products), found))
+        whole = reduce(lambda one, more: one.joined(more.held_out, more.learned, more.products), found)
+        write_seen(run, whole.model_copy(update={"unknown": unknown or any(seen.unknown for seen in found)}))
 
 
 def write_seen(directory: Path, seen: Seen) -> None:
     """Note it, whole or not at all."""
-    write_whole(directory / SEEN, dump_json(seen.model_dump(mode="json")).encode())
+    told = seen.model_dump(mode="json", exclude=None if seen.unknown else {"unknown"})
+    write_whole(directory / SEEN, dump_json(told).encode())

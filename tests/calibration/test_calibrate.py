@@ -278,6 +278,11 @@ def test_a_fine_tuned_judge_whose_run_does_not_say_what_it_learned_is_noted(main
     changed = said if "members" in said else {"parts": {**run.manifest.parts, **said}}
     run.begin(run.manifest.model_copy(update=changed))
     assert "learned" in main("calibrate", "plain", rated_file, "--out", "two.json").err
+    # One that says it is not noted, unless a judge before it did not say.
+    write_seen(run.path, Seen())
+    assert "learned" not in main("calibrate", "plain", rated_file, "--out", "three.json").err
+    write_seen(run.path, Seen(unknown=True))
+    assert "learned" in main("calibrate", "plain", rated_file, "--out", "four.json").err
 
 
 def test_an_id_that_is_another_querys_in_the_run_is_none_of_it(main, rated_file, tmp_path):

@@ -17,7 +17,7 @@ from finetune.config import load_config
 from finetune.targets import targets
 from finetune.training_set import build_lessons
 from judge.engines.fake import FakeTokenizer
-from judge.run.seen import NOTHING, Seen, query_key, query_keys
+from judge.run.seen import NOTHING, Seen, keep_seen, query_key, query_keys, read_seen, write_seen
 from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
 
@@ -179,6 +179,19 @@ def test_a_training_notes_what_other_spellings_share(tmp_path, guideline):
     known = next(query for query in one if query_key(query) in seen.learned)
     both = seen.joined(query_keys(known), (), ())
     assert query_key(one[known]) in set(built(one.values(), both).learned) - set(after.held_out)
+
+
+def test_what_one_judge_of_several_does_not_say_stays_unknown(tmp_path):
+    for name, seen in (("a", Seen(learned=("1",))), ("b", Seen(learned=("2",), unknown=True))):
+        (tmp_path / name).mkdir()
+        write_seen(tmp_path / name, seen)
+    (tmp_path / "base").mkdir()
+    for sources, unknown in ((["a", "base"], False), (["a", "b"], True), (["b"], True)):
+        keep_seen(tmp_path, [tmp_path / source for source in sources])
+        assert read_seen(tmp_path).unknown is unknown
+        assert read_seen(tmp_path).joined(["3"], (), ()).unknown is unknown
+    keep_seen(tmp_path, [tmp_path / "a", tmp_path / "base"], unknown=True)
+    assert read_seen(tmp_path) == Seen(learned=("1",), unknown=True)
 
 
 def test_a_feature_that_is_none_is_refused_before_the_ratings_are_read(main, rated_file, quick):

@@ -279,6 +279,11 @@ def test_a_training_goes_on_from_a_judge_and_keeps_what_it_held_out(main, sure, 
     # From the lineage's second judge on, the first is told of.
     told = main(*given, quick(**still), "--from", "still", "--out", "third").json["training"]
     assert told["from"]["from"]["adapter"] == read_tuned(sure).adapter
+    assert "unknown" not in json.loads((tmp_path / "third" / "seen.json").read_text())
+    # One that does not say what it saw leaves that unknown of all that go on from it.
+    (tmp_path / "third" / "seen.json").unlink()
+    main(*given, quick(**still), "--from", "third", "--out", "fourth")
+    assert json.loads((tmp_path / "fourth" / "seen.json").read_text())["unknown"] is True
 
 
 @pytest.mark.parametrize(
