@@ -34,7 +34,7 @@ from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.records import Pair
-from judge.run.seen import NOTHING, product_key, query_key, write_seen
+from judge.run.seen import NOTHING, product_key, query_key, query_keys, write_seen
 from judge.run.store import Run
 from judge.statistics.reliability import likeliest
 
@@ -56,7 +56,7 @@ def write_pairs(data: Path, out: Path) -> None:
     assert len(held) == told["validation"] + told["calibration"], "the split is another than that of the training"
     learned = [item for (_, item), key in zip(items, keys, strict=True) if parts[key] == "train"]
     products = (product_key(Pair(0, "", item.query, item.candidate_id, item.texts)) for item in learned)
-    by_part = ((query_key(item.query) for item in some) for some in ([item for _, item in held], learned))
+    by_part = ({k for item in some for k in query_keys(item.query)} for some in ([item for _, item in held], learned))
     write_seen(FOLDER, NOTHING.joined(*by_part, products))
     out.mkdir(parents=True, exist_ok=True)
     for name in TEXTS:
