@@ -16,7 +16,7 @@ from finetune.network import Network
 from finetune.start import Start
 from finetune.training_set import TrainingSet
 from judge import __version__
-from judge.calibration.calibrate import Calibration, calibrate, trust
+from judge.calibration.calibrate import Calibration, HeldOut, calibrate, trust
 from judge.errors import InputError
 from judge.files import now, sync
 from judge.fingerprint import Fingerprint, adapter_digest
@@ -150,6 +150,8 @@ def _calibrated(prepared: Prepared, network: Network) -> _Fitted:
     config, held = prepared.config, prepared.training_set.calibration
     wanted = bool(config.features) or config.objective != "log_loss"
     before = own_blend(prepared.start.directory) if prepared.start and wanted else None
+    if before:  # what was held out says how often the start's weights are wrong, and nothing of these
+        before = before.model_copy(update={"held_out": HeldOut(confidence=(), wrong=(), query=())})
     if not held:
         return _Fitted(blend=before, reason="no queries were held out for it")
     found, truth = examine(network, held, config.batch_tokens)

@@ -134,9 +134,14 @@ def choose(held_out: HeldOut, budget: float, confidence: float = CONFIDENCE) -> 
     """The threshold that grades most pairs while the error rate among them stays within the budget.
 
     Raises:
-        InputError: The budget is no share between 0 and 1, or no threshold can promise it.
+        InputError: The budget is no share between 0 and 1, nothing was held out, or no threshold can promise it.
     """
     check_budget(budget)
+    if not held_out.confidence:
+        raise InputError(
+            "--max-noise needs held-out ratings, and this judge's calibration was fitted for other weights",
+            "make one with `judge calibrate RUN RATINGS --out FILE`, and give it with --calibration FILE",
+        )
     sure, wrong, query = _arrays(held_out)
     chosen, lowest = walk(sure, wrong, query, budget, confidence)
     if chosen is not None:

@@ -176,6 +176,11 @@ def test_a_promise_that_cannot_be_made_says_which_can():
     assert choose(held, least).bound <= least
 
 
+def test_nothing_held_out_promises_nothing():
+    with pytest.raises(InputError, match="needs held-out ratings"):
+        choose(HeldOut(confidence=(), wrong=(), query=()), 0.5)
+
+
 def test_no_budget_is_offered_that_would_be_refused():
     held = HeldOut(confidence=(0.9,) * 50, wrong=(True,) * 50, query=tuple(range(50)))
     with pytest.raises(InputError, match=r"the least that can be promised is 1\.0") as refused:

@@ -53,5 +53,8 @@ def test_where_ratings_are_too_few_to_fit_a_blend_the_starts_stays(main, tiny_ba
     assert told["calibration"] is None
     assert told["training"]["config"]["features"] == ["overlap"]
     assert told["blend"]["blend"] == first["blend"]["blend"]
+    # Its held-out pairs were held out for the first one's weights: nothing can be promised of these.
+    refused = main("label", rated_file, "--judge", "second", "--max-noise", 0.9, "--out", "run", code=2)
+    assert "needs held-out ratings" in refused.err
     plain = quick(**few, features=[], objective="log_loss")
     assert main(*given, plain, "--from", "first", "--out", "third").json["blend"] is None
