@@ -47,7 +47,8 @@ class Calibrated(shown.Result):
 
     def _sheet(self) -> shown.Sheet:
         before, after = self.record.before, self.record.after
-        names = ("accuracy", "log_loss", "brier", "calibration_error")
+        names = ["accuracy", "log_loss", "brier", "calibration_error"]
+        names += ["quadratic_kappa"] if after.quadratic_kappa is not None else []
         rows = [(name, *(shown.number(getattr(each, name)) for each in (before, after))) for name in names]
         aside = {"not in the run": self.not_in_run, "learned from": self.learned}
         rows += [(f"pairs {what}", f"{count:,}", "left out") for what, count in aside.items() if count]

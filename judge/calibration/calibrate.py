@@ -15,6 +15,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import RatedPairs, crossed
+from judge.calibration.cuts import quality
 from judge.calibration.ordinal import Evidence, Ordinal
 from judge.calibration.temperature import SLOPES
 from judge.documents import Kind, load
@@ -52,6 +53,9 @@ class Trust(Record):
     """Mean squared distance to the people's shares, summed over grades; in [0, 2]."""
     calibration_error: float
     """Expected calibration error of the likeliest grade's probability, in bins of equal width; in [0, 1]."""
+    quadratic_kappa: FiniteFloat | None = None
+    """Of the likeliest grades with the people's commonest, higher is better, 0 where it is not defined; null where
+    neither features nor an objective were asked for."""
 
 
 class HeldOut(Record):
@@ -108,7 +112,12 @@ class Calibration(Record):
 
     def as_text(self) -> str:
         """As a file has it. Without a blend it has no such field: earlier versions read it."""
-        return self.model_dump_json(indent=1, exclude=None if self.blend else {"blend"})
+        return self.model_dump_json(indent=1, exclude=self.unsaid or None)
+
+    @property
+    def unsaid(self) -> dict[str, Any]:
+        """The fields that say nothing without a blend."""
+        return {} if self.blend else {"blend": True, **{part: {"quadratic_kappa"} for part in ("before", "after")}}
 
     @property
     def form(self) -> str:
@@ -180,8 +189,8 @@ def calibrate(
         temperature=chosen.temperature,
         bias=tuple(chosen.bias.tolist()),
         blend=chosen.blend,
-        before=trust(reliability.softmax(scores), truth, query),
-        after=trust(chances, truth, query),
+        before=trust(reliability.softmax(scores), truth, query, grades),
+        after=trust(chances, truth, query, grades),
         # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
         held_out=HeldOut(
             confidence=tuple(np.round(chances.max(axis=1), DECIMALS).tolist()),
@@ -193,9 +202,10 @@ def calibrate(
     )
 
 
-def trust(chances: Floats, shares: Floats, query: npt.ArrayLike) -> Trust:
-    """How far probabilities (N, K) can be trusted, compared with people's shares (N, K)."""
+def trust(chances: Floats, shares: Floats, query: npt.ArrayLike, grades: Sequence[int] = ()) -> Trust:
+    """How far probabilities (N, K) can be trusted, compared with people's shares (N, K); `grades` are the K values."""
     confidence, right = reliability.top_label(chances, shares)
+    kappa = quality("quadratic_kappa", grades, shares.argmax(axis=1))(chances.argmax(axis=1)) if grades else None
     return Trust(
         n=len(chances),
         queries=len(np.unique(np.asarray(query))),
@@ -203,6 +213,7 @@ def trust(chances: Floats, shares: Floats, query: npt.ArrayLike) -> Trust:
         log_loss=reliability.log_loss(chances, shares),
         brier=reliability.brier_score(chances, shares),
         calibration_error=reliability.expected_calibration_error(confidence, right),
+        quadratic_kappa=kappa,
     )
 
 

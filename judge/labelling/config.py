@@ -82,8 +82,8 @@ class AdapterManifest(Record):
     def as_text(self) -> str:
         """As `judge.json` has it, without fields that earlier versions do not know where these say nothing."""
         unsaid: dict[str, Any] = {"merged": True} if self.merged is None else {}
-        if self.calibration and self.calibration.blend is None:
-            unsaid["calibration"] = {"blend"}
+        if self.calibration and self.calibration.unsaid:
+            unsaid["calibration"] = self.calibration.unsaid
         return self.model_dump_json(indent=1, exclude=unsaid)
 
     @property

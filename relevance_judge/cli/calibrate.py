@@ -199,6 +199,8 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
         "calibration_error": "calibration error",
     }
     before, after = found.before.model_dump(), found.after.model_dump()
+    if found.after.quadratic_kappa is not None:
+        names["quadratic_kappa"] = "quadratic kappa"
     rows = [(name, f"{before[key]:.3f}", f"{after[key]:.3f}") for key, name in names.items()]
     if baseline is not None:
         # Accuracy that one grade for all would reach as well is none of the judge's.

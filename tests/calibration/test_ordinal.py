@@ -173,7 +173,11 @@ def test_a_blend_is_taken_where_the_texts_tell_more_than_the_judge():
     plain, found = calibrate(scores, shares, queries, ""), calibrate(scores, shares, queries, "", evidence)
     assert (plain.blend, found.form) == (None, "blend")
     assert found.after.log_loss < plain.after.log_loss
-    assert found.before == plain.before
+    assert found.before.model_copy(update={"quadratic_kappa": None}) == plain.before
+    kappa = cohen_kappa_score(shares.argmax(axis=1), scores.argmax(axis=1), weights="quadratic")
+    assert found.before.quadratic_kappa == pytest.approx(kappa)
+    assert found.after.quadratic_kappa > kappa
+    assert "quadratic_kappa" not in plain.as_text()
     assert [feature.weight > 0 for feature in found.blend.features] == [True] * 3
     assert found.digest != plain.digest
 
