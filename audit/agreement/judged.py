@@ -75,7 +75,7 @@ def find_labels(run: Run, panel: Panel, name: str) -> JudgedPairs:
             statuses[unit] = status
             continue
         rows[unit] = row
-        facets[unit], queries[unit] = _facets(locale, candidate or {}), query
+        facets[unit], queries[unit] = _facets(locale, candidate or {}), query or ""  # a skipped row may have none
         if grade is None:
             statuses[unit] = status
             continue

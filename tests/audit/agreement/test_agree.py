@@ -63,6 +63,15 @@ def test_each_run_says_what_its_judge_learned_from(tmp_path, main):
     assert main("agree", "people.csv", "--run", "base", "--json").json["learned_note"] is None
 
 
+def test_a_skipped_row_without_words_is_counted_next_to_what_was_learned(tmp_path, main):
+    (tmp_path / "pairs.csv").write_text("query_id,query,candidate_id,title\n1,lamp,a,Lamp\n2,desk,b,Desk\n3,,c,Chair\n")
+    main("label", "pairs.csv", "--engine", "fake", "--skip-bad-rows", "--out", "run")
+    write_seen(tmp_path / "run", Seen(learned=tuple(query_keys("lamp"))))
+    (tmp_path / "people.csv").write_text("query_id,candidate_id,grade\n1,a,2\n2,b,1\n3,c,0\n")
+    found = main("agree", "people.csv", "--run", "run", "--json").json
+    assert (found["rated"], found["n"], found["learned"], found["not_graded"]) == (3, 2, 1, {"skipped": 1})
+
+
 def test_what_was_rated_is_compared_or_counted_once_and_gold_is_shown(tmp_path, main):
     imported(tmp_path / "run", [("a", 1, 2), ("a", 2, 1), ("b", 1, 0)])
     # Seven rated pairs: two compared, one tied of those in the run; of the four that it lacks one is tied, too.
