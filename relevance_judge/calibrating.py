@@ -106,7 +106,7 @@ def calibrate(
         if chart:
             chart.write_text(chart_of(fitted.found, fitted.joined), encoding="utf-8")
         if tuned and owner:  # before the files get their names: killed here, the same call is not refused
-            store(fitted.found, tuned, owner)
+            store(fitted.found, tuned, owner, objective)
     joined = fitted.joined
     return Calibrated(Path(out), fitted.found, joined.missing, joined.learned, fitted.left_out)
 
@@ -129,9 +129,10 @@ def maker_of(run: Run, adapter: Path) -> "AdapterManifest":
     return tuned
 
 
-def store(found: Calibration, tuned: "AdapterManifest", adapter: Path) -> None:
+def store(found: Calibration, tuned: "AdapterManifest", adapter: Path, objective: Objective) -> None:
     """Give a fine-tuned judge a calibration: cut points or a blend as its `blend.json`, and a temperature and biases in
-    its `judge.json`, in place of a blend where it has one.
+    its `judge.json`, in place of a blend where it has one. Where grades were the objective and nothing makes them
+    better, it keeps what it has: a temperature and biases were not tried.
 
     The blend goes last: killed in between, the judge is as it was, and the same call ends whole.
     """
@@ -142,6 +143,10 @@ def store(found: Calibration, tuned: "AdapterManifest", adapter: Path) -> None:
 
     if found.blend:
         write_whole(adapter / blending.FILE, found.as_text().encode())
+        return
+    if objective != "log_loss":
+        what = objective.replace("_", " ")
+        note(f"{adapter}: keeps the calibration that it has; nothing that was fitted makes its {what} better")
         return
     own = tuned.model_copy(update={"calibration": found.model_copy(update={"parts": {}})})
     write_whole(adapter / FILE, own.as_text().encode())

@@ -129,7 +129,7 @@ def calibrate(
     scale_note = None if how.grades else ends_note(occurring, opened.manifest.values)
     kept = target.resolve() == (run / "calibration.json").resolve()
     if tuned and adapter:  # before the file is there: killed in between, the same command is not refused
-        store(found, tuned, adapter)
+        store(found, tuned, adapter, applying.objective)
     _write(found.as_text(), target, overwrite, kept=kept)
     if report:
         _write(chart_of(found, fitted.joined), report, overwrite)

@@ -42,6 +42,16 @@ def test_a_calibration_stored_in_a_judge_takes_the_place_of_its_blend(main, blen
     assert sorted(path.name for path in blended.iterdir() if FILE in path.name) == []
 
 
+@pytest.mark.parametrize("objective", ["accuracy", "quadratic_kappa"])
+def test_a_judge_keeps_what_it_has_where_nothing_makes_its_grades_better(main, blended, rated_file, objective):
+    label(main, blended, rated_file, "raw", "--calibration", "none")
+    before = {path.name: path.read_bytes() for path in blended.iterdir()}
+    told = main("calibrate", "raw", rated_file, "--adapter", blended, "--objective", objective, "--json")
+    assert told.json["form"] == "nothing"
+    assert {path.name: path.read_bytes() for path in blended.iterdir()} == before
+    assert str(blended) in told.err
+
+
 def test_a_judges_damaged_blend_is_refused_before_anything_is_judged(main, blended, rated_file, tmp_path):
     said = json.loads((blended / FILE).read_text())
     one = said["blend"]["features"][0]
