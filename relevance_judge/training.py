@@ -16,6 +16,7 @@ from relevance_judge.reading import RatingOptions, Reading
 
 if TYPE_CHECKING:
     from finetune.config import LoraConfig
+    from judge.calibration.calibrate import Calibration
     from judge.labelling.config import AdapterManifest
 
 
@@ -35,12 +36,22 @@ class FineTuned(shown.Result):
         """Figures on the queries that stopped the training."""
         return self.record.validation
 
+    @property
+    def blend(self) -> "Calibration | None":
+        """Cut points or a blend that take the place of its calibration, if it has any. One that was kept of the judge
+        before, as its `held_out` without pairs says, has that judge's figures."""
+        from judge.labelling.blending import own_blend
+
+        return own_blend(self.path)
+
     def _sheet(self) -> shown.Sheet:
         pairs = self.record.training["pairs"]
         rows = [("base", self.record.base.wanted)]
         rows += [(f"pairs for {part}", f"{count:,}") for part, count in pairs.items()]
         rows.append(("validation accuracy", shown.number(self.validation["accuracy"])))
         rows.append(("calibrated", "no" if self.record.calibration is None else "yes"))
+        if blend := self.blend:
+            rows.append(("in its place", blend.form))
         return shown.Sheet(f"fine-tuned judge in {self.path}", ("", ""), rows)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from relevance_judge.cli.calibrate import show_calibration
+from relevance_judge.cli.calibrate import numbers_of, show_calibration
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RaterParams, TextParams, json_option, skip_option
 from relevance_judge.cli.output import say, show, show_json, show_left_out, show_table
@@ -18,6 +18,7 @@ from relevance_judge.progress import progress
 if TYPE_CHECKING:
     from finetune.checkpoint import Look
     from finetune.config import LoraConfig
+    from judge.calibration.calibrate import Calibration
     from judge.labelling.config import AdapterManifest
 
 
@@ -112,13 +113,21 @@ def finetune(
     blend = own_blend(out)
     if json:
         told = tuned.model_dump(mode="json", exclude={"guideline": True, "calibration": {"held_out"}})
-        show_json(told | {"blend": blend.model_dump(mode="json", exclude={"held_out"}) if blend else None})
+        show_json(told | {"blend": _blend_json(blend) if blend else None})
         return
     _show(tuned)
-    if blend:
+    if blend and blend.held_out.confidence:
         show("", f"its {blend.form}, used in its place:", "")
         show_calibration(blend)
+    elif blend:
+        show("", f"used in its place, as the judge before has it, and not measured here: {numbers_of(blend)}")
     show("", f"adapter in {out}" + (f", merged model in {merge}" if merge else "") + f"; judge label --judge {out}")
+
+
+def _blend_json(blend: "Calibration") -> dict[str, Any]:
+    """Without the figures of one that was kept of the judge before: they are of other weights."""
+    told = blend.model_dump(mode="json", exclude={"held_out"})
+    return told if blend.held_out.confidence else told | {"before": None, "after": None}
 
 
 def _show_look(look: "Look") -> None:

@@ -10,7 +10,9 @@ from finetune.config import load_config
 from finetune.start import choose_start
 from judge.errors import ModelError
 from judge.labelling.blending import FILE
+from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
+from relevance_judge.training import FineTuned
 
 
 def chosen(guideline, **keys):
@@ -43,18 +45,27 @@ def test_without_the_encoder_it_is_not_and_that_is_said(guideline, monkeypatch, 
 
 
 @pytest.mark.slow
-def test_where_ratings_are_too_few_to_fit_a_blend_the_starts_stays(main, tiny_base, rated_file, quick):
+def test_where_ratings_are_too_few_to_fit_a_blend_the_starts_stays(main, tiny_base, rated_file, quick, tmp_path):
     halves = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa", "epochs": 1}
     given = ["finetune", rated_file, "--json", "--config"]
     first = main(*given, quick(**halves), "--base", tiny_base, "--out", "first").json
     assert first["blend"] is not None
     few = {"calibration": 0.0, "epochs": 1}
+    again = (halves, "--base", tiny_base, "--out", "first"), (few, "--from", "first", "--out", "second")
     told = main(*given, quick(**few), "--from", "first", "--out", "second").json
     assert told["calibration"] is None
     assert told["training"]["config"]["features"] == ["overlap"]
     assert told["blend"]["blend"] == first["blend"]["blend"]
+    # Its figures are of the first one's weights, and are not given as those of the second.
+    assert None not in (first["blend"]["before"], first["blend"]["after"])
+    assert (told["blend"]["before"], told["blend"]["after"]) == (None, None)
+    shown = [main("finetune", rated_file, "--config", quick(**keys), *more) for keys, *more in again]
+    assert ["cross-fitting" in each.out for each in shown] == [True, False]
     # Its held-out pairs were held out for the first one's weights: nothing can be promised of these.
     refused = main("label", rated_file, "--judge", "second", "--max-noise", 0.9, "--out", "run", code=2)
     assert "needs held-out ratings" in refused.err
     plain = quick(**few, features=[], objective="log_loss")
     assert main(*given, plain, "--from", "first", "--out", "third").json["blend"] is None
+    results = [FineTuned(tmp_path / name, read_tuned(tmp_path / name)) for name in ("first", "second", "third")]
+    assert [bool(each.blend) for each in results] == [True, True, False]
+    assert ["blend" in repr(each) for each in results] == [True, True, False]
