@@ -15,7 +15,7 @@ from finetune.config import LoraConfig, current, load_config
 from finetune.loop import Training, Watch
 from finetune.network import Network
 from finetune.outcome import Prepared, describe, store
-from finetune.start import Start
+from finetune.start import Start, seen_before
 from finetune.targets import targets
 from finetune.training_set import build_lessons, deal
 from judge import __version__
@@ -34,7 +34,7 @@ from judge.notes import note
 from judge.places import check_writable
 from judge.ratings.rated import Rated, RatingsFile, read_rated
 from judge.records import counted
-from judge.run.seen import NOTHING, SEEN, Seen, write_seen
+from judge.run.seen import SEEN, write_seen
 from judge.scratch import scratch_folder
 from judge.settings import as_yaml
 from judge.words.guideline import Guideline
@@ -88,7 +88,7 @@ def prepare(lesson: TrainingJob) -> Prepared:
     votes, means = [item.votes for item in rated], [item.means for item in rated]
     shares = targets(votes, guideline.values, lesson.config.targets, means)
     # Before the base: one of the Hub is fetched whole, and not for ratings that it cannot learn from.
-    seen = (lesson.start.seen or Seen(unknown=True)) if lesson.start else NOTHING
+    seen = seen_before(lesson.start, lesson.base)
     _, part = deal(rated, shares, guideline, lesson.config, seen)
     base = find_model(lesson.base)
     builder = PromptBuilder(guideline, ModelTokenizer(base.directory), lesson.config.template, base.context)

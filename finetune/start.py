@@ -13,7 +13,7 @@ from judge.labelling.blending import encoder_of, own_blend
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.notes import note
-from judge.run.seen import Seen, read_seen
+from judge.run.seen import NOTHING, Seen, read_seen
 from judge.words.guideline import Guideline
 
 NONE = "none"
@@ -36,8 +36,8 @@ class Start:
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        """What the configuration takes from it."""
-        return {name: self.tuned.training["config"][name] for name in OWN} | _blending(self.directory)
+        """What the configuration takes from it, besides what its answers are blended with."""
+        return {name: self.tuned.training["config"][name] for name in OWN}
 
     @property
     def lineage(self) -> Mapping[str, Any]:
@@ -89,8 +89,9 @@ def choose_start(
         return None, configured({})
     try:
         start = _read(wanted or SHIPPED, base, guideline)
-        config = configured(start.keys)
-        start.check_shape(config)
+        plain = configured(start.keys)
+        start.check_shape(plain)
+        config = _blended(start, plain, configured)
     except InputError:
         if wanted:
             raise
@@ -125,17 +126,29 @@ def _read(name: str, base: str | None, guideline: Guideline) -> Start:
     return Start(directory, name, tuned, read_seen(directory))
 
 
-def _blending(directory: Path) -> dict[str, Any]:
-    """What the start's answers are blended with, and for what, where that can be done here."""
-    found = own_blend(directory)
+def _blended(start: Start, plain: LoraConfig, configured: Callable[[Mapping[str, Any]], LoraConfig]) -> LoraConfig:
+    """A configuration with what the start's answers are blended with, and for what, where that can be done here."""
+    found = own_blend(start.directory)
     if found is None or found.blend is None:
-        return {}
+        return plain
+    like = {"features": found.blend.names[1:] or found.blend.names, "objective": found.blend.objective}
+    config = configured({**start.keys, **like})
+    if config.features == plain.features:  # the user said so
+        return config
     try:
         encoder_of(found)
     except ModelError as error:
-        note(f"{directory.name}: blends the texts in, and what is fine-tuned from it here will not; {error.message}")
-        return {}
-    return {"features": found.blend.names[1:] or found.blend.names, "objective": found.blend.objective}
+        note(f"{start.name}: blends the texts in, and what is fine-tuned from it here will not; {error.message}")
+        return plain
+    return config
+
+
+def seen_before(start: Start | None, base: str) -> Seen:
+    """What the judge that a training goes on from has seen, or the one that was merged into its base."""
+    if start:
+        return start.seen or Seen(unknown=True)
+    merged = _fine_tuned(base)
+    return (read_seen(merged) or Seen(unknown=True)) if merged else NOTHING
 
 
 def _fine_tuned(name: str) -> Path | None:

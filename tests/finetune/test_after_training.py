@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from judgment_files import as_rated, put
 
 from finetune.config import load_config
+from finetune.job import TrainingJob, prepare
 from finetune.targets import targets
 from finetune.training_set import build_lessons
 from judge.engines.fake import FakeTokenizer
+from judge.pairs.stage import Source
+from judge.ratings.rated import RatingsFile
 from judge.run.seen import NOTHING, Seen, keep_seen, query_key, query_keys, read_seen, write_seen
 from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
@@ -126,6 +129,21 @@ def test_a_judge_is_given_a_blend_afterwards(main, halved, labelled, rated_file,
     main("calibrate", labelled, rated_file, "--adapter", ours, "--out", "plain.json")
     assert not (ours / "blend.json").exists()
     assert (ours / "judge.json").read_bytes() != own
+
+
+@pytest.mark.slow
+def test_what_a_merged_judge_saw_is_known_of_what_is_trained_on_it(halved, rated_file, guideline, tmp_path):
+    before, config = read_seen(halved[0] / "ours"), load_config().changed(least_per_grade=1, device="cpu")
+    source = Source(rated_file, grades={"0": 0, "1": 1, "2": 2})
+
+    def seen(base):
+        return prepare(TrainingJob(RatingsFile(source), guideline, str(base), config)).training_set.seen
+
+    # All ratings are of queries that it learned from or held out, and stay where they were.
+    assert seen(halved[0] / "merged") == before
+    # One of an earlier version does not say.
+    silent = shutil.copytree(halved[0] / "merged", tmp_path / "silent", ignore=shutil.ignore_patterns("seen.json"))
+    assert seen(silent).unknown
 
 
 def test_a_query_is_learned_from_in_whatever_spelling():

@@ -39,9 +39,13 @@ def test_without_the_encoder_it_is_not_and_that_is_said(guideline, monkeypatch, 
         raise ModelError("the encoder is not installed", "install it")
 
     monkeypatch.setattr(read_features, "find_encoder", absent)
+    # Nothing is said where the user chose the features, nor where the training does not go on from that judge.
+    assert chosen(guideline, features=["overlap"]).features == ("overlap",)
+    assert chosen(guideline, rank=3).features == ()
+    assert not caplog.records
     config = chosen(guideline)
     assert (config.features, config.objective) == ((), "log_loss")
-    assert "the encoder is not installed" in caplog.text
+    assert [record.getMessage().count("the encoder is not installed") for record in caplog.records] == [1]
 
 
 @pytest.mark.slow
