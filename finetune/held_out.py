@@ -142,7 +142,7 @@ def _unlearned(run: Run, there: list[Any]) -> list[Any]:
     if not left:
         raise InputError(
             f"the judge learned from the queries of all {len(there):,} rated pairs: they cannot calibrate it",
-            "rate pairs of other queries, or hold some out of the training (`calibration` in --config)",
+            "rate pairs of other queries, or have `judge finetune` hold some out (`calibration` in its --config)",
         )
     return left
 

@@ -11,6 +11,7 @@ from judge.calibration.abstain import Reach, within_reach
 from judge.calibration.calibrate import Calibration
 from judge.calibration.cuts import OBJECTIVES, Objective
 from judge.errors import InputError
+from judge.places import check_writable
 from judge.run.store import Run
 from relevance_judge import shown
 from relevance_judge.inputs import AnyRun, Rows, as_file, as_run
@@ -71,13 +72,15 @@ def calibrate(
 
     Args:
         run: A run with probabilities for the rated pairs, or its directory.
-        ratings: Ratings that the judge was not fine-tuned on.
+        ratings: Ratings of its pairs; those of queries that the judge learned from, as far as the run says so, are left
+            out.
         out: The file to write.
         features: What cut points or a blend may be of: `judge`, `overlap`, `cosine` (with the embedded encoder).
-            Without any, a temperature and biases are tried alone.
+            Without any, a temperature and biases are tried alone; for quadratic kappa and accuracy, cut points.
         objective: What has to get better: `log_loss`, `quadratic_kappa` or `accuracy`.
         adapter: The fine-tuned judge's directory that made the labels: the calibration is stored there, too, cut points
-            or a blend as its blend, and a temperature and biases in place of any.
+            or a blend as its blend, and a temperature and biases in place of any. It keeps what it has where an
+            objective of grades is named and nothing makes them better.
         report: A file for the reliability chart, SVG.
         overwrite: Replace files that are already there.
         reading: See `RatingOptions`; `gold` is not used.
@@ -115,12 +118,13 @@ def maker_of(run: Run, adapter: Path) -> "AdapterManifest":
     """The fine-tuned judge in a directory, which is to get a calibration of its own.
 
     Raises:
-        InputError: It did not make the run's labels.
+        InputError: It cannot be written, or did not make the run's labels.
         ModelError: There is no such judge.
     """
     from judge.labelling.config import read_tuned
     from judge.models.model import find_model
 
+    check_writable(adapter)
     tuned, parts = read_tuned(adapter), run.manifest.parts
     made = (parts.get("adapter") or parts.get("declared_adapter")) == tuned.adapter
     # One without an adapter is known by its merged weights.

@@ -12,6 +12,8 @@ from finetune_fixtures import write_rated
 
 from judge.errors import InputError
 from judge.places import check_writable
+from judge.run.store import Run
+from relevance_judge.calibrating import maker_of
 
 SHOP = ROOT / "examples" / "shop"
 LINUX_VERSION_3 = 0x20080522
@@ -154,3 +156,8 @@ def test_an_audit_of_a_run_that_cannot_be_written_is_refused_before_the_events_a
     assert found.code == 2
     assert f"{run}: cannot be written (Permission denied)" in found.err
     assert not (tmp_path / "audit").exists()
+
+
+def test_a_judge_that_cannot_be_written_gets_no_calibration(audited_shop, closed):
+    with pytest.raises(InputError, match="cannot be written"):
+        maker_of(Run.open(audited_shop[0] / "run"), closed)

@@ -73,7 +73,7 @@ class ApplyParams:
     metavar="[RATINGS]",
     type=FILE,
     required=False,
-    help="Ratings that the judge was not fine-tuned on; `-` is standard input.",
+    help="Ratings of its pairs; those of queries that the judge learned from are left out. `-` is standard input.",
 )
 @takes(RaterParams)
 @skip_option
@@ -90,7 +90,8 @@ def calibrate(
     """Calibrate a judge's probabilities on held-out ratings.
 
     It fits a temperature and a bias for each grade, and shows what they do. With --features, also cut points and a
-    blend with the texts. More is kept only where it is better on queries that it was not fitted on.
+    blend with the texts; for another --objective than log loss, these alone. More is kept only where it is better on
+    queries that it was not fitted on.
 
     \b
     Example:
@@ -119,8 +120,6 @@ def calibrate(
             raise InputError(f"{path}: is already there", "choose another file, or replace it with --overwrite")
         if path:
             check_writable(path.parent)
-    if adapter:
-        check_writable(adapter)
     tuned = maker_of(opened, adapter) if adapter else None
     layout = how.layout(skip_bad_rows=skip_bad_rows)
     fitted = _fit(opened, ratings, layout, applying)
