@@ -90,9 +90,14 @@ def write_report(out: Path, steps: Sequence[Step], docs: Path = ROOT / "docs") -
     answers = Answers(out, steps)
     page = docs / "finetune.md"
     before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    table = "\n".join([BEGIN, "", *_table(answers), "", *_differences(answers), "", END])
+    table = "\n".join([BEGIN, "", *tables(answers), "", END])
     page.write_text(before + table + rest.partition(END)[2], encoding="utf-8")
     (docs / "learning-curve.svg").write_text(_figure(answers), encoding="utf-8")
+
+
+def tables(answers: Answers) -> list[str]:
+    """Lines of all methods' figures, and of differences between some."""
+    return [*_table(answers), "", *_differences(answers)]
 
 
 def _table(answers: Answers) -> list[str]:

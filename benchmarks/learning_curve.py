@@ -2,6 +2,7 @@
 
     python -m benchmarks.learning_curve ../shared/data OUT            # hours; killed, it resumes
     python -m benchmarks.learning_curve ../shared/data OUT --figure   # what is there so far, into docs/
+    python -m benchmarks.learning_curve ../shared/data OUT --parts 2,3,4   # some parts' table alone, printed
 
 Tested are one pair of each of 1,500 queries and four of each of 250 more, titles alone, in five parts. Training pairs
 are of the other queries, whole queries in an order drawn by the seed: the first 100 of 2,000 are the 100 of that seed.
@@ -130,15 +131,21 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder that holds homedepot/")
     parser.add_argument("out", type=Path)
     parser.add_argument("--figure", action="store_true", help="write table and figure into docs/, and train nothing")
+    parser.add_argument("--parts", metavar="N,N", help="print the table of these parts of the test, and train nothing")
     given = parser.parse_args()
     out = given.out.resolve()
     check_rule(out)
     if not (out / "dealt").is_file():
         deal(given.data, out)
-    if given.figure:
-        from benchmarks.curve_report import write_report
+    done = [step for step in steps() if step.path(out).is_file()]
+    if given.figure or given.parts:
+        from benchmarks.curve_report import Answers, tables, write_report
 
-        write_report(out, [step for step in steps() if step.path(out).is_file()])
+        some = {int(part) for part in (given.parts or "").split(",") if part}
+        if some:
+            print("\n".join(tables(Answers(out, [step for step in done if step.part in some]))))
+        else:
+            write_report(out, done)
         return
     for step in steps():
         take(step, out)
