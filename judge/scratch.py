@@ -5,6 +5,7 @@ holds a lock, which the system releases when its process ends, however it ends: 
 """
 
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -12,47 +13,83 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from zlib import crc32
 
 PREFIX = "judge-scratch-"
 LOCK = ".judge-scratch.lock"
-_OURS = re.compile(rf"{PREFIX}[a-z0-9_]{{8}}")
+_RANDOM = re.compile(r"[a-z0-9_]{8}")
+"""What `tempfile.mkdtemp` puts behind a prefix."""
 
 
 @contextmanager
 def scratch_folder(what: str) -> Iterator[Path]:
     """An empty folder `what` in the system's temporary folder (`$TMPDIR`), gone afterwards.
 
-    Once a process, what killed processes of this user left there is removed first.
+    Once a process, what killed processes of this user on this machine left there is removed first.
 
     Raises:
         OSError: It cannot be written there.
     """
-    from filelock import FileLock
-
     top = Path(tempfile.gettempdir())
     _clear(top)
-    # It gets its name once it is locked: nobody takes it for left behind before.
-    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}new-"))
-    with FileLock(made / LOCK, timeout=0):
-        folder = made.rename(made.with_name(made.name.replace("new-", "", 1)))
-        try:
-            (folder / what).mkdir()
-            yield folder / what
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    # It gets its name once it is locked: nobody takes it for left behind before, or where the disk has no locks.
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}new-"))
+    lock = None
+    try:
+        with suppress(OSError, ImportError):
+            lock = _locked(folder / LOCK, os.O_CREAT)
+            folder = folder.rename(folder.with_name(prefix() + folder.name[-8:]))
+        (folder / what).mkdir()
+        yield folder / what
+    finally:
+        _remove(folder, lock)
+
+
+def prefix() -> str:
+    """How the names of this machine's folders begin. Of others on the same disk, locks may tell nothing here."""
+    return f"{PREFIX}{crc32(platform.node().encode()):08x}-"
 
 
 @cache
 def _clear(top: Path) -> None:
     """Remove folders of this user's processes that are no more; what cannot be removed stays."""
-    from filelock import FileLock, Timeout
+    with suppress(OSError, ImportError):  # it may be one that nobody lists
+        for name in os.listdir(top):
+            if name.startswith(prefix()) and _RANDOM.fullmatch(name.removeprefix(prefix())):
+                _clear_one(top / name)
 
-    for folder in top.iterdir():
-        if not _OURS.fullmatch(folder.name):
-            continue
-        with suppress(OSError, Timeout):
-            # In a folder that all users share, a name says nothing: it is ours by its owner and its lock, and no link.
-            own = folder.lstat().st_uid == os.geteuid() and not folder.is_symlink()
-            if own and (folder / LOCK).is_file():
-                with FileLock(folder / LOCK, timeout=0):
-                    shutil.rmtree(folder, ignore_errors=True)
+
+def _clear_one(folder: Path) -> None:
+    with suppress(OSError):
+        # In a folder that all users share, a name says nothing: it is ours by its owner and its lock, and no link.
+        if folder.lstat().st_uid == os.geteuid() and not folder.is_symlink():
+            _remove(folder, _locked(folder / LOCK))
+
+
+def _locked(path: Path, create: int = 0) -> int:
+    """A file that is locked until it is closed.
+
+    Raises:
+        OSError: It is not there, another process holds it, or the disk has no locks.
+        ImportError: The system has none.
+    """
+    import fcntl
+
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | create, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _remove(folder: Path, lock: int | None) -> None:
+    """Remove a folder, its lock last: killed before, the next process finds the rest by it."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.name != LOCK:
+                shutil.rmtree(path, ignore_errors=True)
+    if lock is not None:
+        os.close(lock)  # network disks keep a file, and so its folder, while it is open
+    shutil.rmtree(folder, ignore_errors=True)
