@@ -26,11 +26,12 @@ def check_writable(*folders: Path, fix: str = ELSEWHERE) -> None:
     """
     for folder in folders:
         check_here(folder)
-        nearest = next(path for path in (folder, *folder.parents) if path.exists())
         try:
+            # A link to nothing is no folder, and none can be made in its place.
+            nearest = next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
             # Permissions do not say it all: a disk may be mounted read-only, be another machine's, or be full.
-            with TemporaryFile(dir=nearest):
-                pass
+            with TemporaryFile(dir=nearest, buffering=0) as file:
+                file.write(b"0")
         except OSError as error:
             raise unwritable(folder, error, fix) from None
 

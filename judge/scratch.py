@@ -54,9 +54,9 @@ def prefix() -> str:
 def _clear(top: Path) -> None:
     """Remove folders of this user's processes that are no more; what cannot be removed stays."""
     with suppress(OSError, ImportError):  # it may be one that nobody lists
-        for name in os.listdir(top):
-            if name.startswith(prefix()) and _RANDOM.fullmatch(name.removeprefix(prefix())):
-                _clear_one(top / name)
+        for folder in top.iterdir():
+            if folder.name.startswith(prefix()) and _RANDOM.fullmatch(folder.name.removeprefix(prefix())):
+                _clear_one(folder)
 
 
 def _clear_one(folder: Path) -> None:

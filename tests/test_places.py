@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import sys
 from contextlib import contextmanager
 from shutil import copytree
@@ -66,6 +67,33 @@ def test_a_folder_is_tried_where_it_is_or_would_be_and_nothing_is_left_there(tmp
             assert refused.value.hint == "write elsewhere"
     with pytest.raises(InputError, match="begins with ~"):
         check_writable(tmp_path.__class__("~/out"))
+
+
+def test_below_a_folder_that_nobody_may_enter_and_behind_a_link_to_nothing_is_no_place(tmp_path, ordinary):
+    shut, link = tmp_path / "shut", tmp_path / "link"
+    shut.mkdir()
+    link.symlink_to(tmp_path / "nowhere")
+    shut.chmod(0)
+    try:
+        with pytest.raises(InputError, match=r"shut/new/deep: cannot be written \(Permission denied\)"):
+            check_writable(shut / "new" / "deep")
+    finally:
+        shut.chmod(0o755)
+    with pytest.raises(InputError, match="link/new: cannot be written"):
+        check_writable(link / "new")
+    with pytest.raises(InputError, match=r"cannot be written \(File name too long\)"):
+        check_writable(tmp_path / ("x" * 300) / "new")
+
+
+def test_a_folder_in_which_files_are_made_but_not_filled_is_refused(tmp_path):
+    """As on a full disk; here it is a limit on the size of files."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be written"):
+            check_writable(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import ast
 import os
 import subprocess
 import sys
-from errno import ENOLCK
+from errno import EACCES, ENOLCK
 from pathlib import Path
 
 import pytest
@@ -157,9 +157,9 @@ def test_a_disk_that_keeps_files_while_they_are_open_keeps_no_folder(top, monkey
     unlink = os.unlink
 
     def is_open(status):
-        for handle in map(int, os.listdir("/dev/fd")):
+        for handle in Path("/dev/fd").iterdir():
             try:
-                if os.path.samestat(os.fstat(handle), status):
+                if os.path.samestat(os.fstat(int(handle.name)), status):
                     return True
             except OSError:
                 continue
@@ -178,14 +178,14 @@ def test_a_disk_that_keeps_files_while_they_are_open_keeps_no_folder(top, monkey
 
 
 def test_a_folder_that_cannot_be_listed_is_cleared_of_nothing_and_used(top, monkeypatch):
-    listed = os.listdir
+    listed = Path.iterdir
 
-    def refused(path="."):
-        if Path(path) == top:
-            raise PermissionError(13, "Permission denied", str(path))
+    def refused(path):
+        if path == top:
+            raise PermissionError(EACCES, os.strerror(EACCES), str(path))
         return listed(path)
 
-    monkeypatch.setattr("os.listdir", refused)
+    monkeypatch.setattr(Path, "iterdir", refused)
     with scratch_folder("audit") as folder:
         assert folder.is_dir()
 
