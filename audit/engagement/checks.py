@@ -30,7 +30,8 @@ WHOLE, BEYOND, PAIRS, QUERIES = 0.3, 2.0, 5, 0.02
 """A query of so many pairs is doubted as a whole where more than this share of its labels is expected wrong, and more
 than so many times the share of all; so many queries may be."""
 
-SAMPLE = "have a random sample decided: judge queue RUN --to csv --out sample.csv --calibration-sample 150"
+SAMPLE = "have a random sample decided: judge queue RUN --to csv --out sample.csv --calibration-sample N"
+"""How many can be drawn depends on the audit, and on whether a sample was drawn before: see `advice`."""
 BORNE, ERROR = 0.5, 0.25
 """The share of shoppers' doubts that the other labels of a query have to bear out, and the standard error from which on
 that share cannot be told."""

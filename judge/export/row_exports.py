@@ -62,17 +62,24 @@ def _location(own: Decided, exported: Exported, form: Format | None, row: int) -
     except (InputError, RunError) as error:
         if isinstance(error, RunError) and not exported.joined:
             raise
-        # Flags and decisions came since, or a run that was joined went: the same export would be refused today.
+        # Flags and decisions came since, or a run that was joined went: the same export would not be made today.
         return None, f"the export cannot be chosen again ({error.message})", changed
     return (None, reason, changed) if reason else (exported.selection.names[split], None, changed)
 
 
 @contextmanager
 def _again(own: Decided, exported: Exported) -> Iterator[Decided]:
-    """What an export was chosen from, as it stands today."""
+    """What an export was chosen from, as it stands today.
+
+    Raises:
+        RunError: A run that was joined is gone, or another one stands in its place.
+    """
     if not exported.joined:
         yield own
         return
     others = [Run.open(Path(path)) for path in exported.joined]
+    for other, fingerprint in zip(others, exported.joined.values(), strict=True):
+        if other.manifest.fingerprint != fingerprint:
+            raise RunError(f"{other.path}: is another run by now", "name the run that was exported")
     with joined(own.run, Join(others, Path(exported.prefer) if exported.prefer else None)) as decisions:
         yield decisions

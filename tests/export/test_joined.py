@@ -212,6 +212,8 @@ def test_a_trace_follows_a_row_into_joined_exports(run_of, tmp_path):
     assert told == [(None, TWICE, True)] * 2
     shutil.rmtree(two.path)
     assert all(each.split is None and str(two.path) in each.left_out for each in export_locations(one, 1))
+    run_of(graded([("lamp", "B", 2)]), "two", judge="another")  # in the same place: it says nothing of that export
+    assert all(each.split is None and str(two.path) in each.left_out for each in export_locations(one, 1))
 
 
 def test_an_export_that_was_killed_is_not_taken_for_one_that_prefers_another_run(run_of, tmp_path, monkeypatch):

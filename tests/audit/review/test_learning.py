@@ -1,11 +1,14 @@
 """The queue learns: a random sample to decide on, what it promises, and what the next reviews are expected to find."""
 
 import csv
+import re
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from audit.engagement import advice
+from audit.engagement import advice, checks
+from audit.engagement.borne_out import BorneOut
 from audit.review.queue import read_queue
 from audit.review.reviewing import Review
 from judge.calibration.promise import read_sample
@@ -105,6 +108,10 @@ def test_an_audit_advises_what_can_be_done_next(main, audited, monkeypatch):
                 writer.writeheader()
                 writer.writerows(rows[:12])
             main("decide", "run", "half.csv", "--author", "Ana")
+    # What a check advises names no other size, which would be refused.
+    for failed in (checks._borne(BorneOut(0.1, 0.1)), checks._expected(np.ones(9), np.zeros(9), None)):
+        assert not failed.holds
+        assert not re.search(r"--calibration-sample \d", failed.fix)
     # All labels were right: nothing is promised, and no other sample is asked for.
     main("decide", "run", "sample.csv", "--author", "Ana")
     told = main(*command).out
