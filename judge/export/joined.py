@@ -105,9 +105,12 @@ class _Joining:
         target.members = self.runs
         with duckdb.connect(str(self.scratch / "joined.duckdb"), config={"memory_limit": "1GB"}) as db:
             db.execute("SET enable_progress_bar = false")
+            starts = [0]
             for number, run in enumerate(self.runs):
                 run.check_whole()
-                self._read(db, number, run)
+                self._read(db, number, run, starts[-1])
+                starts += db.execute("SELECT max(row) FROM entries").fetchall()[0]
+            target.starts = starts[:-1]
             self._compare_fields(db)
             self._settle(db)
             self._write(db, target)
@@ -121,8 +124,8 @@ class _Joining:
         read = [decided.digest for decided in self.decided]
         return Decided(target, latest, digest(read) if any(read) else None)
 
-    def _read(self, db: Any, number: int, run: Run) -> None:
-        """Add a run's rows to the table `entries`, its queries under the ids that they have there already."""
+    def _read(self, db: Any, number: int, run: Run, start: int) -> None:
+        """Add a run's rows to the table `entries`, numbered after `start`, queries under the ids they have there."""
         known = {field["name"] for field in run.manifest.guideline["fields"]}
         texts = ", ".join(
             f"{quoted(name)}: {f'p.candidate.{identifier(name)}' if name in known else 'NULL::VARCHAR'}"
@@ -133,7 +136,7 @@ class _Joining:
         by_people = "true" if run.manifest.by_people else "false"
         db.register("_decided", self.decided[number].table())
         db.execute(f"""CREATE OR REPLACE TABLE entry AS
-            SELECT {number} AS run, p.row AS old_row, p.query_id AS old_id, p.query_id, p.query, p.candidate_id,
+            SELECT {number} AS run, {start} + p.row AS row, p.query_id AS old_id, p.query_id, p.query, p.candidate_id,
                    p.locale, {{{texts}}} AS candidate,
                    p.grade AS given, p.skip {mined}, l.status, l.grade,
                    l.probabilities, l.expected_grade, l.outside_mass, l.reason, l.fingerprint,
@@ -176,13 +179,12 @@ class _Joining:
                 )
 
     def _settle(self, db: Any) -> None:
-        """Make the table `final`: every row with its new number, and whether it is its pair's."""
+        """Make the table `final`: every row, and whether it is its pair's."""
         db.execute(f"""CREATE TABLE final AS
             WITH weighed AS (SELECT *, min(weight) OVER pair AS best FROM entries
                              WINDOW pair AS (PARTITION BY query_id, candidate_id)),
-            told AS (SELECT *, row_number() OVER (ORDER BY run, old_row) AS row,
-                     weight < 9 AND row_number() OVER (PARTITION BY query_id, candidate_id
-                         ORDER BY weight, run <> {self.prefer}, run, old_row) = 1 AS wins
+            told AS (SELECT *, weight < 9 AND row_number() OVER (PARTITION BY query_id, candidate_id
+                         ORDER BY weight, run <> {self.prefer}, row) = 1 AS wins
                      FROM weighed)
             SELECT *, min(row) OVER (PARTITION BY query_id) AS query_row FROM told""")
         differ = db.execute(f"""SELECT any_value(query), candidate_id, list(DISTINCT final_grade ORDER BY final_grade)

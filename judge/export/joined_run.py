@@ -1,5 +1,6 @@
 """A run that holds the rows of several, and what a run stands for where it may be one."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from judge.errors import RunError
@@ -12,6 +13,8 @@ class JoinedRun(Run):
 
     members: Sequence[Run] = ()
     """Those runs."""
+    starts: Sequence[int] = ()
+    """What is added to each one's row numbers, ascending from 0."""
 
     def check_whole(self) -> None:
         """See `Run.check_whole`; the labels are of several fingerprints."""
@@ -31,6 +34,14 @@ def members_of(run: Run) -> Sequence[Run]:
 def called(run: Run) -> str:
     """What messages call a run: a joined one by the runs that the user named."""
     return ", ".join(str(each.path) for each in members_of(run))
+
+
+def row_called(run: Run, row: int) -> str:
+    """What messages call a row: by its run and its number there."""
+    if not isinstance(run, JoinedRun):
+        return f"{run.path}, row {row}"
+    member = bisect_left(run.starts, row) - 1
+    return f"{run.members[member].path}, row {row - run.starts[member]}"
 
 
 def fingerprints_of_people(run: Run) -> frozenset[str]:

@@ -12,7 +12,7 @@ from judge.errors import RunError
 from judge.export.account import account
 from judge.export.chosen import Chosen
 from judge.export.formats import Output
-from judge.export.joined_run import called
+from judge.export.joined_run import called, row_called
 from judge.export.query_batches import Window, query_batches
 from judge.export.written import WrittenView
 
@@ -133,5 +133,5 @@ def refuse_ids(window: Window, chosen: Chosen, pattern: re.Pattern[str], says: t
     for field in ("query_id", "candidate_id"):
         for row, value in zip(window.row.tolist(), window.table.column(field).to_pylist(), strict=True):
             if pattern.search(value):
-                where = f"{called(chosen.run)}, row {row}, field {field!r}"
+                where = f"{row_called(chosen.run, row)}, field {field!r}"
                 raise RunError(f"{where}: {value!r} holds {says[0]}", says[1])

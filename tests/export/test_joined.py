@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import write_flags
 
-from judge.errors import InputError
-from judge.export.joined import TWICE, Join
+from judge.errors import InputError, RunError
+from judge.export.joined import TWICE, Join, joined
 from judge.export.ledger import Exports
 from judge.export.row_exports import export_locations
 from judge.export.selection import Selection
@@ -226,6 +226,34 @@ def test_an_export_that_was_killed_is_not_taken_for_one_that_prefers_another_run
     with pytest.raises(InputError, match="already there"):
         export(one, "trec", out, join=Join([two], two.path))
     assert [each.prefer for each in Exports(one.path)] == [str(one.path)]
+
+
+def test_rows_of_a_sample_keep_their_numbers_and_errors_name_a_row_by_its_own_run(run_of, main, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pairs = [("lamp", "A"), ("lamp", "B"), ("desk", "A"), ("desk", "B"), ("sofa", "A"), ("sofa", "B")]
+    lines = "".join(f"{query},{candidate},{candidate} text\n" for query, candidate in pairs)
+    (tmp_path / "pairs.csv").write_text(f"query,candidate_id,title\n{lines}")
+    # Seeds draw other queries: one that leaves rows out before those it takes.
+    for seed in range(9):
+        main("label", "pairs.csv", "--engine", "fake", "--sample", 1, "--seed", seed, "--out", f"sample-{seed}")
+        one = Run.open(tmp_path / f"sample-{seed}")
+        rows = {row: (query, key) for row, query, key in one.query("SELECT row, query, candidate_id FROM pairs")}
+        if min(rows) > 1:
+            break
+    two = run_of(graded([("rug", "A", 2), ("rug", "B b", 1)]), "two")
+    with joined(one, Join([two])) as found:
+        told = found.run.query("SELECT row, query, candidate_id FROM pairs")
+    last = max(rows)
+    assert {row: pair for row, *pair in told} == {
+        **{row: [*pair] for row, pair in rows.items()},
+        last + 1: ["rug", "A"],
+        last + 2: ["rug", "B b"],
+    }
+    export(one, "judgments", tmp_path / "all.parquet", join=Join([two]))
+    assert [each.split for row in rows for each in export_locations(one, row)] == ["train"] * 2
+    # "B b" has white space, which TREC's columns are parted by: row 2 of the run that has it.
+    with pytest.raises(RunError, match=rf"^{two.path}, row 2, "):
+        export(one, "trec", tmp_path / "q.qrels", join=Join([two]))
 
 
 def test_errors_and_files_name_the_runs_that_are_joined(run_of, tmp_path):
