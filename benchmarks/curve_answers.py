@@ -26,9 +26,7 @@ from judge.run.store import Run
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).parent.parent
 NAMES = ("judge", "cosine", "overlap")
-CONFIG = "epochs: 1\nvalidation: 0.1\ncalibration: {}\nleast_per_grade: 1\n"
-CALIBRATE = 0.15
-"""The share of the queries that a training holds out to calibrate with, as `judge finetune` does by default."""
+CONFIG = "epochs: 1\nleast_per_grade: 1\n"
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,6 @@ class Asked:
     """How many pairs it learns from; 0: none."""
     seed: int
     part: int
-    held: float = 0.0
-    """The share of the queries that its training sets aside to calibrate with."""
 
     @property
     def test(self) -> str:
@@ -94,14 +90,11 @@ def said(folder: Path, judge: str, name: str) -> Floats:
 
 
 def tuned(asked: Asked) -> str:
-    """The shipped judge, or where it was fine-tuned on the ratings: one epoch, a tenth of the queries held out to
-    choose the weights, and others to calibrate with where it is asked for."""
-    if not asked.size:
-        return SHIPPED
+    """The shipped judge, fine-tuned on the ratings for one epoch."""
     folder = adapter(asked)
     if not (folder / ADAPTER).is_file():
         config = asked.folder / "lora.yaml"
-        config.write_text(CONFIG.format(asked.held), encoding="utf-8")
+        config.write_text(CONFIG, encoding="utf-8")
         command("finetune", _ratings(asked), "--from", SHIPPED, "--config", config, "--out", folder)
     # Where the weights of no step were better than the first ones, it is the shipped judge.
     return str(folder) if read_tuned(folder).training["best_step"] else SHIPPED
@@ -109,8 +102,7 @@ def tuned(asked: Asked) -> str:
 
 def adapter(asked: Asked) -> Path:
     """Where the judge lies that was fine-tuned on the ratings."""
-    kind = "calibrated" if asked.held else "tuned"
-    return asked.folder / "adapters" / f"{kind}-{asked.size}-{asked.seed}"
+    return asked.folder / "adapters" / f"fine-tuned-{asked.size}-{asked.seed}"
 
 
 def _ratings(asked: Asked) -> Path:

@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.curve_answers import (
-    CALIBRATE,
     NAMES,
     Asked,
     Floats,
@@ -79,14 +77,14 @@ def by_cut_boosting(asked: Asked) -> Given:
 
 
 def by_judge(asked: Asked) -> Given:
-    """The shipped judge alone, or fine-tuned on the ratings where there are any."""
-    chances = said(asked.folder, tuned(asked), asked.test)
+    """The shipped judge alone."""
+    chances = said(asked.folder, SHIPPED, asked.test)
     return chances.argmax(axis=1).tolist(), chances @ np.array(VALUES)
 
 
 def by_shipped_blend(asked: Asked) -> Given:
-    """The judge of `by_judge`, its expected grade blended with cosine and overlap by the shipped constants."""
-    values, blend = _with_features(asked.folder, tuned(asked), asked.test), shipped_blend()
+    """Its expected grade blended with cosine and overlap by the shipped constants."""
+    values, blend = _with_features(asked.folder, SHIPPED, asked.test), shipped_blend()
     return blend.apply(values).argmax(axis=1).tolist(), blend.score(values)
 
 
@@ -100,8 +98,7 @@ def by_fitted_blend(asked: Asked) -> Given:
 
 
 def by_calibrated(asked: Asked) -> Given:
-    """The fine-tuned judge through the calibration that `judge finetune` gave it: a temperature and biases."""
-    asked = replace(asked, held=CALIBRATE)
+    """The judge fine-tuned on the ratings, through the temperature and biases that `judge finetune` gave it."""
     chances, own = said(asked.folder, tuned(asked), asked.test), own_calibration(asked)
     if own is not None:
         chances = own.apply(np.log(np.maximum(chances, 1e-12)))
@@ -111,7 +108,6 @@ def by_calibrated(asked: Asked) -> Given:
 def by_calibrated_blend(asked: Asked) -> Given:
     """The same judge, a blend fitted on what its training held out: `judge calibrate --features cosine,overlap
     --objective quadratic_kappa` on a run of all its ratings."""
-    asked = replace(asked, held=CALIBRATE)
     chances, found = said(asked.folder, tuned(asked), asked.test), fitted_calibration(asked)
     values = None
     if found.blend:
@@ -130,8 +126,6 @@ METHODS: dict[str, Callable[[Asked], Given]] = {
     "judge": by_judge,
     "judge, shipped blend": by_shipped_blend,
     "judge, blend fitted": by_fitted_blend,
-    "fine-tuned": by_judge,
-    "fine-tuned, shipped blend": by_shipped_blend,
     "fine-tuned, calibrated": by_calibrated,
     "fine-tuned, blend fitted": by_calibrated_blend,
 }

@@ -11,15 +11,13 @@ import numpy.typing as npt
 
 from benchmarks.blend import RatedSet, interval, resampled
 from benchmarks.curve_answers import VALUES, pairs
-from benchmarks.learning_curve import FIRST, Step
+from benchmarks.learning_curve import Step
 from judge.statistics.ranks import spearman
 
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- learning curve: made by benchmarks/learning_curve.py -->", "<!-- end of learning curve -->"
 RIVALS = (
-    *(("fine-tuned", other) for other in ("boosting", "boosting with cosine")),
-    ("fine-tuned, shipped blend", "boosting with cosine"),
     *(("fine-tuned, calibrated", other) for other in ("boosting", "boosting with cosine")),
     *(
         ("fine-tuned, blend fitted", other)
@@ -43,14 +41,14 @@ WITHOUT = {"fine-tuned, calibrated": "judge"} | dict.fromkeys(
 
 
 class Answers:
-    """What is there of all methods, on the parts of the test that all have answered."""
+    """What is there of the methods that have answered all parts of the test that any has."""
 
     def __init__(self, out: Path, steps: Sequence[Step]) -> None:
         known: dict[tuple[str, int, int], dict[int, Path]] = {}
         for step in steps:
             known.setdefault((step.method, step.size, step.seed), {})[step.part] = step.path(out)
-        known = {which: parts for which, parts in known.items() if len(parts) >= FIRST}
-        self.parts = sorted(set.intersection(*(set(parts) for parts in known.values())))
+        self.parts = sorted(set.union(*(set(parts) for parts in known.values())))
+        known = {which: parts for which, parts in known.items() if len(parts) == len(self.parts)}
         rows = [row for part in self.parts for row in pairs(out, f"test-{part}")]
         query = np.unique([row["query"] for row in rows], return_inverse=True)[1]
         none = np.empty((len(rows), 0))

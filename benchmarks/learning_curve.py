@@ -29,9 +29,10 @@ from judge.words.similar import query_groups
 SIZES = {100: 3, 500: 3, 2000: 3, 8000: 1}
 """Pairs to learn from, and how many seeds."""
 ENOUGH = 500
-"""From how many pairs on some of the ratings are held out to calibrate with."""
-PARTS, FIRST = 5, 2
-"""Of the test; and how many of them each method answers before any answers the rest."""
+"""From how many pairs on a judge is fine-tuned: some are held out, to choose the weights and to calibrate with."""
+FINE_TUNED = ("fine-tuned, calibrated", "fine-tuned, blend fitted")
+PARTS = 5
+"""Of the test."""
 SINGLE, FOURS = 300, 50
 """A part's queries with one pair, and with four."""
 
@@ -77,7 +78,7 @@ def deal(data: Path, out: Path) -> None:
 
 
 def steps() -> Iterator[Step]:
-    """All of them in their order: what is cheap, one seed and few pairs, the rest of the test, and what takes hours."""
+    """All of them in their order: what is cheap, the judge as it is, and what takes hours."""
     parts = range(PARTS)
     sized = [(size, seed) for size, seeds in SIZES.items() for seed in range(seeds)]
     yield from (Step(method, 0, 0, part) for method in ("cosine", "cosine and overlap") for part in parts)
@@ -87,20 +88,9 @@ def steps() -> Iterator[Step]:
     yield from (Step("boosting with cosine, cut points", *each, part) for each in enough for part in parts)
     judged = [("judge", 0, 0), ("judge, shipped blend", 0, 0)]
     judged += [("judge, blend fitted", size, seed) for size, seed in sized if size <= BLEND]
-    long = [(size, seed) for size, seed in sized if size > BLEND and (seed or size == max(SIZES))]
-    for size, seed in sorted(sized, key=lambda each: (each[1] > 0, each)):
-        if (size, seed) not in long:
-            judged += [(method, size, seed) for method in tuned(size)]
-    yield from (Step(*each, part) for each in judged for part in parts[:FIRST])
-    yield from (Step(*each, part) for part in parts[FIRST:] for each in judged)
-    for each in sorted(long, key=lambda each: each[::-1] if each[0] < max(SIZES) else each):
-        yield from (Step(method, *each, part) for part in parts for method in tuned(each[0]))
-
-
-def tuned(size: int) -> list[str]:
-    """The methods that fine-tune: the third and the fourth need enough pairs to hold some out."""
-    alone = ["fine-tuned", "fine-tuned, shipped blend"] if size < max(SIZES) else []
-    return alone + (["fine-tuned, calibrated", "fine-tuned, blend fitted"] if size >= ENOUGH else [])
+    yield from (Step(*each, part) for each in judged for part in parts)
+    for each in sorted(enough, key=lambda each: (each[0] == max(SIZES), each[1], each[0])):
+        yield from (Step(method, *each, part) for part in parts for method in FINE_TUNED)
 
 
 def take(step: Step, out: Path) -> None:
