@@ -56,11 +56,11 @@ def test_events_and_peoples_grades_of_an_audit_are(here, main):
 
 
 def test_decisions_are(here, main):
-    (here / "sheet.csv").write_text("query_id,query,candidate_id,decision\n1,wool scarf,a,1\n,Oak Chair,a,2\n2,,a,2\n")
+    (here / "sheet.csv").write_text("query_id,query,candidate_id,decision\n1,wool scarf,a,1\n,Oak Chair,a,2\n1,,a,0\n")
     main("decide", "run", "sheet.csv", "--author", "Ana")
     decided = [(d.query_id, d.label, d.grade) for d in Decisions(here / "run")]
     # The last has no words: its id counts.
-    assert decided == [("2", 0, 1), ("3", 1, 2), ("2", 0, 2)]
+    assert decided == [("2", 0, 1), ("3", 1, 2), ("1", 2, 0)]
     (here / "other.csv").write_text("query_id,query,candidate_id,decision\n3,pine chair,a,1\n")
     assert "row 1" in main("decide", "run", "other.csv", "--author", "Ana", code=2).err
     assert len(list(Decisions(here / "run"))) == 3
