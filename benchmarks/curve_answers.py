@@ -13,6 +13,7 @@ from benchmarks.home_depot import Pairs, write
 from benchmarks.rated_sets import VALUES
 from judge.calibration.calibrate import CALIBRATION, Calibration
 from judge.calibration.features import Reading, blend_encoder, cosines, measure
+from judge.calibration.ordinal import Ordinal
 from judge.documents import load
 from judge.files import write_whole
 from judge.labelling.config import FILE as ADAPTER
@@ -122,9 +123,9 @@ def own_calibration(asked: Asked) -> Calibration | None:
     return read_tuned(adapter(asked)).calibration
 
 
-def fitted_calibration(asked: Asked) -> Calibration:
-    """A blend fitted to all queries that it held out: `judge calibrate --features cosine,overlap --objective
-    quadratic_kappa`."""
+def fitted_blend(asked: Asked) -> Ordinal | None:
+    """A blend fitted to all queries that it held out, where it is better: `judge calibrate --features cosine,overlap
+    --objective quadratic_kappa`."""
     judge, name = tuned(asked), adapter(asked).name
     run, file = (asked.folder / kind / f"{name}-held-out" for kind in ("runs", "calibrations"))
     if not file.is_file():
@@ -133,7 +134,7 @@ def fitted_calibration(asked: Asked) -> Calibration:
         command("label", ratings, "--judge", judge, "--calibration", "none", "--out", run)
         fit = ("--features", "cosine,overlap", "--objective", "quadratic_kappa")
         command("calibrate", run, ratings, *fit, "--out", file)
-    return load(file, Calibration, CALIBRATION)
+    return load(file, Calibration, CALIBRATION).blend
 
 
 def _held_out(asked: Asked) -> Path:

@@ -11,7 +11,7 @@ from benchmarks.curve_answers import (
     Asked,
     Floats,
     features,
-    fitted_calibration,
+    fitted_blend,
     own_calibration,
     pairs,
     said,
@@ -106,15 +106,12 @@ def by_calibrated(asked: Asked) -> Given:
 
 
 def by_calibrated_blend(asked: Asked) -> Given:
-    """The same judge, a blend fitted on what its training held out: `judge calibrate --features cosine,overlap
-    --objective quadratic_kappa` on a run of all its ratings."""
-    chances, found = said(asked.folder, tuned(asked), asked.test), fitted_calibration(asked)
-    values = None
-    if found.blend:
-        columns = np.column_stack([chances @ np.array(VALUES), features(asked.folder, asked.test)])
-        values = columns[:, [NAMES.index(name) for name in found.blend.names]]
-    chances = found.apply(np.log(np.maximum(chances, 1e-12)), values)
-    return chances.argmax(axis=1).tolist(), found.blend.score(values) if found.blend else chances @ np.array(VALUES)
+    """The same judge, a blend fitted on what its training held out; the judge as it is, where none was better."""
+    values, blend = _with_features(asked.folder, tuned(asked), asked.test), fitted_blend(asked)
+    if blend is None:
+        return said(asked.folder, tuned(asked), asked.test).argmax(axis=1).tolist(), values[:, 0]
+    values = values[:, [NAMES.index(name) for name in blend.names]]
+    return blend.apply(values).argmax(axis=1).tolist(), blend.score(values)
 
 
 METHODS: dict[str, Callable[[Asked], Given]] = {
