@@ -209,7 +209,7 @@ def test_a_product_is_on_one_side_and_held_out_queries_keep_theirs(run_of, tmp_p
 
 def test_queries_without_words_are_told_apart_by_their_ids(main, tmp_path):
     # Qrels have neither the words of a query nor the texts of a product. 200 queries, a product each: the chance that
-    # fewer than 10 of 200 fall into a fifth is below one in a million. Ids that differ in a digit are no copies.
+    # fewer than 10 of 200 fall into a fifth is below one in a million. Ids that differ in a digit are not copies.
     ids = [f"amazon_us_electronics_{n:06}" for n in range(200)]
     (tmp_path / "some.qrels").write_text("".join(f"{key} 0 {key} {n % 3}\n" for n, key in enumerate(ids)))
     main("import", "some.qrels", "--out", "run")
