@@ -96,10 +96,11 @@ def plain_hint(calibration: Calibration | None, before: Mapping[str, Any] | None
 
 def blend_state(directory: Path) -> str:
     """What `judge doctor` says of a judge's blend; empty where it has none."""
-    if not (directory / FILE).is_file():
+    blend = own_blend(directory)
+    if blend is None:
         return ""
     try:
-        encoder_of(load(directory / FILE, Calibration, CALIBRATION))
+        encoder_of(blend)
     except ModelError:
         return f"; judges without its blend, which wants an encoder: {INSTALL}"
     return "; blended with word overlap and cosine"
