@@ -1,6 +1,7 @@
 """How many ratings does a judge need? Methods fitted on 100 to 8,000 rated pairs of Home Depot, on unseen queries.
 
     python -m benchmarks.learning_curve ../shared/data OUT            # hours; killed, it resumes
+    python -m benchmarks.learning_curve ../shared/data OUT --sizes 0,8000   # some numbers of pairs alone
     python -m benchmarks.learning_curve ../shared/data OUT --figure   # what is there so far, into docs/
     python -m benchmarks.learning_curve ../shared/data OUT --parts 2,3,4   # some parts' table alone, printed
 
@@ -122,8 +123,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--figure", action="store_true", help="write table and figure into docs/, and train nothing")
     parser.add_argument("--parts", metavar="N,N", help="print the table of these parts of the test, and train nothing")
+    parser.add_argument("--sizes", metavar="N,N", help="take the steps with these numbers of pairs alone")
     given = parser.parse_args()
     out = given.out.resolve()
+    sizes = {int(size) for size in (given.sizes or "").split(",") if size}
     check_rule(out)
     if not (out / "dealt").is_file():
         deal(given.data, out)
@@ -138,7 +141,8 @@ def main() -> None:
             write_report(out, done)
         return
     for step in steps():
-        take(step, out)
+        if not sizes or step.size in sizes:
+            take(step, out)
 
 
 if __name__ == "__main__":
