@@ -137,7 +137,7 @@ def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
     filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
     standard = (filled - filled.mean(axis=0)) / filled.std(axis=0)
     found = {
-        "judge": rated.figures(rated.own.argmax(axis=1), values[:, 0], times),
+        "judge": rated.figures(rated.own.argmax(axis=1), rated.own @ np.array(rated.grades), times),
         "overlap": rated.figures(None, standard[:, 2], times),
         "cosine + overlap": rated.figures(None, standard[:, 1:].sum(axis=1), times),
         "sum of all three": rated.figures(None, standard.sum(axis=1), times),
@@ -147,6 +147,7 @@ def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
     if (directory / FILE).is_file():
         blend = load(directory / FILE, Calibration, CALIBRATION).blend
         assert blend is not None
+        assert blend.reading == Reading(blend.names)
         columns = values[:, [NAMES.index(name) for name in blend.names]]
         found["shipped blend"] = rated.figures(blend.apply(columns).argmax(axis=1), blend.score(columns), times)
     return found
@@ -154,7 +155,7 @@ def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
 
 def _drawn(rated: RatedSet, names: Sequence[str], count: int, times: Floats) -> Floats:
     """Mean figures over draws of `count` rated queries, on the others, shape (R, 3)."""
-    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa", EMBEDDED_ENCODER)
+    evidence = Evidence(Reading(NAMES), rated.values, rated.grades, "quadratic_kappa", EMBEDDED_ENCODER)
     shares, found = np.eye(len(rated.grades))[rated.truth], []
     for draw in range(DRAWS):
         drawn = np.random.default_rng(draw).permutation(rated.queries)[:count]

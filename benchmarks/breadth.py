@@ -26,6 +26,7 @@ from benchmarks.curve_methods import shipped_blend
 from benchmarks.home_depot import write
 from benchmarks.rated_sets import RATERS, TEXTS
 from benchmarks.rated_sets import read as read_set
+from judge.calibration.features import log_odds
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.run.seen import query_key, read_seen
 
@@ -93,8 +94,7 @@ def compare(out: Path, curve: Path) -> None:
     figures: dict[str, list[Any]] = {}
     for name, judge in (("shipped", SHIPPED), ("films", str(out / "films"))):
         chances = np.vstack([said(curve, judge, part) for part in parts])
-        expected = chances @ np.array(VALUES)
-        mixed = np.column_stack([expected, texts])
+        expected, mixed = chances @ np.array(VALUES), np.column_stack([log_odds(chances), texts])
         figures[name] = [rated.figures(chances.argmax(axis=1), expected, times)]
         figures[name].append(rated.figures(blend.apply(mixed).argmax(axis=1), blend.score(mixed), times))
     for at, form in enumerate(("alone", "under the shipped blend")):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from benchmarks.blend import NAMES, RatedSet, interval, read, resampled
 from judge.calibration.crossing import BLEND, RatedPairs, crossed
+from judge.calibration.features import Reading
 from judge.calibration.ordinal import Evidence
 from judge.models.encoder import EMBEDDED_ENCODER
 from judge.statistics.measures import weighted_kappa
@@ -56,7 +57,7 @@ def main(folder: Path, ratings: Path, counts: tuple[int, ...]) -> None:
 
 def choose(rated: RatedSet, rows: Ints) -> tuple[tuple[int, ...], list[Ints]]:
     """Which of both forms each rule takes (1: the blend), and each form's grades of all pairs, fitted to some rows."""
-    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa", EMBEDDED_ENCODER)
+    evidence = Evidence(Reading(NAMES), rated.values, rated.grades, "quadratic_kappa", EMBEDDED_ENCODER)
     scores = np.log(np.maximum(rated.own, 1e-12))
     everything = RatedPairs(scores, np.eye(len(rated.grades))[rated.truth], rated.query, evidence)
     every = np.arange(len(rated.truth))
@@ -66,7 +67,7 @@ def choose(rated: RatedSet, rows: Ints) -> tuple[tuple[int, ...], list[Ints]]:
     if len(rows) < LEAST:
         return (0, 1, 0, 0), forms
     names, query = np.unique(rated.query[rows], return_inverse=True)
-    own = Evidence(NAMES, rated.values[rows], rated.grades, "quadratic_kappa", EMBEDDED_ENCODER)
+    own = Evidence(Reading(NAMES), rated.values[rows], rated.grades, "quadratic_kappa", EMBEDDED_ENCODER)
     some = RatedPairs(scores[rows], everything.shares[rows], query, own)
     dealt = np.empty(len(names), dtype=np.int64)
     dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(FOLDS, len(names))

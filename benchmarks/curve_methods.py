@@ -21,7 +21,7 @@ from benchmarks.home_depot import write
 from benchmarks.lexical import probabilities
 from benchmarks.rated_sets import VALUES, Item
 from judge.calibration.calibrate import CALIBRATION, Calibration
-from judge.calibration.features import blend_encoder
+from judge.calibration.features import Reading, blend_encoder, log_odds
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.documents import load
 from judge.files import write_whole
@@ -139,7 +139,7 @@ def _cut(asked: Asked, names: Sequence[str], known: Floats, values: Floats) -> G
         return None, _sum(names, values)
     rated = pairs(asked.folder, asked.train)[: asked.size]
     encoder = blend_encoder(names)
-    evidence = Evidence(names, known[: asked.size], VALUES, "quadratic_kappa", encoder.digest if encoder else None)
+    evidence = Evidence(Reading(names), known[: asked.size], VALUES, "quadratic_kappa", encoder and encoder.digest)
     query = np.unique([row["query"] for row in rated], return_inverse=True)[1]
     shares = np.eye(len(VALUES))[[row["grade"] for row in rated]]
     fitted = fit_ordinal(evidence, names, shares, query, np.arange(len(rated)))
@@ -155,7 +155,7 @@ def _sum(names: Sequence[str], values: Floats) -> Floats:
 
 def _with_features(folder: Path, judge: str, name: str) -> Floats:
     """The features of `NAMES`, shape (N, 3)."""
-    return np.column_stack([said(folder, judge, name) @ np.array(VALUES), features(folder, name)])
+    return np.column_stack([log_odds(said(folder, judge, name)), features(folder, name)])
 
 
 def shipped_blend() -> Ordinal:
@@ -164,5 +164,5 @@ def shipped_blend() -> Ordinal:
     assert directory is not None
     blend = load(directory / FILE, Calibration, CALIBRATION).blend
     assert blend is not None
-    assert blend.names == NAMES
+    assert blend.reading == Reading(NAMES)
     return blend

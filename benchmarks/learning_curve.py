@@ -107,8 +107,9 @@ def take(step: Step, out: Path) -> None:
 
 
 def check_rule(out: Path) -> None:
-    """Refuse a folder whose features were read by another rule for titles: its answers and new ones would be mixed."""
-    kept, rule = out / "rule", f"near {Reading(NAMES[1:]).near}\n"
+    """Refuse a folder whose features were read by another rule: its answers and new ones would be mixed."""
+    how = Reading(NAMES)
+    kept, rule = out / "rule", f"near {how.near}, alike {how.alike}, odds {how.odds}\n"
     if not kept.is_file():
         out.mkdir(parents=True, exist_ok=True)
         kept.write_text(rule)

@@ -27,7 +27,7 @@ from benchmarks.rated_sets import read as read_set
 from finetune.config import load_config
 from finetune.training_set import split
 from judge.calibration.calibrate import DECIDING, Calibration, HeldOut, trust
-from judge.calibration.features import NEAR, blend_encoder
+from judge.calibration.features import Reading, blend_encoder
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.fingerprint import digest, file_digest
 from judge.labelling.blending import FILE
@@ -77,7 +77,7 @@ def fit(rated: RatedSet, rows: Ints) -> Ordinal:
     """The blend of some rows: weights shrunk to equal ones, cuts for quadratic kappa."""
     encoder = blend_encoder(NAMES)
     assert encoder is not None
-    evidence = Evidence(NAMES, rated.values, rated.grades, "quadratic_kappa", encoder.digest, NEAR)
+    evidence = Evidence(Reading(NAMES), rated.values, rated.grades, "quadratic_kappa", encoder.digest)
     return fit_ordinal(evidence, NAMES, np.eye(len(rated.grades))[rated.truth], rated.query, rows)
 
 
@@ -97,7 +97,7 @@ def main(folder: Path) -> None:
         rows = np.arange(bounds[at], bounds[at + 1])
         elsewhere = fit(sets[other], np.arange(len(sets[other].truth)))
         print(f"{name}: {len(rows)} pairs of {rated.queries} queries, accuracy, quadratic kappa, rank correlation")
-        _show("the judge alone", rated, rated.own.argmax(axis=1), rated.values[:, 0])
+        _show("the judge alone", rated, rated.own.argmax(axis=1), rated.own @ np.array(rated.grades))
         _show(f"fitted on {other}", rated, elsewhere.apply(rated.values).argmax(axis=1), elsewhere.score(rated.values))
         _show("fitted on other queries", rated, crossed[rows].argmax(axis=1), score[rows])
     whole = fit(both, np.arange(len(both.truth)))

@@ -167,7 +167,7 @@ def gather(
     cosine = partial(cosines, encoder=encoder) if encoder else None
     reading = Reading(names) if encoder else Reading(names, None)
     values = measure(reading, pairs, chances, grades, cosine)
-    return Evidence(names, values, grades, objective, encoder.digest if encoder else None, reading.near)
+    return Evidence(reading, values, grades, objective, encoder.digest if encoder else None)
 
 
 def _with_texts(pair: Pair, query: str, candidate: Mapping[str, str | None] | None) -> Pair:

@@ -12,7 +12,7 @@ from judge.statistics.reliability import softmax
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 CUTS, BLEND = "cut points", "blend"
-"""Forms that are tried where features are given: steps on the judge's expected grade, and on all features together."""
+"""Forms that are tried where features are given: steps on what the judge says, and on all features together."""
 
 
 @dataclass(frozen=True)

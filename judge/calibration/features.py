@@ -1,4 +1,4 @@
-"""What a blend knows of a pair: the judge's expected grade, the encoder's cosine, and how many of the query's words the
+"""What a blend knows of a pair: what the judge says, the encoder's cosine, and how many of the query's words the
 candidate has. Each is a property of the pair alone, so that shards and resumed runs agree. Cosine and overlap are of
 the texts without copies of the query that sellers add to be found: see `judge.words.overlap.unstuffed`.
 
@@ -25,6 +25,10 @@ TITLE = "title"
 NEAR = 0.25
 """From this cosine of query and title on, all copies at the title's end left out, one of them counts. Of 53 irrelevant
 Chorus products, titles alone with the query added, 10 become a 2 so; 15 at .2; 6 if none counts, 38 if all do."""
+ALIKE = 0.5
+"""From this similarity of two words on (Dice of letter trigrams) the one counts in part for the other."""
+LEAST = 0.001
+"""Probabilities below it count as it: a judge that is sure of itself shall not outweigh all else."""
 HEAD = 160
 """Characters of a candidate that are encoded, as many as a small judge reads. On ESCI and Chorus more did not order
 pairs better, and took up to a third of the time of judging."""
@@ -73,6 +77,11 @@ class Reading:
     """Some of "judge", "cosine" and "overlap"."""
     near: float | None = NEAR
     """From which cosine on a copy of the query at the end of a title counts, where that is all; null: none does."""
+    alike: float | None = ALIKE
+    """From which similarity on a word counts in part for a missing one: see `judge.words.overlap.covered`."""
+    odds: bool = True
+    """Whether what the judge says is the sum over grades but the lowest of the log-odds of that grade or a better one,
+    the scale on which features add up in a model of cumulative logits; else its expected grade."""
 
 
 def measure(
@@ -92,7 +101,8 @@ def measure(
         cosine: Gives the cosines of pairs, shape (N,), or is what an earlier reading by the same rule found; needed for
             "cosine". See `cosines`.
     """
-    columns: dict[str, npt.ArrayLike] = {JUDGE: chances @ np.asarray(grades, dtype=np.float64)}
+    said = log_odds(chances) if reading.odds else chances @ np.asarray(grades, dtype=np.float64)
+    columns: dict[str, npt.ArrayLike] = {JUDGE: said}
     read = [_unstuffed(pair) for pair in pairs]
     if COSINE in reading.names:
         assert cosine is not None
@@ -106,8 +116,16 @@ def measure(
             if callable(cosine):
                 # The copy only ever raises it, so that whoever knows the cosine knows whether the copy counted.
                 found[kept] = np.maximum(found[kept], cosine([read[at] for at in kept]))
-    columns[OVERLAP] = [covered(pair.query, pair.candidate) for pair in read]
+    columns[OVERLAP] = [covered(pair.query, pair.candidate, alike=reading.alike) for pair in read]
     return np.column_stack([columns[name] for name in reading.names])
+
+
+def log_odds(chances: Floats) -> Floats:
+    """Of each later grade or a better one, summed; probabilities of shape (N, K) to (N,)."""
+    some = np.maximum(chances, LEAST)
+    above = np.cumsum(some[:, ::-1], axis=1)[:, -2::-1]
+    below = np.cumsum(some, axis=1)[:, :-1]
+    return np.asarray((np.log(above) - np.log(below)).sum(axis=1))
 
 
 def _unstuffed(pair: Pair, at_end: int = 0) -> Pair:

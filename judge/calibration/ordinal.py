@@ -1,6 +1,6 @@
 """Cut points and blends: grades as steps on one score, fitted to a few of a shop's rated queries.
 
-The score is a sum of standardised features (the judge's expected grade, the encoder's cosine, word overlap) under
+The score is a sum of standardised features (what the judge says, the encoder's cosine, word overlap) under
 non-negative weights. Fitted for log loss, the probabilities are cumulative logits, P(grade ≤ k) = σ(cut_k − score):
 McCullagh 1980, "Regression Models for Ordinal Data" (proportional odds). The likelihood is concave in weights and cuts
 (Pratt 1981). A ridge pulls the weights to their mean, as strongly as `STRENGTH` queries would: few queries can tell how
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, model_validator
 
 from judge.calibration.cuts import Objective, adjacent, best_cuts, fit_slope, quality
-from judge.calibration.features import COSINE, FEATURES, Reading
+from judge.calibration.features import COSINE, FEATURES, JUDGE, OVERLAP, Reading
 from judge.records import Record
 from judge.statistics.reliability import cross_entropy
 
@@ -32,6 +32,8 @@ PULL = 0.1
 """The same of the ridge towards 0: ratings that the score separates would drive the weights to infinity."""
 LARGEST = 30.0
 """The range of weights and of cuts."""
+RULES = {"near": COSINE, "alike": OVERLAP, "odds": JUDGE}
+"""How features are read, in the order in which the rules came, and of which feature each one is."""
 FLAT = 1e-9
 """A feature that spreads less says nothing, and is left out."""
 
@@ -60,6 +62,10 @@ class Ordinal(Record):
     """The digest of the encoder whose cosine is a feature."""
     near: FiniteFloat | None = None
     """From which cosine on a copy of the query at a title's end counts; null in what was fitted where none did."""
+    alike: FiniteFloat | None = None
+    """From which similarity on a word counts in part for a missing one; null in what was fitted where none did."""
+    odds: bool = False
+    """Whether the judge says log-odds; its expected grade in what was fitted where it did."""
 
     @model_validator(mode="after")
     def _is_one(self) -> "Ordinal":
@@ -69,8 +75,9 @@ class Ordinal(Record):
             raise ValueError("a feature occurs twice")
         if (self.encoder is None) == (COSINE in self.names):
             raise ValueError(f"an encoder belongs to the feature {COSINE!r}, and to no other")
-        if self.near is not None and COSINE not in self.names:
-            raise ValueError(f"what is near is said by the feature {COSINE!r}, which is none of these")
+        for rule, of in RULES.items():
+            if getattr(self, rule) not in (None, False) and of not in self.names:
+                raise ValueError(f"{rule!r} says how the feature {of!r} is read, which is none of these")
         if list(self.cuts) != sorted(self.cuts):
             raise ValueError("cuts have to ascend")
         if (self.slope is None) != (self.objective == "log_loss"):
@@ -85,12 +92,12 @@ class Ordinal(Record):
     @property
     def reading(self) -> Reading:
         """How a pair is read for it."""
-        return Reading(self.names, self.near)
+        return Reading(self.names, self.near, self.alike, self.odds)
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """All of it as JSON values; of what was fitted where no copy counted, they are what they were."""
-        return self.model_dump(mode="json", exclude={"near"} if self.near is None else None)
+        """All of it as JSON values; of what was fitted before a rule of reading, they are what they were."""
+        return self.model_dump(mode="json", exclude={rule for rule in RULES if getattr(self, rule) in (None, False)})
 
     def score(self, values: npt.ArrayLike) -> Floats:
         """Scores, shape (N,), of features of shape (N, F) in the order of `names`; NaN counts as the mean."""
@@ -112,15 +119,19 @@ class Ordinal(Record):
 class Evidence:
     """What a blend may be fitted on."""
 
-    names: Sequence[str]
+    reading: Reading
+    """Which features of the pairs were read, and how."""
     values: Floats
     """Shape (N, F)."""
     grades: Sequence[int]
     """The guideline's values, ascending."""
     objective: Objective = "log_loss"
     encoder: str | None = None
-    near: float | None = None
-    """How the pairs were read: see `Reading`."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The features' names, in the order of the values."""
+        return self.reading.names
 
     def columns(self, names: Sequence[str]) -> Floats:
         """Some of the features, shape (N, names)."""
@@ -167,7 +178,7 @@ def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query:
         cuts=tuple(cuts.tolist()),
         slope=slope,
         encoder=evidence.encoder if COSINE in used else None,
-        near=evidence.near if COSINE in used else None,
+        **{rule: getattr(evidence.reading, rule) for rule, of in RULES.items() if of in used},
     )
 
 

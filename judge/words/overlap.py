@@ -7,7 +7,8 @@ not ("bandsaw", "band saw").
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from judge.words.normalise import same_words
@@ -16,6 +17,17 @@ _WORD = re.compile(r"\w+")
 HEAD = 2000
 """Characters of a text that are looked at."""
 MISSING = "missing"
+LETTERS = 4
+"""Of a word at least, for another to be taken for nearly the same."""
+_SMALL = (
+    "a an and at by for from in is of on or the to with",
+    "das dem der des ein eine im mit und von zu",
+    "au avec de du en et la le les par pour un une",
+    "con del di e el il para por una y",
+)
+SMALL = frozenset(word for line in _SMALL for word in line.split())
+"""Words that say nothing of a product in English, German, French, Spanish and Italian, and are no thing in another of
+these: "die" is a tool, too."""
 
 
 def words(text: str) -> list[str]:
@@ -41,11 +53,27 @@ def overlap(query: str, texts: Mapping[str, str]) -> str:
     return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
 
 
-def covered(query: str, texts: Mapping[str, str]) -> float:
-    """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words."""
+def covered(query: str, texts: Mapping[str, str], *, alike: float | None = None) -> float:
+    """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words.
+
+    Args:
+        query: The query's text.
+        texts: The candidate's texts by field name.
+        alike: From which similarity on a missing word counts in part, by as much as the candidate's most similar word
+            is like it: typing errors, other forms of a word. The words of `SMALL` do not count then, unless there are
+            no others. The similarity is Dice's of letter trigrams (Adamson and Boreham 1974); of a word with a digit,
+            which names a size or a model, there is none. Null: words count alike, and wholly or not at all.
+    """
     kinds = _placed(query, texts)
-    asked = sum(map(len, kinds.values()))
-    return 1 - len(kinds[MISSING]) / asked if asked else float("nan")
+    if alike is not None:
+        kinds = {kind: [word for word in found if word not in SMALL] for kind, found in kinds.items()}
+        if not any(kinds.values()):
+            kinds = _placed(query, texts)
+    missing, asked = kinds[MISSING], sum(map(len, kinds.values()))
+    if not asked:
+        return float("nan")
+    nearly = _nearly(missing, texts, alike) if missing and alike is not None else 0.0
+    return 1 - (len(missing) - nearly) / asked
 
 
 def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:
@@ -86,6 +114,26 @@ def _placed(query: str, texts: Mapping[str, str]) -> dict[str, list[str]]:
         forms = {word, *joined[max(0, at - 1) : at + 1]}
         kinds[next((name for name, seen in places.items() if forms & seen), MISSING)].append(word)
     return kinds
+
+
+def _nearly(missing: Collection[str], texts: Mapping[str, str], alike: float) -> float:
+    """The sum over missing words of the similarity to the most similar word of the texts, where that is enough."""
+    asked = [word for word in missing if len(word) >= LETTERS and not any(map(str.isdigit, word))]
+    if not asked:
+        return 0.0
+    seen = [_trigrams(word) for word in set().union(*map(_seen, texts.values()))]
+    best = (max((_dice(_trigrams(word), each) for each in seen), default=0.0) for word in asked)
+    return sum(found for found in best if found >= alike)
+
+
+@lru_cache(maxsize=100_000)
+def _trigrams(word: str) -> frozenset[str]:
+    marked = f" {word} "
+    return frozenset(marked[at : at + 3] for at in range(len(marked) - 2))
+
+
+def _dice(one: frozenset[str], other: frozenset[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other))
 
 
 def _seen(text: str) -> set[str]:

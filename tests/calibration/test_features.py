@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from judge.calibration.features import NEAR, Reading, candidate_text, cosines, measure
+from judge.calibration.features import NEAR, Reading, candidate_text, cosines, log_odds, measure
 from judge.models.fake_encoder import FakeEncoder
 from judge.records import Pair
 
@@ -16,13 +16,13 @@ def pair(query, title, **more):
     return Pair(1, "q", query, "c", {"title": title, **more})
 
 
-def read(one, told, near=NEAR):
+def read(one, told, near=NEAR, **how):
     """Cosine and overlap, where texts have the cosines that are told."""
 
     def cosine(pairs):
         return np.array([told[candidate_text(each)] for each in pairs])
 
-    return measure(Reading(NAMES, near), [one], CHANCES, GRADES, cosine)[0].tolist()
+    return measure(Reading(NAMES, near, **how), [one], CHANCES, GRADES, cosine)[0].tolist()
 
 
 def test_an_honest_end_counts_and_an_added_one_does_not():
@@ -77,5 +77,23 @@ def test_known_cosines_give_the_features_that_computed_ones_gave():
 
 
 def test_without_an_encoder_no_copy_counts():
-    found = measure(Reading(("judge", "overlap")), [pair("hammer", "16 oz claw hammer")], np.eye(3)[1:2], GRADES)
-    assert found.tolist() == [[1.0, 0.0]]
+    how = Reading(("judge", "overlap"), odds=False)
+    assert measure(how, [pair("hammer", "16 oz claw hammer")], np.eye(3)[1:2], GRADES).tolist() == [[1.0, 0.0]]
+
+
+def test_what_the_judge_says_is_on_the_scale_of_log_odds():
+    # Grade 1 or better: .8 to .2; grade 2: .5 to .5.
+    assert log_odds(np.array([[0.2, 0.3, 0.5]])) == pytest.approx([np.log(4)])
+    assert log_odds(np.array([[0.5, 0.5]])) == pytest.approx([0])
+    # One that is sure of itself stays finite, whichever way it is sure, and more of a later grade is never less.
+    sure = log_odds(np.eye(3))
+    assert np.isfinite(sure).all()
+    assert (np.diff(sure) > 0).all()
+    assert sure[0] == pytest.approx(-sure[2])
+
+
+def test_earlier_rules_read_as_they_did():
+    one, chances = pair("stand for a kettel", "Kettle stand"), np.array([[0.2, 0.3, 0.5]])
+    before = measure(Reading(("judge", "overlap"), None, None, odds=False), [one], chances, GRADES)
+    assert before[0] == pytest.approx([1.3, 0.25])
+    assert measure(Reading(("judge", "overlap")), [one], chances, GRADES)[0] == pytest.approx([np.log(4), 0.75])

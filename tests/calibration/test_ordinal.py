@@ -13,6 +13,7 @@ from sklearn.metrics import cohen_kappa_score
 from judge.calibration.calibrate import Calibration, calibrate
 from judge.calibration.choice import choose_by
 from judge.calibration.cuts import adjacent, best_cuts, fit_slope, quality
+from judge.calibration.features import Reading
 from judge.calibration.ordinal import Evidence, Ordinal, cumulative, fit_ordinal, proportional_odds
 
 NAMES = ("judge", "cosine", "overlap")
@@ -34,7 +35,7 @@ def shop(n=600, weights=(0.8, 0.5, 0.3), seed=0):
     values[:, 0] = np.clip(values[:, 0], 0.1, 1.9)
     chances = np.stack([1 - values[:, 0] / 2, np.full(n, 1e-3), values[:, 0] / 2], axis=1)
     queries = [f"q{at % (n // 6)}" for at in range(n)]
-    return np.log(chances), shares, queries, Evidence(NAMES, values, GRADES, encoder="fake")
+    return np.log(chances), shares, queries, Evidence(Reading(NAMES), values, GRADES, encoder="fake")
 
 
 def test_proportional_odds_is_the_optimum_that_another_optimiser_finds():
@@ -191,7 +192,7 @@ def test_on_noise_nothing_is_kept(objective):
         shares = chances.cumsum(axis=1) > rng.random((90, 1))
         shares = np.eye(3)[shares.argmax(axis=1)]  # the judge is calibrated already
         values = np.stack([chances @ np.array(GRADES), rng.normal(size=90), rng.normal(size=90)], axis=1)
-        evidence = Evidence(NAMES, values, GRADES, objective, "fake")
+        evidence = Evidence(Reading(NAMES), values, GRADES, objective, "fake")
         found = calibrate(np.log(chances), shares, [f"q{at % 15}" for at in range(90)], "", evidence)
         taken.append(found.form)
     # A rule of one standard error errs in about one of six comparisons, and there are up to four.
@@ -244,6 +245,9 @@ WRONG = {
     "cosine of no encoder": {"features": ["judge", "cosine"]},
     "encoder of no cosine": {"encoder": "fake"},
     "no spread": {"spread": 0},
+    "copies of no cosine": {"near": 0.25},
+    "likeness of no overlap": {"alike": 0.5},
+    "odds of no judge": {"features": ["overlap"], "odds": True},
 }
 
 

@@ -134,13 +134,14 @@ def test_cosines_by_another_rule_are_not_taken_for_those_of_this_one(main, blend
     main("calibrate", "wanted", "--apply", "newer.json", "--out", "again")
 
 
-def test_a_blend_from_before_copies_counted_keeps_its_rule_and_its_digest(tuned):
+def test_a_blend_from_before_a_rule_of_reading_keeps_its_own_and_its_digest(tuned):
     earlier = tuned.calibration.model_copy(update={"blend": BLEND})
     assert Ordinal.model_validate(BLEND.numbers).near is None
     assert "near" not in earlier.numbers["blend"]
-    newer = earlier.model_copy(update={"blend": BLEND.model_copy(update={"near": 0.3})})
-    assert newer.numbers["blend"] == earlier.numbers["blend"] | {"near": 0.3}
-    assert newer.digest != earlier.digest
+    for rule in ({"near": 0.3}, {"alike": 0.5}, {"odds": True}):
+        newer = earlier.model_copy(update={"blend": BLEND.model_copy(update=rule)})
+        assert newer.numbers["blend"] == earlier.numbers["blend"] | rule
+        assert newer.digest != earlier.digest
 
 
 def test_a_label_is_traced_to_what_was_mixed(main, blended, rated_file, tmp_path):

@@ -1,5 +1,6 @@
 """The line of words found and missing: matched as a reader would, in any script, never in the way of the fields."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from judge.engines.fake import FakeTokenizer
 from judge.records import Pair
 from judge.words.guideline import load_guideline
-from judge.words.overlap import covered, overlap, unstuffed, words
+from judge.words.overlap import SMALL, covered, overlap, unstuffed, words
 from judge.words.prompt import PromptBuilder
 
 
@@ -106,3 +107,36 @@ def test_overlap_without_added_copies_is_what_it_was():
     title, query = "Logitech mouse", "usb cable"
     assert covered(query, {"title": f"{title} {query}"}) == 1
     assert covered(query, {"title": unstuffed(query, f"{title} {query}")}) == covered(query, {"title": title}) == 0
+
+
+def test_a_word_that_is_nearly_there_counts_in_part():
+    # " ke ket ett ttl tle le " has six trigrams, " ke ket ett tte tel el " as many, three of them the same: 2 · 3 / 12.
+    assert covered("kettel steel", {"title": "Steel kettle"}) == 0.5
+    assert covered("kettel steel", {"title": "Steel kettle"}, alike=0.5) == pytest.approx(0.75)
+    assert covered("kettel steel", {"title": "Steel kettle"}, alike=0.51) == 0.5
+    # Of the candidate's words the most similar one, in any of its fields.
+    assert covered("kettel", {"title": "Steel pot", "category": "Kettles"}, alike=0.5) == pytest.approx(0.5)
+    assert covered("kettel", {"title": "Lamp"}, alike=0.5) == 0
+
+
+@pytest.mark.parametrize("query", ["1080p", "ab12", "usb"])
+def test_sizes_models_and_short_words_are_there_or_not(query):
+    assert covered(query, {"title": "1080i ab13 usc"}, alike=0.1) == 0
+    assert covered(query, {"title": query}, alike=0.1) == 1
+
+
+def test_small_words_do_not_count_unless_there_are_no_others():
+    assert covered("stand for a laptop", {"title": "Laptop stand"}) == 0.5
+    assert covered("stand for a laptop", {"title": "Laptop stand"}, alike=0.5) == 1
+    assert covered("housse pour le lit", {"title": "Housse de lit"}, alike=0.5) == 1
+    assert covered("the the", {"title": "The The, Soul Mining"}, alike=0.5) == 1
+    assert np.isnan(covered("!", {"title": "Lamp"}, alike=0.5))
+
+
+@given(st.text("abcde1 ", max_size=20), st.text("abcde1 ", max_size=30))
+def test_what_is_nearly_there_only_ever_adds(query, title):
+    exact, nearly = (covered(query, {"title": title}, alike=alike) for alike in (None, 0.5))
+    if any(word in SMALL for word in words(query)):
+        return
+    assert np.isnan(exact) == np.isnan(nearly)
+    assert np.isnan(exact) or exact <= nearly <= 1
