@@ -1,7 +1,7 @@
 """What a few rated queries are worth: the judge, word overlap, cosine and their blend, on queries not fitted on.
 
     judge label pairs.jsonl --calibration none --out RUN
-    python benchmarks/blend.py RUN pairs.jsonl
+    python -m benchmarks.blend RUN pairs.jsonl      # RUN pairs.jsonl RUN pairs.jsonl: several as one set
 
 `pairs.jsonl` is what the run was made from, with the columns `grade` and, where there is one, `mean`. The first rows
 are of no rated query: the judge as it is, its shipped blend, and the sum of standardised features, which has no grades.
@@ -13,8 +13,8 @@ set, of the mean over draws. Nothing that is fitted is kept.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,9 @@ class RatedSet:
         return np.where(times.sum(axis=1, keepdims=True) > 0, found, np.nan)
 
 
-def main(folder: Path, ratings: Path) -> None:
-    """Print a table of one run."""
-    show(folder.name, read(folder, ratings))
+def main(*paths: Path) -> None:
+    """Print a table of some runs, each before its pairs."""
+    show(paths[0].name, reduce(joined, map(read, paths[::2], paths[1::2])))
 
 
 def show(title: str, rated: RatedSet) -> None:
@@ -129,6 +129,14 @@ def read(folder: Path, ratings: Path) -> RatedSet:
         np.unique([pair.query_id for pair in pairs], return_inverse=True)[1],
         manifest.values,
     )
+
+
+def joined(one: RatedSet, other: RatedSet) -> RatedSet:
+    """Two sets as one; no query is in both."""
+    columns = {
+        name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("own", "values", "truth", "mean")
+    }
+    return replace(one, **columns, query=np.concatenate([one.query, other.query + one.queries]))
 
 
 def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:

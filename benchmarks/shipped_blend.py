@@ -13,7 +13,6 @@ it writes `blend.json` into the shipped judge's directory, fitted on all of them
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.blend import NAMES, RatedSet, interval, read, resampled
+from benchmarks.blend import NAMES, RatedSet, interval, joined, read, resampled
 from benchmarks.rated_sets import TEXTS
 from benchmarks.rated_sets import read as read_set
 from finetune.config import load_config
@@ -74,11 +73,13 @@ def write_pairs(data: Path, out: Path) -> None:
 
 
 def fit(rated: RatedSet, rows: Ints) -> Ordinal:
-    """The blend of some rows: weights shrunk to equal ones, cuts for quadratic kappa."""
+    """The blend of some rows: weights shrunk to equal ones as strongly as their queries speak, since both shops are the
+    judge's own, and it says less of others; cuts for quadratic kappa."""
     encoder = blend_encoder(NAMES)
     assert encoder is not None
     evidence = Evidence(Reading(NAMES), rated.values, rated.grades, "quadratic_kappa", encoder.digest)
-    return fit_ordinal(evidence, NAMES, np.eye(len(rated.grades))[rated.truth], rated.query, rows)
+    strength, shares = float(len(np.unique(rated.query[rows]))), np.eye(len(rated.grades))[rated.truth]
+    return fit_ordinal(evidence, NAMES, shares, rated.query, rows, strength=strength)
 
 
 def main(folder: Path) -> None:
@@ -129,14 +130,6 @@ def whose(runs: list[Run]) -> dict[str, Any]:
     assert len(made) == 1, "the runs are of different judges"
     ((fingerprint, parts),) = made.items()
     return {"judge": fingerprint, "parts": {name: parts.get(name) for name in DECIDING}}
-
-
-def joined(one: RatedSet, other: RatedSet) -> RatedSet:
-    """Two sets as one; no query is in both."""
-    columns = {
-        name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in ("own", "values", "truth", "mean")
-    }
-    return replace(one, **columns, query=np.concatenate([one.query, other.query + one.queries]))
 
 
 def _show(what: str, rated: RatedSet, given: Ints, score: Floats) -> None:

@@ -145,7 +145,15 @@ def cumulative(score: Floats, cuts: Floats) -> Floats:
     return np.asarray(np.maximum(np.diff(edges, axis=1), 0))
 
 
-def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query: Ints, rows: Ints) -> Ordinal:
+def fit_ordinal(
+    evidence: Evidence,
+    names: Sequence[str],
+    shares: Floats,
+    query: Ints,
+    rows: Ints,
+    *,
+    strength: float = STRENGTH,
+) -> Ordinal:
     """Fit cuts and weights on some rows.
 
     Args:
@@ -154,6 +162,7 @@ def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query:
         shares: People's ratings, shape (N, K).
         query: Each pair's query, shape (N,).
         rows: Which of the N pairs to fit on.
+        strength: How many queries' worth the ridge towards equal weights is.
     """
     values, shares = evidence.columns(names)[rows], shares[rows]
     known = np.maximum((~np.isnan(values)).sum(axis=0), 1)
@@ -164,7 +173,7 @@ def fit_ordinal(evidence: Evidence, names: Sequence[str], shares: Floats, query:
         telling, spread = np.array([0]), np.ones_like(spread)
     standard = np.nan_to_num((values - centre)[:, telling] / spread[telling], nan=0.0)
     queries = len(np.unique(query[rows]))
-    weights, cuts = proportional_odds(standard, shares, STRENGTH / queries, PULL / queries)
+    weights, cuts = proportional_odds(standard, shares, strength / queries, PULL / queries)
     slope = None
     if evidence.objective != "log_loss":
         score, truth = standard @ weights, shares.argmax(axis=1)
