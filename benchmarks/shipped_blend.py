@@ -34,7 +34,7 @@ from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.records import Pair
-from judge.run.seen import NOTHING, product_key, query_key, query_keys, write_seen
+from judge.run.seen import NOTHING, product_key, query_keys, words_key, write_seen
 from judge.run.store import Run
 from judge.statistics.reliability import likeliest
 
@@ -49,7 +49,7 @@ FOLDER = shipped_directory(SHIPPED) or Path()
 def write_pairs(data: Path, out: Path) -> None:
     """Write the pairs of the queries that the shipped judge's training held out, a file a set."""
     items = [(name, item) for name in TEXTS for item in read_set(data, name)]
-    keys = [query_key(item.query) for _, item in items]
+    keys = [words_key(item.query) for _, item in items]
     parts = split(keys, load_config(FOLDER / "lora.yaml"))
     held = [each for each, key in zip(items, keys, strict=True) if parts[key] != "train"]
     told = read_tuned(FOLDER).training["pairs"]

@@ -24,7 +24,7 @@ class Seen(Record):
     """What `seen.json` holds: no text, but digests that say whether a text is one of these."""
 
     held_out: tuple[str, ...] = ()
-    """`query_keys` of queries that no training of the lineage saw; earlier versions noted `query_key` alone."""
+    """`query_keys` of queries that no training of the lineage saw; earlier versions noted `words_key` alone."""
     learned: tuple[str, ...] = ()
     """The same of queries that one of them learned from."""
     products: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Seen(Record):
 NOTHING = Seen()
 
 
-def query_key(query: str) -> str:
+def words_key(query: str) -> str:
     """The digest of a query's words."""
     return _short(same_words(query))
 
@@ -63,7 +63,7 @@ def query_key(query: str) -> str:
 def query_keys(query: str) -> set[str]:
     """The digests of a query's words and of what it shares with other spellings of it: two texts that are one query
     have one of them in common."""
-    return {query_key(query), *map(_short, query_names(query))}
+    return {words_key(query), *map(_short, query_names(query))}
 
 
 def product_key(pair: Pair) -> str:

@@ -24,7 +24,7 @@ from judge.labelling.config import read_tuned
 from judge.models.model import find_model
 from judge.pairs.stage import Source
 from judge.ratings.rated import RatingsFile, read_rated
-from judge.run.seen import Seen, query_key, write_seen
+from judge.run.seen import Seen, words_key, write_seen
 from judge.run.store import Run
 from judge.statistics import reliability
 from judge.words.guideline import known_grades, load_guideline
@@ -264,7 +264,7 @@ def test_what_is_left_out_is_said_where_too_few_ratings_remain(main, rated_file,
     queries = [
         query for (query,) in Run(tmp_path / "all").query("SELECT query FROM pairs GROUP BY 1 ORDER BY min(row)")
     ]
-    write_seen(tmp_path / "plain", Seen(learned=tuple(query_key(query) for query in queries[:9])))
+    write_seen(tmp_path / "plain", Seen(learned=tuple(words_key(query) for query in queries[:9])))
     refused = main("calibrate", "plain", rated_file, code=2).err
     assert "12 rated pairs of 2 queries" in refused
     assert "54 more are of queries that the judge learned from; 6 more are not in the run" in refused
