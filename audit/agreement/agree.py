@@ -67,9 +67,9 @@ class Report:
     """Pairs with a reference."""
     lacking: tuple[int, Mapping[str, int]]
     """Those of them that the run does not have; that it has without a grade, by status."""
-    learned: Sequence[tuple[str, int, int]]
-    """Of each run its name, how many pairs are compared, and how many of them are of queries that its judge learned
-    from, as far as the run says so."""
+    learned: Sequence[tuple[str, int, int, bool]]
+    """Of each run its name, how many pairs are compared, how many of them are of queries that its judge learned from,
+    as far as the run says so, and whether it says so of every query."""
     comparisons: Sequence[Comparison]
     people: People
     ceiling: Sequence[Ceiling]
@@ -92,13 +92,14 @@ class Report:
     def learned_note(self) -> str | None:
         """What that means for the figures."""
         told = []
-        for name, compared, learned in self.learned:
+        for name, compared, learned, known in self.learned:
             whose = "the judge" if len(self.learned) == 1 else f"the judge of {name}"
             of = f"{learned:,} of {counted(compared, 'compared pair')}"
             told += [f"{of} are of queries that {whose} learned from"] if learned else []
         if not told:
+            told += [] if known else [f"it is not known which queries {whose} learned from"]
             return None
-        return f"{'; '.join(told)}: the figures flatter it; compare it on ratings of other queries"
+        return f"{'; '.join(told)}: figures on those flatter it; compare it on ratings of other queries"
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON values. Undefined figures are null and say why."""
@@ -111,7 +112,8 @@ class Report:
             "ratings": self.panel.file,
             "left_out": dict(self.panel.left_out),
             "scale_note": self.panel.scale_note,
-            "learned": self.learned[0][-1] if self.learned else 0,
+            "learned": self.learned[0][2] if self.learned else 0,
+            "learned_known": all(known for *_, known in self.learned[:1]),
             "learned_note": self.learned_note,
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
@@ -186,7 +188,7 @@ def agree(question: Question) -> Report:
         judged=first,
         rated=int(there.sum()) if first else len(panel.units),
         lacking=first.lacking(there) if first else (0, {}),
-        learned=[(each.side.name, *each.compared_and_learned(there)) for each in judged],
+        learned=[(each.side.name, *each.compared_and_learned(there), each.learned_known) for each in judged],
         comparisons=_comparisons(panel, people, [j.side for j in judged]),
         people=report_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),

@@ -111,7 +111,7 @@ class JudgeConfig:
     encoder: Encoder | None = field(default=None, compare=False, repr=False)
     """Where the calibration is a blend that reads its cosine; loaded when it first encodes."""
     seen: Seen | None = field(default=None, compare=False, repr=False)
-    """What a fine-tuned judge has seen, where it was noted: its runs keep it."""
+    """What a fine-tuned judge has seen: its runs keep it."""
 
     @property
     def calibrating(self) -> Calibrating:
@@ -195,7 +195,8 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
         # A calibration was fitted to the answers to the prompt of its training, and to no other.
         same = tuned.same_template and guideline.digest == tuned.policy.digest
         own = tuned.calibration if same else None
-        judge_config = JudgeConfig(model, adapter, tuned, tuned.template, own, seen=read_seen(directory))
+        seen = read_seen(directory) or Seen(unknown=True)
+        judge_config = JudgeConfig(model, adapter, tuned, tuned.template, own, seen=seen)
     calibration, encoder = choose_calibration(
         judge_request.calibration, judge_config.calibration, directory if same else None, guideline
     )

@@ -13,6 +13,7 @@ from judge.documents import Kind, load
 from judge.errors import ModelError
 from judge.files import dump_json, write_whole
 from judge.records import Pair, Record
+from judge.run.store import Run
 from judge.words.forms import query_names
 from judge.words.normalise import same_words
 from judge.words.similar import query_groups
@@ -83,6 +84,12 @@ def read_seen(directory: Path) -> Seen | None:
     """
     path = directory / SEEN
     return load(path, Seen, Kind("copy the whole directory again", ModelError)) if path.is_file() else None
+
+
+def learned_known(run: Run) -> bool:
+    """Whether a run says of every query whether its judge learned from it; without `seen.json`, where none did."""
+    seen = read_seen(run.path)
+    return not (seen.unknown if seen else run.manifest.fine_tuned)
 
 
 def keep_seen(run: Path, sources: Iterable[Path], *, unknown: bool = False) -> None:

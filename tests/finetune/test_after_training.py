@@ -19,10 +19,13 @@ from finetune.targets import targets
 from finetune.training_set import build_lessons
 from judge.engines.fake import FakeTokenizer
 from judge.pairs.stage import Source
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.rated import RatingsFile
 from judge.run.seen import NOTHING, Seen, keep_seen, query_keys, read_seen, words_key, write_seen
+from judge.run.store import Run
 from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
+from relevance_judge.publishing import agreement
 
 HALF = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa"}
 
@@ -144,6 +147,19 @@ def test_what_a_merged_judge_saw_is_known_of_what_is_trained_on_it(halved, rated
     # One of an earlier version does not say.
     silent = shutil.copytree(halved[0] / "merged", tmp_path / "silent", ignore=shutil.ignore_patterns("seen.json"))
     assert seen(silent).unknown
+
+
+@pytest.mark.slow
+def test_runs_of_a_merged_judge_that_does_not_say_what_it_saw_say_that(main, halved, rated_file, tmp_path):
+    silent = shutil.copytree(halved[0] / "merged", tmp_path / "silent", ignore=shutil.ignore_patterns("seen.json"))
+    main("label", rated_file, "--judge", silent, "--calibration", "none", "--out", "run")
+    assert "learned" in main("calibrate", "run", rated_file, "--out", "one.json").err
+    main("calibrate", "run", "--apply", "one.json", "--out", "again")
+    for name in ("run", "again"):
+        found = main("agree", rated_file, "--run", name, "--json").json
+        assert (found["learned"], found["learned_known"]) == (0, False)
+        assert "not known" in found["learned_note"]
+        assert not agreement(Run(tmp_path / name), rated_file, RatingsLayout()).learned_known
 
 
 def test_a_query_is_learned_from_in_whatever_spelling():
