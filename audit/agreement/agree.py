@@ -18,7 +18,7 @@ from audit.agreement.judged import JudgedPairs, find_labels, shares_of_grades
 from audit.agreement.people import People, people_agree, report_people
 from audit.agreement.raters import RaterReport, report_raters
 from audit.agreement.segments import Segment, report_segments
-from audit.agreement.sides import majority_side, people_sides, reference_side
+from audit.agreement.sides import check_reference, majority_side, people_sides, reference_side
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, described, read_panel
@@ -45,7 +45,8 @@ class Question:
     guideline: Guideline | None = None
     """Read only where there is no run to bring one."""
     reference: str | None = None
-    """`gold`, `majority` or a rater; unless given, gold where there is one, else the majority, else the only rater."""
+    """What runs are compared with: `gold`, `majority` or a rater; unless given, gold where there is one, else the
+    majority, else the only rater."""
     name: str | None = None
     """What to call the file of ratings."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -96,8 +97,8 @@ class Report:
             whose = "the judge" if len(self.learned) == 1 else f"the judge of {name}"
             of = f"{learned:,} of {counted(compared, 'compared pair')}"
             told += [f"{of} are of queries that {whose} learned from"] if learned else []
-        if not told:
             told += [] if known else [f"it is not known which queries {whose} learned from"]
+        if not told:
             return None
         return f"{'; '.join(told)}: figures on those flatter it; compare it on ratings of other queries"
 
@@ -162,6 +163,7 @@ def agree(question: Question) -> Report:
     Raises:
         InputError: The ratings cannot be used, there is nothing to compare them with, or runs have different grades.
     """
+    check_reference(question.reference, runs=len(question.runs))
     panel, guideline, judged = _read(question)
     people = people_sides(panel)
     reference = reference_side(panel, question.reference)
