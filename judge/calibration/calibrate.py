@@ -16,7 +16,8 @@ from pydantic import Field, FiniteFloat, model_validator
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import RatedPairs, crossed
 from judge.calibration.cuts import quality
-from judge.calibration.ordinal import Evidence, Ordinal
+from judge.calibration.held_out import HeldOut
+from judge.calibration.ordinal import Evidence, Number, Ordinal, Positive
 from judge.calibration.temperature import SLOPES
 from judge.documents import Kind, load
 from judge.errors import InputError
@@ -45,28 +46,17 @@ class Trust(Record):
 
     n: int
     queries: int
-    accuracy: float
+    accuracy: FiniteFloat
     """Share of pairs whose likeliest grade is the people's commonest (the lower one on a tie)."""
-    log_loss: float
+    log_loss: FiniteFloat
     """Mean over pairs of the cross-entropy with the people's shares, in nats."""
-    brier: float
+    brier: FiniteFloat
     """Mean squared distance to the people's shares, summed over grades; in [0, 2]."""
-    calibration_error: float
+    calibration_error: FiniteFloat
     """Expected calibration error of the likeliest grade's probability, in bins of equal width; in [0, 1]."""
     quadratic_kappa: FiniteFloat | None = None
     """Of the likeliest grades with the people's commonest, higher is better, 0 where it is not defined; null where
     neither features nor an objective were asked for."""
-
-
-class HeldOut(Record):
-    """What choosing a threshold needs of held-out pairs. Figures alone, no texts and no ids."""
-
-    confidence: tuple[float, ...]
-    """The likeliest grade's calibrated probability."""
-    wrong: tuple[bool, ...]
-    """Whether that grade is not the people's commonest."""
-    query: tuple[int, ...]
-    """Which query each pair belongs to, counted from 0."""
 
 
 DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
@@ -77,8 +67,8 @@ DECIDING += ("guideline_digest", "template_digest", "fields", "budgets", "quanti
 class Calibration(Record):
     """A fitted calibration, what it did on the ratings that it was not fitted on, and what thresholds need."""
 
-    temperature: Annotated[FiniteFloat, Field(gt=0)]
-    bias: Annotated[tuple[FiniteFloat, ...], Field(min_length=2)]
+    temperature: Positive
+    bias: Annotated[tuple[Number, ...], Field(min_length=2)]
     """One for each grade, in ascending grade order; they sum to 0."""
     before: Trust
     after: Trust
