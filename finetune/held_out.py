@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.targets import targets
-from judge.calibration.calibrate import DECIDING, Calibration, calibrate
+from judge.calibration.calibrate import DECIDING, IN_WORDS, Calibration, calibrate
 from judge.calibration.cuts import Objective
 from judge.calibration.features import Reading, blend_encoder, check_features, cosines, measure
 from judge.calibration.ordinal import Evidence
@@ -124,7 +124,7 @@ def calibrate_run(
         more = "".join(f"; {n:,} more {what}" for what, n in aside.items() if n)
         raise InputError(error.message + more, error.hint) from None
     made = run.manifest.parts
-    deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
+    deciding = (*(["judge"] if made.get("weights") is None else []), *DECIDING, *IN_WORDS)
     whose = {"judge": run.manifest.fingerprint, "parts": {name: made.get(name) for name in deciding}}
     return CalibratedRun(found.model_copy(update=whose), joined, read.left_out, evidence)
 

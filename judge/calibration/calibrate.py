@@ -62,6 +62,9 @@ class Trust(Record):
 DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
 DECIDING += ("guideline_digest", "template_digest", "fields", "budgets", "quantization", "lora")
 """Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
+IN_WORDS = ("examples", "samples")
+"""Those of a judge that is asked in words, which files of earlier versions do not say: what it was shown, and how often
+it was asked, since shares of answers are no log-probabilities."""
 
 
 class Calibration(Record):
@@ -119,7 +122,9 @@ class Calibration(Record):
 
     def differences(self, parts: Mapping[str, str | None]) -> list[str]:
         """One line for each part in which the judge of a fingerprint differs from the one that this was fitted for."""
-        own, other = ({name: _said(held, name) for name in DECIDING} for held in (self.parts, parts))
+        names = {*DECIDING, *(name for name in IN_WORDS if name in self.parts)}
+        names |= {"judge"} if self.parts.get("weights") is None else set()
+        own, other = ({name: _said(held, name) for name in names} for held in (self.parts, parts))
         return Fingerprint(parts=own).differences(Fingerprint(parts=other)) if self.parts else []
 
     def apply(self, logprobs: npt.ArrayLike, values: npt.ArrayLike | None = None) -> Floats:
