@@ -87,6 +87,11 @@ class AdapterManifest(Record):
         return self.model_dump_json(indent=1, exclude=unsaid)
 
     @property
+    def adapters(self) -> tuple[str, ...]:
+        """The digest of its adapter, or of the one that was merged, where it was noted."""
+        return tuple(filter(None, (self.adapter, self.merged)))
+
+    @property
     def policy(self) -> Guideline:
         """The guideline it was fine-tuned on."""
         return Guideline.model_validate(self.guideline)
@@ -197,9 +202,9 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
         own = tuned.calibration if same else None
         seen = read_seen(directory) or Seen(unknown=True)
         judge_config = JudgeConfig(model, adapter, tuned, tuned.template, own, seen=seen)
-    calibration, encoder = choose_calibration(
-        judge_request.calibration, judge_config.calibration, directory if same else None, guideline
-    )
+    asked, adapters = judge_request.calibration, tuned.adapters if tuned else ()
+    blended = directory if same else None
+    calibration, encoder = choose_calibration(asked, judge_config.calibration, blended, guideline, adapters)
     threshold = None
     if judge_request.max_noise is not None:
         check_budget(judge_request.max_noise)

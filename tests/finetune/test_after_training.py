@@ -27,6 +27,7 @@ from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
 from relevance_judge.publishing import agreement
 
+LABELS = "SELECT grade, expected_grade FROM labels ORDER BY row"
 HALF = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa"}
 
 
@@ -85,6 +86,12 @@ def test_a_training_fits_its_own_blend_as_judge_calibrate_would(main, halved, la
         manifest = json.loads((tmp_path / f"by-{name}" / "run.json").read_text())
         assert {"near": None} | manifest["calibration"]["blend"] == blend
         assert json.loads((tmp_path / f"by-{name}" / "seen.json").read_text()) == seen | {"products": []}
+        # What was labelled without it gets it afterwards.
+        main("label", rated_file, "--judge", folder / name, "--calibration", "none", "--out", f"own-{name}")
+        main("calibrate", f"own-{name}", "--apply", folder / name / "blend.json", "--out", f"applied-{name}")
+        one, other = (Run(tmp_path / f"{how}-{name}").query(LABELS) for how in ("by", "applied"))
+        assert [*map(list, one)] == [pytest.approx(list(row)) for row in other]
+    assert main("calibrate", "own-ours", "--apply", folder / "merged" / "blend.json", "--out", "x", code=2)
 
 
 @pytest.mark.slow
