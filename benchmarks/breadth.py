@@ -28,7 +28,7 @@ from benchmarks.rated_sets import RATERS, TEXTS
 from benchmarks.rated_sets import read as read_set
 from judge.calibration.features import log_odds
 from judge.models.shipped import SHIPPED, shipped_directory
-from judge.run.seen import query_key, read_seen
+from judge.run.seen import read_seen, words_key
 
 PAIRS = 1200
 """Of films, and of the shops that the shipped judge has seen."""
@@ -50,7 +50,7 @@ def write_ratings(data: Path, out: Path) -> None:
     rows = films(data, draw)
     for keys, count in ((seen.learned, PAIRS), (seen.held_out, HELD)):
         known = {*keys}
-        some = [item for item in items if query_key(item.query) in known][:count]
+        some = [item for item in items if words_key(item.query) in known][:count]
         rows += [{"query": i.query, "candidate_id": i.candidate_id, **i.texts, **graded(i)} for i in some]
     write(out / "ratings.jsonl", rows)
     (out / "lora.yaml").write_text(json.dumps(CONFIG), encoding="utf-8")

@@ -21,7 +21,7 @@ from judge.labelling.config import read_tuned
 from judge.labelling.label import read_pairs
 from judge.models.shipped import SHIPPED
 from judge.records import Pair
-from judge.run.seen import query_key, read_seen
+from judge.run.seen import read_seen, words_key
 from judge.run.store import Run
 
 Floats = npt.NDArray[np.float64]
@@ -142,6 +142,6 @@ def _held_out(asked: Asked) -> Path:
     ratings, seen = _ratings(asked), read_seen(adapter(asked))
     assert seen is not None
     path = asked.folder / f"held-{adapter(asked).name}.jsonl"
-    rows = [row for row in pairs(asked.folder, ratings.stem) if query_key(row["query"]) in {*seen.held_out}]
+    rows = [row for row in pairs(asked.folder, ratings.stem) if words_key(row["query"]) in {*seen.held_out}]
     write(path, rows)
     return path

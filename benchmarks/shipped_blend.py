@@ -25,15 +25,16 @@ from benchmarks.rated_sets import TEXTS
 from benchmarks.rated_sets import read as read_set
 from finetune.config import load_config
 from finetune.training_set import split
-from judge.calibration.calibrate import DECIDING, Calibration, HeldOut, trust
+from judge.calibration.calibrate import DECIDING, Calibration, trust
 from judge.calibration.features import Reading, blend_encoder
+from judge.calibration.held_out import HeldOut
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.fingerprint import digest, file_digest
 from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.records import Pair
-from judge.run.seen import NOTHING, product_key, query_key, query_keys, write_seen
+from judge.run.seen import NOTHING, product_key, query_keys, words_key, write_seen
 from judge.run.store import Run
 from judge.statistics.reliability import likeliest
 
@@ -48,7 +49,7 @@ FOLDER = shipped_directory(SHIPPED) or Path()
 def write_pairs(data: Path, out: Path) -> None:
     """Write the pairs of the queries that the shipped judge's training held out, a file a set."""
     items = [(name, item) for name in TEXTS for item in read_set(data, name)]
-    keys = [query_key(item.query) for _, item in items]
+    keys = [words_key(item.query) for _, item in items]
     parts = split(keys, load_config(FOLDER / "lora.yaml"))
     held = [each for each, key in zip(items, keys, strict=True) if parts[key] != "train"]
     told = read_tuned(FOLDER).training["pairs"]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.targets import targets
-from judge.calibration.calibrate import DECIDING, Calibration, calibrate
+from judge.calibration.calibrate import DECIDING, IN_WORDS, Calibration, calibrate
 from judge.calibration.cuts import Objective
 from judge.calibration.features import Reading, blend_encoder, check_features, cosines, measure
 from judge.calibration.ordinal import Evidence
@@ -24,7 +24,7 @@ from judge.ratings.reader import read_ratings
 from judge.ratings.remembered import settle_layout
 from judge.records import Pair
 from judge.run.lookup import find_pairs, key_table
-from judge.run.seen import read_seen
+from judge.run.seen import learned_known, read_seen
 from judge.run.store import Run
 from judge.words.similar import query_groups
 
@@ -124,7 +124,7 @@ def calibrate_run(
         more = "".join(f"; {n:,} more {what}" for what, n in aside.items() if n)
         raise InputError(error.message + more, error.hint) from None
     made = run.manifest.parts
-    deciding = ("judge", *DECIDING) if made.get("weights") is None else DECIDING
+    deciding = (*(["judge"] if made.get("weights") is None else []), *DECIDING, *IN_WORDS)
     whose = {"judge": run.manifest.fingerprint, "parts": {name: made.get(name) for name in deciding}}
     return CalibratedRun(found.model_copy(update=whose), joined, read.left_out, evidence)
 
@@ -132,9 +132,10 @@ def calibrate_run(
 def _unlearned(run: Run, there: list[Any]) -> list[Any]:
     """Of rated pairs, each with what the run has of it, those whose queries the judge did not learn from."""
     seen = read_seen(run.path)
-    if seen.unknown if seen else run.manifest.fine_tuned:
-        which = "all of the queries" if seen else "which queries"
-        note(f"{run.path}: does not say {which} its judge learned from; on those, a calibration promises too much")
+    if not learned_known(run):
+        note(
+            f"{run.path}: does not say which queries its judge learned from; on those, a calibration promises too much"
+        )
     if seen is None:
         return there
     known = seen.learned_from([query for _, _, query, _ in there])

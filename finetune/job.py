@@ -19,13 +19,14 @@ from finetune.start import Start, seen_before
 from finetune.targets import targets
 from finetune.training_set import build_lessons, deal
 from judge import __version__
-from judge.calibration.features import blend_encoder
+from judge.calibration.features import FEATURES, blend_encoder
 from judge.documents import Kind, load
 from judge.engines.memory import enough_memory
 from judge.engines.repeatable import repeatable
 from judge.errors import EngineError, ModelError, RunError, install
 from judge.files import dump_json, write_whole
 from judge.fingerprint import Fingerprint, digest
+from judge.held_folder import hold_folder
 from judge.labelling import blending
 from judge.labelling.config import FILE, AdapterManifest, read_tuned
 from judge.models.embedded import EMBEDDED
@@ -151,33 +152,16 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
 @contextmanager
 def _writing(prepared: Prepared, out: Path) -> Iterator[AdapterManifest | None]:
     """Hold the directory, new or of the same training; the fine-tuned judge where it is finished."""
-    from filelock import FileLock, Timeout
-
-    check_writable(out)
-    out.mkdir(parents=True, exist_ok=True)
     key = out / KEY
-    begun = {out / ".lock", *_partial(out)}
-    if not key.is_file() and any(path not in begun for path in out.iterdir()):
-        raise RunError(f"{out}: already holds something else", "choose a new directory with --out")
-    try:
-        with FileLock(out / ".lock", timeout=0):
-            if key.is_file() and (lines := _begun(key, prepared).differences(prepared.key)):
-                listed = "".join(f"\n  {line}" for line in lines)
-                raise RunError(
-                    f"{out}: holds another training; what differs:{listed}",
-                    "choose another --out, or give what it was begun with",
-                )
-            done = _done(out)
-            if not done:
-                # The key first: a directory without it is taken for somebody else's.
-                write_whole(key, dump_json(dict(prepared.key.parts)).encode())
-                write_whole(out / CONFIG, as_yaml(prepared.config).encode())
-            for left in [*_partial(out), *([out / CHECKPOINT] if done else ())]:
-                left.unlink(missing_ok=True)
-            yield done
-    except Timeout:
-        raise RunError(f"{out}: another process is writing this adapter", "wait for it, or stop it") from None
-    (out / ".lock").unlink(missing_ok=True)
+    with hold_folder(out, key, prepared.key, lambda: _begun(key, prepared), _partial(out)):
+        done = _done(out)
+        if not done:
+            # The key first: a directory without it is taken for somebody else's.
+            write_whole(key, dump_json(dict(prepared.key.parts)).encode())
+            write_whole(out / CONFIG, as_yaml(prepared.config).encode())
+        for left in [*_partial(out), *([out / CHECKPOINT] if done else ())]:
+            left.unlink(missing_ok=True)
+        yield done
 
 
 def _done(out: Path) -> AdapterManifest | None:
@@ -200,6 +184,9 @@ def _begun(key: Path, prepared: Prepared) -> Fingerprint:
     parts = {name: part for name, part in current(parts).items() if name not in FREE}
     if (key.parent / FILE).is_file():
         parts.setdefault("held_out_digest", prepared.key.parts["held_out_digest"])
+    if not prepared.config.features and "features" in parts:
+        # As where the start's blend cannot be read: then that is what is to be said.
+        blend_encoder([name for name in FEATURES if name in str(parts["features"])])
     return Fingerprint(parts=parts)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from finetune.checkpoint import Look, Progress, load, save
+from finetune.checkpoint import CHECKPOINT, Look, Progress, load, save
 from finetune.config import LoraConfig
 from finetune.network import Network
 from finetune.training_set import TrainingExample, TrainingSet, batches
+from judge.documents import reading
 from judge.errors import EngineError
 
 LOWEST = 0.1
@@ -133,13 +134,14 @@ class Training:
 
     def _restore(self) -> None:
         self.progress, groups = load(self.path)
-        self.network.put(groups["now"])
-        self._best = groups["best"]
-        for name, weight in self.network.trainable.items():
-            state = {key: groups[key][name] for key in ("step", "exp_avg", "exp_avg_sq")}
-            self._optimizer.state[weight] = {
-                key: value if key == "step" else value.to(weight.device) for key, value in state.items()
-            }
+        with reading(self.path, CHECKPOINT, "it is of another training"):
+            self.network.put(groups["now"])
+            self._best = groups["best"]
+            for name, weight in self.network.trainable.items():
+                state = {key: groups[key][name] for key in ("step", "exp_avg", "exp_avg_sq")}
+                self._optimizer.state[weight] = {
+                    key: value if key == "step" else value.to(weight.device) for key, value in state.items()
+                }
 
 
 def learning_rate(step: int, steps: int, config: LoraConfig) -> float:

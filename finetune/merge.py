@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.network import BASE
+from finetune.outcome import belonging
 from judge.engines.applying import apply_lora, check_lora
 from judge.engines.loading import load_model
 from judge.errors import RunError
@@ -56,5 +57,6 @@ def merge(tuned: AdapterManifest, adapter: Path, out: Path) -> None:
         own = tuned.model_copy(update={"adapter": None, "merged": tuned.adapter})
         (folder / FILE).write_text(own.as_text(), encoding="utf-8")
         keep_seen(folder, [adapter])
-        if (adapter / blending.FILE).is_file():
-            shutil.copyfile(adapter / blending.FILE, folder / blending.FILE)
+        if blend := blending.own_blend(adapter, tuned.adapters):
+            told = belonging(blend, own, find_model(str(folder)).weights)
+            (folder / blending.FILE).write_text(told.as_text(), encoding="utf-8")

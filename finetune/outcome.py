@@ -16,11 +16,11 @@ from finetune.network import Network
 from finetune.start import Start
 from finetune.training_set import TrainingSet
 from judge import __version__
-from judge.calibration.calibrate import Calibration, HeldOut, calibrate, trust
+from judge.calibration.calibrate import DECIDING, Calibration, calibrate, trust
 from judge.errors import InputError
 from judge.files import now, sync
 from judge.fingerprint import Fingerprint, adapter_digest
-from judge.labelling.blending import own_blend
+from judge.labelling.begin import fingerprint
 from judge.labelling.config import AdapterManifest, Base, LabelToken
 from judge.models.embedded import EMBEDDED
 from judge.models.model import JudgeModel
@@ -123,7 +123,14 @@ def describe(
         validation=_validation(prepared, network, calibration),
         created=now(),
     )
-    return tuned, fitted.blend
+    return tuned, fitted.blend and belonging(fitted.blend, tuned, base.weights)
+
+
+def belonging(blend: Calibration, tuned: AdapterManifest, weights: str) -> Calibration:
+    """A blend that says whose it is, as `judge calibrate` writes it: of a fine-tuned judge with these weights below."""
+    own = {"weights": weights, "adapter": tuned.adapter, "template_digest": tuned.template_digest}
+    made = fingerprint(tuned.policy, own).parts
+    return blend.model_copy(update={"judge": None, "parts": {name: made.get(name) for name in DECIDING}})
 
 
 def base_of(model: JudgeModel) -> Base:
@@ -140,8 +147,8 @@ class _Fitted:
     own: Calibration | None = None
     """A temperature and biases, for the log loss."""
     blend: Calibration | None = None
-    """Cut points or a blend, where the configuration asks for them and they are kept; the start's, where there are too
-    few pairs to fit one to."""
+    """Cut points or a blend, where the configuration asks for them and they are kept; the start's, if it is of what is
+    asked for, where there are too few pairs to fit one to."""
     reason: str | None = None
     """Why there is none."""
 
@@ -149,17 +156,15 @@ class _Fitted:
 def _calibrated(prepared: Prepared, network: Network) -> _Fitted:
     config, held = prepared.config, prepared.training_set.calibration
     wanted = bool(config.features) or config.objective != "log_loss"
-    before = own_blend(prepared.start.directory) if prepared.start and wanted else None
-    if before:  # what was held out says how often the start's weights are wrong, and nothing of these
-        before = before.model_copy(update={"held_out": HeldOut(confidence=(), wrong=(), query=())})
+    start = prepared.start
     if not held:
-        return _Fitted(blend=before, reason="no queries were held out for it")
+        return _Fitted(blend=start.blend_for(config) if start else None, reason="no queries were held out for it")
     found, truth = examine(network, held, config.batch_tokens)
     queries, data = [example.query for example in held], str(prepared.key.parts["ratings"])
     try:
         own = calibrate(found, truth, queries, data)
     except InputError as error:
-        return _Fitted(blend=before, reason=error.message)
+        return _Fitted(blend=start.blend_for(config) if start else None, reason=error.message)
     if not wanted:
         return _Fitted(own)
     asked = config.features, config.objective

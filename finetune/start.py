@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.config import LoraConfig
+from finetune.config import LoraConfig, load_config
+from judge.calibration.calibrate import Calibration
+from judge.calibration.features import check_features
+from judge.calibration.held_out import HeldOut
+from judge.documents import check
 from judge.errors import InputError, ModelError
 from judge.labelling.blending import encoder_of, own_blend
-from judge.labelling.config import FILE, AdapterManifest, read_tuned
+from judge.labelling.config import FILE, JUDGE, AdapterManifest, read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.notes import note
 from judge.run.seen import NOTHING, Seen, read_seen
@@ -49,6 +53,21 @@ class Start:
             | {"held_out_known": self.seen is not None and not self.seen.unknown}
             | ({"from": before} if before else {})
         )
+
+    def blend_for(self, config: LoraConfig) -> Calibration | None:
+        """Its blend, to keep where none can be fitted; null, and noted, where it is of more or for something else than
+        the configuration asks for."""
+        wanted = bool(config.features) or config.objective != "log_loss"
+        found = own_blend(self.directory, self.tuned.adapters) if wanted else None
+        if found is None or found.blend is None:
+            return None
+        asked = {*check_features(config.features)}
+        if not asked.issuperset(found.blend.names) or found.blend.objective != config.objective:
+            what = f"{', '.join(found.blend.names)} for {found.blend.objective}"
+            note(f"the blend of {self.name}, of {what}, is not kept: the configuration asks for another")
+            return None
+        # What was held out says how often its own weights are wrong, and nothing of those that come of them.
+        return found.model_copy(update={"held_out": HeldOut(confidence=(), wrong=(), query=())})
 
     def check_shape(self, config: LoraConfig) -> None:
         """Refuse a configuration that its weights cannot go on with.
@@ -116,8 +135,11 @@ def _read(name: str, base: str | None, guideline: Guideline) -> Start:
             f"{name}: gives the grades {', '.join(str(grade) for grade, _ in labels)}, and {guideline.name} has others",
             f"start from the base: --from {NONE}",
         )
-    if not {"config", "data"} <= tuned.training.keys() or not {*OWN} <= {*tuned.training["config"]}:
+    own = tuned.training.get("config")
+    if "data" not in tuned.training or not isinstance(own, dict) or not {*OWN} <= own.keys():
         raise ModelError(f"{name}: {FILE} does not say how it was fine-tuned", f"start from the base: --from {NONE}")
+    usual = load_config().model_dump()
+    check(usual | {key: own[key] for key in OWN}, LoraConfig, JUDGE, f"{directory / FILE}, training.config")
     if not tuned.same_template:
         raise InputError(
             f"{name}: prompts/{tuned.template}.j2 is not the text of its training",
@@ -128,7 +150,7 @@ def _read(name: str, base: str | None, guideline: Guideline) -> Start:
 
 def _blended(start: Start, plain: LoraConfig, configured: Callable[[Mapping[str, Any]], LoraConfig]) -> LoraConfig:
     """A configuration with what the start's answers are blended with, and for what, where that can be done here."""
-    found = own_blend(start.directory)
+    found = own_blend(start.directory, start.tuned.adapters)
     if found is None or found.blend is None:
         return plain
     like = {"features": found.blend.names[1:] or found.blend.names, "objective": found.blend.objective}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from judge.errors import InputError
@@ -21,6 +22,7 @@ LARGE = 1 << 20
 IN_USE = ".in-use"
 """The file that every process which relies on the cache holds a share of."""
 _HELD: dict[Path, int] = {}
+_HOLDING = Lock()
 SETTLED = 5.0
 """Seconds after which a change of a file bears another time than the last one did: no clock of files is coarser."""
 
@@ -82,14 +84,15 @@ def _in_use(top: Path) -> int:
     """The handle by which this process shares the cache with others, until it ends."""
     import fcntl
 
-    while top not in _HELD:
-        handle = os.open(top / IN_USE, os.O_RDWR | os.O_CREAT, 0o666)
-        fcntl.flock(handle, fcntl.LOCK_SH)
-        if os.fstat(handle).st_nlink:
-            _HELD[top] = handle
-        else:  # whoever cleared the cache meanwhile took the file away
-            os.close(handle)
-    return _HELD[top]
+    with _HOLDING:  # a second thread's handle would be lost, and its share keep this process itself from clearing
+        while top not in _HELD:
+            handle = os.open(top / IN_USE, os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            if os.fstat(handle).st_nlink:
+                _HELD[top] = handle
+            else:  # whoever cleared the cache meanwhile took the file away
+                os.close(handle)
+        return _HELD[top]
 
 
 def cached(kind: str, key: str) -> Any | None:

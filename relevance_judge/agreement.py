@@ -133,7 +133,7 @@ def agree(
         runs: A run or its directory; of several, the first is the one that is measured, and null compares people.
         ratings: A row a grade (with `rater`), or a row a pair.
         catalogue: Candidates with their texts, for pairs that no run knows.
-        reference: `gold`, `majority` or a rater; gold where there is one.
+        reference: What runs are compared with: `gold`, `majority` or a rater; gold where there is one.
         epsilon: Tolerated disadvantage against a human rater: 0.2 for experts, 0.1 for crowds.
         guideline: What the grades mean where there is no run to say it.
         reading: See `RatingOptions`.

@@ -13,7 +13,7 @@ from audit.engagement import auditing
 from audit.engagement.aggregate import Rules
 from audit.engagement.labelled import LabelledPairs
 from audit.engagement.source import EngagementFile
-from audit.engagement.writing import check_evidence, check_place, evidence_table, list_flags, write_audit
+from audit.engagement.writing import check_evidence, check_place, evidence_table, list_flags, summary, write_audit
 from judge.errors import InputError
 from judge.ratings.remembered import fitting_columns
 from judge.records import Flag
@@ -42,7 +42,7 @@ class Audit(shown.Result):
     @property
     def summary(self) -> dict[str, Any]:
         """Figures of the whole audit, as `judge audit --json` prints them."""
-        return self.found.as_json()
+        return summary(self.found)
 
     def to_arrow(self) -> Any:
         """A `pyarrow.Table` with a row a flag, strongest first."""

@@ -75,6 +75,7 @@ def agreement(run: "Run", ratings: Path, layout: "RatingsLayout") -> Agreement:
         queries=found["queries"],
         rated=found["rated"],
         learned=found["learned"],
+        learned_known=found["learned_known"],
         figures=tuple(_figure(name, found[key]) for key, name in shown_in("card").items() if key in found),
         people=tuple(_figure(name, people["figures"][key]) for key, name in among.items()),
     )

@@ -21,6 +21,7 @@ from judge.engines.repeatable import chosen_device, repeatable
 from judge.errors import EngineError, InputError, ModelError, RunError, install
 from judge.files import dump_json, now, sync, write_whole
 from judge.fingerprint import Fingerprint
+from judge.held_folder import hold_folder
 from judge.models.gguf import quiet_transformers
 from judge.places import check_writable
 from judge.settings import as_yaml
@@ -205,31 +206,19 @@ def _store(model: Any, out: Path) -> None:
 @contextmanager
 def _writing(prepared: Prepared, out: Path) -> Iterator[Trained | None]:
     """Hold the folder, new or of the same training; what it says of itself where it is finished."""
-    from filelock import FileLock, Timeout
+    key = out / KEY
 
-    check_writable(out)
-    out.mkdir(parents=True, exist_ok=True)
-    key, lock = out / KEY, out / ".lock"
-    if not key.is_file() and any(path != lock and ".partial" not in path.name for path in out.iterdir()):
-        raise RunError(f"{out}: already holds something else", "choose a new folder with --out")
-    try:
-        with FileLock(lock, timeout=0):
-            if key.is_file():
-                parts = load(key, dict[str, str | None], Kind("choose a new folder with --out", RunError))
-                if lines := Fingerprint(parts=parts).differences(prepared.key):
-                    listed = "".join(f"\n  {line}" for line in lines)
-                    fix = "choose another --out, or give what it was begun with"
-                    raise RunError(f"{out}: holds another training; what differs:{listed}", fix)
-            done = read_trained(out) if is_trained(out) else None
-            for left in out.glob("*.partial"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-            if done:
-                shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-            else:
-                # The key first: a folder without it is taken for somebody else's.
-                write_whole(key, dump_json(dict(prepared.key.parts)).encode())
-                write_whole(out / CONFIG, as_yaml(prepared.config).encode())
-            yield done
-    except Timeout:
-        raise RunError(f"{out}: another process is writing this model", "wait for it, or stop it") from None
-    lock.unlink(missing_ok=True)
+    def begun() -> Fingerprint:
+        return Fingerprint(parts=load(key, dict[str, str | None], Kind("choose a new folder with --out", RunError)))
+
+    with hold_folder(out, key, prepared.key, begun, [*out.glob("*.partial*")]):
+        done = read_trained(out) if is_trained(out) else None
+        for left in out.glob("*.partial"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        if done:
+            shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+        else:
+            # The key first: a folder without it is taken for somebody else's.
+            write_whole(key, dump_json(dict(prepared.key.parts)).encode())
+            write_whole(out / CONFIG, as_yaml(prepared.config).encode())
+        yield done

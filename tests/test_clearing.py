@@ -1,7 +1,10 @@
 """Clearing the cache while something relies on it is refused: what is being written there could not be ended."""
 
+import fcntl
 import subprocess
 import sys
+import time
+from threading import Thread
 
 import pytest
 from conftest import ROOT
@@ -98,6 +101,19 @@ def test_who_comes_while_it_is_cleared_shares_it_afterwards(cache):
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert InputError.__name__ in done.stderr
     assert cache_folder().is_dir()
+
+
+def test_threads_that_begin_to_use_it_at_once_share_one_handle(cache, monkeypatch):
+    lock = fcntl.flock
+    with monkeypatch.context() as slowly:
+        slowly.setattr(fcntl, "flock", lambda *given: (time.sleep(0.05), lock(*given)))
+        threads = [Thread(target=hold_cache) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    with only_user():  # a second handle would be of another user
+        pass
 
 
 def test_a_cache_that_is_not_there_is_not_made(tmp_path, monkeypatch, main):

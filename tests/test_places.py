@@ -186,6 +186,23 @@ def test_an_audit_of_a_run_that_cannot_be_written_is_refused_before_the_events_a
     assert not (tmp_path / "audit").exists()
 
 
+def test_a_run_that_can_keep_no_sample_and_no_decision_is_refused_before_its_queue_is_read(
+    audited_shop, tmp_path, monkeypatch, ordinary
+):
+    run = tmp_path / "run"
+    copytree(audited_shop[0] / "run", run)
+
+    def begin(*_, **__):
+        raise Stop
+
+    for place in ("reviewing.read_queue", "learning.read_queue", "learning.read_evidence"):
+        monkeypatch.setattr(f"audit.review.{place}", begin)
+    with read_only(run):
+        found = in_process(*("queue", run, "--to", "csv", "--calibration-sample", 5, "--out", tmp_path / "x.csv"))
+        assert (found.code, f"{run}: cannot be written" in found.err) == (2, True)
+        assert in_process("review", run).code == 2
+
+
 def test_a_judge_that_cannot_be_written_gets_no_calibration(audited_shop, closed):
     with pytest.raises(InputError, match="cannot be written"):
         maker_of(Run.open(audited_shop[0] / "run"), closed)

@@ -18,7 +18,7 @@ from audit.agreement.judged import JudgedPairs, find_labels, shares_of_grades
 from audit.agreement.people import People, people_agree, report_people
 from audit.agreement.raters import RaterReport, report_raters
 from audit.agreement.segments import Segment, report_segments
-from audit.agreement.sides import majority_side, people_sides, reference_side
+from audit.agreement.sides import check_reference, majority_side, people_sides, reference_side
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, described, read_panel
@@ -45,7 +45,8 @@ class Question:
     guideline: Guideline | None = None
     """Read only where there is no run to bring one."""
     reference: str | None = None
-    """`gold`, `majority` or a rater; unless given, gold where there is one, else the majority, else the only rater."""
+    """What runs are compared with: `gold`, `majority` or a rater; unless given, gold where there is one, else the
+    majority, else the only rater."""
     name: str | None = None
     """What to call the file of ratings."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -67,9 +68,9 @@ class Report:
     """Pairs with a reference."""
     lacking: tuple[int, Mapping[str, int]]
     """Those of them that the run does not have; that it has without a grade, by status."""
-    learned: Sequence[tuple[str, int, int]]
-    """Of each run its name, how many pairs are compared, and how many of them are of queries that its judge learned
-    from, as far as the run says so."""
+    learned: Sequence[tuple[str, int, int, bool]]
+    """Of each run its name, how many pairs are compared, how many of them are of queries that its judge learned from,
+    as far as the run says so, and whether it says so of every query."""
     comparisons: Sequence[Comparison]
     people: People
     ceiling: Sequence[Ceiling]
@@ -92,13 +93,14 @@ class Report:
     def learned_note(self) -> str | None:
         """What that means for the figures."""
         told = []
-        for name, compared, learned in self.learned:
+        for name, compared, learned, known in self.learned:
             whose = "the judge" if len(self.learned) == 1 else f"the judge of {name}"
             of = f"{learned:,} of {counted(compared, 'compared pair')}"
             told += [f"{of} are of queries that {whose} learned from"] if learned else []
+            told += [] if known else [f"it is not known which queries {whose} learned from"]
         if not told:
             return None
-        return f"{'; '.join(told)}: the figures flatter it; compare it on ratings of other queries"
+        return f"{'; '.join(told)}: figures on those flatter it; compare it on ratings of other queries"
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON values. Undefined figures are null and say why."""
@@ -111,7 +113,8 @@ class Report:
             "ratings": self.panel.file,
             "left_out": dict(self.panel.left_out),
             "scale_note": self.panel.scale_note,
-            "learned": self.learned[0][-1] if self.learned else 0,
+            "learned": self.learned[0][2] if self.learned else 0,
+            "learned_known": all(known for *_, known in self.learned[:1]),
             "learned_note": self.learned_note,
             "guideline": f"{self.guideline.name} {self.guideline.version}",
             "grades": list(self.guideline.values),
@@ -160,6 +163,7 @@ def agree(question: Question) -> Report:
     Raises:
         InputError: The ratings cannot be used, there is nothing to compare them with, or runs have different grades.
     """
+    check_reference(question.reference, runs=len(question.runs))
     panel, guideline, judged = _read(question)
     people = people_sides(panel)
     reference = reference_side(panel, question.reference)
@@ -186,7 +190,7 @@ def agree(question: Question) -> Report:
         judged=first,
         rated=int(there.sum()) if first else len(panel.units),
         lacking=first.lacking(there) if first else (0, {}),
-        learned=[(each.side.name, *each.compared_and_learned(there)) for each in judged],
+        learned=[(each.side.name, *each.compared_and_learned(there), each.learned_known) for each in judged],
         comparisons=_comparisons(panel, people, [j.side for j in judged]),
         people=report_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),

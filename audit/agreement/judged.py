@@ -12,7 +12,7 @@ from audit.agreement.comparison import GradedSide
 from judge.errors import InputError
 from judge.ratings.panel import Panel
 from judge.run.lookup import REPEATS, find_pairs, key_table
-from judge.run.seen import NOTHING, read_seen
+from judge.run.seen import NOTHING, learned_known, read_seen
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered, Sums, powered_mean
 
@@ -40,6 +40,8 @@ class JudgedPairs:
     """What the run says of each unit besides the grade: locale, category, title, description."""
     learned: npt.NDArray[np.bool_]
     """Whether the judge learned from each unit's query, shape (units,), as far as the run says so."""
+    learned_known: bool
+    """Whether it says so of every query."""
 
     def compared_and_learned(self, wanted: npt.NDArray[np.bool_]) -> tuple[int, int]:
         """How many of the wanted units have a grade of the run, and how many of those the judge learned from."""
@@ -93,7 +95,7 @@ def find_labels(run: Run, panel: Panel, name: str) -> JudgedPairs:
     # Labels of people carry no probabilities: then there is nothing to calibrate, and the grade is what was expected.
     side = GradedSide(name, grades, expected, None if np.isnan(shares).all() else shares)
     learned = np.array((read_seen(run.path) or NOTHING).learned_from(queries))
-    return JudgedPairs(run, side, rows, statuses, facets, learned)
+    return JudgedPairs(run, side, rows, statuses, facets, learned, learned_known(run))
 
 
 def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str, Any]:

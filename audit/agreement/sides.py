@@ -24,6 +24,19 @@ def majority_side(panel: Panel) -> GradedSide:
     return GradedSide("majority", majority(panel.grades), None if panel.means is None else mean_rating(panel.means))
 
 
+def check_reference(wanted: str | None, runs: int) -> None:
+    """Refuse a reference where no run is compared with it: people are compared with each other.
+
+    Raises:
+        InputError: One is named, and no run.
+    """
+    if wanted is not None and not runs:
+        raise InputError(
+            f"--reference {wanted}: is what a run is compared with, and none is named",
+            "name one with --run RUN, or leave it out: raters are compared with each other and with gold",
+        )
+
+
 def reference_side(panel: Panel, wanted: str | None) -> GradedSide:
     """Who the user names: unless anybody is named gold, without gold the majority.
 

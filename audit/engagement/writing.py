@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.engagement.advice import next_step
 from audit.engagement.auditing import Audit
 from audit.engagement.flags import expected_clicks
 from audit.engagement.queries import QueryRow
@@ -87,6 +88,11 @@ def check_evidence(found: Audit) -> None:
         )
 
 
+def summary(found: Audit) -> dict[str, Any]:
+    """The figures of an audit as JSON values, and what to do next, null where nothing is."""
+    return found.as_json() | {"next_step": next_step(found)}
+
+
 def write_audit(found: Audit, out: Path) -> None:
     """Write `evidence.parquet`, `flags.parquet`, `queries.parquet`, `audit.json` and `report.html`, each whole.
 
@@ -103,7 +109,7 @@ def write_audit(found: Audit, out: Path) -> None:
     write_table(queries_table(found), out / "queries.parquet")
     report = as_html(found, flags).encode()
     write_whole(out / "report.html", report)
-    write_whole(out / "audit.json", dump_json(found.as_json()).encode())
+    write_whole(out / "audit.json", dump_json(summary(found)).encode())
     # Where adjudication, the queue and the review find them.
     write_table(evidence, found.run.path / "evidence.parquet")
     write_whole(found.run.path / "audit.html", report)

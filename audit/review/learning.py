@@ -17,6 +17,7 @@ from judge.calibration.promise import (
     write_sample,
 )
 from judge.errors import InputError
+from judge.places import check_writable
 from judge.run.decisions import Decisions, outcomes
 from judge.run.flags import Flags, has_ranks, read_evidence
 from judge.run.store import Run
@@ -82,9 +83,10 @@ def read_calibration_sample(run: Run, count: int, seed: int = 0) -> list[Item]:
     """Pairs of a random sample that nobody has looked at yet, in no order; draws the sample if there is none.
 
     Raises:
-        InputError: Another sample is drawn already, or no pair has engagement.
+        InputError: Another sample is drawn already, no pair has engagement, or the run cannot be written.
         RunError: The run has not been audited, or by a version that ranked no pairs.
     """
+    check_writable(run.path, fix="the run keeps its sample: fix its permissions, or draw one of a copy")
     ranked = _in_order(read_evidence(run.path, ranked=True))
     if not ranked.num_rows:
         raise InputError(f"{run.path}: no pair has engagement to draw from", "audit it by the events of its queries")

@@ -9,6 +9,7 @@ from audit.review.queue import Item, Stance, read_queue
 from audit.review.sheet import parse_decision
 from judge.errors import InputError
 from judge.files import now
+from judge.places import check_writable
 from judge.run.decisions import Decision, Decisions, settling
 from judge.run.flag_types import flag_types
 from judge.run.store import Run
@@ -20,9 +21,14 @@ class Review:
     Args:
         run: A run that has been audited.
         author: Who decides.
+
+    Raises:
+        InputError: The run cannot be written.
+        RunError: It has not been audited.
     """
 
     def __init__(self, run: Run, author: str) -> None:
+        check_writable(run.path, fix="the run keeps what is decided: fix its permissions, or review a copy of it")
         self.author = author
         self.guideline = run.manifest.policy
         self.items = read_queue(run, everything=True)

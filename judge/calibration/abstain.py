@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from judge.calibration.calibrate import HeldOut
+from judge.calibration.held_out import HeldOut
 from judge.errors import InputError
 from judge.records import Record, counted
 

@@ -16,7 +16,8 @@ from pydantic import Field, FiniteFloat, model_validator
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import RatedPairs, crossed
 from judge.calibration.cuts import quality
-from judge.calibration.ordinal import Evidence, Ordinal
+from judge.calibration.held_out import HeldOut
+from judge.calibration.ordinal import Evidence, Number, Ordinal, Positive
 from judge.calibration.temperature import SLOPES
 from judge.documents import Kind, load
 from judge.errors import InputError
@@ -45,40 +46,32 @@ class Trust(Record):
 
     n: int
     queries: int
-    accuracy: float
+    accuracy: FiniteFloat
     """Share of pairs whose likeliest grade is the people's commonest (the lower one on a tie)."""
-    log_loss: float
+    log_loss: FiniteFloat
     """Mean over pairs of the cross-entropy with the people's shares, in nats."""
-    brier: float
+    brier: FiniteFloat
     """Mean squared distance to the people's shares, summed over grades; in [0, 2]."""
-    calibration_error: float
+    calibration_error: FiniteFloat
     """Expected calibration error of the likeliest grade's probability, in bins of equal width; in [0, 1]."""
     quadratic_kappa: FiniteFloat | None = None
     """Of the likeliest grades with the people's commonest, higher is better, 0 where it is not defined; null where
     neither features nor an objective were asked for."""
 
 
-class HeldOut(Record):
-    """What choosing a threshold needs of held-out pairs. Figures alone, no texts and no ids."""
-
-    confidence: tuple[float, ...]
-    """The likeliest grade's calibrated probability."""
-    wrong: tuple[bool, ...]
-    """Whether that grade is not the people's commonest."""
-    query: tuple[int, ...]
-    """Which query each pair belongs to, counted from 0."""
-
-
 DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
 DECIDING += ("guideline_digest", "template_digest", "fields", "budgets", "quantization", "lora")
 """Parts of a fingerprint; for a judge whose weights only its operator knows, its name stands for them."""
+IN_WORDS = ("examples", "samples")
+"""Those of a judge that is asked in words, which files of earlier versions do not say: what it was shown, and how often
+it was asked, since shares of answers are no log-probabilities."""
 
 
 class Calibration(Record):
     """A fitted calibration, what it did on the ratings that it was not fitted on, and what thresholds need."""
 
-    temperature: Annotated[FiniteFloat, Field(gt=0)]
-    bias: Annotated[tuple[FiniteFloat, ...], Field(min_length=2)]
+    temperature: Positive
+    bias: Annotated[tuple[Number, ...], Field(min_length=2)]
     """One for each grade, in ascending grade order; they sum to 0."""
     before: Trust
     after: Trust
@@ -129,7 +122,9 @@ class Calibration(Record):
 
     def differences(self, parts: Mapping[str, str | None]) -> list[str]:
         """One line for each part in which the judge of a fingerprint differs from the one that this was fitted for."""
-        own, other = ({name: _said(held, name) for name in DECIDING} for held in (self.parts, parts))
+        names = {*DECIDING, *(name for name in IN_WORDS if name in self.parts)}
+        names |= {"judge"} if self.parts.get("weights") is None else set()
+        own, other = ({name: _said(held, name) for name in names} for held in (self.parts, parts))
         return Fingerprint(parts=own).differences(Fingerprint(parts=other)) if self.parts else []
 
     def apply(self, logprobs: npt.ArrayLike, values: npt.ArrayLike | None = None) -> Floats:

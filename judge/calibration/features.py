@@ -59,7 +59,7 @@ def blend_encoder(names: Sequence[str], digest: str | None = None, name: str = E
     try:
         found = find_encoder(name)
     except ModelError as error:
-        hint = f"install it: {error.hint}; or blend without it: --features {OVERLAP}"
+        hint = f"install it: {error.hint}; or leave {COSINE!r} out of the features"
         raise ModelError(f"the feature {COSINE!r} needs the encoder: {error.message}", hint) from None
     if digest is not None and found.digest != digest:
         raise ModelError(

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
 from judge.calibration.cuts import Objective, adjacent, best_cuts, fit_slope, quality
 from judge.calibration.features import COSINE, FEATURES, JUDGE, OVERLAP, Reading
@@ -37,16 +37,20 @@ RULES = {"near": COSINE, "alike": OVERLAP, "odds": JUDGE}
 FLAT = 1e-9
 """A feature that spreads less says nothing, and is left out."""
 
+Number = Annotated[float, Field(ge=-1e9, le=1e9)]
+"""Of a file: larger ones than any fit gives end in infinities, and in probabilities that are none."""
+Positive = Annotated[float, Field(ge=1e-9, le=1e9)]
+
 
 class Feature(Record):
     """One feature of the score, standardised by constants: they are the calibration's, never those of a run."""
 
     name: str
-    centre: FiniteFloat
+    centre: Number
     """Its mean on the rated pairs."""
-    spread: Annotated[FiniteFloat, Field(gt=0)]
+    spread: Positive
     """Its standard deviation there."""
-    weight: Annotated[FiniteFloat, Field(ge=0)]
+    weight: Annotated[Number, Field(ge=0)]
 
 
 class Ordinal(Record):
@@ -54,15 +58,15 @@ class Ordinal(Record):
 
     objective: Objective
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
-    cuts: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    cuts: Annotated[tuple[Number, ...], Field(min_length=1)]
     """Ascending, on the score; one fewer than grades."""
-    slope: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    slope: Positive | None = None
     """How fast probabilities change around cuts that are fitted for quadratic kappa or accuracy; else null."""
     encoder: str | None = None
     """The digest of the encoder whose cosine is a feature."""
-    near: FiniteFloat | None = None
+    near: Number | None = None
     """From which cosine on a copy of the query at a title's end counts; null in what was fitted where none did."""
-    alike: FiniteFloat | None = None
+    alike: Number | None = None
     """From which similarity on a word counts in part for a missing one; null in what was fitted where none did."""
     odds: bool = False
     """Whether the judge says log-odds; its expected grade in what was fitted where it did."""

@@ -5,7 +5,7 @@ grade with the embedded encoder's cosine and word overlap. It is the default whe
 the judge's own calibration stands in, which is said aloud, and is another fingerprint.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,11 @@ Calibrating = tuple[Calibration | None, Encoder | None]
 
 
 def choose_calibration(
-    asked: Path | None, own: Calibration | None, directory: Path | None, guideline: Guideline
+    asked: Path | None,
+    own: Calibration | None,
+    directory: Path | None,
+    guideline: Guideline,
+    adapters: Collection[str] = (),
 ) -> Calibrating:
     """The calibration to go through, and the encoder where it needs one; found, not loaded.
 
@@ -38,12 +42,13 @@ def choose_calibration(
         own: The fine-tuned judge's calibration in `judge.json`, if its answers can go through it.
         directory: Where its blend may lie; null where its answers cannot go through that.
         guideline: What it is asked by.
+        adapters: See `own_blend`.
 
     Raises:
-        InputError: The file is no calibration, or one for other grades.
+        InputError: The file is no calibration, or one for other grades; or the judge's blend is another one's.
         ModelError: A blend that the user named needs an encoder that is not installed.
     """
-    if asked is None and directory is not None and (blend := own_blend(directory)):
+    if asked is None and directory is not None and (blend := own_blend(directory, adapters)):
         _check_grades(blend, guideline)
         try:
             return blend, encoder_of(blend)
@@ -61,17 +66,28 @@ def choose_calibration(
     return found, encoder_of(found)
 
 
-def own_blend(directory: Path) -> Calibration | None:
+def own_blend(directory: Path, adapters: Collection[str] = ()) -> Calibration | None:
     """The blend of a fine-tuned judge's directory, where there is one.
 
+    Args:
+        directory: Of the judge.
+        adapters: The digests of the judge's adapter, merged or not: a blend that says whose it is has to say one.
+
     Raises:
-        InputError: It is damaged.
+        InputError: It is damaged, or of another judge.
     """
     path = directory / FILE
     if not path.is_file():
         return None
-    # The directory is checked where it is read: its blend goes wherever its judge does.
-    return load(path, Calibration, CALIBRATION).model_copy(update={"parts": {}})
+    found = load(path, Calibration, CALIBRATION)
+    made = found.parts.get("adapter") or found.parts.get("declared_adapter")
+    if made and adapters and made not in adapters:
+        raise InputError(
+            f"{path}: was fitted to the answers of another judge",
+            "remove it, or make one with `judge calibrate RUN RATINGS --adapter DIR`",
+        )
+    # What else its parts say is checked where the directory is read: its blend goes wherever its judge does.
+    return found.model_copy(update={"parts": {}})
 
 
 def _check_grades(calibration: Calibration, guideline: Guideline) -> None:

@@ -87,6 +87,11 @@ class AdapterManifest(Record):
         return self.model_dump_json(indent=1, exclude=unsaid)
 
     @property
+    def adapters(self) -> tuple[str, ...]:
+        """The digest of its adapter, or of the one that was merged, where it was noted."""
+        return tuple(filter(None, (self.adapter, self.merged)))
+
+    @property
     def policy(self) -> Guideline:
         """The guideline it was fine-tuned on."""
         return Guideline.model_validate(self.guideline)
@@ -111,7 +116,7 @@ class JudgeConfig:
     encoder: Encoder | None = field(default=None, compare=False, repr=False)
     """Where the calibration is a blend that reads its cosine; loaded when it first encodes."""
     seen: Seen | None = field(default=None, compare=False, repr=False)
-    """What a fine-tuned judge has seen, where it was noted: its runs keep it."""
+    """What a fine-tuned judge has seen: its runs keep it."""
 
     @property
     def calibrating(self) -> Calibrating:
@@ -195,10 +200,11 @@ def resolve_judge(judge_request: JudgeRequest) -> tuple[Guideline, JudgeConfig]:
         # A calibration was fitted to the answers to the prompt of its training, and to no other.
         same = tuned.same_template and guideline.digest == tuned.policy.digest
         own = tuned.calibration if same else None
-        judge_config = JudgeConfig(model, adapter, tuned, tuned.template, own, seen=read_seen(directory))
-    calibration, encoder = choose_calibration(
-        judge_request.calibration, judge_config.calibration, directory if same else None, guideline
-    )
+        seen = read_seen(directory) or Seen(unknown=True)
+        judge_config = JudgeConfig(model, adapter, tuned, tuned.template, own, seen=seen)
+    asked, adapters = judge_request.calibration, tuned.adapters if tuned else ()
+    blended = directory if same else None
+    calibration, encoder = choose_calibration(asked, judge_config.calibration, blended, guideline, adapters)
     threshold = None
     if judge_request.max_noise is not None:
         check_budget(judge_request.max_noise)

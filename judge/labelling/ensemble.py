@@ -20,7 +20,7 @@ from judge.labelling.begin import fingerprint
 from judge.records import Status
 from judge.run.labels import label_schema
 from judge.run.manifest import Manifest, Tally
-from judge.run.seen import keep_seen, read_seen
+from judge.run.seen import keep_seen, learned_known
 from judge.run.store import Run
 from judge.scratch import scratch_folder
 from judge.sql import identifier, quoted
@@ -65,7 +65,7 @@ def ensemble_run(run: Run, members: Sequence[Run]) -> None:
     else:
         check_same_pairs(members)
         _begin(run, members, guideline, made, inputs)
-    silent = any(member.manifest.fine_tuned and read_seen(member.path) is None for member in members)
+    silent = not all(map(learned_known, members))
     keep_seen(run.path, [member.path for member in members], unknown=silent)
     start = run.position()
     with _joined(members) as batches:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from judge.documents import fault
 from judge.records import Record, Status, WorkedExample
@@ -68,12 +68,14 @@ class Manifest(Record):
 
     @field_validator("calibration")
     @classmethod
-    def _has_numbers(cls, numbers: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    def _has_numbers(cls, numbers: Mapping[str, Any] | None, told: ValidationInfo) -> Mapping[str, Any] | None:
         if numbers is not None:
-            bias = numbers.get("bias")
+            bias, grades = numbers.get("bias"), told.data.get("guideline", {}).get("grades", ())
             found = [numbers.get("temperature"), *(bias if isinstance(bias, list | tuple) else [None])]
             if not all(isinstance(number, int | float) and math.isfinite(number) for number in found) or found[0] <= 0:
                 raise ValueError("wants a temperature above 0 and a bias for each grade")
+            if len(found) != 1 + len(grades) or not isinstance(numbers.get("blend") or {}, Mapping):
+                raise ValueError("wants a bias for each grade, and a blend that is one")
         return numbers
 
     @property

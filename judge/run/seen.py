@@ -13,6 +13,7 @@ from judge.documents import Kind, load
 from judge.errors import ModelError
 from judge.files import dump_json, write_whole
 from judge.records import Pair, Record
+from judge.run.store import Run
 from judge.words.forms import query_names
 from judge.words.normalise import same_words
 from judge.words.similar import query_groups
@@ -24,7 +25,7 @@ class Seen(Record):
     """What `seen.json` holds: no text, but digests that say whether a text is one of these."""
 
     held_out: tuple[str, ...] = ()
-    """`query_keys` of queries that no training of the lineage saw; earlier versions noted `query_key` alone."""
+    """`query_keys` of queries that no training of the lineage saw; earlier versions noted `words_key` alone."""
     learned: tuple[str, ...] = ()
     """The same of queries that one of them learned from."""
     products: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class Seen(Record):
 NOTHING = Seen()
 
 
-def query_key(query: str) -> str:
+def words_key(query: str) -> str:
     """The digest of a query's words."""
     return _short(same_words(query))
 
@@ -63,7 +64,7 @@ def query_key(query: str) -> str:
 def query_keys(query: str) -> set[str]:
     """The digests of a query's words and of what it shares with other spellings of it: two texts that are one query
     have one of them in common."""
-    return {query_key(query), *map(_short, query_names(query))}
+    return {words_key(query), *map(_short, query_names(query))}
 
 
 def product_key(pair: Pair) -> str:
@@ -83,6 +84,12 @@ def read_seen(directory: Path) -> Seen | None:
     """
     path = directory / SEEN
     return load(path, Seen, Kind("copy the whole directory again", ModelError)) if path.is_file() else None
+
+
+def learned_known(run: Run) -> bool:
+    """Whether a run says of every query whether its judge learned from it; without `seen.json`, where none did."""
+    seen = read_seen(run.path)
+    return not (seen.unknown if seen else run.manifest.fine_tuned)
 
 
 def keep_seen(run: Path, sources: Iterable[Path], *, unknown: bool = False) -> None:

@@ -40,7 +40,7 @@ class ReportOutput:
     help="A run to compare; repeatable. Without one, compare people.",
 )
 @takes(RatingParams)
-@click.option("--reference", metavar="WHO", help="gold, majority or a rater; gold where there is one.")
+@click.option("--reference", metavar="WHO", help="With --run: gold, majority or a rater; gold where there is one.")
 @click.option(
     "--epsilon",
     type=click.FloatRange(0.0, 1.0),

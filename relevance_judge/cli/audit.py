@@ -1,5 +1,6 @@
 """`judge audit`: a run's labels against what shoppers did."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -80,7 +81,7 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
     """
     from audit.engagement.auditing import audit as compare
     from audit.engagement.source import EngagementFile
-    from audit.engagement.writing import check_evidence, check_place, write_audit
+    from audit.engagement.writing import check_evidence, check_place, summary, write_audit
     from judge.ratings.remembered import fitting_columns
     from judge.run.flags import Flags
     from judge.run.store import Run
@@ -104,18 +105,16 @@ def audit(output: AuditOutput, theirs: GradeParams, wanted: AuditParams, run: Pa
         check_evidence(found)
     write_audit(found, out)
     if output.json:
-        show_json(found.as_json())
+        show_json(summary(found))
         return
-    _show(found, out)
+    _show(found, summary(found), out)
     if before:
         show(f"replaced the {counted(before, 'earlier flag')}; decisions stay")
 
 
-def _show(found: "Audit", out: Path) -> None:
-    from audit.engagement.advice import next_step
+def _show(found: "Audit", summary: Mapping[str, Any], out: Path) -> None:
     from judge.run.flags import Flags
 
-    summary = found.as_json()
     read, pairs = summary["input"], summary["pairs"]
     aside = ", ".join(f"{count:,} {name}" for name, count in read["set_aside"].items())
     others = read["of_other_pairs"]
@@ -153,8 +152,8 @@ def _show(found: "Audit", out: Path) -> None:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["flags"].items() if count)
     show("", f"{counted(pairs['flagged'], 'pair')} flagged" + (f": {counts}" if counts else ""))
     _show_rate(summary["rate"])
-    if step := next_step(found):
-        show(step)
+    if summary["next_step"]:
+        show(summary["next_step"])
     show(f"report in {out / 'report.html'}; the run has the flags too, in {Flags(found.run.path).path}")
 
 

@@ -59,8 +59,9 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
             raise InputError("--calibration-sample draws from what an audit flagged", "leave --by disagreement out")
         items = read_disputed(opened, limit)
     else:
+        drawn = None if sample is None else read_calibration_sample(opened, sample)
         items, progress = read_corrected(opened)
-        items = items if sample is None else read_calibration_sample(opened, sample)
+        items = items if drawn is None else drawn
         left, items = len(items), items[:limit]
     with new_file(output.out, overwrite=output.overwrite) as partial:
         write_queue(items, to, partial, opened.manifest.values)
@@ -69,11 +70,11 @@ def queue(output: FileOutput, run: Path, to: str, limit: int | None, sample: int
         show_json({"file": str(output.out), "format": to, "pairs": len(items), **more})
         return
     show(f"{counted(len(items), 'pair')} to look at in {output.out}")
-    if sample is not None and (drawn := read_sample(opened.path)):
-        if len(drawn.pairs) < sample:
-            show(f"the sample has {counted(len(drawn.pairs), 'pair')}: there are no more to draw from")
-        if decided := len(drawn.pairs) - left:
-            show(f"{decided:,} of the {len(drawn.pairs):,} pairs of the sample decided already, and left out")
+    if sample is not None and (kept := read_sample(opened.path)):
+        if len(kept.pairs) < sample:
+            show(f"the sample has {counted(len(kept.pairs), 'pair')}: there are no more to draw from")
+        if decided := len(kept.pairs) - left:
+            show(f"{decided:,} of the {len(kept.pairs):,} pairs of the sample decided already, and left out")
     if progress:
         _show_progress(progress)
 

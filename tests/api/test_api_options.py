@@ -6,7 +6,7 @@ import pytest
 from finetune_fixtures import rated_rows
 
 import relevance_judge as rj
-from judge.run.seen import Seen, query_key, write_seen
+from judge.run.seen import Seen, words_key, write_seen
 
 PRODUCTS = [
     {"candidate_id": f"p{n}", "title": f"{colour} {kind}", "category": f"Home > {kind}s", "colour": colour}
@@ -73,7 +73,7 @@ def test_a_calibration_is_charted_and_stored_only_with_the_judge_that_made_the_l
     rj.calibrate(run, rows, out=tmp_path / "c.json", report=tmp_path / "c.svg")
     assert (tmp_path / "c.svg").read_text().startswith("<svg")
     # What is left out is counted, as the command says it: 6 pairs of a query that was learned from, one not in the run.
-    write_seen(run.path, Seen(learned=(query_key(rows[0]["query"]),)))
+    write_seen(run.path, Seen(learned=(words_key(rows[0]["query"]),)))
     fitted = rj.calibrate(run, [*rows, {**rows[-1], "candidate_id": "new"}], out=tmp_path / "e.json")
     assert (fitted.learned, fitted.not_in_run, fitted.record.after.n) == (6, 1, len(rows) - 6)
     assert "learned" in repr(fitted)

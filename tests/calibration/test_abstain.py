@@ -18,7 +18,8 @@ from judge.calibration.abstain import (
     walk,
     within_reach,
 )
-from judge.calibration.calibrate import DECIMALS, Calibration, HeldOut, calibrate
+from judge.calibration.calibrate import DECIMALS, Calibration, calibrate
+from judge.calibration.held_out import HeldOut
 from judge.errors import InputError
 from judge.records import Failure, Pair, Scores, Status
 from judge.run.store import Run

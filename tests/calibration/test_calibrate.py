@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from finetune.held_out import join
-from judge.calibration.calibrate import Calibration, calibrate, doubts, majority_baseline, trust
+from judge.calibration.calibrate import Calibration, calibrate, doubts, majority_baseline, read_calibration, trust
 from judge.calibration.choice import choose_form
 from judge.calibration.temperature import fit
 from judge.errors import InputError
@@ -24,7 +24,7 @@ from judge.labelling.config import read_tuned
 from judge.models.model import find_model
 from judge.pairs.stage import Source
 from judge.ratings.rated import RatingsFile, read_rated
-from judge.run.seen import Seen, query_key, write_seen
+from judge.run.seen import Seen, words_key, write_seen
 from judge.run.store import Run
 from judge.statistics import reliability
 from judge.words.guideline import known_grades, load_guideline
@@ -257,6 +257,39 @@ def test_ratings_may_name_queries_by_id_alone(main, rated_file, tmp_path):
     assert found[0]["after"] == found[1]["after"]
 
 
+EDITED = {
+    "held_out.confidence": ({"confidence": [1.5]}, {"confidence": [math.nan]}),
+    "held_out": ({"wrong": []}, {"query": [10**15]}),
+    "held_out.query": ({"query": [-1]},),
+}
+
+
+@pytest.mark.parametrize(("place", "part"), [(place, part) for place, parts in EDITED.items() for part in parts])
+def test_held_out_pairs_that_were_edited_by_hand_are_refused(tmp_path, place, part):
+    """They count for a promise, which would rest on nothing, or take all memory."""
+    sound = json.loads((ROOT / "tests" / "data" / "earlier" / "calibration.json").read_text())
+    held = {name: values[:1] for name, values in sound["held_out"].items()}
+    path = tmp_path / "edited.json"
+    for changed, fits in (({}, True), (part, False)):
+        path.write_text(json.dumps({**sound, "held_out": {**held, "query": [0], **changed}}))
+        if fits:
+            assert read_calibration(path).held_out.query == (0,)
+            continue
+        with pytest.raises(InputError, match=rf"edited\.json: is damaged \({place}\b"):
+            read_calibration(path)
+
+
+def test_a_calibration_is_not_of_a_judge_that_was_shown_or_asked_otherwise():
+    sound = read_calibration(ROOT / "tests" / "data" / "earlier" / "calibration.json")
+    same = {**sound.parts, "weights": None, "judge": "gpt", "samples": "1"}
+    found = sound.model_copy(update={"parts": {**same, "examples": None}})
+    assert found.differences(same) == []
+    for name, other in (("samples", "5"), ("examples", "e1"), ("judge", "gpt-mini")):
+        assert [line.partition(":")[0] for line in found.differences({**same, name: other})] == [name]
+    # A file of an earlier version does not say.
+    assert sound.differences({**sound.parts, "examples": "e1"}) == []
+
+
 def test_what_is_left_out_is_said_where_too_few_ratings_remain(main, rated_file, tmp_path):
     # 12 queries of 6 pairs, of which the run has 66 pairs, and of which the judge learned from 9 queries.
     main("label", rated_file, "--engine", "fake", "--limit", 66, "--out", "plain")
@@ -264,7 +297,7 @@ def test_what_is_left_out_is_said_where_too_few_ratings_remain(main, rated_file,
     queries = [
         query for (query,) in Run(tmp_path / "all").query("SELECT query FROM pairs GROUP BY 1 ORDER BY min(row)")
     ]
-    write_seen(tmp_path / "plain", Seen(learned=tuple(query_key(query) for query in queries[:9])))
+    write_seen(tmp_path / "plain", Seen(learned=tuple(words_key(query) for query in queries[:9])))
     refused = main("calibrate", "plain", rated_file, code=2).err
     assert "12 rated pairs of 2 queries" in refused
     assert "54 more are of queries that the judge learned from; 6 more are not in the run" in refused

@@ -70,6 +70,16 @@ def test_a_blended_run_that_kept_nothing_of_its_judge_is_refused(main, plain, tm
     assert not (tmp_path / "twice").exists()
 
 
+@pytest.mark.parametrize("numbers", [{"bias": [0.1, 0.2]}, {"bias": [0.0] * 3, "blend": "cosine"}])
+def test_a_run_with_a_calibration_that_is_not_of_its_grades_is_refused(main, plain, numbers):
+    said = json.loads((plain / "run.json").read_text())
+    (plain / "run.json").write_text(json.dumps(said | {"calibration": {"temperature": 1.0, **numbers}}))
+    assert (
+        "run.json: is damaged (calibration"
+        in main(*("calibrate", "plain", "--apply", "fitted.json", "--out", "new"), code=2).err
+    )
+
+
 def test_a_run_that_was_killed_goes_on_with_the_same_labels(main, plain, tmp_path):
     whole = Run.open(plain)
     part = whole.parts()[0]

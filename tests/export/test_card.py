@@ -220,3 +220,5 @@ def test_the_card_counts_what_is_in_it_and_says_what_flatters_the_judge(run_of, 
     alone = facts.model_copy(update={"agreement": compared.model_copy(update={"learned": 0})})
     plain = write_card(alone, staged, "a/x", "")
     assert "learned from" not in plain.body
+    unknown = alone.model_copy(update={"agreement": alone.agreement.model_copy(update={"learned_known": False})})
+    assert "not known which queries the judge learned from" in write_card(unknown, staged, "a/x", "").body

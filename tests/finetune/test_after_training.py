@@ -19,11 +19,15 @@ from finetune.targets import targets
 from finetune.training_set import build_lessons
 from judge.engines.fake import FakeTokenizer
 from judge.pairs.stage import Source
+from judge.ratings.layout import RatingsLayout
 from judge.ratings.rated import RatingsFile
-from judge.run.seen import NOTHING, Seen, keep_seen, query_key, query_keys, read_seen, write_seen
+from judge.run.seen import NOTHING, Seen, keep_seen, query_keys, read_seen, words_key, write_seen
+from judge.run.store import Run
 from judge.words.prompt import PromptBuilder
 from judge.words.similar import query_groups
+from relevance_judge.publishing import agreement
 
+LABELS = "SELECT grade, expected_grade FROM labels ORDER BY row"
 HALF = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa"}
 
 
@@ -47,7 +51,7 @@ def labelled(main, halved, rated_file, tmp_path):
 def some_rows(path: Path, out: Path, wanted):
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    kept = [row for row in rows if wanted(query_key(row["query"]))]
+    kept = [row for row in rows if wanted(words_key(row["query"]))]
     with out.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
@@ -64,7 +68,7 @@ def test_a_training_fits_its_own_blend_as_judge_calibrate_would(main, halved, la
     assert [feature["name"] for feature in blend["features"]] == ["judge", "overlap"]
     assert told["calibration"]["blend"] is None
     # Ratings of the queries it calibrated with, given to `judge calibrate`, say the same: validation's one is left out.
-    calibrated = {query_key(row["query"]) for row in rated_rows()} & {*seen["held_out"]}
+    calibrated = {words_key(row["query"]) for row in rated_rows()} & {*seen["held_out"]}
     for key in calibrated:
         count = some_rows(rated_file, tmp_path / "six.csv", (calibrated - {key}).__contains__)
         again = main(
@@ -82,6 +86,12 @@ def test_a_training_fits_its_own_blend_as_judge_calibrate_would(main, halved, la
         manifest = json.loads((tmp_path / f"by-{name}" / "run.json").read_text())
         assert {"near": None} | manifest["calibration"]["blend"] == blend
         assert json.loads((tmp_path / f"by-{name}" / "seen.json").read_text()) == seen | {"products": []}
+        # What was labelled without it gets it afterwards.
+        main("label", rated_file, "--judge", folder / name, "--calibration", "none", "--out", f"own-{name}")
+        main("calibrate", f"own-{name}", "--apply", folder / name / "blend.json", "--out", f"applied-{name}")
+        one, other = (Run(tmp_path / f"{how}-{name}").query(LABELS) for how in ("by", "applied"))
+        assert [*map(list, one)] == [pytest.approx(list(row)) for row in other]
+    assert main("calibrate", "own-ours", "--apply", folder / "merged" / "blend.json", "--out", "x", code=2)
 
 
 @pytest.mark.slow
@@ -146,8 +156,21 @@ def test_what_a_merged_judge_saw_is_known_of_what_is_trained_on_it(halved, rated
     assert seen(silent).unknown
 
 
+@pytest.mark.slow
+def test_runs_of_a_merged_judge_that_does_not_say_what_it_saw_say_that(main, halved, rated_file, tmp_path):
+    silent = shutil.copytree(halved[0] / "merged", tmp_path / "silent", ignore=shutil.ignore_patterns("seen.json"))
+    main("label", rated_file, "--judge", silent, "--calibration", "none", "--out", "run")
+    assert "learned" in main("calibrate", "run", rated_file, "--out", "one.json").err
+    main("calibrate", "run", "--apply", "one.json", "--out", "again")
+    for name in ("run", "again"):
+        found = main("agree", rated_file, "--run", name, "--json").json
+        assert (found["learned"], found["learned_known"]) == (0, False)
+        assert "not known" in found["learned_note"]
+        assert not agreement(Run(tmp_path / name), rated_file, RatingsLayout()).learned_known
+
+
 def test_a_query_is_learned_from_in_whatever_spelling():
-    seen = Seen(learned=(query_key("Wireless  Mouse"),), held_out=(query_key("desk"),))
+    seen = Seen(learned=(words_key("Wireless  Mouse"),), held_out=(words_key("desk"),))
     assert seen.learned_from(["wireless mouse", "WIRELESS MOUSE", "desk", "lamp", ""]) == [
         True,
         True,
@@ -189,14 +212,14 @@ def test_a_training_notes_what_other_spellings_share(tmp_path, guideline):
     # The next training holds out what this one did, whatever its file calls it, and nothing that this one learned from.
     after = built(one.values(), seen)
     parts = [
-        [query for query, other in one.items() if query_key(query) in before and query_key(other) in now]
+        [query for query, other in one.items() if words_key(query) in before and words_key(other) in now]
         for before, now in ((seen.held_out, after.held_out), (seen.learned, after.learned))
     ]
     assert [len(part) for part in parts] == [4, 6]
     # A spelling that an earlier training held out is no longer unseen where another one was learned from.
-    known = next(query for query in one if query_key(query) in seen.learned)
+    known = next(query for query in one if words_key(query) in seen.learned)
     both = seen.joined(query_keys(known), (), ())
-    assert query_key(one[known]) in set(built(one.values(), both).learned) - set(after.held_out)
+    assert words_key(one[known]) in set(built(one.values(), both).learned) - set(after.held_out)
 
 
 def test_what_one_judge_of_several_does_not_say_stays_unknown(tmp_path):

@@ -21,7 +21,7 @@ from judge.files import write_whole
 from judge.labelling.config import read_tuned
 from judge.labelling.label import read_pairs
 from judge.pairs.stage import Source, stage
-from judge.run.seen import query_key
+from judge.run.seen import words_key
 from judge.words.prompt import PromptBuilder
 
 pytestmark = pytest.mark.slow
@@ -243,7 +243,7 @@ def test_a_training_goes_on_from_a_judge_and_keeps_what_it_held_out(main, sure, 
     before = json.loads((sure / "seen.json").read_text())
     queries = {row["query"] for row in rated_rows()}
     # 12 queries, of which 3 are held out; 9 of them are learned from.
-    assert sum(query_key(query) in before["held_out"] for query in queries) == 3
+    assert sum(words_key(query) in before["held_out"] for query in queries) == 3
     # Another seed deals other queries, and a rate of nothing leaves the weights where they were.
     still = SURE | {"epochs": 1, "learning_rate": 1e-9, "seed": 5}
     given = ["finetune", rated_file, "--json", "--config"]
@@ -253,7 +253,7 @@ def test_a_training_goes_on_from_a_judge_and_keeps_what_it_held_out(main, sure, 
     # The same twelve queries: what was held out stays so, and nothing is held out that was learned from.
     assert after["held_out"] == before["held_out"]
     assert after["learned"] == before["learned"]
-    assert sum(query_key(query) in after["learned"] for query in queries) == told["queries"]["train"] == 9
+    assert sum(words_key(query) in after["learned"] for query in queries) == told["queries"]["train"] == 9
     assert told["held_out"]["queries_kept"] > 0
     assert {*before["products"]} <= {*after["products"]}
     assert told["looks"][0] | {"step": 0, "training_loss": None} == told["looks"][0]

@@ -7,8 +7,9 @@ import pytest
 
 import judge.calibration.features as read_features
 from finetune.config import load_config
-from finetune.start import choose_start
-from judge.errors import ModelError
+from finetune.job import finetune
+from finetune.start import Start, choose_start
+from judge.errors import ModelError, RunError
 from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
@@ -46,6 +47,44 @@ def test_without_the_encoder_it_is_not_and_that_is_said(guideline, monkeypatch, 
     config = chosen(guideline)
     assert (config.features, config.objective) == ((), "log_loss")
     assert [record.getMessage().count("the encoder is not installed") for record in caplog.records] == [1]
+
+
+def test_a_starts_blend_is_kept_only_where_it_is_of_what_is_configured(blended, caplog):
+    start = Start(blended, "ours", read_tuned(blended), None)  # of all three features, for the log loss
+    config = load_config()
+    every = {"features": ("cosine", "overlap")}
+    assert start.blend_for(config.changed(**every)).blend.names == ("judge", "cosine", "overlap")
+    assert start.blend_for(config) is None
+    assert not caplog.records
+    for keys in ({"features": ("overlap",)}, {"objective": "accuracy"}, {**every, "objective": "accuracy"}):
+        assert start.blend_for(config.changed(**keys)) is None
+    assert ["not kept" in record.getMessage() for record in caplog.records] == [True] * 3
+
+
+@pytest.mark.parametrize("config", [None, "rank", {"rank": 2.5}, {"fields": {"title": "long"}}])
+def test_a_start_that_was_edited_by_hand_is_refused_by_name(directory, tuned, guideline, config):
+    usual = load_config().model_dump(mode="json")
+    config = usual | config if isinstance(config, dict) else config
+    own = json.loads((directory / "judge.json").read_text())
+    (directory / "judge.json").write_text(json.dumps(own | {"training": {"data": "d", "config": config}}))
+    with pytest.raises(ModelError, match=r"training\.config|does not say how"):
+        choose_start(str(directory), None, guideline, lambda below: load_config(None, below))
+
+
+def test_what_was_begun_with_the_encoder_is_not_called_another_training_without_it(prepared, tmp_path, monkeypatch):
+    said = {"features": str(("cosine", "overlap")), "objective": "quadratic_kappa"}
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "training.json").write_text(json.dumps({**prepared.key.parts, **said}))
+    monkeypatch.setattr(read_features, "find_encoder", lambda name: SimpleNamespace(digest=""))
+    with pytest.raises(RunError, match="holds another training"):
+        finetune(prepared, tmp_path / "out")
+
+    def absent(name):
+        raise ModelError("the encoder is not installed", "install it")
+
+    monkeypatch.setattr(read_features, "find_encoder", absent)
+    with pytest.raises(ModelError, match="the encoder is not installed"):
+        finetune(prepared, tmp_path / "out")
 
 
 @pytest.mark.slow

@@ -1,11 +1,14 @@
 """Steps of a fine-tuning: what they compute, and what memory they take."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from finetune.checkpoint import Progress, save
+from finetune.job import finetune
 from finetune.network import Network
-from judge.errors import EngineError
+from judge.errors import EngineError, RunError
 from judge.labelling.config import read_tuned
 
 pytestmark = pytest.mark.slow
@@ -116,6 +119,17 @@ def test_memory_that_runs_out_on_the_way_is_told_as_such(main, tiny_base, rated_
     refused = main(*given, code=1).err
     assert "memory ran out at a batch of 4,096 tokens" in refused
     assert "set batch_tokens: 2048" in refused
+
+
+@pytest.mark.parametrize("groups", [{}, {name: {"w": 0} for name in ("now", "best", "step", "exp_avg", "exp_avg_sq")}])
+def test_a_checkpoint_of_another_training_is_not_gone_on_with(prepared, tmp_path, groups):
+    import torch
+
+    tensors = {group: {name: torch.zeros(1) for name in named} for group, named in groups.items()}
+    save(tmp_path / "checkpoint.safetensors", Progress(step=1), tensors)
+    (tmp_path / "training.json").write_text(json.dumps(dict(prepared.key.parts)))
+    with pytest.raises(RunError, match="of another training"):
+        finetune(prepared, tmp_path)
 
 
 def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkeypatch):

@@ -89,10 +89,17 @@ def read_numbers(folder, raw):
     assert sum(found.apply([0.0] * len(found.bias)).tolist()) == pytest.approx(1)
 
 
+def read_blend(folder, raw):
+    found = read_calibration(put(folder, "blend.json", raw))
+    features = [[1.0] * len(found.blend.names)] * 2 if found.blend else None
+    assert found.apply([[0.0] * len(found.bias)] * 2, features).sum(axis=1) == pytest.approx([1, 1])
+
+
 test_a_broken_manifest = json_reader(read_manifest, "labelled/run.json")
 test_a_broken_judge_json = json_reader(read_judge, "adapter/judge.json")
 test_a_broken_adapter_config = json_reader(read_adapter, "adapter/adapter_config.json")
 test_a_broken_calibration = json_reader(read_numbers, "calibration.json")
+test_a_broken_blend = json_reader(read_blend, "../../../judge/shipped/shop-135m/blend.json")
 test_a_broken_model_config = json_reader(
     lambda folder, raw: read_config(put(folder, "config.json", raw).parent), "base/config.json"
 )
@@ -198,7 +205,7 @@ def test_a_decision_comes_back(folder, decision):
 @MANY
 @given(
     st.floats(0.01, 100),
-    st.lists(NUMBERS, min_size=2, max_size=5),
+    st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=5),
     st.dictionaries(TEXTS, st.none() | TEXTS, min_size=1),
 )
 def test_a_calibration_comes_back(folder, earlier, temperature, bias, parts):

@@ -43,6 +43,16 @@ def test_it_is_the_default_behind_any_engine_and_the_run_keeps_what_it_mixed(mai
     assert "own_probabilities" not in own.schema.names, "where nothing is blended, labels are as they were"
 
 
+def test_a_blend_of_another_judge_is_refused(main, blended, rated_file):
+    said, own = json.loads((blended / "blend.json").read_text()), json.loads((blended / "judge.json").read_text())
+    for name in ("adapter", "declared_adapter"):
+        (blended / "blend.json").write_text(json.dumps(said | {"parts": {name: "f" * 64}}))
+        assert "blend.json: was fitted to the answers of another" in label(main, blended, rated_file, name, code=2).err
+        label(main, blended, rated_file, f"{name}-plain", "--calibration", "plain")
+        (blended / "blend.json").write_text(json.dumps(said | {"parts": {name: own["adapter"]}}))
+        label(main, blended, rated_file, name)
+
+
 def test_without_the_encoder_the_judge_judges_alone_says_so_and_has_another_fingerprint(
     main, blended, rated_file, tmp_path, encoder
 ):

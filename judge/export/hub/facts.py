@@ -48,6 +48,8 @@ class Agreement(Record):
     figures: tuple[Figure, ...]
     learned: int = 0
     """Of the pairs, those of queries that the judge learned from: their figures flatter it."""
+    learned_known: bool = True
+    """Whether all such pairs are known."""
     people: tuple[Figure, ...] = ()
     """People among themselves, where several rated."""
 

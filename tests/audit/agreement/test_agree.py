@@ -60,7 +60,12 @@ def test_each_run_says_what_its_judge_learned_from(tmp_path, main):
     assert "3 of 4" in both["learned_note"]
     assert "tuned" in both["learned_note"]
     assert both["learned_note"] in main("agree", "people.csv", "--run", "base", "--run", "tuned").out.replace("\n", " ")
-    assert main("agree", "people.csv", "--run", "base", "--json").json["learned_note"] is None
+    known = main("agree", "people.csv", "--run", "base", "--json").json
+    assert (known["learned_note"], known["learned_known"]) == (None, True)
+    # What is not known of a run is said next to what is known of another.
+    write_seen(tmp_path / "base", Seen(unknown=True))
+    both = main("agree", "people.csv", "--run", "tuned", "--run", "base", "--json").json
+    assert "of tuned learned from; it is not known which queries the judge of base" in both["learned_note"]
 
 
 def test_a_skipped_row_without_words_is_counted_next_to_what_was_learned(tmp_path, main):

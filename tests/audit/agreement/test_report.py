@@ -90,6 +90,12 @@ def test_a_reference_that_nobody_knows_is_refused(run):
     assert "majority, ines, jonas, mika" in done.err
 
 
+def test_a_reference_without_a_run_is_refused_as_nothing_is_compared_with_it():
+    done = in_process("agree", SHOP / "ratings.csv", "--reference", "mika")
+    assert done.code == 2
+    assert "--run" in done.err
+
+
 def test_only_some_pairs_are_rated(run, tmp_path):
     # Every third query was rated: the whole is estimated from these and the run's labels.
     lines = (SHOP / "grades.csv").read_text().splitlines(keepends=True)

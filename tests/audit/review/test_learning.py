@@ -1,6 +1,7 @@
 """The queue learns: a random sample to decide on, what it promises, and what the next reviews are expected to find."""
 
 import csv
+import json
 import re
 
 import numpy as np
@@ -91,6 +92,9 @@ def test_an_audit_advises_what_can_be_done_next(main, audited, monkeypatch):
     # 24 flags at most are fewer decisions than a sample of 150: they are decided one by one.
     assert "judge review run" in main(*command).out
     assert "judge review run" in page.read_text()
+    # Programs are told as much as people.
+    assert "judge review run" in json.loads((audited / "audit" / "audit.json").read_text())["next_step"]
+    assert "judge review run" in main(*command, "--json").json["next_step"]
     # Were they many, a random sample tells how many are false. 480 rows of 240 pairs: at most half of these are drawn.
     monkeypatch.setattr(advice, "DECISIONS", 10)
     assert "--calibration-sample 10`" in main(*command).out
