@@ -164,6 +164,8 @@ def cooled_loss(found: Any, truth: Any) -> float:
     Calibration comes after the training and corrects overconfidence: a judge that ranks better is not to be thrown away
     for being too sure of itself.
     """
+    if not np.isfinite(found).all():  # the weights ran away
+        return math.nan
     losses = []
     for temperature in TEMPERATURES:
         scores = found / temperature

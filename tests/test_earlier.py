@@ -279,6 +279,11 @@ def test_a_calibration_is_read_and_decides_as_it_did(main, earlier):
     assert [*map(float, mine["101"].split())] == pytest.approx(theirs["probabilities"])
 
 
+def rounded(text):
+    """A text with 12 decimals of each number, at most."""
+    return re.sub(r"\d+\.\d{13,}", lambda found: f"{float(found[0]):.12f}", text)
+
+
 def test_a_run_that_was_killed_goes_on(main, earlier):
     before = {path.name: path.read_bytes() for path in (earlier / "halfway" / "labels").glob("*.parquet")}
     assert len(before) == 3
@@ -295,7 +300,8 @@ def test_a_run_that_was_killed_goes_on(main, earlier):
     assert set(after) == {*before, "part-000000000056.parquet"}
     assert json.loads((earlier / "halfway" / "run.json").read_text())["judged"] == 156
     main("export", "halfway", "--to", "csv", "--out", "again.csv")
-    assert (earlier / "again.csv").read_bytes() == (earlier / "whole.csv").read_bytes()
+    # Another processor may differ in a probability's last digit.
+    assert rounded((earlier / "again.csv").read_text()) == rounded((earlier / "whole.csv").read_text())
     # The calibration was fitted to these labels.
     told = main("calibrate", "halfway", "ratings.csv", "--json").json
     fitted = json.loads((earlier / "calibration.json").read_text())

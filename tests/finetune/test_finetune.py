@@ -271,7 +271,7 @@ def test_a_training_goes_on_from_a_judge_and_keeps_what_it_held_out(main, sure, 
     both = [probabilities(tmp_path / name) for name in ("by-still", f"by-{sure.name}")]
     assert np.abs(both[0] - both[1]).max() < 2e-3
     # A rate that ruins the judge: its weights before the first step are kept.
-    ruined = quick(**(SURE | {"epochs": 2, "learning_rate": 3.0, "clip": 100.0}))
+    ruined = quick(**(SURE | {"epochs": 2, "learning_rate": 0.5, "clip": 100.0}))
     ended = main(*given, ruined, "--from", sure, "--out", "ruined")
     assert ended.json["training"]["best_step"] == 0
     assert "judge calibrate" in ended.err

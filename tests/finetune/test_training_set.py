@@ -180,3 +180,5 @@ def test_a_look_does_not_punish_what_calibration_corrects():
     assert cooled_loss(2 * scores, truth) == pytest.approx(cooled_loss(scores, truth), abs=1e-3)
     # Scores in the wrong order are no better for being cold: never below an even guess.
     assert cooled_loss(scores[:, ::-1], truth) > np.log(2)
+    # Weights that ran away are told as such, and warn of nothing.
+    assert np.isnan(cooled_loss(scores * np.nan, truth))
