@@ -22,7 +22,7 @@ _SAID = {
     "literal_error": "must be {expected}",
 }
 _NAME = "must be of a to z, digits, - and _, and begin with a letter, such as my-name"
-_FIELD = "must be of a to z, digits and _, and begin with a letter; --map size=COLUMN reads a column of any name as size"
+_FIELD = "must be of a to z, digits and _, and begin with a letter; --map size=COLUMN reads any column as size"
 _LANGUAGE = "must be the code of a language, such as en or pt-BR"
 
 
