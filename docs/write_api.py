@@ -112,7 +112,7 @@ def _signature(found: Any) -> str:
 
 def _text(found: Any) -> str:
     """A docstring, its sections as lists."""
-    lines, item = [], re.compile(r"^    ([\w, ]+): (.*)$")
+    lines, item = [], re.compile(r"^    (\w[\w, ]*): (.*)$")
     for line in (inspect.getdoc(found) or "").split("\n"):
         if re.fullmatch(r"(Args|Raises|Returns):", line):
             lines += [f"**{ {'Args': 'Parameters'}.get(line[:-1], line[:-1]) }**", ""]

@@ -88,15 +88,15 @@ def load_settings(
     """Settings as the commented YAML `file` of a package has them, with a user's file over it, section by section;
     `current` gives keys that were renamed their new names.
 
-    `below` lies between the two.
+    `below` lies between the two; what the user's file says of a key takes the place of what `below` says.
 
     Raises:
         InputError: The user's file cannot be read, has a key that does not exist, or a value that cannot be.
     """
     shipped = f"{package.replace('.', '/')}/{file}"
-    defaults = over(read_yaml(files(package).joinpath(file).read_text(encoding="utf-8")), below or {})
+    defaults = read_yaml(files(package).joinpath(file).read_text(encoding="utf-8"))
     if path is None:
-        return kind.model_validate(defaults)
+        return kind.model_validate({**defaults, **(below or {})})
     try:
         given = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -104,7 +104,9 @@ def load_settings(
     if not isinstance(given, dict | None):
         raise InputError(f"{path}: holds no keys", f"write lines of `key: value`, as {shipped} does")
     try:
-        return kind.model_validate(over(defaults, current(given or {})))
+        own = current(given or {})
+        under = {name: value for name, value in (below or {}).items() if name not in own}
+        return kind.model_validate(over({**defaults, **under}, own))
     except ValidationError as error:
         raise InputError(f"{path}, {fault(error)}", f"{shipped} lists the keys and values") from None
 

@@ -9,9 +9,9 @@
     rj.audit(run, events).flags
     run.export("triplets", splits={"train": 0.9, "test": 0.1}).to_dataset()
 
-Tables go in as paths, as DataFrames (pandas, polars, Arrow) or as dicts; what comes out is frozen, and shows itself in
-a notebook. Errors are the command line's: every one is a `JudgeError`, with `message` and `hint`. Importing this loads
-nothing heavy: a function loads what it needs when it is called.
+Tables go in as paths, as DataFrames (pandas, polars, Arrow) or as lists of dicts; what comes out is frozen, and shows
+itself in a notebook. Errors are the command line's: every one is a `JudgeError`, with `message` and `hint`. Importing
+this loads nothing heavy: a function loads what it needs when it is called.
 """
 
 from typing import TYPE_CHECKING, Any

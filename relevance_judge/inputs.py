@@ -1,8 +1,8 @@
 """Rows that a caller holds in memory, laid down as a file: from there on they go the road of any file.
 
 A path is read where it lies. What streams Arrow (`__arrow_c_stream__`: pandas, polars, pyarrow, DuckDB) becomes a
-Parquet file, any other rows, dicts of columns to values, JSON Lines. The same rows give the same bytes, however they
-are cut into batches, so that a run which was begun with them resumes with them.
+Parquet file, a list with a dict for each row JSON Lines. The same rows give the same bytes, however they are cut into
+batches, so that a run which was begun with them resumes with them.
 """
 
 import json
@@ -22,7 +22,7 @@ from judge.scratch import scratch_folder
 
 GROUP = 50_000
 """Rows of a Parquet row group, and of memory beyond what the caller holds."""
-WANTED = "give a path, a DataFrame (pandas, polars, Arrow), or dicts of columns to values"
+WANTED = "give a path, a DataFrame (pandas, polars, Arrow), or a list with a dict for each row"
 _INDEX = re.compile(r"__index_level_\d+__")
 """How pandas calls an index without a name: it numbers the rows, and says nothing of them."""
 
@@ -36,7 +36,7 @@ class ArrowStream(Protocol):
 
 
 Rows = str | os.PathLike[str] | ArrowStream | Iterable[Mapping[str, Any]]
-"""A path of CSV, TSV, JSONL or Parquet; a DataFrame of pandas, polars or Arrow; or dicts of columns to values."""
+"""A path of CSV, TSV, JSONL or Parquet; a DataFrame of pandas, polars or Arrow; or a list with a dict for each row."""
 
 
 class InDirectory(Protocol):

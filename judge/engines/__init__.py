@@ -57,7 +57,8 @@ class Judge:
             if name not in engine_kinds():
                 raise
             url = " --url URL" if engine_kinds()[name].endpoint else ""
-            raise ModelError(f"no judge {name!r}: it is an engine", f"name it with --engine {name}{url}") from None
+            fix = f"name it with --engine {name}{url}, and give a model in its place"
+            raise ModelError(f"no judge {name!r}: it is an engine", fix) from None
 
     def builder(self, guideline: Guideline, template: str, examples: Sequence[WorkedExample] = ()) -> Builder:
         """What makes this judge's prompts; `examples` are shown before each question.

@@ -15,7 +15,7 @@ from judge.pairs.identity import QueryNames
 from judge.pairs.queries import read_queries
 from judge.pairs.stage import Source, Staged, stage
 from judge.ratings.cells import Cells
-from judge.ratings.layout import RatingsLayout
+from judge.ratings.layout import DESCRIBED, RatingsLayout
 from judge.ratings.settle import HARMLESS, Settled
 from judge.records import Rating
 from judge.scratch import scratch_folder
@@ -135,7 +135,7 @@ def stage_ratings(
     table = Table(source.pairs, source.name, source.encoding)
     cells = Cells(table, layout, guideline.values, scratch, names)
     staged = stage(replace(source, mapping=texts), guideline, directory, cells, names)
-    read = cells.columns()
+    read = cells.columns() | {*cells.fitted.sources(DESCRIBED)}  # these are read by reports
     announce({name: column for name, column in cells.fitted.passed_over.items() if name not in staged.passed_over})
     return replace(
         staged,

@@ -12,7 +12,6 @@ _SAID = {
     "extra_forbidden": "there is no such key",
     "string_type": "must be text",
     "string_too_short": "is empty",
-    "string_pattern_mismatch": "must be like {pattern}",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -22,7 +21,9 @@ _SAID = {
     "model_type": "must be keys with values",
     "literal_error": "must be {expected}",
 }
-_PATTERNS = {"name": "my-name", "id": "my-name", "language": "en or pt-BR"}
+_NAME = "must be of a to z, digits, - and _, and begin with a letter, such as my-name"
+_FIELD = "must be of a to z, digits and _, and begin with a letter; --map size=COLUMN reads any column as size"
+_LANGUAGE = "must be the code of a language, such as en or pt-BR"
 
 
 def faults(error: ValidationError, data: Mapping[str, Any], text: str) -> list[str]:
@@ -56,7 +57,7 @@ def _said(one: Any, where: Sequence[int | str]) -> list[str]:
     if one["type"] == "value_error":
         return str(one["ctx"]["error"]).split("\n")
     if one["type"] == "string_pattern_mismatch":
-        return [f"must be like {_PATTERNS.get(str(where[-1]), 'title')}"]
+        return [_LANGUAGE if where[-1] == "language" else _FIELD if where[0] == "fields" else _NAME]
     form = _SAID.get(one["type"])
     return [form.format(**one.get("ctx", {})) if form else "cannot be so"]
 

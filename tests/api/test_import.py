@@ -54,7 +54,9 @@ def test_docs_are_current():
     code = "import sys; sys.path.insert(0, 'docs'); import write_api; sys.stdout.write(write_api.document())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
     fix = "python docs/write_api.py"
-    assert done.stdout.decode() == (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), fix
+    made = done.stdout.decode()
+    assert made == (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), fix
+    assert "- ` " not in made, "a line that goes on is no parameter, whatever colon it has"
 
 
 SCRIPT = """

@@ -69,4 +69,4 @@ def test_an_engine_in_place_of_a_judge_is_answered_with_the_option_of_engines(ma
 
 def test_an_engine_adjudicates_by_its_option(main, audited_shop):
     command = ("adjudicate", audited_shop[0] / "run", "--with", "fake")
-    assert "--engine fake" in main(*command, code=2).err
+    assert "--engine fake, and give a model in its place" in main(*command, code=2).err

@@ -27,6 +27,17 @@ def test_a_key_under_both_names_is_refused(tmp_path):
         load_config(path)
 
 
+def test_fields_of_the_users_file_take_the_place_of_those_of_the_judge_gone_on_from(tmp_path):
+    path = tmp_path / "lora.yaml"
+    below = {"fields": {"title": 32, "brand": 6}, "candidate_tokens": 46}
+    path.write_text("fields: {title: 40}\n")
+    found = load_config(path, below)
+    assert (dict(found.fields), found.candidate_tokens) == ({"title": 40}, 46)
+    path.write_text("fields: {}\n")
+    assert not load_config(path, below).fields, "all of the guideline's"
+    assert _config({"fields": {"title": 40}}, below).fields == {"title": 40}, "as from Python"
+
+
 def test_python_takes_both_names_as_well():
     assert _config({"warm_pairs": 5}, {}).synthetic_pairs == _config({"synthetic_pairs": 5}, {}).synthetic_pairs == 5
     with pytest.raises(rj.InputError, match="no such key"):

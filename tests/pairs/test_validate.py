@@ -41,6 +41,9 @@ def test_several_raters_are_checked_as_agree_reads_them(main, given):
     shown = main("validate", "long.csv", "--rating", "grade", "--json").json
     assert (shown["problems"], shown["raters_differ"], shown["pairs"]) == ({}, 1, 2)
     assert shown["unused_columns"] == []
+    given(segments="query,candidate_id,rater,grade,kind,traffic,colours\nlamp,1,ann,2,name,7,red\n")
+    shown = main("validate", "segments.csv", "--rating", "grade", "--json").json
+    assert shown["unused_columns"] == ["colours"], "a report of agreement has segments by the others"
     assert "`judge import` refuses that" in main("validate", "long.csv", "--raters", "ann,ben").out
     given(long=LONG + "lamp,2,ann,1\nlamp,2,,1\nlamp,4,ben,?\n")
     shown = main("validate", "long.csv", "--rating", "grade", "--json", code=2).json

@@ -38,6 +38,14 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(tmp_path):
     assert "pydantic" not in message
 
 
+def test_a_field_is_told_which_names_it_can_have(tmp_path):
+    text = FAULTY.replace("My Shop", "My-Shop").replace("name: title", "name: product-name")
+    found = lines(text, tmp_path)[1]
+    # A hyphen does for a guideline's name and not for a field's.
+    assert "field 'name': must be of a to z, digits, - and _, and begin with a letter, such as my-name" in found
+    assert "'fields.0.name': must be of a to z, digits and _, and begin with a letter; --map" in found
+
+
 def test_a_guideline_that_holds_nothing_says_so(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("# nothing yet\n")
