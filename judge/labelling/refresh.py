@@ -110,12 +110,17 @@ def _check(job: Labelling, old: Run) -> None:
     if manifest.by_people or manifest.members:
         what = "holds people's grades" if manifest.by_people else "is an average of runs"
         raise InputError(f"{old.path}: {what}, and no judge can be asked again", "refresh a run of `judge label`")
+    if manifest.parts.get("recalibrated_from"):
+        raise InputError(
+            f"{old.path}: was recalibrated, and no judge gives its probabilities",
+            "refresh the run that it was made of, and recalibrate that: `judge calibrate RUN --apply FILE --out NEW`",
+        )
     made = fingerprint(job.guideline, {**job.parts, **_examples(old)})
     if lines := Fingerprint(parts=manifest.parts).differences(made):
         raise RunError(
             f"{old.path}: was labelled otherwise, so that none of its labels can stay; what differs:"
             + "".join(f"\n  {line}" for line in lines),
-            "name the judge and the guideline that it was labelled with, or label everything: `judge label`"
+            "name the judge, guideline and calibration that it was labelled with, or label everything: `judge label`"
             + plain_hint(job.judge_config.calibration, manifest.calibration),
         )
 

@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow.parquet as pq
 from refresh_fixtures import rows_of, write
 
 
@@ -39,6 +40,27 @@ def test_a_damaged_report_is_named(main, tmp_path):
     (tmp_path / "b" / "refresh.json").write_text('{"earlier": "a"}')
     said = main("refresh", "a", *refresh, "--out", "b", code=2).err
     assert "refresh.json: is damaged (earlier_fingerprint is missing)" in said
+
+
+def test_damaged_labels_that_were_taken_over_are_named(main, tmp_path):
+    refresh = label(main, tmp_path)
+    main("refresh", "a", *refresh, "--out", "b", "--limit", "4")
+    path = tmp_path / "b" / "inherited.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    for command in (("refresh", "a", *refresh, "--out", "b"), ("refresh", "b", *refresh, "--out", "c", "--limit", "4")):
+        assert "inherited.parquet: is damaged (no whole Parquet file)" in main(*command, code=2).err
+    path.write_bytes(whole)
+    pq.write_table(pq.read_table(path).drop_columns("position"), path)
+    assert "inherited.parquet: has no column 'position'" in main("trace", "b", "query 0", "c0", code=2).err
+
+
+def test_a_recalibrated_run_is_not_refreshed_but_the_one_before_it(main, tmp_path):
+    refresh = label(main, tmp_path)
+    path = tmp_path / "a" / "run.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "parts": {**told["parts"], "recalibrated_from": "0" * 16}}))
+    assert "--apply" in main("refresh", "a", *refresh, "--out", "b", code=2).err
 
 
 def test_a_catalogue_that_lost_its_titles_is_told(main, tmp_path):
