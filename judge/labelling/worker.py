@@ -19,6 +19,7 @@ from judge.labelling.begin import fingerprint
 from judge.labelling.blending import plain_hint
 from judge.labelling.job import Labelling
 from judge.labelling.label import label_run
+from judge.places import check_writable
 from judge.run.coverage import Interval
 from judge.run.plan import (
     SHARD_PAIRS,
@@ -140,6 +141,7 @@ class Worker:
     @cached_property
     def _ready(self) -> tuple[Builder, Engine]:
         self.check()
+        check_writable(self.run.labels_path, fix="run workers where they may write the run")
         return self.job.builder(), self.job.open()
 
     def label(self, stretch: Interval) -> None:

@@ -84,7 +84,9 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
     if run.labelled() == made.rows:
         show("", f"every pair has its label already: no worker is needed; `judge finish {name}` checks them")
         return
-    show("", f"start workers: judge label --plan {name} --shard i/N, with i from 1 to N")
+    show(
+        "", f"start workers: judge label --plan {name} --shard i/N, with i from 1 to N, N up to {len(made.stretches):,}"
+    )
 
 
 def make_plan(

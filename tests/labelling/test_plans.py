@@ -1,5 +1,6 @@
 """Plans and options that several workers refuse, and what a planned run may also be."""
 
+import errno
 import json
 
 import pyarrow.parquet as pq
@@ -18,6 +19,8 @@ from judge.run.summary import summarise
 from judge.words.guideline import load_guideline
 from relevance_judge.asked import asked_of
 from relevance_judge.cli.output import duration
+
+FIFTY = ("--shard-pairs", "50")
 
 
 def test_a_plan_in_which_a_row_is_in_two_stretches_is_refused(planned_run, main):
@@ -62,6 +65,29 @@ def test_a_run_whose_rows_all_have_labels_still_wants_to_be_finished(planned_run
     main("finish", planned_run.path)
     assert "judge finish" not in main("status", planned_run.path).out
     assert main("status", planned_run.path, "--json").json["finished"]
+
+
+def test_a_damaged_plan_is_made_again_and_labels_stay(planned_run, source, main):
+    worker(planned_run).label((57, 113))
+    planned_run.plan_path.write_bytes(planned_run.plan_path.read_bytes()[:99])
+    assert "what is labelled stays" in main("label", "--plan", planned_run.path, "--shard", "1/1", code=2).err
+    planned_run.plan_path.unlink()
+    assert ", N up to 5" in main("plan", source.pairs, "--engine", "fake", "--out", planned_run.path, *FIFTY).out
+    assert "56 of them before" in main("label", "--plan", planned_run.path, "--shard", "1/1").out
+    main("finish", planned_run.path)
+
+
+def test_where_a_run_cannot_be_written_no_judge_is_loaded(planned_run, main, monkeypatch):
+    class ReadOnly:
+        def __init__(self, **given):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("judge.places.TemporaryFile", ReadOnly)
+    monkeypatch.setattr(OwnEngine, "open", lambda self: pytest.fail("the judge was loaded"))
+    with pytest.raises(InputError, match="labels: cannot be written"):
+        worker(planned_run).label_all(planned(planned_run).stretches)
+    monkeypatch.setattr("os.access", lambda *given: False)
+    assert "--out" not in main("finish", planned_run.path, code=2).err
 
 
 def test_a_status_adds_up_while_workers_write(planned_run, monkeypatch):
