@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from judge.errors import InputError, RunError
-from judge.models.shipped import shipped_directory
+from judge.errors import InputError
 from judge.run import store
 from judge.run.plan import SHARD_PAIRS
+from relevance_judge.asked import asked_of, findable, job_of
 from relevance_judge.inputs import Rows, as_file, as_optional_file
 from relevance_judge.judges import Judge, as_judge
 from relevance_judge.progress import progress as bar
@@ -19,15 +19,10 @@ from relevance_judge.reading import ColumnMap, RowOptions, columns_of
 from relevance_judge.runs import Run
 
 if TYPE_CHECKING:
-    from judge.labelling.job import Labelling
     from judge.labelling.ray_cluster import Cluster
     from judge.pairs.stage import Source
     from judge.run.plan import FailedStretch
     from judge.run.summary import Summary
-
-
-PATHS = ("model", "guideline", "adapter", "engine_config", "calibration")
-"""What of a judge may be a path; a folder that is called like an engine is none."""
 
 
 @dataclass(frozen=True)
@@ -140,31 +135,6 @@ def pair_source(
         yield read_as_mined(replace(source, **told))  # type: ignore[arg-type]
 
 
-def asked_of(judge: Judge) -> dict[str, str | int | float | bool | None]:
-    """A judge in words that find it in another process and in another folder."""
-    said = {field.name: getattr(judge, field.name) for field in fields(judge)}
-    return {name: _findable(value) if name in PATHS else value for name, value in said.items() if value is not None}
-
-
-def _findable(value: str | os.PathLike[str]) -> str:
-    """A name as it is, a path as an absolute one."""
-    path = Path(value).expanduser()
-    return str(path.resolve()) if path.exists() and shipped_directory(str(value)) is None else str(value)
-
-
-def job_of(asked: Mapping[str, Any], run: store.Run) -> "Labelling":
-    """The work of a planned run, by the judge that was asked for.
-
-    Raises:
-        RunError: The plan asks in a way that this version does not know.
-    """
-    from judge.pairs.stage import Source
-
-    if strange := sorted(asked.keys() - {field.name for field in fields(Judge)}):
-        raise RunError(f"{run.plan_path}: asks for {strange[0]!r}, which is unknown", "plan with this version")
-    return Judge(**asked).job(Source(run.pairs_path))
-
-
 def label_planned(
     run: store.Run,
     asked: Mapping[str, Any],
@@ -196,7 +166,7 @@ def label_planned(
     if (shard is None) == (cluster is None):
         raise InputError("--plan needs one of --shard i/N and --on ray", "say which part of the plan to label")
     plan, watch = planned(run), watch or (lambda rows, done: nullcontext(lambda count: None))
-    made = {**plan.asked, **asked}
+    made = {**plan.asked, **findable(asked)}  # Ray's workers stand in a folder of their own
     if cluster is not None:
         with run.writing():
             with watch(plan.rows, run.labelled()) as advance:

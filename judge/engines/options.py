@@ -12,6 +12,7 @@ from judge.settings import load_settings, over
 Count = Annotated[int, Field(ge=1)]
 CountOrAuto = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
+NumberType = Literal["bfloat16", "float16", "float32"]
 
 
 class TransformersOptions(Record):
@@ -34,7 +35,7 @@ class VllmOptions(Record):
     eager: bool
     tensor_parallel_size: Count
     devices: Annotated[str, Field(pattern=r"^([\w-]+(,[\w-]+)*)?$")]
-    dtype: Literal["bfloat16", "float16", "float32"] | None
+    dtype: NumberType | None
     quantization: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] | None
     adapter: Literal["merge", "apply"]
     own_process: bool | None

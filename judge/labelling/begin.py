@@ -55,12 +55,14 @@ def begin_run(
         before = run.manifest
         if reads_alike(before, source.mapping):
             inputs["map"] = before.inputs.get("map")
-        if before.fingerprint == maker.value and grows(before.inputs, inputs) and not run.plan_path.is_file():
+        larger, planned = grows(before.inputs, inputs), run.plan_path.is_file()
+        if before.fingerprint == maker.value and larger and not planned:
             with room(run) as folder:
-                larger = read_input(source, guideline, folder)
+                staged = read_input(source, guideline, folder)
                 _check_kept(read, states)
-                grow(run, folder, larger, inputs, guideline)
-        run.check_same(maker, inputs, plain_hint(calibration, before.calibration))
+                grow(run, folder, staged, inputs, guideline)
+        hint = "; a run that was planned for workers does not grow" if larger and planned else ""
+        run.check_same(maker, inputs, hint + plain_hint(calibration, before.calibration))
         return maker
     _check_kept(read, states)
     run.begin(

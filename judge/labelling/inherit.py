@@ -15,6 +15,7 @@ from typing import Any
 from judge.files import keep
 from judge.records import Status
 from judge.run.labels import BLENDED, label_schema, label_table
+from judge.run.shape import check_shape
 from judge.run.store import MEMORY, THREADS
 from judge.sql import identifier, on_disk, quoted
 
@@ -65,13 +66,16 @@ def write_inherited(directory: Path, pairs: Path, earlier: Earlier, fields: Sequ
     """
     import pyarrow.parquet as pq
 
-    partial = directory / f"{FILE}.partial"
+    partial, own = directory / f"{FILE}.partial", directory / FILE
+    for taken in (earlier.taken, own):
+        if taken.is_file():
+            _check(taken)
     names = label_schema().names
     if earlier.labels:  # all of one judge: they have the same columns
         names += [name for name in BLENDED if name in pq.read_schema(earlier.labels[0]).names]
-    taken = ", ".join(name if name in ("row", "query_id", "candidate_id") else f"l.{name}" for name in names)
-    taken = taken.replace("row, query_id, candidate_id", "n.row, n.query_id, n.candidate_id", 1)
-    files, own = [str(path) for path in earlier.labels], directory / FILE
+    columns = ", ".join(name if name in ("row", "query_id", "candidate_id") else f"l.{name}" for name in names)
+    columns = columns.replace("row, query_id, candidate_id", "n.row, n.query_id, n.candidate_id", 1)
+    files = [str(path) for path in earlier.labels]
     read = [pairs, earlier.pairs, *earlier.labels, *([own] if own.is_file() else [])]
     with (
         TemporaryDirectory(prefix="staging-", dir=directory) as scratch,
@@ -86,7 +90,7 @@ def write_inherited(directory: Path, pairs: Path, earlier: Earlier, fields: Sequ
             known = JUDGED_IN if _tells_where(earlier.taken) else f"NULL::VARCHAR AS {JUDGED_IN}"
             before = f"SELECT row, {known} FROM read_parquet({quoted(earlier.taken)})"
         db.execute(f"""CREATE VIEW found AS
-            SELECT n.file_row_number AS position, {taken}, coalesce(t.judged_in, {judged_in}) AS judged_in
+            SELECT n.file_row_number AS position, {columns}, coalesce(t.judged_in, {judged_in}) AS judged_in
             FROM read_parquet({quoted(pairs)}, file_row_number = true) n
             JOIN read_parquet({quoted(earlier.pairs)}) o USING (query_id, candidate_id)
             JOIN (SELECT DISTINCT ON (row) * FROM labels) l ON l.row = o.row
@@ -129,9 +133,19 @@ def taken_over(run: Path) -> int:
 
 def _tells_where(taken: Path) -> bool:
     """Whether an `inherited.parquet` says which run judged its labels: it did not always have the column."""
-    import pyarrow.parquet as pq
+    return JUDGED_IN in _check(taken).names
 
-    return JUDGED_IN in pq.read_schema(taken).names
+
+def _check(taken: Path) -> Any:
+    """The Arrow schema of an `inherited.parquet`.
+
+    Raises:
+        RunError: It is damaged, or of another shape.
+    """
+    import pyarrow as pa
+
+    wanted = pa.schema([pa.field("position", pa.int64()), *label_schema()])
+    return check_shape(taken, wanted, "refresh the earlier run once more, into a new directory")
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,7 @@ class Inherited:
 
         if not self.path.is_file():
             return []
+        _check(self.path)
         found: list[int] = pq.read_table(self.path, columns=["position"])["position"].to_pylist()
         return found
 

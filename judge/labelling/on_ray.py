@@ -5,6 +5,7 @@ machine is lost, Ray starts it anew and the stretch is done again, without end; 
 to `TRIES` times. Nothing of the run depends on what Ray remembers: killed and begun again, what is labelled is there.
 """
 
+import shlex
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -194,9 +195,9 @@ def check_made(stretches: Sequence[FailedStretch], run: Run) -> None:
         EngineError: Names the first.
     """
     if stretches:
-        first = stretches[0]
+        first, name = stretches[0], shlex.quote(str(run.path))
         raise EngineError(
             f"{run.path}: {len(stretches):,} of its stretches failed {TRIES} times; rows {first.start:,} to "
             f"{first.end:,}: {first.error}",
-            f"fix what went wrong, and run the same command again; `judge status {run.path}` lists them",
+            f"fix what went wrong, and run the same command again; `judge status {name}` lists them",
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from judge.documents import Kind, load
 from judge.errors import InputError, RunError
 from judge.files import now, write_whole
 from judge.fingerprint import Fingerprint
@@ -16,6 +17,7 @@ from judge.labelling.blending import plain_hint
 from judge.labelling.complete import Watch, complete
 from judge.labelling.inherit import FILE, Earlier, same_pair, taken_over, write_inherited
 from judge.labelling.job import Labelling
+from judge.places import RUN_MARK
 from judge.ratings.remembered import fitting_columns
 from judge.records import Record
 from judge.run.decisions import REFRESH, Decision, Decisions, Verdict, counting
@@ -23,6 +25,7 @@ from judge.run.store import MEMORY, THREADS, Run
 from judge.sql import on_disk, quoted
 
 REPORT = "refresh.json"
+_REPORT = Kind("delete it, and refresh the run again", RunError)
 
 
 class Refreshed(Record):
@@ -62,9 +65,11 @@ def refresh_run(job: Labelling, old: Run, run: Run, watch: Watch) -> Refreshed:
         InputError, ModelError: Something the user gave cannot be used.
         EngineError: The engine cannot go on.
     """
+    if _place(old) == _place(run):
+        raise InputError(f"{run.path}: is the run that is refreshed", "choose another --out")
     _check(job, old)
     before = read_report(run)
-    if before and (before.earlier, before.earlier_created) != (_place(old), old.manifest.created):
+    if before and not _is_of(before, old):
         raise RunError(
             f"{run.path}: was refreshed from {before.earlier}", "refresh from that run, or give another --out"
         )
@@ -90,7 +95,13 @@ def refresh_run(job: Labelling, old: Run, run: Run, watch: Watch) -> Refreshed:
 def read_report(run: Run) -> Refreshed | None:
     """What a run was refreshed from; null where it was not."""
     path = run.path / REPORT
-    return Refreshed.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return load(path, Refreshed, _REPORT) if path.is_file() else None
+
+
+def _is_of(report: Refreshed, old: Run) -> bool:
+    """Whether a run was refreshed from an earlier one: from where it lies, or lay before it was moved."""
+    moved = not (Path(report.earlier) / RUN_MARK).is_file()
+    return report.earlier_created == old.manifest.created and (moved or report.earlier == _place(old))
 
 
 def _check(job: Labelling, old: Run) -> None:
@@ -99,12 +110,17 @@ def _check(job: Labelling, old: Run) -> None:
     if manifest.by_people or manifest.members:
         what = "holds people's grades" if manifest.by_people else "is an average of runs"
         raise InputError(f"{old.path}: {what}, and no judge can be asked again", "refresh a run of `judge label`")
+    if manifest.parts.get("recalibrated_from"):
+        raise InputError(
+            f"{old.path}: was recalibrated, and no judge gives its probabilities",
+            "refresh the run that it was made of, and recalibrate that: `judge calibrate RUN --apply FILE --out NEW`",
+        )
     made = fingerprint(job.guideline, {**job.parts, **_examples(old)})
     if lines := Fingerprint(parts=manifest.parts).differences(made):
         raise RunError(
             f"{old.path}: was labelled otherwise, so that none of its labels can stay; what differs:"
             + "".join(f"\n  {line}" for line in lines),
-            "name the judge and the guideline that it was labelled with, or label everything: `judge label`"
+            "name the judge, guideline and calibration that it was labelled with, or label everything: `judge label`"
             + plain_hint(job.judge_config.calibration, manifest.calibration),
         )
 

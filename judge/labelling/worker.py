@@ -8,9 +8,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 from judge.engines import Builder, Engine
+from judge.engines.options import NumberType
 from judge.errors import EngineError, InputError, JudgeError, RunError
 from judge.files import now, write_whole
 from judge.fingerprint import Fingerprint, file_digest
@@ -18,21 +19,31 @@ from judge.labelling.begin import fingerprint
 from judge.labelling.blending import plain_hint
 from judge.labelling.job import Labelling
 from judge.labelling.label import label_run
+from judge.places import check_writable
 from judge.run.coverage import Interval
-from judge.run.plan import FailedStretch, Plan, footer_digest, forget_failure, make_plan, note_failure, read_plan
+from judge.run.plan import (
+    SHARD_PAIRS,
+    FailedStretch,
+    Plan,
+    footer_digest,
+    forget_failure,
+    make_plan,
+    note_failure,
+    read_plan,
+)
 from judge.run.store import Run
 
 TRIES = 3
 """How often a stretch is tried that ends with an error; one whose worker is lost is tried without end."""
 
 
-def plan_run(run: Run, job: Labelling, shard_pairs: int, asked: Mapping[str, Any]) -> Plan:
+def plan_run(run: Run, job: Labelling, shard_pairs: int | None, asked: Mapping[str, Any]) -> Plan:
     """Stage the pairs once, and lay down which stretches of them workers take; the caller holds `run.writing()`.
 
     Args:
         run: The run's directory. One that was begun, and what is labelled of it, stays.
         job: What to label, and who judges.
-        shard_pairs: Rows of a stretch, at least.
+        shard_pairs: Rows of a stretch, at least; null for those of the plan that is there, or else `SHARD_PAIRS`.
         asked: Who judges, in the options that a worker is started with.
 
     Raises:
@@ -40,11 +51,14 @@ def plan_run(run: Run, job: Labelling, shard_pairs: int, asked: Mapping[str, Any
         RunError: The directory holds another run, or another plan.
     """
     _one_asks(job)
+    if job.dtype not in (None, *(types := get_args(NumberType))):
+        raise InputError(f"--dtype {job.dtype}: is not a type of numbers", f"give one of {', '.join(types)}")
     job.begin(run)
     if not run.plan_path.is_file():
-        write_whole(run.plan_path, make_plan(run.pairs_path, shard_pairs, asked).model_dump_json(indent=2).encode())
+        made = make_plan(run.pairs_path, shard_pairs or SHARD_PAIRS, asked)
+        write_whole(run.plan_path, made.model_dump_json(indent=2).encode())
     plan = planned(run)
-    if plan.shard_pairs != shard_pairs:
+    if shard_pairs and plan.shard_pairs != shard_pairs:
         raise RunError(
             f"{run.path}: was planned in stretches of {plan.shard_pairs:,} pairs, not {shard_pairs:,}",
             f"give --shard-pairs {plan.shard_pairs}, or another --out",
@@ -127,6 +141,7 @@ class Worker:
     @cached_property
     def _ready(self) -> tuple[Builder, Engine]:
         self.check()
+        check_writable(self.run.labels_path, fix="run workers where they may write the run")
         return self.job.builder(), self.job.open()
 
     def label(self, stretch: Interval) -> None:
@@ -146,9 +161,13 @@ class Worker:
         Raises:
             RunError, InputError, ModelError: This worker cannot label any.
         """
-        _ = self._ready
+        left = [stretch for stretch in stretches if self.run.uncovered(stretch)]
+        if left:
+            _ = self._ready
+        else:
+            self.check()  # no judge is loaded for nothing
         failed = []
-        for stretch in stretches:
+        for stretch in left:
             for tries in range(1, TRIES + 1):
                 try:
                     self.label(stretch)

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from judge.files import unless_it_fails
 from judge.pairs.identity import OWN_WORDS, Identity, QueryNames, identify, missing, read_texts
 from judge.pairs.origin import ORIGIN, Origins
 from judge.records import Problem, query_key
@@ -86,7 +87,10 @@ class Intake:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetWriter(path, self.schema(), compression="zstd", compression_level=1) as writer:
+        with (
+            unless_it_fails(path, path),
+            pq.ParquetWriter(path, self.schema(), compression="zstd", compression_level=1) as writer,
+        ):
             batch: list[dict[str, Any]] = []
             letters = 0
             for row in rows:

@@ -5,11 +5,12 @@ the order is made of numbers alone, and the texts are dealt out: each goes to th
 a stretch is small enough to be put in order in memory.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+from judge.files import keep, unless_it_fails
 
 STRETCH = 2**24
 """Characters of a stretch: 64 MiB of the widest."""
@@ -50,7 +51,7 @@ def write_ordered(db: Any, scratch: Path, path: Path, *, catalogue: bool) -> Non
     rest += [("mined", judged.field("mined").type)] if "mined" in judged.names else []
     schema = pa.schema([("row", pa.int64()), *names, *rest])
     partial = path.with_suffix(".partial")
-    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with unless_it_fails(partial, path), pq.ParquetWriter(partial, schema, compression="zstd") as writer:
         for number in np.unique(stretches).tolist():
             first, last = np.searchsorted(stretches, [number, number + 1])
             sql = f"SELECT * FROM judged WHERE place >= {first} AND place < {last} ORDER BY place"
@@ -61,9 +62,7 @@ def write_ordered(db: Any, scratch: Path, path: Path, *, catalogue: bool) -> Non
             columns = {name: table[name] if name in table.column_names else absent[name] for name in schema.names}
             for piece in _pieces(pa.table(columns).cast(schema), told["size"][first:last]):
                 writer.write_table(piece)
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    keep(partial, path)
 
 
 def _deal(scratch: Path, name: str, columns: list[str], rows: Any, stretches: Any) -> dict[int, Path]:

@@ -70,6 +70,8 @@ def settle_growth(path: Path) -> None:
 def _make(path: Path) -> list[Path]:
     """Make the directory; returns the folders that were not there before, the innermost first."""
     where = "choose a directory you may write to with --out"
+    if (path / RUN_MARK).is_file():
+        where = "work where you may write it, or on a copy of it"
     absent = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ SHARD_PAIRS = 500_000
 PLAN = "plan.json"
 FAILED = "failed"
 """The folder of a run with a file for each stretch that was given up."""
-_DOCUMENT = Kind("plan the run again into a new directory", RunError)
+_DOCUMENT = Kind("stop its workers, delete it, and run the same `judge plan` again: what is labelled stays", RunError)
 _FAILURE = Kind("delete it, and label again", RunError)
 
 

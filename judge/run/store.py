@@ -44,7 +44,7 @@ THREADS = 2
 class Run:
     """A run directory, opened. Reading needs nothing else; writing needs the lock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parts: list[Path] | None = None) -> None:
         if signs := sorted(set(str(path)) & set("*?[")):
             # DuckDB takes such a path for a pattern: another run's files would be read in place of these.
             raise RunError(f"{path}: a run's path cannot have {' or '.join(signs)} in it", "choose another name")
@@ -54,6 +54,7 @@ class Run:
         self.pairs_path = path / "pairs.parquet"
         self.labels_path = path / "labels"
         self.plan_path = path / PLAN
+        self._parts = parts
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -104,11 +105,15 @@ class Run:
 
     def parts(self, stretch: Interval | None = None) -> list[Path]:
         """The label parts, in judging order: all, or those that can hold rows of a stretch."""
-        found = sorted(self.labels_path.glob("part-*.parquet"))
+        found = sorted(self.labels_path.glob("part-*.parquet")) if self._parts is None else self._parts
         if stretch is None:
             return found
         first, last = (bisect_right(found, part_name(at), key=attrgetter("name")) for at in stretch)
         return found[max(0, first - 1) : last]
+
+    def at_once(self) -> "Run":
+        """The same run with the parts of this moment, whatever workers write meanwhile."""
+        return Run(self.path, self.parts())
 
     def labelled(self) -> int:
         """How many rows have a label.

@@ -49,6 +49,8 @@ class Summary(Record):
     """Stretches that were given up and have rows left: what went wrong, and how often it was tried."""
     rows_per_second: float | None = None
     """Of all workers together, by the clock, over the last ten minutes of work; null once the run is done."""
+    finished: str | None = None
+    """When it was found that the run adds up, which ends `judge label`; of a planned run, `judge finish` sees to it."""
 
     @property
     def done(self) -> bool:
@@ -63,7 +65,8 @@ def usage_of(run: Run, price: Price | None = None) -> Mapping[str, int | float |
 
 
 def summarise(run: Run) -> Summary:
-    """Count a run, finished or not."""
+    """Count a run, finished or not, as it is at one moment."""
+    run = run.at_once()
     manifest, tally, labelled, open_ = run.manifest, run.tally(), run.labelled(), run.uncovered()
     plan = read_plan(run.plan_path) if run.plan_path.is_file() else None
     with run.database() as db:
@@ -102,4 +105,5 @@ def summarise(run: Run) -> Summary:
         stretches=len(plan.stretches) if plan else None,
         failed=tuple(each for each in failures(run.path) if within(open_, (each.start, each.end))),
         rows_per_second=present_rate(run.parts()) if open_ else None,
+        finished=manifest.finished,
     )

@@ -132,7 +132,7 @@ def _label_one(
         assert output.out is not None
         run = Run(output.out)
         with stoppable("the same command resumes where it stopped"), run.writing():
-            done = complete(work, run, partial(_watch, work, who.name), rate)
+            done = complete(work, run, partial(watch, work, who.name), rate)
     _show(run, output, done, judge_config.threshold)
 
 
@@ -168,7 +168,7 @@ def _average(runs: Sequence[Path], output: RunOutput) -> None:
 
 
 @contextmanager
-def _watch(work: "Labelling", who: str, manifest: "Manifest", done: int) -> Iterator[Callable[[int], None]]:
+def watch(work: "Labelling", who: str, manifest: "Manifest", done: int) -> Iterator[Callable[[int], None]]:
     """Tell what is labelled, before the weights are loaded and while the judge works."""
     if note := missing_note(manifest.missing_fields):
         (partial(show, err=True) if "title" in manifest.missing_fields else say)(note)

@@ -60,7 +60,7 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
 
     run = Run(output.out)
     with run.writing():
-        made = make_plan(run, who, grading, rows, pairs, output)
+        made = make_plan(run, who, grading, rows, pairs, output.shard_pairs, output.dtype)
     manifest = run.manifest
     if output.json:
         show_json(
@@ -71,6 +71,7 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
                 "shard_pairs": made.shard_pairs,
                 "fingerprint": manifest.fingerprint,
                 "dtype": manifest.parts.get("dtype"),
+                "missing_fields": manifest.missing_fields,
             }
         )
         return
@@ -81,28 +82,36 @@ def plan(output: PlanParams, grading: GradingParams, who: JudgeParams, rows: Row
         show("", f"workers must compute in {kind}; for others, plan with --dtype")
     name = shlex.quote(str(run.path))
     if run.labelled() == made.rows:
-        show("", f"every pair has its label already: no worker is needed; `judge status {name}` shows them")
+        show("", f"every pair has its label already: no worker is needed; `judge finish {name}` checks them")
         return
-    show("", f"start workers: judge label --plan {name} --shard i/N, with i from 1 to N")
+    show(
+        "", f"start workers: judge label --plan {name} --shard i/N, with i from 1 to N, N up to {len(made.stretches):,}"
+    )
 
 
 def make_plan(
-    run: "Run", who: JudgeParams, grading: GradingParams, rows: RowParams, pairs: Path, wanted: PlanParams
+    run: "Run",
+    who: JudgeParams,
+    grading: GradingParams,
+    rows: RowParams,
+    pairs: Path,
+    shard_pairs: int | None = None,
+    dtype: str | None = None,
 ) -> "Plan":
-    """Plan a run; the caller holds `run.writing()`.
+    """Plan a run, in the stretches that it has already where none are asked for; the caller holds `run.writing()`.
 
     Raises:
         InputError, ModelError: Something the user gave cannot be used.
         RunError: The directory holds another run, or another plan.
     """
     from judge.labelling.worker import plan_run
+    from relevance_judge.asked import asked_of
     from relevance_judge.judges import Judge
-    from relevance_judge.scaling import asked_of
 
     judge = Judge(**asked_judge(who, grading))
     with input_file(pairs) as (path, name):
-        job = replace(judge.job(rows.source(path, name)), dtype=wanted.dtype)
-        return plan_run(run, job, wanted.shard_pairs, asked_of(judge))
+        job = replace(judge.job(rows.source(path, name)), dtype=dtype)
+        return plan_run(run, job, shard_pairs, asked_of(judge))
 
 
 def asked_judge(who: JudgeParams, grading: GradingParams) -> dict[str, Any]:

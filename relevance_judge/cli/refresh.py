@@ -1,24 +1,21 @@
 """`judge refresh`: a finished run for today's pairs and catalogue."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import click
 
+from judge.notes import missing_note
 from relevance_judge.cli.grading import GradingParams, RowParams
 from relevance_judge.cli.interrupts import stoppable
+from relevance_judge.cli.label import watch
 from relevance_judge.cli.options import finished_run_argument
-from relevance_judge.cli.output import say, show, show_json, show_summary, show_table
+from relevance_judge.cli.output import show, show_json, show_summary, show_table
 from relevance_judge.cli.params import file, flag, takes
 from relevance_judge.cli.plan import asked_judge
 from relevance_judge.cli.serving import JudgeParams
-from relevance_judge.progress import progress
-
-if TYPE_CHECKING:
-    from judge.run.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -53,30 +50,26 @@ def refresh(wanted: RefreshParams, grading: GradingParams, who: JudgeParams, row
 
     judge, old, new = Judge(**asked_judge(who, grading)), Run.open(run), Run(wanted.out)
     job = judge.job(rows.source(wanted.pairs, str(wanted.pairs)))
-
-    @contextmanager
-    def watch(manifest: "Manifest", done: int) -> Iterator[Callable[[int], None]]:
-        say(f"loading {judge.name}")
-        with progress("judging", manifest.rows, done) as advance:
-            yield advance
-
     with stoppable("the same command resumes where it stopped"), new.writing():
-        report = refresh_run(job, old, new, watch)
+        report = refresh_run(job, old, new, partial(watch, job, judge.name))
     summary = summarise(new)
     if wanted.json:
         show_json({**summary.model_dump(), "done": summary.done, "refresh": report.model_dump()})
         return
+    gone = "gone" if rows.limit is None and rows.sample is None else "left out or gone"
     counts = [
         ("pairs as before", report.unchanged),
         ("of these, labels kept", report.inherited),
         ("pairs that changed", report.changed),
         ("new pairs", report.new),
-        ("pairs that are gone", report.vanished),
+        (f"pairs that are {gone}", report.vanished),
         ("decisions kept", report.decisions_kept),
         ("decisions to make again", report.decisions_reopened),
-        ("decisions of pairs that are gone", report.decisions_closed),
+        (f"decisions of pairs that are {gone}", report.decisions_closed),
     ]
     show_table([(what, f"{count:,}") for what, count in counts], right=(1,))
     show("")
     show_summary(summary)
+    if note := missing_note(summary.missing_fields):
+        show("", note)
     show("", f"labels in {new.path} (fingerprint {summary.fingerprint})")

@@ -1,5 +1,6 @@
 """`judge status`: what a run holds."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ def status(run: Path, json: bool) -> None:
     state = "done" if summary.done else "not done"
     show("", f"{state}: {summary.run}, judge {summary.judge}, guideline {summary.guideline}")
     show(f"fingerprint {summary.fingerprint}")
+    if summary.done and summary.stretches is not None and summary.finished is None:
+        show("", f"every row has a label; to check and finish the run: judge finish {shlex.quote(summary.run)}")
 
 
 def _show_work(summary: "Summary") -> None:

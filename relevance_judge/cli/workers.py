@@ -11,12 +11,11 @@ from click import Option
 from click.core import ParameterSource
 
 from judge.records import counted
-from judge.run.plan import SHARD_PAIRS
 from relevance_judge.cli.grading import GradingParams, RowParams, RunOutput
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.output import say, show, show_json
 from relevance_judge.cli.params import count, file, refuse_others, text
-from relevance_judge.cli.plan import PlanParams, asked_judge, make_plan
+from relevance_judge.cli.plan import asked_judge, make_plan
 from relevance_judge.cli.serving import LabellingParams
 from relevance_judge.progress import progress
 
@@ -122,7 +121,7 @@ def label_on_cluster(
         raise InputError("--shard is for --plan RUN", "leave it out, or plan first with `judge plan`")
     run, cluster = Run(output.out), fleet.cluster()
     with stoppable("the same command resumes where it stopped"), run.writing():
-        make_plan(run, who, grading, rows, pairs, PlanParams(output.out, SHARD_PAIRS, None, json=False))
+        make_plan(run, who, grading, rows, pairs)
     _label(run, asked_judge(who, grading), None, cluster)
     return run
 
@@ -143,6 +142,6 @@ def _label(run: "Run", asked: dict[str, Any], shard: str | None, cluster: "Clust
 
     failed: list[FailedStretch]
     with stoppable("the same command resumes where it stopped"):
-        failed = label_planned(run, {k: v for k, v in asked.items() if v is not None}, shard, cluster, watch)
+        failed = label_planned(run, asked, shard, cluster, watch)
     check_made(failed, run)
     return told

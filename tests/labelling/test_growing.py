@@ -93,7 +93,11 @@ def test_killed_while_it_grows_a_run_is_the_old_one_or_the_new(main, tmp_path, a
 def test_a_planned_run_does_not_grow(main, tmp_path):
     write(tmp_path / "p.csv", rows_of(4, 4))
     main("plan", "p.csv", "--engine", "fake", "--out", "run", "--limit", "8")
-    assert "limit: 8 → None" in main("plan", "p.csv", "--engine", "fake", "--out", "run", code=2).err
+    said = main("plan", "p.csv", "--engine", "fake", "--out", "run", code=2).err
+    assert "limit: 8 → None" in said
+    assert "does not grow" in said
+    said = main("plan", "p.csv", "--engine", "fake", "--out", "run", "--limit", "4", code=2).err
+    assert "does not grow" not in said  # that would be less, which no run takes
 
 
 def test_decisions_and_flags_of_a_run_outlive_its_growth(main, tmp_path):

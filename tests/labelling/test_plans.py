@@ -1,5 +1,6 @@
 """Plans and options that several workers refuse, and what a planned run may also be."""
 
+import errno
 import json
 
 import pyarrow.parquet as pq
@@ -13,8 +14,13 @@ from judge.labelling.on_ray import label_on_ray
 from judge.labelling.ray_cluster import Cluster
 from judge.labelling.worker import finish_run, planned
 from judge.pairs.stage import Source
+from judge.run.store import Run
+from judge.run.summary import summarise
+from judge.words.guideline import load_guideline
+from relevance_judge.asked import asked_of
 from relevance_judge.cli.output import duration
-from relevance_judge.scaling import asked_of
+
+FIFTY = ("--shard-pairs", "50")
 
 
 def test_a_plan_in_which_a_row_is_in_two_stretches_is_refused(planned_run, main):
@@ -37,6 +43,73 @@ def test_a_finished_run_needs_no_workers(whole, source, main):
     assert "241 rows in 1 stretch:" in told
     assert "start workers" not in told
     assert "every pair has its label" in told
+
+
+def test_no_judge_is_loaded_where_nothing_is_left(planned_run, monkeypatch):
+    first, rest = planned(planned_run).stretches[0], planned(planned_run).stretches[1:]
+    worker(planned_run).label_all(rest)
+    opened = []
+    monkeypatch.setattr(OwnEngine, "open", lambda self: opened.append(self) or self.engine)
+    assert not worker(planned_run).label_all(rest)
+    assert not opened
+    with pytest.raises(RunError, match="guideline_digest"):
+        worker(planned_run, guideline=load_guideline("esci-four-level")).label_all(rest)
+    worker(planned_run).label_all([first, *rest])
+    assert len(opened) == 1
+
+
+def test_a_run_whose_rows_all_have_labels_still_wants_to_be_finished(planned_run, main):
+    assert main("status", planned_run.path, "--json").json["finished"] is None
+    worker(planned_run).label_all(planned(planned_run).stretches)
+    assert f"judge finish {planned_run.path}" in main("status", planned_run.path).out
+    main("finish", planned_run.path)
+    assert "judge finish" not in main("status", planned_run.path).out
+    assert main("status", planned_run.path, "--json").json["finished"]
+
+
+def test_a_damaged_plan_is_made_again_and_labels_stay(planned_run, source, main):
+    worker(planned_run).label((57, 113))
+    planned_run.plan_path.write_bytes(planned_run.plan_path.read_bytes()[:99])
+    assert "what is labelled stays" in main("label", "--plan", planned_run.path, "--shard", "1/1", code=2).err
+    planned_run.plan_path.unlink()
+    assert ", N up to 5" in main("plan", source.pairs, "--engine", "fake", "--out", planned_run.path, *FIFTY).out
+    assert "56 of them before" in main("label", "--plan", planned_run.path, "--shard", "1/1").out
+    main("finish", planned_run.path)
+
+
+def test_where_a_run_cannot_be_written_no_judge_is_loaded(planned_run, main, monkeypatch):
+    class ReadOnly:
+        def __init__(self, **given):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("judge.places.TemporaryFile", ReadOnly)
+    monkeypatch.setattr(OwnEngine, "open", lambda self: pytest.fail("the judge was loaded"))
+    with pytest.raises(InputError, match="labels: cannot be written"):
+        worker(planned_run).label_all(planned(planned_run).stretches)
+    monkeypatch.setattr("os.access", lambda *given: False)
+    assert "--out" not in main("finish", planned_run.path, code=2).err
+
+
+def test_a_status_adds_up_while_workers_write(planned_run, monkeypatch):
+    stretches = [*planned(planned_run).stretches]
+
+    def meanwhile(name):
+        """Have a worker label a stretch when the run is asked this."""
+        kept = getattr(Run, name)
+
+        def ask(self, *given):
+            monkeypatch.setattr(Run, name, kept)
+            worker(planned_run).label(stretches.pop())
+            return kept(self, *given)
+
+        monkeypatch.setattr(Run, name, ask)
+
+    for name in ("tally", "labelled", "uncovered", "database"):
+        meanwhile(name)
+        found = summarise(planned_run)
+        open_ = sum(end - start for start, end in found.uncovered)
+        assert sum(found.status.values()) == found.labelled == found.rows - open_, name
+    assert len(stretches) == 1
 
 
 def test_a_plan_whose_input_changed_is_refused(planned_run, source, main):
@@ -136,6 +209,27 @@ def test_a_plan_finds_the_judge_whatever_lies_in_the_folder(source, tmp_path, ma
     path = tmp_path / "run" / "plan.json"
     path.write_text(path.read_text().replace('"engine"', '"motor"'))
     assert "'motor'" in main("label", "--plan", "run", "--shard", "1/1", code=2).err
+
+
+def test_workers_in_other_folders_find_the_files_of_the_judge(planned_run, source, main, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr("judge.labelling.on_ray.label_on_ray", lambda run, plan, make, *rest: made.append(make) or [])
+    monkeypatch.setattr("judge.labelling.worker.finish_run", lambda run, plan: None)
+    (tmp_path / "own.yaml").write_text(main("guideline", "--source").out)
+    (tmp_path / "three-level").mkdir()
+    main("label", "--plan", planned_run.path, "--on", "ray", "--guideline", "own.yaml")
+    main("label", source.pairs, "--engine", "fake", "--guideline", "own.yaml", "--out", "one", "--on", "ray")
+    main("label", source.pairs, "--engine", "fake", "--guideline", "three-level", "--out", "two", "--on", "ray")
+    asked = [make.args[0]["guideline"] for make in made]
+    assert asked == [str(tmp_path / "own.yaml")] * 2 + ["three-level"]
+
+
+def test_ray_takes_the_stretches_that_a_plan_has(planned_run, source, main, monkeypatch):
+    plans = []
+    monkeypatch.setattr("judge.labelling.on_ray.label_on_ray", lambda run, plan, *rest: plans.append(plan) or [])
+    monkeypatch.setattr("judge.labelling.worker.finish_run", lambda run, plan: None)
+    main("label", source.pairs, "--engine", "fake", "--out", planned_run.path, "--on", "ray")
+    assert [len(plan.stretches) for plan in plans] == [5]
 
 
 def test_without_ray_it_is_said_what_to_install(planned_run, monkeypatch):

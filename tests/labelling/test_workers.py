@@ -185,6 +185,12 @@ def test_the_number_type_of_the_workers_is_the_planners_to_say(source, main):
     assert "dtype: bfloat16 → None" in main("label", "--plan", "gpu", "--shard", "1/1", code=2).err
 
 
+def test_a_type_of_numbers_that_there_is_not_is_refused(source, main, tmp_path):
+    options = ("plan", source.pairs, "--engine", "fake", "--out", "gpu", "--dtype", "bf16")
+    assert "give one of bfloat16, float16, float32" in main(*options, code=2).err
+    assert not (tmp_path / "gpu").exists()
+
+
 def test_a_living_workers_half_written_part_stays_and_an_old_one_goes(planned_run, whole):
     planned_run.labels_path.mkdir()
     young, old = (planned_run.labels_path / f"part-000000000000.parquet.{name}.partial" for name in "ab")

@@ -4,10 +4,13 @@ The judge named here does not exist. That is found only after the input has been
 shows that nothing of the judge was touched.
 """
 
+import errno
 import gzip
 import json
 import os
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 GOOD = "query,candidate_id,title\nlamp,1,Lamp\n"
@@ -218,3 +221,19 @@ def test_a_row_that_is_refused_says_nothing_against_a_right_one(main, tmp_path):
         "repeats row 3",
         "conflicting_pair: same pair as an earlier row, with another text",
     ]
+
+
+@pytest.mark.parametrize("name", ["given.parquet", "pairs.partial"])
+def test_a_disk_that_fills_while_pairs_are_read_is_named_and_nothing_is_left(main, tmp_path, monkeypatch, name):
+    (tmp_path / "p.csv").write_text(GOOD)
+    write = pq.ParquetWriter.write_table
+
+    def full(self, *given):
+        if Path(self.where).name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, *given)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    said = main("label", "p.csv", "--engine", "fake", "--out", "run", code=1).err
+    assert f"{name.replace('partial', 'parquet')}: No space left on device" in said
+    assert not (tmp_path / "run").exists()
