@@ -130,7 +130,7 @@ def test_flags_are_those_of_the_verb_and_nothing_is_written_before(main, people,
     assert sorted(path.name for path in run.path.iterdir()) == before
     shutil.copytree(people.path, tmp_path / "verb")
     verb = main("audit", "verb", SHOP / "engagement.csv", "--people", grades, "--out", "audit", "--json").json
-    named = {"run": None, "events": None, "made": None}
+    named = {"run": None, "events": None, "made": None, "next_step": None}
     assert json.loads(json.dumps(found.summary)) | named == verb | named
     written = pa.parquet.read_table(tmp_path / "audit" / "flags.parquet").to_pylist()
     assert [(f.row, f.type, f.suggested_grade, f.q_value) for f in found.flags] == [
