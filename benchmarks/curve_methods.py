@@ -83,7 +83,7 @@ def by_judge(asked: Asked) -> Given:
 
 
 def by_shipped_blend(asked: Asked) -> Given:
-    """Its expected grade blended with cosine and overlap by the shipped constants."""
+    """What it says blended with cosine and overlap by the shipped constants."""
     values, blend = _with_features(asked.folder, SHIPPED, asked.test), shipped_blend()
     return blend.apply(values).argmax(axis=1).tolist(), blend.score(values)
 

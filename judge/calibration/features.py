@@ -24,7 +24,8 @@ FEATURES = (JUDGE, COSINE, OVERLAP)
 TITLE = "title"
 NEAR = 0.25
 """From this cosine of query and title on, all copies at the title's end left out, one of them counts. Of 53 irrelevant
-Chorus products, titles alone with the query added, 10 become a 2 so; 15 at .2; 6 if none counts, 38 if all do."""
+Chorus products, titles alone with the query added, 10 became a 2 so when it was chosen; 15 at .2; 6 if none counts, 38
+if all do."""
 ALIKE = 0.5
 """From this similarity of two words on (Dice of letter trigrams) the one counts in part for the other."""
 LEAST = 0.001

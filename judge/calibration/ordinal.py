@@ -80,7 +80,7 @@ class Ordinal(Record):
         if (self.encoder is None) == (COSINE in self.names):
             raise ValueError(f"an encoder belongs to the feature {COSINE!r}, and to no other")
         for rule, of in RULES.items():
-            if getattr(self, rule) not in (None, False) and of not in self.names:
+            if rule not in self._unsaid and of not in self.names:
                 raise ValueError(f"{rule!r} says how the feature {of!r} is read, which is none of these")
         if list(self.cuts) != sorted(self.cuts):
             raise ValueError("cuts have to ascend")
@@ -101,7 +101,12 @@ class Ordinal(Record):
     @property
     def numbers(self) -> dict[str, Any]:
         """All of it as JSON values; of what was fitted before a rule of reading, they are what they were."""
-        return self.model_dump(mode="json", exclude={rule for rule in RULES if getattr(self, rule) in (None, False)})
+        return self.model_dump(mode="json", exclude=self._unsaid)
+
+    @property
+    def _unsaid(self) -> set[str]:
+        """The rules by which nothing is read; one of 0 is none of them."""
+        return {rule for rule in RULES if getattr(self, rule) is None or getattr(self, rule) is False}
 
     def score(self, values: npt.ArrayLike) -> Floats:
         """Scores, shape (N,), of features of shape (N, F) in the order of `names`; NaN counts as the mean."""

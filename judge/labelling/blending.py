@@ -1,7 +1,7 @@
 """Which calibration a judge's answers go through, and what a blend reads of the pairs besides.
 
-A fine-tuned judge's directory may hold `blend.json` next to `judge.json`: a calibration that mixes the judge's expected
-grade with the embedded encoder's cosine and word overlap. It is the default where the encoder is installed. Elsewhere
+A fine-tuned judge's directory may hold `blend.json` next to `judge.json`: a calibration that mixes what the judge
+says with the embedded encoder's cosine and word overlap. It is the default where the encoder is installed. Elsewhere
 the judge's own calibration stands in, which is said aloud, and is another fingerprint.
 """
 

@@ -7,8 +7,8 @@ not ("bandsaw", "band saw").
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
-from functools import lru_cache
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from judge.words.normalise import same_words
@@ -49,7 +49,7 @@ def overlap(query: str, texts: Mapping[str, str]) -> str:
         The query's words, each once, without plural endings, by the first field that has them; last those that none
         has. A field without words is left out.
     """
-    kinds = _placed(query, texts)
+    kinds = _placed(query, _fields(texts))
     return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
 
 
@@ -64,15 +64,15 @@ def covered(query: str, texts: Mapping[str, str], *, alike: float | None = None)
             no others. The similarity is Dice's of letter trigrams (Adamson and Boreham 1974); of a word with a digit,
             which names a size or a model, there is none. Null: words count alike, and wholly or not at all.
     """
-    kinds = _placed(query, texts)
+    fields = _fields(texts)
+    kinds = _placed(query, fields)
     if alike is not None:
-        kinds = {kind: [word for word in found if word not in SMALL] for kind, found in kinds.items()}
-        if not any(kinds.values()):
-            kinds = _placed(query, texts)
+        telling = {kind: [word for word in found if word not in SMALL] for kind, found in kinds.items()}
+        kinds = telling if any(telling.values()) else kinds
     missing, asked = kinds[MISSING], sum(map(len, kinds.values()))
     if not asked:
         return float("nan")
-    nearly = _nearly(missing, texts, alike) if missing and alike is not None else 0.0
+    nearly = _nearly(missing, set().union(*fields.values()), alike) if missing and alike is not None else 0.0
     return 1 - (len(missing) - nearly) / asked
 
 
@@ -104,36 +104,42 @@ def _bare(found: list[str]) -> list[str]:
     return [word.casefold().strip(".,;:!?()[]\"'-/|") for word in found]
 
 
-def _placed(query: str, texts: Mapping[str, str]) -> dict[str, list[str]]:
+def _fields(texts: Mapping[str, str]) -> dict[str, set[str]]:
+    """What is seen in each field, the title first."""
+    return {name: _seen(texts[name]) for name in sorted(texts, key=lambda name: name != "title")}
+
+
+def _placed(query: str, fields: Mapping[str, set[str]]) -> dict[str, list[str]]:
     """The query's words by the first field that has them, or by `MISSING`."""
-    places = {name: _seen(texts[name]) for name in sorted(texts, key=lambda name: name != "title")}
     asked = list(dict.fromkeys(words(query)))
     joined = ["".join(pair) for pair in pairwise(asked)]
-    kinds: dict[str, list[str]] = {name: [] for name in (*places, MISSING)}
+    kinds: dict[str, list[str]] = {name: [] for name in (*fields, MISSING)}
     for at, word in enumerate(asked):
         forms = {word, *joined[max(0, at - 1) : at + 1]}
-        kinds[next((name for name, seen in places.items() if forms & seen), MISSING)].append(word)
+        kinds[next((name for name, seen in fields.items() if forms & seen), MISSING)].append(word)
     return kinds
 
 
-def _nearly(missing: Collection[str], texts: Mapping[str, str], alike: float) -> float:
-    """The sum over missing words of the similarity to the most similar word of the texts, where that is enough."""
-    asked = [word for word in missing if len(word) >= LETTERS and not any(map(str.isdigit, word))]
-    if not asked:
-        return 0.0
-    seen = [_trigrams(word) for word in set().union(*map(_seen, texts.values()))]
-    best = (max((_dice(_trigrams(word), each) for each in seen), default=0.0) for word in asked)
-    return sum(found for found in best if found >= alike)
+def _nearly(missing: Iterable[str], seen: Iterable[str], alike: float) -> float:
+    """The sum over missing words of the similarity to the most similar word that is seen, where that is enough."""
+    asked = {word: _trigrams(word) for word in missing if len(word) >= LETTERS and not any(map(str.isdigit, word))}
+    # A long text has hundreds of words, of which few have letters in common with what is asked for.
+    having = defaultdict(list)
+    for word, own in asked.items():
+        for trigram in own:
+            having[trigram].append(word)
+    best = dict.fromkeys(asked, 0.0)
+    for other in map(_trigrams, seen if asked else ()):
+        if not other.isdisjoint(having):
+            shared = Counter(word for trigram in other & having.keys() for word in having[trigram])
+            for word, count in shared.items():
+                best[word] = max(best[word], 2 * count / (len(asked[word]) + len(other)))
+    return sum(found for found in best.values() if found >= alike)
 
 
-@lru_cache(maxsize=100_000)
-def _trigrams(word: str) -> frozenset[str]:
+def _trigrams(word: str) -> set[str]:
     marked = f" {word} "
-    return frozenset(marked[at : at + 3] for at in range(len(marked) - 2))
-
-
-def _dice(one: frozenset[str], other: frozenset[str]) -> float:
-    return 2 * len(one & other) / (len(one) + len(other))
+    return {marked[at : at + 3] for at in range(len(marked) - 2)}
 
 
 def _seen(text: str) -> set[str]:

@@ -246,6 +246,7 @@ WRONG = {
     "encoder of no cosine": {"encoder": "fake"},
     "no spread": {"spread": 0},
     "copies of no cosine": {"near": 0.25},
+    "any copy of no cosine": {"near": 0.0},
     "likeness of no overlap": {"alike": 0.5},
     "odds of no judge": {"features": ["overlap"], "odds": True},
 }

@@ -148,7 +148,7 @@ def test_a_blend_from_before_a_rule_of_reading_keeps_its_own_and_its_digest(tune
     earlier = tuned.calibration.model_copy(update={"blend": BLEND})
     assert Ordinal.model_validate(BLEND.numbers).near is None
     assert "near" not in earlier.numbers["blend"]
-    for rule in ({"near": 0.3}, {"alike": 0.5}, {"odds": True}):
+    for rule in ({"near": 0.3}, {"near": 0.0}, {"alike": 0.5}, {"odds": True}):
         newer = earlier.model_copy(update={"blend": BLEND.model_copy(update=rule)})
         assert newer.numbers["blend"] == earlier.numbers["blend"] | rule
         assert newer.digest != earlier.digest

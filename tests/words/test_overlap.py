@@ -1,5 +1,9 @@
 """The line of words found and missing: matched as a reader would, in any script, never in the way of the fields."""
 
+import tracemalloc
+from itertools import pairwise
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +12,7 @@ from hypothesis import strategies as st
 from judge.engines.fake import FakeTokenizer
 from judge.records import Pair
 from judge.words.guideline import load_guideline
-from judge.words.overlap import SMALL, covered, overlap, unstuffed, words
+from judge.words.overlap import LETTERS, SMALL, covered, overlap, unstuffed, words
 from judge.words.prompt import PromptBuilder
 
 
@@ -140,3 +144,38 @@ def test_what_is_nearly_there_only_ever_adds(query, title):
         return
     assert np.isnan(exact) == np.isnan(nearly)
     assert np.isnan(exact) or exact <= nearly <= 1
+
+
+@given(
+    st.text("abcde ", max_size=30), st.lists(st.text("abcde ", max_size=40), max_size=3), st.sampled_from([0.3, 0.5])
+)
+def test_what_is_nearly_there_is_the_most_similar_word_of_all(query, fields, alike):
+    def grams(word):
+        return {f" {word} "[at : at + 3] for at in range(len(word))}
+
+    def like(one, other):
+        return 2 * len(grams(one) & grams(other)) / (len(grams(one)) + len(grams(other)))
+
+    texts = {f"field{at}": text for at, text in enumerate(fields)}
+    read = [words(text) for text in fields]
+    seen = [word for found in read for word in (*found, *map("".join, pairwise(found)))]
+    line = overlap(query, texts).rpartition("missing ")[2] if "missing" in overlap(query, texts) else ""
+    asked = [word for word in dict.fromkeys(words(query)) if word not in SMALL]
+    missing = [word for word in line.split() if word not in SMALL]
+    if not asked:
+        return
+    best = [max((like(word, each) for each in seen), default=0) if len(word) >= LETTERS else 0 for word in missing]
+    wanted = 1 - (len(missing) - sum(found for found in best if found >= alike)) / len(asked)
+    assert covered(query, texts, alike=alike) == pytest.approx(wanted)
+
+
+def test_a_run_keeps_no_words_of_the_pairs_that_it_read():
+    """Millions of pairs go by, and a text without blanks is one long word."""
+    draw = Random(0)
+    texts = ["".join(draw.choices("abcdefgh", k=2000)) for _ in range(40)]
+    tracemalloc.start()
+    for text in texts:
+        covered("refrigerator", {"title": text}, alike=0.5)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 500_000
