@@ -22,12 +22,12 @@ LETTERS = 4
 _SMALL = (
     "a an and at by for from in is of on or the to with",
     "das dem der des ein eine im mit und von zu",
-    "au avec de du en et la le les par pour un une",
-    "con del di e el il para por una y",
+    "au avec de du en et la le les pour un une",
+    "del di el il para por una",
 )
 SMALL = frozenset(word for line in _SMALL for word in line.split())
 """Words that say nothing of a product in English, German, French, Spanish and Italian, and are no thing in another of
-these: "die" is a tool, too."""
+these: "die" is a tool, "par" a lamp, and a letter says much of a window."""
 
 
 def words(text: str) -> list[str]:

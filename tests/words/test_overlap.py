@@ -130,6 +130,7 @@ def test_sizes_models_and_short_words_are_there_or_not(query):
 
 
 def test_small_words_do_not_count_unless_there_are_no_others():
+    assert covered("par 38 bulb", {"title": "Bulb 38"}, alike=0.5) == pytest.approx(2 / 3)  # a kind of lamp
     assert covered("stand for a laptop", {"title": "Laptop stand"}) == 0.5
     assert covered("stand for a laptop", {"title": "Laptop stand"}, alike=0.5) == 1
     assert covered("housse pour le lit", {"title": "Housse de lit"}, alike=0.5) == 1
