@@ -18,7 +18,7 @@ from audit.agreement.judged import JudgedPairs, find_labels, shares_of_grades
 from audit.agreement.people import People, people_agree, report_people
 from audit.agreement.raters import RaterReport, report_raters
 from audit.agreement.segments import Segment, report_segments
-from audit.agreement.sides import check_reference, majority_side, people_sides, reference_side
+from audit.agreement.sides import check_reference, compared_sides, people_sides, reference_side
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, described, read_panel
@@ -29,9 +29,6 @@ from judge.statistics.prediction_powered import Powered
 from judge.words.guideline import Guideline
 
 Floats = npt.NDArray[np.float64]
-
-MOST_RATERS = 8
-"""Beyond so many raters, each is compared with the others' majority alone, not with each of them."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +188,9 @@ def agree(question: Question) -> Report:
         rated=int(there.sum()) if first else len(panel.units),
         lacking=first.lacking(there) if first else (0, {}),
         learned=[(each.side.name, *each.compared_and_learned(there), each.learned_known) for each in judged],
-        comparisons=_comparisons(panel, people, [j.side for j in judged]),
+        comparisons=[
+            compare(*both, queries, values) for both in compared_sides(panel, people, [j.side for j in judged])
+        ],
         people=report_people(panel),
         ceiling=ceilings(people, first.side if first else None, queries, values),
         alternative=[(side.name, _alternative(panel, side, question.epsilon)) for side in (j.side for j in judged)],
@@ -246,15 +245,3 @@ def _hits(panel: Panel, reference: GradedSide, judged: JudgedPairs | None) -> Fl
         missing = np.isnan(given) | np.isnan(reference.grades)
         return np.where(missing, np.nan, (given == reference.grades).astype(np.float64))
     return people_agree(panel)
-
-
-def _comparisons(panel: Panel, people: Sequence[GradedSide], runs: Sequence[GradedSide]) -> list[Comparison]:
-    """Each run against gold, majority, every rater and every other run; each rater against gold and each other."""
-    gold = [] if panel.gold is None else [reference_side(panel, "gold")]
-    vote = [majority_side(panel)] if len(people) > 1 else []
-    some = people if len(people) <= MOST_RATERS else []
-    sides = [(reference, run) for run in runs for reference in (*gold, *vote, *some)]
-    sides += [(runs[i], runs[j]) for i in range(len(runs)) for j in range(i + 1, len(runs))]
-    sides += [(reference, person) for person in people for reference in gold]
-    sides += [(some[i], some[j]) for i in range(len(some)) for j in range(i + 1, len(some))]
-    return [compare(reference, judged, panel.queries, panel.values) for reference, judged in sides]

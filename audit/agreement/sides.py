@@ -1,8 +1,14 @@
-"""Who is compared: people as they graded, their majority, and gold."""
+"""Who is compared, and with whom: people as they graded, their majority, gold, and runs."""
+
+from collections.abc import Sequence
+from itertools import combinations
 
 from audit.agreement.comparison import GradedSide
 from judge.errors import InputError
 from judge.ratings.panel import Panel, majority, mean_rating
+
+MOST_RATERS = 8
+"""Beyond so many raters, each is compared with the others' majority alone, not with each of them."""
 
 
 def gold_name(panel: Panel) -> str:
@@ -51,3 +57,16 @@ def reference_side(panel: Panel, wanted: str | None) -> GradedSide:
         return majority_side(panel)
     known = ", ".join([*(["gold"] if panel.gold is not None else []), "majority", *panel.raters])
     raise InputError(f"--reference {wanted}: there is no such rater", f"name one of {known}")
+
+
+def compared_sides(
+    panel: Panel, people: Sequence[GradedSide], runs: Sequence[GradedSide]
+) -> list[tuple[GradedSide, GradedSide]]:
+    """Each run with gold, majority, every rater and every other run; each rater with gold and each other."""
+    gold = [] if panel.gold is None else [reference_side(panel, "gold")]
+    vote = [majority_side(panel)] if len(people) > 1 else []
+    some = people if len(people) <= MOST_RATERS else []
+    sides = [(reference, run) for run in runs for reference in (*gold, *vote, *some)]
+    sides += [*combinations(runs, 2)]
+    sides += [(reference, person) for person in people for reference in gold]
+    return [*sides, *combinations(some, 2)]
