@@ -142,8 +142,7 @@ def joined(one: RatedSet, other: RatedSet) -> RatedSet:
 def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
     """Figures without any rated query, each of shape (R, 3)."""
     values = rated.values
-    filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
-    standard = (filled - filled.mean(axis=0)) / filled.std(axis=0)
+    standard = standardised(values)
     found = {
         "judge": rated.figures(rated.own.argmax(axis=1), rated.own @ np.array(rated.grades), times),
         "overlap": rated.figures(None, standard[:, 2], times),
@@ -159,6 +158,12 @@ def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
         columns = values[:, [NAMES.index(name) for name in blend.names]]
         found["shipped blend"] = rated.figures(blend.apply(columns).argmax(axis=1), blend.score(columns), times)
     return found
+
+
+def standardised(values: Floats) -> Floats:
+    """Features of shape (N, F) with mean 0 and deviation 1; NaN is the mean."""
+    filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+    return np.asarray((filled - filled.mean(axis=0)) / filled.std(axis=0))
 
 
 def _drawn(rated: RatedSet, names: Sequence[str], count: int, times: Floats) -> Floats:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.blend import interval, resampled
+from benchmarks.blend import interval, resampled, standardised
 from benchmarks.rated_sets import TEXTS, VALUES, read
 from judge.calibration.features import Reading, blend_encoder, cosines, measure
 from judge.records import Pair
@@ -45,16 +45,12 @@ def main(data: Path) -> None:
             how, own = Reading(NAMES, alike=alike), np.empty((len(pairs), len(VALUES)))
             values = measure(how, pairs, own, VALUES, partial(cosines, encoder=encoder) if cosine is None else cosine)
             cosine = values[:, 0]
-            summed = _standard(values).sum(axis=1)
-            found = [spearman(score, mean, times[:, query]) for score in (_standard(values)[:, 1], summed)]
+            standard = standardised(values)
+            summed = standard.sum(axis=1)
+            found = [spearman(score, mean, times[:, query]) for score in (standard[:, 1], summed)]
             first = first or found
             cells = [c for one, other in zip(found, first, strict=True) for c in _told(one, one - other)]
             print(f"| {name} | {alike} | {' | '.join(cells)} | {_within(summed, mean, query):.3f} |", flush=True)
-
-
-def _standard(values: Floats) -> Floats:
-    filled = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
-    return np.asarray((filled - filled.mean(axis=0)) / filled.std(axis=0))
 
 
 def _told(figure: Floats, gain: Floats) -> tuple[str, str]:

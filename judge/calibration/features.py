@@ -102,8 +102,9 @@ def measure(
         cosine: Gives the cosines of pairs, shape (N,), or is what an earlier reading by the same rule found; needed for
             "cosine". See `cosines`.
     """
-    said = log_odds(chances) if reading.odds else chances @ np.asarray(grades, dtype=np.float64)
-    columns: dict[str, npt.ArrayLike] = {JUDGE: said}
+    columns: dict[str, npt.ArrayLike] = {}
+    if JUDGE in reading.names:
+        columns[JUDGE] = log_odds(chances) if reading.odds else chances @ np.asarray(grades, dtype=np.float64)
     read = [_unstuffed(pair) for pair in pairs]
     if COSINE in reading.names:
         assert cosine is not None
@@ -117,7 +118,8 @@ def measure(
             if callable(cosine):
                 # The copy only ever raises it, so that whoever knows the cosine knows whether the copy counted.
                 found[kept] = np.maximum(found[kept], cosine([read[at] for at in kept]))
-    columns[OVERLAP] = [covered(pair.query, pair.candidate, alike=reading.alike) for pair in read]
+    if OVERLAP in reading.names:
+        columns[OVERLAP] = [covered(pair.query, pair.candidate, alike=reading.alike) for pair in read]
     return np.column_stack([columns[name] for name in reading.names])
 
 
