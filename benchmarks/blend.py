@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from judge.calibration.calibrate import CALIBRATION, Calibration
 from judge.calibration.features import Reading, blend_encoder, cosines, measure
-from judge.calibration.ordinal import Evidence, fit_ordinal
+from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.documents import load
 from judge.labelling.blending import FILE
 from judge.labelling.label import read_pairs
@@ -149,15 +149,20 @@ def unrated(rated: RatedSet, times: Floats) -> dict[str, Floats]:
         "cosine + overlap": rated.figures(None, standard[:, 1:].sum(axis=1), times),
         "sum of all three": rated.figures(None, standard.sum(axis=1), times),
     }
+    blend = shipped()
+    columns = values[:, [NAMES.index(name) for name in blend.names]]
+    found["shipped blend"] = rated.figures(blend.apply(columns).argmax(axis=1), blend.score(columns), times)
+    return found
+
+
+def shipped() -> Ordinal:
+    """The shipped judge's blend."""
     directory = shipped_directory(SHIPPED)
     assert directory is not None
-    if (directory / FILE).is_file():
-        blend = load(directory / FILE, Calibration, CALIBRATION).blend
-        assert blend is not None
-        assert blend.reading == Reading(blend.names)
-        columns = values[:, [NAMES.index(name) for name in blend.names]]
-        found["shipped blend"] = rated.figures(blend.apply(columns).argmax(axis=1), blend.score(columns), times)
-    return found
+    blend = load(directory / FILE, Calibration, CALIBRATION).blend
+    assert blend is not None
+    assert blend.reading == Reading(blend.names)
+    return blend
 
 
 def standardised(values: Floats) -> Floats:

@@ -35,6 +35,8 @@ class Options:
     sets: list[str]
     judges: list[str]
     folds: int
+    fold: int | None
+    """The only one to run and show; None: all."""
     limit: int | None
     base: str
     config: Path | None
@@ -140,7 +142,7 @@ def grade(options: Options, name: str, judge: str) -> list[Graded]:
     names = list(TEXTS) if options.both else [name]
     dealt = {each: list(folds(read(options.data, each), options.folds, options.seed)) for each in names}
     found: list[Graded] = []
-    for index in range(options.folds):
+    for index in range(options.folds) if options.fold is None else (options.fold,):
         parts = {each: [_some(part, options.limit) for part in dealt[each][index]] for each in names}
         asked = {item.query for _, test in parts.values() for item in test}
         train, test = [i for each, _ in parts.values() for i in each if i.query not in asked], parts[name][1]
@@ -226,6 +228,9 @@ def main() -> None:
     parser.add_argument("--sets", default="esci,chorus")
     parser.add_argument("--judges", default=",".join(JUDGES))
     parser.add_argument("--folds", type=int, default=1, help="1: one split, 80 to 20")
+    parser.add_argument(
+        "--fold", type=int, help="only this one, from 0: others may run at the same time, in the same --work"
+    )
     parser.add_argument("--limit", type=int, help="so many pairs of each part only, to try it out")
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--config", type=Path, help="what to change of finetune/lora.yaml")
@@ -235,9 +240,12 @@ def main() -> None:
     options = Options(**given | {key: given[key].split(",") for key in ("sets", "judges")})
     if unknown := [*(set(options.sets) - set(TEXTS)), *(set(options.judges) - set(JUDGES))]:
         parser.error(f"there is no {unknown[0]!r}; sets: {', '.join(TEXTS)}; judges: {', '.join(JUDGES)}")
+    if options.fold is not None and not 0 <= options.fold < options.folds:
+        parser.error(f"there is no fold {options.fold}: {options.folds} folds are 0 to {options.folds - 1}")
     for name in options.sets:
         rows = table(options, name)
         kind = "one split, 80 to 20" if options.folds == 1 else f"{options.folds} folds"
+        kind += "" if options.fold is None else f", of which fold {options.fold}"
         print(f"\n{name}: unseen queries, {kind} by query, seed {options.seed}\n")
         print("| judge | pairs | accuracy | quadratic kappa | within 1 | macro F1 |\n|---|---|---|---|---|---|")
         for row in rows:

@@ -25,9 +25,9 @@ from benchmarks.rated_sets import TEXTS
 from benchmarks.rated_sets import read as read_set
 from finetune.config import load_config
 from finetune.training_set import split
-from judge.calibration.calibrate import DECIDING, Calibration, trust
+from judge.calibration.calibrate import DECIDING, Calibration
 from judge.calibration.features import Reading, blend_encoder
-from judge.calibration.held_out import HeldOut
+from judge.calibration.held_out import HeldOut, trust
 from judge.calibration.ordinal import Evidence, Ordinal, fit_ordinal
 from judge.fingerprint import digest, file_digest
 from judge.labelling.blending import FILE

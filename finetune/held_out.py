@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from finetune.targets import targets
 from judge.calibration.calibrate import DECIDING, IN_WORDS, Calibration, calibrate
+from judge.calibration.crossing import Present
 from judge.calibration.cuts import Objective
 from judge.calibration.features import Reading, blend_encoder, check_features, cosines, measure
-from judge.calibration.ordinal import Evidence
+from judge.calibration.ordinal import Evidence, Ordinal
 from judge.errors import InputError
 from judge.fingerprint import file_digest
 from judge.labelling.recalibrate import check_own_probabilities, own_column, own_probabilities
@@ -47,6 +48,8 @@ class Joined:
     """Those that it scored, and that are left out since the judge learned from their queries."""
     pairs: Sequence[Pair]
     """With the run's texts."""
+    present: Present | None = None
+    """The blend that the run's labels went through, where there is one."""
 
 
 def join(run: Run, rated: Sequence[Rated]) -> Joined:
@@ -62,10 +65,10 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
     with run.database(keys=key_table(keys)) as db:
         find_pairs(db)
         beside = db.execute(
-            f"""SELECT l.{own_column(manifest)}, p.query, p.candidate
+            f"""SELECT l.{own_column(manifest)}, l.probabilities, p.query, p.candidate
                FROM found f LEFT JOIN labels l ON l.row = f.row LEFT JOIN pairs p ON p.row = f.row ORDER BY f.place"""
         ).fetchall()
-    there = [(item, *more) for item, more in zip(rated, beside, strict=True) if more[0]]
+    there = [(item, *more) for item, more in zip(rated, beside, strict=True) if all(more[:2])]
     if not there:
         raise InputError(
             f"{run.path}: has probabilities for none of the {len(rated):,} rated pairs",
@@ -73,14 +76,17 @@ def join(run: Run, rated: Sequence[Rated]) -> Joined:
         )
     scored, there = len(there), _unlearned(run, there)
     chances = own_probabilities(manifest, np.array([each for _, each, *_ in there], dtype=np.float64))
+    blend = (manifest.calibration or {}).get("blend")
+    given = np.array([each for _, _, each, *_ in there], dtype=np.float64)
     items = [item for item, *_ in there]
     return Joined(
         logprobs=np.log(np.maximum(chances, 1e-12)),
         shares=targets([item.votes for item in items], manifest.values, "distribution", [item.means for item in items]),
-        queries=query_groups([query for _, _, query, _ in there]),  # ratings may name theirs by id alone
+        queries=query_groups([query for *_, query, _ in there]),  # ratings may name theirs by id alone
         missing=len(rated) - scored,
         learned=scored - len(there),
-        pairs=[_with_texts(item.pair, query, candidate) for item, _, query, candidate in there],
+        pairs=[_with_texts(item.pair, query, candidate) for item, *_, query, candidate in there],
+        present=Present(Ordinal.model_validate(blend), given, manifest.values) if blend else None,
     )
 
 
@@ -118,7 +124,7 @@ def calibrate_run(
     if features or objective != "log_loss":
         evidence = gather(joined.pairs, np.exp(joined.logprobs), run.manifest.values, (features, objective))
     try:
-        found = calibrate(joined.logprobs, joined.shares, joined.queries, file_digest(path), evidence)
+        found = calibrate(joined.logprobs, joined.shares, joined.queries, file_digest(path), evidence, joined.present)
     except InputError as error:
         aside = {"are of queries that the judge learned from": joined.learned, "are not in the run": joined.missing}
         more = "".join(f"; {n:,} more {what}" for what, n in aside.items() if n)
@@ -138,7 +144,7 @@ def _unlearned(run: Run, there: list[Any]) -> list[Any]:
         )
     if seen is None:
         return there
-    known = seen.learned_from([query for _, _, query, _ in there])
+    known = seen.learned_from([query for *_, query, _ in there])
     left = [item for item, learned in zip(there, known, strict=True) if not learned]
     if not left:
         raise InputError(

@@ -16,7 +16,8 @@ from finetune.network import Network
 from finetune.start import Start
 from finetune.training_set import TrainingSet
 from judge import __version__
-from judge.calibration.calibrate import DECIDING, Calibration, calibrate, trust
+from judge.calibration.calibrate import DECIDING, Calibration, calibrate
+from judge.calibration.held_out import trust
 from judge.errors import InputError
 from judge.files import now, sync
 from judge.fingerprint import Fingerprint, adapter_digest

@@ -47,13 +47,19 @@ class Calibrated(shown.Result):
         return within_reach(self.record.held_out)
 
     def _sheet(self) -> shown.Sheet:
-        before, after = self.record.before, self.record.after
+        record = self.record
+        columns = {
+            "before": record.before,
+            **({"run": record.present} if record.present else {}),
+            "after": record.after,
+        }
         names = ["accuracy", "log_loss", "brier", "calibration_error"]
-        names += ["quadratic_kappa"] if after.quadratic_kappa is not None else []
-        rows = [(name, *(shown.number(getattr(each, name)) for each in (before, after))) for name in names]
+        names += ["quadratic_kappa"] if record.after.quadratic_kappa is not None else []
+        rows = [(name, *(shown.number(getattr(each, name)) for each in columns.values())) for name in names]
         aside = {"not in the run": self.not_in_run, "learned from": self.learned}
-        rows += [(f"pairs {what}", f"{count:,}", "left out") for what, count in aside.items() if count]
-        return shown.Sheet(f"{self.form} in {self.path}", ("", "before", "after"), rows)
+        space = [""] * (len(columns) - 2)
+        rows += [(f"pairs {what}", *space, f"{count:,}", "left out") for what, count in aside.items() if count]
+        return shown.Sheet(f"{self.form} in {self.path}", ("", *columns), rows)
 
 
 def calibrate(

@@ -11,19 +11,18 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 
 from judge.calibration.choice import choose_by
-from judge.calibration.crossing import RatedPairs, crossed
-from judge.calibration.cuts import quality
-from judge.calibration.held_out import HeldOut
+from judge.calibration.crossing import Present, RatedPairs, crossed
+from judge.calibration.held_out import HeldOut, Trust, trust
 from judge.calibration.ordinal import Evidence, Number, Ordinal, Positive
 from judge.calibration.temperature import SLOPES
 from judge.documents import Kind, load
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint, digest
 from judge.records import Record
-from judge.statistics import measures, reliability
+from judge.statistics import reliability
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,24 +38,6 @@ NEARLY_ALL = 0.95
 
 
 CALIBRATION = Kind("make one with `judge calibrate RUN RATINGS --out FILE`")
-
-
-class Trust(Record):
-    """How far probabilities can be trusted, on some rated pairs. Lower is better in all but accuracy."""
-
-    n: int
-    queries: int
-    accuracy: FiniteFloat
-    """Share of pairs whose likeliest grade is the people's commonest (the lower one on a tie)."""
-    log_loss: FiniteFloat
-    """Mean over pairs of the cross-entropy with the people's shares, in nats."""
-    brier: FiniteFloat
-    """Mean squared distance to the people's shares, summed over grades; in [0, 2]."""
-    calibration_error: FiniteFloat
-    """Expected calibration error of the likeliest grade's probability, in bins of equal width; in [0, 1]."""
-    quadratic_kappa: FiniteFloat | None = None
-    """Of the likeliest grades with the people's commonest, higher is better, 0 where it is not defined; null where
-    neither features nor an objective were asked for."""
 
 
 DECIDING: tuple[str, ...] = ("weights", "adapter", "declared_adapter", "served")
@@ -76,6 +57,8 @@ class Calibration(Record):
     before: Trust
     after: Trust
     """By cross-fitting: each pair under a calibration fitted on other queries."""
+    present: Trust | None = None
+    """Of the labels as they were, where they had gone through a blend."""
     held_out: HeldOut
     ratings: str
     """SHA-256 (hex) of the ratings' file, or of the training data they were held out of."""
@@ -104,13 +87,19 @@ class Calibration(Record):
         return digest(self.numbers)
 
     def as_text(self) -> str:
-        """As a file has it. Without a blend it has no such field: earlier versions read it."""
+        """As a file has it. Without a blend it has no fields of one: earlier versions read it."""
         return self.model_dump_json(indent=1, exclude=self.unsaid or None)
 
     @property
     def unsaid(self) -> dict[str, Any]:
         """The fields that say nothing without a blend."""
-        return {} if self.blend else {"blend": True, **{part: {"quadratic_kappa"} for part in ("before", "after")}}
+        absent: dict[str, Any] = {name: True for name in ("present", "blend") if getattr(self, name) is None}
+        return absent | ({part: {"quadratic_kappa"} for part in ("before", "after")} if len(absent) > 1 else {})
+
+    @property
+    def stays(self) -> bool:
+        """Whether the blend that the labels had gone through was kept, since none that was fitted is better."""
+        return self.blend is not None and self.after == self.present
 
     @property
     def form(self) -> str:
@@ -150,6 +139,7 @@ def calibrate(
     queries: Sequence[str],
     ratings: str,
     evidence: Evidence | None = None,
+    present: Present | None = None,
 ) -> Calibration:
     """Fit a calibration, and tell what it does by cross-fitting over queries, which also chooses its form.
 
@@ -159,6 +149,8 @@ def calibrate(
         queries: Length N; a query is on one side of every split.
         ratings: What the ratings were; see `Calibration.ratings`.
         evidence: The pairs' features, the judge's first, where cut points and a blend are to be tried too.
+        present: The blend that the labels went through, where there is one. For quadratic kappa or accuracy another of
+            its features has to be better than it, in place of better than the judge alone.
 
     Raises:
         InputError: There are too few ratings or queries to fit anything.
@@ -173,9 +165,9 @@ def calibrate(
     # Queries are dealt by size, so that folds are of like size whatever the order of the file.
     dealt = np.empty(len(names), dtype=np.int64)
     dealt[np.argsort(-np.bincount(query), kind="stable")] = np.arange(len(names)) % min(FOLDS, len(names))
-    pairs = RatedPairs(scores, truth, query, evidence)
+    pairs = RatedPairs(scores, truth, query, evidence, present)
     tried = [crossed(pairs, dealt[query], form) for form in pairs.forms]
-    grades = evidence.grades if evidence else ()
+    grades = evidence.grades if evidence else present.grades if present else ()
     form = choose_by(evidence.objective if evidence else "log_loss", tried, truth, query, grades)
     chances = tried[form]
     right = chances.argmax(axis=1) == truth.argmax(axis=1)
@@ -186,6 +178,7 @@ def calibrate(
         blend=chosen.blend,
         before=trust(reliability.softmax(scores), truth, query, grades),
         after=trust(chances, truth, query, grades),
+        present=trust(present.chances, truth, query, grades) if present else None,
         # Cross-fitted as well: a threshold must see confidences as new pairs will have them.
         held_out=HeldOut(
             confidence=tuple(np.round(chances.max(axis=1), DECIMALS).tolist()),
@@ -195,26 +188,6 @@ def calibrate(
         ),
         ratings=ratings,
     )
-
-
-def trust(chances: Floats, shares: Floats, query: npt.ArrayLike, grades: Sequence[int] = ()) -> Trust:
-    """How far probabilities (N, K) can be trusted, compared with people's shares (N, K); `grades` are the K values."""
-    confidence, right = reliability.top_label(chances, shares)
-    kappa = quality("quadratic_kappa", grades, shares.argmax(axis=1))(chances.argmax(axis=1)) if grades else None
-    return Trust(
-        n=len(chances),
-        queries=len(np.unique(np.asarray(query))),
-        accuracy=float(right.mean()),
-        log_loss=reliability.log_loss(chances, shares),
-        brier=reliability.brier_score(chances, shares),
-        calibration_error=reliability.expected_calibration_error(confidence, right),
-        quadratic_kappa=kappa,
-    )
-
-
-def majority_baseline(shares: Floats) -> float:
-    """The accuracy, as `Trust` has it, of one grade for all: people's commonest. Shares of shape (N, K)."""
-    return float(measures.majority_baseline(np.diag(np.bincount(shares.argmax(axis=1)))))
 
 
 def doubts(found: Calibration, logprobs: Floats, evidence: Evidence | None = None) -> list[str]:

@@ -1,10 +1,17 @@
 """What is kept of the pairs that a calibration was held against: figures alone, no texts and no ids."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field, model_validator
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, FiniteFloat, model_validator
 
+from judge.calibration.cuts import quality
 from judge.records import Record
+from judge.statistics import measures, reliability
+
+Floats = npt.NDArray[np.float64]
 
 
 class HeldOut(Record):
@@ -24,3 +31,41 @@ class HeldOut(Record):
         if max(self.query, default=-1) >= len(self.query):
             raise ValueError(f"query counts to {max(self.query)} with {len(self.query)} pairs")
         return self
+
+
+class Trust(Record):
+    """How far probabilities can be trusted, on some rated pairs. Lower is better in all but accuracy."""
+
+    n: int
+    queries: int
+    accuracy: FiniteFloat
+    """Share of pairs whose likeliest grade is the people's commonest (the lower one on a tie)."""
+    log_loss: FiniteFloat
+    """Mean over pairs of the cross-entropy with the people's shares, in nats."""
+    brier: FiniteFloat
+    """Mean squared distance to the people's shares, summed over grades; in [0, 2]."""
+    calibration_error: FiniteFloat
+    """Expected calibration error of the likeliest grade's probability, in bins of equal width; in [0, 1]."""
+    quadratic_kappa: FiniteFloat | None = None
+    """Of the likeliest grades with the people's commonest, higher is better, 0 where it is not defined; null where
+    neither features nor an objective were asked for, nor a blend was there."""
+
+
+def trust(chances: Floats, shares: Floats, query: npt.ArrayLike, grades: Sequence[int] = ()) -> Trust:
+    """How far probabilities (N, K) can be trusted, compared with people's shares (N, K); `grades` are the K values."""
+    confidence, right = reliability.top_label(chances, shares)
+    kappa = quality("quadratic_kappa", grades, shares.argmax(axis=1))(chances.argmax(axis=1)) if grades else None
+    return Trust(
+        n=len(chances),
+        queries=len(np.unique(np.asarray(query))),
+        accuracy=float(right.mean()),
+        log_loss=reliability.log_loss(chances, shares),
+        brier=reliability.brier_score(chances, shares),
+        calibration_error=reliability.expected_calibration_error(confidence, right),
+        quadratic_kappa=kappa,
+    )
+
+
+def majority_baseline(shares: Floats) -> float:
+    """The accuracy, as `Trust` has it, of one grade for all: people's commonest. Shares of shape (N, K)."""
+    return float(measures.majority_baseline(np.diag(np.bincount(shares.argmax(axis=1)))))

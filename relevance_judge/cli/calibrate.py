@@ -139,7 +139,8 @@ def calibrate(
 
 def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool) -> None:
     from judge.calibration.abstain import within_reach
-    from judge.calibration.calibrate import doubts, majority_baseline
+    from judge.calibration.calibrate import doubts
+    from judge.calibration.held_out import majority_baseline
 
     found, joined = fitted.found, fitted.joined
     baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs, fitted.evidence)
@@ -200,16 +201,17 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
     before, after = found.before.model_dump(), found.after.model_dump()
     if found.after.quadratic_kappa is not None:
         names["quadratic_kappa"] = "quadratic kappa"
-    rows = [(name, f"{before[key]:.3f}", f"{after[key]:.3f}") for key, name in names.items()]
+    # A run that went through a blend has figures of its own: those are what there is to beat.
+    columns = {"uncalibrated": before, **({"this run": found.present.model_dump()} if found.present else {})}
+    columns["calibrated"] = after
+    rows = [(name, *(f"{each[key]:.3f}" for each in columns.values())) for key, name in names.items()]
     if baseline is not None:
         # Accuracy that one grade for all would reach as well is none of the judge's.
-        rows.insert(1, ("majority baseline", f"{baseline:.3f}", f"{baseline:.3f}"))
-    show_table(
-        rows,
-        head=("", "uncalibrated", "calibrated"),
-        right=(1, 2),
-    )
+        rows.insert(1, ("majority baseline", *[f"{baseline:.3f}"] * len(columns)))
+    show_table(rows, head=("", *columns), right=tuple(range(1, len(columns) + 1)))
     show("", numbers_of(found))
+    if found.stays:
+        show("the run's own blend stays: none that was fitted to these ratings is better on queries not fitted on")
     held_out = f"{counted(found.after.n, 'held-out pair')} of {counted(found.after.queries, 'query')}"
     show(f"{held_out}; calibrated figures by cross-fitting")
 

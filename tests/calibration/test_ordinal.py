@@ -25,7 +25,7 @@ def graded(score, cuts, rng):
     return np.eye(len(cuts) + 1)[(rng.logistic(size=len(score)) + score > np.array(cuts)[:, None]).sum(axis=0)]
 
 
-def shop(n=600, weights=(0.8, 0.5, 0.3), seed=0):
+def shop(n=600, weights=(0.8, 0.5, 0.3), seed=0, objective="log_loss"):
     """Log-probabilities, shares, queries and evidence of a shop whose grades follow a blend."""
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(n, 3)) * (0.4, 0.1, 0.3) + (1.0, 0.5, 0.6)
@@ -35,7 +35,7 @@ def shop(n=600, weights=(0.8, 0.5, 0.3), seed=0):
     values[:, 0] = np.clip(values[:, 0], 0.1, 1.9)
     chances = np.stack([1 - values[:, 0] / 2, np.full(n, 1e-3), values[:, 0] / 2], axis=1)
     queries = [f"q{at % (n // 6)}" for at in range(n)]
-    return np.log(chances), shares, queries, Evidence(Reading(NAMES), values, GRADES, encoder="fake")
+    return np.log(chances), shares, queries, Evidence(Reading(NAMES), values, GRADES, objective, "fake")
 
 
 def test_proportional_odds_is_the_optimum_that_another_optimiser_finds():

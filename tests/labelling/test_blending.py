@@ -1,5 +1,6 @@
 """A judge with a blend: the default where the encoder is installed, for every engine; its run keeps what it mixed."""
 
+import csv
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from blend_fixtures import BLEND, label
 
-from judge.calibration.features import cosines
+from judge.calibration.features import Reading, cosines
 from judge.calibration.ordinal import Ordinal
 from judge.labelling import job
 from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
@@ -41,6 +42,28 @@ def test_it_is_the_default_behind_any_engine_and_the_run_keeps_what_it_mixed(mai
     assert np.array(found["probabilities"].to_pylist()) == pytest.approx(expected)
     assert found["grade"].to_pylist() == expected.argmax(axis=1).tolist()
     assert "own_probabilities" not in own.schema.names, "where nothing is blended, labels are as they were"
+
+
+def test_calibrating_a_blended_run_starts_from_its_blend(main, blended, tuned, rated_file, tmp_path):
+    near, alike = Reading(()).near, Reading(()).alike
+    kept = BLEND.model_copy(
+        update={"near": near, "alike": alike, "odds": True, "objective": "quadratic_kappa", "slope": 2.0}
+    )
+    (blended / "blend.json").write_text(tuned.calibration.model_copy(update={"blend": kept}).as_text())
+    label(main, blended, rated_file, "run")
+    said = main("calibrate", "run", rated_file, "--out", "plain.json").out
+    assert "this run" in said.splitlines()[0], "what the run's own grades reach stands next to what was fitted"
+    asked = ("--features", "cosine,overlap", "--objective", "quadratic_kappa")
+    found = json.loads(main("calibrate", "run", rated_file, *asked, "--out", "blend.json", "--json").out)
+    labels, rated = columns(tmp_path / "run"), json.loads((tmp_path / "blend.json").read_text())
+    with rated_file.open(encoding="utf-8", newline="") as stream:
+        people = [int(row["grade"]) for row in csv.DictReader(stream)]
+    assert found["present"]["accuracy"] == pytest.approx(np.mean(np.equal(labels["grade"].to_pylist(), people)))
+    assert found["after"]["quadratic_kappa"] >= found["present"]["quadratic_kappa"]
+    # A blend that stays is applied as it was.
+    main("calibrate", "run", "--apply", "blend.json", "--out", "again")
+    if rated["blend"] == kept.model_dump(mode="json"):
+        assert columns(tmp_path / "again")["grade"].to_pylist() == labels["grade"].to_pylist()
 
 
 def test_a_blend_of_another_judge_is_refused(main, blended, rated_file):
@@ -96,6 +119,7 @@ def test_a_blended_run_is_calibrated_from_the_judges_own_probabilities(main, ble
     raw, run = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("raw", "run"))
     for fitted in (raw, run):
         del fitted["judge"]
+        assert fitted.pop("present", None) is None or fitted is run
         fitted["parts"].pop("calibration", None)
     assert run == raw
     (tmp_path / "shop.json").write_text(json.dumps(raw | {"blend": BLEND.model_dump(mode="json")}))
