@@ -32,6 +32,8 @@ PART = 50_000
 TIE = "the judges tie"
 EXTRA = ("member_grades", "disagreement")
 """Columns that only an ensemble's labels have."""
+AFTERWARDS = frozenset({"calibration", "max_noise", "threshold", "recalibrated_from", "toolkit"})
+"""Parts of a fingerprint that say what became of a judge's answers, and not how they came about."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,14 @@ def _same_policy(members: Sequence[Run]) -> Guideline:
     """The guideline of all runs; which fields each judge reads, and how much of them, is its own."""
     if len(members) < 2:
         raise InputError("an ensemble needs at least two runs", "name the runs to average")
-    if len({member.manifest.fingerprint for member in members}) < len(members):
-        raise InputError(
-            "two of the runs have the same fingerprint: the same judge twice adds nothing",
-            "name runs of different judges, guidelines or templates",
-        )
+    by: dict[str, Run] = {}
     for member in members:
+        asked = digest({name: part for name, part in member.manifest.parts.items() if name not in AFTERWARDS and part})
+        if (first := by.setdefault(asked, member)) is not member:
+            raise InputError(
+                f"{member.path}: is of the judge of {first.path}, asked the same: twice adds nothing",
+                "name runs of different judges, guidelines or templates",
+            )
         member.check_finished()
     found = [member.manifest.policy for member in members]
     for member, guideline in zip(members[1:], found[1:], strict=True):

@@ -1,5 +1,6 @@
 """Finished runs of the same pairs averaged into one: by hand, and with judges that fail, abstain or only vote."""
 
+import json
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from audit.review.disputed import read_disputed
 from audit.review.second import check_independent
 from judge.errors import InputError, RunError
+from judge.fingerprint import Fingerprint
 from judge.labelling.config import JudgeConfig
 from judge.labelling.ensemble import ensemble_run
 from judge.run.store import Run
@@ -95,7 +97,12 @@ def test_runs_of_other_pairs_or_another_policy_or_the_same_judge_are_refused(run
         said(a=told(0.1, 0.2, 0.7)), "policy", guideline.model_copy(update={"grades": tuple(grades)}), judge="two"
     )
     again = run_of(said(a=told(0.1, 0.2, 0.7)), "again", judge="one")
-    for member in (other, more, policy, again):
+    copy = run_of(said(a=told(0.1, 0.2, 0.7)), "copy", judge="one")
+    stored = json.loads((copy.path / "run.json").read_text())
+    stored["parts"] |= {"calibration": "c" * 64, "recalibrated_from": one.manifest.fingerprint}
+    stored["fingerprint"] = Fingerprint(parts=stored["parts"]).value
+    (copy.path / "run.json").write_text(json.dumps(stored))
+    for member in (other, more, policy, again, Run(copy.path)):
         with pytest.raises(InputError):
             averaged(tmp_path, one, member)
         assert not (tmp_path / "both").exists()
