@@ -101,6 +101,12 @@ def check_name(name: str) -> None:
 
 def _hub_id(name: str) -> re.Match[str]:
     match = _HUB_ID.match(name)
+    if Path(name).is_absolute():
+        raise ModelError(
+            f"{name}: no model is there",
+            "name a directory that exists; where an adapter's base has moved, say where it lies now in the adapter's "
+            "judge.json (base, name): its weights are compared",
+        )
     if not match or name.startswith((".", "/", "~")):
         raise ModelError(
             f"no judge {name!r}",

@@ -89,6 +89,12 @@ def test_a_directory_is_a_judge_too_and_must_be_whole(embedded, tmp_path):
         find_model("nothing")
 
 
+def test_a_base_that_has_moved_is_told_from_an_unknown_judge(tmp_path):
+    with pytest.raises(ModelError, match="no model is there") as raised:
+        find_model(str(tmp_path / "gone"))
+    assert "judge.json" in raised.value.hint
+
+
 def test_weights_are_known_by_their_bytes_and_not_by_the_name_of_a_link(tmp_path, monkeypatch):
     name = "ab" * 32
     cache, snapshot = tmp_path / "cache", tmp_path / "cache" / "snapshots" / "0a1b2c"
