@@ -4,6 +4,7 @@ The command line prints notes on standard error; in Python they are warnings of 
 """
 
 import logging
+import shlex
 from collections.abc import Sequence
 
 from judge.text import one_line
@@ -23,6 +24,7 @@ def missing_note(fields: Sequence[str], likely: str | None = None) -> str:
     """
     if not fields:
         return ""
-    fix = f"a column of another name is read with --map {fields[0]}={likely or 'COLUMN'}"
+    given = shlex.quote(f"{fields[0]}={likely or 'COLUMN'}")
+    fix = f"a column of another name is read with --map {given}"
     what = "no title is read; " if "title" in fields else ""
     return f"{what}fields of the guideline found nowhere: {', '.join(fields)} ({fix})"

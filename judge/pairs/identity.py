@@ -9,7 +9,7 @@ from judge.pairs.queries import Queries
 from judge.records import Problem, query_key
 from judge.tables.columns import Columns
 from judge.tables.file import USE_ENCODING
-from judge.tables.ids import IDS, as_id, as_query
+from judge.tables.ids import IDS, SPOILT, SpoiltError, as_id, as_query
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
 from judge.words.normalise import same_words
@@ -52,6 +52,8 @@ def read_texts(
             kind = "wrong_encoding" if "UTF-8" in str(error) else "not_text"
             fix = "give text or a number" + ("" if name in ONE else ", or a list of them")
             fix = USE_ENCODING if kind == "wrong_encoding" else fix
+            if isinstance(error, SpoiltError):
+                kind, fix = "spoilt_by_a_sheet", SPOILT
             return table.problem(kind, str(error), fix, row.number, row.line, column)
     for name in NAMES:
         if text := texts.get(name):

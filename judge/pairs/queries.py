@@ -9,7 +9,7 @@ from judge.errors import InputError
 from judge.records import Problem
 from judge.tables.columns import QUERY_ALIASES, announce
 from judge.tables.file import USE_ENCODING
-from judge.tables.ids import as_id, as_query, whole_id
+from judge.tables.ids import SPOILT, SpoiltError, as_id, as_query, whole_id
 from judge.tables.rows import Row, Table
 from judge.words.normalise import same_words
 
@@ -69,6 +69,7 @@ def _cell(table: Table, row: Row, column: str | None, read: Callable[[Any], T]) 
         return read(None if column is None else row.values.get(column))
     except ValueError as error:
         fix = USE_ENCODING if "UTF-8" in str(error) else "give ids and words as text"
+        fix = SPOILT if isinstance(error, SpoiltError) else fix
         raise InputError(f"{table.name}, row {row.number}, field {column!r}: {error}", fix) from None
 
 

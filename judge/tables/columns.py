@@ -1,5 +1,6 @@
 """The user's column names fitted to ours: `--map NAME=COLUMN`."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
@@ -70,7 +71,7 @@ class Columns:
             if len(there) > 1:
                 raise InputError(
                     f"columns {' and '.join(map(repr, there))} could both be {name!r}",
-                    f"name the one to use with --map {name}={there[0]}",
+                    f"name the one to use with --map {shlex.quote(f'{name}={there[0]}')}",
                 )
             found[name] = there
             self._read.add(there[0])
@@ -108,7 +109,8 @@ class Columns:
                 # A column that serves another name of ours is not the one, whatever it is called.
                 taken = {*found.values(), *self._sources.keys() - {name}}
                 near = likely_column(table, name, self._sources[name], taken)
-                fix = f"add the column, or name the one to use with --map {name}={near or 'COLUMN'}"
+                given = shlex.quote(f"{name}={near or 'COLUMN'}")
+                fix = f"add the column, or name the one to use with --map {given}"
                 if name == "query" and "query_id" in found and near is None:
                     fix = "give the words of each query_id with --queries FILE, or add the column"
                 raise InputError(

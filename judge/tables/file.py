@@ -111,16 +111,22 @@ class File:
         return inside[0].filename
 
     def _needed(self, encoding: str) -> str | None:
-        """The encoding, or null for a text that is UTF-8: of several files of one command, not all need be in it."""
+        """The encoding, or null for a text that is UTF-8: of several files of one command, not all need be in it.
+
+        Bytes of ASCII alone are UTF-8, and may be UTF-16 without its mark, or Japanese behind escapes.
+        """
         decoder = codecs.getincrementaldecoder("utf-8")()
+        ascii_only, shifted = True, False
         with self.raw() as stream:
             try:
                 while data := stream.read(CHUNK):
                     decoder.decode(data)
+                    ascii_only = ascii_only and data.isascii()
+                    shifted = shifted or b"\0" in data or b"\x1b" in data
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:
                 return encoding
-        return None
+        return encoding if ascii_only and shifted else None
 
 
 class _Recoded(io.RawIOBase):

@@ -9,6 +9,7 @@ Python and DuckDB have the rule once each; a test holds them to the same answers
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -23,18 +24,30 @@ _WHOLE = r"-?(0|[1-9][0-9]{0,15})\.0+"
 _NUMBER = r"-?(0|[1-9][0-9]*)(\.0+|(\.[0-9]+)?[eE][+-]?[0-9]+)?"
 """A whole number as columns of numbers write it."""
 Id = TypeVar("Id", bound="str | None")
+SPOILT = "write the file again from where the value is whole, in a spreadsheet with the column's cells set to text"
+"""What to do where a `SpoiltError` is met."""
+_CUT = re.compile(r"-?[0-9]([.,][0-9]+)?E\+[0-9]{2,3}")
+"""A long number as a sheet shows it: its last digits are gone."""
+_FAILED = frozenset({"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"})
+"""What a sheet has where a formula found nothing."""
 EXACT = 2**53
 """From here on a decimal may stand for the whole number next to it: its digits are left alone."""
+
+
+class SpoiltError(ValueError):
+    """A spreadsheet put something else in the place of an id or of words: several may have become one."""
 
 
 def as_id(value: Any) -> str | None:
     """A cell that holds an id, as text without outer white space: a decimal keeps its `.0`, for its column to decide.
 
     Raises:
-        ValueError: As `as_text` does, or the value is a list of several.
+        ValueError: As `as_text` does, or the value is a list of several, or was spoilt.
     """
     value = _as_one(value, "id")
     text = as_text(value)
+    if isinstance(value, str) and "E+" in value and _CUT.fullmatch(value.strip()):
+        raise SpoiltError(f"{text!r} is what a spreadsheet left of a longer number")
     if text and isinstance(value, Decimal) and value.is_finite():
         text = format(value, "f")
     elif text and isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
@@ -46,18 +59,22 @@ def as_query(value: Any) -> str | None:
     """A cell that holds a query's words, as text: nobody typed what the parts of a list make together.
 
     Raises:
-        ValueError: As `as_text` does, or the value is a list of several.
+        ValueError: As `as_text` does, or the value is a list of several, or was spoilt.
     """
     return as_text(_as_one(value, "text"))
 
 
 def _as_one(value: Any, what: str) -> Any:
     """What stands alone, or alone in a list, as an index writes it; null for an empty list."""
-    if not isinstance(value, list | tuple):
-        return value
-    if len(value) > 1 or (value and isinstance(value[0], list | tuple)):
-        raise ValueError(f"is a list where one {what} is wanted")
-    return value[0] if value else None
+    if isinstance(value, list | tuple):
+        if len(value) > 1 or (value and isinstance(value[0], list | tuple)):
+            raise ValueError(f"is a list where one {what} is wanted")
+        value = value[0] if value else None
+    if isinstance(value, date | time):
+        raise SpoiltError(f"{value} is a date or a time where one {what} is wanted, as spreadsheets make them of 3-4")
+    if isinstance(value, str) and value[:1] == "#" and value.strip() in _FAILED:
+        raise SpoiltError(f"{value.strip()!r} is a spreadsheet's word for a formula without a result")
+    return value
 
 
 def whole_id(text: str) -> str:

@@ -1,5 +1,6 @@
 """Which of a file's columns is probably meant for one of our names: one that is called like it, and looks like it."""
 
+import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from itertools import islice
@@ -31,7 +32,7 @@ def likely_column(table: Table, name: str, wanted: Sequence[str], taken: Collect
     """
     free = [column for column in table.columns or () if column and column not in taken]
     close = get_close_matches(wanted[0], free, 3, 0.5)
-    called = [column for column in free if column.casefold() in CALLED.get(name, ())]
+    called = [column for column in free if _spelt(column) in CALLED.get(name, ())]
     for column in dict.fromkeys((*close, *called)):
         if _looks_like(name, _sample(table, column)):
             return column
@@ -40,9 +41,14 @@ def likely_column(table: Table, name: str, wanted: Sequence[str], taken: Collect
 
 def likely_name(name: str, free: Sequence[str]) -> str | None:
     """A column for `name` by what it is called alone; null where none of those that are free is called like it."""
-    called = [column for column in free if column.casefold() in CALLED.get(name, ())]
+    called = [column for column in free if _spelt(column) in CALLED.get(name, ())]
     holding = [column for column in free if name in column.casefold()]
     return next(iter((*called, *holding, *get_close_matches(name, free, 1, 0.6))), None)
+
+
+def _spelt(column: str) -> str:
+    """`Search Query` and `search-query` are `search_query`."""
+    return re.sub(r"[\s-]+", "_", column.casefold())
 
 
 def _sample(table: Table, column: str) -> list[str]:

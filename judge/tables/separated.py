@@ -1,9 +1,11 @@
 """CSV and TSV as rows: a header, and a row for each record below it."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 
 from judge.errors import InputError
+from judge.notes import note
 from judge.records import Problem, counted
 from judge.tables.delimited import Cells, read_cells
 from judge.tables.file import USE_ENCODING, File, Row
@@ -11,6 +13,10 @@ from judge.tables.lines import text_lines
 from judge.tables.sniff import dialect_of
 from judge.tables.values import guarded, restored
 from judge.text import encodable
+
+_ENCLOSED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
+"""A cell that was quoted as in CSV: hardly anybody doubles each quote inside of quotes by hand."""
+_AS_CSV = "let its name end in .csv: tabs part its cells all the same, and quotes enclose them"
 
 
 class SeparatedRows:
@@ -41,6 +47,7 @@ class SeparatedRows:
             if times > 1:
                 raise InputError(f"{file.name}, line 1: column {column!r} occurs twice", "rename or drop one of them")
         self._guarded = guarded(self.columns)
+        self._noted = self.dialect.quoted
 
     def rows(self, wanted: Collection[str] | None = None) -> Iterator[Row | Problem]:
         """All rows in order."""
@@ -82,6 +89,9 @@ class SeparatedRows:
         header = [cell.strip() for cell in found.cells]
         if not any(header):
             raise InputError(f"{name}: has no header line", "put the column names on the first line")
+        if not self.dialect.quoted and all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in header if cell):
+            message = f"{name}, line {found.line}: the column names are in quotes, and in TSV a quote is a letter"
+            raise InputError(message, _AS_CSV)
         if not all(map(encodable, header)):
             raise InputError(f"{name}, line {found.line}: is not UTF-8 text", USE_ENCODING)
         return header
@@ -90,7 +100,14 @@ class SeparatedRows:
         fault, cells = record.fault, record.cells
         if not fault and len(cells) != self.width and (len(cells) < self.width or any(cells[self.width :])):
             fault = f"has {counted(len(cells), 'cell')} where the header has {self.width}"
+        if not fault and len(self.columns) > 1 and self._is_header(cells):
+            fix = "leave the line out: files that are joined keep the first header alone"
+            return self.file.problem("repeated_header", "has the column names again", fix, number, record.line)
         if not fault and not record.swallowed:
+            if not self._noted and any('""' in cell and _ENCLOSED.fullmatch(cell) for cell in cells):
+                self._noted = True
+                place = f"{self.file.name}, line {record.line}"
+                note(f"{place}: a cell is quoted as in CSV, and in TSV a quote is a letter; if it is none, {_AS_CSV}")
             values = dict(zip(self.columns, cells, strict=False))
             if self._guarded:
                 values |= {column: restored(values[column]) for column in self._guarded}
@@ -100,6 +117,12 @@ class SeparatedRows:
         if record.last > record.line or record.unclosed:
             raise self._runs_on(record, str(problem))
         return problem
+
+    def _is_header(self, cells: list[str]) -> bool:
+        """Whether a row has the column names again, as in files joined by `cat`, perhaps with a byte order mark."""
+        last = len(self.columns) - 1
+        same = cells[last].strip() == self.columns[last]
+        return same and tuple(cell.strip("\ufeff\t ") for cell in cells[: last + 1]) == self.columns
 
     def _runs_on(self, record: Cells, what: str) -> InputError:
         """Lines that a quote may have swallowed: nobody knows how many rows they were, so none of them is skipped."""

@@ -29,6 +29,8 @@ PACKED = {
 }
 """How files begin that are packed otherwise than with gzip or ZIP, as regular expressions, with their suffixes and what
 unpacks them."""
+_UTF16 = re.compile(rb"(?P<mark>\xff\xfe|\xfe\xff)|(?P<le>([\t -~]\0){2})|(?P<be>(\0[\t -~]){2})")
+"""How UTF-16 begins: with its mark, or with two letters of ASCII."""
 HEAD = 2**16
 """Bytes of a first look."""
 SEPARATORS = {",": "let its name end in .csv", "\t": "let its name end in .tsv", ";": "let its name end in .csv"}
@@ -122,9 +124,13 @@ def refuse_head(head: bytes, name: str, *, encodings: bool = True) -> None:
         raise InputError(f"{name}: is Parquet, and its name does not say so", "let its name end in .parquet")
     if tool := next((tool for sign, (_, tool) in PACKED.items() if re.match(sign, head)), None):
         raise InputError(f"{name}: is packed in a way that is not read", f"unpack it with `{tool}`")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        fix = "save the file as UTF-8" + (", or read it with --encoding utf-16" if encodings else "")
+    if wide := _UTF16.match(head):
+        fix = "save the file as UTF-8" + (f", or read it with --encoding {_utf16(wide)}" if encodings else "")
         raise InputError(f"{name}: is UTF-16 text", fix)
+
+
+def _utf16(begins: re.Match[bytes]) -> str:
+    return {"mark": "utf-16", "le": "utf-16-le", "be": "utf-16-be"}[next(n for n, b in begins.groupdict().items() if b)]
 
 
 def kind_of(suffix: str, head: bytes, name: str) -> str:

@@ -5,7 +5,6 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, time
 from typing import Any
 
 from judge.errors import InputError, install
@@ -26,6 +25,8 @@ class WorkbookRows:
 
     def __init__(self, file: File) -> None:
         self.file = file
+        if file.packing:
+            raise InputError(f"{file.name}: a workbook compresses itself", "unpack it first")
         with self._book() as book:
             filled = [sheet.title for sheet in book.worksheets if any(map(_filled, self._cells(sheet)))]
             if not filled:
@@ -57,7 +58,7 @@ class WorkbookRows:
                     message = f"has {counted(last, 'cell')} where the header has {width}"
                     yield self.file.problem("ragged_row", message, "name each column on the first line", number, line)
                 elif number:
-                    padded = [*map(_plain, cells[:width]), *[None] * (width - len(cells))]
+                    padded = [*cells[:width], *[None] * (width - len(cells))]
                     yield Row(number, line, dict(zip(self.columns, padded, strict=True)))
 
     @contextmanager
@@ -104,7 +105,3 @@ class WorkbookRows:
 
 def _filled(cells: tuple[Any, ...]) -> bool:
     return any(cell is not None and str(cell).strip() for cell in cells)
-
-
-def _plain(cell: Any) -> Any:
-    return cell.isoformat() if isinstance(cell, datetime | date | time) else cell

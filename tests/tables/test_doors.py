@@ -78,6 +78,20 @@ def test_other_encodings_by_name(tmp_path):
     assert triples(ratings(packed, encoding="latin-1"))[0] == ("café crème", "A1", 2)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "iso-2022-jp"])
+def test_encodings_whose_bytes_are_ascii_are_no_utf_8(tmp_path, encoding):
+    query = "靴" if "jp" in encoding else "shoe"
+    path = put(tmp_path / "g.csv", f"query,candidate_id,grade\n{query},A1,2\n".encode(encoding))
+    assert path.read_bytes().isascii()
+    assert triples(ratings(path, encoding=encoding)) == [(query, "A1", 2)]
+    if "16" in encoding:
+        with pytest.raises(InputError, match="is UTF-16 text") as error:
+            ratings(path)
+        assert f"--encoding {encoding}" in error.value.hint
+    # What is plain ASCII stays so.
+    assert triples(ratings(put(path, PLAIN), encoding=encoding)) == MEANT
+
+
 def test_bytes_that_the_encoding_has_no_letter_for_cost_their_row(tmp_path):
     path = put(tmp_path / "g.csv", b"query,candidate_id,grade\ncaf\xe9,A1,2\nbad \x81,A2,0\n")
     found = ratings(path, encoding="cp1252", skip_bad_rows=True)

@@ -20,12 +20,14 @@ def hint(tmp_path, text, name, names=("query_id", "query", "candidate_id", "grad
     [
         ("keyword,candidate_id\nred shoe,1\nblue hat,2\n", "query", "keyword"),
         ("querry,candidate_id\nred shoe,1\nblue hat,2\n", "query", "querry"),
+        ("Search Query,candidate_id\nred shoe,1\n", "query", "'query=Search Query'"),
         ("query,doc_id\nred shoe,D1\nblue hat,D2\n", "candidate_id", "doc_id"),
         ("query,candidate_id,label\nred shoe,1,2\nblue hat,2,0\n", "grade", "label"),
     ],
 )
 def test_a_column_that_is_called_and_looks_like_it_is_named(tmp_path, text, name, column):
-    assert f"--map {name}={column}" in hint(tmp_path, text, name)
+    given = column if "=" in column else f"{name}={column}"  # as a shell takes it
+    assert f"--map {given}" in hint(tmp_path, text, name)
 
 
 @pytest.mark.parametrize(
