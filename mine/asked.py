@@ -40,13 +40,17 @@ class Queries:
     """SHA-256 (hex) over the queries, and over which pairs are known, with which grades."""
 
     def named(self, catalogue: Catalogue) -> "Queries":
-        """The same, known products by the catalogue's ids; of one that two runs name differently, the first counts."""
+        """The same, known products by the catalogue's ids; of one that two runs name differently, the first grade
+        counts."""
 
-        def own(key: str) -> str:
-            return key if (at := catalogue.find(key)) is None else catalogue.products[at].id
+        def own(known: Mapping[str, int | None]) -> dict[str, int | None]:
+            found: dict[str, int | None] = {}
+            for key, grade in known.items():
+                name = key if (at := catalogue.find(key)) is None else catalogue.products[at].id
+                found[name] = grade if found.get(name) is None else found[name]
+            return found
 
-        asked = [replace(each, known={own(key): grade for key, grade in each.known.items()}) for each in self.asked]
-        return replace(self, asked=asked)
+        return replace(self, asked=[replace(each, known=own(each.known)) for each in self.asked])
 
 
 def read_queries(

@@ -132,6 +132,7 @@ def _sieve(
     reasons: Counter[str],
 ) -> Iterator[Candidate]:
     known = {place_of[key] for key in asked.known if key in place_of}
+    same_known = {copies.same[place] for place in known if place in copies.same}
     near_known = {copies.near[place] for place in known if place in copies.near}
     same: set[str] = set()
     near: set[str] = set()
@@ -140,7 +141,7 @@ def _sieve(
         text, alike = copies.same[candidate.place], copies.near[candidate.place]
         if candidate.place in known:
             reasons[KNOWN] += 1
-        elif alike in near_known:
+        elif text in same_known or alike in near_known:
             reasons[KNOWN_COPY] += 1
         elif text in same:
             reasons[COPY] += 1

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from judge.words.normalise import same_words
 
 ROWS = "rows.parquet"
 """The ids of a set's rows, next to its texts."""
+LEFT_OUT = "left_out.parquet"
+"""Products that were graded for a set's queries and are in no list, next to it where there are some."""
 EXPORT = "export it again: judge export RUN --to listwise --splits train=.9,test=.1 --out SET"
 DAMAGED = Kind(EXPORT, InputError)
 TEXTS, IDS = ("query", "docs", "labels"), ("split", "place", "query_id", "candidate_id", "grade")
@@ -48,6 +50,8 @@ class Group:
     key: str
     locale: str | None
     documents: tuple[Document, ...]
+    aside: frozenset[str] = frozenset()
+    """Ids of products that were graded for it, and are in no list."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,15 @@ def read_groups(path: Path, split: str = "train", *, soft: bool = False, least: 
     """
     texts, ids = _files(path, split)
     hard: Counter[str] = Counter()
-    groups = list(_groups(texts, ids, split, soft, hard))
+    files = [texts, ids, *([path / LEFT_OUT] if (path / LEFT_OUT).is_file() else [])]
+    aside = _left_out(files[2:], split)
+    groups = [replace(g, aside=frozenset(aside.get(g.id, ()))) for g in _groups(texts, ids, split, soft, hard)]
     grades = Counter(document.grade for group in groups for document in group.documents)
     if len(grades) < least:
         what = f"only grade {next(iter(grades))}" if grades else "no pairs"
         raise InputError(f"{path}: has {what}, and a retriever learns from differences", "label pairs of other grades")
     counts = dict(sorted(grades.items())), dict(sorted(hard.items()))
-    return Groups(path, split, groups, digest([file_digest(file) for file in (texts, ids)]), *counts)
+    return Groups(path, split, groups, digest([file_digest(file) for file in files]), *counts)
 
 
 def has_split(path: Path, split: str) -> bool:
@@ -103,6 +109,16 @@ def _files(path: Path, split: str) -> tuple[Path, Path]:
     if not (path / ROWS).is_file():
         raise InputError(f"{path}: has no {ROWS}, which says which products its texts are", EXPORT)
     return found[0], path / ROWS
+
+
+def _left_out(files: Sequence[Path], split: str) -> dict[str, set[str]]:
+    """By query, products that were graded for it and are in none of a split's lists."""
+    found: dict[str, set[str]] = {}
+    for file in files:
+        for row in _table(file, ("split", "query_id", "candidate_id")).to_pylist():
+            if row["split"] == split:
+                found.setdefault(row["query_id"], set()).add(row["candidate_id"])
+    return found
 
 
 def _groups(texts: Path, ids: Path, split: str, soft: bool, hard: Counter[str]) -> Iterator[Group]:

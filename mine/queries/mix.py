@@ -117,7 +117,8 @@ def capped(made: Sequence[MadeQuery], real: int, share: float) -> list[MadeQuery
 
     Of 100 real ones and a share of .2, 25 may be made: 25 / 125.
     """
-    room = int(share * real / (1 - share)) if share < 1 and real else len(made)
+    # A share such as .12 is a hair less in binary: what comes out just below a whole number is that number.
+    room = int(share * real / (1 - share) + 1e-6) if share < 1 and real else len(made)
     if len(made) <= room:
         return list(made)
     turn: Counter[str] = Counter()

@@ -84,6 +84,9 @@ def test_a_cap_by_hand():
     four = capped(queries, 4, 0.5)
     assert sorted(each.category for each in four) == ["a", "a", "b", "b"]
     assert capped(queries, 0, 0.2) == queries
+    # 3 of 25 are .12 of both, and 7 of 10 are .7, whatever binary makes of these.
+    assert len(capped(queries, 22, 0.12)) == 3
+    assert len(capped(queries, 3, 0.7)) == 7
 
 
 @pytest.mark.parametrize(

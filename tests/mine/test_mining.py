@@ -11,8 +11,9 @@ from mining_fixtures import FIELDS, QUERIES, SHOP, rows_of, write_csv
 from judge.errors import InputError
 from judge.models.encoder import FakeEncoder
 from judge.search import nearest
+from judge.search.catalogue import Catalogue, Product
 from mine.account import read_account
-from mine.asked import Asked, read_queries
+from mine.asked import Asked, Queries, read_queries
 from mine.candidates import Candidate, Copies, Found, outranks, union
 
 
@@ -79,6 +80,15 @@ def test_a_union_by_hand():
         Candidate(0, 1, "lexical", 1, 5.0, {"lexical": 1, "dense": 2}),
     ]
     assert left_out == {"known pair": 1, "beyond --per-query": 1, "found by another source before": 1}
+
+
+def test_what_says_the_same_as_a_known_product_is_out_whatever_else_its_row_has():
+    # 0 is known, 1 says the same in a row with another value in a column that nobody judges by; 2 says something else.
+    copies = Copies({0: "mug", 1: "mug", 2: "red mug"}, {0: "mug; red", 1: "mug; blue", 2: "red mug; red"})
+    proposals = {"dense": [[Found(1, 1, 0.9), Found(2, 2, 0.8)]]}
+    kept, left_out = union([Asked("q", "w", None, {"a": 2})], proposals, {"a": 0}, copies, 5, None)
+    assert [each.place for each in kept] == [2]
+    assert left_out == {"copy of a known pair's product": 1}
 
 
 def test_how_many_known_good_ones_a_candidate_outranks_by_hand():
@@ -221,3 +231,12 @@ def test_a_grade_of_any_run_is_known(run_of):
         assert asked.known == {"A": 2, "B": 0}
     (asked,) = read_queries([unsure]).asked
     assert asked.known == {"A": None}
+
+
+@pytest.mark.parametrize(
+    ("known", "counts"), [({"5": 2, "5.0": 0}, 2), ({"5.0": 0, "5": 2}, 0), ({"5": None, "5.0": 1}, 1)]
+)
+def test_of_a_product_that_two_runs_name_differently_the_first_grade_counts(known, counts):
+    catalogue = Catalogue("c", [Product("5", {"title": "lamp"}, {})], 1)
+    (asked,) = Queries([Asked("q", "lamp", None, known)], 1, {}, "").named(catalogue).asked
+    assert asked.known == {"5": counts}

@@ -5,6 +5,8 @@ import pytest
 from retriever_fixtures import lists, write_set
 
 from judge.errors import InputError
+from judge.export.selection import Selection
+from judge.export.writing import export
 from retriever.config import load_config
 from retriever.groups import Document, Group, read_groups
 from retriever.known import Known, distinct
@@ -47,6 +49,43 @@ def test_a_product_is_known_by_its_id_where_its_text_differs():
     found = known_grades(groups)
     assert found["light", "lamp, new text"] == 2
     assert found["seat", "lamp"] == 0
+
+
+def test_what_is_good_for_another_form_of_a_query_is_no_negative():
+    lamp, chair = document("lamp", 2, "p1"), document("chair", 0)
+    groups = [group("desk lights", lamp, chair), group("desk light", document("torch", 2)), group("seat", chair)]
+    found = known_grades(groups)
+    assert found["desk light", "lamp"] == IGNORED, "it is good for the plural"
+    assert found["desk light", "chair"] == UNJUDGED, "it is bad for the plural"
+    assert found["desk lights", "torch"] == IGNORED
+    assert found["seat", "lamp"] == UNJUDGED
+    # By its id as well: its text may be another in another list.
+    other = [group("desk light", document("torch", 2)), group("seat", document("lamp, new text", 0, "p1"))]
+    assert known_grades([groups[0], *other])["desk light", "lamp, new text"] == IGNORED
+
+
+def test_what_was_graded_and_left_out_of_the_set_is_no_negative(run_of, tmp_path):
+    # "lamp for light" is graded 2, too unsure for the set; it is there for "glow". Nobody graded "chair" for "light".
+    sure = [("light", "torch", 2, 0.9), ("glow", "lamp", 2, 0.9), ("glow", "chair", 0, 0.9), ("light", "lamp", 2, 0.4)]
+    rows = [
+        {
+            "query_id": query,
+            "query": query,
+            "candidate_id": key,
+            "title": key,
+            "grade": grade,
+            "probabilities": [p if at == grade else (1 - p) / 2 for at in range(3)],
+        }
+        for query, key, grade, p in sure
+    ]
+    for least, grade in ((0.5, IGNORED), (0.0, 2)):
+        out = tmp_path / f"set{least}"
+        export(run_of(rows, str(least)), "listwise", out, Selection(splits={"train": 1.0}, min_confidence=least))
+        groups = read_groups(out).groups
+        found = known_grades(groups)
+        assert found["light", "lamp"] == grade
+        assert found["light", "chair"] == UNJUDGED
+        assert (out / "left_out.parquet").is_file() == (least > 0)
 
 
 def test_a_text_stands_once_in_a_step_and_is_never_its_own_negative():

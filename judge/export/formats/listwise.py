@@ -1,6 +1,7 @@
 """A query with all its candidates' texts and grades, as lists; next to splits, the ids of their rows."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,18 @@ from judge.export.hard import why_hard
 from judge.export.parquet import GrowingFile, parquet_of
 from judge.export.query_batches import Window, query_batches
 from judge.export.soft import SOFT, expected_grades
+from judge.export.splits import ELSEWHERE
 from judge.export.texts import candidate_text
 from judge.export.views import Made, View, Work
 from judge.export.written import WrittenView
+from judge.sql import quoted
 
 ROWS = "rows.parquet"
 """Whose texts a set's lists hold: a row for each candidate, in the order of the lists. It stands apart, since trainers
 take every column for a text."""
+LEFT_OUT = "left_out.parquet"
+"""Which products of the lists' queries were graded and are in no list: to a trainer they are no unknown ones. Not there
+where there is none."""
 
 
 def _make(window: Window, work: Work) -> Made:
@@ -52,7 +58,19 @@ def _write(output: Output) -> WrittenView:
             for table in _rows(output.chosen):
                 file.add(table)
         check_ids(output.chosen, [path], ("query_id", "candidate_id", "grade"))
+        _write_left_out(output.chosen, output.path / LEFT_OUT)
     return written
+
+
+def _write_left_out(chosen: Chosen, path: Path) -> None:
+    """`split, query_id, candidate_id`; products of smaller splits are in no list of theirs, and are not named."""
+    db = chosen.db
+    names = ", ".join(map(quoted, chosen.selection.names))
+    db.execute(f"""CREATE OR REPLACE TABLE unlisted AS SELECT ([{names}])[s.split + 1] AS split, query_id, candidate_id
+        FROM rows r JOIN (SELECT DISTINCT query_id, split FROM rows WHERE left_out IS NULL) s USING (query_id)
+        WHERE r.grade IS NOT NULL AND r.left_out <> '{ELSEWHERE}'""")
+    if db.execute("SELECT 1 FROM unlisted LIMIT 1").fetchone():
+        db.execute(f"COPY (FROM unlisted ORDER BY ALL) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _rows(chosen: Chosen) -> Iterator[Any]:
