@@ -4,9 +4,9 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 
 - `unreadable`, `invalid_json`: the line cannot be parted into cells; `not_text`: an id or a query is a list or object.
 - `query_record`: of UBI's queries, whose words the events of its `query_id` take.
-- `no_query`, `no_candidate`, `no_search`: an identity is missing; `bad_position`: no whole number from the first rank
-  on, which `audit.engagement.ranks` finds (events other than impressions take their impression's); `other_action`: an
-  event of no interest here.
+- `no_query`, `no_candidate`, `no_search`: an identity is missing (an event without a query has that of its search);
+  `bad_position`: no whole number from the first rank on, which `audit.engagement.ranks` finds (events other than
+  impressions take their impression's); `other_action`: an event of no interest here.
 - `bad_count`: a count is negative or no whole number; `clicks_above_impressions`: counts that cannot be.
 - `bad_flag`: whether a shown result was clicked, put into a cart or bought is neither 0 nor 1; empty is 0.
 - `bot`: a client with more than `Rules.events_a_day` events on one day, or that clicked more than
@@ -24,7 +24,7 @@ from typing import Any
 
 from audit.engagement.count_rows import count_rows
 from audit.engagement.damage import not_readable
-from audit.engagement.keys import make_keys
+from audit.engagement.keys import make_keys, take_queries
 from audit.engagement.ranks import LOWEST, first_position
 from audit.engagement.shapes import other_actions
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
@@ -128,10 +128,12 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
     # A sum of integers would overflow at the last of them.
     rank = f"TRY_CAST(TRY_CAST(whole(position) AS INTEGER)::BIGINT + {1 - first} AS INTEGER)"
     db.execute(f"""
-        CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM (
+        CREATE VIEW named AS
             SELECT * REPLACE ({", ".join(f"{cell} AS {name}" for name, cell in cells.items())}, {rank} AS position),
                    {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
-            FROM {"raw" if opened.placed else "(SELECT *, 1 AS position FROM raw)"})""")
+            FROM {"raw" if opened.placed else "(SELECT *, 1 AS position FROM raw)"}""")
+    view = take_queries(db, key) if "action" in has else "named"
+    db.execute(f"CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM {view}")
     found = count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
     set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
     make_keys(db, key, has)

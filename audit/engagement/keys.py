@@ -1,8 +1,24 @@
-"""What the hashes stand for by which an engagement file is added up."""
+"""Which query a row is of, and what the hashes stand for by which an engagement file is added up."""
 
 from typing import Any
 
 from judge.words.normalise import keyed
+
+
+def take_queries(db: Any, key: str) -> str:
+    """The view to read instead of `named`: an event that brings no query has that of its search, where this has one.
+
+    What was clicked or bought is often logged apart from what was shown, by the id of the search alone. `key` is the
+    column that names queries.
+    """
+    bare = f"SELECT search_id FROM named WHERE {key} IS NULL AND search_id IS NOT NULL"
+    if not db.execute(f"{bare} LIMIT 1").fetchall():
+        return "named"
+    db.execute(f"""CREATE TABLE queries_of_searches AS SELECT search_id, min({key}) AS own FROM named
+        WHERE {key} IS NOT NULL AND search_id IN ({bare}) GROUP BY 1 HAVING count(DISTINCT {key}) = 1""")
+    db.execute(f"""CREATE VIEW named_by_search AS SELECT n.* REPLACE (coalesce(n.{key}, o.own) AS {key})
+        FROM named n LEFT JOIN queries_of_searches o ON n.{key} IS NULL AND o.search_id = n.search_id""")
+    return "named_by_search"
 
 
 def make_keys(db: Any, key: str, has: set[str]) -> None:

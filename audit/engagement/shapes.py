@@ -45,8 +45,9 @@ def find_shape(found: dict[str, str], table: Table, columns: Columns, *, words: 
             f"it has {', '.join(sorted(columns.seen)[:20])}",
             "name the column with --map action=COLUMN, --map clicked=COLUMN or --map impressions=COLUMN",
         )
-    if words and found.get("query_id") == found.get("search_id"):
-        found.pop("query_id", None)  # the id of a search, whose words stand elsewhere
+    if (words or "query" in found) and found.get("query_id") == found.get("search_id"):
+        # The id of a search, whose words stand elsewhere: taken for a query's, no product would be shown twice.
+        found.pop("query_id", None)
     if "query_id" not in found and "query" not in found and not (words and "search_id" in found):
         needed.append("query")
     for name in (*needed, "candidate_id", *([] if shape == "counts" else ["position"])):

@@ -27,7 +27,7 @@ s1,red shoes,D,3,click
 s1,red shoes,D,0,impression
 s1,red shoes,D,x,click
 s1,red shoes,D,x
-s1,,D,1,click
+,,D,1,click
 s1,red shoes,A,1,search
 """
 
@@ -142,6 +142,28 @@ def test_days_are_told_however_times_are_written(tmp_path, form):
     lines = [json.dumps(row | {"search_id": f"s{number}"}) for number, row in enumerate(rows)]
     _, found = read(tmp_path, "e.jsonl", "\n".join(lines), Rules(events_a_day=30))
     assert (found.bots, found.set_aside, found.odd_times) == (1, {"bot": 31}, 0)
+
+
+def test_an_event_without_a_query_has_that_of_its_search(tmp_path):
+    head = "search_id,query,candidate_id,position,action\n"
+    shown = [f"s{i},{words},A,1,impression\n" for i, words in enumerate(("red shoes", "blue hat", "blue hat"))]
+    shown.append("s2,red shoes,B,1,impression\n")
+    # A click of the first search, a purchase of the second; s2 has two queries, s3 none, and one has no search.
+    bare = ["s0,,A,1,click\n", "s1,,A,,purchase\n", "s2,,A,1,click\n", "s3,,A,1,click\n", ",,A,1,click\n"]
+    db, found = read(tmp_path, "e.csv", head + "".join(shown + bare))
+    assert (found.used, found.set_aside) == (6, {"no_query": 3})
+    assert db.execute("""SELECT text, clicks, purchases FROM cells JOIN query_keys USING (q)
+        WHERE clicks + purchases > 0 ORDER BY ALL""").fetchall() == [("blue hat", 0, 1), ("red shoes", 1, 0)]
+
+
+def test_an_id_of_searches_is_no_id_of_queries(tmp_path):
+    # UBI's events as CSV: its query_id is one search. As a query's, each product would be shown once, at one place.
+    text = "action,query_id,user_query,candidate_id,position\n"
+    text += "".join(f"impression,s{i},red shoes,A,{1 + i % 2}\n" for i in range(4))
+    db, found = read(tmp_path, "e.csv", text, mapping={"search_id": ["query_id"]})
+    assert [row[:4] for row in cells(db)] == [("A", 1, 0, 2), ("A", 2, 0, 2)]
+    assert db.execute("SELECT text FROM query_keys").fetchall() == [("red shoes",)]
+    assert found.used == 4
 
 
 def test_a_timestamp_that_cannot_be_read_is_counted(tmp_path):
