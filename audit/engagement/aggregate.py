@@ -12,6 +12,7 @@ Rules, in this order; each row that breaks one is set aside and counted under it
 - `bot`: a client with more than `Rules.events_a_day` events on one day, or that clicked more than
   `Rules.click_share` of at least `Rules.impressions` results it saw. Needs `client_id`; days, a `timestamp` as
   `judge.tables.values.as_time` reads them. One that cannot be read is counted, and its row belongs to no day.
+- `repeated`: a search of a client that makes it again and again (`audit.engagement.repeats`).
 - `duplicate`: the same action on the same candidate of the same search, again.
 - `not_shown`: an action on a candidate that its search never showed.
 
@@ -26,6 +27,7 @@ from audit.engagement.count_rows import count_rows
 from audit.engagement.damage import not_readable
 from audit.engagement.keys import make_keys, take_queries
 from audit.engagement.ranks import LOWEST, first_position
+from audit.engagement.repeats import set_repeats_aside
 from audit.engagement.shapes import other_actions
 from audit.engagement.source import SHORT, EngagementFile, Opened, open_engagement
 from judge.errors import InputError
@@ -148,7 +150,10 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
 
 def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, Any]:
     _check_events(db, opened, key)
-    bots, robots = _bots(db, rules) if "client_id" in opened.columns else (0, "")
+    bots, robots = 0, ""
+    if "client_id" in opened.columns:
+        bots, robots = _bots(db, rules)
+        set_repeats_aside(db, robots)
     # What was made of records is shown, and is no row.
     real = "FILTER (NOT made)" if opened.made else ""
     own = f", coalesce(bit_or(bits) {real}, 0)::UTINYINT AS own" if opened.made else ""

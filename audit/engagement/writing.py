@@ -25,7 +25,7 @@ FILES = ("evidence.parquet", "flags.parquet", "queries.parquet", "audit.json", "
 
 LEAST = 0.5
 """An audit replaces flags where at least this share of its rows is used, and of the flagged pairs was shown."""
-IRRELEVANT = ("other_action", "bot", "duplicate")
+IRRELEVANT = ("other_action", "bot", "repeated", "duplicate")
 """Rows that are set aside without anything being wrong with the file: they are not missed."""
 
 

@@ -144,6 +144,23 @@ def test_days_are_told_however_times_are_written(tmp_path, form):
     assert (found.bots, found.set_aside, found.odd_times) == (1, {"bot": 31}, 0)
 
 
+def test_one_client_counts_ten_times_for_a_query(tmp_path):
+    head = "search_id,query,candidate_id,position,action,client_id\n"
+    # The fan clicks B in 40 searches for q, and has one for p; six others search for q ten times each.
+    fan = [f"f{i},q,B,1,{a},fan\n" for i in range(40) for a in ("impression", "click")] + ["g,p,C,1,impression,fan\n"]
+    others = [f"o{i},q,B,1,impression,other{i % 6}\n" for i in range(60)]
+    # Of 10 searches a query counts each: the fan's 41 of all 101 would be 81.2 at most of the 100 for q.
+    _, found = read(tmp_path, "e.csv", head + "".join(fan + others))
+    assert (found.used, found.set_aside) == (141, {})
+    # 400 more searches by nobody in particular for others: twice 41 x 100 / 501 is 16.4. With 2,000 it is below 10.
+    for more, kept in ((400, 16), (2000, 10)):
+        rest = [f"r{i},p,C,1,impression,\n" for i in range(more)]
+        db, found = read(tmp_path, f"{more}.csv", head + "".join(fan + others + rest))
+        assert found.set_aside == {"repeated": 2 * (40 - kept)}
+        assert cells(db)[0] == ("B", 1, 0, 60 + kept, kept, 0, 0, kept)
+        assert found.rows == found.used + sum(found.set_aside.values())
+
+
 def test_an_event_without_a_query_has_that_of_its_search(tmp_path):
     head = "search_id,query,candidate_id,position,action\n"
     shown = [f"s{i},{words},A,1,impression\n" for i, words in enumerate(("red shoes", "blue hat", "blue hat"))]
