@@ -180,7 +180,8 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         aggregated = aggregate(db, source, settings.rules)
         name = source.name or str(source.path)
         if not aggregated.used:
-            raise InputError(f"{name}: no row can be used ({_listed(aggregated.set_aside)})", _fix(aggregated))
+            aside = ", ".join(f"{count:,} {why}" for why, count in aggregated.set_aside.items())
+            raise InputError(f"{name}: no row can be used ({aside or 'it is empty'})", _fix(aggregated))
         match(db, run, settings.ratings)
         if not db.execute("SELECT count(*) FROM labelled").fetchone()[0]:
             raise InputError(f"{run.path}: has no graded pair", "`judge status RUN` says why")
@@ -240,10 +241,8 @@ def _fix(found: Aggregated) -> str:
     if found.other_actions:
         there = ", ".join(f"{name!r} ({count:,})" for name, count in found.other_actions.items())
         return f"write {', '.join(ACTIONS)} in the column of actions; it has {there}"
+    if found.set_aside.get("bot"):
+        return "leave client_id empty where it is not one shopper's, such as an id that all without consent share"
     if found.set_aside.get("bad_position"):
         return "write ranks as whole numbers, or give counts: `query, candidate_id, impressions, clicks`"
     return "see `judge audit --help` for the columns"
-
-
-def _listed(counts: Any) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "it is empty"
