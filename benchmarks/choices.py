@@ -12,12 +12,13 @@ are measured on the queries that were not drawn. From fewer than 30 pairs nothin
 """
 
 import argparse
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.blend import NAMES, RatedSet, interval, read, resampled, shipped
+from benchmarks.blend import NAMES, RatedSet, interval, joined, read, resampled, shipped
 from benchmarks.shipped_blend import fit
 from judge.calibration.crossing import BLEND, PRESENT, Present, RatedPairs, crossed
 from judge.calibration.features import Reading
@@ -40,15 +41,15 @@ RULES = (
 )
 
 
-def main(folder: Path, ratings: Path, counts: tuple[int, ...], elsewhere: list[Path] | None) -> None:
-    """Print a table of one run."""
-    rated, present = read(folder, ratings), shipped()
+def main(paths: list[Path], counts: tuple[int, ...], elsewhere: list[Path] | None) -> None:
+    """Print a table of some runs, each before its pairs."""
+    rated, present = reduce(joined, map(read, paths[::2], paths[1::2])), shipped()
     if elsewhere:
         other = read(*elsewhere)
         present = fit(other, np.arange(len(other.truth)))
     times = resampled(rated.queries)
     several = np.flatnonzero(np.bincount(rated.query) > 1)
-    print(f"{folder.name}: {len(rated.truth)} pairs of {rated.queries} queries; {DRAWS} draws")
+    print(f"{paths[0].name}: {len(rated.truth)} pairs of {rated.queries} queries; {DRAWS} draws")
     print("| rated queries | taken | blends | accuracy | quadratic kappa |\n|---|---|---|---|---|")
     for count in counts:
         told: dict[str, list[Floats]] = {rule: [] for rule in RULES}
@@ -108,9 +109,8 @@ def kappa_gain(first: Ints, second: Ints, truth: Ints, query: Ints, grades: tupl
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("pairs", type=Path)
+    parser.add_argument("sets", type=Path, nargs="+", metavar="RUN PAIRS", help="several are taken as one set")
     parser.add_argument("--counts", default="5,10", help="numbers of rated queries")
     parser.add_argument("--present", type=Path, nargs=2, metavar=("RUN", "PAIRS"), help="where a present blend is from")
     asked = parser.parse_args()
-    main(asked.run, asked.pairs, tuple(map(int, asked.counts.split(","))), asked.present)
+    main(asked.sets, tuple(map(int, asked.counts.split(","))), asked.present)
