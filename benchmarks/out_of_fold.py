@@ -7,12 +7,13 @@
 
 The first command teaches three judges, each on two thirds of the queries of ESCI and Chorus. The second keeps what each
 says of the other third in `benchmarks/out-of-fold.parquet`: a row a pair, by its place in its set, without texts and
-grades. The third prints, of each set, the judge alone, cosine and overlap, and blends fitted to the other two thirds,
-with 95% intervals by resampling queries.
+grades. The third prints, of each set, the judge alone, cosine and overlap, blends fitted to the other two thirds, and
+the shipped blend on those queries that it was not fitted on, with 95% intervals by resampling queries.
 """
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.blend import NAMES, RatedSet, interval, joined, resampled, standardised
+from benchmarks.blend import NAMES, RatedSet, interval, joined, resampled, shipped, standardised
 from benchmarks.rated_sets import TEXTS, VALUES, Item, folds, read
-from benchmarks.shipped_blend import MOST, fit
+from benchmarks.shipped_blend import FOLDER, MOST, fit
 from judge.calibration.features import Reading, blend_encoder, cosines, log_odds, measure
 from judge.labelling.label import read_pairs
 from judge.labelling.recalibrate import own_column, own_probabilities
+from judge.run.seen import query_keys, read_seen
 from judge.run.store import Run
 
 Floats = npt.NDArray[np.float64]
@@ -106,16 +108,22 @@ def learnt(name: str, one: RatedSet) -> npt.NDArray[np.bool_]:
     return few
 
 
-def load(data: Path) -> dict[str, tuple[RatedSet, Ints]]:
-    """Each set with what was said of it."""
-    kept = pq.read_table(KEPT)
-    names = np.array(kept["set"].to_pylist())
-    return {name: rated(read(data, name), kept.filter(pa.array(names == name))) for name in TEXTS}
+def unfitted(one: RatedSet, items: list[Item]) -> RatedSet:
+    """The pairs of queries that the shipped blend was not fitted on."""
+    seen = read_seen(FOLDER)
+    assert seen is not None
+    own = {query for query in {item.query for item in items} if not query_keys(query).isdisjoint(seen.held_out)}
+    there = np.array([item.query not in own for item in items])
+    columns = {name: getattr(one, name)[there] for name in ("own", "values", "truth", "mean")}
+    return replace(one, **columns, query=np.unique(one.query[there], return_inverse=True)[1])
 
 
 def report(data: Path) -> None:
     """Print each set's figures."""
-    sets = load(data)
+    kept = pq.read_table(KEPT)
+    names, texts = np.array(kept["set"].to_pylist()), {name: read(data, name) for name in TEXTS}
+    sets = {name: rated(items, kept.filter(pa.array(names == name))) for name, items in texts.items()}
+    blend = shipped()
     both = joined(*(one for one, _ in sets.values()))
     few = np.concatenate([learnt(name, one) for name, (one, _) in sets.items()])
     given, score = crossed(both, np.concatenate([fold for _, fold in sets.values()]), few)
@@ -127,7 +135,12 @@ def report(data: Path) -> None:
         lead = f"{name} | {len(one.truth):,}, {one.queries} | {majority:.3f}"
         _show(lead, "judge alone", one, one.own.argmax(axis=1), one.own @ np.array(VALUES))
         _show(" | | ", "cosine and word overlap", one, None, standardised(one.values)[:, 1:].sum(axis=1))
-        _show(" | | ", "blend", one, given[rows], score[rows])
+        _show(" | | ", "blend fitted to the other folds", one, given[rows], score[rows])
+        rest = unfitted(one, texts[name])
+        lead = f" | {len(rest.truth):,}, {rest.queries} | {np.bincount(rest.truth).max() / len(rest.truth):.3f}"
+        _show(lead, "judge alone", rest, rest.own.argmax(axis=1), rest.own @ np.array(VALUES))
+        _show(" | | ", "cosine and word overlap", rest, None, standardised(rest.values)[:, 1:].sum(axis=1))
+        _show(" | | ", "shipped blend", rest, blend.apply(rest.values).argmax(axis=1), blend.score(rest.values))
 
 
 def _show(lead: str, what: str, one: RatedSet, given: Ints | None, score: Floats) -> None:
