@@ -1,17 +1,19 @@
 """What judges of the shipped recipe say of queries that they did not learn from, and what a blend makes of it.
 
-    python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 3 --both --judges tuned \\
+    python benchmarks/quality.py --data ../shared/data --work runs/quality --folds 3 --both --judges lexical,tuned \\
         --config judge/shipped/shop-135m/lora.yaml
     python -m benchmarks.out_of_fold ../shared/data --work runs/quality
     python -m benchmarks.out_of_fold ../shared/data
 
-The first command teaches three judges, each on two thirds of the queries of ESCI and Chorus. The second keeps what each
-says of the other third in `benchmarks/out-of-fold.parquet`: a row a pair, by its place in its set, without texts and
-grades. The third prints, of each set, the judge alone, cosine and overlap, blends fitted to the other two thirds, and
-the shipped blend on those queries that it was not fitted on, with 95% intervals by resampling queries.
+The first command teaches three judges, each on two thirds of the queries of ESCI and Chorus, and the lexical baseline.
+The second keeps what each says of the other third in `benchmarks/out-of-fold.parquet`: a row a pair, by its place in
+its set, without texts and people's grades. The third prints, of each set, the baseline, the judge alone, cosine and
+overlap, blends fitted to the other two thirds, and the shipped blend on those queries that it was not fitted on, with
+95% intervals by resampling queries.
 """
 
 import argparse
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -36,6 +38,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 FOLDS, SEED = 3, 0
 KEPT = Path(__file__).parent / "out-of-fold.parquet"
+LEXICAL = "lexical"
 FIGURES = ("accuracy", "quadratic kappa", "rank correlation")
 
 
@@ -46,12 +49,15 @@ def collect(data: Path, work: Path) -> pa.Table:
         items = read(data, name)
         place = {id(item): at for at, item in enumerate(items)}
         for fold, (_, test) in enumerate(folds(items, FOLDS, SEED)):
-            told = list(_said(work / f"{name}-{FOLDS}-{fold}-both" / "run-tuned"))
+            folder = work / f"{name}-{FOLDS}-{fold}-both"
+            told, lexical = list(_said(folder / "run-tuned")), json.loads((folder / "grades-lexical.json").read_text())
             assert len(told) == len(test), f"{name}, fold {fold}: {len(told)} of {len(test)} pairs have probabilities"
             for at, own, values in told:
                 numbers = {f"grade_{value}": chance for value, chance in zip(VALUES, own, strict=True)}
                 texts = dict(zip(NAMES[1:], values[1:], strict=True))
-                rows.append({"set": name, "row": place[id(test[at])], "fold": fold, **numbers, **texts})
+                rows.append(
+                    {"set": name, "row": place[id(test[at])], "fold": fold, **numbers, **texts, LEXICAL: lexical[at]}
+                )
     table = pa.Table.from_pylist(sorted(rows, key=lambda row: (row["set"], row["row"])))
     small = [
         pa.field(n, pa.float32() if t == pa.float64() else t)
@@ -131,21 +137,31 @@ def report(data: Path) -> None:
     start = 0
     for name, (one, _) in sets.items():
         rows = slice(start, start := start + len(one.truth))
-        majority = np.bincount(one.truth).max() / len(one.truth)
-        lead = f"{name} | {len(one.truth):,}, {one.queries} | {majority:.3f}"
-        _show(lead, "judge alone", one, one.own.argmax(axis=1), one.own @ np.array(VALUES))
-        _show(" | | ", "cosine and word overlap", one, None, standardised(one.values)[:, 1:].sum(axis=1))
-        _show(" | | ", "blend fitted to the other folds", one, given[rows], score[rows])
+        baseline = kept.filter(pa.array(names == name))[LEXICAL].to_numpy()
+        _show(_lead(name, one), "lexical baseline", one, baseline, None)
+        _alone(" | | ", one)
+        found = _show(" | | ", "blend fitted to the other folds", one, given[rows], score[rows])
+        less = found - one.figures(baseline, score[rows], resampled(one.queries))
+        print(f"| | | | less the baseline | {interval(less[:, 0], '+.3f')} | {interval(less[:, 1], '+.3f')} | |")
         rest = unfitted(one, texts[name])
-        lead = f" | {len(rest.truth):,}, {rest.queries} | {np.bincount(rest.truth).max() / len(rest.truth):.3f}"
-        _show(lead, "judge alone", rest, rest.own.argmax(axis=1), rest.own @ np.array(VALUES))
-        _show(" | | ", "cosine and word overlap", rest, None, standardised(rest.values)[:, 1:].sum(axis=1))
+        _alone(_lead("", rest), rest)
         _show(" | | ", "shipped blend", rest, blend.apply(rest.values).argmax(axis=1), blend.score(rest.values))
 
 
-def _show(lead: str, what: str, one: RatedSet, given: Ints | None, score: Floats) -> None:
-    found = one.figures(given, score, resampled(one.queries))
-    print(f"| {lead} | {what} | {' | '.join(interval(found[:, at], '.3f') for at in range(3))} |")
+def _lead(name: str, one: RatedSet) -> str:
+    return f"{name} | {len(one.truth):,}, {one.queries} | {np.bincount(one.truth).max() / len(one.truth):.3f}"
+
+
+def _alone(lead: str, one: RatedSet) -> None:
+    _show(lead, "judge alone", one, one.own.argmax(axis=1), one.own @ np.array(VALUES))
+    _show(" | | ", "cosine and word overlap", one, None, standardised(one.values)[:, 1:].sum(axis=1))
+
+
+def _show(lead: str, what: str, one: RatedSet, given: Ints | None, score: Floats | None) -> Floats:
+    found = one.figures(given, np.zeros(len(one.truth)) if score is None else score, resampled(one.queries))
+    cells = [interval(found[:, at], ".3f") for at in range(2 if score is None else 3)]
+    print(f"| {lead} | {what} | {' | '.join((*cells, '')[:3])} |")
+    return found
 
 
 if __name__ == "__main__":

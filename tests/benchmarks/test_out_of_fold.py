@@ -10,7 +10,7 @@ from benchmarks.out_of_fold import FOLDS, KEPT, crossed
 def test_what_is_kept_is_figures_alone_a_row_a_pair():
     kept = pq.read_table(KEPT)
     numbers = ["grade_0", "grade_1", "grade_2", "cosine", "overlap"]
-    assert kept.column_names == ["set", "row", "fold", *numbers], "no texts, and no people's grades"
+    assert kept.column_names == ["set", "row", "fold", *numbers, "lexical"], "no texts, and no people's grades"
     for name, count in (("esci", 4481), ("chorus", 2226)):
         rows = kept.filter(np.array(kept["set"].to_pylist()) == name)
         assert rows["row"].to_pylist() == list(range(count))
