@@ -1,6 +1,5 @@
 """CSV and TSV as rows: a header, and a row for each record below it."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 
@@ -14,8 +13,6 @@ from judge.tables.sniff import dialect_of
 from judge.tables.values import guarded, restored
 from judge.text import encodable
 
-_ENCLOSED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
-"""A cell that was quoted as in CSV: hardly anybody doubles each quote inside of quotes by hand."""
 _AS_CSV = "let its name end in .csv: tabs part its cells all the same, and quotes enclose them"
 
 
@@ -104,7 +101,7 @@ class SeparatedRows:
             fix = "leave the line out: files that are joined keep the first header alone"
             return self.file.problem("repeated_header", "has the column names again", fix, number, record.line)
         if not fault and not record.swallowed:
-            if not self._noted and any('""' in cell and _ENCLOSED.fullmatch(cell) for cell in cells):
+            if not self._noted and any(map(_enclosed, cells)):
                 self._noted = True
                 place = f"{self.file.name}, line {record.line}"
                 note(f"{place}: a cell is quoted as in CSV, and in TSV a quote is a letter; if it is none, {_AS_CSV}")
@@ -128,6 +125,12 @@ class SeparatedRows:
         """Lines that a quote may have swallowed: nobody knows how many rows they were, so none of them is skipped."""
         fix = f"{self._fix}; texts of several lines can also be given as JSONL"
         return InputError(f"{what}, and runs on to line {record.last}: a quote may be open", fix)
+
+
+def _enclosed(cell: str) -> bool:
+    """Whether a cell was quoted as in CSV: hardly anybody doubles each quote inside of quotes by hand."""
+    inside = cell[1:-1]
+    return cell[:1] == cell[-1:] == '"' and '""' in inside and '"' not in inside.replace('""', "")
 
 
 def _filled(record: Cells) -> bool:

@@ -9,7 +9,7 @@ from judgment_files import MEANT, PLAIN, put, ratings, triples
 from judge.errors import InputError
 from judge.records import Problem
 from judge.tables.ids import SpoiltError, as_id, as_query
-from judge.tables.rows import Table
+from judge.tables.rows import Row, Table
 
 
 @pytest.mark.parametrize("cell", ["1.23457E+12", "1,23457E+12", "4E+15", " -1.2E+10 ", "#N/A", "#REF!", "#NAME?"])
@@ -70,6 +70,9 @@ def test_tsv_that_was_quoted_as_csv_is_told(tmp_path, main):
     assert found.count("quoted as in CSV") == 1
     as_csv = ratings(put(tmp_path / "quoted.csv", quoted.read_bytes()))
     assert triples(as_csv) == [('12" tv', "A1", 2), ('12" tv', "A2", 0)]
+    # Half a million quotes that never close: to look at each pair of them again and again would take hours.
+    hostile = put(tmp_path / "hostile.tsv", "\n".join([lines[0], '"' * 500_000 + "a\tA1\t2", *lines[1:]]) + "\n")
+    assert sum(isinstance(row, Row) for row in Table(hostile).rows()) == len(lines)
     header = put(tmp_path / "all.tsv", '"query"\t"candidate_id"\t"grade"\n"tv"\t"A1"\t"2"\n')
     with pytest.raises(InputError, match="column names are in quotes") as error:
         Table(header)
