@@ -1,5 +1,7 @@
 """Cut points and blends: fits against an independent optimiser, cuts worked by hand, and what may not change."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from judge.calibration.calibrate import Calibration, calibrate
 from judge.calibration.choice import choose_by
+from judge.calibration.crossing import Present
 from judge.calibration.cuts import adjacent, best_cuts, fit_slope, quality
 from judge.calibration.features import Reading
 from judge.calibration.ordinal import Evidence, Ordinal, cumulative, fit_ordinal, proportional_odds
@@ -214,6 +217,29 @@ def test_by_quadratic_kappa_or_accuracy_the_better_grades_are_taken():
         assert choose_by(objective, chances, np.eye(3)[truth], query, GRADES) == best
         assert choose_by(objective, chances[::-1], np.eye(3)[truth], query, GRADES) == 1 - best
         assert choose_by(objective, [chances[0]] * 2, np.eye(3)[truth], query, GRADES) == 0, "the simpler one"
+
+
+@pytest.mark.parametrize("objective", ["quadratic_kappa", "accuracy"])
+def test_a_blend_that_the_labels_went_through_stays_where_none_that_is_fitted_is_better(objective):
+    scores, shares, queries, evidence = shop(240, objective=objective)
+    query, every = np.unique(queries, return_inverse=True)[1], np.arange(240)
+    knowing = fit_ordinal(evidence, NAMES, shares, query, every)  # it has seen all grades: no other is better
+    upside_down = fit_ordinal(evidence, NAMES, shares[:, ::-1], query, every)
+
+    def against(blend, chances, evidence=evidence):
+        return calibrate(scores, shares, queries, "", evidence, Present(blend, chances, GRADES))
+
+    chances = knowing.apply(evidence.values)
+    found = against(knowing, chances)
+    assert (found.stays, found.blend) == (True, knowing)
+    assert found.held_out.confidence == tuple(np.round(chances.max(axis=1), 6).tolist())
+    assert found.after.accuracy == pytest.approx((chances.argmax(axis=1) == shares.argmax(axis=1)).mean())
+    other = against(upside_down, upside_down.apply(evidence.values))
+    assert (other.stays, other.form) == (False, "blend")
+    # One of other features is no candidate, and has its figures all the same.
+    lone = replace(evidence, reading=Reading(NAMES[:1]), values=evidence.values[:, :1], encoder=None)
+    found = against(knowing, chances, lone)
+    assert (found.stays, found.form in ("cut points", "nothing"), found.present.n) == (False, True, 240)
 
 
 def test_a_feature_that_is_always_the_same_is_left_out():
