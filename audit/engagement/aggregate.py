@@ -134,7 +134,7 @@ def _aggregate(db: Any, source: EngagementFile, rules: Rules) -> tuple[Aggregate
             SELECT * REPLACE ({", ".join(f"{cell} AS {name}" for name, cell in cells.items())}, {rank} AS position),
                    {rank} IS NULL AND nullif(trim(position::VARCHAR), '') IS NOT NULL AS odd_position
             FROM {"raw" if opened.placed else "(SELECT *, 1 AS position FROM raw)"}""")
-    view = take_queries(db, key) if "action" in has else "named"
+    view = take_queries(db, key, has) if "action" in has else "named"
     db.execute(f"CREATE VIEW rows AS SELECT *, hash({key}) AS q, hash(candidate_id) AS c FROM {view}")
     found = count_rows(db, opened, key) if opened.shape == "counts" else _event_rows(db, opened, key, rules)
     set_aside = {name: n for name, n in sorted(found["set_aside"].items()) if n}
@@ -164,7 +164,7 @@ def _event_rows(db: Any, opened: Opened, key: str, rules: Rules) -> dict[str, An
     distinct = "1" if opened.shape == "impressions" else "bit_count(own)" if opened.made else "bit_count(bits)"
     unseen, extra, kept = db.execute(f"""SELECT coalesce(sum(n) FILTER (bits & 1 = 0), 0),
         coalesce(sum(n - {distinct}) FILTER (bits & 1 = 1), 0), coalesce(sum(n), 0) FROM shown""").fetchone()
-    odd = "count(*) FILTER (odd AND problem IS NULL)"
+    odd = "count(*) FILTER (odd AND coalesce(problem, 'repeated') = 'repeated')"
     each = db.execute(f"SELECT problem, count(*) {real}, {odd} FROM checked GROUP BY 1").fetchall()
     counted = {name: n for name, n, _ in each if n}
     db.execute("DROP TABLE checked")

@@ -2,22 +2,24 @@
 
 from typing import Any
 
+from judge.tables.ids import id_sql
 from judge.words.normalise import keyed
 
 
-def take_queries(db: Any, key: str) -> str:
+def take_queries(db: Any, key: str, has: set[str]) -> str:
     """The view to read instead of `named`: an event that brings no query has that of its search, where this has one.
 
     What was clicked or bought is often logged apart from what was shown, by the id of the search alone. `key` is the
-    column that names queries.
+    column that names queries, `has` are the view's columns. What has words and no id is no event without a query.
     """
-    bare = f"SELECT search_id FROM named WHERE {key} IS NULL AND search_id IS NOT NULL"
+    words = f" AND {id_sql('query::VARCHAR')} IS NULL" if key == "query_id" and "query" in has else ""
+    bare = f"SELECT search_id FROM named WHERE {key} IS NULL AND search_id IS NOT NULL{words}"
     if not db.execute(f"{bare} LIMIT 1").fetchall():
         return "named"
     db.execute(f"""CREATE TABLE queries_of_searches AS SELECT search_id, min({key}) AS own FROM named
         WHERE {key} IS NOT NULL AND search_id IN ({bare}) GROUP BY 1 HAVING count(DISTINCT {key}) = 1""")
     db.execute(f"""CREATE VIEW named_by_search AS SELECT n.* REPLACE (coalesce(n.{key}, o.own) AS {key})
-        FROM named n LEFT JOIN queries_of_searches o ON n.{key} IS NULL AND o.search_id = n.search_id""")
+        FROM named n LEFT JOIN queries_of_searches o ON n.{key} IS NULL AND o.search_id = n.search_id{words}""")
     return "named_by_search"
 
 

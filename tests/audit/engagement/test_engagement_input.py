@@ -145,20 +145,23 @@ def test_days_are_told_however_times_are_written(tmp_path, form):
 
 
 def test_one_client_counts_ten_times_for_a_query(tmp_path):
-    head = "search_id,query,candidate_id,position,action,client_id\n"
+    head = "search_id,query,candidate_id,position,action,client_id,timestamp\n"
     # The fan clicks B in 40 searches for q, and has one for p; six others search for q ten times each.
-    fan = [f"f{i},q,B,1,{a},fan\n" for i in range(40) for a in ("impression", "click")] + ["g,p,C,1,impression,fan\n"]
-    others = [f"o{i},q,B,1,impression,other{i % 6}\n" for i in range(60)]
+    fan = [f"f{i},q,B,1,{a},fan,soon\n" for i in range(40) for a in ("impression", "click")] + [
+        "g,p,C,1,impression,fan,\n"
+    ]
+    others = [f"o{i},q,B,1,impression,other{i % 6},\n" for i in range(60)]
     # Of 10 searches a query counts each: the fan's 41 of all 101 would be 81.2 at most of the 100 for q.
     _, found = read(tmp_path, "e.csv", head + "".join(fan + others))
     assert (found.used, found.set_aside) == (141, {})
     # 400 more searches by nobody in particular for others: twice 41 x 100 / 501 is 16.4. With 2,000 it is below 10.
     for more, kept in ((400, 16), (2000, 10)):
-        rest = [f"r{i},p,C,1,impression,\n" for i in range(more)]
+        rest = [f"r{i},p,C,1,impression,,\n" for i in range(more)]
         db, found = read(tmp_path, f"{more}.csv", head + "".join(fan + others + rest))
         assert found.set_aside == {"repeated": 2 * (40 - kept)}
         assert cells(db)[0] == ("B", 1, 0, 60 + kept, kept, 0, 0, kept)
         assert found.rows == found.used + sum(found.set_aside.values())
+        assert found.odd_times == 80, "a row that is set aside as repeated is no bad one"
 
 
 def test_an_event_without_a_query_has_that_of_its_search(tmp_path):
@@ -171,6 +174,15 @@ def test_an_event_without_a_query_has_that_of_its_search(tmp_path):
     assert (found.used, found.set_aside) == (6, {"no_query": 3})
     assert db.execute("""SELECT text, clicks, purchases FROM cells JOIN query_keys USING (q)
         WHERE clicks + purchases > 0 ORDER BY ALL""").fetchall() == [("blue hat", 0, 1), ("red shoes", 1, 0)]
+
+
+def test_an_event_with_words_and_no_id_is_of_no_other_query(tmp_path):
+    # One visit is one search here. "blue hat" would be a click for q1, whose words nobody knew any more.
+    rows = ["v,q1,red shoes,A,1,impression\n", "v,,blue hat,A,1,click\n", "v,,,A,,purchase\n"]
+    db, found = read(tmp_path, "e.csv", "search_id,query_id,query,candidate_id,position,action\n" + "".join(rows))
+    assert (found.used, found.set_aside) == (2, {"no_query": 1})
+    assert db.execute("SELECT text, words FROM query_keys").fetchall() == [("q1", "red shoes")]
+    assert db.execute("SELECT clicks, purchases FROM cells").fetchall() == [(0, 1)]
 
 
 def test_an_id_of_searches_is_no_id_of_queries(tmp_path):
