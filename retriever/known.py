@@ -61,6 +61,7 @@ class Known:
             blind: Whether a document that nobody graded for a query may be its negative; else it is ignored.
         """
         found = np.full((len(groups), len(documents)), UNJUDGED if blind else IGNORED, dtype=np.float64)
+        names = [(_TEXT + document.key, _ID + document.id) for document in documents]
         for row, group in enumerate(groups):
             texts, ids, aside = self._by_text[group.key], self._by_id[group.key], self._aside[group.key]
             good = self._good[self._form[group.key]]
@@ -68,11 +69,7 @@ class Known:
                 grade = texts.get(document.key, ids.get(document.id))
                 if grade is not None:
                     found[row, column] = grade
-                elif (
-                    document.key == group.key
-                    or document.id in aside
-                    or not good.isdisjoint((_TEXT + document.key, _ID + document.id))
-                ):
+                elif document.key == group.key or document.id in aside or not good.isdisjoint(names[column]):
                     found[row, column] = IGNORED
         return found
 
