@@ -1,11 +1,13 @@
 """What a step of training sees: every grade that is known, nobody as a blind negative who was judged."""
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from retriever_fixtures import lists, write_set
 
 from judge.errors import InputError
 from judge.export.selection import Selection
+from judge.export.splits import side
 from judge.export.writing import export
 from retriever.config import load_config
 from retriever.groups import Document, Group, read_groups
@@ -86,6 +88,34 @@ def test_what_was_graded_and_left_out_of_the_set_is_no_negative(run_of, tmp_path
         assert found["light", "lamp"] == grade
         assert found["light", "chair"] == UNJUDGED
         assert (out / "left_out.parquet").is_file() == (least > 0)
+
+
+def test_what_is_left_out_is_named_in_its_querys_split_unless_it_is_held_out_elsewhere(run_of, tmp_path):
+    splits = {"train": 0.8, "test": 0.2}
+    words = {list(splits)[side(word, splits)]: word for word in ("boots", "kettle", "sofa", "drill", "tent", "rug")}
+    graded = [("train", "lamp", 0.9), ("train", "torch", 0.9), ("train", "glow", 0.4)]
+    graded += [("test", "lamp", 0.9), ("test", "chair", 0.9), ("test", "seat", 0.4)]
+    rows = [
+        {
+            "query_id": split,
+            "query": words[split],
+            "candidate_id": key,
+            "title": key,
+            "grade": 2,
+            "probabilities": [(1 - p) / 2, (1 - p) / 2, p],
+        }
+        for split, key, p in graded
+    ]
+    run = run_of(rows, "run")
+    export(run, "listwise", tmp_path / "set", Selection(splits=splits, min_confidence=0.5))
+    named = pq.read_table(tmp_path / "set" / "left_out.parquet").to_pylist()
+    # "lamp" is held out with the test query: a training hears nothing of it.
+    assert [tuple(row.values()) for row in named] == [("test", "test", "seat"), ("train", "train", "glow")]
+    for split, aside in (("train", {"glow"}), ("test", {"seat"})):
+        assert [group.aside for group in read_groups(tmp_path / "set", split, least=1).groups] == [aside]
+    # A set that is written anew without it leaves none behind.
+    export(run, "listwise", tmp_path / "set", Selection(splits=splits), overwrite=True)
+    assert not (tmp_path / "set" / "left_out.parquet").exists()
 
 
 def test_a_text_stands_once_in_a_step_and_is_never_its_own_negative():
