@@ -147,8 +147,9 @@ def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool)
     reach = within_reach(found.held_out)
     if json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
-        more |= {"learned": joined.learned, "left_out": fitted.left_out, "form": found.form, "scale_note": scale_note}
-        show_json(found.model_dump(mode="json", exclude={"held_out"}) | more | {"max_noise": reach.as_json()})
+        more |= {"learned": joined.learned, "left_out": fitted.left_out, "form": found.form, "stays": found.stays}
+        more |= {"scale_note": scale_note, "max_noise": reach.as_json()}
+        show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
     show_left_out(fitted.left_out)
