@@ -9,7 +9,7 @@ Python and DuckDB have the rule once each; a test holds them to the same answers
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -70,7 +70,7 @@ def _as_one(value: Any, what: str) -> Any:
         if len(value) > 1 or (value and isinstance(value[0], list | tuple)):
             raise ValueError(f"is a list where one {what} is wanted")
         value = value[0] if value else None
-    if isinstance(value, date | time):
+    if isinstance(value, date | time | timedelta):
         raise SpoiltError(f"{value} is a date or a time where one {what} is wanted, as spreadsheets make them of 3-4")
     if isinstance(value, str) and value[:1] == "#" and value.strip() in _FAILED:
         raise SpoiltError(f"{value.strip()!r} is a spreadsheet's word for a formula without a result")

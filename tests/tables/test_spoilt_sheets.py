@@ -40,9 +40,11 @@ def test_a_date_in_a_workbook_is_no_id(tmp_path):
     for row in [["query", "candidate_id", "grade", "time"], ["lamp", datetime.datetime(2026, 4, 3), 2, None]]:
         book.active.append(row)
     book.active.append(["lamp", "3-5", 1, datetime.datetime(2026, 4, 3, 10)])
+    # 26:04 was typed: a sheet makes more than a day of it.
+    book.active.append(["lamp", datetime.timedelta(hours=26, minutes=4), 0, None])
     book.save(tmp_path / "g.xlsx")
     found = ratings(tmp_path / "g.xlsx", skip_bad_rows=True)
-    assert (triples(found), found.set_aside) == ([("lamp", "3-5", 1)], {"spoilt_by_a_sheet": 1})
+    assert (triples(found), found.set_aside) == ([("lamp", "3-5", 1)], {"spoilt_by_a_sheet": 2})
     assert [rating.time for rating in found] == [datetime.datetime(2026, 4, 3, 10, tzinfo=datetime.UTC).timestamp()]
     with zipfile.ZipFile(tmp_path / "g.zip", "w") as archive:
         archive.write(tmp_path / "g.xlsx", "g.xlsx")
