@@ -129,8 +129,7 @@ class SeparatedRows:
 
 def _enclosed(cell: str) -> bool:
     """Whether a cell was quoted as in CSV: hardly anybody doubles each quote inside of quotes by hand."""
-    inside = cell[1:-1]
-    return cell[:1] == cell[-1:] == '"' and '""' in inside and '"' not in inside.replace('""', "")
+    return cell[:1] == cell[-1:] == '"' and '""' in (inside := cell[1:-1]) and '"' not in inside.replace('""', "")
 
 
 def _filled(record: Cells) -> bool:
