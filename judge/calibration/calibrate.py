@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import Present, RatedPairs, crossed
+from judge.calibration.cuts import Objective
 from judge.calibration.held_out import HeldOut, Trust, trust
 from judge.calibration.ordinal import Evidence, Number, Ordinal, Positive
 from judge.calibration.temperature import SLOPES
@@ -202,6 +203,12 @@ def doubts(found: Calibration, logprobs: Floats, evidence: Evidence | None = Non
         )
     if not 1.01 / SLOPES[1] < found.temperature < 0.99 / SLOPES[0]:
         said.append("the temperature is at the end of its range: its probabilities hardly relate to the ratings")
+    if found.present:
+        name: Objective = evidence.objective if evidence else "log_loss"
+        before, after = (float(getattr(each, name)) for each in (found.present, found.after))
+        if before < after if name == "log_loss" else before > after:
+            figures = f"{name.replace('_', ' ')} {before:.3f}, calibrated {after:.3f}"
+            said.append(f"the run's labels are better as they are ({figures}): keep them, or try other features")
     return said
 
 

@@ -12,7 +12,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
-from judge.calibration.calibrate import Calibration, calibrate
+from judge.calibration.calibrate import Calibration, calibrate, doubts
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import Present
 from judge.calibration.cuts import adjacent, best_cuts, fit_slope, quality
@@ -236,10 +236,12 @@ def test_a_blend_that_the_labels_went_through_stays_where_none_that_is_fitted_is
     assert found.after.accuracy == pytest.approx((chances.argmax(axis=1) == shares.argmax(axis=1)).mean())
     other = against(upside_down, upside_down.apply(evidence.values))
     assert (other.stays, other.form) == (False, "blend")
+    assert "better as they are" not in "".join(doubts(other, scores, evidence))
     # One of other features is no candidate, and has its figures all the same.
     lone = replace(evidence, reading=Reading(NAMES[:1]), values=evidence.values[:, :1], encoder=None)
     found = against(knowing, chances, lone)
     assert (found.stays, found.form in ("cut points", "nothing"), found.present.n) == (False, True, 240)
+    assert "better as they are" in "".join(doubts(found, scores, lone)), "and is not lost without a word"
 
 
 def test_a_feature_that_is_always_the_same_is_left_out():
