@@ -179,7 +179,8 @@ def nameless_suffix(head: bytes) -> str:
         return ".jsonl" if _json_kind(head) == ".jsonl" else ".json"
     if _looks_like_qrels(head):
         return ".qrels"
-    return ".tsv" if "\t" in text.partition("\n")[0] else ".csv"
+    # Where quotes enclose the first name, they do so in all cells: the same with tabs is `.csv`, see `dialect_of`.
+    return ".tsv" if "\t" in text.partition("\n")[0] and not text.startswith('"') else ".csv"
 
 
 def dialect_of(suffix: str, header: str, name: str) -> Dialect:

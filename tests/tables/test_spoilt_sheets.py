@@ -10,6 +10,7 @@ from judge.errors import InputError
 from judge.records import Problem
 from judge.tables.ids import SpoiltError, as_id, as_query
 from judge.tables.rows import Row, Table
+from judge.tables.sniff import nameless_suffix
 
 
 @pytest.mark.parametrize("cell", ["1.23457E+12", "1,23457E+12", "4E+15", " -1.2E+10 ", "#N/A", "#REF!", "#NAME?"])
@@ -79,3 +80,6 @@ def test_tsv_that_was_quoted_as_csv_is_told(tmp_path, main):
     with pytest.raises(InputError, match="column names are in quotes") as error:
         Table(header)
     assert ".csv" in error.value.hint
+    # Piped, it has no name to change.
+    assert nameless_suffix(header.read_bytes()) == ".csv"
+    assert nameless_suffix(quoted.read_bytes()) == ".tsv"
