@@ -69,8 +69,8 @@ def work_of(prompts: Sequence[Prompt]) -> Work:
 def matrix_rate() -> tuple[float, float]:
     """GFLOP/s of a core in fp32 matrix products of the judge's shapes, all cores at once, one thread each.
 
-    The first is torch's own product, which the limit is; the second the same with weights in the order in which the
-    embedded engine has them: MKL's with AVX-512, else torch's.
+    The first is torch's own product; the second the same with weights in the order in which the embedded engine has
+    them: oneDNN's or MKL's with AVX-512, else torch's. The limit is the faster one.
     """
     import torch
 

@@ -47,7 +47,7 @@ class Found:
     rates: list[float]
     """Matrix products, GFLOP/s a core with all cores at work, a value a round."""
     ordered_rates: list[float]
-    """The same with weights in the order of the kernels, which the embedded engine uses and the limit does not."""
+    """The same with weights in the order of the kernels, as the embedded engine has them; the limit is the faster."""
     guideline: int
     """Its tokens."""
     tokens: dict[int, float]
@@ -87,10 +87,10 @@ def table(found: Found) -> str:
         f"brackets the range. A contestant is {found.cores} processes of one thread, each on a core of its own; a",
         "core-second is one of processor time, tokenising included, start-up not. A guideline of",
         f"{found.guideline} tokens, the example shop's queries and products; unique tokens a pair: {tokens}",
-        f"candidates a query. Matrix products run at {spread(found.rates, '.0f')} GFLOP/s a core; the limit is that",
-        "rate over unique tokens × 2 × parameters without the embedding. Attention is work that the limit leaves out:",
-        f"{attention} candidates a query on top. The same products with weights in the order of the kernels, as the",
-        f"embedded engine has them, run at {spread(found.ordered_rates, '.0f')} GFLOP/s a core.",
+        f"candidates a query. Matrix products run at {spread(found.rates, '.0f')} GFLOP/s a core in torch as it is,",
+        f"at {spread(found.ordered_rates, '.0f')} with weights in the order of the kernels, as the embedded engine",
+        "has them; the limit is the faster rate over unique tokens × 2 × parameters without the embedding. Attention",
+        f"is work that it leaves out: {attention} candidates a query on top.",
         "",
         HEAD,
         "|---|---|---|---|---|---|---|---|",

@@ -168,7 +168,8 @@ def turn(row: Measured, team: Team, pairs: list[Pair], truth: list[list[float]],
     speed = result["pairs"] / result["seconds"]
     row.speeds.append(speed)
     row.walls.append(result["pairs"] / result["wall"])
-    row.shares.append(speed * found.tokens[row.candidates] * 2 * size.parameters / (found.rates[-1] * 1e9))
+    best = max(found.rates[-1], found.ordered_rates[-1])
+    row.shares.append(speed * found.tokens[row.candidates] * 2 * size.parameters / (best * 1e9))
     found.peaks[row.name] = max(found.peaks.get(row.name, 0.0), result["peak_mib"])
     said = dict(zip((pair.row for share in given for pair in share), result["answers"], strict=False))
     chosen = [pair.row for share in asked for pair in share]

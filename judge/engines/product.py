@@ -1,18 +1,36 @@
-"""Products with a model's weights, which lie in the order in which MKL's kernels read them where that is faster."""
+"""Products with a model's weights, which lie in the order in which a library reads them where that is faster."""
 
+import platform
 from collections import defaultdict
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 HINT = 256
-"""Rows that MKL is told to expect in a product; other numbers of rows are right, too, and about as fast."""
+"""Rows that a library is told to expect in a product; other numbers of rows are right, too, and about as fast."""
+Library = Literal["MKL", "oneDNN"]
 
 
-def reordering() -> bool:
-    """Whether weights are put into MKL's order: half as fast again with AVX-512. With AVX2 it gains nothing, and the
-    weights take 1.4 times the room."""
+def reordering() -> Library | None:
+    """In whose order weights are put; null: they stay as they are.
+
+    With AVX-512 MKL is half as fast again. On AMD's processors it does not use AVX-512, and oneDNN does: 2.4 times the
+    products a second. With AVX2 no order gains anything, and in MKL's the weights take 1.4 times the room.
+    """
     import torch
 
-    return bool(torch.backends.mkl.is_available()) and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return None
+    if torch.backends.mkldnn.is_available() and is_amd():
+        return "oneDNN"
+    return "MKL" if torch.backends.mkl.is_available() else None
+
+
+@cache
+def is_amd() -> bool:
+    """Whether the processor is AMD's."""
+    told = Path("/proc/cpuinfo")
+    return "AuthenticAMD" in (told.read_text(errors="replace") if told.is_file() else platform.processor())
 
 
 class Room:
@@ -59,16 +77,18 @@ class Product:
     ) -> None:
         import torch
 
-        reordered = reordering() or (few and torch.backends.mkl.is_available())
-        room = room if room and reordered else Room()
+        self._library = reordering() or ("MKL" if few and torch.backends.mkl.is_available() else None)
+        room = room if room and self._library else Room()
         weight = _stacked([part[0] for part in parts], room, first)
         if norm is not None:
             weight.mul_(norm)
         biases = [part[1].flatten() for part in parts if len(part) == 2]
         self._bias = torch.cat([biases[0] * first, *biases[1:]]) if biases else None
         self._weight, self._packed = weight, None
-        if reordered:
-            self._packed = torch.ops.mkl._mkl_reorder_linear_weight(weight, HINT)
+        if self._library:
+            reorder = torch.ops.mkl._mkl_reorder_linear_weight
+            reorder = reorder if self._library == "MKL" else torch.ops.mkldnn._reorder_linear_weight
+            self._packed = reorder(weight, HINT)
             # The shape is asked for, the numbers are not.
             self._weight = weight.new_empty(1).expand(weight.shape)
             room.free()
@@ -79,6 +99,8 @@ class Product:
 
         if self._packed is None:
             return torch.nn.functional.linear(rows, self._weight, self._bias)
+        if self._library == "oneDNN":
+            return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "none", [], "")
         return torch.ops.mkl._mkl_linear(rows, self._packed, self._weight, self._bias, len(rows))
 
 

@@ -63,7 +63,16 @@ MANY = prompts_of([((3, 4, 5), [(9,), (11, 12, 13, 14), (20, 21)] * 4), ((6,), [
 
 @pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize(
-    "way", ["as it is", "without MKL", "in MKL's order", "transformers' layers", "as on other devices", "padded"]
+    "way",
+    [
+        "as it is",
+        "without MKL",
+        "in MKL's order",
+        "in oneDNN's order",
+        "transformers' layers",
+        "as on other devices",
+        "padded",
+    ],
 )
 def test_every_way_of_computing_gives_what_whole_prompts_give(kind, way, tmp_path, monkeypatch):
     from judge.engines import packed, transformers
@@ -71,8 +80,9 @@ def test_every_way_of_computing_gives_what_whole_prompts_give(kind, way, tmp_pat
     whole = small_model(kind, tmp_path)
     if way == "without MKL":
         monkeypatch.setattr("torch.backends.mkl.is_available", lambda: False)
-    elif way == "in MKL's order":
+    elif "order" in way:
         monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
+        monkeypatch.setattr("judge.engines.product.is_amd", lambda: "oneDNN" in way)
     elif way != "as it is":
         monkeypatch.setattr(transformers, "find_plain", lambda _: None)
         monkeypatch.setattr(transformers, "fits", lambda _: False)
@@ -81,7 +91,7 @@ def test_every_way_of_computing_gives_what_whole_prompts_give(kind, way, tmp_pat
     if way == "padded":
         monkeypatch.setattr(transformers, "_plain_attention", lambda _: False)
     engine = transformers.TransformersEngine(tmp_path, device="cpu", dtype="float32")
-    assert (engine._lean is not None) == (way in ("as it is", "without MKL", "in MKL's order") and kind != "qwen3")
+    assert (engine._lean is not None) == (("order" in way or way in ("as it is", "without MKL")) and kind != "qwen3")
     for size in (4, 20, 512):
         engine._tokens = size
         found = np.array([answer.logprobs for answer in engine.score(MANY)])
