@@ -30,6 +30,7 @@ from judge.labelling.label import read_pairs
 from judge.labelling.recalibrate import own_column, own_probabilities
 from judge.models.encoder import EMBEDDED_ENCODER
 from judge.models.shipped import SHIPPED, shipped_directory
+from judge.records import Pair
 from judge.run.store import Run
 from judge.statistics.measures import weighted_kappa
 from judge.statistics.ranks import spearman
@@ -110,25 +111,31 @@ def resampled(queries: int) -> Floats:
 
 def read(folder: Path, ratings: Path) -> RatedSet:
     """What a run and a file of grades say of the same pairs."""
-    run = Run.open(folder)
-    manifest = run.manifest
     with ratings.open(encoding="utf-8") as stream:
         rows_of = {(row["query"], row["candidate_id"]): row for row in map(json.loads, stream)}
-    column = own_column(manifest)
-    labels = dict(run.query(f"SELECT row, {column} FROM labels WHERE probabilities IS NOT NULL"))
-    pairs = [pair for batch in read_pairs(run.pairs_path) for pair, _ in batch if pair and pair.row in labels]
+    run = Run.open(folder)
+    pairs, own, values = scored(run)
     rows: list[Mapping[str, Any]] = [rows_of[pair.query, pair.candidate_id] for pair in pairs]
-    own = own_probabilities(manifest, np.array([labels[pair.row] for pair in pairs]))
-    encoder = blend_encoder(NAMES)
-    assert encoder is not None
+    grades = run.manifest.values
     return RatedSet(
         own,
-        measure(Reading(NAMES), pairs, own, manifest.values, partial(cosines, encoder=encoder)),
-        np.array([manifest.values.index(row["grade"]) for row in rows]),
+        values,
+        np.array([grades.index(row["grade"]) for row in rows]),
         np.array([float(row.get("mean", row["grade"])) for row in rows]),
         np.unique([pair.query_id for pair in pairs], return_inverse=True)[1],
-        manifest.values,
+        grades,
     )
+
+
+def scored(run: Run) -> tuple[list[Pair], Floats, Floats]:
+    """A run's pairs with probabilities, the judge's own ones, (N, K), and features in the order of `NAMES`, (N, 3)."""
+    labels = dict(run.query(f"SELECT row, {own_column(run.manifest)} FROM labels WHERE probabilities IS NOT NULL"))
+    pairs = [pair for batch in read_pairs(run.pairs_path) for pair, _ in batch if pair and pair.row in labels]
+    own = own_probabilities(run.manifest, np.array([labels[pair.row] for pair in pairs]))
+    encoder = blend_encoder(NAMES)
+    assert encoder is not None
+    cosine = partial(cosines, encoder=encoder)
+    return pairs, own, measure(Reading(NAMES), pairs, own, run.manifest.values, cosine)
 
 
 def joined(one: RatedSet, other: RatedSet) -> RatedSet:

@@ -113,4 +113,6 @@ if __name__ == "__main__":
     parser.add_argument("--counts", default="5,10", help="numbers of rated queries")
     parser.add_argument("--present", type=Path, nargs=2, metavar=("RUN", "PAIRS"), help="where a present blend is from")
     asked = parser.parse_args()
+    if len(asked.sets) % 2:
+        parser.error("a run stands before its pairs: name both")
     main(asked.sets, tuple(map(int, asked.counts.split(","))), asked.present)

@@ -14,9 +14,7 @@ overlap, blends fitted to the other two thirds, and the shipped blend on those q
 
 import argparse
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +23,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.blend import NAMES, RatedSet, interval, joined, resampled, shipped, standardised
+from benchmarks.blend import NAMES, RatedSet, interval, joined, resampled, scored, shipped, standardised
 from benchmarks.rated_sets import TEXTS, VALUES, Item, folds, read
 from benchmarks.shipped_blend import FOLDER, MOST, fit
-from judge.calibration.features import Reading, blend_encoder, cosines, log_odds, measure
-from judge.labelling.label import read_pairs
-from judge.labelling.recalibrate import own_column, own_probabilities
+from judge.calibration.features import log_odds
 from judge.run.seen import query_keys, read_seen
 from judge.run.store import Run
 
@@ -50,9 +46,11 @@ def collect(data: Path, work: Path) -> pa.Table:
         place = {id(item): at for at, item in enumerate(items)}
         for fold, (_, test) in enumerate(folds(items, FOLDS, SEED)):
             folder = work / f"{name}-{FOLDS}-{fold}-both"
-            told, lexical = list(_said(folder / "run-tuned")), json.loads((folder / "grades-lexical.json").read_text())
-            assert len(told) == len(test), f"{name}, fold {fold}: {len(told)} of {len(test)} pairs have probabilities"
-            for at, own, values in told:
+            pairs, *told = scored(Run.open(folder / "run-tuned"))
+            lexical = json.loads((folder / "grades-lexical.json").read_text())
+            assert len(pairs) == len(test), f"{name}, fold {fold}: {len(pairs)} of {len(test)} pairs have probabilities"
+            for pair, own, values in zip(pairs, *told, strict=True):
+                at = int(pair.candidate_id)
                 numbers = {f"grade_{value}": chance for value, chance in zip(VALUES, own, strict=True)}
                 texts = dict(zip(NAMES[1:], values[1:], strict=True))
                 rows.append(
@@ -64,18 +62,6 @@ def collect(data: Path, work: Path) -> pa.Table:
         for n, t in zip(table.column_names, table.schema.types, strict=True)
     ]
     return table.cast(pa.schema(small))
-
-
-def _said(folder: Path) -> Iterator[tuple[int, Floats, Floats]]:
-    """Each pair's place in the fold, the judge's own probabilities and its features."""
-    run = Run.open(folder)
-    labels = dict(run.query(f"SELECT row, {own_column(run.manifest)} FROM labels WHERE probabilities IS NOT NULL"))
-    pairs = [pair for batch in read_pairs(run.pairs_path) for pair, _ in batch if pair and pair.row in labels]
-    own = own_probabilities(run.manifest, np.array([labels[pair.row] for pair in pairs]))
-    encoder = blend_encoder(NAMES)
-    assert encoder is not None
-    values = measure(Reading(NAMES), pairs, own, VALUES, partial(cosines, encoder=encoder))
-    return zip((int(pair.candidate_id) for pair in pairs), own, values, strict=True)
 
 
 def rated(items: list[Item], kept: pa.Table) -> tuple[RatedSet, Ints]:
