@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.config import LoraConfig
+from finetune.frozen import reorder
 from finetune.training_set import TrainingExample, TrainingSet, pieces
 from judge.engines.applying import check_lora
 from judge.engines.loading import load_model
@@ -62,6 +63,7 @@ class Network:
         )
         with room_for(base.name):
             self.model: Any = get_peft_model(model, peft).to(self.device)
+            reorder(self.model)
         # The directory is this machine's: what users need is in judge.json.
         self.model.peft_config["default"].base_model_name_or_path = base.name
         # peft keeps the names as a set, whose order is another in every process.

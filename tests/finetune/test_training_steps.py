@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from finetune import frozen
 from finetune.checkpoint import Progress, save
 from finetune.job import finetune
 from finetune.network import Network
@@ -143,3 +144,28 @@ def test_16_bit_bases_are_taught_by_logits_that_are_not_rounded(prepared, monkey
     assert abs(found - expected).max() < 1e-4
     found.sum().backward()
     assert any(weight.grad.abs().max() > 0 for weight in network.trainable.values())
+
+
+@pytest.mark.parametrize("library", ["MKL", "oneDNN"])
+def test_weights_in_a_librarys_order_give_the_loss_and_the_gradients_of_plain_ones(prepared, monkeypatch, library):
+    import torch
+
+    from judge.engines import product
+
+    backend = {"MKL": torch.backends.mkl, "oneDNN": torch.backends.mkldnn}[library]
+    if not backend.is_available():
+        pytest.skip(f"this torch has no {library}")
+    batch, found = prepared.training_set.train[:5], []
+    for order in (None, library):
+        for module in (product, frozen):
+            monkeypatch.setattr(module, "reordering", lambda order=order: order)
+        network = Network(prepared.base, prepared.config.changed(dropout=0.0), prepared.training_set)
+        for at, weight in enumerate(network.trainable.values()):
+            torch.manual_seed(at)
+            torch.nn.init.normal_(weight, std=0.05)
+        loss = network.learn(batch, 10_000)
+        found.append((loss, {name: weight.grad for name, weight in network.trainable.items()}))
+    (loss, plain), (other, reordered) = found
+    assert other == pytest.approx(loss, rel=1e-5)
+    assert all(torch.allclose(plain[name], gradient, atol=1e-4) for name, gradient in reordered.items())
+    assert max(float(gradient.abs().max()) for gradient in plain.values()) > 0.01
