@@ -16,9 +16,11 @@ and `scarce` served to look for faults, on seed 1; the rest was looked at afterw
 - `fads`: labels err towards what is popular.
 - `rules`: labels of two categories are too low: a rule was misread.
 
-One more was written later, against `audit.engagement.three_views`:
+Three more were written later: one against `audit.engagement.three_views`, two against `audit.engagement.borne_out`:
 
 - `eager`: who searches for what the shop has plenty of clicks more, on everything.
+- `soldout`: an eighth of the relevant products is out of stock as long as the log runs.
+- `bait`: an eighth of the irrelevant products draws clicks by its picture, whatever was searched for.
 """
 
 from collections.abc import Callable
@@ -172,6 +174,28 @@ def eager(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Gene
     return draft.shop([looked(draft, ranked, median, look, np.zeros(len(grade)), bots=0.0)])
 
 
+def soldout(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Generator) -> Shop:
+    """What cannot be bought is passed over as if it were irrelevant, and never put into a cart."""
+    return _mistaken(grade, query, median, rng, of=2, like=0, cart=-9.0)
+
+
+def bait(grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Generator) -> Shop:
+    """Clicked as if it were relevant, and then seen to be what it is."""
+    return _mistaken(grade, query, median, rng, of=0, like=2)
+
+
+def _mistaken(
+    grade: np.ndarray, query: np.ndarray, median: int, rng: np.random.Generator, of: int, like: int, cart: float = 0.0
+) -> Shop:
+    """An eighth of the pairs of one grade is clicked like another's."""
+    draft = Draft(grade, query, Taste(popularity=0.6, whim=0.5), rng)
+    click = draft.taste.click
+    taken = (grade == of) & (rng.random(len(grade)) < 1 / 8)
+    draft.click, draft.cart = draft.click + (click[like] - click[of]) * taken, draft.cart + cart * taken
+    look, ranked = 0.95 * 0.88 ** np.arange(LARGEST), draft.ranked((0.5, 0.7, 0.8), LARGEST)
+    return draft.shop([looked(draft, ranked, median, look, np.zeros(len(grade)), bots=0.0)])
+
+
 def _tastes(taste: Taste) -> tuple[np.ndarray, ...]:
     return tuple(np.array(each) for each in (taste.click, taste.cart, taste.buy))
 
@@ -219,4 +243,6 @@ OTHERS = {
     "fads": World(fads, ("esci", "chorus"), 2500, by_popularity),
     "rules": World(rules, ("homedepot", "chorus"), 2500, by_category),
     "eager": World(eager, ("esci", "chorus", "homedepot"), 4000, usual(0.08)),
+    "soldout": World(soldout, ("esci", "chorus"), 2500, usual(0.08)),
+    "bait": World(bait, ("esci", "chorus"), 2500, usual(0.08)),
 }

@@ -1,12 +1,17 @@
 """Do the labels of a query's other pairs bear out what shoppers doubt?
 
 A wrong label stands among other labels as those of its true grade do. A right one that shoppers seem to doubt, because
-it is dear, sold out or badly placed, stands among them as any of its grade. So how far doubted labels are unlike their
+it is dear, sold out or well pictured, stands among them as any of its grade. So how far doubted labels are unlike their
 queries tells how many of the doubts are true, whatever the shape of clicks within a grade, which no log reveals.
 
 The doubts are by engagement and the label alone. Method of moments: the other labels' shares of grades, weighted by the
-doubts, are held against what they would be if the doubts were right. Doubts of too low and of too high labels are
-lowered by a factor each, as far as that asks for; none is raised.
+doubts, are held against what they would be if the doubts were right. Where some products of a grade are treated by
+shoppers as if they were of another, no amount of clicks makes a doubt surer than the share of wrong labels among all
+that look so. So doubts of too low and of too high labels get a most that they come to, each as low as that asks for.
+
+Labels can be alike for another reason: a judge that is lenient in one query and strict in the next. Others' labels then
+follow clicks less than they follow the label, by as much as `likeness` says (`audit.engagement.three_views`), and less
+is asked for. Where that cannot be told, nothing is.
 """
 
 from dataclasses import dataclass, replace
@@ -17,12 +22,11 @@ import numpy as np
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.joint import Joint
 
-HELD = float(np.log(2))
-"""Standard deviation of a factor's logarithm before the other labels are looked at: a factor of two."""
 ALLOWED = 0.75
 """Of what is expected, so much is asked for: errors that fill whole queries hide among their like."""
-STEPS = np.linspace(0, -4, 21)
-"""Logarithms of the factors that are tried."""
+LIMITS = np.array([1, 0.97, 0.94, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+"""What doubts may come to at most, of those that are tried; before the other labels are looked at, as likely as their
+square roots say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +35,22 @@ class BorneOut:
 
     share: float
     """How far doubted labels are unlike their queries, of how far they would be if the doubts were right: 1 if they
-    are, about 0 if none is; NaN where labels say nothing of each other."""
+    are, about 0 if none is; NaN where labels say nothing of each other's grades."""
     error: float
     """Its standard error, queries taken as independent."""
-    kept: tuple[float, float] = (1.0, 1.0)
-    """By what the odds of a higher and of a lower grade were multiplied."""
+    most: tuple[float, float] = (1.0, 1.0)
+    """What the chance of a higher grade, and that of a lower one, comes to at most."""
 
     def as_json(self) -> dict[str, Any]:
         """For `audit.json`; what cannot be told is null, as the check "doubts borne out" says."""
         told = {"share": self.share, "standard_error": self.error}
-        lowered = dict(zip(("higher", "lower"), self.kept, strict=True))
-        return {**{name: value if np.isfinite(value) else None for name, value in told.items()}, "odds_kept": lowered}
+        most = dict(zip(("higher", "lower"), self.most, strict=True))
+        return {**{name: value if np.isfinite(value) else None for name, value in told.items()}, "at_most": most}
 
 
-def bear_out(grade: Ints, query: Ints, mix: Floats, joint: Joint, seen: Ints) -> tuple[Joint, BorneOut]:
+def bear_out(
+    grade: Ints, query: Ints, mix: Floats, joint: Joint, seen: Ints, likeness: float
+) -> tuple[Joint, BorneOut]:
     """The posterior with the doubts that other labels do not bear out lowered, and how far they do.
 
     Args:
@@ -53,38 +59,52 @@ def bear_out(grade: Ints, query: Ints, mix: Floats, joint: Joint, seen: Ints) ->
         mix: By `query_mix`, shape (N, K).
         joint: What engagement says.
         seen: The pairs with engagement.
+        likeness: How much of what labels of a query have in common their grades have, 0 to 1.
     """
     looked = _Look.at(grade, query, mix, joint, seen)
-    if joint.shop is None or looked is None:
+    if joint.shop is None or looked is None or not likeness > 0:
         return joint, BorneOut(float("nan"), float("nan"))
-    found, expected = looked.leanings(np.zeros(2)).sum(axis=0)  # each of shape (Q,)
+    found, expected = looked.leanings(np.ones(2)).sum(axis=0) * np.array([[1], [likeness]])  # each of shape (Q,)
     if not expected.sum() > 0:
         return joint, BorneOut(float("nan"), float("nan"))
     share = found.sum() / expected.sum()
     # The larger of what it is about the share found and, a few doubts being alike by chance, about 1.
     apart = [np.sqrt(((found - at * expected) ** 2).sum()) for at in (share, 1.0)]
     error = max(apart) / expected.sum()
-    factors = np.zeros(2)
+    most = np.ones(2)
     for _ in range(2):
         for way in range(2):
             losses = []
-            for step in STEPS:
-                factors[way] = step
-                own, asked = looked.leanings(factors)[way]
-                apart = own - ALLOWED * asked
-                losses.append(apart.sum() ** 2 / max((apart**2).sum(), 1e-12) + (step / HELD) ** 2)
-            factors[way] = STEPS[int(np.argmin(losses))]
+            for limit in LIMITS:
+                most[way] = limit
+                own, asked = looked.leanings(most)[way]
+                apart = ALLOWED * likeness * asked - own
+                losses.append(max(apart.sum(), 0) ** 2 / max((apart**2).sum(), 1e-12) - np.log(limit))
+            most[way] = LIMITS[int(np.argmin(losses))]
     posterior = joint.posterior.copy()
-    posterior[seen] *= _by_way(grade[seen], posterior.shape[1], np.exp(factors))
-    posterior[seen] /= posterior[seen].sum(axis=1, keepdims=True)
-    up, down = np.exp(factors).tolist()
-    return replace(joint, posterior=posterior), BorneOut(float(share), float(error), (up, down))
+    posterior[seen] = _at_most(posterior[seen], grade[seen], most)
+    higher, lower = most.tolist()
+    return replace(joint, posterior=posterior), BorneOut(float(share), float(error), (higher, lower))
 
 
-def _by_way(grade: Ints, grades: int, factors: Floats) -> Floats:
-    """The first factor for grades above the label, the second for those below, 1 for its own: shape (N, K)."""
+def _ways(grade: Ints, grades: int) -> Floats:
+    """1 for the grades above each label, and for those below: shape (2, N, K)."""
     above = np.arange(grades) - grade[:, None]
-    return np.where(above > 0, factors[0], np.where(above < 0, factors[1], 1.0))
+    return np.stack([above > 0, above < 0]).astype(np.float64)
+
+
+def _at_most(chance: Floats, grade: Ints, most: Floats) -> Floats:
+    """Chances of grades, (N, K), of which those above the label come to the first of `most` at most, and those below to
+    the second; between both, and where they are small, they stay about what they are."""
+    own, found = (np.arange(len(grade)), grade), chance.copy()
+    found[own] = np.maximum(chance[own], 1e-200)  # of what is so sure, the limit is all that counts
+    odds = (_ways(grade, chance.shape[1]) * found).sum(axis=2) / found[own]
+    # Odds o become o / (1 + o (1 - m) / m).
+    kept = 1 / (1 + (odds * ((1 - most) / most)[:, None]).sum(axis=0))
+    label = found[own].copy()
+    found *= kept[:, None]
+    found[own] = label
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +141,15 @@ class _Look:
         chance = np.exp(score - score.max(axis=1, keepdims=True))
         return cls(label, query[rows], chance / chance.sum(axis=1, keepdims=True), others, usual)
 
-    def leanings(self, factors: Floats) -> Floats:
+    def leanings(self, most: Floats) -> Floats:
         """How far the others of doubted labels lean to the grades that these are suspected of, beyond what is usual for
         the label, by query: [upwards, downwards] x [found, expected], shape (2, 2, Q)."""
         grades, own = self.chance.shape[1], np.arange(len(self.grade))
-        chance = self.chance * _by_way(self.grade, grades, np.exp(factors))
-        chance /= chance.sum(axis=1, keepdims=True)
+        chance = _at_most(self.chance, self.grade, most)
         beyond = [shares - self.usual[self.grade] for shares in (self.others, chance @ self.usual)]
         out = np.zeros((2, 2, int(self.query.max()) + 1))
-        for way in range(2):
-            doubt = chance * (_by_way(self.grade, grades, np.eye(2)[way]) - np.eye(grades)[self.grade])
+        for way, there in enumerate(_ways(self.grade, grades)):
             for kind, shares in enumerate(beyond):
-                lean = (doubt * (shares - shares[own, self.grade][:, None])).sum(axis=1)
+                lean = (chance * there * (shares - shares[own, self.grade][:, None])).sum(axis=1)
                 out[way, kind] = np.bincount(self.query, lean, minlength=out.shape[2])
         return out

@@ -72,13 +72,13 @@ class FlagRow:
         return float(np.log10(max(self.chance, 1e-9) / max(1 - self.chance, 1e-9)))
 
 
-def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
+def weigh(labelled: Labelled, grades: int, seed: int = 0, likeness: float = 0.0) -> Weighed:
     """The posterior over grades of every pair: label, engagement, people.
 
     Two models read the engagement. One takes clicks, carts and purchases for independent: it claims too much, and adds
     a little to the order. The other knows that they share causes: it tells how many labels are wrong. Pairs are ordered
     by both, and get the second's chances along that order, once what the labels of their queries do not bear out is
-    taken back.
+    taken back, as far as `likeness` says that these can (`audit.engagement.three_views`).
     """
     # How many labels are wrong, three views tell better than labels claim it.
     held = HELD if labelled.sharpness == 1 else max(HELD, VIEWS * min(len(labelled), FIT_PAIRS))
@@ -92,7 +92,7 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0) -> Weighed:
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
     alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-30) * common)
     rows = np.flatnonzero(labelled.examined > 0)
-    joint, borne_out = bear_out(labelled.grade, labelled.index, labels.mix, joint, rows)
+    joint, borne_out = bear_out(labelled.grade, labelled.index, labels.mix, joint, rows, likeness)
     posterior, score = in_order(labelled, posterior, joint.posterior)
     rated = labelled.people >= 0
     said = np.ones_like(posterior)

@@ -51,6 +51,16 @@ class Agreement:
     """The share of wrong labels of which `found` is the correlation; null unless the labels are far poorer than they
     claim."""
 
+    @property
+    def likeness(self) -> float:
+        """How much of what a query's labels have in common their grades have; 0 where it cannot be told.
+
+        Where they have more in common, as by a judge that is lenient in some, `found` is above what labels claim.
+        """
+        if not self.found:
+            return 0.0
+        return 1.0 if self.wrong is not None else min(1.0, self.claimed / self.found)
+
     def note(self, *, by_people: bool) -> str | None:
         """What to know of labels that are poorer than they claim, and what to do; null where they are not."""
         if self.wrong is None:

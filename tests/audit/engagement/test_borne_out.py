@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from audit.engagement.borne_out import BorneOut, bear_out
+from audit.engagement.borne_out import BorneOut, _at_most, bear_out
 from audit.engagement.checks import _borne
 from audit.engagement.joint import Joint, Shop
 
@@ -17,9 +17,9 @@ def joint(posterior):
     return Joint(posterior, posterior, np.zeros(len(posterior)), shop, ("clicks",))
 
 
-def look(grade, query, posterior):
+def look(grade, query, posterior, likeness=1.0):
     grade, query = np.array(grade), np.array(query)
-    return bear_out(grade, query, np.zeros(posterior.shape), joint(posterior), np.arange(len(grade)))
+    return bear_out(grade, query, np.zeros(posterior.shape), joint(posterior), np.arange(len(grade)), likeness)
 
 
 # Query A is labelled 1 1 1 0, query B 0 0 0 0. The others of A's 1s have shares (1/3, 2/3) of grades 0 and 1, those of
@@ -74,11 +74,11 @@ def test_doubts_of_wrong_labels_stand_and_doubts_of_right_ones_are_lowered():
     after, found = look(label, query, true)
     # They are doubted at .7 and all of them wrong, so more is borne out than the doubts ask for.
     assert found.share > 1
-    assert found.kept == (1.0, 1.0)
+    assert found.most == (1.0, 1.0)
     assert found.as_json() == {
         "share": found.share,
         "standard_error": found.error,
-        "odds_kept": {"higher": 1.0, "lower": 1.0},
+        "at_most": {"higher": 1.0, "lower": 1.0},
     }
     assert BorneOut(float("nan"), float("nan")).as_json()["share"] is None
     assert np.allclose(after.posterior, true)
@@ -88,7 +88,7 @@ def test_doubts_of_wrong_labels_stand_and_doubts_of_right_ones_are_lowered():
     spurious = doubts(grade, rows, toward)
     after, found = look(grade, query, spurious)
     assert abs(found.share) < 3 * found.error < 0.75
-    assert max(found.kept) < 0.5
+    assert max(found.most) < 0.5
     own = np.arange(len(grade)), grade
     # None is raised, and the sum of chances to be wrong falls to less than two thirds.
     assert np.all(after.posterior[own] >= spurious[own] - 1e-12)
@@ -96,7 +96,30 @@ def test_doubts_of_wrong_labels_stand_and_doubts_of_right_ones_are_lowered():
     assert np.allclose(after.posterior.sum(axis=1), 1)
 
 
-def test_each_direction_has_a_factor_of_its_own():
+def test_doubts_however_sure_come_to_no_more_than_the_share_that_is_borne_out():
+    # Of 160 labels that shoppers take for another grade's, 40 are wrong; the rest is sold out, or has a fine picture.
+    rng = np.random.default_rng(8)
+    grade, query = shop_of(rng, queries=200)
+    rows = rng.choice(len(grade), 160, replace=False)
+    toward, label = (grade + rng.integers(1, 3, len(grade))) % 3, grade.copy()
+    wrong = rows[:40]
+    label[wrong], toward[wrong] = toward[wrong], grade[wrong]
+    sure = doubts(label, rows, toward[rows], chance=0.9799)
+    after, found = look(label, query, sure)
+    chance = 1 - after.posterior[rows, label[rows]]
+    assert sure[rows, label[rows]].max() < 1e-3
+    assert 0.15 < chance.mean() < 0.5
+    assert np.allclose(chance, np.where(toward[rows] > label[rows], *found.most), atol=0.02)
+
+
+@pytest.mark.parametrize(("chance", "less"), [(0.5, 1 / 3), (1.0, 0.5), (0.01, 0.01 / 1.01)])
+def test_chances_are_held_down_by_hand(chance, less):
+    # Odds o become o / (1 + o), their chance is at most a half: o = 1 gives 1 / 2 and so 1 / 3.
+    found = _at_most(np.array([[1 - chance, 0.0, chance]]), np.array([0]), np.array([0.5, 0.1]))
+    assert found[0] == pytest.approx([1 - less, 0, less])
+
+
+def test_each_direction_has_a_limit_of_its_own():
     rng = np.random.default_rng(6)
     grade, query = shop_of(rng)
     low = (rng.random(len(grade)) < 0.1) & (grade == 2)
@@ -105,7 +128,7 @@ def test_each_direction_has_a_factor_of_its_own():
     rows = rng.choice(np.flatnonzero(label == 2), 100, replace=False)
     posterior[rows] = [0.7, 0.02, 0.28]
     _, found = look(label, query, posterior)
-    up, down = found.kept
+    up, down = found.most
     assert up > 0.9
     assert down < 0.5
 
@@ -116,10 +139,22 @@ def test_what_no_shopper_saw_stays_as_it_was():
     label = np.where(rng.random(600) < 0.8, query % 3, rng.integers(0, 3, 600))
     posterior = doubts(label, rng.choice(np.flatnonzero(label < 2), 150, replace=False), 2)
     seen = np.arange(0, 600, 2)
-    after, found = bear_out(label, query, np.zeros(posterior.shape), joint(posterior), seen)
-    assert min(found.kept) < 1
+    after, found = bear_out(label, query, np.zeros(posterior.shape), joint(posterior), seen, 1.0)
+    assert min(found.most) < 1
     assert np.array_equal(after.posterior[1::2], posterior[1::2])
     assert not np.allclose(after.posterior[seen], posterior[seen])
+
+
+def test_less_is_asked_of_labels_that_are_alike_for_another_reason():
+    rng = np.random.default_rng(5)
+    grade, query = shop_of(rng)
+    rows = rng.choice(len(grade), 120, replace=False)
+    spurious = doubts(grade, rows, (grade[rows] + rng.integers(1, 3, len(rows))) % 3)
+    whole, half, none = (look(grade, query, spurious, likeness) for likeness in (1.0, 0.5, 0.0))
+    assert half[1].share == pytest.approx(2 * whole[1].share)
+    assert all(a <= b for a, b in zip(whole[1].most, half[1].most, strict=True))
+    assert np.isnan(none[1].share)
+    assert np.array_equal(none[0].posterior, spurious)
 
 
 @pytest.mark.parametrize("query", [np.arange(8), np.array([0, 0, 0, 0, 1, 1, 1, 1])])
@@ -142,7 +177,7 @@ def test_what_other_labels_said_is_not_counted_twice():
     told /= told.sum(axis=1, keepdims=True)
     both = joint(told)
     both = replace(both, shop=replace(both.shop, mixing=0.8))
-    _, found = bear_out(grade, query, mix, both, np.arange(len(grade)))
+    _, found = bear_out(grade, query, mix, both, np.arange(len(grade)), 1.0)
     assert found.share == pytest.approx(look(grade, query, plain)[1].share)
 
 

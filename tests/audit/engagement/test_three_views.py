@@ -11,7 +11,7 @@ from seen_pairs import seen_pairs
 from audit.engagement.checks import allowed, check
 from audit.engagement.flags import find_flags, weigh
 from audit.engagement.labelled import Labelled
-from audit.engagement.three_views import believed
+from audit.engagement.three_views import Agreement, believed
 
 
 def shop(wrong: float, seed: int = 0, queries: int = 150, *, apart: float = 0.8) -> tuple[Labelled, np.ndarray]:
@@ -27,6 +27,29 @@ def shop(wrong: float, seed: int = 0, queries: int = 150, *, apart: float = 0.8)
     chance = 1 / (1 + np.exp(-(apart * truth - 3 + rng.normal(0, 0.5, n))))
     clicks = rng.binomial(looked.astype(int), chance).astype(float)
     return seen_pairs(label, index, looked, clicks), truth
+
+
+def sold_out(labelled: Labelled, truth: np.ndarray) -> tuple[Labelled, np.ndarray]:
+    """The same, but for a sixth of the relevant products that are clicked like irrelevant ones; and which those are."""
+    rng = np.random.default_rng(9)
+    out = (truth == 2) & (rng.random(len(truth)) < 1 / 6)
+    clicks = np.where(out, rng.binomial(labelled.examined.astype(int), 0.03), labelled.debiased_clicks).astype(float)
+    return replace(labelled, clicks=clicks, debiased_clicks=clicks), out
+
+
+def test_right_labels_that_shoppers_contradict_are_not_flagged_as_surely_as_clicks_say():
+    labelled, truth = shop(0.06, queries=200, apart=1.6)
+    labelled, _ = sold_out(labelled, truth)
+    wrong, share = labelled.grade != truth, []
+    believed_labels, found = believed(labelled, 3)
+    for likeness in (0.0, found.likeness):
+        weighed = weigh(believed_labels, 3, likeness=likeness)
+        pairs = {flag.pair for flag in find_flags(believed_labels, weighed, 0.1)}
+        share.append((len(pairs), sum(not wrong[pair] for pair in pairs)))
+    (before, false_before), (after, false_after) = share
+    assert false_before > 0.3 * before > 10
+    assert false_after <= 0.1 * after
+    assert weighed.borne_out.most[1] < 0.9 <= weighed.borne_out.most[0]
 
 
 def sure_of(labelled: Labelled, sure: float) -> Labelled:
@@ -148,3 +171,17 @@ def test_a_run_of_poor_labels_says_so(main, tmp_path):
     assert found["wrong"] == pytest.approx((labelled.grade != truth).mean(), abs=0.1)
     assert found["note"] in " ".join(out.split())
     assert found["note"][1:] in (tmp_path / "audit" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("agreement", "likeness"),
+    [
+        (Agreement(0.6), 0.0),  # cannot be told
+        (Agreement(0.6, 0.75, 0.5, 1.0), 0.8),
+        (Agreement(0.6, 0.4, 0.3, 0.5), 1.0),
+        (Agreement(0.6, 0.2, 0.1, 0.3, wrong=0.4), 1.0),  # what labels claim was taken down to what was found
+        (Agreement(0.6, 0.0, 0.0, 0.1), 0.0),
+    ],
+)
+def test_how_much_of_what_a_querys_labels_have_in_common_is_their_grades(agreement, likeness):
+    assert agreement.likeness == pytest.approx(likeness)
