@@ -191,7 +191,7 @@ def audit(run: Run, source: EngagementFile, settings: Settings) -> Audit:
         labelled = gather(db, examination, grades)
         queries = query_rows(db, labelled)
     labelled, agreement = believed(labelled, grades, settings.seed)
-    weighed = weigh(labelled, grades, settings.seed, agreement.likeness)
+    weighed = weigh(labelled, grades, settings.seed, agreement)
     checks = (*check_log(labelled, aggregated, examination, searches), *check(labelled, weighed, agreement))
     flags = find_flags(labelled, weighed, *allowed(checks, settings.level))
     return Audit(

@@ -11,7 +11,7 @@ that look so. So doubts of too low and of too high labels get a most that they c
 
 Labels can be alike for another reason: a judge that is lenient in one query and strict in the next. Others' labels then
 follow clicks less than they follow the label, by as much as `likeness` says (`audit.engagement.three_views`), and less
-is asked for. Where that cannot be told, nothing is.
+is asked for.
 """
 
 from dataclasses import dataclass, replace

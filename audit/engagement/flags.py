@@ -20,6 +20,7 @@ from audit.engagement.evidence import ChannelPosterior, Counts, Rates, update
 from audit.engagement.joint import FIT_PAIRS, Joint, weigh_together
 from audit.engagement.labelled import Labelled
 from audit.engagement.mix import HELD, Labels, query_mix
+from audit.engagement.three_views import Agreement
 from audit.engagement.trials import PER
 from judge.run.flag_types import Bools, FlagType, PairEvidence, flag_types
 from judge.statistics.discoveries import posterior_q_values
@@ -72,13 +73,13 @@ class FlagRow:
         return float(np.log10(max(self.chance, 1e-9) / max(1 - self.chance, 1e-9)))
 
 
-def weigh(labelled: Labelled, grades: int, seed: int = 0, likeness: float = 0.0) -> Weighed:
+def weigh(labelled: Labelled, grades: int, seed: int = 0, agreement: Agreement | None = None) -> Weighed:
     """The posterior over grades of every pair: label, engagement, people.
 
     Two models read the engagement. One takes clicks, carts and purchases for independent: it claims too much, and adds
     a little to the order. The other knows that they share causes: it tells how many labels are wrong. Pairs are ordered
     by both, and get the second's chances along that order, once what the labels of their queries do not bear out is
-    taken back, as far as `likeness` says that these can (`audit.engagement.three_views`).
+    taken back, as far as `agreement` says that these can; without it nothing is.
     """
     # How many labels are wrong, three views tell better than labels claim it.
     held = HELD if labelled.sharpness == 1 else max(HELD, VIEWS * min(len(labelled), FIT_PAIRS))
@@ -92,6 +93,7 @@ def weigh(labelled: Labelled, grades: int, seed: int = 0, likeness: float = 0.0)
     common = np.bincount(labelled.grade, minlength=grades) + 1.0
     alone = _normal(joint.posterior / np.maximum(joint.prior, 1e-30) * common)
     rows = np.flatnonzero(labelled.examined > 0)
+    likeness = agreement.likeness(joint.shop.mixing) if agreement and joint.shop else 0.0
     joint, borne_out = bear_out(labelled.grade, labelled.index, labels.mix, joint, rows, likeness)
     posterior, score = in_order(labelled, posterior, joint.posterior)
     rated = labelled.people >= 0

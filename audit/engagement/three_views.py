@@ -51,15 +51,18 @@ class Agreement:
     """The share of wrong labels of which `found` is the correlation; null unless the labels are far poorer than they
     claim."""
 
-    @property
-    def likeness(self) -> float:
-        """How much of what a query's labels have in common their grades have; 0 where it cannot be told.
+    def likeness(self, mixing: float) -> float:
+        """How much of what the labels of queries have in common their grades have.
 
-        Where they have more in common, as by a judge that is lenient in some, `found` is above what labels claim.
+        Where labels have more in common, as by a judge that is lenient in some queries, `found` is above `claimed`. It
+        is 1 at most: where it cannot be told, that is what is assumed, as far as shoppers side with the others' labels.
+
+        Args:
+            mixing: How far they do (`Shop.mixing`).
         """
-        if not self.found:
-            return 0.0
-        return 1.0 if self.wrong is not None else min(1.0, self.claimed / self.found)
+        if self.found is None:
+            return self.claimed * min(1.0, mixing)
+        return 1.0 if self.wrong is not None else min(1.0, self.claimed / max(self.found, 1e-9))
 
     def note(self, *, by_people: bool) -> str | None:
         """What to know of labels that are poorer than they claim, and what to do; null where they are not."""

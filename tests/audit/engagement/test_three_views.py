@@ -42,8 +42,8 @@ def test_right_labels_that_shoppers_contradict_are_not_flagged_as_surely_as_clic
     labelled, _ = sold_out(labelled, truth)
     wrong, share = labelled.grade != truth, []
     believed_labels, found = believed(labelled, 3)
-    for likeness in (0.0, found.likeness):
-        weighed = weigh(believed_labels, 3, likeness=likeness)
+    for agreement in (None, found):
+        weighed = weigh(believed_labels, 3, agreement=agreement)
         pairs = {flag.pair for flag in find_flags(believed_labels, weighed, 0.1)}
         share.append((len(pairs), sum(not wrong[pair] for pair in pairs)))
     (before, false_before), (after, false_after) = share
@@ -176,12 +176,12 @@ def test_a_run_of_poor_labels_says_so(main, tmp_path):
 @pytest.mark.parametrize(
     ("agreement", "likeness"),
     [
-        (Agreement(0.6), 0.0),  # cannot be told
+        (Agreement(0.6), 0.3),  # cannot be told: shoppers side with the others' labels by half
         (Agreement(0.6, 0.75, 0.5, 1.0), 0.8),
         (Agreement(0.6, 0.4, 0.3, 0.5), 1.0),
         (Agreement(0.6, 0.2, 0.1, 0.3, wrong=0.4), 1.0),  # what labels claim was taken down to what was found
-        (Agreement(0.6, 0.0, 0.0, 0.1), 0.0),
+        (Agreement(0.6, 0.0, 0.0, 0.1), 1.0),
     ],
 )
 def test_how_much_of_what_a_querys_labels_have_in_common_is_their_grades(agreement, likeness):
-    assert agreement.likeness == pytest.approx(likeness)
+    assert agreement.likeness(0.5) == pytest.approx(likeness)
