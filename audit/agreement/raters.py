@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from judge.ratings.panel import Panel, majority
+from judge.ratings.panel import Panel, commonest
 from judge.statistics.agreement import agreement_measures, headline
-from judge.statistics.dawid_skene import RatingMatrix, dawid_skene
+from judge.statistics.dawid_skene import DawidSkene, RatingMatrix, dawid_skene
 from judge.statistics.intervals import Estimate, by_query, by_query_index, confusion_by_query, each_by_query
+from judge.statistics.multi_rater import unit_counts
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,21 +60,31 @@ class RaterReport:
     """Accuracy against the reference in the later half of their ratings less that in the earlier half."""
     quarters: Sequence[float | None]
     """Accuracy in each quarter of their ratings, by time."""
-    confusion: Sequence[Sequence[float]] | None
-    """Dawid-Skene: the probability that they give the column's grade where the row's is true."""
+    confusion: Sequence[Sequence[float] | None] | None
+    """Dawid-Skene: the probability that they give the column's grade where the row's is true; null for a row that rests
+    on less than half a pair."""
+    true_pairs: Sequence[float] | None
+    """Dawid-Skene: how many of their pairs are expected to have each true grade, which is what a row rests on."""
     alone: Sequence[Alone]
 
 
 def report_raters(panel: Panel) -> list[RaterReport]:
     """One report a rater, those who agree least with the others first."""
     several = len(panel.raters) >= 2
-    errors = dawid_skene(RatingMatrix.of_table(panel.grades, panel.values)).confusion if several else None
-    found = [_report(panel, index, None if errors is None else errors[index]) for index in range(len(panel.raters))]
+    model = dawid_skene(RatingMatrix.of_table(panel.grades, panel.values)) if several else None
+    votes = unit_counts(panel.grades, panel.values)
+    found = [_report(panel, index, votes - _votes(own, panel.values), model) for index, own in enumerate(panel.grades)]
     return sorted(found, key=lambda r: -1.0 if r.with_others.value is None else r.with_others.value)
 
 
-def _report(panel: Panel, index: int, errors: Floats | None) -> RaterReport:
-    own, others = panel.grades[index], majority(panel.others(index))
+def _votes(own: Floats, values: Sequence[int]) -> Floats:
+    """One rater's votes, shape (units, K)."""
+    return np.asarray(own[:, None] == np.array(values), dtype=np.float64)
+
+
+def _report(panel: Panel, index: int, votes: Floats, model: DawidSkene | None) -> RaterReport:
+    """`votes` are those of all others, shape (units, K)."""
+    own, others = panel.grades[index], commonest(votes, panel.values)
     gold = panel.gold
     lonely = "there is no other rater" if len(panel.raters) < 2 else "no pair has a majority of others"
     accuracy, kappa = _agreement(panel, own, others, lonely)
@@ -93,9 +104,15 @@ def _report(panel: Panel, index: int, errors: Floats | None) -> RaterReport:
         seconds=_pace(panel.times[index]),
         drift=drift,
         quarters=quarters,
-        confusion=None if errors is None else errors.tolist(),
-        alone=_alone(panel, index),
+        confusion=None if model is None else _errors(model.confusion[index], model.true_pairs[index]),
+        true_pairs=None if model is None else model.true_pairs[index].tolist(),
+        alone=_alone(own, votes, panel.values),
     )
+
+
+def _errors(confusion: Floats, pairs: Floats) -> list[list[float] | None]:
+    """Rows that rest on half a pair or more: of others the model has nothing, and they would all look like chance."""
+    return [row.tolist() if n >= 0.5 else None for row, n in zip(confusion, pairs, strict=True)]
 
 
 def _agreement(panel: Panel, own: Floats, reference: Floats, reason: str) -> tuple[Estimate, Estimate]:
@@ -157,12 +174,9 @@ def _drift(panel: Panel, index: int, reference: Floats) -> tuple[Estimate, list[
     return by_query_index(panel.queries[order], change, resamples=500), list(quarters)
 
 
-def _alone(panel: Panel, index: int) -> list[Alone]:
-    own, others = panel.grades[index], panel.others(index)
-    if len(others) < 2:
-        return []
-    one, lowest = np.nan_to_num(others, nan=-np.inf).max(axis=0), np.nan_to_num(others, nan=np.inf).min(axis=0)
-    united = ((~np.isnan(others)).sum(axis=0) >= 2) & (lowest == one)
+def _alone(own: Floats, votes: Floats, values: Sequence[int]) -> list[Alone]:
+    united = (votes.sum(axis=1) >= 2) & ((votes > 0).sum(axis=1) == 1)
+    one = np.array(values)[votes.argmax(axis=1)]
     found = np.flatnonzero(united & ~np.isnan(own) & (own != one))
     far = sorted(found, key=lambda unit: -abs(own[unit] - one[unit]))
     return [Alone(int(unit), int(own[unit]), int(one[unit])) for unit in far]
