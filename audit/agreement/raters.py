@@ -66,7 +66,7 @@ class RaterReport:
     drift: Estimate
     """Accuracy against the reference in the later half of their ratings less that in the earlier half."""
     drift_q: float | None
-    """As `bias_q`, of no drift."""
+    """As `bias_q`, of no fall (one-sided)."""
     quarters: Sequence[float | None]
     """Accuracy in each quarter of their ratings, by time."""
     confusion: Sequence[Sequence[float] | None] | None
@@ -170,7 +170,7 @@ def _pace(times: Floats) -> float | None:
 
 
 def _drift(panel: Panel, index: int, reference: Floats) -> tuple[Estimate, float | None, list[float | None]]:
-    """The drift, the p-value of none, and the quarters."""
+    """The drift, the p-value of no fall, and the quarters."""
     own, times = panel.grades[index], panel.times[index]
     usable = np.flatnonzero(~np.isnan(own) & ~np.isnan(reference) & ~np.isnan(times))
     if len(usable) < 8:
@@ -190,8 +190,9 @@ def _drift(panel: Panel, index: int, reference: Floats) -> tuple[Estimate, float
     every, query = np.unique(panel.queries[order], return_inverse=True)
     halves = [hits_by_query(query[half], hit[half], len(every)) for half in (late, ~late)]
     found = by_query_index(panel.queries[order], change, resamples=500)
-    p = None if found.interval is None else clustered_difference(np.stack(halves, axis=1))[1]
-    return found, p, list(quarters)
+    difference, p = clustered_difference(np.stack(halves, axis=1))
+    fall = None if p is None or found.interval is None else p / 2 if difference < 0 else 1 - p / 2
+    return found, fall, list(quarters)
 
 
 def _alone(own: Floats, votes: Floats, values: Sequence[int]) -> list[Alone]:
