@@ -179,7 +179,7 @@ def test_who_is_overruled_is_told(run_of, main):
     assert "otherwise" not in main("decide", run.path, sheet).out
     # Ben gives b the label's grade, which is what Ana said, and settles c; but of a he says another thing.
     sheet.write_text(f"{head}q,a,0,Ben\nq,b,1,Ben\nq,c,2,Ben\n")
-    told = "1 pair decided otherwise by another author: the last one counts"
+    told = "1 pair decided otherwise by another author: the last decision counts"
     assert told in main("decide", run.path, sheet).out
     # Ana gives in on a; that she is not sure of c undoes what Ben said.
     sheet.write_text(f"{head}q,a,0,Ana\nq,c,unsure,Ana\n")
