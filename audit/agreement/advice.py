@@ -7,8 +7,9 @@ from typing import Any
 from judge.statistics.agreement import headline
 
 LEAN = 0.05
-"""Bias in grades below which nobody needs to be told."""
-
+"""Bias, in steps of the scale, below which nobody needs to be told."""
+CHANCE = 0.05
+"""The false discovery rate among raters, and among segments."""
 
 LEAST_PAIRS = 5
 """Pairs below which a clause is not reported."""
@@ -99,17 +100,25 @@ def _fault(clause: Mapping[str, Any], run: str | None) -> str:
 
 def _raters(report: Mapping[str, Any]) -> Iterator[Advice]:
     for rater in report["raters"]:
+        lowest, *_, highest = grades = report["grades"]
+        step = (highest - lowest) / (len(grades) - 1)
         bias, drift = rater["bias"], rater["drift"]
-        if bias["low"] is not None and abs(bias["value"]) >= LEAN and bias["low"] * bias["high"] > 0:
+        if _beyond_chance(bias, rater["bias_q"]) and abs(bias["value"]) >= LEAN * step:
             way = "lenient" if bias["value"] > 0 else "strict"
-            yield Advice(f"{rater['rater']} is too {way} by {abs(bias['value']):.2f} grades on average.", "raters")
-        if drift["high"] is not None and drift["high"] < 0:
+            much = f"{abs(bias['value']):.2f} " + ("grades" if step == 1 else f"on a scale of {lowest} to {highest},")
+            yield Advice(f"{rater['rater']} is too {way} by {much} on average.", "raters")
+        if _beyond_chance(drift, rater["drift_q"]) and drift["high"] < 0:
             yield Advice(f"{rater['rater']} agrees less and less over time ({drift['value']:+.0%}).", "raters")
+
+
+def _beyond_chance(figure: Mapping[str, Any], q: float | None) -> bool:
+    """Whether its interval excludes 0, and it stands out among all raters: of many, some do the first by chance."""
+    return figure["low"] is not None and figure["low"] * figure["high"] > 0 and q is not None and q <= CHANCE
 
 
 def _segments(report: Mapping[str, Any]) -> Iterator[Advice]:
     for segment in report["segments"][:2]:
-        if segment["q"] is not None and segment["q"] <= 0.05 and segment["difference"] < 0:
+        if segment["q"] is not None and segment["q"] <= CHANCE and segment["difference"] < 0:
             yield Advice(
                 f"Agreement is lower by {-segment['difference']:.0%} for {segment['facet']} “{segment['value']}” "
                 f"({segment['n']} pairs): rate more of these first.",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from judge.statistics.discoveries import corrected
 from judge.statistics.intervals import ROUNDING, Estimate, by_query_index
+from judge.statistics.multi_rater import unit_counts
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,8 +82,11 @@ def alternative_annotator_test(
     from scipy import stats  # type: ignore[import-untyped, unused-ignore]
 
     level, wins, found, p_values = 0.05, [], [], list[tuple[float, float | None]]()
-    for index, name in enumerate(names):
-        judge_wins, rater_wins = _wins(ratings, judged, index)
+    grades = np.unique(np.append(ratings, judged))
+    grades = grades[~np.isnan(grades)]
+    votes = unit_counts(ratings, grades) if grades.size else np.empty((len(judged), 0))
+    for own, name in zip(ratings, names, strict=True):
+        judge_wins, rater_wins = _wins(votes - (own[:, None] == grades), grades, own, judged)
         there = ~np.isnan(judge_wins)
         if there.sum() < LEAST_PAIRS:
             continue
@@ -131,12 +135,11 @@ def mean_below(amounts: Floats, queries: npt.NDArray[np.str_], bound: float) -> 
     return float(stats.t.cdf(gap / error, count - 1))
 
 
-def _wins(ratings: Floats, judged: Floats, rater: int) -> tuple[Floats, Floats]:
-    """Whether the judge is at least as close to the others as the rater, and the reverse; NaN where nobody can say."""
-    others, own = np.delete(ratings, rater, axis=0), ratings[rater]
-    count = (~np.isnan(others)).sum(axis=0)
-    usable = (count > 0) & ~np.isnan(own) & ~np.isnan(judged)
-    judge_hits, own_hits = (others == judged).sum(axis=0), (others == own).sum(axis=0)
+def _wins(others: Floats, grades: Floats, own: Floats, judged: Floats) -> tuple[Floats, Floats]:
+    """Whether the judge is at least as close to the others as the rater, and the reverse; NaN where nobody can say.
+    `others` says how often they gave each of `grades`, shape (units, K)."""
+    usable = (others.sum(axis=1) > 0) & ~np.isnan(own) & ~np.isnan(judged)
+    judge_hits, own_hits = ((others * (given[:, None] == grades)).sum(axis=1) for given in (judged, own))
     return (
         np.where(usable, judge_hits >= own_hits, np.nan),
         np.where(usable, own_hits >= judge_hits, np.nan),

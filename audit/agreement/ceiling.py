@@ -93,11 +93,15 @@ def _couples(
 ) -> tuple[Floats, Floats, OfConfusion, OfConfusion]:
     """The confusions by query of couples of raters, one below the other; those of the judge and either of them, on the
     pairs that the couple shares; and the mean of a measure over the ones and the others."""
+    from scipy import sparse  # type: ignore[import-untyped, unused-ignore]
+
     there = ~np.isnan(np.array([side.grades for side in people]))
-    common = np.triu(there.astype(np.int64) @ there.T.astype(np.int64), 1)
-    least = SHARED if common.max() >= SHARED else 1
-    couples = sorted(zip(*np.nonzero(common >= least), strict=True), key=lambda couple: -common[couple])[:MOST_COUPLES]
-    weights = np.array([common[couple] for couple in couples], dtype=np.float64)
+    rated = sparse.csr_array(there, dtype=np.int64)  # of ten thousand raters, few have pairs in common
+    common = sparse.triu(rated @ rated.T, 1).tocoo()
+    least = SHARED if common.data.max() >= SHARED else 1
+    sharing = zip(common.row, common.col, common.data, strict=True)
+    most = sorted((each for each in sharing if each[2] >= least), key=lambda each: (-each[2], each[:2]))[:MOST_COUPLES]
+    couples, weights = [(a, b) for a, b, _ in most], np.array([n for *_, n in most], dtype=np.float64)
     among, against = [], []
     for a, b in couples:
         both = there[a] & there[b]

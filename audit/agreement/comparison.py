@@ -79,7 +79,8 @@ def compare_people(people: Sequence[GradedSide], queries: npt.NDArray[np.str_], 
     matrices = coincidences_by_query([side.grades for side in people], queries, values)
     used = sum((~np.isnan(side.grades)).astype(np.int64) for side in people) >= 2
     figures = _of_confusions(matrices, values, many=True)
-    couples = pooled([(a, b) for a in people for b in people if a is not b], queries, values).sum(axis=0)
+    votes = multi_rater.unit_counts([side.grades for side in people], values)
+    couples = votes.T @ votes - np.diag(votes.sum(axis=0))  # nobody is a couple with themselves
     shown = couples.astype(np.int64).tolist()
     return Comparison("another rater", "a rater", int(np.sum(used)), len(np.unique(queries[used])), figures, shown)
 

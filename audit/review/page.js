@@ -42,8 +42,9 @@ async function ask(address, body) {
     const answer = await fetch(address, options);
     const value = await answer.json();
     if (!answer.ok) throw new Error(value.error);
-    if (body) localStorage.removeItem(draft());
+    if (body && !value.overtaken) localStorage.removeItem(draft());
     show(value);
+    at("problem").textContent = value.overtaken ? `Not saved: ${value.overtaken}.` : "";
   } catch (error) {
     at("problem").textContent = `${body ? "Not saved" : "Not shown"} (${error.message}). If the server stopped, start it again and open its new address.`;
   } finally {
@@ -53,8 +54,8 @@ async function ask(address, body) {
 
 function decide(decision) {
   if (!state || !state.item) return;
-  const { query_id, candidate_id } = state.item;
-  ask("decide", { query_id, candidate_id, decision, reason: at("reason").value });
+  const { query_id, candidate_id, decisions } = state.item;
+  ask("decide", { query_id, candidate_id, decision, decisions, reason: at("reason").value });
 }
 
 const move = (step) => state && state.place !== null && ask(`state?place=${Math.min(Math.max(state.place + step, 0), state.total - 1)}`);

@@ -70,7 +70,8 @@ class Review:
 
     def decide(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Append one decision, and return the state of what to decide next: the query's next pair where the query is
-        decided on as a whole.
+        decided on as a whole. Where somebody else decided on the pair since it was shown (`decisions` of the body says
+        how often it was decided on then), nothing is appended: the state is that of the pair, and `overtaken` says why.
 
         Raises:
             InputError: The body names no pair of the queue, or no decision.
@@ -92,10 +93,17 @@ class Review:
             source="review",
         )
         with self._lock:
+            there, seen = self._of(key), body.get("decisions")
+            if isinstance(seen, int) and seen < len(there):
+                told = f"{there[-1].author} decided on this pair meanwhile: decide again if it should be otherwise"
+                return {**self.state(self._places[key]), "overtaken": told}
             self._decisions.append([decision])
         latest = self._decisions.latest()
         left = (at for at, each in enumerate(self.items) if each.query_id == key[0] and each.key not in latest)
         return self.state(next(left, None) if key[0] in self._whole else None)
+
+    def _of(self, pair: tuple[str, str]) -> list[Decision]:
+        return [decision for decision in self._decisions if decision.pair == pair]
 
     def _shown(self, place: int, decision: Decision | None) -> dict[str, Any]:
         item: Item = self.items[place]
@@ -115,4 +123,5 @@ class Review:
             "probabilities": item.probabilities,
             "evidence": item.evidence,
             "decided": None if decision is None else decision.model_dump(mode="json"),
+            "decisions": len(self._of(item.key)),
         }

@@ -1,6 +1,6 @@
 """People's decisions out of a sheet that they filled in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,12 @@ from typing import Any
 from judge.errors import InputError
 from judge.files import now
 from judge.pairs.identity import ONE
-from judge.run.decisions import Decision, Verdict
+from judge.run.decisions import REFRESH, Decision, Verdict, counting
 from judge.run.lookup import Key, find_pairs, key_table
 from judge.run.store import Run
 from judge.tables.file import USE_ENCODING
 from judge.tables.ids import IDS, whole_ids
+from judge.tables.problems import SHOWN
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text, restored
 
@@ -44,13 +45,15 @@ def read_decisions(
     named = {name: value for name, value in named.items() if name not in known}
     found: list[Decision] = []
     first: dict[tuple[str, str, str], tuple[int, Verdict, int | None]] = {}
+    if gone := [number for place, (number, *_) in enumerate(rows) if place not in labels]:
+        rest = f" (nor are rows {', '.join(map(str, gone[1:SHOWN]))}" if len(gone) > 1 else ""
+        rest += (f" and {len(gone) - SHOWN:,} more)" if len(gone) > SHOWN else ")") if rest else ""
+        raise InputError(
+            f"{table.name}, row {gone[0]}, field 'candidate_id': is not a pair of {run.path}{rest}",
+            "keep the sheet's ids and queries as they were; leave out the rows of pairs that the run no longer has",
+        )
     for index, (number, given, posterior) in enumerate(rows):
         where = f"{table.name}, row {number}"
-        if index not in labels:
-            raise InputError(
-                f"{where}, field 'candidate_id': is not a pair of {run.path}",
-                "keep the sheet's ids and queries as they were",
-            )
         query_id, candidate_id, label = labels[index]
         who = restored(given.get("author", "")) or author
         if not who:
@@ -74,7 +77,32 @@ def read_decisions(
                 **_weighed(given, posterior, verdict, values, where),
             )
         )
-    return found, read - len(found)
+    return _by_time(found), read - len(found)
+
+
+def _by_time(decisions: Sequence[Decision]) -> list[Decision]:
+    """What an author says of a pair in the order of its times, however the rows stand: the last one counts."""
+    whose: dict[tuple[str, str, str], list[Decision]] = {}
+    for decision in decisions:
+        whose.setdefault(decision.whose, []).append(decision)
+    ordered = {key: iter(sorted(theirs, key=lambda each: each.time)) for key, theirs in whose.items()}
+    return [next(ordered[decision.whose]) for decision in decisions]
+
+
+def overruled(decisions: Iterable[Decision]) -> set[tuple[str, str]]:
+    """The pairs that another person settled otherwise than by the decision that counts."""
+    given, last = list(decisions), dict[tuple[str, str], dict[str, Decision]]()
+    for decision in given:
+        if decision.source == REFRESH:  # the pair was another one before
+            last.pop(decision.pair, None)
+        elif decision.by_people:
+            last.setdefault(decision.pair, {})[decision.author] = decision
+    counts = counting(given)
+    return {
+        pair
+        for pair, said in last.items()
+        if any(each.settles and each.given != counts[pair].given for each in said.values())
+    }
 
 
 def _filled_in(table: Table) -> tuple[list[tuple[int, dict[str, str], Any]], int]:

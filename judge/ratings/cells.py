@@ -15,6 +15,7 @@ from judge.pairs.identity import OWN_WORDS, Identity, QueryNames, identify, read
 from judge.ratings.layout import CORE, DESCRIBED, RatingsLayout, Roles, find_roles
 from judge.ratings.settle import Laid, Settled, settle
 from judge.records import Problem
+from judge.tables.likely import likely_rater
 from judge.tables.problems import Problems
 from judge.tables.rows import Row, Table
 from judge.tables.scale import Scale
@@ -146,6 +147,7 @@ class Cells:
             self.fitted,
             self.long,
             self.read,
+            None if self.long or self.roles.wide else likely_rater(sorted(self.fitted.seen - self.columns())),
             self.names.queries is not None,
         )
         self.settled = settle(laid, scratch, kept)

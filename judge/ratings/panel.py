@@ -12,6 +12,7 @@ from judge.ratings.layout import DESCRIBED, RatingsLayout
 from judge.ratings.reader import Ratings, read_ratings
 from judge.records import Rating
 from judge.run.lookup import find_one
+from judge.statistics.multi_rater import unit_counts
 from judge.tables.levels import ends_note
 
 Floats = npt.NDArray[np.float64]
@@ -88,10 +89,6 @@ class Panel:
         """The units' query ids, shape (units,)."""
         return np.array([unit.query_id for unit in self.units], dtype=np.str_)
 
-    def others(self, rater: int) -> Floats:
-        """The ratings of everybody else, shape (raters - 1, units)."""
-        return np.delete(self.grades, rater, axis=0)
-
 
 def read_panel(path: Path, layout: RatingsLayout, values: Sequence[int], name: str | None = None) -> Panel:
     """Read a file of ratings as a panel.
@@ -120,9 +117,11 @@ def as_panel(ratings: Ratings) -> Panel:
     times[whose[people], unit[people]] = table["time"].to_numpy()[people]
     gold[unit[~people]] = given[~people]
     found = np.array(table["mean"].to_pylist(), dtype=np.float64)
-    means, gold_mean = grades.copy(), gold.copy()
     meant = ~np.isnan(found)
-    means[whose[people & meant], unit[people & meant]] = found[people & meant]
+    means = grades.copy() if (people & meant).any() else None
+    if means is not None:
+        means[whose[people & meant], unit[people & meant]] = found[people & meant]
+    gold_mean = gold.copy()
     gold_mean[unit[~people & meant]] = found[~people & meant]
     clauses = {
         (int(whose[index]), int(unit[index])): clause
@@ -141,7 +140,7 @@ def as_panel(ratings: Ratings) -> Panel:
         times=times,
         left_out=ratings.left_out,
         scale_note=ends_note(table["grade"].unique().to_pylist(), ratings.scale.values, ratings.scale.grades),
-        means=means if (people & meant).any() else None,
+        means=means,
         gold_mean=gold_mean if gold_name is not None and (~people & meant).any() else None,
     )
 
@@ -156,12 +155,14 @@ def majority(grades: Floats) -> Floats:
     `grades` has shape (raters, units).
     """
     found = np.unique(grades[~np.isnan(grades)])
-    if not found.size:
-        return np.full(grades.shape[1], np.nan)
-    votes = (grades[None] == found[:, None, None]).sum(axis=1)
-    best = votes.max(axis=0)
-    clear = (best > 0) & ((votes == best).sum(axis=0) == 1)
-    return np.where(clear, found[votes.argmax(axis=0)], np.nan)
+    return commonest(unit_counts(grades, found), found) if found.size else np.full(grades.shape[1], np.nan)
+
+
+def commonest(votes: Floats, values: npt.ArrayLike) -> Floats:
+    """The same of how often each unit got each of `values`, shape (units, K)."""
+    best = votes.max(axis=1, keepdims=True)
+    clear = (best[:, 0] > 0) & ((votes == best).sum(axis=1) == 1)
+    return np.where(clear, np.asarray(values, dtype=np.float64)[votes.argmax(axis=1)], np.nan)
 
 
 def mean_rating(means: Floats) -> Floats:

@@ -6,14 +6,16 @@ reason.
 """
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError
+from judge.notes import note
 from judge.ratings.layout import RatingsLayout, Roles
-from judge.records import Problem
+from judge.records import Problem, counted
 from judge.sql import on_disk, quoted
 from judge.tables.columns import Columns
 from judge.tables.grading_tools import NO_GRADE
@@ -43,6 +45,8 @@ class Laid:
     """Whether rows name raters."""
     read: int
     """How many rows there were."""
+    likely_rater: str | None = None
+    """The column that may be meant for the raters, where none names them."""
     words_apart: bool = False
     """Whether the words of queries stand in a file of their own: there one text may have two ids without intent."""
 
@@ -100,6 +104,10 @@ def settle(cells: Laid, scratch: Path, kept: frozenset[str] | None = None) -> Se
             "see that the disk has room and can be read, and try again",
         )
     used = counts.pop(None, 0)
+    if cells.likely_rater and (again := counts.get("repeat", 0) + counts.get("conflicting_grade", 0)):
+        told = f"{cells.table.name}: {counted(again, 'grade')} of pairs graded before did not count"
+        given = shlex.quote(f"rater={cells.likely_rater}")
+        note(f"{told}; if column {cells.likely_rater!r} says who gave them, read it with --map {given}")
     wide = bool(cells.roles.wide)
     return Settled(path, by_row, rows, used, counts, 0 if wide else differ, problems)
 
@@ -190,6 +198,7 @@ def _problems(db: Any, cells: Laid, counts: Mapping[str, int]) -> Iterator[tuple
     for reason, row, line, field, query_id, rater, before in found:
         named_rater = cells.long or field in cells.roles.wide
         gave = f"{rater!r} gave this pair" if named_rater else "this pair had"
+        whose = shlex.quote(f"rater={cells.likely_rater or 'COLUMN'}")
         column, message, fix = {
             "missing_rater": (named.get("rater", "rater"), "is empty", "say who gave the grade"),
             "conflicting_query": (
@@ -205,9 +214,9 @@ def _problems(db: Any, cells: Laid, counts: Mapping[str, int]) -> Iterator[tuple
             "conflicting_grade": (
                 field,
                 f"{gave} another grade in row {before}",
-                "make one grade of several raters' with `judge aggregate`, or keep one grade for each rater and pair"
-                if not named_rater
-                else "keep one grade for each rater and pair",
+                "keep one grade for each rater and pair"
+                if named_rater
+                else f"say with --map {whose} which column names who gave each grade, or keep one grade for each pair",
             ),
             "raters_differ": (
                 field,

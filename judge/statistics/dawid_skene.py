@@ -60,7 +60,10 @@ class DawidSkene:
     posterior: Floats
     """Shape (pairs, K): the probability of each true grade; NaN where nobody rated."""
     confusion: Floats
-    """Shape (raters, K, K): the probability that a rater gives the column's grade where the row's is true."""
+    """Shape (raters, K, K): the probability that a rater gives the column's grade where the row's is true. It says
+    nothing where `true_pairs` is near 0."""
+    true_pairs: Floats
+    """Shape (raters, K): how many of a rater's pairs are expected to have each true grade."""
     prior: Floats
     """Shape (K,): how common each true grade is."""
     steps: int
@@ -89,7 +92,8 @@ def dawid_skene(ratings: RatingMatrix, *, steps: int = 100, tolerance: float = 1
         posterior, taken = moved, taken + 1
         if change < tolerance:
             steps = taken  # one more M-step, so that confusions belong to these posteriors
-    return DawidSkene(posterior, confusion, prior, taken)
+    rated = [np.bincount(ratings.rater, each, minlength=ratings.raters) for each in posterior[ratings.pair].T]
+    return DawidSkene(posterior, confusion, np.stack(rated, axis=1), prior, taken)
 
 
 def shares(amounts: Floats) -> Floats:

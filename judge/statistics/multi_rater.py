@@ -22,7 +22,7 @@ def coincidences(ratings: npt.ArrayLike, values: npt.ArrayLike) -> Floats:
     ratings weighs m over all its cells, one of fewer than two nothing. Sums over units are what `alpha_of` takes, so
     that a bootstrap can resample them.
     """
-    counts = _unit_counts(ratings, np.asarray(values, dtype=np.float64))
+    counts = unit_counts(ratings, values)
     raters = counts.sum(axis=1)
     weight = np.divide(1.0, raters - 1, out=np.zeros_like(raters), where=raters >= 2)
     pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1])
@@ -65,7 +65,7 @@ def gwet_ac(
     ratings, or for K = 1. Source: Gwet 2014, Handbook of Inter-Rater Reliability, 4th ed.
     """
     scale = np.asarray(values, dtype=np.float64)
-    counts = _unit_counts(ratings, scale)
+    counts = unit_counts(ratings, scale)
     count = np.ones(len(counts)) if times is None else np.asarray(times, dtype=np.float64)
     if len(scale) == 1:
         return np.full(count.shape[:-1], np.nan)
@@ -85,9 +85,9 @@ def _mean(amounts: Floats, count: Floats) -> Floats:
         return np.asarray((count @ amounts) / count.sum(axis=-1, keepdims=True))
 
 
-def _unit_counts(ratings: npt.ArrayLike, scale: Floats) -> Floats:
-    """How often each unit got each grade, shape (units, K)."""
-    table = np.asarray(ratings, dtype=np.float64)
+def unit_counts(ratings: npt.ArrayLike, values: npt.ArrayLike) -> Floats:
+    """How often each unit got each grade, shape (units, K); `ratings` and `values` as for `coincidences`."""
+    table, scale = np.asarray(ratings, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or not len(scale) or (np.diff(scale) <= 0).any():
         raise ValueError(f"need (raters, units) and ascending values, got {table.shape}, {scale.tolist()}")
     _, unit = np.nonzero(~np.isnan(table))

@@ -20,6 +20,16 @@ CALLED = {
 }
 """What others call the same."""
 
+RATERS = ("rater", "annotator", "worker", "assessor", "labeler", "labeller", "grader", "reviewer", "user", "judge")
+"""What others call who gave a grade, alone or before `id`, `email` or `name`."""
+
+
+def likely_rater(free: Collection[str]) -> str | None:
+    """A column that by its name says who gave a grade, such as `WorkerId` or `ASSIGNMENT:worker_id`; null for none."""
+    who = re.compile(rf"({'|'.join(RATERS)})(id|email|name)?|completedby")
+    ends = ((column, re.sub(r"[^a-z]", "", column.casefold().rpartition(":")[2])) for column in free)
+    return next((column for column, end in ends if who.fullmatch(end)), None)
+
 
 def likely_column(table: Table, name: str, wanted: Sequence[str], taken: Collection[str]) -> str | None:
     """A column for `name`, which the user has under one of `wanted`; null where none is called and looks like it.

@@ -33,7 +33,7 @@ def decide(text: EncodingParams, run: Path, file: Path, author: str | None, json
     Example:
       judge decide runs/monday queue.csv --author Ana
     """
-    from audit.review.sheet import read_decisions
+    from audit.review.sheet import overruled, read_decisions
     from judge.run.decisions import Decisions
     from judge.run.store import Run
 
@@ -43,9 +43,11 @@ def decide(text: EncodingParams, run: Path, file: Path, author: str | None, json
     decisions = Decisions(opened.path)
     new = decisions.unknown(found)
     decisions.append(new)
+    others = len(overruled(decisions) & {decision.pair for decision in new})
     counts, there = Counter(str(decision.verdict) for decision in new), len(found) - len(new)
     if json:
-        show_json({"decisions": len(new), **counts, "already_there": there, "undecided": undecided})
+        rest = {"already_there": there, "undecided": undecided, "overruled": others}
+        show_json({"decisions": len(new), **counts, **rest})
         return
     listed = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
     # A sheet may give the label's own grade: whoever counts the changes would miss it.
@@ -55,4 +57,9 @@ def decide(text: EncodingParams, run: Path, file: Path, author: str | None, json
         + (f": {listed}" if listed else "")
         + (f"; {there:,} were already there" if there else "")
         + (f"; {counted(undecided, 'row')} without a decision" if undecided else "")
+        + (
+            f"; {counted(others, 'pair')} decided otherwise by another author: the last decision counts"
+            if others
+            else ""
+        )
     )

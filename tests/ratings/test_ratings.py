@@ -116,6 +116,30 @@ def test_bad_rows_are_refused_or_counted_and_left_out_whole(main, tmp_path):
     assert "1 × unknown grade" in (tmp_path / "r.html").read_text()
 
 
+@pytest.mark.parametrize("column", ["WorkerId", "ASSIGNMENT:worker_id", "_annotator_id", "completed_by", "annotator"])
+def test_raters_whose_column_goes_by_another_name_do_not_become_one_in_silence(main, tmp_path, column):
+    head = f"query,candidate_id,{column},grade\n"
+    (tmp_path / "differ.csv").write_text(f"{head}lamp,p1,ann,2\nlamp,p1,ben,1\nlamp,p2,ann,0\n")
+    given = f"--map rater={column}"
+    assert given in main("aggregate", "differ.csv", "--out", "o.csv", code=2).err
+    assert given in main("aggregate", "differ.csv", "--skip-bad-rows", "--out", "o.csv").err
+    (tmp_path / "alike.csv").write_text(f"{head}lamp,p1,ann,2\nlamp,p1,ben,2\nlamp,p2,ann,0\n")
+    said = main("aggregate", "alike.csv", "--out", "o.csv", "--overwrite")
+    assert "1 grade of pairs graded before did not count" in said.err
+    assert given in said.err
+    said = main("aggregate", "alike.csv", "--out", "o.csv", "--overwrite", "--map", f"rater={column}")
+    assert (said.err, "majority of 2 raters" in said.out) == ("", True)
+
+
+def test_grades_of_one_rater_are_read_without_a_word_of_others(main, tmp_path):
+    (tmp_path / "one.csv").write_text("query,candidate_id,annotator,grade\nlamp,p1,ann,2\nlamp,p2,ann,0\n")
+    assert not main("aggregate", "one.csv", "--out", "o.csv").err
+    (tmp_path / "plain.csv").write_text("query,candidate_id,updated,grade\nlamp,p1,1,2\nlamp,p1,2,1\n")
+    said = main("aggregate", "plain.csv", "--out", "p.csv", code=2).err
+    assert "--map rater=COLUMN" in said
+    assert "judge aggregate" not in said
+
+
 def test_a_bad_cell_of_a_wide_row_costs_the_cell_alone(main, tmp_path):
     rows = ["query,candidate_id,ann,ben", "lamp,p1,2,2", "lamp,p2,1,unrateable", "lamp,p3,0,1", "lamp,p3,0,2"]
     (tmp_path / "wide.csv").write_text("\n".join([*rows, "sofa,,1,1", "sofa,p4,1,1"]) + "\n")

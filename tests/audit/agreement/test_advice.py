@@ -1,10 +1,16 @@
 """What an agreement report advises."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from audit.agreement.advice import advise
 from audit.agreement.comparison import GradedSide, compare
+from audit.agreement.raters import report_raters
+from judge.ratings.panel import Panel, Unit
+
+EMPTY = {"value": None, "low": None, "high": None}
 
 
 def clause(name, n, agreement, people):
@@ -25,8 +31,7 @@ def test_the_fault_of_the_guideline_is_told_from_the_judges():
         clause("alone", 10, 0.5, None),
         clause("few", 4, 0.0, 0.0),
     ]
-    nothing = {"value": None, "low": None, "high": None}
-    report = {"accuracy_gain": nothing, "ceiling": [], "raters": [], "segments": [], "people": {"tied": 0}}
+    report = {"accuracy_gain": EMPTY, "ceiling": [], "raters": [], "segments": [], "people": {"tied": 0}}
     report |= {"clauses": clauses, "confused": confused}
     said = [advice.text for advice in advise(report | {"run": "r"})]
     told = {name: [text for text in said if name in text] for name in ("clear", "vague", "alone", "few")}
@@ -41,6 +46,35 @@ def test_the_fault_of_the_guideline_is_told_from_the_judges():
     assert "4 times of 9" in said[-1]
     nothing_changes = [{"first": "a", "second": "b", "n": 9, "grades_differ": 0}]
     assert not any("“a”" in a.text for a in advise(report | {"run": "r", "confused": nothing_changes}))
+
+
+def test_of_many_raters_who_do_not_lean_nobody_is_accused():
+    # 150 people with the same chance of an error either way: alone, one in twenty would seem to lean.
+    rng = np.random.default_rng(8)
+    truth = rng.integers(0, 3, 600)
+    table = np.full((150, 600), np.nan)
+    for unit in range(600):
+        given = np.where(rng.random(5) < 0.7, truth[unit], rng.integers(0, 3, 5))
+        table[rng.choice(149, 5, replace=False), unit] = given
+    table[149] = np.where(rng.random(600) < 0.5, truth, 2)  # but the last one does, and says 2 to be done
+    units = [Unit(f"q{i % 60}", "lamp", f"P{i}", {}) for i in range(600)]
+    raters = tuple(f"w{i}" for i in range(150))
+    some = Panel("f.csv", (0, 1, 2), units, raters, table, None, None, {}, np.full(table.shape, np.nan))
+    found = [asdict(rater) for rater in report_raters(some)]
+    apparent = [r["rater"] for r in found if r["bias"]["low"] is not None and r["bias"]["low"] * r["bias"]["high"] > 0]
+    report = {"accuracy_gain": EMPTY, "ceiling": [], "segments": [], "people": {"tied": 0}, "run": None}
+    report |= {"clauses": [], "confused": [], "grades": [0, 1, 2], "raters": found}
+    (said,) = [advice.text for advice in advise(report)]
+    assert said.startswith("w149 is too lenient by 0."), said
+    assert len(apparent) > 3
+    # On a scale of other steps a tenth of a step is no grade.
+    (said,) = [advice.text for advice in advise(report | {"grades": [0, 10, 20], "raters": [scaled(found, "w149")]})]
+    assert said.endswith("on a scale of 0 to 20, on average.")
+
+
+def scaled(raters, name):
+    (rater,) = [each for each in raters if each["rater"] == name]
+    return rater | {"bias": {key: rater["bias"][key] * 10 for key in ("value", "low", "high")}}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
 """Raters, clauses, segments and disagreements, on a panel small enough to count by hand."""
 
+from dataclasses import replace
+from itertools import permutations
+from time import process_time
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from audit.agreement.alternative import alternative_annotator_test
+from audit.agreement.ceiling import ceilings
 from audit.agreement.clauses import confused_clauses, report_clauses
 from audit.agreement.comparison import GradedSide, compare, compare_people
 from audit.agreement.disagreements import instructive
@@ -43,6 +49,43 @@ def test_a_rater_by_hand():
     assert found["cleo"].with_gold.value is None
     assert "adjudicated" in found["cleo"].with_gold.reason
     assert found["ann"].with_others.value == 1  # the others tie on the third and the fourth pair
+
+
+def test_errors_of_which_the_model_knows_nothing_are_null():
+    # ben rated one pair, of grade 0 by all accounts: of what he gives where another grade is true nobody knows.
+    found = {r.rater: r for r in report_raters(panel([[0, 1, 2, 1], [0, NONE, NONE, NONE], [0, 1, 2, 1]]))}
+    assert [row and [round(share, 6) for share in row] for row in found["ben"].confusion] == [[1, 0, 0], None, None]
+    assert found["ben"].true_pairs == pytest.approx([1, 0, 0], abs=1e-6)
+    assert found["ann"].true_pairs == pytest.approx([1, 2, 1], abs=1e-6)
+
+
+def test_couples_of_raters_are_those_that_are_counted_one_by_one():
+    table = np.where(np.random.default_rng(3).random((6, 30)) < 0.5, NONE, np.random.default_rng(4).integers(0, 3, 30))
+    queries = np.array([f"q{i % 7}" for i in range(30)])
+    expected = np.zeros((3, 3), dtype=int)
+    for a, b in permutations(table, 2):
+        for one, other in zip(a, b, strict=True):
+            if not np.isnan(one + other):
+                expected[int(one), int(other)] += 1
+    sides = [GradedSide(str(i), row) for i, row in enumerate(table)]
+    assert compare_people(sides, queries, VALUES).confusion == expected.tolist()
+
+
+def test_a_thousand_raters_take_seconds():
+    # A task on a marketplace: 2,500 ratings by a thousand people. Work that grows with the square of the raters took
+    # a minute here, and an hour with ten thousand.
+    rng = np.random.default_rng(0)
+    table = np.full((1000, 500), NONE)
+    for unit in range(500):
+        table[rng.choice(1000, 5, replace=False), unit] = rng.integers(0, 3, 5)
+    some = panel(table[:, :], queries=[f"q{i % 50}" for i in range(500)])
+    some = replace(some, raters=tuple(f"w{i}" for i in range(1000)))
+    sides = [GradedSide(name, row) for name, row in zip(some.raters, some.grades, strict=True)]
+    before = process_time()
+    compare_people(sides, some.queries, VALUES)
+    ceilings(sides, None, some.queries, VALUES)
+    alternative_annotator_test(some.grades, some.grades[0], some.queries, some.raters)
+    assert process_time() - before < 10
 
 
 def test_speed_leaves_breaks_out_and_drift_compares_halves():

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from conftest import ROOT, in_process
 
+from audit.agreement.advice import advise
+
 SHOP = ROOT / "examples" / "shop"
 CATALOGUE = SHOP / "catalogue.csv"
 CHORUS = ROOT.parent / "shared" / "data" / "chorus" / "ratings.csv"
@@ -77,6 +79,8 @@ def test_the_report_finds_the_weakness_of_each_simulated_rater(shop):
     raters = {rater["rater"]: rater for rater in shop["raters"]}
     assert raters["jonas"]["bias"]["low"] > 0
     assert raters["mika"]["drift"]["high"] < 0
+    said = [advice.text for advice in advise(shop) if advice.where == "raters"]
+    assert [text.partition(" agrees")[0].partition(" is")[0] for text in said] == ["mika", "jonas"]
     assert raters["ines"]["seconds"] > 2 * raters["mika"]["seconds"]
     assert raters["ines"]["with_others"]["value"] > raters["jonas"]["with_others"]["value"]
     assert shop["confused"][0]["n"] > 20

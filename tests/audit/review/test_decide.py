@@ -65,7 +65,7 @@ def test_a_sheet_that_comes_twice_is_appended_once(main, tmp_path):
     # Ana changes her mind on p1, Ben says of p2 what she said, and p3 stands twice in the sheet.
     sheet.write_text(head + "q,p1,0,Ana,2026-09-08\nq,p2,0,Ben,\nq,p3,keep,Ana,\nq,p3,keep,Ana,\n")
     found = main("decide", "run", sheet, "--json").json
-    assert found == {"decisions": 3, "change": 1, "keep": 2, "already_there": 1, "undecided": 0}
+    assert found == {"decisions": 3, "change": 1, "keep": 2, "already_there": 1, "undecided": 0, "overruled": 0}
     sheet.write_text(head + "q,p1,2,Ana,2026-09-09\n")
     assert main("decide", "run", sheet).out == "1 decision appended: 1 change\n", "she said it, but not last"
     # The whole history once more: her earlier words are there, too.
@@ -163,6 +163,42 @@ def test_a_sheet_in_which_somebody_contradicts_themselves_is_refused(run_of, mai
     sheet.write_text(f"{head}q,a,2,Ana,\nq,a,2,Ana,\nq,b,0,Ana,2026-11-01T10:00:00Z\nq,b,2,Ana,2026-11-01T11:00:00Z\n")
     main("decide", run.path, sheet)
     assert {pair[1]: d.grade for pair, d in Decisions(run.path).settled().items()} == {"a": 2, "b": 2}
+    # So it does where it stands first; Ben, who says nothing of when, stays where he is.
+    sheet.write_text(f"{head}q,a,0,Ana,2026-11-02T11:00:00Z\nq,a,2,Ben,\nq,a,2,Ana,2026-11-02T10:00:00Z\n")
+    main("decide", run.path, sheet)
+    said = [(d.author, d.grade) for d in Decisions(run.path)][-3:]
+    assert said[1:] == [("Ben", 2), ("Ana", 0)]
+
+
+def test_who_is_overruled_is_told(run_of, main):
+    rows = [{"query": "lamp", "query_id": "q", "candidate_id": key, "title": "x", "grade": 1} for key in "abc"]
+    run = run_of(rows)
+    sheet = run.path.parent / "sheet.csv"
+    head = "query_id,candidate_id,decision,author\n"
+    sheet.write_text(f"{head}q,a,2,Ana\nq,b,keep,Ana\nq,c,unsure,Ana\n")
+    assert "otherwise" not in main("decide", run.path, sheet).out
+    # Ben gives b the label's grade, which is what Ana said, and settles c; but of a he says another thing.
+    sheet.write_text(f"{head}q,a,0,Ben\nq,b,1,Ben\nq,c,2,Ben\n")
+    told = "1 pair decided otherwise by another author: the last decision counts"
+    assert told in main("decide", run.path, sheet).out
+    # Ana gives in on a; that she is not sure of c undoes what Ben said.
+    sheet.write_text(f"{head}q,a,0,Ana\nq,c,unsure,Ana\n")
+    assert main("decide", run.path, sheet, "--json").json["overruled"] == 0
+    sheet.write_text(f"{head}q,c,unsure,Cleo\n")
+    assert main("decide", run.path, sheet, "--json").json["overruled"] == 1
+
+
+def test_all_rows_of_pairs_that_have_gone_are_named(run_of, main):
+    run = run_of([{"query": "lamp", "query_id": "q", "candidate_id": "a", "title": "x", "grade": 1}])
+    sheet = run.path.parent / "sheet.csv"
+    head = "query_id,candidate_id,decision\nq,a,2\n"
+    sheet.write_text(f"{head}q,gone,2\n")
+    assert f"row 2, field 'candidate_id': is not a pair of {run.path}\n" in main("decide", run.path, sheet, code=2).err
+    sheet.write_text(head + "".join(f"q,gone{number},2\n" for number in range(30)))
+    said = main("decide", run.path, sheet, code=2).err
+    assert f"is not a pair of {run.path} (nor are rows 3, 4, 5" in said
+    assert "more)" in said
+    assert "no longer has" in said
 
 
 def test_a_decision_lands_on_the_product_of_its_row_where_ids_differ_in_a_quote_alone(run_of, main):

@@ -15,7 +15,9 @@ import pytest
 from browser_fixtures import in_browser, overflow
 from conftest import ROOT
 
+from audit.review.sheet import read_decisions
 from judge.run.decisions import Decisions
+from judge.run.store import Run
 
 SHOP = ROOT / "examples" / "shop"
 
@@ -51,6 +53,11 @@ def reviewing(run):
 def page(run):
     with reviewing(run) as (_, address):
         yield address
+
+
+def decide(run, sheet):
+    opened = Run.open(run)
+    Decisions(run).append(read_decisions(opened, sheet, None)[0])
 
 
 def get(address, body=None, **headers):
@@ -95,6 +102,24 @@ def test_a_decision_is_on_disk_before_the_answer_even_if_the_server_is_killed(ru
     assert len(list(Decisions(run))) == before + 1
     assert (last.grade, last.author, last.reason, last.source) == (1, "Ana", "looks like it", "review")
     assert last.label == item["grade"]
+
+
+def test_nobody_decides_over_a_decision_that_they_have_not_seen(page, run):
+    item = json.loads(get(page + "state")[2])["item"]
+    body = {name: item[name] for name in ("query_id", "candidate_id", "decisions")} | {"decision": "1", "reason": "own"}
+    sheet = run.parent / "bens.csv"
+    sheet.write_text(f"query_id,candidate_id,decision,author\n{item['query_id']},{item['candidate_id']},0,Ben\n")
+    decide(run, sheet)
+    before = len(list(Decisions(run)))
+    status, _, answer = get(page + "decide", body)
+    shown = json.loads(answer)
+    assert (status, len(list(Decisions(run)))) == (200, before), "it is not written"
+    assert "Ben decided on this pair meanwhile" in shown["overtaken"]
+    assert (shown["item"]["candidate_id"], shown["item"]["decided"]["author"]) == (item["candidate_id"], "Ben")
+    # Now she has seen it.
+    after = json.loads(get(page + "decide", body | {"decisions": shown["item"]["decisions"]})[2])
+    assert "overtaken" not in after
+    assert list(Decisions(run))[-1].author == "Ana"
 
 
 def test_what_is_no_decision_is_refused_and_nothing_is_written(page, run):
