@@ -48,7 +48,8 @@ def _read(folder: Path) -> Iterator[ReadPair]:
 def _write(output: Output) -> WrittenView:
     """`corpus.jsonl`, `queries.jsonl` and `qrels/SPLIT.tsv`; without splits the one that BEIR looks for, `test`.
 
-    A candidate's first text is taken where rows bring several. Texts leave the title out: it has a key of its own.
+    A candidate's first text is taken where rows bring several, which a note says. Texts leave the title out: it has a
+    key of its own.
 
     Raises:
         InputError: There is nothing to write.
@@ -57,7 +58,7 @@ def _write(output: Output) -> WrittenView:
     chosen, folder = output.chosen, output.path
     (folder / "qrels").mkdir()
     # One row stands for each candidate: the first.
-    mark_firsts(chosen.db)
+    mark_firsts(chosen)
     fields = [name for name in chosen.fields if name != TITLE]
     titled = TITLE in chosen.fields
     queries = candidates = 0

@@ -164,6 +164,8 @@ def _limits(facts: Facts) -> list[tuple[bool, str]]:
     most = max(facts.mix.values(), default=0) / total if total else 0.0
     ungraded = facts.summary.rows - facts.summary.status["graded"]
     undecided = facts.written.views["judgments"].undecided
+    corpus = facts.written.views.get("corpus")
+    reworded = corpus.reworded if corpus else 0
     sample, first = (facts.manifest.inputs.get(name) for name in ("sample", "limit"))
     return [
         (not facts.people, "The grades are a model's; people would grade some of these pairs differently: see above."),
@@ -175,6 +177,10 @@ def _limits(facts: Facts) -> list[tuple[bool, str]]:
         (
             undecided > 0,
             f"{counted(undecided, 'flagged label')} without a decision yet: included with the judge's grade.",
+        ),
+        (
+            reworded > 0,
+            f"Of {counted(reworded, 'product')} with several texts, as of several locales, the corpus has the first.",
         ),
         (True, "A pair that is missing is unjudged, not irrelevant; evaluation measures must treat it so."),
         (True, f"Queries and products are {WORDS}."),
