@@ -6,6 +6,7 @@ import json
 import pytest
 
 from judge.errors import RunError
+from judge.export.formats import formats
 from judge.export.selection import Negatives, Selection, read_splits
 from judge.export.writing import export
 
@@ -167,6 +168,17 @@ def test_a_product_of_several_texts_is_told_of(main, tmp_path, online):
     assert not main("export", "run", "--to", "beir", "--fields", "description", "--out", "same").err
     assert "1 product with several texts" in main("push", "run", "ann/x").err
     assert "- Of 1 product with several texts" in online.read("ann/x", "README.md").decode()
+
+
+@pytest.mark.parametrize(("form", "field"), [("quepid", "query"), ("beir", "candidate_id")])
+def test_a_cell_longer_than_pythons_limit_is_read_back(run_of, tmp_path, form, field):
+    csv.field_size_limit(131_072)  # as a process begins that has read no CSV yet
+    row = {"query": "lamp", "candidate_id": "a", "title": "x", "grade": 1}
+    run = run_of([row | {field: "word" * 40_000}])
+    out = tmp_path / f"o{formats()[form].file_suffix}"
+    export(run, form, out)
+    (found,) = formats()[form].read(out)
+    assert getattr(found, field) == "word" * 40_000
 
 
 def test_quepid_runs_no_formula(run_of, tmp_path):
