@@ -54,8 +54,7 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     work = Work(chosen)
     if view.opposes:
         mark_better_copies(chosen.db)
-    if view.firsts:
-        mark_firsts(chosen.db)
+    reworded = mark_firsts(chosen) if view.firsts else 0
     with ExitStack() as stack:
         files = [stack.enter_context(GrowingFile(path_of(name))) for name in names]
         for window in query_batches(chosen, view.labels, aside=view.opposes):
@@ -66,7 +65,8 @@ def write_parquet(chosen: Chosen, view: View, path_of: Callable[[str], Path]) ->
     records = {name: file.rows for name, file in zip(names, files, strict=True)}
     if view.ids and any(records.values()):
         check_ids(chosen, [file.path for file in files], view.ids)
-    return account(chosen, records, work.unused, by_row=view.rows, opposes=view.opposes)
+    found = account(chosen, records, work.unused, by_row=view.rows, opposes=view.opposes)
+    return found.model_copy(update={"reworded": reworded})
 
 
 class GrowingFile:

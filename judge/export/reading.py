@@ -1,12 +1,14 @@
 """Written rows read back through the one reader of tables that ratings and pairs go through, too."""
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from judge.errors import RunError
 from judge.export.formats import ReadPair
 from judge.export.lines import Key
+from judge.tables.delimited import FIELD_LIMIT
 from judge.tables.rows import Row, RowReader, Table
 
 
@@ -48,6 +50,20 @@ def read_keys(reader: RowReader, query: str) -> Iterator[Key]:
             yield found[query], found["candidate_id"], int(found["grade"])
         except (KeyError, ValueError, TypeError):
             raise RunError(f"a record reads back otherwise than written ({row})", "export again") from None
+
+
+def plain_cells(path: Path, separator: str, header: Sequence[str]) -> Iterator[list[str]]:
+    """The rows under a header, as a program finds them that knows nothing of guarded cells.
+
+    Raises:
+        RunError: The file has another header.
+    """
+    csv.field_size_limit(FIELD_LIMIT)  # Python's own is less than what is read as an id or a query
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.reader(stream, delimiter=separator, strict=True)
+        if next(reader) != list(header):
+            raise RunError(f"{path.name}: reads back without its header", "look at the disk, and export again")
+        yield from reader
 
 
 def by_id(found: Iterator[Key]) -> Iterator[ReadPair]:

@@ -54,7 +54,9 @@ def export(
     wanted = selection or Selection()
     _spare(run, out)
     as_folder = found.folder or bool(wanted.splits)
-    if not as_folder:
+    if as_folder:
+        _spare_others(out)
+    else:
         _check_suffix(found, out)
     run.check_finished()  # before the ledger: a run that cannot be exported stays as it is
     ledger = Exports(run.path)
@@ -122,6 +124,15 @@ def _spare(run: Run, out: Path) -> None:
     spare_runs(out)
     if run.path.resolve().is_relative_to(out.resolve()):
         raise InputError(f"{out}: holds the run {run.path}, which would be lost", "choose another place with --out")
+
+
+def _spare_others(out: Path) -> None:
+    """Refuse to replace a folder with files that no export writes, as one of a whole project is."""
+    known = {".tsv", *(form.file_suffix for form in formats().values())}
+    for path in sorted(out.rglob("*")) if out.is_dir() else ():
+        if not path.is_dir() and path.suffix not in known and not path.name.startswith("."):
+            fix = "choose another --out, or move the file elsewhere"
+            raise InputError(f"{path}: no export writes such a file, and it would be lost", fix)
 
 
 def _write(decisions: Decided, form: Format, selection: Selection, path: Path) -> WrittenView:

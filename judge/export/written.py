@@ -18,6 +18,8 @@ class WrittenView(Record):
     """Input rows that are in none, by reason."""
     undecided: int = 0
     """Rows of `used` whose label is flagged, and nobody has settled it."""
+    reworded: int = 0
+    """Products with several texts, of which only the first is in it."""
     files: tuple[str, ...]
     """The files, relative to what was asked for."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from judge.errors import InputError
 from judge.files import keep, unless_it_fails
 from judge.records import Problem
+from judge.tables.candidate_texts import CANDIDATE, flat, flat_columns
 from judge.tables.file import File, Row
 from judge.tables.sniff import PARQUET
 
@@ -24,6 +25,7 @@ pages may be as large as it."""
 
 class ParquetRows:
     """The rows of a Parquet file, or of several one after the other, which must have the same columns.
+    The fields of a struct `CANDIDATE` are columns like any other.
 
     Raises:
         InputError: They do not, or a file is none of Parquet.
@@ -38,8 +40,10 @@ class ParquetRows:
         self.paths = file.parts or [file.path]
         for path in self.paths:
             _refuse_others(path, file.name)
-        names = [tuple(pq.read_schema(path).names) for path in self.paths]
-        self.columns: tuple[str, ...] = names[0]
+        read = [flat_columns(pq.read_schema(path)) for path in self.paths]
+        self.columns: tuple[str, ...] = tuple(read[0][0])
+        self.within = read[0][1]
+        names = [(*columns, *paths.values()) for columns, paths in read]
         if twice := next((name for name in names[0] if names[0].count(name) > 1), None):
             raise InputError(f"{file.name}: column {twice!r} occurs twice", "rename or drop one of them")
         for path, found in zip(self.paths, names, strict=True):
@@ -53,8 +57,9 @@ class ParquetRows:
         import pyarrow.parquet as pq
 
         names = [name for name in self.columns if wanted is None or name in wanted]
+        paths = [self.within.get(name, name) for name in names]
         number = 0
-        rows = chain.from_iterable(read_rows(path, names, self.file.name) for path in self.paths)
+        rows = chain.from_iterable(read_rows(path, paths, self.file.name) for path in self.paths)
         for number, values in enumerate(rows, 1):
             if values is None:
                 fix = "write a value that can be read, or null"
@@ -92,14 +97,14 @@ def read_rows(path: Path, columns: list[str], name: str) -> Iterator[dict[str, A
             wanted = {"row_groups": [group], "columns": columns}
             slice_size = max(1, min(SLICE, PIECE * rows // max(size, 1)))
             # A row group has each text once, in a dictionary that comes with its first row.
-            first = next(folded.iter_batches(batch_size=1, **wanted), None)
+            first = next((flat(batch, columns) for batch in folded.iter_batches(batch_size=1, **wanted)), None)
             widest = sum(map(_widest, first.columns)) if first else 0
             if widest * slice_size <= PIECE:
                 for batch in plain.iter_batches(batch_size=slice_size, **wanted):
-                    yield from _values(_readable(batch))
+                    yield from _values(_readable(flat(batch, columns)))
                 continue
             for batch in folded.iter_batches(batch_size=slice_size, **wanted):
-                yield from _rows_of(batch)
+                yield from _rows_of(flat(batch, columns))
 
 
 def _folded(path: Path, texts: list[str]) -> Any:
@@ -111,8 +116,9 @@ def _folded(path: Path, texts: list[str]) -> Any:
 
 def _is_text(leaf: Any) -> Any:
     """Whether a leaf of the schema is a column of texts, or of lists of them."""
-    kinds, flat = ("STRING", "NONE", "JSON", "ENUM"), leaf.max_repetition_level == 0 and leaf.path == leaf.name
-    return leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type in kinds and (flat or _LIST.search(leaf.path))
+    kinds = ("STRING", "NONE", "JSON", "ENUM")
+    lone = leaf.max_repetition_level == 0 and leaf.path in (leaf.name, f"{CANDIDATE}.{leaf.name}")
+    return leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type in kinds and (lone or _LIST.search(leaf.path))
 
 
 def _checked(group: Any, name: str) -> tuple[int, int]:

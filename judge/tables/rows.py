@@ -79,7 +79,9 @@ class Table(File):
         """Whether it is Parquet, plain CSV or TSV, or JSON Lines, for which logs have fast readers."""
         if isinstance(self._reader, SeparatedRows):
             return self._reader.dialect.is_plain
-        return isinstance(self._reader, ParquetRows) or (isinstance(self._reader, JsonRows) and self._reader.is_plain)
+        if isinstance(self._reader, ParquetRows):
+            return not self._reader.within
+        return isinstance(self._reader, JsonRows) and self._reader.is_plain
 
     @property
     def width(self) -> int:

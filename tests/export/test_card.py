@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged_rows import row
 
+from judge.calibration.calibrate import Calibration
+from judge.calibration.held_out import HeldOut, Trust
 from judge.errors import InputError
 from judge.export.hub.card import escape, write_card
 from judge.export.hub.facts import Agreement, Figure, gather, languages_of
@@ -199,18 +201,77 @@ def test_tags_that_are_lists_stay_as_people_wrote_them():
     assert found["tags"] == [["a"], "b", "relevance"]
 
 
+def facts_of(run, tmp_path, agreement=None, **selection):
+    """A run's facts, and its views as they would be sent."""
+    decisions, views = Decided.of(run), tmp_path / "views"
+    written = write_views(decisions, Selection(**selection), views, without_empty=True)
+    staged = stage(views, tmp_path / "staged", written, run.manifest.guideline["grades"])
+    return gather(decisions, written, views, agreement), staged
+
+
+FITTED = {"temperature": 2.0, "bias": [0.0, 0.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("applied", "present", "columns", "here"),
+    [
+        (None, False, ["uncalibrated", "calibrated"], "the uncalibrated ones"),
+        (FITTED, False, ["uncalibrated", "calibrated"], "the calibrated ones"),
+        (FITTED | {"temperature": 3.0}, False, ["uncalibrated", "calibrated"], "another calibration"),
+        (FITTED | {"blend": {}}, True, ["uncalibrated", "these labels", "calibrated"], "those of these labels"),
+    ],
+)
+def test_figures_of_a_calibration_are_the_labels_own_only_where_it_was_applied(
+    run_of, tmp_path, applied, present, columns, here
+):
+    """`judge calibrate RUN` leaves its figures in the run, and changes no label of it."""
+    facts, staged = facts_of(run_of([row("lamp", "a", 2, 0.9)]), tmp_path)
+    before, own, after = (
+        Trust(n=40, queries=8, accuracy=accuracy, log_loss=1, brier=1, calibration_error=0.1)
+        for accuracy in (0.501, 0.602, 0.703)
+    )
+    found = Calibration(
+        **FITTED,
+        before=before,
+        after=after,
+        present=own if present else None,
+        held_out=HeldOut(confidence=(), wrong=(), query=()),
+        ratings="0",
+    )
+    parts = facts.manifest.parts | {"calibration": "ab" if applied else None}
+    manifest = facts.manifest.model_copy(update={"calibration": applied, "parts": parts})
+    facts = facts.model_copy(update={"calibration": found, "manifest": manifest})
+    told = write_card(facts, staged, "ann/x", "v1").body
+    assert f"| | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}\n" in told
+    accuracies = ["0.501", *(["0.602"] if present else []), "0.703"]
+    assert f"\n| accuracy | {' | '.join(accuracies)} |\n| log loss |" in told
+    assert re.search(f"^Fitted: temperature. The probabilities here .*{here}", told, re.M)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"sample": 30, "seed": 0}, "- Of the input's queries at most 30 were labelled"),
+        ({"limit": 9}, "- Of the input's rows at most the first 9 were labelled"),
+        ({"limit": None}, None),
+    ],
+)
+def test_a_card_says_that_a_part_of_the_input_was_labelled(run_of, tmp_path, inputs, said):
+    facts, staged = facts_of(run_of([row("lamp", "a", 2, 0.9)]), tmp_path)
+    facts = facts.model_copy(update={"manifest": facts.manifest.model_copy(update={"inputs": inputs})})
+    told = write_card(facts, staged, "ann/x", "v1").body
+    assert said in told if said else "at most" not in told.partition("## Limits")[2]
+
+
 def test_the_card_counts_what_is_in_it_and_says_what_flatters_the_judge(run_of, tmp_path):
     # Of three labels two are flagged and undecided; one of these is too unsure to go out.
     sure = {"a": 0.9, "b": 0.4, "c": 0.9}
     rows = [row("lamp", key, grade, sure[key]) for key, grade in (("a", 2), ("b", 0), ("c", 1))]
     run = run_of([each | {"query_id": "q"} for each in rows])
     write_flags(run, [(1, "q", "lamp", "a", 2, 0), (2, "q", "lamp", "b", 0, 2)])
-    decisions, views = Decided.of(run), tmp_path / "views"
-    written = write_views(decisions, Selection(min_confidence=0.6), views, without_empty=True)
     kappa = Figure(name=headline().label, value=0.8, low=0.6, high=0.9)
     compared = Agreement(ratings="r.csv", reference="gold", pairs=9, queries=5, rated=9, figures=(kappa,), learned=4)
-    facts = gather(decisions, written, views, compared)
-    staged = stage(views, tmp_path / "staged", written, run.manifest.guideline["grades"])
+    facts, staged = facts_of(run, tmp_path, compared, min_confidence=0.6)
     told = write_card(facts, staged, "ann/x", "v1").body
     limits = told.partition("## Limits")[2]
     assert "- 1 flagged label" in limits

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from judge.errors import RunError
+from judge.export.formats import formats
 from judge.export.selection import Negatives, Selection, read_splits
 from judge.export.writing import export
 
@@ -154,6 +155,32 @@ def test_beir_has_every_text_once_and_qrels_by_split(run_of, tmp_path):
     assert not set(train) & set(test)
 
 
+def test_a_product_of_several_texts_is_told_of(main, tmp_path, online):
+    """One id in the catalogues of two locales: BEIR and MTEB have one text for an id."""
+    (tmp_path / "g.csv").write_text(
+        "query_id,query,candidate_id,title,description,grade\n"
+        "q1,red lamp,P1,Red lamp,x,2\nq1,red lamp,P2,Sofa,x,0\nq2,lampara roja,P1,Lampara roja,x,2\n"
+    )
+    main("import", "g.csv", "--out", "run")
+    said = main("export", "run", "--to", "beir", "--out", "beir").err
+    assert "1 product with several texts, such as 'P1'" in said
+    assert beir(tmp_path / "beir", "test")[0]["P1"]["title"] == "Red lamp"
+    assert not main("export", "run", "--to", "beir", "--fields", "description", "--out", "same").err
+    assert "1 product with several texts" in main("push", "run", "ann/x").err
+    assert "- Of 1 product with several texts" in online.read("ann/x", "README.md").decode()
+
+
+@pytest.mark.parametrize(("form", "field"), [("quepid", "query"), ("beir", "candidate_id")])
+def test_a_cell_longer_than_pythons_limit_is_read_back(run_of, tmp_path, form, field):
+    csv.field_size_limit(131_072)  # as a process begins that has read no CSV yet
+    row = {"query": "lamp", "candidate_id": "a", "title": "x", "grade": 1}
+    run = run_of([row | {field: "word" * 40_000}])
+    out = tmp_path / f"o{formats()[form].file_suffix}"
+    export(run, form, out)
+    (found,) = formats()[form].read(out)
+    assert getattr(found, field) == "word" * 40_000
+
+
 def test_quepid_runs_no_formula(run_of, tmp_path):
     hostile = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "'-1", 'say "hi", you', "two\nlines", "a\rb"]
     run = run_of([{"query": text, "candidate_id": text, "title": "x", "grade": 1} for text in hostile])
@@ -182,7 +209,7 @@ def test_one_text_under_two_ids_cannot_be_known_by_text(run_of, tmp_path, form):
         export(run_of(rows), form, tmp_path / "o")
 
 
-@pytest.mark.parametrize(("form", "bad"), [("trec", "a b"), ("beir", "a\tb"), ("beir", 'a"b')])
+@pytest.mark.parametrize(("form", "bad"), [("trec", "a b"), ("trec", "\ufeffa"), ("beir", "a\tb"), ("beir", 'a"b')])
 def test_ids_that_a_format_would_tear_apart_are_refused(run_of, tmp_path, form, bad):
     run = run_of([{"query": "q", "candidate_id": bad, "title": "x", "grade": 1}])
     with pytest.raises(RunError, match=rf"{run.path}, row 1, field 'candidate_id'"):

@@ -16,6 +16,12 @@ def test_a_name_that_cannot_be_is_refused_before_anything(online, run, main, nam
     assert online.log == []
 
 
+def test_a_split_that_datasets_cannot_load_is_refused_before_anything(online, push):
+    error = push("--splits", "train=0.5,all=0.5", code=2).err
+    assert "--splits: `datasets` takes 'all' for all splits together" in error
+    assert not online.log
+
+
 def test_nobody_logged_in(online, push, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     refused = push(code=2)

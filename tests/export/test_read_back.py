@@ -1,10 +1,15 @@
 """Every format that holds ids and grades gives back the pairs and grades that were written, guarded cells included."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from judge.errors import InputError
 from judge.export.formats import ReadPair, formats
 from judge.export.selection import Selection, read_splits
 from judge.export.writing import export
+from judge.run.store import Run
+from judge.tables.rows import Table
 
 QUERIES = {
     "q1": "wool scarf",
@@ -59,6 +64,43 @@ def test_import_reads_what_export_writes(run_of, tmp_path, main, name):
     main("import", out, "--out", "again")
     main("export", "again", "--to", "jsonl", "--out", "again.jsonl")
     assert found(list(formats()["jsonl"].read(tmp_path / "again.jsonl"))) == WANTED
+
+
+def test_judgments_come_back_with_their_texts(run_of, tmp_path, main):
+    """Also to be labelled by another judge, as those of a dataset that somebody published."""
+    rows = [{**row, "brand": None if row["candidate_id"] == "=b" else "Acme", "locale": "es"} for row in SHOP]
+    export(run_of(rows), "judgments", tmp_path / "all.parquet")
+    main("import", "all.parquet", "--out", "imported")
+    main("label", "all.parquet", "--engine", "fake", "--out", "labelled")
+    for name in ("imported", "labelled"):
+        export(Run.open(tmp_path / name), "judgments", tmp_path / f"{name}.parquet")
+        columns = ["query_id", "query", "candidate_id", "candidate", "locale"]
+        first, again = (
+            pq.read_table(tmp_path / each, columns=columns).to_pylist() for each in ("all.parquet", f"{name}.parquet")
+        )
+        assert again == first
+        assert again[0]["candidate"]["title"] == SHOP[0]["title"]
+
+
+def test_texts_of_a_candidate_that_cannot_be_columns_stay_together(tmp_path):
+    """A field that is called as a column is."""
+    texts = pa.array([{"title": "Lamp", "grade": "A"}, None])
+    pq.write_table(pa.table({"candidate": texts, "grade": [1, 2]}), tmp_path / "clash.parquet")
+    assert Table(tmp_path / "clash.parquet").columns == ("candidate", "grade")
+    pq.write_table(pa.table({"candidate": texts, "query": ["a", "b"]}), tmp_path / "one.parquet")
+    whole = Table(tmp_path / "one.parquet")
+    assert whole.columns == ("title", "grade", "query")
+    assert [row.values for row in whole.rows(["title", "query"])] == [
+        {"query": "a", "title": "Lamp"},
+        {"query": "b", "title": None},
+    ]
+    assert [row.values for row in whole.rows(["query"])] == [{"query": "a"}, {"query": "b"}]
+    # Texts that are columns in one part and together in another are not the same columns.
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "one.parquet").rename(tmp_path / "parts" / "a.parquet")
+    pq.write_table(pa.table({"title": ["a"], "grade": ["A"], "query": ["a"]}), tmp_path / "parts" / "b.parquet")
+    with pytest.raises(InputError, match=r"differ in the column 'candidate\.grade'"):
+        Table(tmp_path / "parts")
 
 
 @pytest.mark.parametrize("name", formats())

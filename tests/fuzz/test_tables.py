@@ -172,8 +172,12 @@ def test_one_text_in_every_row_is_unfolded_a_piece_at_a_time(folder, monkeypatch
 def test_a_row_of_more_bytes_than_memory_should_hold_is_set_aside(folder, monkeypatch):
     monkeypatch.setattr("judge.tables.parquet.PIECE", 1000)
     pq.write_table(pa.table({"title": ["x", "A" * 2000, "y"]}), folder / "long.parquet")
-    found = list(Table(folder / "long.parquet").rows())
-    assert [isinstance(row, Problem) for row in found] == [False, True, False]
+    together = pa.array([{"title": text} for text in ("x", "A" * 2000, "y")])
+    pq.write_table(pa.table({"candidate": together}), folder / "together.parquet")
+    for name in ("long", "together"):
+        first, long, last = Table(folder / f"{name}.parquet").rows()
+        assert isinstance(long, Problem)
+        assert (first.values, last.values) == ({"title": "x"}, {"title": "y"})
 
 
 def test_a_column_that_unfolds_without_end_is_refused(folder, monkeypatch):

@@ -1,6 +1,5 @@
 """BEIR's folder of corpus, queries and qrels."""
 
-import csv
 import json
 import re
 from collections.abc import Iterator
@@ -11,11 +10,13 @@ from judge.export.chosen import Chosen
 from judge.export.formats import Format, Output, ReadPair
 from judge.export.lines import Key, Line, LineFormat, columns, refuse_ids, write_lines
 from judge.export.query_batches import Window, query_batches
+from judge.export.reading import plain_cells
 from judge.export.spellings import mark_firsts
 from judge.export.texts import TITLE, candidate_text
 from judge.export.written import WrittenView
 from judge.sql import quoted
 
+_HEADER = ("query-id", "corpus-id", "score")
 _BREAKS = re.compile(r'[\t\r\n"]')
 
 
@@ -26,15 +27,11 @@ def _tsv(window: Window, chosen: Chosen) -> Iterator[Line]:
 
 
 def _read_tsv(path: Path) -> Iterator[Key]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.reader(stream, delimiter="\t")
-        if next(reader) != ["query-id", "corpus-id", "score"]:
-            raise RunError(f"{path.name}: reads back without its header", "look at the disk, and export again")
-        for query, candidate, grade in reader:
-            yield query, candidate, int(grade)
+    for query, candidate, grade in plain_cells(path, "\t", _HEADER):
+        yield query, candidate, int(grade)
 
 
-_QRELS = LineFormat(_tsv, _read_tsv, head="query-id\tcorpus-id\tscore\n")
+_QRELS = LineFormat(_tsv, _read_tsv, head="\t".join(_HEADER) + "\n")
 
 
 def _read(folder: Path) -> Iterator[ReadPair]:
@@ -48,7 +45,8 @@ def _read(folder: Path) -> Iterator[ReadPair]:
 def _write(output: Output) -> WrittenView:
     """`corpus.jsonl`, `queries.jsonl` and `qrels/SPLIT.tsv`; without splits the one that BEIR looks for, `test`.
 
-    A candidate's first text is taken where rows bring several. Texts leave the title out: it has a key of its own.
+    A candidate's first text is taken where rows bring several, which a note says. Texts leave the title out: it has a
+    key of its own.
 
     Raises:
         InputError: There is nothing to write.
@@ -57,7 +55,7 @@ def _write(output: Output) -> WrittenView:
     chosen, folder = output.chosen, output.path
     (folder / "qrels").mkdir()
     # One row stands for each candidate: the first.
-    mark_firsts(chosen.db)
+    mark_firsts(chosen)
     fields = [name for name in chosen.fields if name != TITLE]
     titled = TITLE in chosen.fields
     queries = candidates = 0

@@ -5,12 +5,11 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from judge.errors import RunError
 from judge.export.chosen import Chosen, check_queries
 from judge.export.formats import Format, Output
 from judge.export.lines import Key, Line, LineFormat, columns, write_lines
 from judge.export.query_batches import Window
-from judge.export.reading import read_pairs
+from judge.export.reading import plain_cells, read_pairs
 from judge.export.written import WrittenView
 from judge.tables.values import QUEPID, inert
 
@@ -31,12 +30,8 @@ def _csv(cells: list[str]) -> str:
 
 def _read_quepid(path: Path) -> Iterator[Key]:
     """What Quepid finds in a file: cells as they stand there."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
-        if tuple(next(reader)) != QUEPID:
-            raise RunError(f"{path.name}: reads back without its header", "look at the disk, and export again")
-        for query, candidate, grade in reader:
-            yield query, candidate, int(grade)
+    for query, candidate, grade in plain_cells(path, ",", QUEPID):
+        yield query, candidate, int(grade)
 
 
 _LINES = LineFormat(_quepid, _read_quepid, head=",".join(QUEPID) + "\n")

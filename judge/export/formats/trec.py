@@ -13,13 +13,14 @@ from judge.export.views import Made, View, Work
 from judge.tables.file import File
 from judge.tables.qrels import QrelsRows
 
-_SPACE = re.compile(r"\s")
+_SPACE = re.compile(r"\s|\A\ufeff")
+"""White space, and what readers take for a file's byte order mark."""
 
 
 def _trec(window: Window, chosen: Chosen) -> Iterator[Line]:
     """Lines `query-id 0 candidate-id grade`. TREC separates by white space, so ids must have none."""
-    fix = "give ids without white space, or export to jsonl or parquet"
-    refuse_ids(window, chosen, _SPACE, ("white space, which separates TREC's columns", fix))
+    fix = "give ids without them, or export to jsonl or parquet"
+    refuse_ids(window, chosen, _SPACE, ("white space, which separates TREC's columns, or a byte order mark", fix))
     for query, candidate, grade, split in columns(window, "query_id", "candidate_id"):
         yield Line(f"{query} 0 {candidate} {grade}", split, ((query, candidate, grade),))
 

@@ -117,6 +117,8 @@ def publish(
         HubError: The Hub refuses, breaks off or cannot be reached, or what was loaded again is not what was sent.
     """
     check(target)
+    if "all" in selection.names:
+        raise InputError("--splits: `datasets` takes 'all' for all splits together", "choose another name")
     run.check_finished()
     Exports(run.path).check()
     be_quiet()

@@ -79,6 +79,7 @@ def write_card(facts: Facts, views: Sequence[StagedView], repo: str, tag: str) -
         headline=next((f for f in figures if f.name == headline().label and f.value is not None), None),
         levels=_levels(facts),
         parts=_parts(facts),
+        calibration=_calibration(facts),
         limits=[limit for holds, limit in _limits(facts) if holds],
     )
     return Card(_data(facts, views), re.sub(r"\n{3,}", "\n\n", body).strip())
@@ -139,20 +140,47 @@ def _parts(facts: Facts) -> dict[str, str]:
     return {name.replace("_", " "): str(value) for name, value in {**parts, **inputs}.items() if value is not None}
 
 
+def _calibration(facts: Facts) -> dict[str, Any] | None:
+    """The figures that `judge calibrate` found for this run, and which of them are those of the published labels: what
+    it fits makes another run, and is applied here only where the labels had gone through the same."""
+    found, manifest = facts.calibration, facts.manifest
+    if found is None:
+        return None
+    columns = {"uncalibrated": found.before} | ({"these labels": found.present} if found.present else {})
+    if found.stays or found.numbers == manifest.calibration:
+        here = "are the calibrated ones"
+    elif found.present:
+        here = "are those of these labels; the calibrated ones are not in this dataset"
+    elif manifest.calibrated:
+        here = "went through another calibration, with figures of its own; the calibrated ones are not in this dataset"
+    else:
+        here = "are the uncalibrated ones"
+    return {"columns": {**columns, "calibrated": found.after}, "here": here}
+
+
 def _limits(facts: Facts) -> list[tuple[bool, str]]:
     """What a reader must know, where it holds."""
     total = sum(facts.mix.values())
     most = max(facts.mix.values(), default=0) / total if total else 0.0
     ungraded = facts.summary.rows - facts.summary.status["graded"]
     undecided = facts.written.views["judgments"].undecided
+    corpus = facts.written.views.get("corpus")
+    reworded = corpus.reworded if corpus else 0
+    sample, first = (facts.manifest.inputs.get(name) for name in ("sample", "limit"))
     return [
         (not facts.people, "The grades are a model's; people would grade some of these pairs differently: see above."),
         (facts.agreement is None and not facts.people, "They were not compared with people's grades for this card."),
         (most >= ONE_GRADE, f"{most:.0%} of the pairs have the same grade, so there is little to learn from the rest."),
+        (sample is not None, f"Of the input's queries at most {sample} were labelled, drawn at random."),
+        (first is not None, f"Of the input's rows at most the first {first} were labelled."),
         (ungraded > 0, f"{ungraded:,} input rows have no grade from the judge; those without a decision are left out."),
         (
             undecided > 0,
             f"{counted(undecided, 'flagged label')} without a decision yet: included with the judge's grade.",
+        ),
+        (
+            reworded > 0,
+            f"Of {counted(reworded, 'product')} with several texts, as of several locales, the corpus has the first.",
         ),
         (True, "A pair that is missing is unjudged, not irrelevant; evaluation measures must treat it so."),
         (True, f"Queries and products are {WORDS}."),
