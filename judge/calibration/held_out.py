@@ -1,6 +1,7 @@
 """What is kept of the pairs that a calibration was held against: figures alone, no texts and no ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field, FiniteFloat, model_validator
 from judge.calibration.cuts import quality
 from judge.records import Record
 from judge.statistics import measures, reliability
+from judge.statistics.intervals import by_query, by_query_index, confusion_by_query
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,6 +51,8 @@ class Trust(Record):
     quadratic_kappa: FiniteFloat | None = None
     """Of the likeliest grades with the people's commonest, higher is better, 0 where it is not defined; null where
     neither features nor an objective were asked for, nor a blend was there."""
+    intervals: Mapping[str, tuple[FiniteFloat, FiniteFloat]] = Field(default={}, exclude=True, repr=False)
+    """95% intervals of what was just measured, queries resampled, of the figures that have one: no file keeps them."""
 
 
 def trust(chances: Floats, shares: Floats, query: npt.ArrayLike, grades: Sequence[int] = ()) -> Trust:
@@ -63,7 +67,29 @@ def trust(chances: Floats, shares: Floats, query: npt.ArrayLike, grades: Sequenc
         brier=reliability.brier_score(chances, shares),
         calibration_error=reliability.expected_calibration_error(confidence, right),
         quadratic_kappa=kappa,
+        intervals=_intervals(chances, shares, np.asarray(query), grades),
     )
+
+
+def _intervals(
+    chances: Floats, shares: Floats, query: npt.NDArray[np.generic], grades: Sequence[int]
+) -> dict[str, tuple[float, float]]:
+    """Those of `Trust`; a calibration error has none, since resampling makes it larger."""
+    each = {
+        "accuracy": reliability.top_label(chances, shares)[1].astype(np.float64),
+        "log_loss": reliability.cross_entropy(chances, shares),
+        "brier": ((chances - shares) ** 2).sum(axis=1),
+    }
+
+    def mean(values: Floats, times: Floats) -> Floats:
+        return np.asarray(times @ values / times.sum(axis=-1))
+
+    found = {name: by_query_index(query, partial(mean, values)) for name, values in each.items()}
+    if grades:
+        places = np.arange(len(grades))
+        tables = confusion_by_query(query, shares.argmax(axis=1), chances.argmax(axis=1), places)
+        found["quadratic_kappa"] = by_query(tables, partial(measures.weighted_kappa, values=grades))
+    return {name: figure.interval for name, figure in found.items() if figure.interval}
 
 
 def majority_baseline(shares: Floats) -> float:

@@ -20,6 +20,7 @@ from relevance_judge.cli.stdin import input_file
 if TYPE_CHECKING:
     from finetune.held_out import CalibratedRun
     from judge.calibration.calibrate import Calibration
+    from judge.calibration.held_out import Trust
     from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
 
@@ -149,6 +150,8 @@ def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool)
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
         more |= {"learned": joined.learned, "left_out": fitted.left_out, "form": found.form, "stays": found.stays}
         more |= {"scale_note": scale_note, "max_noise": reach.as_json()}
+        columns = {"before": found.before, "present": found.present, "after": found.after}
+        more["intervals"] = {name: dict(each.intervals) if each else None for name, each in columns.items()}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
@@ -199,13 +202,12 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
         "brier": "Brier score",
         "calibration_error": "calibration error",
     }
-    before, after = found.before.model_dump(), found.after.model_dump()
     if found.after.quadratic_kappa is not None:
         names["quadratic_kappa"] = "quadratic kappa"
     # A run that went through a blend has figures of its own: those are what there is to beat.
-    columns = {"uncalibrated": before, **({"this run": found.present.model_dump()} if found.present else {})}
-    columns["calibrated"] = after
-    rows = [(name, *(f"{each[key]:.3f}" for each in columns.values())) for key, name in names.items()]
+    columns = {"uncalibrated": found.before, **({"this run": found.present} if found.present else {})}
+    columns["calibrated"] = found.after
+    rows = [(name, *(_figure(each, key) for each in columns.values())) for key, name in names.items()]
     if baseline is not None:
         # Accuracy that one grade for all would reach as well is none of the judge's.
         rows.insert(1, ("majority baseline", *[f"{baseline:.3f}"] * len(columns)))
@@ -214,7 +216,13 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
     if found.stays:
         show("the run's own blend stays: none that was fitted to these ratings is better on queries not fitted on")
     held_out = f"{counted(found.after.n, 'held-out pair')} of {counted(found.after.queries, 'query')}"
-    show(f"{held_out}; calibrated figures by cross-fitting")
+    between = "; in brackets 95% intervals, queries resampled" if found.after.intervals else ""
+    show(f"{held_out}; calibrated figures by cross-fitting{between}")
+
+
+def _figure(found: "Trust", name: str) -> str:
+    value, interval = getattr(found, name), found.intervals.get(name)
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
 def numbers_of(found: "Calibration") -> str:
