@@ -52,7 +52,14 @@ class Trust(Record):
     """Of the likeliest grades with the people's commonest, higher is better, 0 where it is not defined; null where
     neither features nor an objective were asked for, nor a blend was there."""
     intervals: Mapping[str, tuple[FiniteFloat, FiniteFloat]] = Field(default={}, exclude=True, repr=False)
-    """95% intervals of what was just measured, queries resampled, of the figures that have one: no file keeps them."""
+    """95% intervals of what was just measured, queries resampled, of the figures that have one: no file keeps them, and
+    nothing is another thing for them."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trust) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.model_dump().values()))
 
 
 def trust(chances: Floats, shares: Floats, query: npt.ArrayLike, grades: Sequence[int] = ()) -> Trust:

@@ -55,4 +55,6 @@ def test_no_file_keeps_intervals():
     assert "intervals" not in text
     again = Calibration.model_validate_json(text)
     assert again.after.intervals == {}
-    assert again.after.accuracy == found.after.accuracy
+    assert again == found
+    assert hash(again.after) == hash(found.after)
+    assert again.after != again.after.model_copy(update={"n": 1})
