@@ -8,7 +8,8 @@ from judge.engines.product import Product, reordering
 def reorder(model: Any) -> None:
     """Have the layers under a model's adapters multiply in a library's order where that is faster, there and back.
 
-    On a processor, fp32: what is learnt is the same but for rounding. Memory holds these weights three times then.
+    On a processor, fp32: what is learnt is the same but for rounding. Memory holds these weights twice then, in the two
+    orders; the layers no longer have them.
 
     Args:
         model: With peft's adapters on linear layers, which keep their own weights as `base_layer`.
@@ -21,6 +22,9 @@ def reorder(model: Any) -> None:
         plain: Any = getattr(module, "base_layer", None)
         if type(plain) is torch.nn.Linear and plain.weight.device.type == "cpu" and plain.weight.dtype == torch.float32:
             plain.forward = _product(plain)
+            # A parameter of its own: an embedding may share the old one.
+            shape = plain.weight.new_empty(1).expand(plain.weight.shape)
+            plain.weight = torch.nn.Parameter(shape, requires_grad=False)
 
 
 def _product(plain: Any) -> Any:

@@ -167,7 +167,7 @@ def _borne(found: BorneOut) -> Check:
     """Whether doubted labels are unlike their queries, as wrong labels are (`audit.engagement.borne_out`)."""
     name, fix = "doubts borne out", SAMPLE
     if not found.error <= ERROR:
-        return Check(name, True, "cannot be told: too few doubts, or too few labels of one query")
+        return Check(name, True, "cannot be told: too few doubts, or a query's labels say too little of each other")
     often = f"{max(found.share, 0):.0%} (standard error {found.error:.0%})"
     words = f"the other labels of their queries bear out {often} of what shoppers doubt"
     if found.share >= BORNE:

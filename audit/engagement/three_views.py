@@ -62,7 +62,7 @@ class Agreement:
         """
         if self.found is None:
             return self.claimed * min(1.0, mixing)
-        return 1.0 if self.wrong is not None else min(1.0, self.claimed / max(self.found, 1e-9))
+        return min(1.0, self.claimed / max(self.found, 1e-9))
 
     def note(self, *, by_people: bool) -> str | None:
         """What to know of labels that are poorer than they claim, and what to do; null where they are not."""

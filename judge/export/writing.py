@@ -128,9 +128,9 @@ def _spare(run: Run, out: Path) -> None:
 
 def _spare_others(out: Path) -> None:
     """Refuse to replace a folder with files that no export writes, as one of a whole project is."""
-    known = {".tsv", *(form.file_suffix for form in formats().values())}
+    known = {".tsv", *(form.file_suffix for form in formats().values() if not form.folder)}
     for path in sorted(out.rglob("*")) if out.is_dir() else ():
-        if not path.is_dir() and path.suffix not in known and not path.name.startswith("."):
+        if not path.is_dir() and path.suffix not in known and path.name != ".DS_Store":
             fix = "choose another --out, or move the file elsewhere"
             raise InputError(f"{path}: no export writes such a file, and it would be lost", fix)
 

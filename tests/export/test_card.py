@@ -5,7 +5,7 @@ import re
 
 import pytest
 import yaml
-from conftest import write_flags
+from conftest import ROOT, write_flags
 from hypothesis import given
 from hypothesis import strategies as st
 from judged_rows import row
@@ -246,6 +246,14 @@ def test_figures_of_a_calibration_are_the_labels_own_only_where_it_was_applied(
     accuracies = ["0.501", *(["0.602"] if present else []), "0.703"]
     assert f"\n| accuracy | {' | '.join(accuracies)} |\n| log loss |" in told
     assert re.search(f"^Fitted: temperature. The probabilities here .*{here}", told, re.M)
+
+
+def test_a_blend_that_stays_is_the_one_that_was_applied(run_of, tmp_path):
+    facts, staged = facts_of(run_of([row("lamp", "a", 2, 0.9)]), tmp_path)
+    shipped = Calibration.model_validate_json((ROOT / "judge/shipped/shop-135m/blend.json").read_text())
+    found = shipped.model_copy(update={"present": shipped.after})
+    told = write_card(facts.model_copy(update={"calibration": found}), staged, "ann/x", "v1").body
+    assert re.search("^Fitted: .*The probabilities here are the calibrated ones", told, re.M)
 
 
 @pytest.mark.parametrize(

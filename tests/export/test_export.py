@@ -79,10 +79,14 @@ def test_a_folder_with_files_of_others_is_not_replaced(labelled, main):
     export = ("export", "run", "--to", "beir", "--out", "data", "--overwrite")
     (labelled / "data" / "deep").mkdir(parents=True)
     (labelled / "data" / "deep" / "thesis.docx").write_text("mine")
-    (labelled / "data" / ".hidden").write_text("a file manager's")
+    (labelled / "data" / ".DS_Store").write_text("a file manager's")
     error = main(*export, code=2).err
     assert "data/deep/thesis.docx: no export writes such a file, and it would be lost" in error
     (labelled / "data" / "deep" / "thesis.docx").unlink()
+    for name in ("Makefile", ".env"):
+        (labelled / "data" / name).write_text("mine")
+        assert f"data/{name}: no export writes" in main(*export, code=2).err
+        (labelled / "data" / name).unlink()
     main(*export)
     main("export", "run", "--to", "judgments", *export[4:], "--splits", "train=1")
     assert [path.name for path in (labelled / "data").iterdir()] == ["train-00000.parquet"]

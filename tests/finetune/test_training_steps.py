@@ -160,6 +160,7 @@ def test_weights_in_a_librarys_order_give_the_loss_and_the_gradients_of_plain_on
         for module in (product, frozen):
             monkeypatch.setattr(module, "reordering", lambda order=order: order)
         network = Network(prepared.base, prepared.config.changed(dropout=0.0), prepared.training_set)
+        assert any("forward" in vars(layer) for layer in network.model.modules()) == (order is not None)
         for at, weight in enumerate(network.trainable.values()):
             torch.manual_seed(at)
             torch.nn.init.normal_(weight, std=0.05)

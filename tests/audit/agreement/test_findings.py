@@ -98,6 +98,17 @@ def test_speed_leaves_breaks_out_and_drift_compares_halves():
     assert report_raters(panel(given))[0].drift.reason == "the file has no times"
 
 
+def test_who_falls_stands_out_and_who_rises_does_not():
+    # Of 40 queries, all asked early and late, ann is wrong in every second one late, and ben early.
+    truth, late, even = np.arange(80) % 3, np.arange(80) >= 40, np.arange(80) % 2 == 0
+    given = [np.where(even & when, (truth + 1) % 3, truth) for when in (late, ~late)]
+    some = panel(given, gold=truth, times=[np.arange(80)] * 2, queries=[f"q{i % 40}" for i in range(80)])
+    found = {rater.rater: rater for rater in report_raters(some)}
+    assert (found["ann"].drift.value, found["ben"].drift.value) == (-0.5, 0.5)
+    assert found["ann"].drift_q < 0.001
+    assert found["ben"].drift_q > 0.9
+
+
 def test_the_clause_behind_the_disagreements_comes_first():
     given = [[2, 1, 0, 2], [2, 1, 1, 0]]
     clauses = {(0, 0): "full-match", (1, 0): "full-match", (0, 2): "restriction", (1, 2): "one-attribute"}

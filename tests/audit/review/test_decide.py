@@ -5,8 +5,9 @@ import json
 from conftest import ROOT
 
 from audit.review.queue import NUMBERS, Item, as_csv
+from audit.review.sheet import overruled
 from judge.records import query_key
-from judge.run.decisions import Decisions
+from judge.run.decisions import REFRESH, Decision, Decisions
 from judge.tables.rows import Table
 from judge.tables.values import inert
 
@@ -186,6 +187,20 @@ def test_who_is_overruled_is_told(run_of, main):
     assert main("decide", run.path, sheet, "--json").json["overruled"] == 0
     sheet.write_text(f"{head}q,c,unsure,Cleo\n")
     assert main("decide", run.path, sheet, "--json").json["overruled"] == 1
+
+
+def test_nobody_is_overruled_on_a_pair_that_was_another_one():
+    said = {"query_id": "q", "candidate_id": "a", "label": 1, "reason": "", "time": "2026-11-01T00:00:00Z"}
+    ana, reopened, ben = (
+        Decision(**said, verdict=verdict, grade=grade, author=author, source=source)
+        for verdict, grade, author, source in (
+            ("change", 2, "Ana", "file"),
+            ("unsure", None, "refresh", REFRESH),
+            ("change", 0, "Ben", "file"),
+        )
+    )
+    assert overruled([ana, ben]) == {("q", "a")}
+    assert overruled([ana, reopened, ben]) == set()
 
 
 def test_all_rows_of_pairs_that_have_gone_are_named(run_of, main):
