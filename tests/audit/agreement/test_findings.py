@@ -1,15 +1,11 @@
 """Raters, clauses, segments and disagreements, on a panel small enough to count by hand."""
 
-from dataclasses import replace
 from itertools import permutations
-from time import process_time
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from audit.agreement.alternative import alternative_annotator_test
-from audit.agreement.ceiling import ceilings
 from audit.agreement.clauses import confused_clauses, report_clauses
 from audit.agreement.comparison import GradedSide, compare, compare_people
 from audit.agreement.disagreements import instructive
@@ -69,23 +65,6 @@ def test_couples_of_raters_are_those_that_are_counted_one_by_one():
                 expected[int(one), int(other)] += 1
     sides = [GradedSide(str(i), row) for i, row in enumerate(table)]
     assert compare_people(sides, queries, VALUES).confusion == expected.tolist()
-
-
-def test_a_thousand_raters_take_seconds():
-    # A task on a marketplace: 2,500 ratings by a thousand people. Work that grows with the square of the raters took
-    # a minute here, and an hour with ten thousand.
-    rng = np.random.default_rng(0)
-    table = np.full((1000, 500), NONE)
-    for unit in range(500):
-        table[rng.choice(1000, 5, replace=False), unit] = rng.integers(0, 3, 5)
-    some = panel(table[:, :], queries=[f"q{i % 50}" for i in range(500)])
-    some = replace(some, raters=tuple(f"w{i}" for i in range(1000)))
-    sides = [GradedSide(name, row) for name, row in zip(some.raters, some.grades, strict=True)]
-    before = process_time()
-    compare_people(sides, some.queries, VALUES)
-    ceilings(sides, None, some.queries, VALUES)
-    alternative_annotator_test(some.grades, some.grades[0], some.queries, some.raters)
-    assert process_time() - before < 10
 
 
 def test_speed_leaves_breaks_out_and_drift_compares_halves():
