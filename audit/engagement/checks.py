@@ -166,10 +166,13 @@ def _queries(labelled: Labelled, weighed: Weighed) -> Check:
 def _borne(found: BorneOut) -> Check:
     """Whether doubted labels are unlike their queries, as wrong labels are (`audit.engagement.borne_out`)."""
     name, fix = "doubts borne out", SAMPLE
+    held = [f"{limit:.0%} {way}" for way, limit in zip(("upwards", "downwards"), found.most, strict=True) if limit < 1]
+    most = f"; doubts come to {' and '.join(held)} at most" if held else ""
     if not found.error <= ERROR:
-        return Check(name, True, "cannot be told: too few doubts, or a query's labels say too little of each other")
+        few = "cannot be told: too few doubts, or a query's labels say too little of each other"
+        return Check(name, True, few + most)
     often = f"{max(found.share, 0):.0%} (standard error {found.error:.0%})"
-    words = f"the other labels of their queries bear out {often} of what shoppers doubt"
+    words = f"the other labels of their queries bear out {often} of what shoppers doubt{most}"
     if found.share >= BORNE:
         return Check(name, True, words)
     return Check(name, False, f"{words}: clicks tell more than grades here", fix)

@@ -194,3 +194,5 @@ def test_the_check_fails_where_doubts_are_seen_not_to_be_borne_out(share, error,
     found = _borne(BorneOut(share, error))
     assert found.holds is holds
     assert found.held == ()
+    assert "at most" not in found.words
+    assert "40% downwards at most" in _borne(BorneOut(share, error, (1.0, 0.4))).words
