@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Unpack
 from judge.calibration.abstain import Reach, within_reach
 from judge.calibration.calibrate import Calibration
 from judge.calibration.cuts import OBJECTIVES, Objective
-from judge.calibration.held_out import Trust
 from judge.errors import InputError
 from judge.places import check_writable
 from judge.run.store import Run
@@ -56,16 +55,11 @@ class Calibrated(shown.Result):
         }
         names = ["accuracy", "log_loss", "brier", "calibration_error"]
         names += ["quadratic_kappa"] if record.after.quadratic_kappa is not None else []
-        rows = [(name, *(_figure(each, name) for each in columns.values())) for name in names]
+        rows = [(name, *(each.figure(name) for each in columns.values())) for name in names]
         aside = {"not in the run": self.not_in_run, "learned from": self.learned}
         space = [""] * (len(columns) - 2)
         rows += [(f"pairs {what}", *space, f"{count:,}", "left out") for what, count in aside.items() if count]
         return shown.Sheet(f"{self.form} in {self.path}", ("", *columns), rows)
-
-
-def _figure(found: Trust, name: str) -> str:
-    value, interval = shown.number(getattr(found, name)), found.intervals.get(name)
-    return f"{value} ({interval[0]:.3f} to {interval[1]:.3f})" if interval else value
 
 
 def calibrate(

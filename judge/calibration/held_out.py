@@ -55,6 +55,11 @@ class Trust(Record):
     """95% intervals of what was just measured, queries resampled, of the figures that have one: no file keeps them, and
     nothing is another thing for them."""
 
+    def figure(self, name: str) -> str:
+        """One of its figures, with its interval where it has one, as tables show it."""
+        interval = self.intervals.get(name)
+        return f"{getattr(self, name):.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trust) and self.model_dump() == other.model_dump()
 

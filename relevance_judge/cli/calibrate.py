@@ -20,7 +20,6 @@ from relevance_judge.cli.stdin import input_file
 if TYPE_CHECKING:
     from finetune.held_out import CalibratedRun
     from judge.calibration.calibrate import Calibration
-    from judge.calibration.held_out import Trust
     from judge.ratings.layout import RatingsLayout
     from judge.run.store import Run
 
@@ -207,7 +206,7 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
     # A run that went through a blend has figures of its own: those are what there is to beat.
     columns = {"uncalibrated": found.before, **({"this run": found.present} if found.present else {})}
     columns["calibrated"] = found.after
-    rows = [(name, *(_figure(each, key) for each in columns.values())) for key, name in names.items()]
+    rows = [(name, *(each.figure(key) for each in columns.values())) for key, name in names.items()]
     if baseline is not None:
         # Accuracy that one grade for all would reach as well is none of the judge's.
         rows.insert(1, ("majority baseline", *[f"{baseline:.3f}"] * len(columns)))
@@ -218,11 +217,6 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
     held_out = f"{counted(found.after.n, 'held-out pair')} of {counted(found.after.queries, 'query')}"
     between = "; in brackets 95% intervals, queries resampled" if found.after.intervals else ""
     show(f"{held_out}; calibrated figures by cross-fitting{between}")
-
-
-def _figure(found: "Trust", name: str) -> str:
-    value, interval = getattr(found, name), found.intervals.get(name)
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
 def numbers_of(found: "Calibration") -> str:
