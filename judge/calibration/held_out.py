@@ -11,7 +11,8 @@ from pydantic import Field, FiniteFloat, model_validator
 from judge.calibration.cuts import quality
 from judge.records import Record
 from judge.statistics import measures, reliability
-from judge.statistics.intervals import by_query, by_query_index, confusion_by_query
+from judge.statistics.intervals import by_query, confusion_by_query
+from judge.statistics.shares import mean_by_query, share_by_query
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,16 +88,11 @@ def _intervals(
     chances: Floats, shares: Floats, query: npt.NDArray[np.generic], grades: Sequence[int]
 ) -> dict[str, tuple[float, float]]:
     """Those of `Trust`; a calibration error has none, since resampling makes it larger."""
-    each = {
-        "accuracy": reliability.top_label(chances, shares)[1].astype(np.float64),
-        "log_loss": reliability.cross_entropy(chances, shares),
-        "brier": ((chances - shares) ** 2).sum(axis=1),
+    found = {
+        "accuracy": share_by_query(query, reliability.top_label(chances, shares)[1]),
+        "log_loss": mean_by_query(query, reliability.cross_entropy(chances, shares)),
+        "brier": mean_by_query(query, ((chances - shares) ** 2).sum(axis=1)),
     }
-
-    def mean(values: Floats, times: Floats) -> Floats:
-        return np.asarray(times @ values / times.sum(axis=-1))
-
-    found = {name: by_query_index(query, partial(mean, values)) for name, values in each.items()}
     if grades:
         places = np.arange(len(grades))
         tables = confusion_by_query(query, shares.argmax(axis=1), chances.argmax(axis=1), places)
