@@ -32,7 +32,7 @@ PULL = 0.1
 """The same of the ridge towards 0: ratings that the score separates would drive the weights to infinity."""
 LARGEST = 30.0
 """The range of weights and of cuts."""
-RULES = {"near": COSINE, "alike": OVERLAP, "odds": JUDGE}
+RULES = {"near": COSINE, "alike": OVERLAP, "odds": JUDGE, "attached": OVERLAP}
 """How features are read, in the order in which the rules came, and of which feature each one is."""
 FLAT = 1e-9
 """A feature that spreads less says nothing, and is left out."""
@@ -70,6 +70,8 @@ class Ordinal(Record):
     """From which similarity on a word counts in part for a missing one; null in what was fitted where none did."""
     odds: bool = False
     """Whether the judge says log-odds; its expected grade in what was fitted where it did."""
+    attached: Annotated[Number, Field(ge=0, le=1)] | None = None
+    """What a word counts that a title has as what an accessory goes with; null in what was fitted before."""
 
     @model_validator(mode="after")
     def _is_one(self) -> "Ordinal":
@@ -96,7 +98,7 @@ class Ordinal(Record):
     @property
     def reading(self) -> Reading:
         """How a pair is read for it."""
-        return Reading(self.names, self.near, self.alike, self.odds)
+        return Reading(self.names, self.near, self.alike, self.odds, self.attached)
 
     @property
     def numbers(self) -> dict[str, Any]:

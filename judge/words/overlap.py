@@ -8,7 +8,7 @@ not ("bandsaw", "band saw").
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
 from judge.words.normalise import same_words
@@ -53,7 +53,14 @@ def overlap(query: str, texts: Mapping[str, str]) -> str:
     return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
 
 
-def covered(query: str, texts: Mapping[str, str], *, alike: float | None = None) -> float:
+def covered(
+    query: str,
+    texts: Mapping[str, str],
+    *,
+    alike: float | None = None,
+    attached: Collection[str] = (),
+    told: float = 1,
+) -> float:
     """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words.
 
     Args:
@@ -63,6 +70,8 @@ def covered(query: str, texts: Mapping[str, str], *, alike: float | None = None)
             is like it: typing errors, other forms of a word. The words of `SMALL` do not count then, unless there are
             no others. The similarity is Dice's of letter trigrams (Adamson and Boreham 1974); of a word with a digit,
             which names a size or a model, there is none. Null: words count alike, and wholly or not at all.
+        attached: Words that count in part where the title has them.
+        told: What each of those counts.
     """
     fields = _fields(texts)
     kinds = _placed(query, fields)
@@ -73,7 +82,8 @@ def covered(query: str, texts: Mapping[str, str], *, alike: float | None = None)
     if not asked:
         return float("nan")
     nearly = _nearly(missing, set().union(*fields.values()), alike) if missing and alike is not None else 0.0
-    return 1 - (len(missing) - nearly) / asked
+    less = (1 - told) * sum(word in attached for word in kinds.get("title", ()))
+    return 1 - (len(missing) - nearly + less) / asked
 
 
 def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:

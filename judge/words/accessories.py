@@ -1,0 +1,91 @@
+"""Whether a title names what a query asks for, or a thing that goes with it: a laptop, or a lock for laptops.
+
+An English compound is what its last noun says (a "keyboard cover" is a cover), and what follows "for" is what a thing
+is for. Neither word overlap nor an encoder's cosine sees that, and small judges hardly do. The nouns are those of
+parts, accessories and consumables in general; titles in other languages are not read so.
+"""
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+
+from judge.words.overlap import HEAD, SMALL, stem, words
+
+_CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—]\s|[.!?](?=\s|$)")
+_NOUNS = (
+    "accessory adapter adaptor aerator arm bag battery bit blade bracket bulb cable cap carrier cartridge case",
+    "charger clamp cleaner cleaning clip connector cooler cord cover cradle cushion decal dock enclosure fan",
+    "filter fitting gasket grip guard handle hanger hinge holder hook hose hub insert insole kit knob lace leash",
+    "lid liner lock manual mat mount nozzle organizer pad part pouch protector pump rack reader refill remote",
+    "repair replacement ribbon rod screw seal service sharpener shelf skin sleeve spare stand sticker stopper",
+    "storage strap switch tip toner tool topper tray tripod valve warmer warranty wheel wipe",
+)
+NOUNS = frozenset(stem(word) for line in _NOUNS for word in line.split())
+"""What goes with something."""
+FOR = frozenset(("for", "compatible", "replace"))
+"""What follows them in a clause is what a thing is for; "replace" is the stem of "replaces"."""
+BESIDE = FOR | {"with", "without"}
+"""What follows them in a query is no thing that it asks for."""
+AFTER = 2
+"""Words after what is asked for among which such a noun may stand: "monitor privacy filter"."""
+START = 4
+"""Letters by which a noun is one of the query's words in another form: "batteries" and "battery"."""
+
+
+def attached(query: str, title: str) -> frozenset[str]:
+    """The words of a query that a title has only as what another thing is a part of, or is for.
+
+    What a query asks for are its words before "for" or "with", the last of them above all: a title that names that one
+    as a thing has none. What follows "for" counts where the title names nothing that is asked for ("shoes for men").
+    """
+    every = words(query)
+    if not (NOUNS | FOR) & {*words(title)}:
+        return frozenset()
+    asked = _asked(every)
+    forms, whole = _forms(asked), _forms(every)
+    starts = {word[:START] for word in every}
+    things, parts, aims = set[str](), set[str](), set[str]()
+    for clause in _CLAUSE.split(title[:HEAD]):
+        found, aim = words(clause), False
+        for at, word in enumerate(found):
+            aim = aim or word in FOR
+            if named := forms.get(word) or forms.get("".join(found[at : at + 2])):
+                part = not aim and _followed(_after(found, at, whole), starts)
+                (aims if aim else parts if part else things).update(named)
+    if things and asked[-1] in things:
+        return frozenset()
+    return frozenset((parts if things else parts | aims) - things)
+
+
+def _asked(every: list[str]) -> list[str]:
+    """Of a query's words those that name what it asks for."""
+    found: list[str] = []
+    for word in every:
+        if found and word in BESIDE:
+            break
+        if word not in SMALL:
+            found.append(word)
+    return found
+
+
+def _forms(found: list[str]) -> dict[str, set[str]]:
+    """Words, and neighbours written as one, with the words that they are."""
+    return {"".join(pair): {*pair} for pair in pairwise(found)} | {word: {word} for word in found}
+
+
+def _after(found: list[str], at: int, whole: Mapping[str, set[str]]) -> list[str]:
+    """The words that follow what a query says, of which the word at a place is one."""
+    end = at + 1
+    while end < len(found) and (found[end] in whole or found[end - 1] + found[end] in whole):
+        end += 1
+    return found[end : end + AFTER]
+
+
+def _followed(after: list[str], starts: set[str]) -> bool:
+    """Whether a noun of `NOUNS` comes before a number or a small word."""
+    for word in after:
+        if word in SMALL or any(map(str.isdigit, word)):
+            return False
+        if word in NOUNS and word[:START] not in starts:
+            return True
+    return False

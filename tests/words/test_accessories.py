@@ -1,0 +1,85 @@
+"""A thing that goes with what is asked for is told from it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.calibration.features import Reading, measure
+from judge.records import Pair
+from judge.words.accessories import NOUNS, attached
+from judge.words.overlap import SMALL, stem, words
+
+ACCESSORIES = [
+    ("laptop", "Kensington Retractable Laptop Lock - Keyed Different"),
+    ("laptops", "Laptop screen protector, 15 inch"),
+    ("monitor", 'Targus 19" LCD monitor privacy filter'),
+    ("flat screen tv", "Flat Screen TV floor stand (black)"),
+    ("note book", "Notebook case 15.6"),
+    ("notebook", "Note book sleeve"),
+    ("espresso machine", "Liquid descaler for kettles and espresso machines, 500 ml"),
+    ("lamp with dimmer", "Wall bracket, for a lamp"),
+    ("camera", "Replaces Nikon camera battery"),
+    ("TV", "Remote control compatible with LG TV"),
+]
+THINGS = [
+    ("laptop", "Laptop 15 inch with a bag"),
+    ("laptop bag", "Laptop bag, black"),
+    ("bag for laptop", "Bag for a laptop, black"),
+    ("batteries", "Rechargeable battery AA"),
+    ("rechargeable batteries", "Rechargeable battery AA"),
+    ("shoes men", "Red shoes for men"),
+    ("monitor", "Monitor 24 stand included"),
+    ("keyboard", "Keyboard and mouse cable"),
+    ("keyboard", "Keyboard, cover included"),
+    ("drill", "Drill bit set, for the drill; drill"),
+    ("drill", "Hammer for nails"),
+    ("drill", ""),
+    ("!", "Case for a phone"),
+    ("for", "Case for a phone"),
+]
+
+
+@pytest.mark.parametrize(("query", "title"), ACCESSORIES)
+def test_an_accessory_has_what_is_asked_for_attached(query, title):
+    assert attached(query, title)
+
+
+@pytest.mark.parametrize(("query", "title"), THINGS)
+def test_the_thing_itself_is_none(query, title):
+    assert not attached(query, title)
+
+
+text = st.lists(st.sampled_from([*"ab1,;.-", "for", "with", "case", "cases", "für", "the"]), max_size=8).map(" ".join)
+
+
+@given(query=text, title=text)
+def test_it_is_a_property_of_the_words_alone(query, title):
+    assert attached(query, title) == attached(query.upper(), title.upper()) <= {*words(query)}
+
+
+def test_nouns_are_in_the_form_in_which_words_are_looked_for():
+    assert all(stem(noun) == noun for noun in NOUNS)
+    assert not NOUNS & SMALL
+
+
+def test_only_words_that_stand_nowhere_else_are_attached():
+    assert attached("acme laptop", "Acme laptop lock") == {"acme", "laptop"}
+    assert attached("acme laptop", "Laptop lock, Acme") == {"laptop"}
+    assert attached("acme laptop", "Acme lock for laptops") == {"acme", "laptop"}
+    assert attached("acme laptop", "Acme lock, laptop") == set()  # what is asked for is there
+    assert attached("laptop acme", "Acme, lock for laptops") == set()
+    assert attached("note book", "Case for a notebook") == {"note", "book"}
+    assert attached("notebook", "Note book sleeve") == {"notebook"}
+
+
+def test_words_of_an_accessory_count_in_part():
+    def overlap(query, told, **texts):
+        pair = Pair(0, "q", query, "c", texts)
+        return measure(Reading(("overlap",), attached=told), [pair], None, ())[0, 0]
+
+    assert overlap("laptop", 0.25, title="Laptop lock") == 0.25
+    assert overlap("laptop", None, title="Laptop lock") == 1
+    assert overlap("laptop", 0.25, title="Laptop") == 1
+    assert overlap("laptop", 0.25, title="Lock", description="for your laptop") == 1  # of titles alone
+    # One of three words is missing, one in another field: (1/4 + 1) / 3.
+    assert overlap("red acme laptop", 0.25, title="Laptop lock", brand="Acme") == pytest.approx(1.25 / 3)
