@@ -15,7 +15,7 @@ import numpy.typing as npt
 from judge.errors import InputError, ModelError
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.records import Pair
-from judge.words.accessories import attached
+from judge.words.asked import attached, wanted
 from judge.words.overlap import covered, unstuffed
 
 Floats = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ if all do."""
 ALIKE = 0.5
 """From this similarity of two words on (Dice of letter trigrams) the one counts in part for the other."""
 ATTACHED = 0.25
-"""What a word counts that a title has as what an accessory goes with: see `judge.words.accessories`. Of 0, .1, .25, .4
+"""What a word counts that a title has as what an accessory goes with: see `judge.words.asked`. Of 0, .1, .25, .4
 and .5 the folds of ESCI and Chorus tell .5 from the others, and hardly those from each other."""
 LEAST = 0.001
 """Probabilities below it count as it: a judge that is sure of itself shall not outweigh all else."""
@@ -88,7 +88,8 @@ class Reading:
     """Whether what the judge says is the sum over grades but the lowest of the log-odds of that grade or a better one,
     the scale on which features add up in a model of cumulative logits; else its expected grade."""
     attached: float | None = ATTACHED
-    """What a word counts that a title has as what an accessory goes with; null: as much as any."""
+    """What a word counts that a title has as what an accessory goes with; words that a query rules out do not count
+    then. Null: every word counts alike."""
 
 
 def measure(
@@ -133,8 +134,8 @@ def _covered(pair: Pair, reading: Reading) -> float:
     told = reading.attached
     if told is None:
         return covered(pair.query, pair.candidate, alike=reading.alike)
-    part = attached(pair.query, pair.candidate.get(TITLE, ""))
-    return covered(pair.query, pair.candidate, alike=reading.alike, attached=part, told=told)
+    query, part = wanted(pair.query), attached(pair.query, pair.candidate.get(TITLE, ""))
+    return covered(query, pair.candidate, alike=reading.alike, attached=part, told=told)
 
 
 def log_odds(chances: Floats) -> Floats:

@@ -125,7 +125,7 @@ def _placed(query: str, fields: Mapping[str, set[str]]) -> dict[str, list[str]]:
     joined = ["".join(pair) for pair in pairwise(asked)]
     kinds: dict[str, list[str]] = {name: [] for name in (*fields, MISSING)}
     for at, word in enumerate(asked):
-        forms = {word, *joined[max(0, at - 1) : at + 1]}
+        forms = {*spellings(word), *joined[max(0, at - 1) : at + 1]}
         kinds[next((name for name, seen in fields.items() if forms & seen), MISSING)].append(word)
     return kinds
 
@@ -161,3 +161,10 @@ def _seen(text: str) -> set[str]:
 def stem(word: str) -> str:
     """A word without the ending of its plural."""
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def spellings(word: str) -> tuple[str, ...]:
+    """A stem, and as it would be of the other number: a plural in -ies is of -y as well as of -ie."""
+    if word.endswith("ie"):
+        return word, f"{word[:-2]}y"
+    return (word, f"{word[:-1]}ie") if word.endswith("y") else (word,)

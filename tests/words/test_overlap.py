@@ -180,3 +180,14 @@ def test_a_run_keeps_no_words_of_the_pairs_that_it_read():
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 500_000
+
+
+def test_a_plural_in_ies_is_of_both_singulars():
+    for query in ("battery", "batteries"):
+        for title in ("Battery AA", "Batteries AA"):
+            assert overlap(query, {"title": title}).startswith("title")
+    for query in ("hoodie", "hoodies"):
+        for title in ("Hoodie", "Hoody", "Hoodies"):
+            assert overlap(query, {"title": title}) == "title hoodie"
+    assert overlap("ties", {"title": "Tie"}) == "title tie"
+    assert overlap("toy", {"title": "Toad"}) == "missing toy"

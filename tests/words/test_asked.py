@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from judge.calibration.features import Reading, measure
 from judge.records import Pair
-from judge.words.accessories import NOUNS, attached
+from judge.words.asked import NOUNS, attached, wanted
 from judge.words.overlap import SMALL, stem, words
 
 ACCESSORIES = [
@@ -26,6 +26,7 @@ THINGS = [
     ("laptop bag", "Laptop bag, black"),
     ("bag for laptop", "Bag for a laptop, black"),
     ("batteries", "Rechargeable battery AA"),
+    ("battery", "Rechargeable batteries AA"),
     ("rechargeable batteries", "Rechargeable battery AA"),
     ("shoes men", "Red shoes for men"),
     ("monitor", "Monitor 24 stand included"),
@@ -57,6 +58,14 @@ def test_it_is_a_property_of_the_words_alone(query, title):
     assert attached(query, title) == attached(query.upper(), title.upper()) <= {*words(query)}
 
 
+def test_what_is_ruled_out_is_not_wanted():
+    assert wanted("cat treats without chicken") == "cat treats"
+    assert wanted("Cups WITHOUT lids for kids") == "Cups for kids"
+    assert wanted("tee w/o print and pockets") == "tee and pockets"
+    assert wanted("without lids") == "without lids"
+    assert wanted("cups with lids") == "cups with lids"
+
+
 def test_nouns_are_in_the_form_in_which_words_are_looked_for():
     assert all(stem(noun) == noun for noun in NOUNS)
     assert not NOUNS & SMALL
@@ -69,6 +78,7 @@ def test_only_words_that_stand_nowhere_else_are_attached():
     assert attached("acme laptop", "Acme lock, laptop") == set()  # what is asked for is there
     assert attached("laptop acme", "Acme, lock for laptops") == set()
     assert attached("note book", "Case for a notebook") == {"note", "book"}
+    assert attached("batteries", "Battery charger") == {"batterie"}
     assert attached("notebook", "Note book sleeve") == {"notebook"}
 
 
@@ -81,5 +91,7 @@ def test_words_of_an_accessory_count_in_part():
     assert overlap("laptop", None, title="Laptop lock") == 1
     assert overlap("laptop", 0.25, title="Laptop") == 1
     assert overlap("laptop", 0.25, title="Lock", description="for your laptop") == 1  # of titles alone
+    assert overlap("cup without lids", 0.25, title="Cup") == 1
+    assert overlap("cup without lids", None, title="Cup") == pytest.approx(1 / 3)
     # One of three words is missing, one in another field: (1/4 + 1) / 3.
     assert overlap("red acme laptop", 0.25, title="Laptop lock", brand="Acme") == pytest.approx(1.25 / 3)

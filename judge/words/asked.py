@@ -1,4 +1,4 @@
-"""Whether a title names what a query asks for, or a thing that goes with it: a laptop, or a lock for laptops.
+"""What a query asks for, and whether a title names that, or a thing that goes with it: a laptop, or a lock for laptops.
 
 An English compound is what its last noun says (a "keyboard cover" is a cover), and what follows "for" is what a thing
 is for. Neither word overlap nor an encoder's cosine sees that, and small judges hardly do. The nouns are those of
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 
-from judge.words.overlap import HEAD, SMALL, stem, words
+from judge.words.overlap import HEAD, SMALL, spellings, stem, words
 
 _CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—]\s|[.!?](?=\s|$)")
 _NOUNS = (
@@ -24,12 +24,28 @@ NOUNS = frozenset(stem(word) for line in _NOUNS for word in line.split())
 """What goes with something."""
 FOR = frozenset(("for", "compatible", "replace"))
 """What follows them in a clause is what a thing is for; "replace" is the stem of "replaces"."""
-BESIDE = FOR | {"with", "without"}
+WITHOUT = frozenset(("without", "w/o", "ohne", "senza"))
+"""What follows them in a query is what it does not want."""
+BESIDE = FOR | {"with"}
 """What follows them in a query is no thing that it asks for."""
 AFTER = 2
 """Words after what is asked for among which such a noun may stand: "monitor privacy filter"."""
 START = 4
 """Letters by which a noun is one of the query's words in another form: "batteries" and "battery"."""
+
+
+def wanted(query: str) -> str:
+    """A query without the words that it rules out: those from "without" to a word of `BESIDE` or "and", or to its end.
+
+    One that rules out all that it says stays as it is.
+    """
+    found, out = [], False
+    for word in query.split():
+        bare = word.casefold()
+        out = bare in WITHOUT or (out and bare not in BESIDE | {"and"})
+        if not out:
+            found.append(word)
+    return " ".join(found) or query
 
 
 def attached(query: str, title: str) -> frozenset[str]:
@@ -38,7 +54,7 @@ def attached(query: str, title: str) -> frozenset[str]:
     What a query asks for are its words before "for" or "with", the last of them above all: a title that names that one
     as a thing has none. What follows "for" counts where the title names nothing that is asked for ("shoes for men").
     """
-    every = words(query)
+    every = words(wanted(query))
     if not (NOUNS | FOR) & {*words(title)}:
         return frozenset()
     asked = _asked(every)
@@ -49,7 +65,7 @@ def attached(query: str, title: str) -> frozenset[str]:
         found, aim = words(clause), False
         for at, word in enumerate(found):
             aim = aim or word in FOR
-            if named := forms.get(word) or forms.get("".join(found[at : at + 2])):
+            if named := _named(forms, found, at):
                 part = not aim and _followed(_after(found, at, whole), starts)
                 (aims if aim else parts if part else things).update(named)
     if things and asked[-1] in things:
@@ -70,7 +86,13 @@ def _asked(every: list[str]) -> list[str]:
 
 def _forms(found: list[str]) -> dict[str, set[str]]:
     """Words, and neighbours written as one, with the words that they are."""
-    return {"".join(pair): {*pair} for pair in pairwise(found)} | {word: {word} for word in found}
+    forms = {"".join(pair): {*pair} for pair in pairwise(found)} | {word: {word} for word in found}
+    return {same: named for form, named in forms.items() for same in spellings(form)}
+
+
+def _named(forms: Mapping[str, set[str]], found: list[str], at: int) -> set[str]:
+    """Which of some words a place of a title names, alone or with the next word."""
+    return forms.get(found[at]) or forms.get("".join(found[at : at + 2])) or set()
 
 
 def _after(found: list[str], at: int, whole: Mapping[str, set[str]]) -> list[str]:
