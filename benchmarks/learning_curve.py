@@ -108,8 +108,7 @@ def take(step: Step, out: Path) -> None:
 
 def check_rule(out: Path) -> None:
     """Refuse a folder whose features were read by another rule: its answers and new ones would be mixed."""
-    how = Reading(NAMES)
-    kept, rule = out / "rule", f"near {how.near}, alike {how.alike}, odds {how.odds}\n"
+    kept, rule = out / "rule", f"{Reading(NAMES)}\n"
     if not kept.is_file():
         out.mkdir(parents=True, exist_ok=True)
         kept.write_text(rule)
