@@ -62,11 +62,12 @@ def attached(query: str, title: str) -> frozenset[str]:
     starts = {word[:START] for word in every}
     things, parts, aims = set[str](), set[str](), set[str]()
     for clause in _CLAUSE.split(title[:HEAD]):
-        found, aim = words(clause), False
+        found, aim, end = words(clause), False, 0
         for at, word in enumerate(found):
             aim = aim or word in FOR
             if named := _named(forms, found, at):
-                part = not aim and _followed(_after(found, at, whole), starts)
+                end = _end(found, max(end, at + 1), whole)
+                part = not aim and _followed(found[end : end + AFTER], starts)
                 (aims if aim else parts if part else things).update(named)
     if things and asked[-1] in things:
         return frozenset()
@@ -95,12 +96,11 @@ def _named(forms: Mapping[str, set[str]], found: list[str], at: int) -> set[str]
     return forms.get(found[at]) or forms.get("".join(found[at : at + 2])) or set()
 
 
-def _after(found: list[str], at: int, whole: Mapping[str, set[str]]) -> list[str]:
-    """The words that follow what a query says, of which the word at a place is one."""
-    end = at + 1
+def _end(found: list[str], end: int, whole: Mapping[str, set[str]]) -> int:
+    """Where what a query says ends, of which the word before a place is one."""
     while end < len(found) and (found[end] in whole or found[end - 1] + found[end] in whole):
         end += 1
-    return found[end : end + AFTER]
+    return end
 
 
 def _followed(after: list[str], starts: set[str]) -> bool:
