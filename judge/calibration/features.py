@@ -112,7 +112,8 @@ def measure(
     columns: dict[str, npt.ArrayLike] = {}
     if JUDGE in reading.names:
         columns[JUDGE] = log_odds(chances) if reading.odds else chances @ np.asarray(grades, dtype=np.float64)
-    read = [_unstuffed(pair) for pair in pairs]
+    bare = [_unstuffed(pair) for pair in pairs]
+    read = [*bare]
     if COSINE in reading.names:
         assert cosine is not None
         columns[COSINE] = found = np.array(cosine(read) if callable(cosine) else cosine, dtype=np.float64)
@@ -126,15 +127,17 @@ def measure(
                 # The copy only ever raises it, so that whoever knows the cosine knows whether the copy counted.
                 found[kept] = np.maximum(found[kept], cosine([read[at] for at in kept]))
     if OVERLAP in reading.names:
-        columns[OVERLAP] = [_covered(pair, reading) for pair in read]
+        # A copy that counts makes no thing of an accessory ("laptop lock laptop").
+        titles = (pair.candidate.get(TITLE, "") for pair in bare)
+        columns[OVERLAP] = [_covered(pair, title, reading) for pair, title in zip(read, titles, strict=True)]
     return np.column_stack([columns[name] for name in reading.names])
 
 
-def _covered(pair: Pair, reading: Reading) -> float:
+def _covered(pair: Pair, title: str, reading: Reading) -> float:
     told = reading.attached
     if told is None:
         return covered(pair.query, pair.candidate, alike=reading.alike)
-    query, part = wanted(pair.query), attached(pair.query, pair.candidate.get(TITLE, ""))
+    query, part = wanted(pair.query), attached(pair.query, title)
     return covered(query, pair.candidate, alike=reading.alike, attached=part, told=told)
 
 

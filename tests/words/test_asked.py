@@ -1,5 +1,6 @@
 """A thing that goes with what is asked for is told from it."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,12 @@ def test_only_words_that_stand_nowhere_else_are_attached():
     assert attached("note book", "Case for a notebook") == {"note", "book"}
     assert attached("batteries", "Battery charger") == {"batterie"}
     assert attached("notebook", "Note book sleeve") == {"notebook"}
+
+
+def test_a_copy_of_the_query_makes_no_thing_of_an_accessory():
+    near = Pair(0, "q", "laptop", "c", {"title": "Laptop lock laptop"})
+    found = measure(Reading(("cosine", "overlap")), [near], None, (), np.array([0.9]))
+    assert found[0, 1] == 0.25
 
 
 def test_words_of_an_accessory_count_in_part():
