@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from benchmarks.home_depot import Pairs, write
 from benchmarks.rated_sets import VALUES
-from judge.calibration.calibrate import CALIBRATION, Calibration
+from judge.calibration.calibrate import CALIBRATION, LEAST, Calibration
 from judge.calibration.features import Reading, blend_encoder, cosines, measure
 from judge.calibration.ordinal import Ordinal
 from judge.documents import load
 from judge.files import write_whole
+from judge.labelling.blending import own_blend
 from judge.labelling.config import FILE as ADAPTER
 from judge.labelling.config import read_tuned
 from judge.labelling.label import read_pairs
@@ -125,8 +126,12 @@ def own_calibration(asked: Asked) -> Calibration | None:
 
 def fitted_blend(asked: Asked) -> Ordinal | None:
     """A blend fitted to all queries that it held out, where it is better: `judge calibrate --features cosine,overlap
-    --objective quadratic_kappa`."""
+    --objective quadratic_kappa`. Of too few the one that the training left: that of the judge it went on from."""
     judge, name = tuned(asked), adapter(asked).name
+    held_out = read_tuned(adapter(asked)).training["pairs"]
+    if held_out["validation"] + held_out["calibration"] < LEAST[0]:
+        left = own_blend(adapter(asked))
+        return left and left.blend
     run, file = (asked.folder / kind / f"{name}-held-out" for kind in ("runs", "calibrations"))
     if not file.is_file():
         file.parent.mkdir(exist_ok=True)

@@ -29,8 +29,6 @@ from judge.words.similar import query_groups
 
 SIZES = {100: 3, 500: 3, 2000: 3, 8000: 1}
 """Pairs to learn from, and how many seeds."""
-ENOUGH = 500
-"""From how many pairs on a judge is fine-tuned: some are held out, to choose the weights and to calibrate with."""
 FINE_TUNED = ("fine-tuned, calibrated", "fine-tuned, blend fitted")
 PARTS = 5
 """Of the test."""
@@ -85,12 +83,11 @@ def steps() -> Iterator[Step]:
     yield from (Step(method, 0, 0, part) for method in ("cosine", "cosine and overlap") for part in parts)
     for method in ("cosine", "boosting", "boosting with cosine"):
         yield from (Step(method, size, seed, part) for size, seed in sized for part in parts)
-    enough = [each for each in sized if each[0] >= ENOUGH]
-    yield from (Step("boosting with cosine, cut points", *each, part) for each in enough for part in parts)
+    yield from (Step("boosting with cosine, cut points", *each, part) for each in sized for part in parts)
     judged = [("judge", 0, 0), ("judge, shipped blend", 0, 0)]
     judged += [("judge, blend fitted", size, seed) for size, seed in sized if size <= BLEND]
     yield from (Step(*each, part) for each in judged for part in parts)
-    for each in sorted(enough, key=lambda each: (each[0] == max(SIZES), each[1], each[0])):
+    for each in sorted(sized, key=lambda each: (each[0] == max(SIZES), each[1], each[0])):
         yield from (Step(method, *each, part) for part in parts for method in FINE_TUNED)
 
 
