@@ -131,7 +131,7 @@ def fitted_blend(asked: Asked) -> Ordinal | None:
     held_out = read_tuned(adapter(asked)).training["pairs"]
     if held_out["validation"] + held_out["calibration"] < LEAST[0]:
         left = own_blend(adapter(asked))
-        return left and left.blend
+        return left.blend if left else None
     run, file = (asked.folder / kind / f"{name}-held-out" for kind in ("runs", "calibrations"))
     if not file.is_file():
         file.parent.mkdir(exist_ok=True)
