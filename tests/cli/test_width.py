@@ -45,6 +45,11 @@ def test_a_row_of_an_audit_fits_and_breaks_no_number_and_no_flag(shown, query, t
     assert "".join("".join(line[:30].split()) for line in lines).count("x") >= query.count("x")
 
 
+def test_joined_letters_stay_joined_and_what_turns_text_round_is_taken_out(shown):
+    joined = "می\u200cخواهم", "👩\u200d👧", "red\u202eder"
+    assert shown([joined], terminal=False) == ["می\u200cخواهم  👩\u200d👧  red\ufffdder"]
+
+
 def test_piped_it_is_one_line_a_row_with_columns_of_its_own(shown):
     row = ("防水ジャケット" * 20, "x" * 300, "0 → 2", "1", "2", "0.001", FLAGS)
     head, line = shown([row], HEAD, (3, 4, 5), (6,), stack=2, terminal=False)
