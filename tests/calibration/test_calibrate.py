@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -153,6 +154,7 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     assert "majority baseline" in main("calibrate", "plain", rated_file, "--out", "again.json").out
     chart = (tmp_path / "chart.svg").read_text()
     assert chart.startswith("<svg")
+    assert re.search(r"<desc>uncalibrated: \d+ pairs, confidence 0\.\d+, right \d\.\d+; ", chart)
     assert "<script" not in chart
     unknown = main("calibrate", "plain", rated_file, "--map", "raters=who", "--out", "other.json", code=2)
     assert "there is no 'raters' to map" in unknown.err
