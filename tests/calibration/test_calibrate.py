@@ -112,10 +112,13 @@ def test_figures_after_come_from_queries_that_the_fit_did_not_see():
     assert sorted(set(found.held_out.query)) == list(range(6))
 
 
-@pytest.mark.parametrize(("n", "queries"), [(29, 10), (100, 4)])
-def test_too_few_ratings_or_queries_are_refused(n, queries):
+@pytest.mark.parametrize(
+    ("n", "queries", "said"),
+    [(29, 10, "29 rated pairs of 10 queries"), (100, 4, "of 4 queries are"), (100, 1, "of 1 query are")],
+)
+def test_too_few_ratings_or_queries_are_refused(n, queries, said):
     scores, shares = overconfident(n)
-    with pytest.raises(InputError, match="too few to calibrate"):
+    with pytest.raises(InputError, match=said):
         calibrate(scores, shares, [i % queries for i in range(n)], "digest")
 
 

@@ -97,6 +97,8 @@ def test_flags_are_filtered_by_type_and_by_words(browser, report):
 def test_it_can_be_read_without_seeing_it(browser, report):
     browser.get(report)
     assert browser.execute_script(UNSAID) == []
+    # A command to copy, of one piece.
+    assert browser.find_element("css selector", "h1 + p code").text.startswith("judge review ")
 
 
 @in_browser
