@@ -65,5 +65,9 @@ def category_path(text: str) -> tuple[str, ...]:
 
 
 def one_line(text: str) -> str:
-    """Text without control characters, which could move a terminal's cursor, change its title or begin a line."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Text without control characters, which could move a terminal's cursor, change its title or begin a line. Joiners
+    stay: Persian, Hindi and emoji are spelt with them."""
+    return "".join(
+        c if c.isprintable() or c in "\u200c\u200d" else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for c in text
+    )

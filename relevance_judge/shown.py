@@ -20,7 +20,7 @@ SHOWN = 20
 PRINTED = 8
 """Rows of a result that Python prints."""
 LEFT, WIDTH, LINE = 190, 320, 26
-COLOUR = "#1e5fb3"
+COLOUR, SOFT = "#1e5fb3", 'fill-opacity="0.7"'
 
 
 @dataclass(frozen=True)
@@ -83,23 +83,27 @@ class Chart:
 
 def intervals(title: str, figures: Mapping[str, "Estimate"]) -> Chart:
     """Each figure as a dot on [0, 1] with its interval; what is undefined, or below 0, is written out."""
-    parts = []
+    parts, said = [], []
     for place, (name, found) in enumerate(figures.items()):
         y = 48 + LINE * place
         parts.append(f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{_text(name)}</text>')
         if found.value is None:
-            parts.append(f'<text x="{LEFT}" y="{y + 4}" fill="#777">{_text(found.reason or "undefined")}</text>')
+            reason = found.reason or "undefined"
+            parts.append(f'<text x="{LEFT}" y="{y + 4}" {SOFT}>{_text(reason)}</text>')
+            said.append(f"{name}: {reason}")
             continue
+        between = f" ({' to '.join(map(number, found.interval))})" if found.interval else ""
+        said.append(f"{name} {number(found.value)}{between}")
         if found.interval:
             low, high = map(_x, found.interval)
             parts.append(f'<path d="M{low} {y}H{high}" stroke="{COLOUR}" stroke-width="3" stroke-opacity="0.5"/>')
         parts.append(f'<circle cx="{_x(found.value)}" cy="{y}" r="5" fill="{COLOUR}"/>')
         parts.append(f'<text x="{LEFT + WIDTH + 12}" y="{y + 4}">{number(found.value)}</text>')
     height = 48 + LINE * len(figures) + 14
-    style = f'y="{height - 4}" text-anchor="middle" fill="#777"'
+    style = f'y="{height - 4}" text-anchor="middle" {SOFT}'
     ticks = (f'<text x="{_x(share)}" {style}>{share:g}</text>' for share in (0, 0.5, 1))
     frame = f'<path d="M{LEFT} 34V{height - 18}M{LEFT + WIDTH} 34V{height - 18}" stroke="#bbb"/>'
-    return _chart(title, LEFT + WIDTH + 60, height, [frame, *parts, *ticks])
+    return _chart(title, said, LEFT + WIDTH + 60, height, [frame, *parts, *ticks])
 
 
 def reliability(title: str, bins: "Sequence[Bin]") -> Chart:
@@ -114,18 +118,19 @@ def reliability(title: str, bins: "Sequence[Bin]") -> Chart:
 
     parts = [f'<rect x="{left}" y="{top}" width="{side}" height="{side}" fill="none" stroke="#bbb"/>']
     parts.append(f'<path d="M{x(0)} {y(0)}L{x(1)} {y(1)}" stroke="#bbb" stroke-dasharray="4 4"/>')
-    total = sum(found.n for found in bins)
+    total, said = sum(found.n for found in bins), []
     for found in bins:
         radius = 2 + 16 * (found.n / total) ** 0.5
         note = f"{found.n:,} pairs, confidence {found.confidence:.3f}, right {found.accuracy:.3f}"
+        said.append(note)
         at = f'cx="{x(found.confidence)}" cy="{y(found.accuracy)}"'
         parts.append(f'<circle {at} r="{radius:.1f}" fill="{COLOUR}" fill-opacity="0.6"><title>{note}</title></circle>')
     for share in (0, 0.5, 1):
-        parts.append(f'<text x="{x(share)}" y="{top + side + 16}" text-anchor="middle" fill="#777">{share:g}</text>')
-        parts.append(f'<text x="{left - 6}" y="{y(share) + 4}" text-anchor="end" fill="#777">{share:g}</text>')
+        parts.append(f'<text x="{x(share)}" y="{top + side + 16}" text-anchor="middle" {SOFT}>{share:g}</text>')
+        parts.append(f'<text x="{left - 6}" y="{y(share) + 4}" text-anchor="end" {SOFT}>{share:g}</text>')
     parts.append(f'<text x="{x(0.5)}" y="{top + side + 34}" text-anchor="middle">confidence</text>')
     parts.append(f'<text transform="translate(16 {y(0.5)}) rotate(-90)" text-anchor="middle">share right</text>')
-    return _chart(title, left + side + 20, top + side + 44, parts)
+    return _chart(title, said, left + side + 20, top + side + 44, parts)
 
 
 def as_pandas(arrow: Any) -> Any:
@@ -146,9 +151,11 @@ def as_pandas(arrow: Any) -> Any:
     return arrow.to_pandas(types_mapper=whole.get)
 
 
-def _chart(title: str, width: int, height: int, parts: Sequence[str]) -> Chart:
+def _chart(title: str, said: Sequence[str], width: int, height: int, parts: Sequence[str]) -> Chart:
+    """Its letters have the colour of the notebook's, which may be dark; `said` is for those who do not see it."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" viewBox="0 0 {width} {height}" role="img"'
-    head += f' font-size="12" font-family="sans-serif"><title>{_text(title)}</title>'
+    head += ' font-size="12" font-family="sans-serif" fill="currentColor"'
+    head += f"><title>{_text(title)}</title><desc>{_text('; '.join(said))}</desc>"
     return Chart("\n".join([head, f'<text x="10" y="20" font-size="14">{_text(title)}</text>', *parts, "</svg>"]))
 
 

@@ -75,8 +75,7 @@ def _gap_axis(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         (abs(row[end]) for row in rows for end in ("value", "low", "high") if row[end] is not None), default=0.1
     )
     step = next(s for s in (0.02, 0.04, 0.1, 0.2, 0.4, 1.0) if s >= reach or s == 1.0)
-    ticks = [-step, -step / 2, 0, step / 2, step]
-    return {"low": -step, "high": step, "ticks": ticks, "digits": 2, "sign": "+"}
+    return {"low": -step, "high": step, "ticks": [-step, 0, step], "digits": 2, "sign": "+"}
 
 
 FUNCTIONS: Mapping[str, Any] = {

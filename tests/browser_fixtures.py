@@ -83,7 +83,20 @@ const cut = seen.filter((e) => {
   return x < -1 || x + width > room + 1;
 });
 const page = document.documentElement;
-return [...(page.scrollWidth > page.clientWidth ? ["the page"] : []), ...wider.map(name), ...cut.map(name)];
+// What stands above a table is read without scrolling, however wide the table.
+const captions = seen.filter((e) => e.tagName === "CAPTION" && e.clientWidth > page.clientWidth);
+const found = [...wider, ...cut, ...captions].map(name);
+return [...(page.scrollWidth > page.clientWidth ? ["the page"] : []), ...found];
+"""
+
+
+# Charts without words for who does not see them, tables that nothing names, and cells of no row or column.
+UNSAID = """
+const wrong = [["svg", (e) => e.querySelector("title") && e.querySelector("desc")?.textContent.trim()],
+  ["table", (e) => e.caption?.textContent.trim()], ["th", (e) => e.scope && e.textContent.trim()],
+  ["tbody tr", (e) => e.querySelector("th")]];
+const unsaid = ([what, said]) => [...document.querySelectorAll(what)].filter((e) => !said(e));
+return wrong.flatMap(unsaid).map((e) => e.outerHTML);
 """
 
 

@@ -106,7 +106,8 @@ def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str
         "title": candidate.get("title") or "".join(texts[:1]),
     }
     rest = " · ".join(text for name, text in candidate.items() if text and name not in ("title", "category"))
-    return {**found, "description": rest[:TEXT], "text_length": sum(map(len, texts)) or None}
+    shown = rest if len(rest) <= TEXT else f"{rest[: TEXT - 1]}…"
+    return {**found, "description": shown, "text_length": sum(map(len, texts)) or None}
 
 
 def sums_by_query(

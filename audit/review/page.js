@@ -9,8 +9,13 @@ const draft = () => "draft " + JSON.stringify([state.item.query_id, state.item.c
 function line(tag, text) {
   const element = document.createElement(tag);
   element.textContent = text;
+  element.dir = "auto";
   return element;
 }
+
+// As the report says it: the model is never certain.
+const chance = (p) => (p > 0.99 ? "over 99%" : p < 0.01 ? "under 1%" : `${(100 * p).toFixed(0)}%`);
+const grade = (value) => at("pair").querySelector(`[data-decision="${value}"]`)?.textContent ?? value;
 
 function show(next) {
   state = next;
@@ -23,12 +28,14 @@ function show(next) {
   const fields = Object.entries(item.candidate);
   at("candidate").replaceChildren(...(fields.length ? fields : [["id", item.candidate_id]]).flatMap(([name, text]) => [line("dt", name), line("dd", text)]));
   const chances = item.probabilities ? `, the judge's probabilities: ${item.probabilities.map((p) => p.toFixed(2)).join(" / ")}` : "";
-  at("label").textContent = `Grade ${item.grade}${chances}`;
-  at("evidence").textContent = `${item.evidence}. Chance that the label is wrong: ${(100 * item.p_wrong).toFixed(0)}%, likeliest grade ${item.likeliest}.`;
-  at("suggestion").textContent = item.seconded ? `Suggested change: ${item.suggested}. Another judge contradicts the label, as shoppers do.` : "";
+  at("label").textContent = `${grade(item.grade)}${chances}`;
+  at("evidence").textContent = `${item.evidence}. Chance that the label is wrong: ${chance(item.p_wrong)}, likeliest grade: ${grade(item.likeliest)}.`;
+  at("suggestion").textContent = item.seconded ? `Suggested change: ${grade(item.suggested)}. Another judge contradicts the label, as shoppers do.` : "";
   at("types").replaceChildren(...item.types.map((type) => line("li", `${type.name}: ${type.meaning}`)));
   at("reason").value = localStorage.getItem(draft()) || "";
-  at("decided").textContent = item.decided ? `Decided before: ${item.decided.verdict} ${item.decided.grade ?? ""} by ${item.decided.author}` : "";
+  const decided = item.decided;
+  const verdict = decided && decided.verdict + (decided.grade === null ? "" : `, ${grade(decided.grade)}`);
+  at("decided").textContent = decided ? `Decided before: ${verdict}, by ${decided.author}${decided.reason && `: ${decided.reason}`}` : "";
   for (const button of document.querySelectorAll("[data-decision]")) {
     button.classList.toggle("suggested", button.dataset.decision === String(item.suggested));
   }
@@ -64,14 +71,20 @@ document.addEventListener("keydown", (event) => {
   const writing = event.target === at("reason");
   if (event.key === "Escape") at("reason").blur();
   if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
+  // A key that is held, on a button too, would decide on pairs that nobody has seen.
+  if (event.repeat && !event.key.startsWith("Arrow")) return event.preventDefault();
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const keys = { k: () => decide("keep"), u: () => decide("unsure"), ArrowLeft: () => move(-1), ArrowRight: () => move(1), r: () => at("reason").focus() };
-  const grade = document.querySelector(`[data-decision="${CSS.escape(event.key)}"]`);
-  const action = keys[event.key] || (grade && (() => decide(event.key)));
+  const button = document.querySelector(`[data-decision="${CSS.escape(key)}"]`);
+  const action = keys[key] || (button && (() => decide(key)));
   if (!action) return;
   event.preventDefault();
   action();
 });
-for (const button of document.querySelectorAll("[data-decision]")) button.addEventListener("click", () => decide(button.dataset.decision));
+for (const button of document.querySelectorAll("[data-decision]")) {
+  // The second click of a double click meant the pair that is gone.
+  button.addEventListener("click", (event) => event.detail < 2 && decide(button.dataset.decision));
+}
 at("back").addEventListener("click", () => move(-1));
 at("next").addEventListener("click", () => move(1));
 at("reason").addEventListener("input", () => state && state.item && localStorage.setItem(draft(), at("reason").value));

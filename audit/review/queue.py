@@ -19,7 +19,7 @@ from judge.errors import RunError
 from judge.export.annotation import array_of, shown
 from judge.export.formats import suggestion_formats
 from judge.export.suggestion import Contradiction, Suggestion
-from judge.records import Flag
+from judge.records import Flag, counted
 from judge.run.decisions import Decision, Decisions
 from judge.run.flags import FIX, Flags
 from judge.run.store import Run
@@ -116,8 +116,9 @@ class Item:
             expected = f", {weighed:,.0f} of them weighed{expected}"
         people = "" if n["people_grade"] is None else f", people {n['people_grade']}"
         return (
-            f"{n['impressions']:,} impressions, {n['examined_impressions']:,.0f} examined, {n['clicks']:,} clicks"
-            f"{expected}, {n['carts']:,} carts, {n['purchases']:,} purchases{people}"
+            f"{counted(n['impressions'], 'impression')}, {n['examined_impressions']:,.0f} examined, "
+            f"{counted(n['clicks'], 'click')}{expected}, {counted(n['carts'], 'cart')}, "
+            f"{counted(n['purchases'], 'purchase')}{people}"
             + (f"; {self.opinion.author}: {self.opinion.reason}" if self.opinion else "")
         )
 

@@ -22,7 +22,7 @@ from judge.calibration.temperature import SLOPES
 from judge.documents import Kind, load
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint, digest
-from judge.records import Record
+from judge.records import Record, counted
 from judge.statistics import reliability
 
 Floats = npt.NDArray[np.float64]
@@ -160,7 +160,7 @@ def calibrate(
     names, query = np.unique(np.asarray(queries), return_inverse=True)
     if len(scores) < LEAST[0] or len(names) < LEAST[1]:
         raise InputError(
-            f"{len(scores)} rated pairs of {len(names)} queries are too few to calibrate",
+            f"{counted(len(scores), 'rated pair')} of {counted(len(names), 'query')} are too few to calibrate",
             f"rate at least {LEAST[0]} pairs of {LEAST[1]} queries",
         )
     # Queries are dealt by size, so that folds are of like size whatever the order of the file.

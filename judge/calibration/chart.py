@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from judge.statistics.reliability import BINS, reliability_bins
+from judge.statistics.reliability import reliability_bins
 
 SIZE, EDGE = 300, 44
 SERIES = ("#b3541e", "#1e5fb3")
@@ -20,10 +20,11 @@ def reliability_svg(title: str, series: Mapping[str, tuple[npt.ArrayLike, npt.Ar
         series: By name, the likeliest grade's probability of each pair and whether that grade was right, both (N,).
             A bin is a dot at its mean confidence and accuracy, its area its share of the pairs.
     """
-    span = SIZE + 2 * EDGE
+    span, said = SIZE + 2 * EDGE, []
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {span + 120} {span}" role="img" font-size="12">',
         f"<title>{escape(title)}</title>",
+        '<rect width="100%" height="100%" fill="#fff"/>',  # it is shown on dark pages, too
         f'<text x="{EDGE}" y="20" font-size="14">{escape(title)}</text>',
         f'<rect x="{EDGE}" y="{EDGE}" width="{SIZE}" height="{SIZE}" fill="none" stroke="#999"/>',
         f'<path d="M{_x(0)} {_y(0)}L{_x(1)} {_y(1)}" stroke="#999" stroke-dasharray="4 4"/>',
@@ -41,6 +42,7 @@ def reliability_svg(title: str, series: Mapping[str, tuple[npt.ArrayLike, npt.Ar
                 continue
             radius = 2 + 14 * float(np.sqrt(n / bins.n.sum()))
             note = f"{name}: {n} pairs, confidence {sure:.3f}, right {hits:.3f}"
+            said.append(note)
             parts.append(
                 f'<circle cx="{_x(sure)}" cy="{_y(hits)}" r="{radius:.1f}" fill="{colour}"'
                 f' fill-opacity="0.6"><title>{escape(note)}</title></circle>'
@@ -48,7 +50,7 @@ def reliability_svg(title: str, series: Mapping[str, tuple[npt.ArrayLike, npt.Ar
         place = EDGE + 16 + 20 * index
         parts.append(f'<circle cx="{span - 20}" cy="{place - 4}" r="6" fill="{colour}" fill-opacity="0.6"/>')
         parts.append(f'<text x="{span - 8}" y="{place}">{escape(name)}</text>')
-    return "\n".join([*parts, f"<desc>{BINS} bins of equal width</desc></svg>"])
+    return "\n".join([*parts, f"<desc>{escape('; '.join(said))}</desc></svg>"])
 
 
 def _x(share: float) -> float:

@@ -187,6 +187,9 @@ def _show(found: "Evaluation") -> None:
         for s in found.systems
     ]
     show_table(rows, head=head, right=(len(head) - 1,))
+    figures = [s.figures[c][primary] for s in found.systems for c in columns]
+    for reason in dict.fromkeys(f.reason for f in figures if f.value is not None and f.low is None):
+        show(f"  {reason}")
     others = [name for name in found.measures if name != primary]
     show("", "unjudged results as irrelevant")
     short = [found.measures[name].replace("nothing relevant in", "none in") for name in others]
@@ -232,7 +235,7 @@ def _show_rest(found: "Evaluation") -> None:
 def _range(mean: "Mean", sign: str = "") -> str:
     if mean.value is None:
         return "–"
-    between = "" if mean.low is None or mean.high is None else f" ({mean.low:{sign}.3f}, {mean.high:{sign}.3f})"
+    between = "" if mean.low is None or mean.high is None else f" ({mean.low:{sign}.3f} to {mean.high:{sign}.3f})"
     return f"{mean.value:{sign}.3f}{between}"
 
 

@@ -15,6 +15,8 @@ from judge.text import one_line
 if TYPE_CHECKING:
     from judge.run.summary import Summary
 
+NARROW = 12
+"""Columns of a terminal in which words are not broken, as long as the others leave room."""
 STRANGE = 0.5
 """A judge that knows its grades puts far less than this share of its probability on other words."""
 
@@ -71,29 +73,48 @@ def show_table(
 ) -> None:
     """A plain table; the columns in `right` are set to the right, and neither they nor the words of those in `whole`
     are broken. At a terminal, the first `stack` columns stand one below another, so that the others have room. Never
-    cut: when piped there is no width to fit."""
+    cut: when piped there is no width to fit, and a terminal that is too narrow breaks the lines."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, show_header=bool(head), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     fits = sys.stdout.isatty()
     stacked = stack if fits else 1
-    for index in range(stacked - 1, len(rows[0]) if rows else len(head)):
-        label = ", ".join(head[:stacked] if index == stacked - 1 else head[index : index + 1])
-        longest = max((len(word) for row in rows for word in row[index].split()), default=0) if index in whole else 0
-        table.add_column(
-            Text(one_line(label)),
-            justify="right" if index in right else "left",
-            no_wrap=not fits or index in right,
-            overflow="fold",
-            min_width=longest or None,
-        )
-    for row in rows:
+    lines = [["\n  ".join(map(one_line, row[:stacked])), *map(one_line, row[stacked:])] for row in rows]
+    names = [one_line(", ".join(head[:stacked])), *map(one_line, head[stacked:])] if head else []
+    columns = list(zip(*([names] if head else []), *lines, strict=True))
+    kept = [
+        "cells" if i in right else "words" if i in whole else "" for i in range(stacked - 1, stacked - 1 + len(columns))
+    ]
+    console = Console(width=None if fits else 10_000, highlight=False)
+    widths = _widths(columns, kept, console.width)
+    console.width = max(console.width, sum(widths) + 2 * len(widths))
+    table = Table(box=None, show_header=bool(head), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name, keep, width in zip(names or [""] * len(columns), kept, widths, strict=True):
+        justify: Any = "right" if keep == "cells" else "left"
+        table.add_column(Text(name), justify=justify, no_wrap=not fits or keep == "cells", overflow="fold", width=width)
+    for line in lines:
         # Text, not markup: the cells can hold words of shoppers and sellers.
-        first = Text("\n  ".join(map(one_line, row[:stacked])))
-        table.add_row(first, *(Text(one_line(cell)) for cell in row[stacked:]))
-    Console(width=None if fits else 10_000, highlight=False).print(table)
+        table.add_row(*map(Text, line))
+    console.print(table)
+
+
+def _widths(columns: Sequence[Sequence[str]], kept: Sequence[str], room: int) -> list[int]:
+    """The width of each column: what it holds, the widest narrowed until all fit the room, and none to less than what
+    is not to be broken in it, its cells or its words; other words are broken from `NARROW` on."""
+    from rich.cells import cell_len
+
+    widths, least = [], []
+    for cells, keep in zip(columns, kept, strict=True):
+        widths.append(max(cell_len(line) for cell in cells for line in cell.split("\n")))
+        longest = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
+        least.append(widths[-1] if keep == "cells" else longest if keep == "words" else min(longest, NARROW))
+    while sum(widths) + 2 * len(widths) > room and widths != least:
+        over = sum(widths) + 2 * len(widths) - room
+        widest = max((i for i in range(len(widths)) if widths[i] > least[i]), key=widths.__getitem__)
+        others = max((w for i, w in enumerate(widths) if i != widest and w > least[i]), default=0)
+        widths[widest] -= min(over, widths[widest] - least[widest], max(widths[widest] - others, 1))
+    return widths
 
 
 def show_summary(summary: "Summary") -> None:

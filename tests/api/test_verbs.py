@@ -246,4 +246,11 @@ def test_what_notebooks_show_is_escaped(fake, tmp_path):
     assert "&lt;img" in audit._repr_html_()
     assert "&lt;img" in found._repr_html_()
     assert repr(audit).count("\n") < 12
+    for chart, said in (
+        (found.chart(), found["accuracy"].value),
+        (found.reliability(), found.report.charts.reliability[0].accuracy),
+    ):
+        desc = chart.svg.partition("<desc>")[2].partition("</desc>")[0]
+        assert f"{said:.3f}" in desc, "for those who do not see it"
+        assert 'fill="currentColor"' in chart.svg, "it can be read in a dark notebook"
     assert f"{found['accuracy'].value:.3f}" in repr(found)

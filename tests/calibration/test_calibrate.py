@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -111,10 +112,13 @@ def test_figures_after_come_from_queries_that_the_fit_did_not_see():
     assert sorted(set(found.held_out.query)) == list(range(6))
 
 
-@pytest.mark.parametrize(("n", "queries"), [(29, 10), (100, 4)])
-def test_too_few_ratings_or_queries_are_refused(n, queries):
+@pytest.mark.parametrize(
+    ("n", "queries", "said"),
+    [(29, 10, "29 rated pairs of 10 queries"), (100, 4, "of 4 queries are"), (100, 1, "of 1 query are")],
+)
+def test_too_few_ratings_or_queries_are_refused(n, queries, said):
     scores, shares = overconfident(n)
-    with pytest.raises(InputError, match="too few to calibrate"):
+    with pytest.raises(InputError, match=said):
         calibrate(scores, shares, [i % queries for i in range(n)], "digest")
 
 
@@ -153,6 +157,7 @@ def test_the_command_calibrates_a_run_and_labels_carry_it(main, rated_file, tmp_
     assert "majority baseline" in main("calibrate", "plain", rated_file, "--out", "again.json").out
     chart = (tmp_path / "chart.svg").read_text()
     assert chart.startswith("<svg")
+    assert re.search(r"<desc>uncalibrated: \d+ pairs, confidence 0\.\d+, right \d\.\d+; ", chart)
     assert "<script" not in chart
     unknown = main("calibrate", "plain", rated_file, "--map", "raters=who", "--out", "other.json", code=2)
     assert "there is no 'raters' to map" in unknown.err

@@ -45,6 +45,21 @@ def test_a_row_of_an_audit_fits_and_breaks_no_number_and_no_flag(shown, query, t
     assert "".join("".join(line[:30].split()) for line in lines).count("x") >= query.count("x")
 
 
+def test_a_terminal_that_is_too_narrow_loses_nothing(shown):
+    head = ("people", *(f"{grade} rather long name" for grade in range(7)))
+    rows = [(f"{grade} {'n' * 60}", *(f"{grade}{column}00" for column in range(7))) for grade in range(3)]
+    lines = shown(rows, head, range(1, 8))
+    assert sum(map(lines[0].count, head[1:])) == 7
+    told = " ".join(lines)
+    assert all(cell in told for row in rows for cell in row[1:])
+    assert told.count("n") >= 180
+
+
+def test_joined_letters_stay_joined_and_what_turns_text_round_is_taken_out(shown):
+    joined = "می\u200cخواهم", "👩\u200d👧", "red\u202eder"
+    assert shown([joined], terminal=False) == ["می\u200cخواهم  👩\u200d👧  red\ufffdder"]
+
+
 def test_piped_it_is_one_line_a_row_with_columns_of_its_own(shown):
     row = ("防水ジャケット" * 20, "x" * 300, "0 → 2", "1", "2", "0.001", FLAGS)
     head, line = shown([row], HEAD, (3, 4, 5), (6,), stack=2, terminal=False)

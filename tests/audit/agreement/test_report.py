@@ -100,6 +100,21 @@ def test_a_reference_without_a_run_is_refused_as_nothing_is_compared_with_it():
     assert "--run" in done.err
 
 
+def test_a_long_text_of_a_product_says_that_it_is_cut(tmp_path):
+    (tmp_path / "c.csv").write_text(f"candidate_id,title,description\nA,Lamp,{'long ' * 100}\nB,Lamp,short\n")
+    (tmp_path / "r.csv").write_text(
+        "query,candidate_id,grade\n" + "".join(f"q{i},{c},{i % 3}\n" for i in range(9) for c in "AB")
+    )
+    (tmp_path / "p.csv").write_text("query,candidate_id\n" + "".join(f"q{i},{c}\n" for i in range(9) for c in "AB"))
+    given = ("--catalogue", tmp_path / "c.csv", "--engine", "fake", "--out", tmp_path / "run")
+    assert in_process("label", tmp_path / "p.csv", *given).code == 0
+    found = answer("agree", tmp_path / "r.csv", "--run", tmp_path / "run")["disagreements"]
+    texts = {case["candidate_id"]: case["description"] for case in found}
+    assert texts["B"] == "short"
+    assert texts["A"].endswith("…")
+    assert len(texts["A"]) == 400
+
+
 def test_only_some_pairs_are_rated(run, tmp_path):
     # Every third query was rated: the whole is estimated from these and the run's labels.
     lines = (SHOP / "grades.csv").read_text().splitlines(keepends=True)

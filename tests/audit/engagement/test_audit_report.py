@@ -1,10 +1,11 @@
 """What the report says of a flag in words, next to what products of both grades get; and the page in a browser."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from browser_fixtures import in_browser
+from browser_fixtures import UNSAID, in_browser
 from conftest import ROOT
 
 from audit.engagement.usual import in_words
@@ -90,3 +91,22 @@ def test_flags_are_filtered_by_type_and_by_words(browser, report):
         entry["message"] for entry in browser.get_log("performance") if "Network.requestWillBeSent" in entry["message"]
     ]
     assert all("file://" in message for message in asked)
+
+
+@in_browser
+def test_it_can_be_read_without_seeing_it(browser, report):
+    browser.get(report)
+    assert browser.execute_script(UNSAID) == []
+    # A command to copy, of one piece.
+    assert browser.find_element("css selector", "h1 + p code").text.startswith("judge review ")
+
+
+@in_browser
+def test_a_text_from_right_to_left_stays_in_its_place(browser, audited_shop, tmp_path):
+    page = (audited_shop[0] / "audit" / "report.html").read_text(encoding="utf-8")
+    turned = re.sub(r"<h3><q>.*?</q> → <bdi>.*?</bdi>", "<h3><q>حذاء \u202e</q> → <bdi>حذاء رجالي 42</bdi>", page)
+    (tmp_path / "r.html").write_text(turned, encoding="utf-8")
+    browser.get((tmp_path / "r.html").as_uri())
+    places = "const x = (e) => document.querySelector(`.flag ${e}`).getBoundingClientRect();"
+    query, title = browser.execute_script(f"{places} return [x('q').right, x('bdi').left]")
+    assert query < title, "the arrow leads from the query to the product"

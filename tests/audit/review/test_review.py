@@ -17,6 +17,7 @@ from conftest import ROOT
 
 from audit.review.sheet import read_decisions
 from judge.run.decisions import Decisions
+from judge.run.flags import Flags
 from judge.run.store import Run
 
 SHOP = ROOT / "examples" / "shop"
@@ -179,6 +180,59 @@ def test_a_link_of_the_report_opens_the_review_at_its_flag(browser, page):
     WebDriverWait(browser, 10).until(lambda _: browser.find_elements("id", "query"))
     WebDriverWait(browser, 10).until(lambda _: browser.find_element("id", "query").text)
     assert browser.find_element("id", "query").text == query
+
+
+@pytest.fixture
+def opened(browser, run, tmp_path):
+    """A copy of the run and the browser with its first pair, which `wait` lets look at the next."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    copy = shutil.copytree(run, tmp_path / "run")
+
+    def wait(shown):
+        WebDriverWait(browser, 10).until(lambda _: shown in browser.find_element("id", "progress").text)
+
+    with reviewing(copy) as (_, address):
+        browser.get(address)
+        wait("looking at 1")
+        yield copy, wait
+
+
+@in_browser
+def test_one_press_decides_on_one_pair(browser, opened):
+    run, wait = opened
+    before = len(list(Decisions(run)))
+    place = int(browser.find_element("id", "progress").text.split()[-1])
+    for held in (False, True, True):  # as a key that is held repeats
+        event = {"type": "keyDown", "key": "U", "text": "U", "autoRepeat": held}
+        browser.execute_cdp_cmd("Input.dispatchKeyEvent", event)
+        wait(f"looking at {place + 1}")
+    # A double click: the second click comes when the next pair is there already.
+    button = browser.find_element("css selector", "[data-decision='unsure']")
+    for clicks in (1, 2):
+        at = browser.execute_script("const r = arguments[0].getBoundingClientRect(); return [r.x + 9, r.y + 9]", button)
+        for kind in ("mousePressed", "mouseReleased"):
+            event = {"type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": clicks}
+            browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+        wait(f"looking at {place + 2}")
+    browser.find_element("id", "back").click()
+    wait(f"looking at {place + 1}")
+    assert len(list(Decisions(run))) == before + 2
+    assert browser.find_element("id", "decided").text == "Decided before: unsure, by Ana"
+
+
+@in_browser
+def test_the_page_says_what_the_report_says(browser, opened):
+    run, wait = opened
+    grades = {grade.value: grade.name for grade in Run.open(run).manifest.policy.grades}
+    flag = Flags(run).read()[0]
+    browser.get(browser.current_url + f"#query_id={flag.query_id}&candidate_id={flag.candidate_id}")
+    browser.refresh()
+    wait("looking at")
+    label, evidence = (browser.find_element("id", name).text for name in ("label", "evidence"))
+    assert label.startswith(f"{flag.grade} {grades[flag.grade]}")
+    likeliest = f"{flag.suggested_grade} {grades[flag.suggested_grade]}"
+    assert evidence.endswith(f"Chance that the label is wrong: over 99%, likeliest grade: {likeliest}.")
 
 
 @in_browser
