@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 JUDGE, COSINE, OVERLAP = "judge", "cosine", "overlap"
 FEATURES = (JUDGE, COSINE, OVERLAP)
 """What a blend may be of."""
-TITLE = "title"
+TITLE, BRAND = "title", "brand"
 NEAR = 0.25
 """From this cosine of query and title on, all copies at the title's end left out, one of them counts. Of 53 irrelevant
 Chorus products, titles alone with the query added, 10 became a 2 so when it was chosen; 15 at .2; 6 if none counts, 38
@@ -137,8 +137,8 @@ def _covered(pair: Pair, title: str, reading: Reading) -> float:
     told = reading.attached
     if told is None:
         return covered(pair.query, pair.candidate, alike=reading.alike)
-    query, part = wanted(pair.query), attached(pair.query, title)
-    return covered(query, pair.candidate, alike=reading.alike, attached=part, told=told)
+    part = attached(pair.query, title, pair.candidate.get(BRAND, ""))
+    return covered(wanted(pair.query), pair.candidate, alike=reading.alike, attached=part, told=told)
 
 
 def log_odds(chances: Floats) -> Floats:

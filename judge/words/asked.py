@@ -48,11 +48,12 @@ def wanted(query: str) -> str:
     return " ".join(found) or query
 
 
-def attached(query: str, title: str) -> frozenset[str]:
+def attached(query: str, title: str, brand: str = "") -> frozenset[str]:
     """The words of a query that a title has only as what another thing is a part of, or is for.
 
     What a query asks for are its words before "for" or "with", the last of them above all: a title that names that one
     as a thing has none. What follows "for" counts where the title names nothing that is asked for ("shoes for men").
+    Words of the brand alone ask for all that it makes, accessories too.
     """
     every = words(wanted(query))
     if not (NOUNS | FOR) & {*words(title)}:
@@ -71,7 +72,8 @@ def attached(query: str, title: str) -> frozenset[str]:
                 (aims if aim else parts if part else things).update(named)
     if things and asked[-1] in things:
         return frozenset()
-    return frozenset((parts if things else parts | aims) - things)
+    left = (parts if things else parts | aims) - things
+    return frozenset() if left <= {*words(brand)} else frozenset(left)
 
 
 def _asked(every: list[str]) -> list[str]:

@@ -83,6 +83,12 @@ def test_only_words_that_stand_nowhere_else_are_attached():
     assert attached("notebook", "Note book sleeve") == {"notebook"}
 
 
+def test_a_brand_alone_asks_for_its_accessories_too():
+    assert attached("acme", "Acme laptop lock", "Acme Ltd.") == set()
+    assert attached("acme", "Acme lock for laptops", "Other") == {"acme"}
+    assert attached("acme laptop", "Acme laptop lock", "Acme") == {"acme", "laptop"}
+
+
 def test_a_copy_of_the_query_makes_no_thing_of_an_accessory():
     near = Pair(0, "q", "laptop", "c", {"title": "Laptop lock laptop"})
     found = measure(Reading(("cosine", "overlap")), [near], None, (), np.array([0.9]))
