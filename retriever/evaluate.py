@@ -26,6 +26,7 @@ from retriever.figures import PRIMARY, Figures, Measured, misspelt_figures, valu
 from retriever.gold import Gold, gold_of
 from retriever.holes import Judge, read_judge, read_sample, write_holes
 from retriever.measures import Cut, Gain
+from retriever.ranked import Ranked
 from retriever.slices import slices
 from retriever.systems import DEPTH, TEXTS, Searcher, is_run
 
@@ -129,6 +130,7 @@ class EvaluationJob:
             },
             gold={**gold.counts(cut.relevant), "digest": file_digest(self.gold)[:16]},
             cut=cut,
+            depth=common_depth([each.asked for each in systems], rankings),
             primary=PRIMARY.called(cut),
             measures=figures.labels,
             systems=reports,
@@ -151,6 +153,7 @@ class EvaluationJob:
             raise InputError(f"two systems are called {twice!r}", "give their files or folders different names")
         rankings = (searcher.rank(system, gold.queries, DEPTH, gold.places) for system in asked)
         ranked = [replace(one, name=name) for one, name in zip(rankings, names, strict=True)]
+        figures = replace(figures, depth=common_depth(asked, ranked))
         values = [values_of(one, figures) for one in ranked]
         found = []
         for name, one, its in zip(asked, ranked, values, strict=True):
@@ -203,3 +206,11 @@ class EvaluationJob:
             name=self.names.get("catalogue"),
             encoding=self.config.encoding,
         )
+
+
+def common_depth(asked: Sequence[str], rankings: Sequence[Ranked]) -> int:
+    """How many results of a query all systems could have shown: as many as the longest list of the shortest run has."""
+    deepest = [
+        max(len(one.places) for one in each.lists) for name, each in zip(asked, rankings, strict=True) if is_run(name)
+    ]
+    return min([DEPTH, *deepest])

@@ -63,6 +63,8 @@ class Evaluation:
     catalogue: Mapping[str, Any]
     gold: Mapping[str, Any]
     cut: Cut
+    depth: int
+    """Results of a query that are looked at for judged products alone, of all systems alike."""
     primary: str
     """The measure that decides, such as `ndcg@10`."""
     measures: Mapping[str, str]

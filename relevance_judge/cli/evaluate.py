@@ -181,6 +181,7 @@ def _show(found: "Evaluation") -> None:
     primary, columns = found.primary, list(found.systems[0].figures)
     told = {"full": "all results", "judged": "judged only", "filled": "JUDGE-FILLED"}
     show("", f"{found.measures[primary]}, 95% intervals of resampled queries")
+    show(f"judged only: the judged ones among the first {found.depth:,} results")
     head = ("system", *(told[column] for column in columns), f"judged@{cut.k}")
     rows = [
         (s.name, *(_range(s.figures[c][primary]) for c in columns), _percent(s.share_judged.value))
