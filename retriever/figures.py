@@ -14,7 +14,7 @@ from retriever.intervals import differences, means
 from retriever.measures import CATEGORY, MEASURES, Cut, Floats, right_category
 from retriever.ranked import Ints, Ranked
 from retriever.separation import Scored, Separation, separations
-from retriever.slices import misspelt
+from retriever.slices import Mask, misspelt
 from retriever.systems import DEPTH, Searcher
 
 PRIMARY = MEASURES[0]
@@ -80,8 +80,9 @@ class Figures:
         return Scored(score[known], grades[known], query[known], self.categories[1][places[known]])
 
     def separations(self, scored: Scored) -> list[Separation]:
-        """Each grade against the next lower one."""
-        return separations(scored, self.gold.values, self.categories[0])
+        """Each grade that somebody gave against the next lower one."""
+        given = [value for value in self.gold.values if any((some == value).any() for some in self.gold.grades)]
+        return separations(scored, given, self.categories[0])
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class Measured:
     ranked: Ranked
     values: Values
     misspelt: Mapping[str, Any] | None
+    learned: Mask | None
+    """Of each query whether it learned from it, shape (Q,); null where it does not say."""
 
 
 def values_of(ranked: Ranked, figures: Figures) -> Values:
