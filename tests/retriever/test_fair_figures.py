@@ -4,6 +4,7 @@ import pytest
 from mining_fixtures import write_csv
 from retriever_fixtures import lists, trained, write_set
 
+from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from retriever.evaluate import EvaluationConfig, EvaluationJob
 
@@ -35,7 +36,7 @@ def write_run(path, lists):
 
 
 def test_a_shorter_run_of_a_system_is_no_worse_than_the_system(evaluating, tmp_path):
-    # E4 of q2, its best, is third: the longer list has it, and the shorter one ends before.
+    # E4 of q2, its best, is third: the fewer list has it, and the shorter one ends before.
     lists = {"q1": ["E1", "E2", "E4"], "q2": ["E5", "E6", "E4"]}
     long = write_run(tmp_path / "long.run", lists)
     short = write_run(tmp_path / "short.run", {query: some[:2] for query, some in lists.items()})
@@ -44,7 +45,7 @@ def test_a_shorter_run_of_a_system_is_no_worse_than_the_system(evaluating, tmp_p
     found = evaluating(short, against=[long])
     (compared,) = found.comparisons
     assert (found.depth, compared.differences["judged"]["ndcg@10"].verdict) == (2, "equal")
-    # All results: what the longer one shows is to its credit.
+    # All results: what the fewer one shows is to its credit.
     assert compared.differences["full"]["ndcg@10"].value < 0
 
 
@@ -85,3 +86,11 @@ def test_grades_that_nobody_gave_are_no_neighbours(evaluating):
     (system,) = evaluating("bm25", gold=[row for row in GOLD if row[3] != 1]).systems
     assert [(each.upper, each.lower) for each in system.separation] == [(2, 0)]
     assert system.separation[0].auc is not None
+
+
+def test_a_judge_of_other_grades_fills_no_holes(evaluating, run_of, guideline):
+    fewer = guideline.model_copy(update={"grades": guideline.grades[:2], "clauses": ()})
+    row = {"query_id": "q1", "query": "red scarf", "candidate_id": "E2", "title": "scarf", "grade": 1}
+    assert evaluating("bm25", fill=run_of([row])).fill["graded"] == 1
+    with pytest.raises(InputError, match="has the grades 0, 1, and people's are 0, 1, 2"):
+        evaluating("bm25", fill=run_of([row], "two", policy=fewer))
