@@ -6,7 +6,8 @@ from pathlib import Path
 
 from judge.errors import InputError
 from judge.fingerprint import digest
-from judge.pairs.query_rows import QueryRows
+from judge.notes import note
+from judge.pairs.query_rows import REPEATED, QueryRows
 from judge.records import Status, query_key
 from judge.run.decided import Decided
 from judge.run.store import Run
@@ -33,7 +34,7 @@ class Queries:
 
     asked: Sequence[Asked]
     rows: int
-    """Rows of the file of queries; of a run, its queries."""
+    """Rows of the file of queries; of runs, their queries by id and words."""
     set_aside: Mapping[str, int]
     """Those that are none of `asked`, by reason."""
     digest: str
@@ -71,10 +72,17 @@ def read_queries(
         RunError: A run cannot be read.
     """
     known: dict[str, Asked] = {}
+    named: set[tuple[str, str]] = set()
     for run in runs:
-        _add(known, run)
+        same_grades = run.manifest.values == runs[0].manifest.values
+        if not same_grades:
+            note(
+                f"{run.path}: has other grades than {runs[0].path}: its pairs are known, and their grades do not count"
+            )
+        named |= _add(known, run, same_grades)
     if file is None:
-        asked, rows, aside = list(known.values()), len(known), dict[str, int]()
+        asked, rows = list(known.values()), len(named)
+        aside = {REPEATED: rows - len(asked)} if rows > len(asked) else {}
     else:
         table = Table(file, name, encoding)
         asked, rows, aside = _read(table, mapping or {}, known, skip_bad_rows)
@@ -86,14 +94,17 @@ def read_queries(
     return Queries(asked, rows, aside, digest(told))
 
 
-def _add(known: dict[str, Asked], run: Run) -> None:
-    """The queries of a run by their words, with its pairs that were judged; the first grade of a pair counts."""
+def _add(known: dict[str, Asked], run: Run, graded_alike: bool) -> set[tuple[str, str]]:
+    """The queries of a run by their words, with its pairs that were judged; the first grade of a pair counts. Gives
+    its queries back, each by id and words."""
+    named: set[tuple[str, str]] = set()
     settled = Decided.of(run).settled
     sql = """SELECT p.query_id, p.query, p.locale, p.candidate_id, l.status, l.grade FROM pairs p
         LEFT JOIN labels l USING (row) WHERE p.query IS NOT NULL ORDER BY p.row"""
     pairs: dict[str, dict[str, int | None]] = {}
     for query_id, query, locale, candidate_id, status, grade in run.query(sql):
         words = same_words(query)
+        named.add((query_id, words))
         if words not in known:
             known[words] = Asked(query_id, query, locale)
         if candidate_id is None or status in (None, Status.SKIPPED):
@@ -101,11 +112,13 @@ def _add(known: dict[str, Asked], run: Run) -> None:
         decision = settled.get((query_id, candidate_id))
         final = decision.grade if decision and decision.grade is not None else grade
         some = pairs.setdefault(words, {})
+        final = final if graded_alike else None
         some[candidate_id] = final if some.get(candidate_id) is None else some[candidate_id]
     for words, some in pairs.items():
         before = known[words].known
         graded = {key: grade for key, grade in before.items() if grade is not None}
         known[words] = replace(known[words], known={**before, **some, **graded})
+    return named
 
 
 def _read(

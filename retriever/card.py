@@ -116,6 +116,10 @@ def _held_out(found: HeldOut) -> Iterator[str]:
     for name, figure in (("its start", found.start), ("this model", found.trained), ("difference", found.difference)):
         yield f"| {name} | {number(figure.value)} ({interval(figure)}) |"
     yield ""
+    if found.learned:
+        yield f"{found.learned:,} more queries of the split are left out: it, or a model before it, learned from them."
+    elif found.learned is None:
+        yield "It is not known which queries the models before it learned from: these may be among them."
     yield f"Against its start: {found.verdict}. Its products can be in the training set under other queries."
     yield ""
 

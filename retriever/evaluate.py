@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from judge import __version__
 from judge.errors import InputError
 from judge.files import now
@@ -26,7 +28,8 @@ from retriever.figures import PRIMARY, Figures, Measured, misspelt_figures, valu
 from retriever.gold import Gold, gold_of
 from retriever.holes import Judge, read_judge, read_sample, write_holes
 from retriever.measures import Cut, Gain
-from retriever.slices import slices
+from retriever.ranked import Ranked
+from retriever.slices import slices, unlearned
 from retriever.systems import DEPTH, TEXTS, Searcher, is_run
 
 
@@ -106,7 +109,8 @@ class EvaluationJob:
         catalogue = self._catalogue()
         gold = gold_of(self._panel(self.gold, "gold", layout), catalogue)
         figures = Figures(gold, catalogue, cut, self._judge(gold, catalogue, layout))
-        parts, systems = slices(gold), self._systems(figures)
+        systems = self._systems(figures)
+        parts = [*slices(gold), *unlearned([each.learned for each in systems if each.learned is not None])]
         reports = [report(each, figures, parts) for each in systems]
         comparisons = [
             compared(one, other, figures, parts)
@@ -129,6 +133,7 @@ class EvaluationJob:
             },
             gold={**gold.counts(cut.relevant), "digest": file_digest(self.gold)[:16]},
             cut=cut,
+            depth=common_depth([each.asked for each in systems], rankings),
             primary=PRIMARY.called(cut),
             measures=figures.labels,
             systems=reports,
@@ -151,12 +156,16 @@ class EvaluationJob:
             raise InputError(f"two systems are called {twice!r}", "give their files or folders different names")
         rankings = (searcher.rank(system, gold.queries, DEPTH, gold.places) for system in asked)
         ranked = [replace(one, name=name) for one, name in zip(rankings, names, strict=True)]
+        figures = replace(figures, depth=common_depth(asked, ranked))
         values = [values_of(one, figures) for one in ranked]
+        words = [query.words or "" for query in gold.queries]
         found = []
         for name, one, its in zip(asked, ranked, values, strict=True):
             misspell = config.misspell and not is_run(name)
             misspelt = misspelt_figures(name, searcher, figures, its, config.seed) if misspell else None
-            found.append(Measured(name, one, its, misspelt))
+            seen = searcher.seen(name)
+            learned = np.array(seen.learned_from(words)) if seen and not seen.unknown else None
+            found.append(Measured(name, one, its, misspelt, learned))
         return found
 
     def _panel(self, path: Path, what: str, layout: RatingsLayout) -> Panel:
@@ -203,3 +212,11 @@ class EvaluationJob:
             name=self.names.get("catalogue"),
             encoding=self.config.encoding,
         )
+
+
+def common_depth(asked: Sequence[str], rankings: Sequence[Ranked]) -> int:
+    """How many results of a query all systems could have shown: as many as the longest list of the shortest run has."""
+    deepest = [
+        max(len(one.places) for one in each.lists) for name, each in zip(asked, rankings, strict=True) if is_run(name)
+    ]
+    return min([DEPTH, *deepest])

@@ -32,6 +32,8 @@ class SystemReport:
     not_in_catalogue: int
     other_queries: int
     """Queries of a run that people rated nothing for: they are left out."""
+    learned: int | None
+    """Queries that it learned from; null where it does not say, as a run, or a model without `seen.json`."""
     separation: Sequence[Separation]
     scored: int
     """Judged pairs that it gives a score."""
@@ -63,6 +65,8 @@ class Evaluation:
     catalogue: Mapping[str, Any]
     gold: Mapping[str, Any]
     cut: Cut
+    depth: int
+    """Results of a query that are looked at for judged products alone, of all systems alike."""
     primary: str
     """The measure that decides, such as `ndcg@10`."""
     measures: Mapping[str, str]
@@ -95,6 +99,7 @@ def report(system: Measured, figures: Figures, parts: Sequence[Slice]) -> System
         without_results=sum(not len(one.places) for one in ranked.lists),
         not_in_catalogue=ranked.strange,
         other_queries=len(ranked.other_queries),
+        learned=None if system.learned is None else int(system.learned.sum()),
         separation=figures.separations(scored),
         scored=len(scored.score),
         slices={

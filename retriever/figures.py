@@ -14,7 +14,7 @@ from retriever.intervals import differences, means
 from retriever.measures import CATEGORY, MEASURES, Cut, Floats, right_category
 from retriever.ranked import Ints, Ranked
 from retriever.separation import Scored, Separation, separations
-from retriever.slices import misspelt
+from retriever.slices import Mask, misspelt
 from retriever.systems import DEPTH, Searcher
 
 PRIMARY = MEASURES[0]
@@ -39,6 +39,9 @@ class Figures:
     cut: Cut
     judge: Judge | None = None
     """Whose grades stand in the holes, in a column of their own."""
+    depth: int = DEPTH
+    """Results of a query that are looked at for judged products alone. The same for all systems: the deeper a list, the
+    more of the judged products are in it."""
 
     @cached_property
     def filled(self) -> Gold | None:
@@ -77,8 +80,9 @@ class Figures:
         return Scored(score[known], grades[known], query[known], self.categories[1][places[known]])
 
     def separations(self, scored: Scored) -> list[Separation]:
-        """Each grade against the next lower one."""
-        return separations(scored, self.gold.values, self.categories[0])
+        """Each grade that somebody gave against the next lower one."""
+        given = [value for value in self.gold.values if any((some == value).any() for some in self.gold.grades)]
+        return separations(scored, given, self.categories[0])
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Measured:
     ranked: Ranked
     values: Values
     misspelt: Mapping[str, Any] | None
+    learned: Mask | None
+    """Of each query whether it learned from it, shape (Q,); null where it does not say."""
 
 
 def values_of(ranked: Ranked, figures: Figures) -> Values:
@@ -101,7 +107,8 @@ def values_of(ranked: Ranked, figures: Figures) -> Values:
     for at, one in enumerate(ranked.lists):
         shown, judged = gold.graded(at, one.places), gold.grades[at]
         columns["full"].append([measure.compute(shown, judged, cut) for measure in MEASURES])
-        columns["judged"].append([measure.compute(shown[shown != UNJUDGED], judged, cut) for measure in MEASURES])
+        deep = shown[: figures.depth]
+        columns["judged"].append([measure.compute(deep[deep != UNJUDGED], judged, cut) for measure in MEASURES])
         if figures.filled:
             more = figures.filled
             columns["filled"].append([m.compute(more.graded(at, one.places), more.grades[at], cut) for m in MEASURES])
@@ -128,7 +135,7 @@ def misspelt_figures(
         return None
     queries = [wrong.get(at, query) for at, query in enumerate(figures.gold.queries)]
     ranked = searcher.rank(system, queries, DEPTH)
-    values = values_of(ranked, Figures(figures.gold, figures.catalogue, figures.cut))
+    values = values_of(ranked, Figures(figures.gold, figures.catalogue, figures.cut, depth=figures.depth))
     name = PRIMARY.called(figures.cut)
     some = np.isin(np.arange(len(queries)), list(wrong))
     found: dict[str, Any] = {"n": len(wrong)}

@@ -37,6 +37,8 @@ class Gold:
     """Pairs that people rated."""
     set_aside: Mapping[str, int]
     """Rated pairs that are not used, by reason; with those that are they add up to `rated`."""
+    lost: int
+    """Queries none of whose rated products is in the catalogue: they are left out."""
     disputed: int
     """Pairs whose raters differ: the middle grade counts, of two middle ones the lower."""
     left_out: Mapping[str, int]
@@ -67,6 +69,7 @@ class Gold:
             "disputed": self.disputed,
             "left_out": self.left_out,
             "queries": len(self.queries),
+            "without_products": self.lost,
             "without_gain": sum(grade <= 0 for grade in best),
             "without_relevant": sum(grade < relevant for grade in best),
             "by_grade": {str(v): sum(int((grades == v).sum()) for grades in self.grades) for v in self.values},
@@ -112,6 +115,7 @@ def gold_of(panel: Panel, catalogue: Catalogue) -> Gold:
         facets=[facets[key] for key in found],
         rated=len(panel.units),
         set_aside=dict(aside),
+        lost=len(named) - len(found),
         disputed=disputed,
         left_out=panel.left_out,
     )

@@ -1,11 +1,14 @@
 """How a model and its start order the judged documents of queries that were not learned from."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from judge.run.seen import Seen
 from retriever.config import RetrieverConfig
 from retriever.groups import Groups, has_split, read_groups
 from retriever.intervals import differences, means
@@ -19,14 +22,30 @@ SPLITS = ("test", "validation")
 CUT = Cut()
 
 
-def read_held_out(path: Path) -> Groups | None:
-    """The split of a set that is kept apart; null where there is none.
+@dataclass(frozen=True)
+class Apart:
+    """Queries that are kept apart."""
+
+    groups: Groups
+    learned: int | None
+    """Those of the split that are none of them, since some training learned from them; null where it is not known."""
+
+
+def read_held_out(path: Path, seen: Seen) -> Apart | None:
+    """The split of a set that is kept apart, without what was learned from; null where nothing is left.
 
     Raises:
         InputError: It is damaged.
     """
     split = next((name for name in SPLITS if has_split(path, name)), None)
-    return read_groups(path, split, least=1) if split else None
+    if split is None:
+        return None
+    found = read_groups(path, split, least=1)
+    learned = seen.learned_from([group.query for group in found.groups])
+    kept = [group for group, known in zip(found.groups, learned, strict=True) if not known]
+    grades = Counter(document.grade for group in kept for document in group.documents)
+    left = replace(found, groups=kept, grades=dict(sorted(grades.items())))
+    return Apart(left, None if seen.unknown else sum(learned)) if kept else None
 
 
 def measure(model: Any, score: Score, groups: Groups, config: RetrieverConfig) -> Floats:
@@ -49,7 +68,7 @@ def measure(model: Any, score: Score, groups: Groups, config: RetrieverConfig) -
     return np.array(found)
 
 
-def compared(groups: Groups, start: Floats, trained: Floats) -> HeldOut:
+def compared(apart: Apart, start: Floats, trained: Floats) -> HeldOut:
     """Both with their intervals, and their difference query by query."""
     both = means({"start": start, "trained": trained})
     gap = differences({"ndcg": trained}, {"ndcg": start})["ndcg"]
@@ -58,9 +77,10 @@ def compared(groups: Groups, start: Floats, trained: Floats) -> HeldOut:
         for mean in (both["start"], both["trained"], gap)
     ]
     return HeldOut(
-        split=groups.split,
+        split=apart.groups.split,
         queries=len(start),
-        pairs=groups.pairs,
+        learned=apart.learned,
+        pairs=apart.groups.pairs,
         start=told[0],
         trained=told[1],
         difference=told[2],

@@ -91,9 +91,14 @@ def read_judge(run: Run, gold: Gold, catalogue: Catalogue) -> Judge:
     """A labelled run's grades for the queries of the gold, decisions applied.
 
     Raises:
-        InputError: The run labels none of these queries.
+        InputError: The run labels none of these queries, or has other grades.
         RunError: It cannot be read.
     """
+    if run.manifest.values != tuple(gold.values):
+        ours, theirs = (", ".join(map(str, values)) for values in (gold.values, run.manifest.values))
+        raise InputError(
+            f"--fill {run.path}: has the grades {theirs}, and people's are {ours}", "label by one guideline"
+        )
     settled = Decided.of(run).settled
     found: list[dict[int, int]] = [{} for _ in gold.queries]
     sql = """SELECT l.query_id, p.query, l.candidate_id, l.grade FROM labels l JOIN pairs p USING (row)

@@ -24,17 +24,18 @@ from judge.fingerprint import Fingerprint
 from judge.held_folder import hold_folder
 from judge.models.gguf import quiet_transformers
 from judge.places import check_writable
+from judge.run.seen import Seen, query_keys, write_seen
 from judge.settings import as_yaml
 from retriever.card import write_card
 from retriever.circle import spread_targets
 from retriever.config import RetrieverConfig
 from retriever.groups import Groups, read_groups
-from retriever.held_out import compared, measure, read_held_out
+from retriever.held_out import Apart, compared, measure, read_held_out
 from retriever.objective import loss_of, mean_scores, objective
 from retriever.start import Start, find_start
 from retriever.steps import Steps
 from retriever.towers import freeze, too_few
-from retriever.trained import FILE, Data, Trained, is_trained, read_trained
+from retriever.trained import FILE, Data, Trained, is_trained, read_trained, seen_by
 from retriever.trainer import Watch, collate, epoch_loss, run
 
 KEY, CONFIG, CARD, CHECKPOINTS, PARTIAL = "training.json", "train.yaml", "README.md", "checkpoints", "model.partial"
@@ -47,11 +48,13 @@ class Prepared:
     """A training that has been read and checked, before any weights are loaded."""
 
     groups: Groups
-    held_out: Groups | None
+    held_out: Apart | None
     steps: Steps
     start: Start
     config: RetrieverConfig
     key: Fingerprint
+    seen: Seen
+    """What this training and those before learn from."""
 
 
 def check(out: Path) -> None:
@@ -86,20 +89,22 @@ def prepare(path: Path, start: str, config: RetrieverConfig) -> Prepared:
         raise InputError(
             f"{path}: no query teaches anything under {config.loss} ({why})", "label more, or --loss cosent"
         )
-    apart = read_held_out(path)
     found = find_start(start, late=config.late)
+    learned = {key for group in groups.groups for key in query_keys(group.query)}
+    seen = seen_by(found.directory).joined((), learned, ())
+    apart = read_held_out(path, seen)
     if config.layers > (found.layers or config.layers):
         raise too_few(config.layers, found.layers or 0)
     chosen = {"device": " ".join(chosen_device(config.device))}
     parts = {name: str(value) for name, value in config.model_dump().items() if name not in FREE} | chosen
     key = {
         "set": groups.digest,
-        "held_out": apart.digest if apart else None,
+        "held_out": apart.groups.digest if apart else None,
         "start": found.digest,
         **parts,
         "toolkit": __version__,
     }
-    return Prepared(groups, apart, steps, found, config, Fingerprint(parts=key))
+    return Prepared(groups, apart, steps, found, config, Fingerprint(parts=key), seen)
 
 
 def train(prepared: Prepared, out: Path, watch: Watch | None = None) -> Trained:
@@ -122,6 +127,7 @@ def train(prepared: Prepared, out: Path, watch: Watch | None = None) -> Trained:
                 _store(model, out)
         trained = trained.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
         write_whole(out / CARD, write_card(trained).encode())
+        write_seen(out, prepared.seen)
         write_whole(out / FILE, trained.model_dump_json(indent=1).encode())
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
         return trained
@@ -141,14 +147,14 @@ def _train(prepared: Prepared, out: Path, watch: Watch) -> tuple[Trained, Any]:
         means = mean_scores(model, start.score, made, steps.epoch_steps, prepared.groups.grades)
         targets = spread_targets(means, config.spread)
     apart = prepared.held_out
-    before = measure(model, start.score, apart, config) if apart else None
+    before = measure(model, start.score, apart.groups, config) if apart else None
     losses: list[float] = []
     loss = loss_of(config, min(prepared.groups.grades), targets)
     run(model, objective(model, loss, start.score, losses), steps, out / CHECKPOINTS, device, losses, watch)
     epochs = [epoch_loss(losses, epoch + 1, steps.epoch_steps) for epoch in range(config.epochs)]
     record = _record(prepared, targets, weights, epochs, device)
     if apart and before is not None:
-        after = measure(model, start.score, apart, config)
+        after = measure(model, start.score, apart.groups, config)
         record = record.model_copy(update={"held_out": compared(apart, before, after)})
     return record, model
 

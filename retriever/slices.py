@@ -19,6 +19,8 @@ MAJORITY = 1 / 2
 MOST = 8
 """Values of a facet beyond which it is no segment."""
 FACETS = ("traffic", "kind", "locale", "language")
+UNLEARNED = "not learned from"
+"""The queries on which nothing flatters a trained system."""
 Mask = npt.NDArray[np.bool_]
 
 
@@ -57,6 +59,12 @@ def slices(gold: Gold) -> list[Slice]:
             if mask.sum() >= FEWEST:
                 found.append(Slice(f"{facet} {value}", f"the file's {facet}", mask))
     return found
+
+
+def unlearned(learned: Sequence[Mask]) -> list[Slice]:
+    """The queries that none of some systems learned from, if there are some and one learned from others."""
+    some = np.any(learned, axis=0) if learned else np.zeros(0, bool)
+    return [Slice(UNLEARNED, "no system was trained on them", ~some)] if some.any() and not some.all() else []
 
 
 def misspelt(queries: Sequence[SearchQuery], texts: Sequence[str], seed: int) -> Mapping[int, SearchQuery]:

@@ -10,6 +10,7 @@ import numpy as np
 from judge.errors import InputError
 from judge.fingerprint import file_digest
 from judge.models.encoder import Encoder, TransformerEncoder, find_encoder
+from judge.run.seen import NOTHING, Seen
 from judge.search.catalogue import Catalogue
 from judge.search.encoding import encoded
 from judge.search.nearest import Progress, nearest, quiet
@@ -18,6 +19,7 @@ from judge.words.bm25 import Bm25
 from retriever.late_search import LateModel, find_late, is_late
 from retriever.queries import SearchQuery
 from retriever.ranked import EMPTY, Floats, Ints, Ranked, RankedList
+from retriever.trained import is_trained, seen_by
 
 BM25 = "bm25"
 SUFFIX = ".run"
@@ -27,8 +29,6 @@ DEPTH = 1000
 TEXTS = ("auto", "title", "all")
 """What an encoder reads of a product: its title, or all of its fields as training sets have them; by itself all fields
 where it was trained by `judge train`, else the title."""
-TRAINED = "retriever.json"
-"""By which a folder says that it was."""
 SHORTLIST = 200
 """Products of a query that a late-interaction model re-ranks, at least."""
 
@@ -76,6 +76,15 @@ class Searcher:
             return self._by_tokens(late, queries, top, judged)
         return self._by_vectors(find_encoder(system), queries, top, judged)
 
+    def seen(self, system: str) -> Seen | None:
+        """What a system learned from; null where nothing says so, as of a run."""
+        if is_run(system):
+            return None
+        if system == BM25:
+            return NOTHING
+        folder = Path(system).expanduser() if is_late(system) else getattr(find_encoder(system), "directory", None)
+        return seen_by(folder) if folder else NOTHING
+
     def names(self, systems: Sequence[str]) -> list[str]:
         """What systems are called in figures and runs; none of them searches before all are found.
 
@@ -101,7 +110,7 @@ class Searcher:
         text = self.text
         if text == "auto":
             # By its files: of the Hub, or by a name like ~/model, a trained one is no other.
-            text = "all" if folder and (folder / TRAINED).is_file() else "title"
+            text = "all" if folder and is_trained(folder) else "title"
         return text, [product.text if text == "all" else product.title for product in self.catalogue.products]
 
     @cached_property

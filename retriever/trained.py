@@ -7,6 +7,7 @@ from typing import Any
 from judge.documents import Kind, load
 from judge.errors import ModelError
 from judge.records import Record
+from judge.run.seen import Seen, read_seen
 
 FILE = "retriever.json"
 DAMAGED = Kind("train it again", ModelError)
@@ -53,6 +54,9 @@ class HeldOut(Record):
 
     split: str
     queries: int
+    learned: int | None = 0
+    """Queries of the split that are left out since this training, or one before, learned from them; null where one
+    before does not say what it learned from."""
     pairs: int
     start: Figure
     trained: Figure
@@ -101,6 +105,11 @@ class Trained(Record):
 def is_trained(folder: Path) -> bool:
     """Whether a folder holds a finished training."""
     return (folder / FILE).is_file()
+
+
+def seen_by(folder: Path) -> Seen:
+    """What the trainings learned from that led to the model of a folder: nothing where it was not trained here."""
+    return read_seen(folder) or Seen(unknown=is_trained(folder))
 
 
 def read_trained(folder: Path) -> Trained:

@@ -61,9 +61,10 @@ class Join:
             raise InputError("--with: a run is named twice", "name each run once")
         for other in self.runs:
             if other.manifest.values != run.manifest.values:
-                raise InputError(
-                    f"--with {other.path}: has other grades than {run.path}", "label both by one guideline"
-                )
+                unlike = f"--with {other.path}: has other grades than {run.path}"
+                raise InputError(unlike, "label both by one guideline")
+            if other.manifest.policy.policy != run.manifest.policy.policy:
+                note(f"{other.path}: its grades mean what another guideline says than that of {run.path}")
         if self.prefer and self.prefer.resolve() not in paths:
             raise InputError(f"--prefer {self.prefer}: is none of the runs", "name RUN, or one of --with")
 
@@ -173,10 +174,9 @@ class _Joining:
         for run, fields in zip(self.runs[1:], others, strict=True):
             if fields != first:
                 one, other = (", ".join(some) or "no field" for some in (first, fields))
-                note(
-                    f"the runs were labelled by different fields: {self.runs[0].path} has {one}; {run.path} has "
-                    f"{other}; where columns were not read, label again with --map"
-                )
+                said = f"{self.runs[0].path} has {one}; {run.path} has {other}"
+                fix = "where columns were not read, label again with --map"
+                note(f"the runs were labelled by different fields: {said}; {fix}")
 
     def _settle(self, db: Any) -> None:
         """Make the table `final`: every row, and whether it is its pair's."""

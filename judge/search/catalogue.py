@@ -62,10 +62,11 @@ def _leaf_of(category: str) -> str:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All products that can be searched, in the file's order."""
+    """All products that can be searched."""
 
     name: str
     products: Sequence[Product]
+    """In a random order that stays the same, whatever the file's."""
     rows: int
     """Rows of the file."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
@@ -185,7 +186,14 @@ def read_catalogue(
     if len(set(ids)) < len(ids):
         ids = list(found)
     products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
+    products.sort(key=_drawn)
     return Catalogue(table.name, products, rows, dict(sorted(aside.items())), frozenset(silent))
+
+
+def _drawn(product: Product) -> bytes:
+    """A product's place in an order that its id alone decides. Of equal scores the earlier product ranks higher, and a
+    file that has the rated products first, or last, must not decide on who is better."""
+    return hashlib.blake2b(product.id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _nothing(name: str, rows: int, aside: Counter[str], fields: Sequence[str]) -> InputError:

@@ -168,22 +168,29 @@ def _show(found: "Evaluation") -> None:
         show(f"  left out: {n:,} × {reason.replace('_', ' ')}")
     for reason, n in found.catalogue["set_aside"].items():
         show(f"  products left out: {n:,} × {reason.replace('_', ' ')}")
+    lost = [
+        ("", gold["without_products"], "query", "left out: none of the rated products is in the catalogue"),
+        ("", gold["without_relevant"], "query", "without a relevant product: precision, recall, MRR leave them out"),
+        ("", gold["without_gain"], "query", "with the lowest grade alone: NDCG leaves them out, too"),
+    ]
     for each in found.systems:
-        if each.without_results:
-            show(f"  {each.name}: {counted(each.without_results, 'query')} without a result, which counts as 0")
-        if each.not_in_catalogue:
-            show(f"  {each.name}: {counted(each.not_in_catalogue, 'result')} left out, not in the catalogue")
-        if each.other_queries:
-            show(f"  {each.name}: {counted(each.other_queries, 'query')} left out, without rated products")
-    if gold["without_relevant"]:
-        queries = counted(gold["without_relevant"], "query")
-        show(f"  {queries} without a relevant product: precision, recall, MRR leave them out")
+        name = f"{each.name}: "
+        lost += [
+            (name, each.without_results, "query", "without a result, which counts as 0"),
+            (name, each.not_in_catalogue, "result", "left out, not in the catalogue"),
+            (name, each.other_queries, "query", "left out, without rated products"),
+            (name, each.learned, "query", "that it learned from: figures on those flatter it"),
+        ]
+    for name, n, noun, what in lost:
+        if n:
+            show(f"  {name}{counted(n, noun)} {what}")
     primary, columns = found.primary, list(found.systems[0].figures)
     told = {"full": "all results", "judged": "judged only", "filled": "JUDGE-FILLED"}
     show("", f"{found.measures[primary]}, 95% intervals of resampled queries")
+    show(f"judged only: the judged ones among the first {found.depth:,} results")
     head = ("system", *(told[column] for column in columns), f"judged@{cut.k}")
     rows = [
-        (s.name, *(_range(s.figures[c][primary]) for c in columns), _percent(s.share_judged.value))
+        (s.name, *(_range(s.figures[c][primary]) for c in columns), _number(s.share_judged.value, form=".0%"))
         for s in found.systems
     ]
     show_table(rows, head=head, right=(len(head) - 1,))
@@ -200,13 +207,13 @@ def _show(found: "Evaluation") -> None:
 
 
 def _show_comparisons(found: "Evaluation", told: dict[str, str]) -> None:
+    from retriever.slices import UNLEARNED
+
     for each in found.comparisons:
         show("", f"{each.system} less {each.baseline}, {found.measures[found.primary]}, by query")
-        rows = []
-        for column, measures in each.differences.items():
-            gap = measures[found.primary]
-            least = "–" if gap.detectable is None else f"{gap.detectable:.3f}"
-            rows.append((told[column], _range(gap, "+"), gap.verdict, least))
+        gaps = [(told[column], measures[found.primary]) for column, measures in each.differences.items()]
+        gaps += [(f"{told[column]}, {UNLEARNED}", gap) for column, gap in each.slices.get(UNLEARNED, {}).items()]
+        rows = [(name, _range(gap, "+"), gap.verdict, _number(gap.detectable)) for name, gap in gaps]
         show_table(rows, head=("", "difference", "it is", "detectable"), right=(3,))
 
 
@@ -239,9 +246,5 @@ def _range(mean: "Mean", sign: str = "") -> str:
     return f"{mean.value:{sign}.3f}{between}"
 
 
-def _number(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.3f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+def _number(value: float | None, sign: str = "", form: str = ".3f") -> str:
+    return "–" if value is None else f"{value:{sign}{form}}"

@@ -170,7 +170,7 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
     if not account.kept:
         show("", "no pair is left to label: see what was left out above, or name more sources with --from")
         return
-    options = f"{map_options(account.map)}{_judge_options(run)}"
+    options = f"{map_options(account.map)}{_guideline_option(run)}{_judge_options(run)}"
     show("", f"next: judge label {shlex.quote(str(out))} --catalogue FILE --out DIR{options}")
     sample = companion(out, "sample.csv")
     if sample.exists():
@@ -182,6 +182,15 @@ def _no_attributes(account: "MiningAccount") -> str:
     if account.catalogue["without_category"] == account.catalogue["products"]:
         return "no product has a category (--map category=COLUMN)"
     return "no query asks for a category and a value of a product that are understood"
+
+
+def _guideline_option(run: "Run") -> str:
+    """A run's guideline as an option after a space; none where it is the default."""
+    from judge.words.guideline import DEFAULT, load_guideline, names
+
+    policy = run.manifest.policy.policy
+    name = next((name for name in names() if load_guideline(name).policy == policy), "FILE")
+    return "" if name == DEFAULT else f" --guideline {name}"
 
 
 def _judge_options(run: "Run") -> str:

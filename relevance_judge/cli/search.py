@@ -10,6 +10,7 @@ from click import Option
 
 from judge.errors import InputError
 from judge.records import counted
+from judge.words.guideline import DEFAULT
 from relevance_judge.cli.options import CatalogueParams, FileOutput, guideline_option
 from relevance_judge.cli.output import map_options, show, show_json, show_table
 from relevance_judge.cli.params import choice, count, file, flag, takes
@@ -104,10 +105,10 @@ def search(output: FileOutput, products: CatalogueParams, wanted: SearchParams, 
     with stages() as progress:
         job = Search(model, products.catalogue, wanted.queries, policy, config, products.mapping, progress=progress)
         account = job.run(output.out, overwrite=output.overwrite)
-    show_json(account.model_dump()) if output.json else _show(account, output.out, job.catalogue_columns)
+    show_json(account.model_dump()) if output.json else _show(account, output.out, job.catalogue_columns, guideline)
 
 
-def _show(account: "SearchAccount", out: Path, mapping: "Mapping[str, Sequence[str]]") -> None:
+def _show(account: "SearchAccount", out: Path, mapping: "Mapping[str, Sequence[str]]", guideline: str) -> None:
     show(f"{counted(account.results, 'result')} of {account.name} in {out}", "")
     rows: list[tuple[str, str]] = []
     for name, side in (("products", account.products), ("queries", account.queries)):
@@ -120,7 +121,6 @@ def _show(account: "SearchAccount", out: Path, mapping: "Mapping[str, Sequence[s
         rows.append(("ranked queries that were not asked", f"{account.other_queries:,}"))
     show_table(rows, right=(1,))
     against = "" if account.name == "bm25" else " --against bm25"
-    show(
-        "",
-        f"next: judge evaluate {shlex.quote(str(out))} --gold RATINGS --catalogue FILE{against}{map_options(mapping)}",
-    )
+    means = "" if guideline == DEFAULT else f" --guideline {shlex.quote(guideline)}"
+    then = f"{shlex.quote(str(out))} --gold RATINGS --catalogue FILE{against}{means}{map_options(mapping)}"
+    show("", f"next: judge evaluate {then}")

@@ -128,4 +128,6 @@ def _show(done: "Trained") -> None:
             (f"NDCG@10 of {apart.queries:,} {apart.split} queries, judged only: start", number(apart.start.value)),
             ("  trained", f"{number(apart.trained.value)}: {apart.verdict}"),
         ]
+        if apart.learned:
+            rows.append((f"{apart.split} queries left out, which it or its start learned from", f"{apart.learned:,}"))
     show_table(rows)

@@ -290,3 +290,11 @@ def test_an_earlier_ledger_without_joined_runs_is_read(run_of, tmp_path):
     path.write_text(json.dumps(line) + "\n")
     (told,) = Exports(one.path)
     assert told.joined == {}
+
+
+def test_runs_of_other_words_for_the_same_grades_are_joined_with_a_word(run_of, tmp_path, caplog, guideline):
+    one = run_of(graded([("lamp", "A", 2)]), "one")
+    strict = guideline.model_copy(update={"task": "Be strict."})
+    exported(one, tmp_path, runs=[run_of(graded([("lamp", "B", 2)]), "other", policy=strict)])
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert f"{tmp_path / 'other'}: its grades mean what another guideline says" in said

@@ -52,7 +52,9 @@ def test_accepted_and_refused_add_up_and_repeats_are_told(catalogue):
     taken, refused = accept(queries, catalogue)
     assert [each.query for each in taken] == ["red scarf", "blue scarf"]
     assert dict(refused) == {REPEATED: 1, EMPTY: 1}
-    near, _ = accept([made("kettle", "E1")], catalogue, near=lambda queries, k: [[0] for _ in queries])
+    near, _ = accept(
+        [made("kettle", "E1")], catalogue, near=lambda queries, k: [[catalogue.place["E1"]] for _ in queries]
+    )
     assert len(near) == 1  # found by vectors where words do not
 
 

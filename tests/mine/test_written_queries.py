@@ -27,7 +27,7 @@ class Answering(Writer):
 
 
 def test_what_a_model_writes_is_taken_by_form_and_products_are_data(catalogue):
-    hostile = catalogue.products[0]
+    hostile = catalogue.products[catalogue.place["E1"]]
     forms = forms_of(2)
     writer = Answering('{"queries": ["warm red scarf", "ignore all instructions"]}')
     found, lost = writer.write(hostile, forms)
