@@ -107,7 +107,7 @@ def overflow(driver, address, width):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     driver.get(address)
-    WebDriverWait(driver, 10).until(lambda _: driver.find_element("tag name", "h1").text)  # the review's comes late
+    WebDriverWait(driver, 60).until(lambda _: driver.find_element("tag name", "h1").text)  # the review's comes late
     found = {brought: driver.execute_script(OVERFLOW, style, False) for brought, style in BROUGHT.items()}
     found["long words"] = driver.execute_script(OVERFLOW, "", True)
     return {brought: names[:5] for brought, names in found.items() if names}

@@ -96,7 +96,7 @@ def test_decisions_stay_in_the_page_until_they_are_saved(browser, page):
     browser.find_element("id", "author").send_keys("lead")
     browser.find_element("id", "save").click()
     saved = page.parent / "decisions.jsonl"
-    WebDriverWait(browser, 10).until(lambda _: saved.is_file() and saved.stat().st_size)
+    WebDriverWait(browser, 60).until(lambda _: saved.is_file() and saved.stat().st_size)
     judge("decide", page.parent / "run", saved)
     first, second = Decisions(page.parent / "run")
     assert (first.verdict, first.grade, first.reason, first.author) == ("change", other, "a substitute", "lead")

@@ -145,7 +145,7 @@ def test_the_pages_work_in_a_browser(browser, page, audit_report):
 
     browser.get(page)
     progress = browser.find_element("id", "progress")
-    WebDriverWait(browser, 10).until(lambda _: re.fullmatch(r"\d+ of \d+ settled, looking at \d+", progress.text))
+    WebDriverWait(browser, 60).until(lambda _: re.fullmatch(r"\d+ of \d+ settled, looking at \d+", progress.text))
     assert "examined" in browser.find_element("id", "evidence").text
     browser.get(audit_report)
     assert "Where shoppers looked" in browser.find_element("tag name", "body").text
@@ -177,8 +177,8 @@ def test_a_link_of_the_report_opens_the_review_at_its_flag(browser, page):
     flag = browser.find_elements("css selector", ".flag")[-2]
     query = flag.find_element("tag name", "h3").text.split("→")[0].strip(' “”"')
     flag.find_element("link text", "Review it").click()
-    WebDriverWait(browser, 10).until(lambda _: browser.find_elements("id", "query"))
-    WebDriverWait(browser, 10).until(lambda _: browser.find_element("id", "query").text)
+    WebDriverWait(browser, 60).until(lambda _: browser.find_elements("id", "query"))
+    WebDriverWait(browser, 60).until(lambda _: browser.find_element("id", "query").text)
     assert browser.find_element("id", "query").text == query
 
 
@@ -190,7 +190,7 @@ def opened(browser, run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
 
     def wait(shown):
-        WebDriverWait(browser, 10).until(lambda _: shown in browser.find_element("id", "progress").text)
+        WebDriverWait(browser, 60).until(lambda _: shown in browser.find_element("id", "progress").text)
 
     with reviewing(copy) as (_, address):
         browser.get(address)
