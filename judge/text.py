@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from html import unescape
 from itertools import groupby
@@ -51,6 +52,11 @@ def word_pattern(more: str = "") -> re.Pattern[str]:
 
 _PATHS = (re.compile("[>›»→]"), re.compile(r"\|"), re.compile(r"/(?!\d)"))
 """What parts a category's path: the first of these that a path has. 1/2 is a number, and N/A no path."""
+
+
+def candidate_name(texts: Mapping[str, str | None]) -> str:
+    """What a candidate is called: its `title`, or else the first text that it has; empty without any."""
+    return texts.get("title") or next(filter(None, texts.values()), "")
 
 
 def category_path(text: str) -> tuple[str, ...]:

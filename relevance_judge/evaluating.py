@@ -124,7 +124,7 @@ def evaluate(
         at: Results that are looked at.
         recall_at: Results that recall looks at.
         relevant: The lowest grade of a relevant product; the highest grade unless given.
-        gain: What a grade g is worth in NDCG: 2^g - 1, or g.
+        gain: What a grade g above the lowest is worth in NDCG: 2^g - 1, or g.
         text: What an encoder reads of a product; see `search`.
         misspell: Ask models the queries with a typing error, too.
         fill: A labelled run whose grades stand, in a column of their own, where people gave none.

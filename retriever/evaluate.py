@@ -66,7 +66,7 @@ class EvaluationConfig:
             raise InputError(f"--relevant {relevant}: no grade above the lowest is this", f"give one of {some}")
         if self.text not in TEXTS:
             raise InputError(f"--text {self.text}: is not known", f"name one of {', '.join(TEXTS)}")
-        return Cut(self.k, self.recall_k, relevant, self.gain)
+        return Cut(self.k, self.recall_k, relevant, self.gain, min(values))
 
 
 @dataclass(frozen=True)

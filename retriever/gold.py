@@ -70,7 +70,7 @@ class Gold:
             "left_out": self.left_out,
             "queries": len(self.queries),
             "without_products": self.lost,
-            "without_gain": sum(grade <= 0 for grade in best),
+            "without_gain": sum(grade <= min(self.values) for grade in best),
             "without_relevant": sum(grade < relevant for grade in best),
             "by_grade": {str(v): sum(int((grades == v).sum()) for grades in self.grades) for v in self.values},
         }

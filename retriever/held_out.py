@@ -19,7 +19,6 @@ from retriever.trained import Figure, HeldOut
 from retriever.trainer import collate
 
 SPLITS = ("test", "validation")
-CUT = Cut()
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,15 @@ def read_held_out(path: Path, seen: Seen) -> Apart | None:
     return Apart(left, None if seen.unknown else sum(learned)) if kept else None
 
 
-def measure(model: Any, score: Score, groups: Groups, config: RetrieverConfig) -> Floats:
-    """NDCG@10 of each query, in an order that follows from the seed; NaN where all grades are worth nothing."""
+def measure(model: Any, score: Score, groups: Groups, config: RetrieverConfig, lowest: int) -> Floats:
+    """NDCG@10 of each query, in an order that follows from the seed; NaN where no grade is above the lowest."""
     import torch
 
     # Every list is whole, read as far as in searching, and asked about once; grades alone count.
     whole = {"loss": "cosent", "soft": False, "misspell": 0.0, "epochs": 1, "documents": 10**6}
     steps = Steps(groups.groups, config.changed(**whole))
     made: Callable[[list[dict[str, int]]], Any] = collate(model, steps, 0)  # type: ignore[assignment]
-    found = []
+    found, cut = [], Cut(lowest=lowest)
     model.eval()
     for step in range(len(steps)):
         with torch.inference_mode():
@@ -64,7 +63,7 @@ def measure(model: Any, score: Score, groups: Groups, config: RetrieverConfig) -
         for row, grades in zip(scores, steps[step].grades, strict=True):
             judged = grades >= 0
             own = grades[judged].astype(np.int64)
-            found.append(ndcg(own[np.argsort(-row[judged], kind="stable")], own, CUT))
+            found.append(ndcg(own[np.argsort(-row[judged], kind="stable")], own, cut))
     return np.array(found)
 
 

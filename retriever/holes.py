@@ -27,7 +27,7 @@ from judge.sql import in_memory
 from judge.statistics.prediction_powered import Sums, powered_mean
 from judge.tables.values import SAMPLED, inert
 from retriever.gold import UNJUDGED, Gold, gold_of
-from retriever.measures import Cut, Floats, discounts, gains
+from retriever.measures import Cut, Floats, discounts
 from retriever.ranked import Ints, Ranked
 
 Mask = npt.NDArray[np.bool_]
@@ -173,8 +173,8 @@ def filling(ranked: Ranked, gold: Gold, judge: Judge, cut: Cut) -> Filling:
         masks = hole, usable, known
         hits = [(grades >= cut.relevant).astype(np.float64) for grades in (people, said, rated)]
         corrected[f"precision@{cut.k}"] = _corrected(hits, np.ones(cut.k), (rank, query), masks, len(rows))
-        best = gains(np.array([max(gold.values)]), cut.gain)[0]
-        worth = [gains(grades, cut.gain) / best for grades in (people, said, rated)]
+        best = cut.worth(np.array([max(gold.values)]))[0]
+        worth = [cut.worth(grades) / best for grades in (people, said, rated)]
         corrected[f"gain@{cut.k}"] = _corrected(worth, discounts(cut.k), (rank, query), masks, len(rows))
     return Filling(len(rank), int(hole.sum()), int(usable.sum()), int(known.sum()), corrected)
 

@@ -146,15 +146,15 @@ def _train(prepared: Prepared, out: Path, watch: Watch) -> tuple[Trained, Any]:
         made = collate(model, steps, config.tokens)
         means = mean_scores(model, start.score, made, steps.epoch_steps, prepared.groups.grades)
         targets = spread_targets(means, config.spread)
-    apart = prepared.held_out
-    before = measure(model, start.score, apart.groups, config) if apart else None
+    apart, lowest = prepared.held_out, min(prepared.groups.grades)
+    before = measure(model, start.score, apart.groups, config, lowest) if apart else None
     losses: list[float] = []
-    loss = loss_of(config, min(prepared.groups.grades), targets)
+    loss = loss_of(config, lowest, targets)
     run(model, objective(model, loss, start.score, losses), steps, out / CHECKPOINTS, device, losses, watch)
     epochs = [epoch_loss(losses, epoch + 1, steps.epoch_steps) for epoch in range(config.epochs)]
     record = _record(prepared, targets, weights, epochs, device)
     if apart and before is not None:
-        after = measure(model, start.score, apart.groups, config)
+        after = measure(model, start.score, apart.groups, config, lowest)
         record = record.model_copy(update={"held_out": compared(apart, before, after)})
     return record, model
 

@@ -27,18 +27,19 @@ class Cut:
         recall_k: The same for recall.
         relevant: The lowest grade of a relevant product.
         gain: What a grade g is worth: `exponential` 2^g - 1, `linear` g.
+        lowest: The scale's lowest grade, from which g is counted: it is worth no more than what is unjudged.
     """
 
     k: int = 10
     recall_k: int = 50
     relevant: int = 2
     gain: Gain = "exponential"
+    lowest: int = 0
 
-
-def gains(grades: Ints, gain: Gain) -> Floats:
-    """What grades are worth; what is unjudged is worth 0."""
-    worth = np.maximum(grades, 0).astype(np.float64)
-    return 2**worth - 1 if gain == "exponential" else worth
+    def worth(self, grades: Ints) -> Floats:
+        """The gain of grades; what is unjudged is worth 0."""
+        above = np.maximum(grades - self.lowest, 0).astype(np.float64)
+        return 2**above - 1 if self.gain == "exponential" else above
 
 
 def discounts(k: int) -> Floats:
@@ -52,9 +53,9 @@ def ndcg(shown: Ints, judged: Ints, cut: Cut) -> float:
     Source: Jarvelin and Kekalainen 2002, "Cumulated gain-based evaluation of IR techniques"; the discount of Burges et
     al. 2005, "Learning to Rank using Gradient Descent".
     """
-    best = np.sort(gains(judged, cut.gain))[::-1][: cut.k]
+    best = np.sort(cut.worth(judged))[::-1][: cut.k]
     ideal = float(best @ discounts(len(best)))
-    first = gains(shown[: cut.k], cut.gain)
+    first = cut.worth(shown[: cut.k])
     return float(first @ discounts(len(first))) / ideal if ideal else float("nan")
 
 

@@ -15,6 +15,7 @@ from judge.run.lookup import REPEATS, find_pairs, key_table
 from judge.run.seen import NOTHING, learned_known, read_seen
 from judge.run.store import Run
 from judge.statistics.prediction_powered import Powered, Sums, powered_mean
+from judge.text import candidate_name
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,15 +100,16 @@ def find_labels(run: Run, panel: Panel, name: str) -> JudgedPairs:
 
 
 def _facets(locale: str | None, candidate: Mapping[str, str | None]) -> dict[str, Any]:
-    texts = [text for text in candidate.values() if text]
-    found = {
+    title = candidate_name(candidate)
+    rest = [text for name, text in candidate.items() if text and text != title and name != "category"]
+    told = " · ".join(rest)
+    return {
         "locale": locale,
         "category": candidate.get("category"),
-        "title": candidate.get("title") or "".join(texts[:1]),
+        "title": title,
+        "description": told if len(told) <= TEXT else f"{told[: TEXT - 1]}…",
+        "text_length": sum(len(text or "") for text in candidate.values()) or None,
     }
-    rest = " · ".join(text for name, text in candidate.items() if text and name not in ("title", "category"))
-    shown = rest if len(rest) <= TEXT else f"{rest[: TEXT - 1]}…"
-    return {**found, "description": shown, "text_length": sum(map(len, texts)) or None}
 
 
 def sums_by_query(

@@ -13,6 +13,7 @@ from audit.engagement.auditing import Audit
 from audit.engagement.usual import in_words, usual
 from judge.records import Flag
 from judge.run.flag_types import flag_types
+from judge.text import candidate_name
 from judge.words.guideline import Guideline
 from judge.words.pages import report_page
 
@@ -56,7 +57,8 @@ def _with_words(found: Audit, pairs: Sequence[dict[str, Any]], guideline: Guidel
         flag = Flag(**{name: pair[name] for name in Flag.model_fields})
         words = in_words(flag, {name: each[at] for name, each in gets.items()}, guideline)
         link = urlencode({name: pair[name] for name in ("query_id", "candidate_id")})
-        out.append({**pair, "words": words, "sure": None if np.isnan(sure) else float(sure), "link": link})
+        more = {"name": candidate_name(flag.candidate), "sure": None if np.isnan(sure) else float(sure)}
+        out.append({**pair, **more, "words": words, "link": link})
     return out
 
 

@@ -15,6 +15,7 @@ from judge.records import Label, Pair, Status
 from judge.run.labels import label_schema
 from judge.statistics.intervals import Estimate
 from judge.statistics.shares import mean_by_query, share_by_query
+from judge.text import candidate_name
 from judge.words.guideline import Guideline
 
 WORST = 5
@@ -152,7 +153,7 @@ def _report(each: Perturbation, answered: Sequence[_Answered], asked: int) -> Pr
     shifts = [_expected(new) - _expected(old) for _, old, new in rows]
     queries = [pair.query_id for pair, *_ in rows]
     flips = [
-        Flip(pair.query, pair.candidate_id, next(iter(pair.candidate.values()), ""), _grade(old), _grade(new), shift)
+        Flip(pair.query, pair.candidate_id, candidate_name(pair.candidate), _grade(old), _grade(new), shift)
         for (pair, old, new), shift in zip(rows, shifts, strict=True)
         if _grade(old) != _grade(new)
     ]

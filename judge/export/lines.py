@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from judge.export.formats import Output
 from judge.export.joined_run import called, row_called
 from judge.export.query_batches import Window, query_batches
 from judge.export.written import WrittenView
+from judge.notes import note
 
 Key = tuple[str, str, int]
 """A row as a format names it: its query (id or text), its candidate's id, its grade."""
@@ -44,6 +45,8 @@ class LineFormat:
     between: str = "\n"
     foot: str = "\n"
     labels: tuple[str, ...] = ()
+    qrels: bool = False
+    """Whether what reads it takes every grade above 0 as relevant, as trec_eval does."""
 
 
 def lines_of(form: LineFormat) -> Callable[[Output], WrittenView]:
@@ -58,6 +61,8 @@ def write_lines(chosen: Chosen, form: LineFormat, path_of: Callable[[str], Path]
         InputError: There is nothing to write.
         RunError: What was read back is not what was to be written, or the format cannot hold it.
     """
+    if form.qrels:
+        say_all_relevant(chosen.values)
     names = chosen.selection.names
     with ExitStack() as stack:
         files = [stack.enter_context(_Lines(path_of(name), form)) for name in names]
@@ -71,6 +76,15 @@ def write_lines(chosen: Chosen, form: LineFormat, path_of: Callable[[str], Path]
         raise RunError(f"{called(chosen.run)}: {chosen.kept:,} rows to export, {rows:,} written", "export again")
     records = {name: file.lines for name, file in zip(names, files, strict=True)}
     return account(chosen, records, Counter(), by_row=False)
+
+
+def say_all_relevant(values: Sequence[int]) -> None:
+    """Note that programs which read qrels will take the scale's lowest grade as relevant, where they will."""
+    if values[0] > 0:
+        note(
+            f"the lowest grade is {values[0]}, and trec_eval, BEIR and MTEB take every grade above 0 as relevant: say "
+            f"there from which grade on, as in ir_measures' AP(rel={values[-1]})"
+        )
 
 
 class _Lines:

@@ -196,12 +196,19 @@ def _drawn(product: Product) -> bytes:
     return hashlib.blake2b(product.id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def without_category(guideline: Guideline) -> str:
+    """What to do where no product has a category: only a field of the guideline can be mapped."""
+    if any(field.name == CATEGORY for field in guideline.fields):
+        return f"name its column with --map {CATEGORY}=COLUMN"
+    return f"the guideline {guideline.name!r} has no field {CATEGORY!r} to map: use one that has"
+
+
 def _nothing(name: str, rows: int, aside: Counter[str], fields: Sequence[str]) -> InputError:
     """Why there is no product."""
     if not rows:
         return InputError(f"{name}: holds no row", "give a row for each product: `candidate_id` and its texts")
     if aside[NO_TEXT] == rows:
-        fix = f"map the columns with --map title=COLUMN (fields: {', '.join(fields)})"
+        fix = f"map the columns with --map {fields[0]}=COLUMN (fields: {', '.join(fields)})"
         return InputError(f"{name}: none of its {rows:,} rows has a text", fix)
     said = ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for reason, count in sorted(aside.items()))
     return InputError(f"{name}: none of its {rows:,} rows can be used: {said}", "correct them; a product is one row")

@@ -131,6 +131,12 @@ class Guideline(Record):
         return tuple(grade.value for grade in self.grades)
 
     @property
+    def naming(self) -> str:
+        """The field that names a candidate: `title`, or where there is none, the first."""
+        names = [field.name for field in self.fields]
+        return "title" if "title" in names else names[0]
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) over everything the guideline says."""
         return digest(self.model_dump(mode="json"))

@@ -15,7 +15,7 @@ from judge.errors import InputError
 from judge.files import dump_json, new_file, write_whole
 from judge.pairs.query_rows import QUERY_NAMES
 from judge.records import Record, query_key
-from judge.search.catalogue import product_columns, read_catalogue
+from judge.search.catalogue import product_columns, read_catalogue, without_category
 from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
 from mine.asked import Queries, read_queries
@@ -128,9 +128,7 @@ class QueriesJob:
         log, held_out = ([asked.query for asked in each.asked] if each else [] for each in (like, barred))
         attributes = learn(catalogue)
         if not attributes.by_leaf:
-            raise InputError(
-                f"{catalogue.name}: no product has a category", "name its column with --map category=COLUMN"
-            )
+            raise InputError(f"{catalogue.name}: no product has a category", without_category(self.guideline))
         with new_file(self.out, overwrite=overwrite) as partial:
             made, unusable = self._make(attributes)
             taken, refused = accept(made, catalogue, held_out)

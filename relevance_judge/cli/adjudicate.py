@@ -10,6 +10,7 @@ import click
 from click import Option
 
 from judge.records import counted
+from judge.text import candidate_name
 from relevance_judge.cli.interrupts import stoppable
 from relevance_judge.cli.options import RatingParams, flagged_run_argument, json_option
 from relevance_judge.cli.output import show, show_json, show_table
@@ -166,7 +167,7 @@ def _row(outcome: "Outcome") -> tuple[str, ...]:
     by_evidence = dict(zip(chances, outcome.evidence, strict=True))
     return (
         item.query[:30],
-        (item.candidate.get("title") or item.candidate_id)[:40],
+        (candidate_name(item.candidate) or item.candidate_id)[:40],
         f"{item.grade} kept" if best == item.grade else f"{item.grade} → {best}",
         ", ".join(f"{grade}: {chance:.0%}" for grade, chance in by_evidence.items()),
         "–" if decision.said_grade is None else str(decision.said_grade),

@@ -10,6 +10,7 @@ from click import Option
 
 from judge.records import counted
 from judge.tables.values import TIMES
+from judge.text import candidate_name
 from relevance_judge.cli.options import GradeParams, finished_run_argument
 from relevance_judge.cli.output import say, show, show_json, show_table
 from relevance_judge.cli.params import FILE, file, flag, read_grades, read_map, takes
@@ -181,7 +182,7 @@ def _row(found: "Audit", flags: "list[FlagRow]") -> tuple[str, ...]:
     i = first.pair
     return (
         _short(labelled.query[i], 30),
-        _short(labelled.candidate[i].get("title") or labelled.candidate_id[i], 44),
+        _short(candidate_name(labelled.candidate[i]) or labelled.candidate_id[i], 44),
         f"{values[labelled.grade[i]]} → {values[first.suggested]}",
         f"{labelled.clicks[i]:,.0f}",
         f"{labelled.purchases[i]:,.0f}",

@@ -34,7 +34,12 @@ class MeasureParams:
         int | None,
         count("--relevant", "The lowest grade of a relevant product; the highest grade unless given.", metavar="GRADE"),
     ]
-    gain: Annotated[str, choice("--gain", ("exponential", "linear"), "What a grade g is worth in NDCG: 2^g - 1, or g.")]
+    gain: Annotated[
+        str,
+        choice(
+            "--gain", ("exponential", "linear"), "What a grade is worth in NDCG, g above the lowest: 2^g - 1, or g."
+        ),
+    ]
     reads: Annotated[
         str,
         Option(

@@ -166,7 +166,7 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
         more += [("ranked queries that are not mined for", account.other_queries)]
     show_table(rows + [(name, f"{count:,}") for name, count in more], right=(1,))
     if account.proposals.get("attributes") == 0:
-        show("", f"attributes proposes nothing: {_no_attributes(account)}")
+        show("", f"attributes proposes nothing: {_no_attributes(account, run)}")
     if not account.kept:
         show("", "no pair is left to label: see what was left out above, or name more sources with --from")
         return
@@ -177,10 +177,12 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
         show(f"for people to grade: {sample}")
 
 
-def _no_attributes(account: "MiningAccount") -> str:
+def _no_attributes(account: "MiningAccount", run: "Run") -> str:
     """Why no relation to what a query asks for is known."""
+    from judge.search.catalogue import without_category
+
     if account.catalogue["without_category"] == account.catalogue["products"]:
-        return "no product has a category (--map category=COLUMN)"
+        return f"no product has a category ({without_category(run.manifest.policy)})"
     return "no query asks for a category and a value of a product that are understood"
 
 

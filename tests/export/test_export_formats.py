@@ -155,6 +155,23 @@ def test_beir_has_every_text_once_and_qrels_by_split(run_of, tmp_path):
     assert not set(train) & set(test)
 
 
+def test_qrels_whose_lowest_grade_counts_as_relevant_are_told_of(run_of, guideline, tmp_path, caplog):
+    """trec_eval and what builds on it take a 1 as relevant, and here it is the worst grade."""
+    above = [grade.model_copy(update={"value": 2 * grade.value + 1}) for grade in guideline.grades]
+    policy = guideline.model_copy(update={"grades": tuple(above), "clauses": ()})
+    rows = [{**row, "grade": 2 * row["grade"] + 1} for row in SHOP]
+    run = run_of(rows, "above", policy=type(policy).model_validate(policy.model_dump()))
+    for form in ("trec", "beir"):
+        export(run, form, tmp_path / form)
+        (said,) = [record.getMessage() for record in caplog.records]
+        assert "the lowest grade is 1" in said
+        assert "AP(rel=5)" in said
+        caplog.clear()
+    export(run, "judgments", tmp_path / "judgments.parquet")
+    export(run_of(SHOP, "usual"), "trec", tmp_path / "usual.qrels")
+    assert not caplog.records
+
+
 def test_a_product_of_several_texts_is_told_of(main, tmp_path, online):
     """One id in the catalogues of two locales: BEIR and MTEB have one text for an id."""
     (tmp_path / "g.csv").write_text(

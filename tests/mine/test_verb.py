@@ -44,6 +44,28 @@ def test_what_cannot_be_is_one_error(main, seen, shop, tmp_path, arguments, said
     assert not (tmp_path / "m.parquet").exists()
 
 
+def test_a_guideline_without_categories_is_not_told_to_map_one(main, tmp_path):
+    """No option maps a field that the guideline does not have."""
+    (tmp_path / "jobs.yaml").write_text(
+        "{name: jobs, version: 1, language: de, title: Jobs, task: Grade., query_tokens: 20, candidate_tokens: 60,"
+        " fields: [{name: position, tokens: 30}, {name: ort, tokens: 30}],"
+        " grades: [{value: 0, name: nein, definition: n}, {value: 1, name: ja, definition: j}]}"
+    )
+    rows = [(f"J{at}", f"Bäcker Nummer {at}", "Köln") for at in range(6)]
+    catalogue = write_csv(tmp_path / "jobs.csv", ("candidate_id", "position", "ort"), rows)
+    write_csv(tmp_path / "pairs.csv", ("query", "candidate_id"), [("Bäcker Köln", "J1"), ("Bäcker", "J2")])
+    given = ("--catalogue", catalogue, "--guideline", "jobs.yaml")
+    main("label", "pairs.csv", *given, "--engine", "fake", "--out", "jobs")
+    said = main("mine", "jobs", "--catalogue", catalogue, "--from", "lexical,attributes", "--out", "m.parquet").out
+    assert "the guideline 'jobs' has no field 'category'" in said
+    assert "--map" not in said
+    refused = main("queries", *given, "--out", "q.csv", code=2).err
+    assert "the guideline 'jobs' has no field 'category'" in refused
+    write_csv(tmp_path / "empty.csv", ("candidate_id", "name"), [("J1", "Bäcker")])
+    refused = main("queries", "--catalogue", "empty.csv", *given[2:], "--out", "q.csv", code=2).err
+    assert "--map position=COLUMN" in refused
+
+
 def test_a_late_interaction_model_is_no_encoder_and_its_rankings_are_taken(main, seen, shop, tmp_path):
     parts = [{"type": f"sentence_transformers.{name}", "path": ""} for name in ("Transformer", "MultiVectorMask")]
     (tmp_path / "late").mkdir()

@@ -82,6 +82,18 @@ def test_every_rated_pair_is_used_or_counted(evaluating):
     assert json.loads(json.dumps(found.as_json(), allow_nan=False))["primary"] == "ndcg@10"
 
 
+def test_a_scale_that_begins_above_0_gives_the_same_figures(evaluating, tmp_path, shop, guideline):
+    shifted = [grade.model_copy(update={"value": grade.value + 3}) for grade in guideline.grades]
+    above = guideline.model_copy(update={"grades": tuple(shifted), "clauses": ()})
+    above.__dict__.pop("values", None)
+    rated = write_csv(tmp_path / "above.csv", HEAD, gold_rows([(q, c, grade + 3) for q, c, grade in GOLD]))
+    config = EvaluationConfig(cache=tmp_path / "cache", misspell=False)
+    found = EvaluationJob(("bm25",), (), rated, shop, above, RatingsLayout(), config).run()
+    same = evaluating("bm25", config={"misspell": False})
+    assert found.systems[0].figures == same.systems[0].figures
+    assert found.gold["without_gain"] == same.gold["without_gain"]
+
+
 def test_a_comparison_is_the_mean_difference_by_query(evaluating):
     found = evaluating("bm25", "fake", against=["bm25"])
     (compared,) = found.comparisons

@@ -43,6 +43,13 @@ def test_one_query_by_hand():
     assert nothing_relevant(shown, judged, Cut(k=2)) == 1
 
 
+def test_the_lowest_grade_is_worth_no_more_than_what_is_unjudged():
+    # Grades 1, 3, 5 are worth what 0, 2, 4 are: shown 1, unjudged, 3 give 3/log2(4) of 15 + 3/log2(3).
+    shown, judged, cut = ints(1, -1, 3), ints(1, 3, 5), Cut(k=3, relevant=5, lowest=1)
+    assert ndcg(shown, judged, cut) == pytest.approx(1.5 / 16.892789, rel=1e-6)
+    assert np.isnan(ndcg(ints(1), ints(1, 1), cut))
+
+
 def test_cat_at_k_by_hand():
     # Leaf categories of the results 4, none, 7, 4; relevant products lie in 4 and 9. Of two known among three, one.
     assert right_category(ints(4, -1, 7, 4), ints(4, 9), CUT) == 0.5

@@ -1,8 +1,14 @@
-"""Paths of categories, as shops write them."""
+"""What a candidate is called, and the paths of categories, as shops write them."""
 
 import pytest
 
-from judge.text import category_path
+from judge.text import candidate_name, category_path
+
+
+def test_a_candidate_is_called_by_its_title_or_its_first_text():
+    assert candidate_name({"brand": "Alpina", "title": "Scarf"}) == "Scarf"
+    assert candidate_name({"title": "", "firma": None, "ort": "Köln", "text": "Bäcker"}) == "Köln"
+    assert candidate_name({"title": None}) == candidate_name({}) == ""
 
 
 @pytest.mark.parametrize(

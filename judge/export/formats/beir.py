@@ -31,7 +31,7 @@ def _read_tsv(path: Path) -> Iterator[Key]:
         yield query, candidate, int(grade)
 
 
-_QRELS = LineFormat(_tsv, _read_tsv, head="\t".join(_HEADER) + "\n")
+_QRELS = LineFormat(_tsv, _read_tsv, head="\t".join(_HEADER) + "\n", qrels=True)
 
 
 def _read(folder: Path) -> Iterator[ReadPair]:

@@ -54,7 +54,7 @@ FORMAT = Format(
     help="`query-id 0 candidate-id grade`",
     opened_by="`ir_measures.read_trec_qrels(…)`",
     suffix=".qrels",
-    write=lines_of(LineFormat(_trec, _read_trec)),
+    write=lines_of(LineFormat(_trec, _read_trec, qrels=True)),
     read=lambda path: by_id(_read_trec(path)),
     order=60,
     view=VIEW,

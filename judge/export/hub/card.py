@@ -182,6 +182,10 @@ def _limits(facts: Facts) -> list[tuple[bool, str]]:
             reworded > 0,
             f"Of {counted(reworded, 'product')} with several texts, as of several locales, the corpus has the first.",
         ),
+        (
+            facts.manifest.values[0] > 0,
+            "Every grade is above 0, which programs that read `qrels` take as relevant: say there from which grade on.",
+        ),
         (True, "A pair that is missing is unjudged, not irrelevant; evaluation measures must treat it so."),
         (True, f"Queries and products are {WORDS}."),
         (True, "The grades follow the guideline above; under another guideline they would differ."),

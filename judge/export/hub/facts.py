@@ -17,6 +17,7 @@ from judge.run.manifest import Manifest
 from judge.run.store import Run
 from judge.run.summary import Summary, summarise
 from judge.sql import quoted
+from judge.text import candidate_name
 
 PLAIN = re.compile("cs|da|de|el|en|es|fi|fr|hi|hu|it|ja|ko|nl|pl|pt|ro|ru|th|tr|zh")
 """Languages that a locale of one part names, whether it means the language or its country. `us` and `jp` are countries
@@ -137,12 +138,10 @@ def _examples(run: Run, judgments: str) -> tuple[CardExample, ...]:
         QUALIFY row_number() OVER (PARTITION BY grade ORDER BY md5(query_id || chr(31) || candidate_id)) <= {EXAMPLES}
         ORDER BY grade DESC, md5(query_id || chr(31) || candidate_id)"""
     )
-    return tuple(CardExample(query=query, candidate=_name(candidate), grade=grade) for query, candidate, grade in found)
-
-
-def _name(candidate: Mapping[str, str | None] | None) -> str:
-    texts = candidate or {}
-    return texts.get("title") or next((text for text in texts.values() if text), "")
+    return tuple(
+        CardExample(query=query, candidate=candidate_name(candidate or {}), grade=grade)
+        for query, candidate, grade in found
+    )
 
 
 def _audit(decisions: Decided) -> AuditFacts | None:

@@ -1,9 +1,6 @@
 """Rank correlations of the judge's expected grade with the reference's grade."""
 
 from collections.abc import Callable
-from functools import partial
-
-import numpy.typing as npt
 
 from judge.statistics import ranks
 from judge.statistics.agreement import SLOW_RESAMPLES, GradedPairs, Measure
@@ -12,9 +9,9 @@ from judge.statistics.intervals import Estimate, by_query_index
 ONE_GRADE = "one side gave one single grade, so there is no order to compare"
 
 
-def _correlation(rank: Callable[..., npt.ArrayLike]) -> Callable[[GradedPairs], Estimate]:
+def _correlation(of: Callable[..., ranks.Correlation]) -> Callable[[GradedPairs], Estimate]:
     def estimate(pairs: GradedPairs) -> Estimate:
-        found = by_query_index(pairs.query, partial(rank, pairs.means, pairs.expected), resamples=SLOW_RESAMPLES)
+        found = by_query_index(pairs.query, of(pairs.means, pairs.expected), resamples=SLOW_RESAMPLES)
         return found.because(ONE_GRADE if len(pairs.query) else None)
 
     return estimate
@@ -28,7 +25,7 @@ SPEARMAN = Measure(
     undefined=ONE_GRADE,
     order=120,
     places=frozenset({"table", "chart"}),
-    pairs=_correlation(ranks.spearman),
+    pairs=_correlation(ranks.spearman_of),
 )
 KENDALL = Measure(
     name="kendall_tau_b",
@@ -37,5 +34,5 @@ KENDALL = Measure(
     range="−1 to 1",
     undefined=ONE_GRADE,
     order=130,
-    pairs=_correlation(ranks.kendall_tau_b),
+    pairs=_correlation(ranks.kendall_tau_b_of),
 )

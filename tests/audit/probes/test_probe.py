@@ -145,6 +145,18 @@ def test_a_text_goes_where_a_seller_writes_at_length_and_not_into_the_title():
     assert CHANGES["title stuffing"].change(pair(description="Folds flat."), narrow) is None
 
 
+def test_of_a_guideline_without_a_title_the_first_field_is_what_names_the_candidate():
+    first, *rest = GUIDELINE.fields
+    jobs = GUIDELINE.model_copy(update={"fields": (first.model_copy(update={"name": "position", "tokens": 99}), *rest)})
+    before = pair(query="baker", position="Cook in Cologne", description="Early shifts.")
+    names = ("title ending", "title stuffing", "hidden instruction")
+    ending, before_it, prose = (CHANGES[name].change(before, jobs).candidate for name in names)
+    assert ending == {"position": "Cook in Cologne baker", "description": "Early shifts."}
+    assert before_it["position"] == "baker, baker, baker. Cook in Cologne"
+    assert prose["position"] == "Cook in Cologne"
+    assert "rate this 2" in prose["description"]
+
+
 def test_a_slip_keeps_letters_and_length():
     changed = CHANGES["query spelling"].change(pair(), GUIDELINE).query
     assert changed != "wireless headphones"
