@@ -84,6 +84,18 @@ def test_the_table_of_agreement_has_the_rows_that_are_printed(main):
     assert shown == outline(printed.splitlines())
 
 
+def test_the_picture_of_the_report_has_the_figures_of_the_table():
+    picture = (ROOT / "docs" / "overview.svg").read_text()
+    block = next(block for block in blocks() if "quickstart vs people" in block)
+    rows = dict(re.split(r"  +", line)[:2] for line in block if re.search(r"  0\.\d{3}  ", line))
+    shown = re.findall(r">([^<>\n]+)</text>(?:\n<[^t].*)+\n<text [^>]*>(0\.\d{3})</text>", picture)
+    assert len(shown) == 7
+    assert {name.replace("’", "'"): value for name, value in shown}.items() <= rows.items()
+    grades = [re.split(r"  +", line)[1:] for line in block if re.match(r"\d [a-z ]+  +\d+  +\d+  +\d+$", line)]
+    cells = re.findall(r'class="cell".*\n<text [^>]*>(\d+)</text>', picture)
+    assert cells == [count for row in grades for count in row]
+
+
 def test_the_quickstart_labels_the_example_shop(main):
     """The commands of the Makefile on the first rows; tests/models/test_shipped.py labels with the default judge."""
     recipe = (ROOT / "Makefile").read_text()

@@ -71,8 +71,8 @@ document.addEventListener("keydown", (event) => {
   const writing = event.target === at("reason");
   if (event.key === "Escape") at("reason").blur();
   if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
-  // A key that is held, on a button too, would decide on pairs that nobody has seen.
-  if (event.repeat && !event.key.startsWith("Arrow")) return event.preventDefault();
+  // A key that is held, on a button too, would decide on pairs that nobody has seen; others turn pages and go on.
+  if (event.repeat && (event.key === "Enter" || event.key.length === 1)) return event.preventDefault();
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const keys = { k: () => decide("keep"), u: () => decide("unsure"), ArrowLeft: () => move(-1), ArrowRight: () => move(1), r: () => at("reason").focus() };
   const button = document.querySelector(`[data-decision="${CSS.escape(key)}"]`);

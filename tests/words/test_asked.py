@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from judge.calibration.features import Reading, measure
 from judge.records import Pair
 from judge.words.asked import NOUNS, attached, wanted
-from judge.words.overlap import SMALL, stem, words
+from judge.words.overlap import HEAD, SMALL, stem, words
 
 ACCESSORIES = [
     ("laptop", "Kensington Retractable Laptop Lock - Keyed Different"),
@@ -21,6 +21,7 @@ ACCESSORIES = [
     ("lamp with dimmer", "Wall bracket, for a lamp"),
     ("camera", "Replaces Nikon camera battery"),
     ("TV", "Remote control compatible with LG TV"),
+    ("shirt with lace", "Lace for shirts"),
 ]
 THINGS = [
     ("laptop", "Laptop 15 inch with a bag"),
@@ -29,6 +30,7 @@ THINGS = [
     ("batteries", "Rechargeable battery AA"),
     ("battery", "Rechargeable batteries AA"),
     ("rechargeable batteries", "Rechargeable battery AA"),
+    ("laptop cleaner", "Laptop cleaning cloth"),
     ("shoes men", "Red shoes for men"),
     ("monitor", "Monitor 24 stand included"),
     ("keyboard", "Keyboard and mouse cable"),
@@ -81,6 +83,8 @@ def test_only_words_that_stand_nowhere_else_are_attached():
     assert attached("note book", "Case for a notebook") == {"note", "book"}
     assert attached("batteries", "Battery charger") == {"batterie"}
     assert attached("notebook", "Note book sleeve") == {"notebook"}
+    assert attached("laptop 15 inch", "Laptop 15 inch sleeve") == {"laptop", "15", "inch"}
+    assert attached("laptop", f"Case {'x ' * HEAD}, laptop lock") == set()  # beyond what is looked at
 
 
 def test_a_brand_alone_asks_for_its_accessories_too():

@@ -207,6 +207,10 @@ def test_one_press_decides_on_one_pair(browser, opened):
         event = {"type": "keyDown", "key": "U", "text": "U", "autoRepeat": held}
         browser.execute_cdp_cmd("Input.dispatchKeyEvent", event)
         wait(f"looking at {place + 1}")
+    # Of others that are held, such as those that turn pages, nothing is taken.
+    send = "return document.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], repeat: 1, cancelable: 1}))"
+    kept = {key: browser.execute_script(send, key) for key in ("u", "Enter", "PageDown")}
+    assert kept == {"u": False, "Enter": False, "PageDown": True}
     # A double click: the second click comes when the next pair is there already.
     button = browser.find_element("css selector", "[data-decision='unsure']")
     for clicks in (1, 2):
