@@ -16,6 +16,7 @@ from judge import __version__
 from judge.errors import InputError
 from judge.files import now
 from judge.fingerprint import file_digest
+from judge.notes import note
 from judge.places import check_writable
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, read_panel
@@ -23,7 +24,7 @@ from judge.run.store import Run
 from judge.search.catalogue import Catalogue, read_catalogue
 from judge.search.nearest import Progress, quiet
 from judge.words.guideline import Guideline
-from retriever.evaluation import Evaluation, compared, report
+from retriever.evaluation import Comparison, Evaluation, compared, report
 from retriever.figures import PRIMARY, Figures, Measured, misspelt_figures, values_of
 from retriever.gold import Gold, gold_of
 from retriever.holes import Judge, read_judge, read_sample, write_holes
@@ -31,6 +32,9 @@ from retriever.measures import Cut, Gain
 from retriever.ranked import Ranked
 from retriever.slices import slices, unlearned
 from retriever.systems import DEPTH, TEXTS, Searcher, is_run
+
+WHAT = {"all": "all fields", "title": "titles alone"}
+"""What encoders read of a product."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class EvaluationJob:
             for other in systems
             if one.asked in self.systems and other.asked in self.against and one is not other
         ]
+        _note_texts({each.name: each.parts["text"] for each in reports if "text" in each.parts}, comparisons)
         rankings = [each.ranked for each in systems]
         holes = write_holes(self.holes, rankings, gold, catalogue, cut, self.config.seed) if self.holes else None
         return Evaluation(
@@ -212,6 +217,16 @@ class EvaluationJob:
             name=self.names.get("catalogue"),
             encoding=self.config.encoding,
         )
+
+
+def _note_texts(read: Mapping[str, str], comparisons: Sequence[Comparison]) -> None:
+    """Say which encoders are compared that read different texts: more text can be all that one of them has gained."""
+    for each in comparisons:
+        texts = [read[name] for name in (each.system, each.baseline) if name in read]
+        if len({*texts}) > 1:
+            one, other = (WHAT[text] for text in texts)
+            difference = f"{each.system} reads {one}, {each.baseline} {other}"
+            note(f"{difference}: the difference may be that alone; --text all has both read all fields")
 
 
 def common_depth(asked: Sequence[str], rankings: Sequence[Ranked]) -> int:

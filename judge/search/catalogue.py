@@ -13,6 +13,7 @@ from judge.pairs.identity import missing, read_texts
 from judge.records import Problem
 from judge.tables.columns import Columns
 from judge.tables.ids import IdIndex, whole_id, whole_ids
+from judge.tables.likely import likely_name
 from judge.tables.problems import Problems, refuse
 from judge.tables.rows import Table
 from judge.tables.values import as_text
@@ -171,8 +172,8 @@ def read_catalogue(
             aside[CONTESTED] += 1
     columns.check_used()
     columns.announce()
-    if nowhere := missing_note([name for name in joins if not columns.seen & columns.sources([name])]):
-        note(f"{table.name}: {nowhere}")
+    if nowhere := [name for name in joins if not columns.seen & columns.sources([name])]:
+        note(f"{table.name}: {missing_note(nowhere, likely_name(nowhere[0], columns.unused))}")
     for key in contested:
         del found[key]
         aside[CONTESTED] += 1

@@ -143,10 +143,10 @@ def mine(
     job = Mining(opened, catalogue, output.out, config, wanted.queries, theirs.mapping)
     with stages() as progress:
         account = job.run(progress, overwrite=output.overwrite)
-    show_json(account.model_dump()) if output.json else _show(account, output.out, opened[0])
+    show_json(account.model_dump()) if output.json else _show(account, output.out, opened[0], catalogue)
 
 
-def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
+def _show(account: "MiningAccount", out: Path, run: "Run", catalogue: Path) -> None:
     from mine.writing import companion
 
     show(f"{counted(account.kept, 'pair')} in {out}", "")
@@ -171,7 +171,8 @@ def _show(account: "MiningAccount", out: Path, run: "Run") -> None:
         show("", "no pair is left to label: see what was left out above, or name more sources with --from")
         return
     options = f"{map_options(account.map)}{_guideline_option(run)}{_judge_options(run)}"
-    show("", f"next: judge label {shlex.quote(str(out))} --catalogue FILE --out DIR{options}")
+    files = f"{shlex.quote(str(out))} --catalogue {shlex.quote(str(catalogue))}"
+    show("", f"next: judge label {files} --out DIR{options}")
     sample = companion(out, "sample.csv")
     if sample.exists():
         show(f"for people to grade: {sample}")

@@ -105,10 +105,15 @@ def search(output: FileOutput, products: CatalogueParams, wanted: SearchParams, 
     with stages() as progress:
         job = Search(model, products.catalogue, wanted.queries, policy, config, products.mapping, progress=progress)
         account = job.run(output.out, overwrite=output.overwrite)
-    show_json(account.model_dump()) if output.json else _show(account, output.out, job.catalogue_columns, guideline)
+    if output.json:
+        show_json(account.model_dump())
+        return
+    catalogue = f" --catalogue {shlex.quote(str(products.catalogue))}{map_options(job.catalogue_columns)}"
+    means = "" if guideline == DEFAULT else f" --guideline {shlex.quote(guideline)}"
+    _show(account, output.out, f"{catalogue}{means}")
 
 
-def _show(account: "SearchAccount", out: Path, mapping: "Mapping[str, Sequence[str]]", guideline: str) -> None:
+def _show(account: "SearchAccount", out: Path, options: str) -> None:
     show(f"{counted(account.results, 'result')} of {account.name} in {out}", "")
     rows: list[tuple[str, str]] = []
     for name, side in (("products", account.products), ("queries", account.queries)):
@@ -121,6 +126,4 @@ def _show(account: "SearchAccount", out: Path, mapping: "Mapping[str, Sequence[s
         rows.append(("ranked queries that were not asked", f"{account.other_queries:,}"))
     show_table(rows, right=(1,))
     against = "" if account.name == "bm25" else " --against bm25"
-    means = "" if guideline == DEFAULT else f" --guideline {shlex.quote(guideline)}"
-    then = f"{shlex.quote(str(out))} --gold RATINGS --catalogue FILE{against}{means}{map_options(mapping)}"
-    show("", f"next: judge evaluate {then}")
+    show("", f"next: judge evaluate {shlex.quote(str(out))} --gold RATINGS{against}{options}")

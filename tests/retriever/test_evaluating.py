@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -259,3 +260,14 @@ def test_evaluate_on_the_command_line(main, shop, tmp_path, monkeypatch):
     told = main(*given, "--fill", "filled").out
     assert "FILLED" in told
     assert "--fill" in main(*given, "--fill-sample", "gold.csv", code=2).err
+
+
+def test_encoders_that_read_different_texts_are_not_compared_without_a_word(main, shop, tiny_encoder, tmp_path):
+    write_csv(tmp_path / "gold.csv", HEAD, gold_rows())
+    trained = shutil.copytree(tiny_encoder, tmp_path / "ours")
+    (trained / "retriever.json").write_text("{}")
+    given = ("evaluate", trained, "--gold", "gold.csv", "--catalogue", shop, "--no-misspell", "--against", tiny_encoder)
+    said = f"ours reads all fields, {tiny_encoder.name} titles alone"
+    assert said in main(*given).err
+    for same in (("--text", "all"), ("--text", "title"), ("--against", "bm25", "--text", "all")):
+        assert "titles alone" not in main(*given, *same).err
