@@ -18,8 +18,6 @@ from relevance_judge.cli.params import text as text_of
 from relevance_judge.progress import stages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from retriever.search import SearchAccount
 
 
