@@ -183,11 +183,11 @@ def test_a_link_of_the_report_opens_the_review_at_its_flag(browser, page):
 
 
 @pytest.fixture
-def opened(browser, run, tmp_path):
-    """A copy of the run and the browser with its first pair, which `wait` lets look at the next."""
+def opened(browser, audited_shop, tmp_path):
+    """A run that nobody decided on yet and the browser with its first pair, which `wait` lets look at the next."""
     from selenium.webdriver.support.wait import WebDriverWait
 
-    copy = shutil.copytree(run, tmp_path / "run")
+    copy = shutil.copytree(audited_shop[0], tmp_path / "shop") / "run"
 
     def wait(shown):
         WebDriverWait(browser, 60).until(lambda _: shown in browser.find_element("id", "progress").text)
