@@ -93,3 +93,10 @@ def stage1(tmp_path_factory, tiny_encoder):
 
 def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write_run(path, lists):
+    """A TREC run of lists of products by query; returns its path as text."""
+    lines = [f"{q} Q0 {c} {r} {9 - r} x\n" for q, keys in lists.items() for r, c in enumerate(keys, 1)]
+    path.write_text("".join(lines))
+    return str(path)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from mining_fixtures import SHOP, write_csv
+from retriever_fixtures import write_run
 
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
@@ -41,12 +42,6 @@ def evaluating(tmp_path, shop, guideline):
         return EvaluationJob(systems, against, more.pop("gold", gold), shop, guideline, layout, config, **more).run()
 
     return make
-
-
-def write_run(path, lists):
-    lines = [f"{q} Q0 {c} {r} {9 - r} x\n" for q, keys in lists.items() for r, c in enumerate(keys, 1)]
-    path.write_text("".join(lines))
-    return str(path)
 
 
 def test_figures_of_a_run_by_hand(evaluating, tmp_path):

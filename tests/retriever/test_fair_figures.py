@@ -2,7 +2,7 @@
 
 import pytest
 from mining_fixtures import write_csv
-from retriever_fixtures import lists, trained, write_set
+from retriever_fixtures import lists, trained, write_run, write_set
 
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
@@ -27,12 +27,6 @@ def evaluating(tmp_path, shop, guideline):
         return EvaluationJob(systems, against, file, shop, guideline, RatingsLayout(), config, **more).run()
 
     return make
-
-
-def write_run(path, lists):
-    lines = [f"{q} Q0 {c} {r} {9 - r} x\n" for q, keys in lists.items() for r, c in enumerate(keys, 1)]
-    path.write_text("".join(lines))
-    return str(path)
 
 
 def test_a_shorter_run_of_a_system_is_no_worse_than_the_system(evaluating, tmp_path):
