@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from finetune.held_out import join
-from judge.calibration.calibrate import Calibration, calibrate, doubts, read_calibration
+from judge.calibration.calibrate import Calibration, calibrate, read_calibration
 from judge.calibration.choice import choose_form
+from judge.calibration.doubts import doubts
 from judge.calibration.held_out import majority_baseline, trust
 from judge.calibration.temperature import fit
 from judge.errors import InputError
