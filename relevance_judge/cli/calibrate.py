@@ -144,15 +144,19 @@ def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool)
     found, joined = fitted.found, fitted.joined
     baseline, doubted = majority_baseline(joined.shares), fitted.doubts
     reach = within_reach(found.held_out)
+    named = len({pair.query_id for pair in joined.pairs})
     if json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
         more |= {"learned": joined.learned, "left_out": fitted.left_out, "form": found.form, "stays": found.stays}
-        more |= {"scale_note": scale_note, "max_noise": reach.as_json()}
+        more |= {"scale_note": scale_note, "max_noise": reach.as_json(), "query_ids": named}
         columns = {"before": found.before, "present": found.present, "after": found.after}
         more["intervals"] = {name: dict(each.intervals) if each else None for name, each in columns.items()}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
+    if named > found.after.queries:
+        said = f"{named:,} query ids, as `judge agree` counts them, are {counted(found.after.queries, 'query')}"
+        show(f"  {said} here: spellings of one are not held out from each other")
     show_left_out(fitted.left_out)
     show_note(scale_note)
     if joined.missing:
