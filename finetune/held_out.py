@@ -13,6 +13,7 @@ from finetune.targets import targets
 from judge.calibration.calibrate import DECIDING, IN_WORDS, Calibration, calibrate
 from judge.calibration.crossing import Present
 from judge.calibration.cuts import Objective
+from judge.calibration.doubts import doubts
 from judge.calibration.features import Reading, blend_encoder, check_features, cosines, measure
 from judge.calibration.ordinal import Evidence, Ordinal
 from judge.errors import InputError
@@ -99,6 +100,11 @@ class CalibratedRun:
     left_out: Mapping[str, int]
     """What is wrong with ratings that were skipped, by kind."""
     evidence: Evidence | None
+
+    @property
+    def doubts(self) -> list[str]:
+        """What makes it nothing to rely on, in words."""
+        return doubts(self.found, self.joined.logprobs, self.evidence, self.joined.present)
 
 
 def calibrate_run(

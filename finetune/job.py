@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 
+from finetune.comparison import Compared
 from finetune.config import LoraConfig, current, load_config
 from finetune.loop import Training, Watch
 from finetune.network import Network
@@ -141,12 +143,25 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
                 f" the judge in {out} has that one's weights{', without its blend,' if lacks else ''} and a calibration"
                 " of its own; where ratings are few, judge calibrate helps more"
             )
+        if prepared.start and (doubt := _doubt(prepared.start, tuned)):
+            note(f"the judge in {out}: {doubt}; rate more queries, or judge with --judge {quote(prepared.start.name)}")
         write_seen(out, training_set.seen)
         if blend:
             write_whole(out / blending.FILE, blend.as_text().encode())
         write_whole(out / FILE, tuned.as_text().encode())
         (out / CHECKPOINT).unlink(missing_ok=True)
         return tuned
+
+
+def _doubt(start: Start, tuned: AdapterManifest) -> str | None:
+    """Why it may be no better than its start, in words; null where it is better, or is the start."""
+    training = tuned.training
+    if training["compared"]:
+        return Compared.model_validate(training["compared"]).doubt
+    if not training["best_step"]:
+        return None
+    why = training["without_calibration"]
+    return f"too few queries are held out to tell whether it is better than {start.name} ({why})"
 
 
 @contextmanager

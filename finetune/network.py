@@ -71,7 +71,7 @@ class Network:
         self.continued = start is not None
         if start is not None:
             check_lora(start, base.directory)
-            self.put(_adapter_weights(start, self.trainable))
+            self.load(start)
 
     @property
     def trainable(self) -> dict[str, Any]:
@@ -152,6 +152,10 @@ class Network:
         with torch.no_grad():
             for name, weight in self.trainable.items():
                 weight.copy_(weights[name])
+
+    def load(self, directory: Path) -> None:
+        """Replace the adapter's parameters by those of a directory."""
+        self.put(_adapter_weights(directory, self.trainable))
 
     def fit_memory(self, examples: Sequence[TrainingExample], pairs: int, tokens: int) -> None:
         """Try the heaviest piece that steps of so many pairs can have, and refuse where it does not fit.

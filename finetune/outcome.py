@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from finetune.checkpoint import Progress
+from finetune.comparison import Compared, compare
 from finetune.config import LoraConfig
 from finetune.held_out import gather
 from finetune.loop import examine
@@ -16,7 +17,7 @@ from finetune.network import Network
 from finetune.start import Start
 from finetune.training_set import TrainingSet
 from judge import __version__
-from judge.calibration.calibrate import DECIDING, Calibration, calibrate
+from judge.calibration.calibrate import DECIDING, Calibration, Floats, cross_fitted
 from judge.calibration.held_out import trust
 from judge.errors import InputError
 from judge.files import now, sync
@@ -88,6 +89,8 @@ def describe(
     fitted = _calibrated(prepared, network)
     calibration = fitted.own
     parts: dict[str, Any] = {name: getattr(training_set, name) for name in PARTS}
+    validation = _validation(prepared, network, calibration)
+    compared = _compared(prepared, network, fitted.chances)  # last: the network is the other judge then
     tuned = AdapterManifest(
         base=base_of(base),
         adapter=adapter_digest(out),
@@ -118,10 +121,11 @@ def describe(
             "seconds": round(progress.seconds, 1),
             "looks": [look.model_dump() for look in progress.looks],
             "without_calibration": fitted.reason,
+            **({"compared": compared and compared.model_dump(mode="json")} if prepared.start else {}),
             "device": network.device,
             "versions": _versions(),
         },
-        validation=_validation(prepared, network, calibration),
+        validation=validation,
         created=now(),
     )
     return tuned, fitted.blend and belonging(fitted.blend, tuned, base.weights)
@@ -149,7 +153,9 @@ class _Fitted:
     """A temperature and biases, for the log loss."""
     blend: Calibration | None = None
     """Cut points or a blend, where the configuration asks for them and they are kept; the start's, if it is of what is
-    asked for, where there are too few pairs to fit one to."""
+    asked for, where none that is fitted is better, or there are too few pairs to fit one to."""
+    chances: Floats | None = None
+    """Of the held-out pairs, shape (N, K), each under what was fitted to the other queries."""
     reason: str | None = None
     """Why there is none."""
 
@@ -163,15 +169,29 @@ def _calibrated(prepared: Prepared, network: Network) -> _Fitted:
     found, truth = examine(network, held, config.batch_tokens)
     queries, data = [example.query for example in held], str(prepared.key.parts["ratings"])
     try:
-        own = calibrate(found, truth, queries, data)
+        own, chances = cross_fitted(found, truth, queries, data)
     except InputError as error:
         return _Fitted(blend=start.blend_for(config) if start else None, reason=error.message)
-    if not wanted:
-        return _Fitted(own)
-    asked = config.features, config.objective
-    evidence = gather(prepared.training_set.texts, softmax(found), prepared.guideline.values, asked)
-    wider = calibrate(found, truth, queries, data, evidence)
-    return _Fitted(own, wider if wider.blend else None)
+    wider, values = None, prepared.guideline.values
+    if wanted:
+        evidence = gather(prepared.training_set.texts, softmax(found), values, (config.features, config.objective))
+        present = start.present(config, evidence) if start else None
+        wider, blended = cross_fitted(found, truth, queries, data, evidence, present)
+        wider, chances = (wider, blended) if wider.blend else (None, chances)
+    return _Fitted(own, wider, chances)
+
+
+def _compared(prepared: Prepared, network: Network, chances: Floats | None) -> Compared | None:
+    """With the judge that the training went on from; null where there is none, or too little to compare on. The network
+    has that one's weights when this returns."""
+    start, training_set, values = prepared.start, prepared.training_set, prepared.guideline.values
+    if start is None or chances is None:
+        return None
+    network.load(start.directory)
+    found, truth = examine(network, training_set.calibration, prepared.config.batch_tokens)
+    before = start.chances(found, training_set.texts, prepared.guideline)
+    queries = [example.query for example in training_set.calibration]
+    return compare(start.name, prepared.config.objective, (chances, before), truth, queries, values)
 
 
 def _validation(prepared: Prepared, network: Network, calibration: Calibration | None) -> Mapping[str, Any]:

@@ -2,22 +2,26 @@
 learned from are never held out, and its products count as seen, through any number of trainings.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finetune.config import LoraConfig, load_config
-from judge.calibration.calibrate import Calibration
+from judge.calibration.calibrate import Calibration, Floats
+from judge.calibration.crossing import Present
 from judge.calibration.features import check_features
 from judge.calibration.held_out import HeldOut
+from judge.calibration.ordinal import Evidence
 from judge.documents import check
 from judge.errors import InputError, ModelError
-from judge.labelling.blending import encoder_of, own_blend
+from judge.labelling.blending import blend_values, choose_calibration, encoder_of, own_blend
 from judge.labelling.config import FILE, JUDGE, AdapterManifest, read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.notes import note
+from judge.records import Pair
 from judge.run.seen import NOTHING, Seen, read_seen
+from judge.statistics.reliability import softmax
 from judge.words.guideline import Guideline
 
 NONE = "none"
@@ -54,9 +58,19 @@ class Start:
             | ({"from": before} if before else {})
         )
 
+    def chances(self, logprobs: Floats, pairs: Sequence[Pair], guideline: Guideline) -> Floats:
+        """Probabilities, shape (N, K), as it gives them unless told otherwise: log-probabilities through its blend, or
+        its calibration."""
+        calibration, encoder = choose_calibration(
+            None, self.tuned.calibration, self.directory, guideline, self.tuned.adapters
+        )
+        own = softmax(logprobs)
+        values = blend_values((calibration, encoder), pairs, own, guideline.values)
+        return calibration.apply(logprobs, values) if calibration else own
+
     def blend_for(self, config: LoraConfig) -> Calibration | None:
-        """Its blend, to keep where none can be fitted; null, and noted, where it is of more or for something else than
-        the configuration asks for."""
+        """Its blend, to keep where no better one can be fitted; null, and noted, where it is of more or for something
+        else than the configuration asks for."""
         wanted = bool(config.features) or config.objective != "log_loss"
         found = own_blend(self.directory, self.tuned.adapters) if wanted else None
         if found is None or found.blend is None:
@@ -68,6 +82,15 @@ class Start:
             return None
         # What was held out says how often its own weights are wrong, and nothing of those that come of them.
         return found.model_copy(update={"held_out": HeldOut(confidence=(), wrong=(), query=())})
+
+    def present(self, config: LoraConfig, evidence: Evidence) -> Present | None:
+        """Its blend on the answers of a judge that came of it; null where the configuration asks for another, or
+        features are read by other rules now."""
+        found = self.blend_for(config)
+        blend = found.blend if found else None
+        if blend is None or (blend.reading, blend.encoder) != (evidence.reading, evidence.encoder):
+            return None
+        return Present(blend, blend.apply(evidence.values), evidence.grades)
 
     def check_shape(self, config: LoraConfig) -> None:
         """Refuse a configuration that its weights cannot go on with.

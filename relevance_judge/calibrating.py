@@ -11,6 +11,7 @@ from judge.calibration.abstain import Reach, within_reach
 from judge.calibration.calibrate import Calibration
 from judge.calibration.cuts import OBJECTIVES, Objective
 from judge.errors import InputError
+from judge.notes import note
 from judge.places import check_writable
 from judge.run.store import Run
 from relevance_judge import shown
@@ -35,6 +36,8 @@ class Calibrated(shown.Result):
     """Rated pairs that were left out, since the judge learned from their queries."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """What is wrong with ratings that were skipped, by kind."""
+    doubts: Sequence[str] = ()
+    """What makes it nothing to rely on, in words, such as that the run's labels are better as they are; logged, too."""
 
     @property
     def form(self) -> str:
@@ -117,7 +120,9 @@ def calibrate(
         if tuned and owner:  # before the files get their names: killed here, the same call is not refused
             store(fitted.found, tuned, owner, objective)
     joined = fitted.joined
-    return Calibrated(Path(out), fitted.found, joined.missing, joined.learned, fitted.left_out)
+    for doubt in fitted.doubts:
+        note(doubt)
+    return Calibrated(Path(out), fitted.found, joined.missing, joined.learned, fitted.left_out, fitted.doubts)
 
 
 def maker_of(run: Run, adapter: Path) -> "AdapterManifest":
@@ -149,7 +154,6 @@ def store(found: Calibration, tuned: "AdapterManifest", adapter: Path, objective
     from judge.files import sync, write_whole
     from judge.labelling import blending
     from judge.labelling.config import FILE
-    from judge.notes import note
 
     if found.blend:
         write_whole(adapter / blending.FILE, found.as_text().encode())

@@ -15,6 +15,7 @@ from relevance_judge.progress import progress as bar
 from relevance_judge.reading import RatingOptions, Reading
 
 if TYPE_CHECKING:
+    from finetune.comparison import Compared
     from finetune.config import LoraConfig
     from judge.calibration.calibrate import Calibration
     from judge.labelling.config import AdapterManifest
@@ -37,6 +38,15 @@ class FineTuned(shown.Result):
         return self.record.validation
 
     @property
+    def compared(self) -> "Compared | None":
+        """It and the judge that it went on from, on the same held-out pairs; `doubt` says where it is not better. Null
+        where it went on from none, or too few queries were held out to tell."""
+        from finetune.comparison import Compared
+
+        told = self.record.training.get("compared")
+        return Compared.model_validate(told) if told else None
+
+    @property
     def blend(self) -> "Calibration | None":
         """Cut points or a blend that take the place of its calibration, if it has any. One that was kept of the judge
         before, as its `held_out` without pairs says, has that judge's figures."""
@@ -52,6 +62,12 @@ class FineTuned(shown.Result):
         rows.append(("calibrated", "no" if self.record.calibration is None else "yes"))
         if blend := self.blend:
             rows.append(("in its place", blend.form))
+        if compared := self.compared:
+            rows += [
+                (f"{name.replace('_', ' ')} less that of {compared.start}", less)
+                for name, less in compared.said.items()
+            ]
+            rows.append(("of", compared.pairs))
         return shown.Sheet(f"fine-tuned judge in {self.path}", ("", ""), rows)
 
 

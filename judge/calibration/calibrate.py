@@ -15,10 +15,8 @@ from pydantic import Field, model_validator
 
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import Present, RatedPairs, crossed
-from judge.calibration.cuts import Objective
 from judge.calibration.held_out import HeldOut, Trust, trust
 from judge.calibration.ordinal import Evidence, Number, Ordinal, Positive
-from judge.calibration.temperature import SLOPES
 from judge.documents import Kind, load
 from judge.errors import InputError
 from judge.fingerprint import Fingerprint, digest
@@ -34,8 +32,6 @@ FOLDS = 5
 """Into how many parts queries are dealt."""
 DECIMALS = 6
 """Of a confidence that a threshold is chosen by, and so of one that is held against it."""
-NEARLY_ALL = 0.95
-"""The share of pairs of one grade from which a judge is doubted."""
 
 
 CALIBRATION = Kind("make one with `judge calibrate RUN RATINGS --out FILE`")
@@ -59,7 +55,8 @@ class Calibration(Record):
     after: Trust
     """By cross-fitting: each pair under a calibration fitted on other queries."""
     present: Trust | None = None
-    """Of the labels as they were, where they had gone through a blend."""
+    """Of the labels as they were, where they had gone through a blend; of a training, where its answers go through the
+    blend of the judge that it went on from."""
     held_out: HeldOut
     ratings: str
     """SHA-256 (hex) of the ratings' file, or of the training data they were held out of."""
@@ -142,6 +139,18 @@ def calibrate(
     evidence: Evidence | None = None,
     present: Present | None = None,
 ) -> Calibration:
+    """Fit a calibration: see `cross_fitted`."""
+    return cross_fitted(logprobs, shares, queries, ratings, evidence, present)[0]
+
+
+def cross_fitted(
+    logprobs: npt.ArrayLike,
+    shares: npt.ArrayLike,
+    queries: Sequence[str],
+    ratings: str,
+    evidence: Evidence | None = None,
+    present: Present | None = None,
+) -> tuple[Calibration, Floats]:
     """Fit a calibration, and tell what it does by cross-fitting over queries, which also chooses its form.
 
     Args:
@@ -152,6 +161,9 @@ def calibrate(
         evidence: The pairs' features, the judge's first, where cut points and a blend are to be tried too.
         present: The blend that the labels went through, where there is one. For quadratic kappa or accuracy another of
             its features has to be better than it, in place of better than the judge alone.
+
+    Returns:
+        The calibration, and the pairs' probabilities, shape (N, K), each under one that was fitted on other queries.
 
     Raises:
         InputError: There are too few ratings or queries to fit anything.
@@ -173,7 +185,7 @@ def calibrate(
     chances = tried[form]
     right = chances.argmax(axis=1) == truth.argmax(axis=1)
     chosen = pairs.fitted(np.arange(len(scores)), pairs.forms[form])
-    return Calibration(
+    found = Calibration(
         temperature=chosen.temperature,
         bias=tuple(chosen.bias.tolist()),
         blend=chosen.blend,
@@ -189,27 +201,7 @@ def calibrate(
         ),
         ratings=ratings,
     )
-
-
-def doubts(found: Calibration, logprobs: Floats, evidence: Evidence | None = None) -> list[str]:
-    """What makes a calibration nothing to rely on, in words; log-probabilities of shape (N, K) as it was fitted on."""
-    said = []
-    values = evidence.columns(found.blend.names) if evidence and found.blend else None
-    likeliest = np.bincount(found.apply(logprobs, values).argmax(axis=1))
-    if (share := likeliest.max() / len(logprobs)) >= NEARLY_ALL:
-        said.append(
-            f"calibrated, the judge gives one grade to {share:.1%} of the pairs: it tells little more than the mix of "
-            "grades does"
-        )
-    if not 1.01 / SLOPES[1] < found.temperature < 0.99 / SLOPES[0]:
-        said.append("the temperature is at the end of its range: its probabilities hardly relate to the ratings")
-    if found.present:
-        name: Objective = evidence.objective if evidence else "log_loss"
-        before, after = (float(getattr(each, name)) for each in (found.present, found.after))
-        if before < after if name == "log_loss" else before > after:
-            figures = f"{name.replace('_', ' ')} {before:.3f}, calibrated {after:.3f}"
-            said.append(f"the run's labels are better as they are ({figures}): keep them, or try other features")
-    return said
+    return found, chances
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -15,6 +15,8 @@ from judge.tables.problems import Problems
 from judge.tables.rows import Row, Table
 from judge.words.guideline import Guideline
 
+PAIR_NAMES = ("query", "candidate_id", "query_id", "locale")
+"""What a file of pairs is read for, besides texts where there is no catalogue."""
 BATCH = 20_000
 """Rows written at once, fewer where they have more than `LETTERS` characters: 64 MiB of the widest."""
 LETTERS = 2**24
@@ -132,7 +134,7 @@ class Intake:
 
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
-        names = ["query", "candidate_id", "query_id", "locale", *([] if catalogue else self.joins)]
+        names, read = ([*PAIR_NAMES], PAIR_NAMES) if catalogue else ([*PAIR_NAMES, *self.joins], None)
         wanted = self.columns.sources(names) | (self.grader.columns() if self.grader else set()) | {*ORIGIN}
         for row in islice(table.rows(wanted), self.limit):
             self.read += 1
@@ -141,11 +143,11 @@ class Intake:
                 yield {"row": row.row, "line": row.line, "skip": f"{row.kind}: {row.message}"}
                 continue
             out: dict[str, Any] = {"row": row.number, "line": row.line}
-            found = self.columns.find(tuple(row.values))
+            found = self.columns.find(tuple(row.values), read)
             texts = self._texts(table, row, found, names)
             pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts, self.names)
             if isinstance(texts, dict):
-                out |= {name: texts[name] for name in names[:4]}
+                out |= {name: texts[name] for name in PAIR_NAMES}
                 if isinstance(pair, Identity):
                     out["query"] = pair.query
                 out["mined"] = self.origins.read(row.values, row.number)

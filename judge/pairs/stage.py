@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from judge.errors import InputError
 from judge.pairs.identity import QueryNames
-from judge.pairs.intake import Grader, Intake
+from judge.pairs.intake import PAIR_NAMES, Grader, Intake
 from judge.pairs.origin import Origins
 from judge.pairs.queries import read_queries
 from judge.records import Problem
-from judge.tables.columns import Columns
+from judge.tables.columns import ALIASES, PRODUCT_ALIASES, Columns
+from judge.tables.likely import likely_name
 from judge.tables.problems import SHOWN, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
@@ -142,7 +144,7 @@ def stage(
         InputError: A file as a whole cannot be used. What is wrong with single rows is in the result.
     """
     fields = [f.name for f in guideline.fields]
-    columns = Columns(source.mapping, ["query", "candidate_id", "query_id", "locale", *fields])
+    columns = Columns(source.mapping, [*PAIR_NAMES, *fields], PRODUCT_ALIASES if source.catalogue else ALIASES)
     names = names or source.query_names()
     reader = Intake(guideline, columns, grades, source.limit, names)
     with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
@@ -151,7 +153,7 @@ def stage(
         if catalogue_table:
             columns.require(catalogue_table, ["candidate_id"])
         pairs_table = Table(source.pairs, source.name, source.encoding)
-        names.require(columns, pairs_table)
+        names.require(columns, pairs_table, PAIR_NAMES if catalogue_table else None)
         if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
             columns.check_used()
         if source.need_text:
@@ -176,9 +178,10 @@ def _require_text(table: Table, columns: Columns, fields: Sequence[str]) -> None
 
 
 def _no_text(name: str, columns: Sequence[str], fields: Sequence[str]) -> InputError:
+    given = quote(f"{fields[0]}={likely_name(fields[0], columns) or 'COLUMN'}")
     return InputError(
         f"{name}, row 1, field {fields[0]!r}: no column holds a candidate's text; it has {', '.join(columns[:20])}",
-        f"give --catalogue FILE, or name the columns with --map {fields[0]}=COLUMN (fields: {', '.join(fields)})",
+        f"give --catalogue FILE, or name the columns with --map {given} (fields: {', '.join(fields)})",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from judge.errors import InputError
 from judge.ratings.layout import TEXTS
 from judge.records import Problem
-from judge.tables.columns import Columns
+from judge.tables.columns import PRODUCT_ALIASES, Columns
 from judge.tables.ids import as_id, whole_ids
 from judge.tables.rows import Table
 from judge.tables.values import as_text
@@ -23,7 +23,7 @@ def read_texts(
     """
     names = ("candidate_id", *TEXTS)
     table = Table(path, name, encoding)
-    columns = Columns({name: column for name, column in mapping.items() if name in names}, names)
+    columns = Columns({name: column for name, column in mapping.items() if name in names}, names, PRODUCT_ALIASES)
     columns.require(table, ["candidate_id"])
     rows: list[dict[str, str]] = []
     for row in table.rows(columns.sources(names)):

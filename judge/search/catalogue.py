@@ -11,7 +11,7 @@ from judge.errors import InputError
 from judge.notes import missing_note, note
 from judge.pairs.identity import missing, read_texts
 from judge.records import Problem
-from judge.tables.columns import Columns
+from judge.tables.columns import PRODUCT_ALIASES, Columns
 from judge.tables.ids import IdIndex, whole_id, whole_ids
 from judge.tables.likely import likely_name
 from judge.tables.problems import Problems, refuse
@@ -145,7 +145,7 @@ def read_catalogue(
     """
     joins = {f.name: f.join for f in guideline.fields}
     names = ["candidate_id", *joins]
-    columns, table, problems = Columns(mapping, names), Table(path, name, encoding), Problems()
+    columns, table, problems = Columns(mapping, names, PRODUCT_ALIASES), Table(path, name, encoding), Problems()
     columns.require(table, ["candidate_id"])
     found: dict[str, Product] = {}
     contested: set[str] = set()

@@ -13,9 +13,12 @@ from judge.tables.rows import Table
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "candidate_id": ("product_id", "sku", "asin", "docid", "item_id"),
     "query": ("search_term", "user_query"),
+    "title": ("product_title", "product_name", "item_name"),
     "colour": ("color",),
 }
 """What files often call our names. One is taken where our own name is neither mapped nor there."""
+PRODUCT_ALIASES: Mapping[str, tuple[str, ...]] = {**ALIASES, "title": (*ALIASES["title"], "name")}
+"""The same of a catalogue, where a name is a product's; in a file of pairs it may be a rater's."""
 QUERY_ALIASES: Mapping[str, tuple[str, ...]] = {
     "query_id": ("query-id", "_id", "qid"),
     "query": (*ALIASES["query"], "query_text", "text"),
@@ -59,14 +62,17 @@ class Columns:
         self._read = {column for columns in self._sources.values() for column in columns}
         self.find = lru_cache(maxsize=4096)(self._find)
 
-    def _find(self, available: tuple[str, ...]) -> dict[str, str]:
-        """Our names to the columns that a row with these columns has."""
+    def _find(self, available: tuple[str, ...], read: tuple[str, ...] | None = None) -> dict[str, str]:
+        """Our names to the columns that a row with these columns has; only some names, where its file is read for no
+        others."""
         self.seen.update(available)
-        found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in self._sources.items()}
+        found = {
+            name: [c for c in dict.fromkeys(self._sources[name]) if c in available] for name in read or self._sources
+        }
         for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
             self.passed_over[name] = f"{first}, not {', '.join(others)}"
         for name, aliases in self._aliases.items():
-            if found[name] or not (there := [alias for alias in aliases if alias in available]):
+            if found.get(name, True) or not (there := [alias for alias in aliases if alias in available]):
                 continue
             if len(there) > 1:
                 raise InputError(
@@ -86,23 +92,23 @@ class Columns:
                 self._read.add(column)
                 self.find.cache_clear()
 
-    def of(self, table: Table) -> dict[str, str]:
-        """Our names to the columns of a header.
+    def of(self, table: Table, read: tuple[str, ...] | None = None) -> dict[str, str]:
+        """Our names to the columns of a header, or some of them: see `find`.
 
         Raises:
             InputError: Two of its columns could be one of our names.
         """
         self.adopt(table)
         try:
-            return self.find(table.columns or ())
+            return self.find(table.columns or (), read)
         except InputError as error:
             raise InputError(f"{table.name}, row 1: {error.message}", error.hint) from None
 
-    def require(self, table: Table, names: Sequence[str]) -> None:
+    def require(self, table: Table, names: Sequence[str], read: tuple[str, ...] | None = None) -> None:
         """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
         if table.columns is None:
             return
-        found = self.of(table)
+        found = self.of(table, read)
         for name in names:
             if name not in found:
                 wanted = " or ".join(repr(c) for c in self._sources[name])

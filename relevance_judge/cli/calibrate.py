@@ -139,21 +139,24 @@ def calibrate(
 
 def _show_fitted(fitted: "CalibratedRun", scale_note: str | None, *, json: bool) -> None:
     from judge.calibration.abstain import within_reach
-    from judge.calibration.calibrate import doubts
     from judge.calibration.held_out import majority_baseline
 
     found, joined = fitted.found, fitted.joined
-    baseline, doubted = majority_baseline(joined.shares), doubts(found, joined.logprobs, fitted.evidence)
+    baseline, doubted = majority_baseline(joined.shares), fitted.doubts
     reach = within_reach(found.held_out)
+    named = len({pair.query_id for pair in joined.pairs})
     if json:
         more = {"majority_baseline": baseline, "doubts": doubted, "not_in_run": joined.missing}
         more |= {"learned": joined.learned, "left_out": fitted.left_out, "form": found.form, "stays": found.stays}
-        more |= {"scale_note": scale_note, "max_noise": reach.as_json()}
+        more |= {"scale_note": scale_note, "max_noise": reach.as_json(), "query_ids": named}
         columns = {"before": found.before, "present": found.present, "after": found.after}
         more["intervals"] = {name: dict(each.intervals) if each else None for name, each in columns.items()}
         show_json(found.model_dump(mode="json", exclude={"held_out"}) | more)
         return
     show_calibration(found, baseline)
+    if named > found.after.queries:
+        said = f"{named:,} query ids, as `judge agree` counts them, are {counted(found.after.queries, 'query')}"
+        show(f"  {said} here: spellings of one are not held out from each other")
     show_left_out(fitted.left_out)
     show_note(scale_note)
     if joined.missing:
@@ -193,8 +196,11 @@ def _fit(run: "Run", ratings: Path, layout: "RatingsLayout", applying: ApplyPara
         return calibrate_run(run, path, name, layout, (features, applying.objective))
 
 
-def show_calibration(found: "Calibration", baseline: float | None = None) -> None:
-    """Figures before and after, by cross-fitting over queries; the majority baseline where it is known."""
+def show_calibration(found: "Calibration", baseline: float | None = None, start: str | None = None) -> None:
+    """Figures before and after, by cross-fitting over queries; the majority baseline where it is known.
+
+    `start` is the judge that a training went on from, where what was there before is that one's blend, not a run's.
+    """
     names = {
         "accuracy": "accuracy",
         "log_loss": "log loss",
@@ -204,7 +210,8 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
     if found.after.quadratic_kappa is not None:
         names["quadratic_kappa"] = "quadratic kappa"
     # A run that went through a blend has figures of its own: those are what there is to beat.
-    columns = {"uncalibrated": found.before, **({"this run": found.present} if found.present else {})}
+    there, own = (f"blend of {start}", f"the blend of {start}") if start else ("this run", "the run's own blend")
+    columns = {"uncalibrated": found.before, **({there: found.present} if found.present else {})}
     columns["calibrated"] = found.after
     rows = [(name, *(each.figure(key) for each in columns.values())) for key, name in names.items()]
     if baseline is not None:
@@ -213,7 +220,7 @@ def show_calibration(found: "Calibration", baseline: float | None = None) -> Non
     show_table(rows, head=("", *columns), right=tuple(range(1, len(columns) + 1)))
     show("", numbers_of(found))
     if found.stays:
-        show("the run's own blend stays: none that was fitted to these ratings is better on queries not fitted on")
+        show(f"{own} stays: none that was fitted to these ratings is better on queries not fitted on")
     held_out = f"{counted(found.after.n, 'held-out pair')} of {counted(found.after.queries, 'query')}"
     between = "; in brackets 95% intervals, queries resampled" if found.after.intervals else ""
     show(f"{held_out}; calibrated figures by cross-fitting{between}")

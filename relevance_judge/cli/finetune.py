@@ -116,9 +116,11 @@ def finetune(
         show_json(told | {"blend": _blend_json(blend) if blend else None})
         return
     _show(tuned)
+    if compared := tuned.training.get("compared"):
+        _show_compared(compared)
     if blend and blend.held_out.confidence:
         show("", f"its {blend.form}, used in its place:", "")
-        show_calibration(blend)
+        show_calibration(blend, start=start.name if start else None)
     elif blend:
         show("", f"used in its place, as the judge before has it, and not measured here: {numbers_of(blend)}")
     show("", f"adapter in {out}" + (f", merged model in {merge}" if merge else "") + f"; judge label --judge {out}")
@@ -134,6 +136,18 @@ def _show_look(look: "Look") -> None:
     learned = "" if look.training_loss is None else f"training loss {look.training_loss:.3f}, "
     figures = f"{learned}validation loss {look.log_loss:.3f}"
     show(f"step {look.step:,}: {figures}, accuracy {look.accuracy:.3f}", err=True)
+
+
+def _show_compared(told: Mapping[str, Any]) -> None:
+    from finetune.comparison import Compared
+
+    found = Compared.model_validate(told)
+    figures = {name: (getattr(found.own, name), getattr(found.before, name)) for name in found.said}
+    rows = [
+        (name.replace("_", " "), *(f"{each:.3f}" for each in figures[name]), less) for name, less in found.said.items()
+    ]
+    show("", f"compared with {found.start} on {found.pairs}:")
+    show_table(rows, head=("", "fine-tuned", found.start, "difference"), right=(1, 2))
 
 
 def _show(tuned: "AdapterManifest") -> None:

@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from finetune.held_out import join
-from judge.calibration.calibrate import Calibration, calibrate, doubts, read_calibration
+from judge.calibration.calibrate import Calibration, calibrate, read_calibration
 from judge.calibration.choice import choose_form
+from judge.calibration.doubts import doubts
 from judge.calibration.held_out import majority_baseline, trust
 from judge.calibration.temperature import fit
 from judge.errors import InputError
@@ -245,6 +246,14 @@ def test_ratings_with_query_ids_of_their_own_are_found_by_the_query(main, rated_
     found = main("calibrate", "plain", "elsewhere.csv", "--out", "other.json", "--json").json
     assert found["before"] == pytest.approx(plain["before"]), "as many queries"
     assert found["after"] == pytest.approx(plain["after"], abs=1e-4), "no query is on both sides of a split"
+    # `judge agree` counts the ids, and what is calibrated says how many of them it counts as one.
+    assert main("agree", "elsewhere.csv", "--run", "plain", "--json").json["queries"] == found["query_ids"] == 24
+    assert (found["after"]["queries"], plain["query_ids"]) == (12, 12)
+    told = [
+        main("calibrate", "plain", name, "--out", "told.json", "--overwrite").out
+        for name in ("elsewhere.csv", rated_file)
+    ]
+    assert ["24 query ids, as `judge agree` counts them, are 12 queries" in each for each in told] == [True, False]
 
 
 def test_ratings_may_name_queries_by_id_alone(main, rated_file, tmp_path):

@@ -12,10 +12,11 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
-from judge.calibration.calibrate import Calibration, calibrate, doubts
+from judge.calibration.calibrate import Calibration, calibrate
 from judge.calibration.choice import choose_by
 from judge.calibration.crossing import Present
 from judge.calibration.cuts import adjacent, best_cuts, fit_slope, quality
+from judge.calibration.doubts import doubts
 from judge.calibration.features import Reading
 from judge.calibration.ordinal import Evidence, Ordinal, cumulative, fit_ordinal, proportional_odds
 
@@ -242,6 +243,14 @@ def test_a_blend_that_the_labels_went_through_stays_where_none_that_is_fitted_is
     found = against(knowing, chances, lone)
     assert (found.stays, found.form in ("cut points", "nothing"), found.present.n) == (False, True, 240)
     assert "better as they are" in "".join(doubts(found, scores, lone)), "and is not lost without a word"
+    # Nor is it where only a temperature and biases are fitted, whatever these do for the log loss.
+    unsure = Present(knowing, 0.01 * chances + 0.33, GRADES)
+    found = calibrate(scores, shares, queries, "", None, unsure)
+    assert (found.blend, found.after.log_loss < found.present.log_loss) == (None, True)
+    assert found.after.quadratic_kappa < found.present.quadratic_kappa
+    said = "".join(doubts(found, scores, None, unsure))
+    assert f"--features cosine,overlap --objective {objective}" in said
+    assert ("quadratic kappa" in said, "log loss" in said) == (True, False)
 
 
 def test_a_feature_that_is_always_the_same_is_left_out():

@@ -3,7 +3,9 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from finetune_fixtures import rated_rows
 
 import judge.calibration.features as read_features
 from finetune.config import load_config
@@ -13,7 +15,12 @@ from judge.errors import ModelError, RunError
 from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
 from judge.models.shipped import SHIPPED, shipped_directory
+from judge.run.seen import read_seen, words_key
+from judge.run.store import Run
 from relevance_judge.training import FineTuned
+
+GRADED = "SELECT p.query, p.candidate_id, l.grade FROM labels l JOIN pairs p USING (row)"
+HALVES = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa", "epochs": 1}
 
 
 def chosen(guideline, **keys):
@@ -89,14 +96,18 @@ def test_what_was_begun_with_the_encoder_is_not_called_another_training_without_
 
 @pytest.mark.slow
 def test_where_ratings_are_too_few_to_fit_a_blend_the_starts_stays(main, tiny_base, rated_file, quick, tmp_path):
-    halves = {"calibration": 0.5, "features": ["overlap"], "objective": "quadratic_kappa", "epochs": 1}
+    halves = HALVES
     given = ["finetune", rated_file, "--json", "--config"]
     first = main(*given, quick(**halves), "--base", tiny_base, "--out", "first").json
     assert first["blend"] is not None
     few = {"calibration": 0.0, "epochs": 1}
     again = (halves, "--base", tiny_base, "--out", "first"), (few, "--from", "first", "--out", "second")
-    told = main(*given, quick(**few), "--from", "first", "--out", "second").json
+    second = main(*given, quick(**few), "--from", "first", "--out", "second")
+    told = second.json
     assert told["calibration"] is None
+    # Nor is there enough to compare it on with the first one, and that is said.
+    assert (told["training"]["compared"], told["training"]["best_step"] > 0) == (None, True)
+    assert "too few queries are held out to tell whether it is better than first" in second.err
     assert told["training"]["config"]["features"] == ["overlap"]
     assert told["blend"]["blend"] == first["blend"]["blend"]
     # Its figures are of the first one's weights, and are not given as those of the second.
@@ -112,3 +123,29 @@ def test_where_ratings_are_too_few_to_fit_a_blend_the_starts_stays(main, tiny_ba
     results = [FineTuned(tmp_path / name, read_tuned(tmp_path / name)) for name in ("first", "second", "third")]
     assert [bool(each.blend) for each in results] == [True, True, False]
     assert ["blend" in repr(each) for each in results] == [True, True, False]
+
+
+@pytest.mark.slow
+def test_a_judge_is_compared_with_its_start_as_that_one_labels_the_held_out_pairs(
+    main, tiny_base, rated_file, quick, tmp_path
+):
+    given = ["finetune", rated_file, "--config"]
+    main(*given, quick(**HALVES), "--base", tiny_base, "--out", "first")
+    main(*given, quick(**HALVES, learning_rate=0.003), "--from", "first", "--out", "second")
+    ended = main(*given, quick(**HALVES, learning_rate=0.003), "--from", "first", "--out", "second", "--json").json
+    own, before = (ended["training"]["compared"][name] for name in ("own", "before"))
+    blend = ended["blend"]
+    assert own == {**blend["after"]}, "as it judges: by cross-fitting, or through the blend that was kept"
+    assert blend["present"] is not None, "the first one's blend is a candidate"
+    assert blend["after"]["quadratic_kappa"] >= blend["present"]["quadratic_kappa"]
+    # The first one's figures are those of its labels, one of the seven held-out queries apart: it chose the weights.
+    main("label", rated_file, "--judge", "first", "--out", "run")
+    held = read_seen(tmp_path / "second").held_out
+    rows = [row for row in rated_rows() if words_key(row["query"]) in held]
+    run = Run(tmp_path / "run")
+    found = {(query, key): grade for query, key, grade in run.query(GRADED)}
+    right = [(row["query"], found[row["query"], row["candidate_id"]] == row["grade"]) for row in rows]
+    shares = {left: np.mean([hit for query, hit in right if query != left]) for left, _ in right}
+    assert len(shares) == 7
+    assert before["n"] == 36
+    assert any(share == pytest.approx(before["accuracy"]) for share in shares.values())

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from blend_fixtures import BLEND, label
 
+import relevance_judge as rj
 from judge.calibration.features import Reading, cosines
 from judge.calibration.ordinal import Ordinal
 from judge.labelling import job
@@ -44,7 +45,7 @@ def test_it_is_the_default_behind_any_engine_and_the_run_keeps_what_it_mixed(mai
     assert "own_probabilities" not in own.schema.names, "where nothing is blended, labels are as they were"
 
 
-def test_calibrating_a_blended_run_starts_from_its_blend(main, blended, tuned, rated_file, tmp_path):
+def test_calibrating_a_blended_run_starts_from_its_blend(main, blended, tuned, rated_file, tmp_path, caplog):
     near, alike = Reading(()).near, Reading(()).alike
     kept = BLEND.model_copy(
         update={"near": near, "alike": alike, "odds": True, "objective": "quadratic_kappa", "slope": 2.0}
@@ -54,6 +55,11 @@ def test_calibrating_a_blended_run_starts_from_its_blend(main, blended, tuned, r
     said = main("calibrate", "run", rated_file, "--out", "plain.json").out
     assert "this run" in said.splitlines()[0], "what the run's own grades reach stands next to what was fitted"
     asked = ("--features", "cosine,overlap", "--objective", "quadratic_kappa")
+    # Without these the blend is dropped: that is said where its grades are the better ones, and what keeps it.
+    (lost,) = (line for line in said.splitlines() if "better as they are" in line)
+    assert " ".join(asked) in lost
+    assert lost == f"note: {rj.calibrate('run', rated_file, out='api.json').doubts[0]}"
+    assert lost == f"note: {caplog.records[-1].getMessage()}"
     found = json.loads(main("calibrate", "run", rated_file, *asked, "--out", "blend.json", "--json").out)
     labels, rated = columns(tmp_path / "run"), json.loads((tmp_path / "blend.json").read_text())
     with rated_file.open(encoding="utf-8", newline="") as stream:

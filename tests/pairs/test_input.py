@@ -54,7 +54,11 @@ BAD = {
     "nothing in JSON": ("p.jsonl", "", ["p.jsonl: holds no rows", "a JSON object on each line"]),
     "semicolons in a TSV": ("p.tsv", GOOD.replace(",", ";"), ["separated by ';'", "end in .csv"]),
     "commas in a TSV": ("p.tsv", GOOD, ["separated by ','", "end in .csv"]),
-    "no text": ("p.csv", "query,candidate_id,name\nlamp,1,x\n", ["no column holds a candidate's text", "--map title="]),
+    "no text": (
+        "p.csv",
+        "query,candidate_id,name\nlamp,1,x\n",
+        ["no column holds a candidate's text", "--map title=name"],
+    ),
     "latin-1": ("p.csv", GOOD.encode() + b"lamp,2,l\xe4mp\n", ["row 2 (line 3)", "'title'", "UTF-8"]),
     "utf-16": ("p.csv", GOOD.encode("utf-16"), ["UTF-16", "UTF-8"]),
     "latin-1 in JSON": ("p.jsonl", b'{"query": "l\xe4mp"}\n', ["row 1 (line 1)", "UTF-8"]),

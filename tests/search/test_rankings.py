@@ -173,7 +173,7 @@ def test_ids_that_a_run_cannot_name_are_refused_before_anything_is_searched(main
 
 NO_PRODUCT = {
     "no row": (("candidate_id", "title"), [], "no row"),
-    "no text": (("candidate_id", "name"), [("a", "mug")], "--map title"),
+    "no text": (("candidate_id", "heading"), [("a", "mug")], "--map title"),
     "one id for all": (("candidate_id", "title"), [("a", "mug"), ("a", "cup")], "2 × one id with several texts"),
 }
 
@@ -190,9 +190,9 @@ def test_a_catalogue_without_a_product_says_why(tmp_path, guideline, head, rows,
 def test_the_note_on_a_missing_title_names_the_likely_column(guideline, tmp_path, caplog):
     from judge.search.catalogue import read_catalogue
 
-    head, row = ("candidate_id", "product_name", "brand"), ("a", "Mug", "Orlo")
+    head, row = ("candidate_id", "headline", "brand"), ("a", "Mug", "Orlo")
     read_catalogue(write_csv(tmp_path / "c.csv", head, [row]), guideline, {})
-    assert "--map title=product_name" in caplog.text
+    assert "--map title=headline" in caplog.text
 
 
 def test_a_path_with_blanks_is_quoted_in_the_next_command(main, tmp_path, monkeypatch):

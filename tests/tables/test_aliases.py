@@ -5,14 +5,17 @@ import json
 import pytest
 
 from judge.errors import InputError
-from judge.tables.columns import ALIASES, Columns
+from judge.run.store import Run
+from judge.tables.columns import PRODUCT_ALIASES, Columns
 
 NAMES = ("query", "candidate_id", "title", "colour")
 
 
-@pytest.mark.parametrize(("name", "alias"), [(name, alias) for name, found in ALIASES.items() for alias in found])
+@pytest.mark.parametrize(
+    ("name", "alias"), [(name, alias) for name, found in PRODUCT_ALIASES.items() for alias in found]
+)
 def test_an_alias_is_read_said_and_used(name, alias):
-    columns = Columns({}, NAMES)
+    columns = Columns({}, NAMES, PRODUCT_ALIASES)
     others = tuple(other for other in NAMES if other != name)
     assert columns.find((*others, alias))[name] == alias
     assert columns.passed_over == {name: alias}
@@ -51,3 +54,27 @@ def test_pairs_catalogue_and_ratings_are_read_by_their_aliases(main, tmp_path):
     (tmp_path / "both.csv").write_text("query,sku,asin,title\nlamp,1,2,x\n")
     refused = main("validate", "both.csv", code=2).err
     assert refused.startswith("error: both.csv, row 1: ")
+
+
+def test_a_title_is_read_by_its_aliases_from_the_file_that_brings_texts(main, tmp_path):
+    def titles(pairs, *catalogue):
+        main("label", pairs, *catalogue, "--engine", "fake", "--out", f"run-{pairs}-{len(catalogue)}")
+        found = Run(tmp_path / f"run-{pairs}-{len(catalogue)}")
+        return [row[0] for row in found.query("SELECT candidate.title FROM pairs ORDER BY row")]
+
+    (tmp_path / "p.csv").write_text("query,sku,name,product_title,item_name\nlamp,1,Ann,Lamp,x\nsofa,2,Ben,Sofa,y\n")
+    (tmp_path / "c.csv").write_text("sku,name,brand\n1,Desk lamp,Orlo\n2,Sofa bed,Orlo\n")
+    # Of pairs whose texts the catalogue has only the ids are read: nothing else is unclear, or said to be read.
+    assert titles("p.csv", "--catalogue", "c.csv") == ["Desk lamp", "Sofa bed"]
+    checked = main("validate", "p.csv", "--catalogue", "c.csv", "--json").json
+    assert checked["passed_over"] == {"candidate_id": "sku", "title": "name"}
+    assert "product_title" in checked["unused_columns"]
+    refused = main("label", "p.csv", "--engine", "fake", "--out", "no", code=2).err
+    assert refused.startswith("error: p.csv, row 1: ")
+    assert "--map title=" in refused
+    # Alone they are read; but a name is a rater's, for all that a file of pairs says.
+    (tmp_path / "q.csv").write_text("query,sku,name,product_title\nlamp,1,Ann,Lamp\n")
+    assert titles("q.csv") == ["Lamp"]
+    (tmp_path / "r.csv").write_text("query,sku,name,brand\nlamp,1,Ann,Orlo\n")
+    assert titles("r.csv") == [None]
+    assert "--map title=name" in main("validate", "r.csv").out
