@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from benchmarks.home_depot import Pairs, write
 from benchmarks.rated_sets import VALUES
-from judge.calibration.calibrate import CALIBRATION, LEAST, Calibration
-from judge.calibration.features import Reading, blend_encoder, cosines, measure
-from judge.calibration.ordinal import Ordinal
-from judge.documents import load
+from judge.calibration.calibrate import LEAST, Calibration, cross_fitted
+from judge.calibration.crossing import Present
+from judge.calibration.features import Reading, blend_encoder, cosines, log_odds, measure
+from judge.calibration.ordinal import Evidence, Ordinal
 from judge.files import write_whole
 from judge.labelling.blending import own_blend
 from judge.labelling.config import FILE as ADAPTER
@@ -124,29 +124,26 @@ def own_calibration(asked: Asked) -> Calibration | None:
     return read_tuned(adapter(asked)).calibration
 
 
-def fitted_blend(asked: Asked) -> Ordinal | None:
-    """A blend fitted to all queries that it held out, where it is better: `judge calibrate --features cosine,overlap
-    --objective quadratic_kappa`. Of too few the one that the training left: that of the judge it went on from."""
-    judge, name = tuned(asked), adapter(asked).name
+def fitted_blend(asked: Asked, start: Ordinal) -> Ordinal | None:
+    """A blend fitted to all queries that it held out, where it is better there than that of the judge that it went on
+    from: chosen as `judge finetune` does it, which fits to half of them. Of too few the one that the training left."""
     held_out = read_tuned(adapter(asked)).training["pairs"]
     if held_out["validation"] + held_out["calibration"] < LEAST[0]:
         left = own_blend(adapter(asked))
         return left.blend if left else None
-    run, file = (asked.folder / kind / f"{name}-held-out" for kind in ("runs", "calibrations"))
-    if not file.is_file():
-        file.parent.mkdir(exist_ok=True)
-        ratings = _held_out(asked)
-        command("label", ratings, "--judge", judge, "--calibration", "none", "--out", run)
-        fit = ("--features", "cosine,overlap", "--objective", "quadratic_kappa")
-        command("calibrate", run, ratings, *fit, "--out", file)
-    return load(file, Calibration, CALIBRATION).blend
+    name = _held_out(asked)
+    chances, rows = said(asked.folder, tuned(asked), name), pairs(asked.folder, name)
+    values = np.column_stack([log_odds(chances), features(asked.folder, name)])
+    evidence = Evidence(Reading(NAMES), values, VALUES, "quadratic_kappa", start.encoder)
+    shares, present = np.eye(len(VALUES))[[row["grade"] for row in rows]], Present(start, start.apply(values), VALUES)
+    logprobs = np.log(np.maximum(chances, 1e-12))
+    return cross_fitted(logprobs, shares, [row["query"] for row in rows], "", evidence, present)[0].blend
 
 
-def _held_out(asked: Asked) -> Path:
-    """The ratings of the queries that the judge's training held out: the others would be left out."""
-    ratings, seen = _ratings(asked), read_seen(adapter(asked))
+def _held_out(asked: Asked) -> str:
+    """The name of the ratings of the queries that the judge's training held out."""
+    ratings, seen, name = _ratings(asked), read_seen(adapter(asked)), f"held-{adapter(asked).name}"
     assert seen is not None
-    path = asked.folder / f"held-{adapter(asked).name}.jsonl"
     rows = [row for row in pairs(asked.folder, ratings.stem) if words_key(row["query"]) in {*seen.held_out}]
-    write(path, rows)
-    return path
+    write(asked.folder / f"{name}.jsonl", rows)
+    return name

@@ -107,7 +107,7 @@ def by_calibrated(asked: Asked) -> Given:
 
 def by_calibrated_blend(asked: Asked) -> Given:
     """The same judge, a blend fitted on what its training held out; the judge as it is, where none was better."""
-    values, blend = _with_features(asked.folder, tuned(asked), asked.test), fitted_blend(asked)
+    values, blend = _with_features(asked.folder, tuned(asked), asked.test), fitted_blend(asked, shipped_blend())
     if blend is None:
         return said(asked.folder, tuned(asked), asked.test).argmax(axis=1).tolist(), values[:, 0]
     values = values[:, [NAMES.index(name) for name in blend.names]]

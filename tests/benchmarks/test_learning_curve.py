@@ -32,7 +32,7 @@ def small(tmp_path, monkeypatch):
     random = np.random.default_rng(0).normal(size=(40, 3))
     own = calibrate(random, np.eye(3)[np.arange(40) % 3], [f"{at % 8}" for at in range(40)], "made up")
     monkeypatch.setattr(curve_methods, "own_calibration", lambda asked: own)
-    monkeypatch.setattr(curve_methods, "fitted_blend", lambda asked: Ordinal(features=constants, **parts))
+    monkeypatch.setattr(curve_methods, "fitted_blend", lambda asked, start: Ordinal(features=constants, **parts))
     (tmp_path / "homedepot").mkdir()
     with (tmp_path / "homedepot" / "ratings.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
