@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.engagement.labelled import Labelled
-from judge.words.overlap import stem
+from judge.words.split import stem
 
 KINDS = ("category", "product_name", "one_attribute", "several_attributes", "unknown")
 ZERO_CLICK = 0.5

@@ -5,17 +5,12 @@ so it is done here: after case, accents and plural endings, and across a blank t
 not ("bandsaw", "band saw").
 """
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
-from judge.words.normalise import same_words
+from judge.words.split import HEAD, LETTERS_ALONE, words
 
-_WORD = re.compile(r"\w+")
-HEAD = 2000
-"""Characters of a text that are looked at."""
 MISSING = "missing"
 LETTERS = 4
 """Of a word at least, for another to be taken for nearly the same."""
@@ -28,14 +23,6 @@ _SMALL = (
 SMALL = frozenset(word for line in _SMALL for word in line.split())
 """Words that say nothing of a product in English, German, French, Spanish and Italian, and are no thing in another of
 these: "die" is a tool, "par" a lamp, and a letter says much of a window."""
-
-
-def words(text: str) -> list[str]:
-    """The words of a text in their order, without case, accents and plural endings."""
-    text = same_words(text[:HEAD])
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return [stem(word) for word in _WORD.findall(text)]
 
 
 def overlap(query: str, texts: Mapping[str, str]) -> str:
@@ -153,14 +140,10 @@ def _trigrams(word: str) -> set[str]:
 
 
 def _seen(text: str) -> set[str]:
-    """The words of a text, and its neighbours written as one."""
-    found = words(text)
+    """The words of a text, and its neighbours written as one: letters that no blanks part are two by two so, as in a
+    query, and across a blank as well."""
+    found = words(text, LETTERS_ALONE)
     return {*found, *map("".join, pairwise(found))}
-
-
-def stem(word: str) -> str:
-    """A word without the ending of its plural."""
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 def spellings(word: str) -> tuple[str, ...]:

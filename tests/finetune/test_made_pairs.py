@@ -11,7 +11,7 @@ from audit.probes.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.adversarial import ORDERS, PRAISE, add_adversarial_text, query_noise
 from finetune.synthetic_pairs import make_pairs
 from judge.errors import InputError
-from judge.words.overlap import words
+from judge.words.split import words
 
 COLOURED = [(colour, kind) for colour in ("red", "blue", "green") for kind in ("Lamp", "Chair", "Cup")]
 

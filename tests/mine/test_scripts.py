@@ -5,8 +5,9 @@ import random
 import pytest
 from mining_fixtures import rows_of, write_csv
 
-from judge.words.bm25 import Bm25, tokens
+from judge.words.bm25 import Bm25
 from judge.words.noise import misspell
+from judge.words.split import words
 
 HEAD = ("candidate_id", "title", "category", "colour")
 SHOP = [
@@ -84,7 +85,7 @@ def test_typing_errors_are_made_in_each_script(query, kept):
     ],
 )
 def test_marks_are_letters_where_they_tell_words_apart(text, wanted):
-    assert tokens(text) == wanted
+    assert words(text) == wanted
 
 
 def test_words_that_differ_by_a_vowel_sign_are_not_found_for_each_other():

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from judge.engines.fake import FakeTokenizer
 from judge.records import Pair
 from judge.words.guideline import load_guideline
-from judge.words.overlap import LETTERS, SMALL, covered, overlap, unstuffed, words
+from judge.words.overlap import LETTERS, SMALL, covered, overlap, unstuffed
 from judge.words.prompt import PromptBuilder
+from judge.words.split import words
 
 
 @pytest.mark.parametrize(
