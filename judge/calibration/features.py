@@ -15,7 +15,7 @@ import numpy.typing as npt
 from judge.errors import InputError, ModelError
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.records import Pair
-from judge.words.asked import attached, wanted
+from judge.words.asked import against, attached, wanted
 from judge.words.overlap import covered, unstuffed
 
 Floats = npt.NDArray[np.float64]
@@ -30,7 +30,8 @@ if all do."""
 ALIKE = 0.5
 """From this similarity of two words on (Dice of letter trigrams) the one counts in part for the other."""
 ATTACHED = 0.25
-"""What a word counts that a title has as what an accessory goes with: see `judge.words.asked`. Of 0, .1, .25, .4
+"""What a word counts that a title has as what an accessory goes with, and every word where the title names what the
+query rules out: see `judge.words.asked`. Of the first, of 0, .1, .25, .4
 and .5 the folds of ESCI and Chorus tell .5 from the others, and hardly those from each other."""
 LEAST = 0.001
 """Probabilities below it count as it: a judge that is sure of itself shall not outweigh all else."""
@@ -88,8 +89,8 @@ class Reading:
     """Whether what the judge says is the sum over grades but the lowest of the log-odds of that grade or a better one,
     the scale on which features add up in a model of cumulative logits; else its expected grade."""
     attached: float | None = ATTACHED
-    """What a word counts that a title has as what an accessory goes with; words that a query rules out do not count
-    then. Null: every word counts alike."""
+    """What a word counts that a title has as what an accessory goes with, and every word where it names what the query
+    rules out; words that a query rules out do not count then. Null: every word counts alike."""
 
 
 def measure(
@@ -138,7 +139,8 @@ def _covered(pair: Pair, title: str, reading: Reading) -> float:
     if told is None:
         return covered(pair.query, pair.candidate, alike=reading.alike)
     part = attached(pair.query, title, pair.candidate.get(BRAND, ""))
-    return covered(wanted(pair.query), pair.candidate, alike=reading.alike, attached=part, told=told)
+    share = covered(wanted(pair.query), pair.candidate, alike=reading.alike, attached=part, told=told)
+    return share * told if against(pair.query, title) else share
 
 
 def log_odds(chances: Floats) -> Floats:

@@ -1,4 +1,5 @@
-"""What a query asks for, and whether a title names that, or a thing that goes with it: a laptop, or a lock for laptops.
+"""What a query asks for, and whether a title names that, or what goes with it, or what the query rules out: a laptop, a
+lock for laptops, a laptop with what it shall be without.
 
 An English compound is what its last noun says (a "keyboard cover" is a cover), and what follows "for" is what a thing
 is for. Neither word overlap nor an encoder's cosine sees that, and small judges hardly do. The nouns are those of
@@ -12,21 +13,29 @@ from itertools import pairwise
 from judge.words.overlap import SMALL, spellings
 from judge.words.split import HEAD, stem, words
 
-_CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—]\s|[.!?](?=\s|$)")
+_CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—+&]\s|[.!?](?=\s|$)")
+_BEFORE = re.compile(r"\w+[\s-]+(?:free|not)\b", re.IGNORECASE)
+"""What is not there, written before its word: "gluten free", "battery not included"."""
 _NOUNS = (
     "accessory adapter adaptor aerator arm bag battery bit blade bracket bulb cable cap carrier cartridge case",
-    "charger clamp cleaner cleaning clip connector cooler cord cover cradle cushion decal dock enclosure fan",
-    "filter fitting gasket grip guard handle hanger hinge holder hook hose hub insert insole kit knob lace leash",
-    "lid liner lock manual mat mount nozzle organizer pad part pouch protector pump rack reader refill remote",
-    "repair replacement ribbon rod screw seal service sharpener shelf skin sleeve spare stand sticker stopper",
-    "storage strap switch tip toner tool topper tray tripod valve warmer warranty wheel wipe",
+    "charger clamp cleaning clip connector cooler cord cover cradle cushion decal dock enclosure fan filter",
+    "fitting gasket grip guard handle hanger hinge holder hook hose hub insert insole knob leash lid liner lock",
+    "manual mat mount nozzle organizer pad part pouch protector pump rack reader refill remote repair ribbon rod",
+    "screw seal service sharpener shelf skin sleeve spare stand sticker stopper storage strap switch tip toner",
+    "tool topper tray tripod valve warmer warranty wheel wipe",
 )
 NOUNS = frozenset(stem(word) for line in _NOUNS for word in line.split())
-"""What goes with something."""
+"""What goes with something. Not those that are as often a name of the thing itself or a part that it has: "makeup
+kit", "vacuum cleaner", "boots, lace up"."""
+NEXT = frozenset(("bag", "cap", "case", "cover", "holder", "hook", "liner", "pad", "pouch", "sleeve", "strap"))
+"""Those that have to follow at once: further on they tell of the thing itself ("shirt, long sleeve", "tote, shoulder
+bag", with the commas that titles leave out)."""
 FOR = frozenset(("for", "compatible", "replace"))
 """What follows them in a clause is what a thing is for; "replace" is the stem of "replaces"."""
-WITHOUT = frozenset(("without", "w/o", "ohne", "senza"))
-"""What follows them in a query is what it does not want."""
+WITHOUT = frozenset(("without", "w/o", "ohne", "senza", "sin", "sans", "zonder"))
+"""What follows them is not wanted in a query, and not there in a title. No query begins with one: "sin city"."""
+LACKING = WITHOUT | {"no", "not", "non"}
+"""What follows them in a title is not there. In a query they are as often something else ("no show socks")."""
 BESIDE = FOR | {"with"}
 """What follows them in a query is no thing that it asks for."""
 AFTER = 2
@@ -38,15 +47,41 @@ START = 4
 def wanted(query: str) -> str:
     """A query without the words that it rules out: those from "without" to a word of `BESIDE` or "and", or to its end.
 
-    One that rules out all that it says stays as it is.
+    One that begins with such a word stays as it is.
     """
-    found, out = [], False
-    for word in query.split():
+    return " ".join(_parted(query)[0])
+
+
+def against(query: str, title: str) -> bool:
+    """Whether a title names what a query rules out: "chairs without arms", and "Chair with arms"."""
+    left, gone = (words(" ".join(part)) for part in _parted(query))
+    out = {*gone} - {*left} - SMALL
+    if not out:
+        return False
+    there: set[str] = set()
+    for clause in _CLAUSE.split(title[:HEAD]):
+        there.update(words(" ".join(_less(_BEFORE.sub(" ", clause).split(), LACKING)[0])))
+    return any(there.intersection(spellings(word)) for word in out)
+
+
+def _parted(query: str) -> tuple[list[str], list[str]]:
+    """A query's words, and those that it rules out."""
+    first, *rest = query.split() or [""]
+    left, out = _less(rest, WITHOUT)
+    return [first, *left], out
+
+
+def _less(found: list[str], without: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Words less those after one of some words, up to a word of `BESIDE` or "and"; and those."""
+    left, out, beyond = list[str](), list[str](), False
+    for word in found:
         bare = word.casefold()
-        out = bare in WITHOUT or (out and bare not in BESIDE | {"and"})
-        if not out:
-            found.append(word)
-    return " ".join(found) or query
+        if bare in without:
+            beyond = True
+            continue
+        beyond = beyond and bare not in BESIDE | {"and"}
+        (out if beyond else left).append(word)
+    return left, out
 
 
 def attached(query: str, title: str, brand: str = "") -> frozenset[str]:
@@ -107,10 +142,10 @@ def _end(found: list[str], end: int, whole: Mapping[str, set[str]]) -> int:
 
 
 def _followed(after: list[str], starts: set[str]) -> bool:
-    """Whether a noun of `NOUNS` comes before a number or a small word."""
-    for word in after:
+    """Whether a noun of `NOUNS` comes before a number or a small word; of `NEXT` at once."""
+    for at, word in enumerate(after):
         if word in SMALL or any(map(str.isdigit, word)):
             return False
-        if word in NOUNS and word[:START] not in starts:
+        if word in NOUNS and not (at and word in NEXT) and word[:START] not in starts:
             return True
     return False

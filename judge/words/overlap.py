@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from judge.words.split import HEAD, LETTERS_ALONE, words
 
+_HISS = ("ss", "x", "ch", "sh", "zz")
 MISSING = "missing"
 LETTERS = 4
 """Of a word at least, for another to be taken for nearly the same."""
@@ -57,7 +58,8 @@ def covered(
             is like it: typing errors, other forms of a word. The words of `SMALL` do not count then, unless there are
             no others. The similarity is Dice's of letter trigrams (Adamson and Boreham 1974); of a word with a digit,
             which names a size or a model, there is none. Null: words count alike, and wholly or not at all.
-        attached: Words that count in part where the title has them.
+        attached: Words that count in part where the title has them; where more than a third of all are missing, those
+            say what there is to say.
         told: What each of those counts.
     """
     fields = _fields(texts)
@@ -69,7 +71,8 @@ def covered(
     if not asked:
         return float("nan")
     nearly = _nearly(missing, set().union(*fields.values()), alike) if missing and alike is not None else 0.0
-    less = (1 - told) * sum(word in attached for word in kinds.get("title", ()))
+    parts = sum(word in attached for word in kinds.get("title", ()))
+    less = (1 - told) * parts if 3 * len(missing) <= asked else 0.0
     return 1 - (len(missing) - nearly + less) / asked
 
 
@@ -147,7 +150,12 @@ def _seen(text: str) -> set[str]:
 
 
 def spellings(word: str) -> tuple[str, ...]:
-    """A stem, and as it would be of the other number: a plural in -ies is of -y as well as of -ie."""
+    """A stem, and as it would be of the other number: a plural in -ies is of -y as well as of -ie, one in -es after a
+    hiss ("dresses", "boxes") of a word without the e as well."""
     if word.endswith("ie"):
         return word, f"{word[:-2]}y"
-    return (word, f"{word[:-1]}ie") if word.endswith("y") else (word,)
+    if word.endswith("y"):
+        return word, f"{word[:-1]}ie"
+    if word.endswith(_HISS):
+        return word, f"{word}e"
+    return (word, word[:-1]) if word.endswith("e") and word[:-1].endswith(_HISS) else (word,)

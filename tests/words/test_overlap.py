@@ -191,4 +191,11 @@ def test_a_plural_in_ies_is_of_both_singulars():
         for title in ("Hoodie", "Hoody", "Hoodies"):
             assert overlap(query, {"title": title}) == "title hoodie"
     assert overlap("ties", {"title": "Tie"}) == "title tie"
+
+
+def test_a_plural_in_es_is_of_the_word_without_it():
+    for one, many in (("dress", "dresses"), ("box", "boxes"), ("watch", "watches"), ("brush", "brushes")):
+        assert overlap(one, {"title": f"Red {many}"}).startswith("title")
+        assert overlap(many, {"title": f"Red {one}"}).startswith("title")
+    assert overlap("toes", {"title": "To"}) == "missing toe"
     assert overlap("toy", {"title": "Toad"}) == "missing toy"
