@@ -1,6 +1,6 @@
 """What a blend knows of a pair: what the judge says, the encoder's cosine, and how many of the query's words the
 candidate has. Each is a property of the pair alone, so that shards and resumed runs agree. Cosine and overlap are of
-the texts without copies of the query that sellers add to be found: see `judge.words.overlap.unstuffed`.
+the texts without copies of the query that sellers add to be found: see `judge.words.stuffing.unstuffed`.
 
 An honest title may end with the query, too ("16 oz claw hammer"). Where there are other fields, they say as much
 without it. Of a title alone the rest tells one from the other: where it is near to the query, a copy at the end counts.
@@ -16,7 +16,8 @@ from judge.errors import InputError, ModelError
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.records import Pair
 from judge.words.asked import against, attached, wanted
-from judge.words.overlap import covered, unstuffed
+from judge.words.overlap import covered
+from judge.words.stuffing import unstuffed
 
 Floats = npt.NDArray[np.float64]
 JUDGE, COSINE, OVERLAP = "judge", "cosine", "overlap"

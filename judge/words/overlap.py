@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
-from judge.words.split import HEAD, LETTERS_ALONE, words
+from judge.words.split import LETTERS_ALONE, words
 
 _HISS = ("ss", "x", "ch", "sh", "zz")
 MISSING = "missing"
@@ -74,34 +74,6 @@ def covered(
     parts = sum(word in attached for word in kinds.get("title", ()))
     less = (1 - told) * parts if 3 * len(missing) <= asked else 0.0
     return 1 - (len(missing) - nearly + less) / asked
-
-
-def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:
-    """A text without the copies of a query that sellers add to be found: several at its beginning, some at its end.
-
-    `at_end` is how many of those at its end stay; null: all, since a category or a description may end with the query's
-    words in good faith. A title that merely begins with the query's words, or has them inside, stays, and so does one
-    that has no others.
-    """
-    found, wanted = text[:HEAD].split(), _bare(query.split())
-    bare, size = _bare(found), len(wanted)
-    if not size or len(bare) <= size:
-        return text
-    start, end = 0, len(bare)
-    while end - start > size and bare[end - size : end] == wanted:
-        end -= size
-    copies = (len(bare) - end) // size
-    end += size * (copies if at_end is None else min(at_end, copies))
-    while end - start > size and bare[start : start + size] == wanted:
-        start += size
-    if start == size:
-        start = 0
-    return text if (start, end) == (0, len(bare)) else " ".join(found[start:end])
-
-
-def _bare(found: list[str]) -> list[str]:
-    """Words without case and the marks around them."""
-    return [word.casefold().strip(".,;:!?()[]\"'-/|") for word in found]
 
 
 def _fields(texts: Mapping[str, str]) -> dict[str, set[str]]:

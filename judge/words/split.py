@@ -25,7 +25,7 @@ TWOS, LETTERS_ALONE, BOTH = (2,), (1,), (1, 2)
 _WORD = re.compile(r"\w+")
 JOINING = (
     "\u0e00-\u0eff\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u1100-\u11ff\uac00-\ud7ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u1100-\u11ff\uac00-\ud7ff\uff66-\uff9f"
 )
 """Letters that stand without blanks between words, as a regular expression's set has them."""
 _ARABIC = {0x640: None, 0x649: "\u064a", 0x6CC: "\u064a", 0x6A9: "\u0643", 0x629: "\u0647"}

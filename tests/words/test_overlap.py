@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from judge.engines.fake import FakeTokenizer
 from judge.records import Pair
 from judge.words.guideline import load_guideline
-from judge.words.overlap import LETTERS, SMALL, covered, overlap, unstuffed
+from judge.words.overlap import LETTERS, SMALL, covered, overlap
 from judge.words.prompt import PromptBuilder
 from judge.words.split import words
+from judge.words.stuffing import unstuffed
 
 
 @pytest.mark.parametrize(
