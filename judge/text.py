@@ -59,9 +59,15 @@ _PATHS = (re.compile("[>›»→]"), re.compile(r"\|"), re.compile(r"/(?!\d)"))
 """What parts a category's path: the first of these that a path has. 1/2 is a number, and N/A no path."""
 
 
+def naming_field(texts: Mapping[str, str | None]) -> str | None:
+    """The field that says what a candidate is: `title`, or else the first that has a text; null without any."""
+    return next((name for name in ("title", *texts) if texts.get(name)), None)
+
+
 def candidate_name(texts: Mapping[str, str | None]) -> str:
-    """What a candidate is called: its `title`, or else the first text that it has; empty without any."""
-    return texts.get("title") or next(filter(None, texts.values()), "")
+    """What a candidate is called; empty without any text."""
+    name = naming_field(texts)
+    return (texts[name] or "") if name else ""
 
 
 def category_path(text: str) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ def covered(
             is like it: typing errors, other forms of a word. The words of `SMALL` do not count then, unless there are
             no others. The similarity is Dice's of letter trigrams (Adamson and Boreham 1974); of a word with a digit,
             which names a size or a model, there is none. Null: words count alike, and wholly or not at all.
-        attached: Words that count in part where the title has them; where more than a third of all are missing, those
-            say what there is to say.
+        attached: Words that count in part where the title has them, or the first field where there is no title; where
+            more than a third of all are missing, those say what there is to say.
         told: What each of those counts.
     """
     fields = _fields(texts)
@@ -71,7 +71,7 @@ def covered(
     if not asked:
         return float("nan")
     nearly = _nearly(missing, set().union(*fields.values()), alike) if missing and alike is not None else 0.0
-    parts = sum(word in attached for word in kinds.get("title", ()))
+    parts = sum(word in attached for word in next(iter(kinds.values())))
     less = (1 - told) * parts if 3 * len(missing) <= asked else 0.0
     return 1 - (len(missing) - nearly + less) / asked
 
