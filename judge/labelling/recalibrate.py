@@ -100,7 +100,7 @@ class Recalibration:
 
     def _manifest(self, manifest: Manifest, threshold: Threshold | None) -> Manifest:
         asked = JudgeConfig(calibration=self.calibration, threshold=threshold).parts
-        changed = {name: asked[name] for name in ("calibration", "max_noise", "threshold")}
+        changed = {name: asked[name] for name in ("calibration", "max_noise", "threshold", "words") if name in asked}
         lineage = {"recalibrated_from": manifest.fingerprint, "toolkit": __version__}
         made = Fingerprint(parts={**manifest.parts, **changed, **lineage})
         # Counts, times and bills are the sitting's that judged; this one has its own.

@@ -17,6 +17,8 @@ from functools import cache
 from judge.text import letter_marks, word_pattern
 from judge.words.normalise import same_words
 
+VERSION = 2
+"""Of the rule for which words a text has. The fingerprint of a run names it where prompts or a blend count words."""
 HEAD = 2000
 """Characters of a text that are looked at."""
 TWOS, LETTERS_ALONE, BOTH = (2,), (1,), (1, 2)
