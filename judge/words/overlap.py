@@ -6,10 +6,10 @@ not ("bandsaw", "band saw").
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from judge.words.split import LETTERS_ALONE, words
+from judge.words.split import ALONE, parts, words
 
 _HISS = ("ss", "x", "ch", "sh", "zz")
 MISSING = "missing"
@@ -35,10 +35,19 @@ def overlap(query: str, texts: Mapping[str, str]) -> str:
 
     Returns:
         The query's words, each once, without plural endings, by the first field that has them; last those that none
-        has. A field without words is left out.
+        has. A field without words is left out. Of a script without blanks, letters that stand together in the query.
     """
-    kinds = _placed(query, _fields(texts))
-    return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
+    kinds: dict[str, list[str]] = {}
+    before = ""
+    fields = _fields(texts)
+    for word, kind, follows in _placed(query, fields):
+        found = kinds.setdefault(kind, [])
+        if follows and kind == before:
+            found[-1] += word
+        else:
+            found.append(word)
+        before = kind
+    return "; ".join(f"{kind} {' '.join(kinds[kind])}" for kind in (*fields, MISSING) if kind in kinds)
 
 
 def covered(
@@ -49,7 +58,8 @@ def covered(
     attached: Collection[str] = (),
     told: float = 1,
 ) -> float:
-    """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words.
+    """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words. Of a
+    script without blanks each letter counts as a word, and is there where it stands next to one of its neighbours.
 
     Args:
         query: The query's text.
@@ -63,7 +73,9 @@ def covered(
         told: What each of those counts.
     """
     fields = _fields(texts)
-    kinds = _placed(query, fields)
+    kinds: dict[str, list[str]] = {name: [] for name in (*fields, MISSING)}
+    for word, kind, _ in _placed(query, fields):
+        kinds[kind].append(word)
     if alike is not None:
         telling = {kind: [word for word in found if word not in SMALL] for kind, found in kinds.items()}
         kinds = telling if any(telling.values()) else kinds
@@ -81,15 +93,14 @@ def _fields(texts: Mapping[str, str]) -> dict[str, set[str]]:
     return {name: _seen(texts[name]) for name in sorted(texts, key=lambda name: name != "title")}
 
 
-def _placed(query: str, fields: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    """The query's words by the first field that has them, or by `MISSING`."""
-    asked = list(dict.fromkeys(words(query)))
-    joined = ["".join(pair) for pair in pairwise(asked)]
-    kinds: dict[str, list[str]] = {name: [] for name in (*fields, MISSING)}
-    for at, word in enumerate(asked):
-        forms = {*spellings(word), *joined[max(0, at - 1) : at + 1]}
-        kinds[next((name for name, seen in fields.items() if forms & seen), MISSING)].append(word)
-    return kinds
+def _placed(query: str, fields: Mapping[str, set[str]]) -> Iterator[tuple[str, str, bool]]:
+    """The query's words with the first field that has them, or `MISSING`, and whether no blank stands before them."""
+    asked = [(word, len(part) > 1, at > 0) for part in dict.fromkeys(parts(query)) for at, word in enumerate(part)]
+    joined = ["".join(pair) for pair in pairwise(word for word, *_ in asked)]
+    for at, (word, is_letter, follows) in enumerate(asked):
+        # One letter of several is everywhere: with its neighbours it is there or not.
+        forms = {*joined[max(0, at - 1) : at + 1], *(() if is_letter else spellings(word))}
+        yield word, next((name for name, seen in fields.items() if forms & seen), MISSING), follows
 
 
 def _nearly(missing: Iterable[str], seen: Iterable[str], alike: float) -> float:
@@ -115,9 +126,8 @@ def _trigrams(word: str) -> set[str]:
 
 
 def _seen(text: str) -> set[str]:
-    """The words of a text, and its neighbours written as one: letters that no blanks part are two by two so, as in a
-    query, and across a blank as well."""
-    found = words(text, LETTERS_ALONE)
+    """The words of a text, and its neighbours written as one; letters that no blank parts are words here."""
+    found = words(text, ALONE)
     return {*found, *map("".join, pairwise(found))}
 
 

@@ -21,7 +21,7 @@ VERSION = 2
 """Of the rule for which words a text has. The fingerprint of a run names it where prompts or a blend count words."""
 HEAD = 2000
 """Characters of a text that are looked at."""
-TWOS, LETTERS_ALONE, BOTH = (2,), (1,), (1, 2)
+TWOS, ALONE, BOTH = (2,), (1,), (1, 2)
 """How many letters at a time are read of scripts without blanks."""
 
 _WORD = re.compile(r"\w+")
@@ -42,10 +42,16 @@ def words(text: str, sizes: Sequence[int] = TWOS) -> list[str]:
         text: Its first `HEAD` characters are read.
         sizes: How many letters at a time stand for a word where there are no blanks; fewer where it has no more.
     """
-    found = _words(text)
-    if not text.isascii():
-        found = [piece for word in found for piece in ((word,) if word.isascii() else _pieces(word, sizes))]
-    return [stem(word) for word in found]
+    if text.isascii():
+        return [stem(word) for word in _words(text)]
+    return [found for part in parts(text) for found in _joined(part, sizes)]
+
+
+def parts(text: str) -> list[tuple[str, ...]]:
+    """The same, each alone; but letters that no blank parts are together."""
+    part, letter = _patterns()
+    found = (each for word in _words(text) for each in ([word] if word.isascii() else part.findall(word)))
+    return [tuple(letter.findall(each)) or (stem(each),) for each in found]
 
 
 def whole_words(text: str) -> list[str]:
@@ -91,15 +97,12 @@ def _joiners() -> re.Pattern[str]:
 
 
 @cache
-def _parts() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What matches a run of letters of `JOINING` or of others, and one of them with its marks."""
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What matches a run of letters of `JOINING` or of others, and one of the former with its marks."""
     letter = f"[{JOINING}][{letter_marks()}]*"
     return re.compile(f"(?:{letter})+|[^{JOINING}]+"), re.compile(letter)
 
 
-def _pieces(word: str, sizes: Sequence[int]) -> Iterator[str]:
-    run, letter = _parts()
-    for part in run.findall(word):
-        letters = letter.findall(part) or [part]
-        for size in [size for size in sizes if size <= len(letters)] or sizes[:1]:
-            yield from ("".join(letters[at : at + size]) for at in range(max(1, len(letters) - size + 1)))
+def _joined(part: tuple[str, ...], sizes: Sequence[int]) -> Iterator[str]:
+    for size in [size for size in sizes if size <= len(part)] or sizes[:1]:
+        yield from ("".join(part[at : at + size]) for at in range(max(1, len(part) - size + 1)))

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from judge.words.bm25 import Bm25
 from judge.words.normalise import same_words
 from judge.words.overlap import covered, overlap
-from judge.words.split import BOTH, HEAD, LETTERS_ALONE, stem, whole_words, words
+from judge.words.split import ALONE, BOTH, HEAD, stem, whole_words, words
 
 EUROPEAN = st.text(
     st.characters(max_codepoint=0x52F, exclude_categories=("Cs",))
@@ -64,7 +64,7 @@ def test_by_hand(text, found):
 
 
 def test_letters_of_scripts_without_blanks_are_read_alone_two_by_two_or_both_ways():
-    assert words("赤い靴 red", LETTERS_ALONE) == ["赤", "い", "靴", "red"]
+    assert words("赤い靴 red", ALONE) == ["赤", "い", "靴", "red"]
     assert words("赤い靴 red", BOTH) == ["赤", "い", "靴", "赤い", "い靴", "red"]
     assert words("靴", BOTH) == ["靴"]
     assert whole_words("赤い靴 reds") == ["赤い靴", "red"]
@@ -85,7 +85,7 @@ def words_of_then(text):
 @given(EUROPEAN)
 def test_words_of_european_scripts_are_those_that_judges_were_fine_tuned_with(text):
     text = re.sub("[\u0488\u0489]", "", text)  # marks on Cyrillic numbers, which no text of today has
-    assert words(text) == words(text, LETTERS_ALONE) == whole_words(text) == words_of_then(text)
+    assert words(text) == words(text) == whole_words(text) == words_of_then(text)
 
 
 def test_so_are_those_of_every_text_of_the_development_data():
@@ -128,22 +128,35 @@ def test_a_blank_that_a_title_has_or_lacks_loses_nothing(before, one, other):
     assert covered(spaced, {"title": f"{before}{query}"}) == 1
 
 
-def test_a_japanese_query_finds_a_title_that_has_its_words_in_another_order():
-    query = "防水スマホケース"
-    assert overlap(query, {"title": "防水 ケース スマホ用"}) == "title 防水 スマ マホ ケー ース; missing 水ス ホケ"
-    assert covered(query, {"title": "防水 ケース スマホ用"}) == pytest.approx(5 / 7)
-    assert covered(query, {"title": "赤い靴"}) == 0
-    ((places, _),) = Bm25(["赤い靴", "防水 ケース スマホ用", "防水 スプレー", "waterproof case"]).top([query], 4)
-    assert places.tolist() == [1, 2]
+@pytest.mark.parametrize(
+    ("query", "title", "line", "share"),
+    [
+        ("防水スマホケース", "防水 ケース スマホ用", "title 防水スマホケース", 1),
+        ("防水スマホケース", "ケース、防水", "title 防水 ケース; missing スマホ", 5 / 8),
+        (
+            "防水スマホケース",
+            "赤い靴とマフラー、ケア水",
+            "missing 防水スマホケース",
+            0,
+        ),
+        ("防水 ケース ケース", "防水ケース", "title 防水 ケース", 1),
+        ("iPhone15ケース 靴", "ケース iphone 15 防水靴", "title iphone15 ケース 靴", 1),
+        ("방수케이스", "폰 케이스를 방수", "title 방수케이스", 1),
+        ("เคสกันน้ำ", "เคส iPhone", "title เคส; missing กันน้ํา", 3 / 7),
+        ("苹果手机壳", "手机", "title 手机; missing 苹果 壳", 2 / 5),
+        ("नीला दुपट्टा", "नाला दुपट्टा", "title दुपट्टा; missing नीला", 1 / 2),
+        ("ガス", "カス", "missing ガス", 0),
+        ("靴", "防水靴", "title 靴", 1),
+        ("책", "중고책", "title 책", 1),
+    ],
+)
+def test_letters_without_blanks_are_there_next_to_their_neighbours(query, title, line, share):
+    assert overlap(query, {"title": title}) == line
+    assert covered(query, {"title": title}) == pytest.approx(share)
 
 
-def test_one_letter_is_found_within_a_word():
-    assert overlap("靴", {"title": "防水靴"}) == "title 靴"
-    assert overlap("책", {"title": "중고책"}) == "title 책"
-    ((places, _),) = Bm25(["防水鞄", "防水靴"]).top(["靴"], 2)
-    assert places.tolist() == [1]
-
-
-def test_a_vowel_sign_makes_another_word_for_overlap_too():
-    assert overlap("नीला", {"title": "नाला"}) == "missing नीला"
-    assert overlap("ガス", {"title": "カス"}) == "missing ガス"
+def test_bm25_finds_words_in_another_order_and_one_letter_within_a_word():
+    index = Bm25(["赤い靴", "防水 ケース スマホ用", "防水 スプレー", "waterproof case"])
+    (several, _), (one, _) = index.top(["防水スマホケース", "靴"], 4)
+    assert several.tolist() == [1, 2]
+    assert one.tolist() == [0]
