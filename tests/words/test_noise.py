@@ -49,6 +49,7 @@ def test_what_is_written_in_han_keeps_each_sign():
     assert edits("無線充電器") == []
     assert misspell("無線充電器 スカーフ", random.Random(0)).startswith("無線充電器 ")
     assert all(edit.startswith("防水") for edit in edits("防水ケース"))
+    assert all(edit.endswith("用") for edit in edits("ケース用"))
 
 
 QUERIES = st.lists(

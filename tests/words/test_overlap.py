@@ -107,6 +107,7 @@ def test_copies_of_the_query_that_sellers_add_are_left_out(query, text, left):
         ("防水 ケース", "マウス、防水ケース、防水　ケース", "マウス、"),
         ("ケース", "ケース ケース【ケース】ロジクール", "ロジクール"),
         ("iphoneケース", "マウス iPhone ケース iPhoneケース", "マウス"),
+        ("ｹｰｽ", "マウス ｹｰｽｹｰｽ", "マウス"),
         ("방수 케이스", "로지텍 마우스 방수케이스 방수 케이스", "로지텍 마우스"),
         ("เคสกันน้ำ", "เมาส์ เคสกันน้ำ เคสกันน้ำ", "เมาส์"),
         # Right at other letters it may be what a compound ends or begins with: one stays.
