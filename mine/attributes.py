@@ -214,12 +214,12 @@ def _exchanged(catalogue: Catalogue, known: Mapping[str, Mapping[str, str]]) -> 
         for said in {tuple(forms(product.title)) for product in products}:
             for at, word in enumerate(said):
                 slots[(*said[:at], "", *said[at + 1 :])].add(word)
-        for said in slots.values():
-            if 1 < len(said) <= SLOT:
-                facets = Counter(facet for word in said for facet in known if word in known[facet])
+        for here in slots.values():
+            if 1 < len(here) <= SLOT:
+                facets = Counter(facet for word in here for facet in known if word in known[facet])
                 if len(facets) == 1:
                     facet = next(iter(facets))
-                    support.update((word, facet) for word in said if is_letters(word) and word not in known[facet])
+                    support.update((word, facet) for word in here if is_letters(word) and word not in known[facet])
     taken = {word for words in known.values() for word in words}
     facets_of: dict[str, list[str]] = defaultdict(list)
     for (word, facet), count in support.items():
