@@ -4,11 +4,13 @@
     judge finetune runs/breadth/ratings.jsonl --raters rater_1,rater_2,rater_3 --config runs/breadth/lora.yaml \
           --from shop-135m --out runs/breadth/films
     python -m benchmarks.breadth ../shared/data runs/breadth --curve runs/learning-curve
+    python -m benchmarks.breadth ../shared/data runs/films --test     # writes films.jsonl, for the shipped judge
 
 What is learned are pairs of MSRD (real film searches, CC BY-SA 4.0) and, so that a middle grade is not forgotten, as
 many of the ESCI and Chorus pairs that the shipped judge learned from; its held-out queries choose the weights. The
 films' grades, relevant or not, are shared with the middle grade, as three raters. The last command compares both judges
-on the parts of Home Depot's test that `benchmarks.learning_curve` dealt into its folder: nothing is fitted there.
+on the parts of Home Depot's test that `benchmarks.learning_curve` dealt into its folder: nothing is fitted there. The
+shipped judge has seen no films: `judge label` grades those of `--test`, and `python -m benchmarks.blend` measures.
 """
 
 import argparse
@@ -34,6 +36,8 @@ PAIRS = 1200
 """Of films, and of the shops that the shipped judge has seen."""
 HELD = 300
 """Pairs of the queries that it held out."""
+TEST = 2000
+"""Pairs of films to measure the shipped judge with."""
 SHARED = {1: (2, 2, 1), 0: (0, 0, 1)}
 """What three raters say of a film that is relevant, and of one that is not."""
 CONFIG = {"epochs": 1, "learning_rate": 0.0006, "validation": 0.06, "calibration": 0.0}
@@ -47,7 +51,7 @@ def write_ratings(data: Path, out: Path) -> None:
     assert seen is not None
     items = [item for name in TEXTS for item in read_set(data, name)]
     draw.shuffle(items)
-    rows = films(data, draw)
+    rows = [row | dict(zip(RATERS, SHARED[relevant], strict=True)) for row, relevant in films(data, draw)]
     for keys, count in ((seen.learned, PAIRS), (seen.held_out, HELD)):
         known = {*keys}
         some = [item for item in items if words_key(item.query) in known][:count]
@@ -56,25 +60,30 @@ def write_ratings(data: Path, out: Path) -> None:
     (out / "lora.yaml").write_text(json.dumps(CONFIG), encoding="utf-8")
 
 
-def films(data: Path, draw: Random) -> list[dict[str, Any]]:
-    """Pairs of MSRD, whole queries."""
+def films(data: Path, draw: Random, most: int = PAIRS) -> list[tuple[dict[str, Any], int]]:
+    """Pairs of MSRD, whole queries, each with 1 where people find the film relevant, else 0."""
     with (data / "msrd" / "films.jsonl").open(encoding="utf-8") as stream:
         known = {film["product_id"]: film for film in map(json.loads, stream)}
-    by_query: dict[str, list[dict[str, Any]]] = {}
+    by_query: dict[str, list[tuple[dict[str, Any], int]]] = {}
     with (data / "msrd" / "judgments.csv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             film = known[row["product_id"]]
             texts = {"title": film["title"], "brand": film.get("brand"), "description": film.get("description")}
             texts["category"] = ", ".join(film.get("category") or ())
-            grades = dict(zip(RATERS, SHARED[int(row["relevant"])], strict=True))
-            pair = {"query": row["query"], "candidate_id": f"film-{row['product_id']}"}
-            by_query.setdefault(row["query"], []).append({**pair, **texts, **grades})
+            pair = {"query": row["query"], "candidate_id": f"film-{row['product_id']}", **texts}
+            by_query.setdefault(row["query"], []).append((pair, int(row["relevant"])))
     names = sorted(by_query)
     draw.shuffle(names)
-    found: list[dict[str, Any]] = []
-    while len(found) < PAIRS:
+    found: list[tuple[dict[str, Any], int]] = []
+    while len(found) < most:
         found += by_query[names.pop()]
     return found
+
+
+def write_test(data: Path, out: Path) -> None:
+    """Write pairs of films: a relevant one has the highest grade."""
+    rows = films(data, Random(7), TEST)
+    write(out / "films.jsonl", [row | {"grade": max(VALUES) * relevant} for row, relevant in rows])
 
 
 def graded(item: Any) -> dict[str, int]:
@@ -110,9 +119,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder that holds msrd/, esci/ and chorus/")
     parser.add_argument("out", type=Path)
     parser.add_argument("--curve", type=Path, help="the learning curve's folder: compare there")
+    parser.add_argument("--test", action="store_true", help="write films to measure the shipped judge with")
     given = parser.parse_args()
     if given.curve:
         compare(given.out.resolve(), given.curve.resolve())
+    elif given.test:
+        write_test(given.data, given.out)
     else:
         write_ratings(given.data, given.out)
 

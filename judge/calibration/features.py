@@ -32,9 +32,11 @@ if all do."""
 ALIKE = 0.5
 """From this similarity of two words on (Dice of letter trigrams) the one counts in part for the other."""
 ATTACHED = 0.25
-"""What a word counts that a title has as what an accessory goes with, and every word where the title names what the
-query rules out: see `judge.words.asked`. Of the first, of 0, .1, .25, .4
+"""What a word counts that a title has as what an accessory goes with: see `judge.words.asked`. Of 0, .1, .25, .4
 and .5 the folds of ESCI and Chorus tell .5 from the others, and hardly those from each other."""
+AGAINST = 0.25
+"""What a word counts where the title names what the query rules out. On ESCI, where one query in five rules something
+out, such titles are as often the lowest grade as the middle one, and one in six has the highest."""
 LEAST = 0.001
 """Probabilities below it count as it: a judge that is sure of itself shall not outweigh all else."""
 HEAD = 160
@@ -91,8 +93,10 @@ class Reading:
     """Whether what the judge says is the sum over grades but the lowest of the log-odds of that grade or a better one,
     the scale on which features add up in a model of cumulative logits; else its expected grade."""
     attached: float | None = ATTACHED
-    """What a word counts that a title has as what an accessory goes with, and every word where it names what the query
-    rules out; words that a query rules out do not count then. Null: every word counts alike."""
+    """What a word counts that a title has as what an accessory goes with; words that a query rules out do not count
+    then. Null: every word counts alike."""
+    against: float | None = AGAINST
+    """What a word counts where the title names what the query rules out; null: as if it did not."""
 
 
 def measure(
@@ -137,12 +141,11 @@ def measure(
 
 
 def _covered(pair: Pair, title: str, reading: Reading) -> float:
-    told = reading.attached
-    if told is None:
-        return covered(pair.query, pair.candidate, alike=reading.alike)
-    part = attached(pair.query, title, pair.candidate.get(BRAND, ""))
-    share = covered(wanted(pair.query), pair.candidate, alike=reading.alike, attached=part, told=told)
-    return share * told if against(pair.query, title) else share
+    query, part = pair.query, frozenset[str]()
+    if reading.attached is not None:
+        query, part = wanted(query), attached(query, title, pair.candidate.get(BRAND, ""))
+    share = covered(query, pair.candidate, alike=reading.alike, attached=part, told=reading.attached or 0.0)
+    return share if reading.against is None or not against(pair.query, title) else share * reading.against
 
 
 def log_odds(chances: Floats) -> Floats:

@@ -32,7 +32,7 @@ PULL = 0.1
 """The same of the ridge towards 0: ratings that the score separates would drive the weights to infinity."""
 LARGEST = 30.0
 """The range of weights and of cuts."""
-RULES = {"near": COSINE, "alike": OVERLAP, "odds": JUDGE, "attached": OVERLAP}
+RULES = {"near": COSINE, "alike": OVERLAP, "odds": JUDGE, "attached": OVERLAP, "against": OVERLAP}
 """How features are read, in the order in which the rules came, and of which feature each one is."""
 FLAT = 1e-9
 """A feature that spreads less says nothing, and is left out."""
@@ -72,6 +72,8 @@ class Ordinal(Record):
     """Whether the judge says log-odds; its expected grade in what was fitted where it did."""
     attached: Annotated[Number, Field(ge=0, le=1)] | None = None
     """What a word counts that a title has as what an accessory goes with; null in what was fitted before."""
+    against: Annotated[Number, Field(ge=0, le=1)] | None = None
+    """What a word counts where the title names what the query rules out; null in what was fitted before."""
 
     @model_validator(mode="after")
     def _is_one(self) -> "Ordinal":
@@ -98,7 +100,7 @@ class Ordinal(Record):
     @property
     def reading(self) -> Reading:
         """How a pair is read for it."""
-        return Reading(self.names, self.near, self.alike, self.odds, self.attached)
+        return Reading(self.names, self.near, self.alike, self.odds, self.attached, self.against)
 
     @property
     def numbers(self) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def test_a_copy_of_the_query_makes_no_thing_of_an_accessory():
 def test_words_of_an_accessory_count_in_part():
     def overlap(query, told, **texts):
         pair = Pair(0, "q", query, "c", texts)
-        return measure(Reading(("overlap",), attached=told), [pair], None, ())[0, 0]
+        return measure(Reading(("overlap",), attached=told, against=told), [pair], None, ())[0, 0]
 
     assert overlap("laptop", 0.25, title="Laptop lock") == 0.25
     assert overlap("laptop", None, title="Laptop lock") == 1
@@ -148,6 +148,8 @@ def test_words_of_an_accessory_count_in_part():
     assert overlap("cup without lids", 0.25, title="Cup") == 1
     assert overlap("cup without lids", None, title="Cup") == pytest.approx(1 / 3)
     assert overlap("cup without lids", 0.25, title="Cup with lid") == 0.25
+    lid = [Pair(0, "q", "cup without lids", "c", {"title": "Cup with lid"})]
+    assert measure(Reading(("overlap",), against=None), lid, None, ()) == 1  # as calibrations from before read it
     # One of three words is missing, one in another field: (1/4 + 1) / 3.
     assert overlap("red acme laptop", 0.25, title="Laptop lock", brand="Acme") == pytest.approx(1.25 / 3)
     # Where more than a third is missing it says enough: one of two, and not three quarters less of the other.
