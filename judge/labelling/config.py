@@ -11,7 +11,7 @@ from typing import Any
 
 from judge.calibration.abstain import Threshold, check_budget, choose
 from judge.calibration.calibrate import Calibration, Floats
-from judge.calibration.features import OVERLAP
+from judge.calibration.features import COSINE, OVERLAP
 from judge.documents import Kind, check, load
 from judge.engines.chat.prompt import TEMPLATE as CHAT
 from judge.errors import InputError, ModelError
@@ -129,9 +129,10 @@ class JudgeConfig:
     def parts(self) -> dict[str, str | None]:
         """What this adds to a fingerprint."""
         blend = self.calibration.blend if self.calibration else None
-        counts_words = reads_overlap(self.template) or (blend is not None and OVERLAP in blend.names)
+        # A cosine is of texts without copies of the query, and these are words, too.
+        reads_words = reads_overlap(self.template) or not {COSINE, OVERLAP}.isdisjoint(blend.names if blend else ())
         return {
-            **({"words": str(VERSION)} if counts_words else {}),
+            **({"words": str(VERSION)} if reads_words else {}),
             "template_digest": template_digest(self.template),
             "calibration": self.calibration.digest if self.calibration else None,
             "max_noise": f"{self.threshold.budget:g}" if self.threshold else None,

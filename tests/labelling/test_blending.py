@@ -10,14 +10,12 @@ from blend_fixtures import BLEND, label
 
 from judge.calibration.features import Reading, cosines
 from judge.calibration.ordinal import Ordinal
-from judge.fingerprint import Fingerprint
 from judge.labelling import job
 from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
 from judge.labelling.label import read_pairs
 from judge.models.fake_encoder import FakeEncoder
 from judge.run.store import Run
 from judge.words.overlap import covered
-from judge.words.split import VERSION
 
 
 def columns(path):
@@ -105,28 +103,6 @@ def test_a_run_is_not_gone_on_with_where_the_encoder_came_or_went(main, blended,
     encoder["there"] = True
     assert "calibration:" in label(main, blended, rated_file, "without", "--limit", "20", code=2).err
     label(main, blended, rated_file, "without", "--limit", "20", "--calibration", "plain")
-
-
-def test_a_run_whose_words_were_read_by_another_rule_is_not_gone_on_with(main, blended, rated_file, tmp_path):
-    label(main, blended, rated_file, "run", "--limit", "20")
-    path = tmp_path / "run" / "run.json"
-    said = json.loads(path.read_text())
-    del said["parts"]["words"]  # as in runs from before it was named
-    path.write_text(json.dumps(said | {"fingerprint": Fingerprint(parts=said["parts"]).value}))
-    assert f"words: None → {VERSION}" in label(main, blended, rated_file, "run", code=2).err
-    assert columns(tmp_path / "run").num_rows == 20
-
-
-def test_words_are_named_where_prompts_or_a_blend_count_them(tuned):
-    counting = tuned.calibration.model_copy(update={"blend": BLEND})
-    alone = BLEND.model_copy(update={"features": BLEND.features[:1], "encoder": None})
-    for config, counts in (
-        (JudgeConfig(), False),
-        (JudgeConfig(template="judge-match.v2"), True),
-        (JudgeConfig(calibration=counting), True),
-        (JudgeConfig(calibration=tuned.calibration.model_copy(update={"blend": alone})), False),
-    ):
-        assert ("words" in config.parts) == counts
 
 
 def test_a_larger_input_and_a_refresh_keep_what_was_mixed(main, blended, rated_file, tmp_path):
