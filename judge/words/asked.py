@@ -20,16 +20,18 @@ _NOUNS = (
     "accessory adapter adaptor aerator arm bag battery bit blade bracket bulb cable cap carrier cartridge case",
     "charger clamp cleaning clip connector cooler cord cover cradle cushion decal dock enclosure fan filter",
     "fitting gasket grip guard handle hanger hinge holder hook hose hub insert insole knob leash lid liner lock",
-    "manual mat mount nozzle organizer pad part pouch protector pump rack reader refill remote repair ribbon rod",
+    "manual mat mount nozzle organizer pad part protector pump rack reader remote repair ribbon rod",
     "screw seal service sharpener shelf skin sleeve spare stand sticker stopper storage strap switch tip toner",
     "tool topper tray tripod valve warmer warranty wheel wipe",
 )
 NOUNS = frozenset(stem(word) for line in _NOUNS for word in line.split())
-"""What goes with something. Not those that are as often a name of the thing itself or a part that it has: "makeup
-kit", "vacuum cleaner", "boots, lace up"."""
-NEXT = frozenset(("bag", "cap", "case", "cover", "holder", "hook", "liner", "pad", "pouch", "sleeve", "strap"))
+"""What goes with something. Not those that are as often a name of the thing itself, what it is packed in or a part that
+it has: "makeup kit", "vacuum cleaner", "soup, pouch", "boots, lace up"."""
+NEXT = frozenset(("bag", "cap", "case", "cover", "holder", "hook", "liner", "pad", "sleeve", "strap"))
 """Those that have to follow at once: further on they tell of the thing itself ("shirt, long sleeve", "tote, shoulder
 bag", with the commas that titles leave out)."""
+HAD = frozenset(("included", "including", "incl", "powered", "operated"))
+"""What follows such a noun where the thing has it: "headphones, case included"."""
 FOR = frozenset(("for", "compatible", "replace"))
 """What follows them in a clause is what a thing is for; "replace" is the stem of "replaces"."""
 WITHOUT = frozenset(("without", "w/o", "ohne", "senza", "sin", "sans", "zonder"))
@@ -104,7 +106,7 @@ def attached(query: str, title: str, brand: str = "") -> frozenset[str]:
             aim = aim or word in FOR
             if named := _named(forms, found, at):
                 end = _end(found, max(end, at + 1), whole)
-                part = not aim and _followed(found[end : end + AFTER], starts)
+                part = not aim and _followed(found[end : end + AFTER + 1], starts)
                 (aims if aim else parts if part else things).update(named)
     if things and asked[-1] in things:
         return frozenset()
@@ -142,10 +144,11 @@ def _end(found: list[str], end: int, whole: Mapping[str, set[str]]) -> int:
 
 
 def _followed(after: list[str], starts: set[str]) -> bool:
-    """Whether a noun of `NOUNS` comes before a number or a small word; of `NEXT` at once."""
-    for at, word in enumerate(after):
+    """Whether one of the first `AFTER` words is a noun of `NOUNS`, with neither a number nor a small word before it; of
+    `NEXT` at once. The word beyond may say that the thing has it."""
+    for at, word in enumerate(after[:AFTER]):
         if word in SMALL or any(map(str.isdigit, word)):
             return False
         if word in NOUNS and not (at and word in NEXT) and word[:START] not in starts:
-            return True
+            return HAD.isdisjoint(after[at + 1 : at + 2])
     return False
