@@ -14,7 +14,7 @@ from judge.ratings.rated import Rated
 from judge.records import Pair
 from judge.text import category_path
 from judge.words.guideline import Guideline
-from judge.words.overlap import words
+from judge.words.split import BOTH, words
 
 ATTRIBUTES = ("brand", "colour", "material", "size")
 """Fields whose value can stand in a query and be wrong in a product."""
@@ -90,7 +90,7 @@ def _asked(own: Pair, field: str, draw: random.Random) -> str:
 
 def _shared(query: str, product: Pair) -> int:
     """How many of the query's words a product has."""
-    return len({*words(query)} & {word for text in product.candidate.values() for word in words(text)})
+    return len({*words(query)} & {word for text in product.candidate.values() for word in words(text, BOTH)})
 
 
 def _rated(query: str, product: Pair, grade: int) -> Rated:

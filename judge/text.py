@@ -41,22 +41,33 @@ _OF_SYMBOLS = {*range(0x20D0, 0x2100), *range(0xFE00, 0xFE10)}
 
 
 @cache
-def word_pattern(more: str = "") -> re.Pattern[str]:
-    """What matches a word of any script, and further characters in it. `\\w` alone knows no marks: to it, a word of
-    Devanagari ends at each vowel. Marks on symbols, such as an emoji's, are none of a word."""
+def letter_marks() -> str:
+    """Every mark on a letter, as a regular expression's set has it; marks on symbols, such as an emoji's, are none."""
     marks = (place for place in range(0x300, 0x20000) if is_mark(chr(place)) and place not in _OF_SYMBOLS)
     runs = (list(run) for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0]))
-    ranges = "".join(f"{chr(run[0][1])}-{chr(run[-1][1])}" for run in runs)
-    return re.compile(f"[\\w{more}][\\w{more}{ranges}]*")
+    return "".join(f"{chr(run[0][1])}-{chr(run[-1][1])}" for run in runs)
+
+
+@cache
+def word_pattern(more: str = "") -> re.Pattern[str]:
+    """What matches a word of any script, and further characters in it. `\\w` alone knows no marks: to it, a word of
+    Devanagari ends at each vowel."""
+    return re.compile(f"[\\w{more}][\\w{more}{letter_marks()}]*")
 
 
 _PATHS = (re.compile("[>›»→]"), re.compile(r"\|"), re.compile(r"/(?!\d)"))
 """What parts a category's path: the first of these that a path has. 1/2 is a number, and N/A no path."""
 
 
+def naming_field(texts: Mapping[str, str | None]) -> str | None:
+    """The field that says what a candidate is: `title`, or else the first that has a text; null without any."""
+    return next((name for name in ("title", *texts) if texts.get(name)), None)
+
+
 def candidate_name(texts: Mapping[str, str | None]) -> str:
-    """What a candidate is called: its `title`, or else the first text that it has; empty without any."""
-    return texts.get("title") or next(filter(None, texts.values()), "")
+    """What a candidate is called; empty without any text."""
+    name = naming_field(texts)
+    return (texts[name] or "") if name else ""
 
 
 def category_path(text: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from judge.search.catalogue import Catalogue, Product
 from judge.text import is_letters
-from judge.words.bm25 import tokens
+from judge.words.split import words
 from mine.values import (
     FACETS,
     LEARNED,
@@ -180,7 +180,7 @@ class Attributes:
 
 def _bases(text: str) -> list[str]:
     """The words of a text, in the singular, also where it is spelt another way: scarves, batteries, boxes."""
-    return [_PLURAL.sub(lambda found: _SINGULAR[found[0][-2:]] or found[0][:-1], word) for word in tokens(text)]
+    return [_PLURAL.sub(lambda found: _SINGULAR[found[0][-2:]] or found[0][:-1], word) for word in words(text)]
 
 
 _SINGULAR = {"ve": "f", "fe": "f", "ie": "y", "se": "", "he": "", "xe": "", "ze": ""}
@@ -214,12 +214,12 @@ def _exchanged(catalogue: Catalogue, known: Mapping[str, Mapping[str, str]]) -> 
         for said in {tuple(forms(product.title)) for product in products}:
             for at, word in enumerate(said):
                 slots[(*said[:at], "", *said[at + 1 :])].add(word)
-        for words in slots.values():
-            if 1 < len(words) <= SLOT:
-                facets = Counter(facet for word in words for facet in known if word in known[facet])
+        for here in slots.values():
+            if 1 < len(here) <= SLOT:
+                facets = Counter(facet for word in here for facet in known if word in known[facet])
                 if len(facets) == 1:
                     facet = next(iter(facets))
-                    support.update((word, facet) for word in words if is_letters(word) and word not in known[facet])
+                    support.update((word, facet) for word in here if is_letters(word) and word not in known[facet])
     taken = {word for words in known.values() for word in words}
     facets_of: dict[str, list[str]] = defaultdict(list)
     for (word, facet), count in support.items():

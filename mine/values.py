@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from judge.settings import read_yaml
 from judge.text import word_pattern
-from judge.words.bm25 import words
 from judge.words.normalise import same_words
+from judge.words.split import whole_words
 
 FACETS = ("colour", "material", "audience", "size", "capacity", "brand")
 LEARNED = ("colour", "material", "audience")
@@ -77,7 +77,7 @@ def lexicon() -> Lexicon:
 @lru_cache(100_000)
 def form(word: str) -> str:
     """What spellings of a word have in common: case, accents, a plural's or a Russian adjective's ending."""
-    found = words(word.replace("'", "").replace("’", ""))
+    found = whole_words(word.replace("'", "").replace("’", ""))
     plain = found[0] if len(found) == 1 else " ".join(found)
     return _ENDING.sub("", plain) if len(plain) > 4 else plain
 

@@ -44,17 +44,26 @@ class Result:
         return table(found.caption, found.head, found.rows, found.total)
 
     def __repr__(self) -> str:
+        from rich.cells import cell_len
+
         name = type(self).__name__
         try:
             found = self._sheet()
         except (OSError, JudgeError):  # its file is gone
             return f"<{name}>"
         grid = [[one_line(str(cell))[:40] for cell in row] for row in (found.head, *found.rows[:PRINTED])]
-        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in grid]
+        widths = [max(map(cell_len, column)) for column in zip(*grid, strict=True)]
+        lines = ["  ".join(map(_padded, row, widths)).rstrip() for row in grid]
         more = max(found.total or 0, len(found.rows)) - PRINTED
         lines += [f"… and {more:,} more"] if more > 0 else []
         return "\n".join([f"{name}: {one_line(found.caption)}", *(f"  {line}" for line in lines if line)])
+
+
+def _padded(text: str, width: int) -> str:
+    """A text with blanks behind it; in a terminal, letters of Japanese and Chinese are two wide, and marks nothing."""
+    from rich.cells import cell_len
+
+    return text + " " * (width - cell_len(text))
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None = None) -> str:

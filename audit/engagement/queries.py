@@ -1,12 +1,12 @@
 """Queries: who clicks nothing, what says too little to audit, and how the labelled sample differs from traffic."""
 
-import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from audit.engagement.labelled import Labelled
-from judge.words.overlap import stem
+from judge.text import word_pattern
+from judge.words.split import stem
 
 KINDS = ("category", "product_name", "one_attribute", "several_attributes", "unknown")
 ZERO_CLICK = 0.5
@@ -14,7 +14,6 @@ POPULAR = 0.5
 """Popular queries are the fewest that make up this share of the searches."""
 THIN_CLICKS = 10
 """Clicks below which a query's engagement says too little to audit its labels."""
-_WORD = re.compile(r"[^\W_]+")
 _SMALL = frozenset(
     (
         *("a", "an", "and", "by", "for", "from", "in", "of", "on", "the", "to", "with"),
@@ -114,11 +113,11 @@ class QueryKinds:
 
 
 def _stems(text: str) -> list[str]:
-    return [stem(word) for word in _WORD.findall(text.lower()) if word not in _SMALL]
+    return [stem(word) for word in word_pattern().findall(text.lower().replace("_", " ")) if word not in _SMALL]
 
 
 def _words(labelled: Labelled, field: str) -> set[str]:
-    return {stem(w) for text in {c.get(field, "") for c in labelled.candidate} for w in _WORD.findall(text.lower())}
+    return {word for text in {c.get(field, "") for c in labelled.candidate} for word in _stems(text)}
 
 
 def zero_click_summary(rows: Sequence[QueryRow]) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """What a blend knows of a pair: what the judge says, the encoder's cosine, and how many of the query's words the
 candidate has. Each is a property of the pair alone, so that shards and resumed runs agree. Cosine and overlap are of
-the texts without copies of the query that sellers add to be found: see `judge.words.overlap.unstuffed`.
+the texts without copies of the query that sellers add to be found: see `judge.words.stuffing.unstuffed`.
 
 An honest title may end with the query, too ("16 oz claw hammer"). Where there are other fields, they say as much
 without it. Of a title alone the rest tells one from the other: where it is near to the query, a copy at the end counts.
@@ -15,14 +15,16 @@ import numpy.typing as npt
 from judge.errors import InputError, ModelError
 from judge.models.encoder import EMBEDDED_ENCODER, Encoder, find_encoder
 from judge.records import Pair
+from judge.text import candidate_name, naming_field
 from judge.words.asked import against, attached, wanted
-from judge.words.overlap import covered, unstuffed
+from judge.words.overlap import covered
+from judge.words.stuffing import unstuffed
 
 Floats = npt.NDArray[np.float64]
 JUDGE, COSINE, OVERLAP = "judge", "cosine", "overlap"
 FEATURES = (JUDGE, COSINE, OVERLAP)
 """What a blend may be of."""
-TITLE, BRAND = "title", "brand"
+BRAND = "brand"
 NEAR = 0.25
 """From this cosine of query and title on, all copies at the title's end left out, one of them counts. Of 53 irrelevant
 Chorus products, titles alone with the query added, 10 became a 2 so when it was chosen; 15 at .2; 6 if none counts, 38
@@ -124,7 +126,7 @@ def measure(
         columns[COSINE] = found = np.array(cosine(read) if callable(cosine) else cosine, dtype=np.float64)
         # A cosine depends on its batch in the sixth decimal, and one that is so near to `near` may count either way.
         if reading.near is not None:
-            alone = {at: _unstuffed(pair, 1) for at, pair in enumerate(pairs) if pair.candidate.keys() == {TITLE}}
+            alone = {at: _unstuffed(pair, 1) for at, pair in enumerate(pairs) if len(pair.candidate) == 1}
             kept = [at for at, whole in alone.items() if whole != read[at] and found[at] >= reading.near]
             for at in kept:
                 read[at] = alone[at]
@@ -133,7 +135,7 @@ def measure(
                 found[kept] = np.maximum(found[kept], cosine([read[at] for at in kept]))
     if OVERLAP in reading.names:
         # A copy that counts makes no thing of an accessory ("laptop lock laptop").
-        titles = (pair.candidate.get(TITLE, "") for pair in bare)
+        titles = (candidate_name(pair.candidate) for pair in bare)
         columns[OVERLAP] = [_covered(pair, title, reading) for pair, title in zip(read, titles, strict=True)]
     return np.column_stack([columns[name] for name in reading.names])
 
@@ -155,9 +157,10 @@ def log_odds(chances: Floats) -> Floats:
 
 
 def _unstuffed(pair: Pair, at_end: int = 0) -> Pair:
-    """A pair with so many of the copies at its title's end; those at the end of other fields stay."""
+    """A pair with so many of the copies at the end of what names it; those at the end of other fields stay."""
+    title = naming_field(pair.candidate)
     texts = {
-        name: unstuffed(pair.query, text, at_end=at_end if name == TITLE else None)
+        name: unstuffed(pair.query, text, at_end=at_end if name == title else None)
         for name, text in pair.candidate.items()
     }
     return replace(pair, candidate=texts)
@@ -178,5 +181,5 @@ def cosines(pairs: Sequence[Pair], encoder: Encoder) -> Floats:
 
 def candidate_text(pair: Pair) -> str:
     """A candidate's fields as one text, its title first."""
-    names = sorted(pair.candidate, key=lambda name: name != TITLE)
+    names = sorted(pair.candidate, key=lambda name: name != "title")
     return ". ".join(pair.candidate[name] for name in names)[:HEAD]

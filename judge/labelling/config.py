@@ -11,6 +11,7 @@ from typing import Any
 
 from judge.calibration.abstain import Threshold, check_budget, choose
 from judge.calibration.calibrate import Calibration, Floats
+from judge.calibration.features import COSINE, OVERLAP
 from judge.documents import Kind, check, load
 from judge.engines.chat.prompt import TEMPLATE as CHAT
 from judge.errors import InputError, ModelError
@@ -24,7 +25,8 @@ from judge.records import Record
 from judge.run.seen import Seen, read_seen
 from judge.statistics.reliability import softmax
 from judge.words.guideline import DEFAULT, Guideline, load_guideline
-from judge.words.templates import TEMPLATE, template_digest
+from judge.words.split import VERSION
+from judge.words.templates import TEMPLATE, reads_overlap, template_digest
 
 FILE = "judge.json"
 JUDGE = Kind("use the directory as `judge finetune` wrote it", ModelError)
@@ -126,7 +128,11 @@ class JudgeConfig:
     @property
     def parts(self) -> dict[str, str | None]:
         """What this adds to a fingerprint."""
+        blend = self.calibration.blend if self.calibration else None
+        # A cosine is of texts without copies of the query, and these are words, too.
+        reads_words = reads_overlap(self.template) or not {COSINE, OVERLAP}.isdisjoint(blend.names if blend else ())
         return {
+            **({"words": str(VERSION)} if reads_words else {}),
             "template_digest": template_digest(self.template),
             "calibration": self.calibration.digest if self.calibration else None,
             "max_noise": f"{self.threshold.budget:g}" if self.threshold else None,

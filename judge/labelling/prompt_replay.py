@@ -14,7 +14,8 @@ from judge.records import Pair, Prompt
 from judge.run.manifest import Manifest
 from judge.words.folders import shipped_names
 from judge.words.prompt import PromptBuilder, Spent
-from judge.words.templates import template_digest
+from judge.words.split import VERSION
+from judge.words.templates import reads_overlap, template_digest
 from judge.words.tokenizer import ModelTokenizer, Tokenizer
 
 
@@ -76,6 +77,8 @@ def ask_again(manifest: Manifest, pair: Pair, judge: str | None = None) -> Asked
         return Asked(
             "no template in prompts/ has the text that this run was asked by; get the version that labelled it"
         )
+    if reads_overlap(template) and manifest.parts.get("words") != str(VERSION):
+        return Asked("the words of its texts were read by another rule; get the version that labelled it", template)
     if manifest.parts.get("endpoint"):
         return _in_words(manifest, pair, template)
     found = _tokenizer(manifest, judge)

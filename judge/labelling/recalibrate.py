@@ -32,6 +32,7 @@ from judge.run.manifest import Manifest, Tally
 from judge.run.parts import rows_of, tally_of
 from judge.run.seen import keep_seen
 from judge.run.store import Run
+from judge.words.split import VERSION
 
 Floats = npt.NDArray[np.float64]
 ROWS = 4096
@@ -81,7 +82,8 @@ class Recalibration:
         before, blend = (manifest.calibration or {}).get("blend"), self.calibration.blend
         if not before or not blend or not blend.encoder:
             return False
-        return bool(before.get("encoder") == blend.encoder and before.get("near") == blend.near)
+        same_words = manifest.parts.get("words") == str(VERSION)
+        return bool(same_words and before.get("encoder") == blend.encoder and before.get("near") == blend.near)
 
     def _check(self, manifest: Manifest) -> None:
         self.source.check_finished()
@@ -100,7 +102,7 @@ class Recalibration:
 
     def _manifest(self, manifest: Manifest, threshold: Threshold | None) -> Manifest:
         asked = JudgeConfig(calibration=self.calibration, threshold=threshold).parts
-        changed = {name: asked[name] for name in ("calibration", "max_noise", "threshold")}
+        changed = {name: part for name, part in asked.items() if name != "template_digest"}
         lineage = {"recalibrated_from": manifest.fingerprint, "toolkit": __version__}
         made = Fingerprint(parts={**manifest.parts, **changed, **lineage})
         # Counts, times and bills are the sitting's that judged; this one has its own.

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 
-from judge.words.overlap import HEAD, SMALL, spellings, stem, words
+from judge.words.overlap import SMALL, spellings
+from judge.words.split import HEAD, stem, words
 
 _CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—+&]\s|[.!?](?=\s|$)")
 _BEFORE = re.compile(r"\w+[\s-]+(?:free|not)\b", re.IGNORECASE)

@@ -5,62 +5,19 @@ never negative (Lucene's): ln(1 + (N - n + .5) / (n + .5)). A block of queries i
 the documents, which at a million documents is many times faster than a pass over all of them for each query.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from judge.text import word_pattern
-from judge.words.normalise import same_words
-from judge.words.overlap import HEAD, stem
+from judge.words.split import BOTH, words
 
 K1, B = 1.2, 0.75
 WORK = 20_000_000
 """Products of two weights in a block of queries, at most: what its memory follows."""
-_WORD = re.compile(r"\w+")
-_RUNS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-"""Letters of scripts that put no blanks between words."""
-
-_POINTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]")
-"""Marks that are written or left out as one likes: accents of European scripts, points of Hebrew and Arabic."""
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-
-
-def words(text: str) -> list[str]:
-    """The words of a text in their order, without case, accents, points and plural endings.
-
-    Other words than those of `judge.words.overlap`, which knows no marks: judges were fine-tuned with its words.
-    """
-    text = same_words(text[:HEAD])
-    if text.isascii():
-        return [stem(word) for word in _WORD.findall(text)]
-    plain = unicodedata.normalize("NFC", _POINTS.sub("", unicodedata.normalize("NFKD", text)))
-    return [stem(word) for word in word_pattern().findall(plain)]
-
-
-def tokens(text: str) -> list[str]:
-    """The words of a text; where a script has no blanks, its neighbouring letters two by two."""
-    found = words(text)
-    if text.isascii():
-        return found
-    return [piece for word in found for piece in _pieces(word)]
-
-
-def _pieces(word: str) -> Iterator[str]:
-    end = 0
-    for run in _RUNS.finditer(word):
-        if run.start() > end:
-            yield word[end : run.start()]
-        letters = run[0]
-        yield from (letters[at : at + 2] for at in range(max(1, len(letters) - 1)))
-        end = run.end()
-    if end < len(word):
-        yield word[end:]
 
 
 class Bm25:
@@ -77,7 +34,7 @@ class Bm25:
         ends = [0]
         for text in texts:
             seen: dict[int, int] = {}
-            for token in tokens(text):
+            for token in words(text, BOTH):
                 term = self._terms.setdefault(token, len(self._terms))
                 seen[term] = seen.get(term, 0) + 1
             terms.extend(seen)
@@ -107,7 +64,7 @@ class Bm25:
         from scipy.sparse import csr_array
 
         # In order: sums of a set would differ from process to process.
-        asked = [sorted({self._terms[token] for token in tokens(query) if token in self._terms}) for query in queries]
+        asked = [sorted({self._terms[token] for token in words(query) if token in self._terms}) for query in queries]
         for block in self._blocks(asked):
             terms = np.array([term for query in block for term in query], np.int32)
             ends = np.cumsum([0, *map(len, block)])

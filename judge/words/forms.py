@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from judge.words.normalise import same_words
-from judge.words.overlap import stem
+from judge.words.split import stem
 
 NORMALISATION = 3
 """The version of the rule for which texts belong together; a run's manifest names it. By 2 `canonical` is today's, by 3

@@ -6,6 +6,7 @@ The first letter stays: people rarely miss it. The same seed gives the same erro
 """
 
 import random
+import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from judge.words.normalise import same_words
 
 LONG = 4
 """Letters of a word that can be misspelt and still be read."""
+_IDEOGRAPH = re.compile("[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _UNITS = "mm cm inch inches zoll feet litre litres liter gram grams watt watts volt volts gallon"
 _RESTRICTIONS = (
     "without with not none free only ohne frei nicht kein keine sans avec sin libre senza без мужской женский"
@@ -61,16 +63,19 @@ def may_be_misspelt(word: str, protected: Collection[str] = ()) -> bool:
 
 
 def edits(word: str, locale: str | None = None) -> list[str]:
-    """Every word that one typing error makes of a word: by place, then by kind; the first letter stays."""
+    """Every word that one typing error makes of a word: by place, then by kind; the first letter stays, and so does
+    each of Han, which is a word's part that means something."""
     found: dict[str, None] = {}
     lower = word.lower()
     for at in range(1, len(word)):
         left, here, right = word[:at], word[at], word[at + 1 :]
+        if _IDEOGRAPH.match(here):
+            continue
         found.update(dict.fromkeys(left + key + right for key in neighbours(lower[at], locale)))
         found[left + right] = None
         if not is_mark(here):
             found[left + here + here + right] = None
-        if right:
+        if right and not _IDEOGRAPH.match(right):
             found[left + right[0] + here + right[1:]] = None
     found.pop(word, None)
     return list(found)

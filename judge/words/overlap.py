@@ -5,18 +5,13 @@ so it is done here: after case, accents and plural endings, and across a blank t
 not ("bandsaw", "band saw").
 """
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from judge.words.normalise import same_words
+from judge.words.split import ALONE, parts, words
 
 _HISS = ("ss", "x", "ch", "sh", "zz")
-_WORD = re.compile(r"\w+")
-HEAD = 2000
-"""Characters of a text that are looked at."""
 MISSING = "missing"
 LETTERS = 4
 """Of a word at least, for another to be taken for nearly the same."""
@@ -31,14 +26,6 @@ SMALL = frozenset(word for line in _SMALL for word in line.split())
 these: "die" is a tool, "par" a lamp, and a letter says much of a window."""
 
 
-def words(text: str) -> list[str]:
-    """The words of a text in their order, without case, accents and plural endings."""
-    text = same_words(text[:HEAD])
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return [stem(word) for word in _WORD.findall(text)]
-
-
 def overlap(query: str, texts: Mapping[str, str]) -> str:
     """A line such as `title running shoe; colour red; missing 42`.
 
@@ -48,10 +35,19 @@ def overlap(query: str, texts: Mapping[str, str]) -> str:
 
     Returns:
         The query's words, each once, without plural endings, by the first field that has them; last those that none
-        has. A field without words is left out.
+        has. A field without words is left out. Of a script without blanks, letters that stand together in the query.
     """
-    kinds = _placed(query, _fields(texts))
-    return "; ".join(f"{kind} {' '.join(found)}" for kind, found in kinds.items() if found)
+    kinds: dict[str, list[str]] = {}
+    before = ""
+    fields = _fields(texts)
+    for word, kind, follows in _placed(query, fields):
+        found = kinds.setdefault(kind, [])
+        if follows and kind == before:
+            found[-1] += word
+        else:
+            found.append(word)
+        before = kind
+    return "; ".join(f"{kind} {' '.join(kinds[kind])}" for kind in (*fields, MISSING) if kind in kinds)
 
 
 def covered(
@@ -62,7 +58,8 @@ def covered(
     attached: Collection[str] = (),
     told: float = 1,
 ) -> float:
-    """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words.
+    """The share of a query's words, each once, that some field of a candidate has; in [0, 1], NaN without words. Of a
+    script without blanks each letter counts as a word, and is there where it stands next to one of its neighbours.
 
     Args:
         query: The query's text.
@@ -71,12 +68,14 @@ def covered(
             is like it: typing errors, other forms of a word. The words of `SMALL` do not count then, unless there are
             no others. The similarity is Dice's of letter trigrams (Adamson and Boreham 1974); of a word with a digit,
             which names a size or a model, there is none. Null: words count alike, and wholly or not at all.
-        attached: Words that count in part where the title has them; where more than a third of all are missing, those
-            say what there is to say.
+        attached: Words that count in part where the title has them, or the first field where there is no title; where
+            more than a third of all are missing, those say what there is to say.
         told: What each of those counts.
     """
     fields = _fields(texts)
-    kinds = _placed(query, fields)
+    kinds: dict[str, list[str]] = {name: [] for name in (*fields, MISSING)}
+    for word, kind, _ in _placed(query, fields):
+        kinds[kind].append(word)
     if alike is not None:
         telling = {kind: [word for word in found if word not in SMALL] for kind, found in kinds.items()}
         kinds = telling if any(telling.values()) else kinds
@@ -84,37 +83,9 @@ def covered(
     if not asked:
         return float("nan")
     nearly = _nearly(missing, set().union(*fields.values()), alike) if missing and alike is not None else 0.0
-    parts = sum(word in attached for word in kinds.get("title", ()))
+    parts = sum(word in attached for word in next(iter(kinds.values())))
     less = (1 - told) * parts if 3 * len(missing) <= asked else 0.0
     return 1 - (len(missing) - nearly + less) / asked
-
-
-def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:
-    """A text without the copies of a query that sellers add to be found: several at its beginning, some at its end.
-
-    `at_end` is how many of those at its end stay; null: all, since a category or a description may end with the query's
-    words in good faith. A title that merely begins with the query's words, or has them inside, stays, and so does one
-    that has no others.
-    """
-    found, wanted = text[:HEAD].split(), _bare(query.split())
-    bare, size = _bare(found), len(wanted)
-    if not size or len(bare) <= size:
-        return text
-    start, end = 0, len(bare)
-    while end - start > size and bare[end - size : end] == wanted:
-        end -= size
-    copies = (len(bare) - end) // size
-    end += size * (copies if at_end is None else min(at_end, copies))
-    while end - start > size and bare[start : start + size] == wanted:
-        start += size
-    if start == size:
-        start = 0
-    return text if (start, end) == (0, len(bare)) else " ".join(found[start:end])
-
-
-def _bare(found: list[str]) -> list[str]:
-    """Words without case and the marks around them."""
-    return [word.casefold().strip(".,;:!?()[]\"'-/|") for word in found]
 
 
 def _fields(texts: Mapping[str, str]) -> dict[str, set[str]]:
@@ -122,15 +93,14 @@ def _fields(texts: Mapping[str, str]) -> dict[str, set[str]]:
     return {name: _seen(texts[name]) for name in sorted(texts, key=lambda name: name != "title")}
 
 
-def _placed(query: str, fields: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    """The query's words by the first field that has them, or by `MISSING`."""
-    asked = list(dict.fromkeys(words(query)))
-    joined = ["".join(pair) for pair in pairwise(asked)]
-    kinds: dict[str, list[str]] = {name: [] for name in (*fields, MISSING)}
-    for at, word in enumerate(asked):
-        forms = {*spellings(word), *joined[max(0, at - 1) : at + 1]}
-        kinds[next((name for name, seen in fields.items() if forms & seen), MISSING)].append(word)
-    return kinds
+def _placed(query: str, fields: Mapping[str, set[str]]) -> Iterator[tuple[str, str, bool]]:
+    """The query's words with the first field that has them, or `MISSING`, and whether no blank stands before them."""
+    asked = [(word, len(part) > 1, at > 0) for part in dict.fromkeys(parts(query)) for at, word in enumerate(part)]
+    joined = ["".join(pair) for pair in pairwise(word for word, *_ in asked)]
+    for at, (word, is_letter, follows) in enumerate(asked):
+        # One letter of several is everywhere: with its neighbours it is there or not.
+        forms = {*joined[max(0, at - 1) : at + 1], *(() if is_letter else spellings(word))}
+        yield word, next((name for name, seen in fields.items() if forms & seen), MISSING), follows
 
 
 def _nearly(missing: Iterable[str], seen: Iterable[str], alike: float) -> float:
@@ -156,14 +126,9 @@ def _trigrams(word: str) -> set[str]:
 
 
 def _seen(text: str) -> set[str]:
-    """The words of a text, and its neighbours written as one."""
-    found = words(text)
+    """The words of a text, and its neighbours written as one; letters that no blank parts are words here."""
+    found = words(text, ALONE)
     return {*found, *map("".join, pairwise(found))}
-
-
-def stem(word: str) -> str:
-    """A word without the ending of its plural."""
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 def spellings(word: str) -> tuple[str, ...]:

@@ -18,12 +18,10 @@ from judge.records import Pair, Prompt
 from judge.words.guideline import Guideline
 from judge.words.normalise import clean
 from judge.words.overlap import overlap
-from judge.words.templates import TEMPLATE, compiled
+from judge.words.templates import OVERLAP, TEMPLATE, compiled
 from judge.words.tokenizer import Tokenizer
 
 BLOCKS = ("shared", "query", "candidate", "answer")
-OVERLAP = "overlap"
-"""The slot of a template that wants to know which of the query's words the candidate has."""
 OVERLAP_TOKENS = 24
 NO_FIELD = ("query", "locale", OVERLAP)
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from hashlib import sha256
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import StrictUndefined, Template, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge.errors import InputError
@@ -11,6 +11,8 @@ from judge.words.folders import shipped_names, shipped_text
 
 TEMPLATE = "judge.v1"
 """What a judge is asked by unless told otherwise."""
+OVERLAP = "overlap"
+"""The slot of a template that wants to know which of the query's words the candidate has."""
 
 
 def template_text(name: str = TEMPLATE) -> str:
@@ -38,6 +40,11 @@ def compiled(name: str = TEMPLATE) -> Template:
 def _compiled(text: str) -> Template:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(text)
+
+
+def reads_overlap(name: str = TEMPLATE) -> bool:
+    """Whether a template has the slot `OVERLAP`, so that its prompts depend on which words a text has."""
+    return OVERLAP in meta.find_undeclared_variables(ImmutableSandboxedEnvironment().parse(template_text(name)))
 
 
 def template_digest(name: str = TEMPLATE) -> str:

@@ -10,6 +10,7 @@ import pytest
 from conftest import DOZEN, ROOT
 from finetune_fixtures import rated_rows
 from pydantic import ValidationError
+from rich.cells import cell_len
 
 import relevance_judge as rj
 from judge.run.store import Run as Stored
@@ -254,3 +255,12 @@ def test_what_notebooks_show_is_escaped(fake, tmp_path):
         assert f"{said:.3f}" in desc, "for those who do not see it"
         assert 'fill="currentColor"' in chart.svg, "it can be read in a dark notebook"
     assert f"{found['accuracy'].value:.3f}" in repr(found)
+
+
+def test_columns_are_aligned_where_letters_are_wide():
+    class Found(rj_shown.Result):
+        def _sheet(self):
+            return rj_shown.Sheet("two", ("query", "n"), [("防水ケース", 1), ("नीला दुपट्टा", 2), ("lamp", 3)])
+
+    lines = repr(Found()).splitlines()[1:]
+    assert {cell_len(line[:-1]) for line in lines} == {14}

@@ -55,6 +55,22 @@ def test_where_there_are_other_fields_no_copy_counts():
     assert read(one, {"Hub. Cables usb cable": 0.2}) == [0.2, 1.0]
 
 
+def test_a_guideline_without_a_title_has_its_first_field_for_one():
+    def named(query, name, **more):
+        return Pair(1, "q", query, "c", {"name": name, **more})
+
+    told = {"16 oz claw": 0.41, "16 oz claw hammer": 0.72, "Logitech mouse": 0.08}
+    assert read(named("hammer", "16 oz claw hammer"), told) == [0.72, 1.0]
+    assert read(named("hammer", "Logitech mouse hammer hammer"), told) == [0.08, 0.0]
+    # And an accessory is told by it.
+    lock = named("laptop", "Laptop lock", kind="Locks")
+    assert (
+        read(lock, {"Laptop lock. Locks": 0.5})
+        == read(pair("laptop", "Laptop lock", kind="Locks"), {"Laptop lock. Locks": 0.5})
+        == [0.5, 0.25]
+    )
+
+
 def test_known_cosines_give_the_features_that_computed_ones_gave():
     titles = (
         "Soft wool scarf",

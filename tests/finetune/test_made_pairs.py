@@ -11,7 +11,7 @@ from audit.probes.perturbations import HARMLESS, ORDER, OTHER_SCRIPT
 from finetune.adversarial import ORDERS, PRAISE, add_adversarial_text, query_noise
 from finetune.synthetic_pairs import make_pairs
 from judge.errors import InputError
-from judge.words.overlap import words
+from judge.words.split import words
 
 COLOURED = [(colour, kind) for colour in ("red", "blue", "green") for kind in ("Lamp", "Chair", "Cup")]
 
@@ -68,6 +68,17 @@ def test_what_is_taught_is_not_what_a_probe_asks():
     asked = {ORDER.casefold(), HARMLESS.casefold(), OTHER_SCRIPT.casefold()}
     for text in (*ORDERS, *PRAISE):
         assert all(text.casefold() not in probe and probe not in text.casefold() for probe in asked)
+
+
+def test_a_product_that_has_all_of_a_query_without_blanks_is_no_wrong_one(tmp_path, guideline):
+    """A red lamp answers 赤 照明 as well where its colour has the word's ending, 赤い."""
+    rows = [("照明", "赤", "照明"), ("赤い照明", "赤い", "照明"), ("椅子", "青", "椅子")]
+    lines = [f"q{n},{n},{title},{colour},{kind},{n % 3}" for n, (title, colour, kind) in enumerate(rows)]
+    path = put(tmp_path / "r.csv", "\n".join(["query,candidate_id,title,colour,category,grade", *lines]) + "\n")
+    made = make_pairs(as_rated(path, guideline, tmp_path), guideline, 200, 5)
+    asked = {(item.pair.query, item.pair.candidate_id, *item.votes.values()) for item in made}
+    assert ("赤 照明", "0", 2) in asked
+    assert not [each for each in asked if each[:2] == ("赤 照明", "1")]
 
 
 def test_synthetic_pairs_are_graded_by_how_they_were_made(tmp_path, guideline):

@@ -56,6 +56,9 @@ def test_a_judge_or_template_that_is_not_here_is_said_plainly(main, tmp_path):
         return found["missing"]
 
     assert "no template in prompts/ has the text" in told(template_digest="0" * 64)
+    counting = {"template_digest": template_digest("judge-match.v2")}
+    assert "its texts were read by another rule" in told(**counting)
+    assert "its texts were read by another rule" in told(**counting, words="1")
     absent = told(judge="./no/such/judge", weights="w", tokenizer="t")
     assert "the tokenizer of ./no/such/judge is not on this machine; name the judge's directory with --judge" in absent
     (tmp_path / "other").mkdir()

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from judge.calibration.features import Reading, measure
 from judge.records import Pair
 from judge.words.asked import NEXT, NOUNS, against, attached, wanted
-from judge.words.overlap import HEAD, SMALL, stem, words
+from judge.words.overlap import SMALL
+from judge.words.split import HEAD, stem, words
 
 ACCESSORIES = [
     ("laptop", "Kensington Retractable Laptop Lock - Keyed Different"),

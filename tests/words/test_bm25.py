@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from judge.words import bm25
-from judge.words.bm25 import Bm25, tokens
+from judge.words.bm25 import Bm25
+from judge.words.split import words
 
 TEXTS = ["red wool scarf", "red kettle", "blue wool scarf with wool fringe", "", "kettle"]
 
@@ -38,8 +39,8 @@ def test_of_equals_the_earlier_is_first_whatever_k():
 
 
 def test_scripts_without_blanks_are_cut_in_twos():
-    assert tokens("赤いマフラー wool") == ["赤い", "いマ", "マフ", "フラ", "ラー", "wool"]
-    assert tokens("шерстяной шарф") == ["шерстянои", "шарф"]  # й without its breve, as accents go
+    assert words("赤いマフラー wool") == ["赤い", "いマ", "マフ", "フラ", "ラー", "wool"]
+    assert words("шерстяной шарф") == ["шерстянои", "шарф"]  # й without its breve, as accents go
     ((places, _),) = Bm25(["青い靴", "赤いマフラー", "赤い靴"]).top(["赤いマフラー"], 3)
     assert places.tolist() == [1, 2]
     assert next(iter(Bm25([]).top(["red"], 3)))[0].tolist() == []

@@ -44,6 +44,14 @@ def test_another_word_of_the_catalogue_is_never_made():
     assert misspell("boot", random.Random(0), protected={"boot"}) is None
 
 
+def test_what_is_written_in_han_keeps_each_sign():
+    # A wireless charger without one of them is a charger without wires, or none.
+    assert edits("無線充電器") == []
+    assert misspell("無線充電器 スカーフ", random.Random(0)).startswith("無線充電器 ")
+    assert all(edit.startswith("防水") for edit in edits("防水ケース"))
+    assert all(edit.endswith("用") for edit in edits("ケース用"))
+
+
 QUERIES = st.lists(
     st.sampled_from(["scarf", "шарф", "スカーフ", "128gb", "without", "wool", "mm", "Kettle", "N5", "بدون"]), max_size=6
 ).map(" ".join)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from judge.engines.fake import FakeTokenizer
 from judge.records import Pair
 from judge.words.guideline import load_guideline
-from judge.words.overlap import LETTERS, SMALL, covered, overlap, unstuffed, words
+from judge.words.overlap import LETTERS, SMALL, covered, overlap
 from judge.words.prompt import PromptBuilder
+from judge.words.split import parts, words
+from judge.words.stuffing import unstuffed
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,9 @@ def test_every_word_of_the_query_is_in_exactly_one_place(query, title, descripti
     line = overlap(query, {"title": title, "description": description})
     kinds = dict(part.split(" ", 1) for part in line.split("; ")) if line else {}
     assert set(kinds) <= {"title", "description", "missing"}
-    assert sorted(" ".join(kinds.values()).split()) == sorted(set(words(query)))
+    asked = {*parts(query)}
+    assert sorted("".join(kinds.values()).replace(" ", "")) == sorted("".join(map("".join, asked)))
+    assert {word for said in kinds.values() for word in said.split()} >= {part[0] for part in asked if len(part) == 1}
 
 
 def test_a_template_that_asks_for_the_line_gets_it_and_the_fields_keep_their_budgets():
@@ -75,7 +79,7 @@ def test_the_line_stays_what_judges_were_trained_on():
     texts = {"title": "ＮＩＫＥ Café-Tassen ﬁne Straße ᾼ\u0308 ℃ İzmir", "colour": "cafe\u0301 한글 ナイキ\u3000靴"}
     query = "nike CAFE\u0301 tasse STRASSE αι izmir c 한글 靴 ヌ"
     line = "title nike cafe strasse \u03b1\u03b9 izmir; "
-    line += "colour \u1112\u1161\u11ab\u1100\u1173\u11af \u9774; missing tasse c \u30cc"
+    line += "colour \ud55c\uae00 \u9774; missing tasse c \u30cc"
     assert overlap(query, texts) == line
 
 
@@ -96,15 +100,52 @@ def test_copies_of_the_query_that_sellers_add_are_left_out(query, text, left):
     assert unstuffed(query, text) == left
 
 
+@pytest.mark.parametrize(
+    ("query", "text", "left"),
+    [
+        ("防水スマホケース", "ロジクール マウス 防水スマホケース 防水スマホケース", "ロジクール マウス"),
+        ("防水 ケース", "マウス、防水ケース、防水　ケース", "マウス、"),
+        ("ケース", "ケース ケース【ケース】ロジクール", "ロジクール"),
+        ("iphoneケース", "マウス iPhone ケース iPhoneケース", "マウス"),
+        ("ｹｰｽ", "マウス ｹｰｽｹｰｽ", "マウス"),
+        ("방수 케이스", "로지텍 마우스 방수케이스 방수 케이스", "로지텍 마우스"),
+        ("เคสกันน้ำ", "เมาส์ เคสกันน้ำ เคสกันน้ำ", "เมาส์"),
+        # Right at other letters it may be what a compound ends or begins with: one stays.
+        ("ケース", "iPhone15 防水ケース", "iPhone15 防水ケース"),
+        ("ケース", "マウス防水ケースケースケース", "マウス防水ケース"),
+        ("ケース", "ケースケースカバー", "ケースカバー"),
+        ("ケース", "ケースケースケース", "ケース"),
+        ("水", "香水", "香水"),
+    ],
+)
+def test_copies_without_blanks_are_left_out(query, text, left):
+    assert unstuffed(query, text) == left
+
+
 def test_what_is_no_title_may_end_with_the_query():
     assert unstuffed("usb cable", "Cables usb cable", at_end=None) == "Cables usb cable"
     assert unstuffed("usb cable", "usb cable usb cable Cables", at_end=None) == "Cables"
+    assert unstuffed("靴", "赤い靴 靴 靴", at_end=None) == "赤い靴 靴 靴"
+    assert unstuffed("靴", "鞄 靴 靴", at_end=1) == "鞄 靴"
 
 
 @given(st.text(max_size=30), st.text(max_size=60), st.integers(1, 3))
 def test_what_is_added_at_the_end_gains_nothing(query, title, times):
     stuffed = " ".join([title, *[query] * times])
     assert len(unstuffed(query, stuffed).split()) <= max(len(title.split()), len(query.split()))
+
+
+@given(
+    st.lists(st.sampled_from("防水靴箱"), min_size=1, max_size=4).map("".join),
+    st.text("スマホ", min_size=1, max_size=6),
+    st.integers(2, 4),
+    st.booleans(),
+)
+def test_what_is_added_without_blanks_gains_one_copy_at_most(query, title, times, at_end):
+    added = [title, query * times] if at_end else [query * times, title]
+    left = unstuffed(query, "".join(added))
+    assert len(left) <= len(title) + len(query)
+    assert title in left
 
 
 def test_overlap_without_added_copies_is_what_it_was():

@@ -255,6 +255,8 @@ def test_kinds_of_queries(text, kind):
 def test_a_word_that_ends_in_ss_is_no_plural():
     # "glass" is not the plural of the category "glas": it is one attribute more.
     assert QueryKinds(set(), {"tent", "glas"}, set()).guess("glass tents") == "one_attribute"
+    # Signs on letters end no word: a blue scarf has one attribute, and not three.
+    assert QueryKinds(set(), {"दुपट्टा"}, set()).guess("नीला दुपट्टा") == "one_attribute"
 
 
 def test_people_who_disagree_with_the_label_are_heard(tmp_path):

@@ -1,0 +1,67 @@
+"""Copies of a query that sellers add to their texts to be found."""
+
+import re
+from functools import cache
+from typing import NamedTuple
+
+from judge.text import is_mark, letter_marks
+from judge.words.normalise import same_words
+from judge.words.split import HEAD, JOINING
+
+_AROUND = ".,;:!?()[]\"'-/|、。，．：；！？・「」『』【】（）［］〈〉《》｜／～〜－"
+"""Signs around a word that are none of it."""
+
+
+class _Piece(NamedTuple):
+    """A word with the signs around it, or one letter where there are no blanks."""
+
+    start: int
+    end: int
+    bare: str
+    """Without case and signs."""
+    joins: bool
+    """Whether a letter without blanks follows another: where a word ends before it, nobody knows."""
+
+
+def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:
+    """A text without the copies of a query that sellers add to be found: several at its beginning, some at its end.
+
+    `at_end` is how many of those at its end stay; null: all, since a category or a description may end with the query's
+    words in good faith. A title that merely begins with the query's words, or has them inside, stays, and so does one
+    that has no others. Where a copy stands right at other letters of a script without blanks, it may be the head of a
+    compound, and one stays.
+    """
+    text_read = text[:HEAD]
+    found, wanted = _pieces(text_read), [piece.bare for piece in _pieces(query)]
+    bare, size = [piece.bare for piece in found], len(wanted)
+    if not size or len(bare) <= size:
+        return text
+    start, end = 0, len(bare)
+    while end - start > size and bare[end - size : end] == wanted:
+        end -= size
+    copies = (len(bare) - end) // size
+    least = 1 if copies and found[end].joins and bare[:end] != wanted else 0
+    end += size * (copies if at_end is None else min(max(least, at_end), copies))
+    while end - start > size and bare[start : start + size] == wanted:
+        start += size
+    if start == size:
+        start = 0
+    elif start and found[start].joins:
+        start -= size
+    if (start, end) == (0, len(bare)):
+        return text
+    return " ".join(text_read[found[start].start : found[end - 1].end].split())
+
+
+def _pieces(text: str) -> list[_Piece]:
+    found: list[_Piece] = []
+    for piece in _pattern().finditer(text):
+        around = text[max(0, piece.start() - 1) : piece.start() + 1]
+        joins = bool(piece["letter"]) and len(around) == 2 and all(c.isalnum() or is_mark(c) for c in around)
+        found.append(_Piece(*piece.span(), same_words(piece[0]).strip(_AROUND), joins))
+    return found
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    return re.compile(rf"[^\w\s]*(?P<letter>[{JOINING}])[{letter_marks()}]*[^\w\s]*|[^\s{JOINING}]+")
