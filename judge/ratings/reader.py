@@ -112,7 +112,7 @@ def read_ratings(
         problems = Problems()
         cells.settle(Path(scratch), problems)
         first = sorted(problems.first, key=lambda problem: problem.row or 0)
-        refuse(first, problems.kinds, cells.scale, _check(table, layout, values), skip_bad_rows=layout.skip_bad_rows)
+        refuse(first, problems.kinds, cells.scale, _check(cells, values), skip_bad_rows=layout.skip_bad_rows)
         found = _ratings(cells)
         found.check()
     return found
@@ -141,7 +141,7 @@ def stage_ratings(
         staged,
         unused=[column for column in staged.unused if column not in read],
         passed_over=cells.fitted.passed_over | dict(staged.passed_over),
-        check=_check(table, layout, guideline.values, source.catalogue),
+        check=_check(cells, guideline.values, source.catalogue),
         scale=cells.scale,
     ), _ratings(cells)
 
@@ -152,14 +152,15 @@ def _ratings(cells: Cells) -> Ratings:
     return Ratings(cells.table.name, cells.layout, cells.scale, alone, cells.settled)
 
 
-def _check(table: Table, layout: RatingsLayout, values: Sequence[int], catalogue: Path | None = None) -> str:
+def _check(cells: Cells, values: Sequence[int], catalogue: Path | None = None) -> str:
     """The command that lists what is wrong with a file."""
+    layout = cells.layout
     plain = dict(layout.grades) == {str(value): value for value in values}
     grades = ",".join(f"{theirs}={'' if ours is None else ours}" for theirs, ours in layout.grades.items())
     wide = layout.raters or layout.gold
     options = {
         "--catalogue": catalogue,
-        "--rating": None if wide else layout.mapping.get("grade", ["grade"])[0],
+        "--rating": None if wide else cells.roles.column,
         "--raters": ",".join(layout.raters),
         "--gold": layout.gold,
         "--grades": None if plain else grades,
@@ -167,4 +168,4 @@ def _check(table: Table, layout: RatingsLayout, values: Sequence[int], catalogue
         "--encoding": layout.encoding,
     }
     mapping = {name: columns for name, columns in layout.mapping.items() if name != "grade"}
-    return check_command(table.name, mapping, options)
+    return check_command(cells.table.name, mapping, options)

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from judge.errors import InputError
 from judge.notes import note
-from judge.tables.likely import likely_column
+from judge.tables.ids import IDS
+from judge.tables.likely import ANSWERS, INPUTS, likely_column, spelt
 from judge.tables.rows import Table
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -21,6 +22,10 @@ QUERY_ALIASES: Mapping[str, tuple[str, ...]] = {
     "query": (*ALIASES["query"], "query_text", "text"),
 }
 """The same of a file of queries: WANDS, UBI's `ubi_queries`, BEIR."""
+RATING_ALIASES: Mapping[str, tuple[str, ...]] = {**ALIASES, "grade": ("rating", "relevance", "label")}
+"""The same of a file of ratings that has one column of grades."""
+AS_WRITTEN = ("rater", "clause", "time")
+"""Our names that are spelt no other way: a `Time` may be a duration, and a `Rater` a comment."""
 
 
 class Columns:
@@ -48,11 +53,15 @@ class Columns:
         self._sources = {name: tuple(mapping.get(name, (name,))) for name in wanted}
         self._mapped = {column: name for name, columns in mapping.items() for column in columns}
         taken = {*wanted, *self._mapped}
+        self._taken = taken
         self._aliases = {
             name: tuple(alias for alias in aliases.get(name, ()) if alias not in taken)
             for name in wanted
             if name not in mapping
         }
+        self._adopted: set[str] = set()
+        self._spelt: dict[str, set[str]] = {}
+        """Columns that are read for a name since they are spelt alike."""
         self.seen: set[str] = set()
         self.passed_over: dict[str, str] = {}
         """Names that are read from a column which the user may not expect: one of several, or one of another name."""
@@ -66,7 +75,10 @@ class Columns:
         for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
             self.passed_over[name] = f"{first}, not {', '.join(others)}"
         for name, aliases in self._aliases.items():
-            if found[name] or not (there := [alias for alias in aliases if alias in available]):
+            if found[name]:
+                continue
+            there = [alias for alias in aliases if alias in available]
+            if not there and not (there := self._spelt_alike(name, aliases, available)):
                 continue
             if len(there) > 1:
                 raise InputError(
@@ -78,11 +90,30 @@ class Columns:
             self.passed_over[name] = there[0]
         return {name: columns[0] for name, columns in found.items() if columns}
 
+    def _spelt_alike(self, name: str, aliases: Sequence[str], available: Sequence[str]) -> list[str]:
+        """The only column that is one of these names in other letters, such as `Search Term`; empty for none.
+
+        What a platform's file calls `Input.title` is the product's: its own `Title` is that of the task.
+        """
+        starts = (*INPUTS, *ANSWERS) if any(column.startswith(INPUTS) for column in available) else ()
+        free = [
+            c for c in available if c not in self._taken and c not in aliases and (not starts or c.startswith(starts))
+        ]
+        for names in ((name,), aliases):
+            found = [column for column in free if name not in AS_WRITTEN and spelt(column) in names]
+            if found:
+                self._spelt.setdefault(name, set()).update(found if len(found) == 1 else ())
+                return found if len(found) == 1 else []
+        return []
+
     def adopt(self, table: Table) -> None:
-        """Take over what a header that a format fixes calls our names, where the user maps none of them."""
+        """Take over what a header that a format fixes calls our names, where the user maps none of them. Ids are often
+        mapped for another file of the same command: of these it comes after the map."""
         for name, column in table.aliases.items():
-            if name in self._sources and name not in self._mapped.values():
-                self._sources[name] = (name, column)
+            mapped = name in self._mapped.values()
+            if name in self._sources and column not in self._sources[name] and not (mapped and name not in IDS):
+                self._sources[name] = (*self._sources[name], column)
+                self._adopted.add(column)
                 self._read.add(column)
                 self.find.cache_clear()
 
@@ -111,6 +142,8 @@ class Columns:
                 near = likely_column(table, name, self._sources[name], taken)
                 given = shlex.quote(f"{name}={near or 'COLUMN'}")
                 fix = f"add the column, or name the one to use with --map {given}"
+                if name in self._mapped.values():
+                    fix = f"name this file's column with one more --map {given}: each file uses the column it has"
                 if name == "query" and "query_id" in found and near is None:
                     fix = "give the words of each query_id with --queries FILE, or add the column"
                 raise InputError(
@@ -123,7 +156,7 @@ class Columns:
         for column in sorted(self._mapped.keys() - self.seen):
             if names is not None and self._mapped[column] not in names:
                 continue
-            if self.seen & set(self._sources[self._mapped[column]]):
+            if self.seen & {*self._sources[self._mapped[column]]} - self._adopted:
                 continue
             near = get_close_matches(column, sorted(self.seen), 1, 0.5)
             hint = f"did you mean {near[0]}? " if near else ""
@@ -134,7 +167,8 @@ class Columns:
 
     def sources(self, names: Sequence[str]) -> set[str]:
         """All columns that any of these names may be read from."""
-        return {column for name in names for column in (*self._sources[name], *self._aliases.get(name, ()))}
+        some = ((*self._sources[name], *self._aliases.get(name, ()), *self._spelt.get(name, ())) for name in names)
+        return {column for columns in some for column in columns}
 
     def announce(self) -> None:
         """Say what is read from a column that the user may not expect."""
