@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError
+from judge.notes import note
 from judge.pairs.identity import QueryNames
 from judge.pairs.queries import read_queries
 from judge.pairs.stage import Source, Staged, stage
@@ -20,6 +21,7 @@ from judge.ratings.settle import HARMLESS, Settled
 from judge.records import Rating
 from judge.scratch import scratch_folder
 from judge.tables.columns import announce
+from judge.tables.grading_tools import NO_GRADE
 from judge.tables.problems import Problems, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
@@ -136,6 +138,7 @@ def stage_ratings(
     cells = Cells(table, layout, guideline.values, scratch, names)
     staged = stage(replace(source, mapping=texts), guideline, directory, cells, names)
     read = cells.columns() | {*cells.fitted.sources(DESCRIBED)}  # these are read by reports
+    read |= table.crowd.columns if table.crowd else set()
     announce({name: column for name, column in cells.fitted.passed_over.items() if name not in staged.passed_over})
     return replace(
         staged,
@@ -148,6 +151,11 @@ def stage_ratings(
 
 def _ratings(cells: Cells) -> Ratings:
     assert cells.settled is not None
+    aside = ((count, reason) for reason, count in cells.settled.set_aside.items() if reason in NO_GRADE)
+    if told := ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for count, reason in sorted(aside, reverse=True)):
+        note(f"{cells.table.name}: rows that give no grade, as the file itself says: {told}")
+    if cells.table.crowd:
+        cells.table.crowd.announce(cells.table.name)
     alone = cells.roles.single and not cells.long
     return Ratings(cells.table.name, cells.layout, cells.scale, alone, cells.settled)
 

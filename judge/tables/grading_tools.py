@@ -4,6 +4,7 @@
 |---|---|---|
 | Label Studio | `data` and `annotations` or `predictions` | one an annotation; `rater` is who completed it |
 | Argilla | `fields` and `responses` or `suggestions` | one a user who responded |
+| Prodigy | `_task_hash` and `answer` | itself; the grade is what was chosen, or else the answer |
 | Quepid's books | `judgements` and `doc_id` | one a judgement |
 | OpenSearch | `ratings`, or `judgmentRatings` with such records | one a rating |
 
@@ -15,12 +16,18 @@ in the whole file, what a judge predicted or suggested is taken, as the grades o
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from judge.tables.crowds import REJECTED, TAINTED
+
 Record = Mapping[str, Any]
 Graded = tuple[dict[str, Any] | None, str | None]
 """A row's values, null where what should hold them is no object; and why it gives no grade, null where it may."""
 UNANSWERED = "not_annotated"
-NO_GRADE = ("cancelled", "discarded", "draft", "pending", "unrateable", "judge_later", UNANSWERED)
-"""Why a tool's row gives no grade."""
+IGNORED = "ignored"
+NO_GRADE = (
+    *("cancelled", "discarded", "draft", "pending", "unrateable", "judge_later"),
+    *(IGNORED, REJECTED, TAINTED, UNANSWERED),
+)
+"""Why a row gives no grade, as the tool or the platform says."""
 
 
 class Tool(NamedTuple):
@@ -38,6 +45,8 @@ def tool_of(record: Record) -> Tool | None:
         return Tool(_label_studio, lambda task: bool(task.get("annotations")))
     if isinstance(record.get("fields"), Mapping) and not record.keys().isdisjoint(("responses", "suggestions")):
         return Tool(_argilla, lambda one: any(True for _ in _responses(one)))
+    if "_task_hash" in record and "answer" in record:
+        return Tool(_prodigy, lambda task: True)
     if isinstance(record.get("judgements"), list) and "doc_id" in record:
         return Tool(_quepid, lambda pair: True)
     if isinstance(record.get("judgmentRatings"), list) or isinstance(record.get("ratings"), list):
@@ -126,6 +135,17 @@ def _suggested(record: Record) -> Iterator[tuple[str, dict[str, Any], str | None
         agents.setdefault(agent, {})[str(said.get("question_name"))] = said.get("value")
     for agent, given in agents.items():
         yield agent, given, None
+
+
+def _prodigy(task: Record, answers: bool) -> Iterator[Graded]:
+    row = {**_mapping(task.get("meta")), **task}
+    answer, chosen = task.get("answer"), task.get("accept")
+    grade = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
+    row.setdefault("grade", answer if "accept" not in task else grade)
+    who = task.get("_annotator_id") or task.get("_session_id")
+    if who:
+        row.setdefault("rater", who)
+    yield row, IGNORED if answer == "ignore" else REJECTED if answer == "reject" and "accept" in task else None
 
 
 def _quepid(pair: Record, answers: bool) -> Iterator[Graded]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from judge.records import Problem
+from judge.tables.crowds import Crowd
 from judge.tables.file import File, Row
 from judge.tables.json_rows import JsonRows
 from judge.tables.parquet import ParquetRows
@@ -56,6 +57,8 @@ class Table(File):
         with self.reading():
             self.format = kind_of(self.suffix, self._head(), self.name)
             self._reader = self._choose()
+        self.crowd = Crowd.of(self.columns)
+        """What a platform of crowds says of its rows; null for other files."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -95,7 +98,11 @@ class Table(File):
             InputError: The rest of the file cannot be read, or the rows do not add up to the file's own count.
         """
         with self.reading():
-            yield from self._reader.rows(wanted)
+            if self.crowd is None:
+                yield from self._reader.rows(wanted)
+            else:
+                more = None if wanted is None else {*wanted, *self.crowd.columns}
+                yield from self.crowd.marked(self._reader.rows(more))
 
     def _head(self) -> bytes:
         if self.suffix in (".parquet", ".xlsx"):
