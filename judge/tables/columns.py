@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from judge.errors import InputError
 from judge.notes import note
+from judge.tables.headless import header_fix
 from judge.tables.ids import IDS
 from judge.tables.likely import ANSWERS, INPUTS, likely_column, spelt
 from judge.tables.rows import Table
@@ -144,7 +145,9 @@ class Columns:
                 fix = f"add the column, or name the one to use with --map {given}"
                 if name in self._mapped.values():
                     fix = f"name this file's column with one more --map {given}: each file uses the column it has"
-                if name == "query" and "query_id" in found and near is None:
+                if headless := header_fix(table, names):
+                    fix = headless
+                elif name == "query" and "query_id" in found and near is None:
                     fix = "give the words of each query_id with --queries FILE, or add the column"
                 raise InputError(
                     f"{table.name}, row 1, field {name!r}: missing column {wanted}; it has {', '.join(table.columns)}",

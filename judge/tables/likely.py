@@ -63,7 +63,7 @@ def likely_name(name: str, free: Sequence[str]) -> str | None:
     """A column for `name` by what it is called alone; null where none of those that are free is called like it."""
     called = _called(name, free)
     holding = [column for column in free if name in column.casefold()]
-    return next(iter((*called, *holding, *get_close_matches(name, free, 1, 0.6))), None)
+    return next(iter((*called, *holding, *get_close_matches(name, free, 1, 0.65))), None)
 
 
 def spelt(column: str) -> str:

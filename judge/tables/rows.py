@@ -87,6 +87,11 @@ class Table(File):
         return isinstance(self._reader, JsonRows) and self._reader.is_plain
 
     @property
+    def separator(self) -> str | None:
+        """What parts the cells of CSV or TSV; null for other kinds."""
+        return self._reader.dialect.separator if isinstance(self._reader, SeparatedRows) else None
+
+    @property
     def width(self) -> int:
         """The cells of a row of CSV or TSV."""
         return self._reader.width if isinstance(self._reader, SeparatedRows) else len(self.columns or ())
