@@ -91,14 +91,14 @@ class QueryNames:
     ids_alone: bool = False
     """Whether an id may stand without words: what people graded needs none."""
 
-    def require(self, columns: Columns, table: Table) -> None:
-        """Refuse a file whose header cannot name pairs.
+    def require(self, columns: Columns, table: Table, read: tuple[str, ...] | None = None) -> None:
+        """Refuse a file whose header cannot name pairs; `read` as in `Columns.require`.
 
         Raises:
             InputError: It lacks a column.
         """
-        by_id = "query_id" in columns.of(table) and (self.ids_alone or self.queries is not None)
-        columns.require(table, ["candidate_id"] if by_id else ["query", "candidate_id"])
+        by_id = "query_id" in columns.of(table, read) and (self.ids_alone or self.queries is not None)
+        columns.require(table, ["candidate_id"] if by_id else ["query", "candidate_id"], read)
 
 
 OWN_WORDS = QueryNames()

@@ -141,7 +141,7 @@ class Intake:
                 yield {"row": row.row, "line": row.line, "skip": f"{row.kind}: {row.message}"}
                 continue
             out: dict[str, Any] = {"row": row.number, "line": row.line}
-            found = self.columns.find(tuple(row.values))
+            found = self.columns.find(tuple(row.values), tuple(names))
             texts = self._texts(table, row, found, names)
             pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts, self.names)
             if isinstance(texts, dict):

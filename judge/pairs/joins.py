@@ -61,10 +61,13 @@ class Staging:
                 FROM given r LEFT JOIN grades g USING (row)""")
         keyed(self._db, "SELECT query FROM rows", "forms")
         self._by_locale = self._has_locales()
+        # A row of no text at all, as shops export a product's further variants, says nothing against the others.
         self._db.execute(f"""
             CREATE TABLE products AS
-            SELECT candidate_id, {self._place} AS place, min(row) AS first_row, count(DISTINCT text) AS texts,
-                   arg_min(chars, row) AS chars, arg_min(text, row) AS text
+            SELECT candidate_id, {self._place} AS place, coalesce(min(row) FILTER (chars > 0), min(row)) AS first_row,
+                   count(DISTINCT text) FILTER (chars > 0) AS texts,
+                   coalesce(arg_min(chars, row) FILTER (chars > 0), 0) AS chars,
+                   coalesce(arg_min(text, row) FILTER (chars > 0), any_value(text)) AS text
             FROM catalogue GROUP BY ALL""")
         # The digest of no text at all, for pairs whose product is not there.
         self._nothing = blake2b(("\x1f" * (len(fields) - 1)).encode(), digest_size=16).hexdigest()
@@ -164,7 +167,8 @@ class Staging:
         found = self._rows(f"""
             SELECT c.candidate_id, min(c.row), arg_min(c.line, c.row), any_value(p.first_row), count(*) OVER ()
             FROM (SELECT *, {self._place} AS place FROM catalogue) c JOIN products p USING (candidate_id, place)
-            WHERE p.texts > 1 AND c.row > p.first_row GROUP BY c.candidate_id ORDER BY 2 LIMIT {shown}""")
+            WHERE p.texts > 1 AND c.row > p.first_row AND c.chars > 0 AND c.text <> p.text
+            GROUP BY c.candidate_id ORDER BY 2 LIMIT {shown}""")
         for candidate_id, row, line, first, count in found:
             message = f"{candidate_id!r} had another text in row {first}"
             yield Problem("conflicting_product", catalogue, message, KEEP_ONE, row, line, "candidate_id"), count

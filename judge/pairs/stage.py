@@ -6,22 +6,28 @@ prefix and pad little. Each input row keeps its number, and ends either with a p
 is skipped.
 """
 
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from judge.errors import InputError
+from judge.notes import note
 from judge.pairs.identity import QueryNames
 from judge.pairs.intake import Grader, Intake
 from judge.pairs.origin import Origins
 from judge.pairs.queries import read_queries
 from judge.records import Problem
 from judge.tables.columns import Columns
+from judge.tables.likely import likely_name
 from judge.tables.problems import SHOWN, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
 from judge.words.guideline import Guideline
+
+IDENTITY = ("query", "candidate_id", "query_id", "locale")
+"""What is read of pairs whose texts stand in a catalogue."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def stage(
         InputError: A file as a whole cannot be used. What is wrong with single rows is in the result.
     """
     fields = [f.name for f in guideline.fields]
-    columns = Columns(source.mapping, ["query", "candidate_id", "query_id", "locale", *fields])
+    columns = Columns(source.mapping, [*IDENTITY, *fields])
     names = names or source.query_names()
     reader = Intake(guideline, columns, grades, source.limit, names)
     with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as scratch:
@@ -151,34 +157,47 @@ def stage(
         if catalogue_table:
             columns.require(catalogue_table, ["candidate_id"])
         pairs_table = Table(source.pairs, source.name, source.encoding)
-        names.require(columns, pairs_table)
+        names.require(columns, pairs_table, IDENTITY if catalogue_table else None)
         if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
             columns.check_used()
         if source.need_text:
-            _require_text(catalogue_table or pairs_table, columns, fields)
+            _require_text(catalogue_table or pairs_table, columns, fields, bool(catalogue_table))
         reader.write(reader.catalogue(catalogue_table), catalogue)
         reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
         columns.check_used()
         columns.announce()
         reader.origins.announce(pairs_table.name)
+        if catalogue_table:
+            _note_unread(
+                pairs_table, catalogue_table.name, columns, [n for n in fields if n not in reader.text_columns]
+            )
         staged = _settle(source, directory, Path(scratch), reader, grades, pairs_table.name)
     if not staged.rows:
         where = "under its header" if pairs_table.columns else "a JSON object on each line"
         raise InputError(f"{pairs_table.name}: holds no rows", f"give a file with at least one row, {where}")
     if source.need_text and not reader.text_columns and not staged.kinds:
-        raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields)
+        raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields, bool(catalogue_table))
     return staged
 
 
-def _require_text(table: Table, columns: Columns, fields: Sequence[str]) -> None:
+def _note_unread(pairs: Table, catalogue: str, columns: Columns, missing: Sequence[str]) -> None:
+    """Say which texts stand with the pairs alone, where a catalogue is given and lacks them."""
+    there = columns.unread(pairs, tuple(missing))
+    if told := ", ".join(name if name == column else f"{name} ({column})" for name, column in there.items()):
+        note(f"{pairs.name}: {told} is not read, since texts come from the catalogue: write it into {catalogue}")
+
+
+def _require_text(table: Table, columns: Columns, fields: Sequence[str], catalogue: bool) -> None:
     if table.columns is not None and not set(fields) & columns.find(table.columns).keys():
-        raise _no_text(table.name, table.columns, fields)
+        raise _no_text(table.name, table.columns, fields, catalogue)
 
 
-def _no_text(name: str, columns: Sequence[str], fields: Sequence[str]) -> InputError:
+def _no_text(name: str, columns: Sequence[str], fields: Sequence[str], catalogue: bool) -> InputError:
+    given = shlex.quote(f"{fields[0]}={likely_name(fields[0], columns) or 'COLUMN'}")
+    fix = f"ame the columns with --map {given} (fields: {', '.join(fields)})"
     return InputError(
         f"{name}, row 1, field {fields[0]!r}: no column holds a candidate's text; it has {', '.join(columns[:20])}",
-        f"give --catalogue FILE, or name the columns with --map {fields[0]}=COLUMN (fields: {', '.join(fields)})",
+        f"n{fix}" if catalogue else f"give --catalogue FILE, or n{fix}",
     )
 
 

@@ -22,10 +22,14 @@ from judge.records import Rating
 from judge.scratch import scratch_folder
 from judge.tables.columns import announce
 from judge.tables.grading_tools import NO_GRADE
+from judge.tables.likely import spelt
 from judge.tables.problems import Problems, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
 from judge.words.guideline import Guideline
+
+WEIGHTS = ("weight", "weights", "sample_weight")
+"""Columns of which the user may expect that they count."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,8 @@ def _ratings(cells: Cells) -> Ratings:
     aside = ((count, reason) for reason, count in cells.settled.set_aside.items() if reason in NO_GRADE)
     if told := ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for count, reason in sorted(aside, reverse=True)):
         note(f"{cells.table.name}: rows that give no grade, as the file itself says: {told}")
+    if weights := [column for column in cells.fitted.unused if spelt(column) in WEIGHTS]:
+        note(f"{cells.table.name}: column {weights[0]!r} is not read: every grade counts alike")
     if cells.table.crowd:
         cells.table.crowd.announce(cells.table.name)
     alone = cells.roles.single and not cells.long

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
 
@@ -15,7 +16,10 @@ from judge.tables.rows import Table
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "candidate_id": ("product_id", "sku", "asin", "docid", "item_id"),
     "query": ("search_term", "user_query"),
-    "colour": ("color",),
+    "title": ("product_title", "product_name"),
+    "brand": ("product_brand",),
+    "colour": ("color", "product_color"),
+    "description": ("product_description",),
 }
 """What files often call our names. One is taken where our own name is neither mapped nor there."""
 QUERY_ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -25,8 +29,8 @@ QUERY_ALIASES: Mapping[str, tuple[str, ...]] = {
 """The same of a file of queries: WANDS, UBI's `ubi_queries`, BEIR."""
 RATING_ALIASES: Mapping[str, tuple[str, ...]] = {**ALIASES, "grade": ("rating", "relevance", "label")}
 """The same of a file of ratings that has one column of grades."""
-AS_WRITTEN = ("rater", "clause", "time")
-"""Our names that are spelt no other way: a `Time` may be a duration, and a `Rater` a comment."""
+AS_WRITTEN = ("query_id", "rater", "clause", "time")
+"""Our names that are spelt no other way: a `queryID` is often a single search's, and a `Time` may be a duration."""
 
 
 class Columns:
@@ -69,14 +73,16 @@ class Columns:
         self._read = {column for columns in self._sources.values() for column in columns}
         self.find = lru_cache(maxsize=4096)(self._find)
 
-    def _find(self, available: tuple[str, ...]) -> dict[str, str]:
-        """Our names to the columns that a row with these columns has."""
+    def _find(self, available: tuple[str, ...], names: tuple[str, ...] | None = None) -> dict[str, str]:
+        """Our names to the columns that a row with these columns has; of `names` alone, where a file is read for no
+        others."""
         self.seen.update(available)
-        found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in self._sources.items()}
+        wanted = {name: columns for name, columns in self._sources.items() if names is None or name in names}
+        found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in wanted.items()}
         for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
             self.passed_over[name] = f"{first}, not {', '.join(others)}"
         for name, aliases in self._aliases.items():
-            if found[name]:
+            if found.get(name, True):
                 continue
             there = [alias for alias in aliases if alias in available]
             if not there and not (there := self._spelt_alike(name, aliases, available)):
@@ -118,23 +124,34 @@ class Columns:
                 self._read.add(column)
                 self.find.cache_clear()
 
-    def of(self, table: Table) -> dict[str, str]:
-        """Our names to the columns of a header.
+    def of(self, table: Table, names: tuple[str, ...] | None = None) -> dict[str, str]:
+        """Our names to the columns of a header; `names` as in `find`.
 
         Raises:
             InputError: Two of its columns could be one of our names.
         """
         self.adopt(table)
         try:
-            return self.find(table.columns or ())
+            return self.find(table.columns or (), names)
         except InputError as error:
             raise InputError(f"{table.name}, row 1: {error.message}", error.hint) from None
 
-    def require(self, table: Table, names: Sequence[str]) -> None:
-        """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
+    def unread(self, table: Table, names: tuple[str, ...]) -> dict[str, str]:
+        """Columns of a header that would be read for these names, if the file were read for them; nothing is counted
+        as read."""
+        others = Columns(
+            {name: self._sources[name] for name in names if name in self._mapped.values()}, [*self._sources]
+        )
+        with suppress(InputError):  # several could be meant
+            return others.find(table.columns or (), names)
+        return {}
+
+    def require(self, table: Table, names: Sequence[str], read: tuple[str, ...] | None = None) -> None:
+        """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one. `read` are
+        the names that the file is read for, all unless given."""
         if table.columns is None:
             return
-        found = self.of(table)
+        found = self.of(table, read)
         for name in names:
             if name not in found:
                 wanted = " or ".join(repr(c) for c in self._sources[name])

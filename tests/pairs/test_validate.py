@@ -90,7 +90,7 @@ def test_whole_numbers_with_a_point_are_grades_and_others_are_not(main, given):
 
 
 def test_fields_that_no_file_brings_are_named(main, given):
-    given(c="candidate_id,product_name,description\n1,Lamp,An old lamp\n")
+    given(c="candidate_id,item_name,description\n1,Lamp,An old lamp\n")
     given(p="query,candidate_id\nlamp,1\n")
     arguments = ("p.csv", "--catalogue", "c.csv")
     missing = ["title", "brand", "category", "colour", "size", "material", "price"]
@@ -106,10 +106,10 @@ def test_fields_that_no_file_brings_are_named(main, given):
     shown = main("validate", *arguments, "--json").json
     assert shown["missing_fields"] == ["title", "brand", "category", "colour"]
     shown = main("validate", *arguments).out
-    assert "--map title=product_name" in shown.split("columns that nothing reads")[0], "one that is called like it"
+    assert "--map title=item_name" in shown.split("columns that nothing reads")[0], "one that is called like it"
     assert "no title" in main(*label, "--out", "again").err, "before it begins"
     # title is read now, and the note names the rest
-    assert "found nowhere: brand" in main("validate", *arguments, "--map", "title=product_name").out
+    assert "found nowhere: brand" in main("validate", *arguments, "--map", "title=item_name").out
 
 
 def test_what_a_taught_judge_does_not_read_is_named(main, given):

@@ -191,9 +191,9 @@ def test_a_catalogue_without_a_product_says_why(tmp_path, guideline, head, rows,
 def test_the_note_on_a_missing_title_names_the_likely_column(guideline, tmp_path, caplog):
     from judge.search.reading import read_catalogue
 
-    head, row = ("candidate_id", "product_name", "brand"), ("a", "Mug", "Orlo")
+    head, row = ("candidate_id", "item_name", "brand"), ("a", "Mug", "Orlo")
     read_catalogue(write_csv(tmp_path / "c.csv", head, [row]), guideline, {})
-    assert "--map title=product_name" in caplog.text
+    assert "--map title=item_name" in caplog.text
 
 
 def test_a_path_with_blanks_is_quoted_in_the_next_command(main, tmp_path, monkeypatch):

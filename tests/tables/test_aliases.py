@@ -7,7 +7,7 @@ import pytest
 from judge.errors import InputError
 from judge.tables.columns import ALIASES, Columns
 
-NAMES = ("query", "candidate_id", "title", "colour")
+NAMES = ("query", "candidate_id", "title", "brand", "colour", "description")
 
 
 @pytest.mark.parametrize(("name", "alias"), [(name, alias) for name, found in ALIASES.items() for alias in found])
