@@ -29,6 +29,10 @@ ALIASES: dict[tuple[str, ...], dict[str, str]] = {
 """Headers that a format fixes (BEIR and MTEB, Quepid), with what our names are called there."""
 
 
+QUEPID = {"query": "Query Text", "candidate_id": "Doc ID", "grade": "Rating"}
+"""The same of Quepid's snapshots, which have columns of the case around these."""
+
+
 class RowReader(Protocol):
     """One kind of file."""
 
@@ -75,7 +79,8 @@ class Table(File):
     @property
     def aliases(self) -> dict[str, str]:
         """Our names to the columns, of a header that a format fixes."""
-        return ALIASES.get(self.columns or (), {})
+        columns = self.columns or ()
+        return QUEPID if {*QUEPID.values()} <= {*columns} else ALIASES.get(columns, {})
 
     @property
     def is_plain(self) -> bool:

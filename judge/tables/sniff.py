@@ -11,11 +11,23 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from judge.errors import InputError
+from judge.tables.features_file import refuse_features
 
 KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".qrels")
 """The suffixes that say what a file is."""
-LINES = (".jsonl", ".ndjson")
-LISTS = ("judgmentRatings", "query_doc_pairs", "hits", "items", "records", "rows", "data", "judgments", "results")
+LINES = (".jsonl", ".ndjson", ".manifest")
+LISTS = (
+    "judgmentRatings",
+    "requests",
+    "query_doc_pairs",
+    "hits",
+    "items",
+    "records",
+    "rows",
+    "data",
+    "judgments",
+    "results",
+)
 """Keys of an object under which a list of records is looked for."""
 PARQUET = b"PAR1"
 """How a file of Parquet begins."""
@@ -155,6 +167,11 @@ def kind_of(suffix: str, head: bytes, name: str) -> str:
     if suffix in (".csv", ".tsv"):
         return suffix
     refuse_head(head, name)
+    refuse_features(_text(head), name)
+    if suffix == ".xml":
+        raise InputError(
+            f"{name}: is XML, which is not read", "export it as CSV, TSV or JSON Lines, a row for each record"
+        )
     if tool := next((tool for endings, tool in PACKED.values() if suffix in endings), None):
         raise InputError(f"{name}: is packed in a way that is not read", f"unpack it with `{tool}`")
     if suffix in (".xls", ".ods", ".xlsm"):
