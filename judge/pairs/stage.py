@@ -209,7 +209,8 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
     with Staging(scratch, [*reader.joins], kept, by_row) as staging:
         if source.catalogue:
             staging.join_catalogue()
-        reader.problems.add(staging.problems(name, source.names.get("catalogue", ""), SHOWN))
+        locale = likely_name("locale", reader.columns.unused)
+        reader.problems.add(staging.problems(name, source.names.get("catalogue", ""), SHOWN, locale))
         path = directory / "pairs.parquet"
         left = staging.sample(source.sample, source.seed) if source.sample is not None else 0
         counts = staging.write(path, source.need_text)

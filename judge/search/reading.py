@@ -94,9 +94,9 @@ def read_catalogue(
             aside[REPEATED] += 1
         else:
             by_locale = by_locale or locale != _locale(found[read.id], locale_columns)
-            fix = "keep one row for each product"
-            if LOCALE not in mapping and (likely := likely_name(LOCALE, [*read.more])):
-                fix += f", or name the column of their locales with --map {shlex.quote(f'{LOCALE}={likely}')}"
+            likely = None if LOCALE in mapping else likely_name(LOCALE, [*read.more])
+            by_column = f", or name the column of their locales with --map {shlex.quote(f'{LOCALE}={likely}')}"
+            fix = f"keep one row for each product{by_column if likely else ''}"
             message = f"{read.id!r} had another text in an earlier row"
             problems.note(table.problem("conflicting_product", message, fix, number, line, "candidate_id"))
             contested.add(read.id)
@@ -117,7 +117,7 @@ def read_catalogue(
     first = sorted(problems.first, key=lambda problem: problem.row or 0)
     refuse(first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
     if not found:
-        raise _nothing(table.name, rows, aside, list(joins))
+        raise _nothing(table.name, rows, aside, list(joins), first)
     if len(found) + aside.total() != rows:
         raise InputError(f"{table.name}: {rows:,} rows do not add up", "see that the file is whole, and try again")
     ids = whole_ids(list(found))
@@ -145,7 +145,9 @@ def without_category(guideline: Guideline) -> str:
     return f"the guideline {guideline.name!r} has no field {CATEGORY!r} to map: use one that has"
 
 
-def _nothing(name: str, rows: int, aside: Counter[str], fields: Sequence[str]) -> InputError:
+def _nothing(
+    name: str, rows: int, aside: Counter[str], fields: Sequence[str], problems: Sequence[Problem]
+) -> InputError:
     """Why there is no product."""
     if not rows:
         return InputError(f"{name}: holds no row", "give a row for each product: `candidate_id` and its texts")
@@ -153,7 +155,8 @@ def _nothing(name: str, rows: int, aside: Counter[str], fields: Sequence[str]) -
         fix = f"map the columns with --map {fields[0]}=COLUMN (fields: {', '.join(fields)})"
         return InputError(f"{name}: none of its {rows:,} rows has a text", fix)
     said = ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for reason, count in sorted(aside.items()))
-    return InputError(f"{name}: none of its {rows:,} rows can be used: {said}", "correct them; a product is one row")
+    fix = problems[0].fix if problems else "correct them; a product is one row"
+    return InputError(f"{name}: none of its {rows:,} rows can be used: {said}", fix)
 
 
 def _rows(

@@ -63,7 +63,8 @@ def likely_name(name: str, free: Sequence[str]) -> str | None:
     """A column for `name` by what it is called alone; null where none of those that are free is called like it."""
     called = _called(name, free)
     holding = [column for column in free if name in column.casefold()]
-    return next(iter((*called, *holding, *get_close_matches(name, free, 1, 0.65))), None)
+    close = get_close_matches(name, free, 1, 0.65) if name != "locale" else []  # which a scale or a colour resembles
+    return next(iter((*called, *holding, *close)), None)
 
 
 def spelt(column: str) -> str:

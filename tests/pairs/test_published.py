@@ -68,3 +68,16 @@ def test_the_rows_of_a_products_variants_say_nothing_against_it(main, write):
     found = main("validate", "pairs.csv", *given, code=2).out
     assert "conflicting_product: 1;" in found
     assert "shopify.csv, row 3 (line 4), field 'candidate_id': 'lamp' had another text in row 1" in found
+
+
+def test_a_catalogue_by_locale_is_told_the_column_of_its_locales(main, write):
+    """Amazon's Shopping Queries have a product in several locales."""
+    write("examples.csv", "query,product_id,product_locale\nlamp,B1,us\nlampe,B1,de\n")
+    write("products.csv", "product_id,product_title,product_locale\nB1,Lamp,us\nB1,Lampe,de\n")
+    given = ("validate", "examples.csv", "--catalogue", "products.csv")
+    assert "--map locale=product_locale" in main(*given, code=2).out
+    assert main(*given, "--map", "locale=product_locale", "--json").json["pairs"] == 2
+    # A column that is called otherwise is not guessed.
+    write("products.csv", "product_id,product_title,scale\nB1,Lamp,1\nB1,Lampe,2\n")
+    write("examples.csv", "query,product_id\nlamp,B1\n")
+    assert "--map locale=COLUMN" in main(*given, code=2).out

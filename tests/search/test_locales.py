@@ -80,6 +80,8 @@ def test_without_queries_or_a_column_of_locales_the_fix_says_what_is_missing(mai
     plain = ("--catalogue", "products.parquet", "--map", "title=product_title")
     unmapped = main("search", "bm25", "--queries", "pairs.parquet", *plain, "--out", "a.run", code=2).err
     assert "--map locale=product_locale" in unmapped
+    search = ("search", "bm25", "--queries", "pairs.parquet", *plain, "--skip-bad-rows", "--out", "a.run")
+    assert "--map locale=product_locale" in main(*search, code=2).err, "where bad rows are skipped and none is left"
     (shop / "words.csv").write_text("query\nlamp es\n")
     silent = main("search", "bm25", "--queries", "words.csv", *CATALOGUE, "--out", "a.run", code=2).err
     assert "words.csv names none" in silent
