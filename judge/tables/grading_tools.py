@@ -6,7 +6,7 @@
 | Argilla | `fields` and `responses` or `suggestions` | one a user who responded |
 | Prodigy | `_task_hash` and `answer` | itself; the grade is what was chosen, or else the answer |
 | Quepid's books | `judgements` and `doc_id` | one a judgement |
-| SageMaker Ground Truth | `LABEL-metadata` with a `class-name` | itself; the grade is that name, no number |
+| SageMaker Ground Truth | `LABEL-metadata`, an object | itself; the grade is that name, no number |
 | OpenSearch | `ratings`, or `judgmentRatings` with such records | one a rating |
 | Elasticsearch's ranking evaluation | `requests` with such records | one a rating; a request's `id` is the query's |
 
@@ -155,9 +155,11 @@ def _prodigy(task: Record, answers: bool) -> Iterator[Graded]:
 
 def _ground_truth_label(record: Record) -> str | None:
     """The name of the job whose answers stand in a line of a manifest."""
-    end = "-metadata"
-    names = (key.removesuffix(end) for key in record if key.endswith(end) and "class-name" in _mapping(record[key]))
-    return next((name for name in names if name in record), None)
+    end, signs = "-metadata", {"class-name", "human-annotated", "job-name"}
+    names = (
+        key.removesuffix(end) for key, told in record.items() if key.endswith(end) and signs & _mapping(told).keys()
+    )
+    return next(names, None)
 
 
 def _by_people(line: Record, label: str) -> bool:
@@ -166,10 +168,10 @@ def _by_people(line: Record, label: str) -> bool:
 
 def _ground_truth(label: str, line: Record, answers: bool) -> Iterator[Graded]:
     told = _mapping(line.get(f"{label}-metadata"))
-    # The number says only where the label stands in a list that is not in the file.
-    row = {**line, label: told.get("class-name"), "grade": told.get("class-name")}
-    row = row if answers else {**row, "rater": "prediction"}
-    yield row, UNANSWERED if not told or (answers and not _by_people(line, label)) else None
+    # The number of a class says only where it stands in a list that is not in the file.
+    grade = told.get("class-name", line.get(label))
+    row = {**line, label: grade, "grade": grade} | ({} if answers else {"rater": "prediction"})
+    yield row, UNANSWERED if answers and not _by_people(line, label) else None
 
 
 def _quepid(pair: Record, answers: bool) -> Iterator[Graded]:

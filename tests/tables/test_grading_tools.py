@@ -132,11 +132,12 @@ def test_ground_truth_says_labels_by_name_and_what_a_machine_labelled(tmp_path):
         told = {"class-name": name, "human-annotated": by, "confidence": 0.9, "job-name": "labeling-job/fit"}
         return {"source": "x", "query": "lamp", "sku": f"A{number}", "fit": number, "fit-metadata": told}
 
-    lines = [line("2", 0), line("0", 1), line("1", 2, by="no")]
+    failed = {"query": "lamp", "sku": "A9", "fit-metadata": {"failure-reason": "x", "job-name": "labeling-job/fit"}}
+    lines = [failed, line("2", 0), line("0", 1), line("1", 2, by="no")]
     path = put(tmp_path / "output.manifest", "".join(json.dumps(one) + "\n" for one in lines))
     found = ratings(path)
     assert triples(found) == [("lamp", "A0", 2), ("lamp", "A1", 0)]
-    assert found.set_aside == {"not_annotated": 1}
+    assert found.set_aside == {"not_annotated": 1, "no_grade": 1}
 
 
 def test_elasticsearchs_ranking_evaluation(tmp_path):
