@@ -64,7 +64,6 @@ class Columns:
             for name in wanted
             if name not in mapping
         }
-        self._adopted: set[str] = set()
         self._spelt: dict[str, set[str]] = {}
         """Columns that are read for a name since they are spelt alike."""
         self.seen: set[str] = set()
@@ -120,7 +119,6 @@ class Columns:
             mapped = name in self._mapped.values()
             if name in self._sources and column not in self._sources[name] and not (mapped and name not in IDS):
                 self._sources[name] = (*self._sources[name], column)
-                self._adopted.add(column)
                 self._read.add(column)
                 self.find.cache_clear()
 
@@ -176,7 +174,7 @@ class Columns:
         for column in sorted(self._mapped.keys() - self.seen):
             if names is not None and self._mapped[column] not in names:
                 continue
-            if self.seen & {*self._sources[self._mapped[column]]} - self._adopted:
+            if self.seen & set(self._sources[self._mapped[column]]):
                 continue
             near = get_close_matches(column, sorted(self.seen), 1, 0.5)
             hint = f"did you mean {near[0]}? " if near else ""

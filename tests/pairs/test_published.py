@@ -1,6 +1,15 @@
 """Files in the shapes in which public datasets and shops' systems have them, with as few options as can be."""
 
+import json
+from pathlib import Path
+
 import pytest
+
+COMMANDS = [
+    line.split()[1:]
+    for line in (Path(__file__).parents[2] / "docs" / "label.md").read_text().splitlines()
+    if line.startswith("judge import ") and "--out runs/" in line
+]
 
 
 @pytest.fixture
@@ -81,3 +90,35 @@ def test_a_catalogue_by_locale_is_told_the_column_of_its_locales(main, write):
     write("products.csv", "product_id,product_title,scale\nB1,Lamp,1\nB1,Lampe,2\n")
     write("examples.csv", "query,product_id\nlamp,B1\n")
     assert "--map locale=COLUMN" in main(*given, code=2).out
+
+
+@pytest.fixture
+def published(write, tmp_path):
+    """One pair or more of each dataset that docs/label.md has a command for."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write("query.csv", "query_id\tquery\tquery_class\n0\toak table\tTables\n")
+    write("product.csv", "product_id\tproduct_name\tproduct_description\n7\tOak table\tRound\n")
+    write("label.csv", "id\tquery_id\tproduct_id\tlabel\n0\t0\t7\tPartial\n")
+    of = {"product_id": "B1", "product_locale": "us"}
+    examples = [{"example_id": 0, "query": "lamp", "query_id": 5, "esci_label": "S", "split": "train"} | of]
+    products = [{"product_title": f"Lamp {place}"} | of | {"product_locale": place} for place in ("us", "jp")]
+    for name, rows in (("examples", examples), ("products", products)):
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"shopping_queries_dataset_{name}.parquet")
+    write("train.csv", "id,product_uid,product_title,search_term,relevance\n2,100,Table 5½ in.,table,2.33\n", "latin-1")
+    write("crowdflower.csv", "id,query,product_title,product_description,median_relevance\n1,lamp,Lamp,,3\n")
+    (tmp_path / "qrels").mkdir()
+    write("qrels/test.tsv", "query-id\tcorpus-id\tscore\n1\t7\t1\n")
+    write("queries.jsonl", json.dumps({"_id": "1", "text": "lamp", "metadata": {}}) + "\n")
+    write("corpus.jsonl", json.dumps({"_id": "7", "title": "Lamp", "text": "A lamp", "metadata": {}}) + "\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[command[-1] for command in COMMANDS])
+def test_the_command_of_the_docs_reads_the_dataset(main, published, command):
+    done = main(*command, "--json").json
+    assert done["grades"] == {"0": 0, "1": 1, "2": 0}
+    import pyarrow.parquet as pq
+
+    (text,) = pq.read_table(f"{command[-1]}/pairs.parquet")["candidate"].to_pylist()
+    assert text["title"] in ("Oak table", "Lamp us", "Table 5½ in.", "Lamp")

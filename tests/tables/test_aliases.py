@@ -99,7 +99,10 @@ def test_a_map_for_one_file_leaves_the_ids_of_a_fixed_header_alone(main, tmp_pat
     given = ("qrels.tsv", "--queries", "queries.jsonl", "--catalogue", "corpus.jsonl")
     assert "--map candidate_id=_id" in main("validate", *given, code=2).out
     assert main("validate", *given, "--map", "candidate_id=_id", "--json").json["pairs"] == 1
-    assert "no file has a column '_idd'" in main("validate", *given, "--map", "candidate_id=_idd", code=2).err
+    assert "--map candidate_id=_id" in main("validate", *given, "--map", "candidate_id=_idd", code=2).out
+    main("import", *given, "--map", "candidate_id=_id", "--out", "run")
+    main("search", "bm25", "--queries", "queries.jsonl", *given[3:], "--map", "candidate_id=_id", "--out", "a.run")
+    main("evaluate", "a.run", "--gold", "qrels.tsv", *given[3:], "--map", "candidate_id=_id")
 
 
 def test_where_a_map_is_of_another_file_one_more_is_asked_for_and_is_enough(main, tmp_path):
