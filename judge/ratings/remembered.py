@@ -99,6 +99,7 @@ def _all_known(table: Table, layout: RatingsLayout, wide: bool, remembered: Reme
     scale, own = (Scale(known_grades(each, guideline), guideline.values) for each in (remembered.grades, None))
     fitted, known = layout.columns(), False
     other, differs = True, False
+    fitted.of(table)  # of Parquet only these columns are read, however they are spelt
     wanted = {*layout.raters, layout.gold, *fitted.sources(["grade"])} - {None}
     for row in table.rows({str(name) for name in wanted}):
         if not isinstance(row, Row):

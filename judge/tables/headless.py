@@ -2,24 +2,31 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from judge.tables.rows import Table
+from judge.errors import InputError
+from judge.tables.rows import Row, Table
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_DIGIT = re.compile(r"\d+")
+SAMPLE = 20
+"""Rows that are looked at."""
 _SHOWN = {"\t": r"\t"}
 _UNPACK = {"": "cat", ".gz": "gzip -cd", ".zip": "unzip -p"}
 
 
 def header_fix(table: Table, names: Sequence[str]) -> str | None:
-    """How to give a sheet its column names, where a number stands among those that it has; null for other files.
+    """How to give a sheet its column names, where those that it has look like cells; null for other files.
 
     `names` are those that it lacks: what its columns are is told where there are as many.
     """
     cells = table.columns
     sign = table.separator
-    if cells is None or sign is None or not any(_NUMBER.fullmatch(cell) for cell in cells):
+    if cells is None or sign is None or not (any(map(_NUMBER.fullmatch, cells)) or _like_those_below(table, cells)):
         return None
     named = list(names)
     if len(cells) == 2 and named == ["query"]:
@@ -35,3 +42,16 @@ def header_fix(table: Table, names: Sequence[str]) -> str | None:
         "its first line looks like a row: put the column names above it, "
         f"`{{ {write} {shlex.quote(str(path))}; }} > {out}`"
     )
+
+
+def _like_those_below(table: Table, cells: Sequence[str]) -> bool:
+    """Whether a column is called like each of its cells, up to letters and digits: `q1` above `q2` and `q3`."""
+    rows: list[Mapping[str, Any]] = []
+    with suppress(InputError):  # what is wrong with the rest is said where it is read
+        rows = [row.values for row in islice(table.rows(), SAMPLE) if isinstance(row, Row)]
+    forms = {cell: {_form(str(values.get(cell))) for values in rows} for cell in cells if _DIGIT.search(cell)}
+    return any(below == {_form(cell)} for cell, below in forms.items())
+
+
+def _form(cell: str) -> str:
+    return re.sub(r"[^\W\d_]+", "a", _DIGIT.sub("9", cell.strip()))

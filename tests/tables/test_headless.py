@@ -49,3 +49,14 @@ def test_packed_lines_and_lines_of_commas(main, shop):
 def test_a_header_of_words_is_one(main, shop):
     (shop / "named.csv").write_text("term,candidate,mark 2\nlamp,7,2\n")
     assert "looks like a row" not in main("import", "named.csv", "--out", "run", code=2).err
+
+
+def test_ids_with_letters_are_known_by_those_below(main, shop):
+    (shop / "topics.tsv").write_text("MB-01\tdesk lamp\nMB-02\tsofa\nQS-17\tround rug\n")
+    (shop / "q.qrels").write_text("MB-01 0 7 1\n")
+    given = ["validate", "q.qrels", "--queries", "topics.tsv", "--catalogue", "collection.tsv"]
+    given[3] = follow(main(*given, code=2).err, shop)
+    given[5] = follow(main(*given, code=2).err, shop)
+    assert main(*given, "--json").json["pairs"] == 1
+    (shop / "topics.tsv").write_text("topic1\tdesk words\nMB-02\tsofa\n")
+    assert "looks like a row" not in main(*given[:3], "topics.tsv", *given[4:], code=2).err
