@@ -214,7 +214,9 @@ def dialect_of(suffix: str, header: str, name: str) -> Dialect:
                 if other in header.strip():
                     raise InputError(f"{name}, line 1: looks separated by {other!r}", SEPARATORS[other])
         return Dialect("\t", quoted=False)
-    separator = next((sign for sign in ",;\t|" if sign in header.strip()), ",")
+    # Of several the commonest: a name may hold another, as `price, EUR` does. Of quoted names what they hold is none.
+    bare = re.sub(r'"[^"]*"', "", header.strip())
+    separator = max(",;\t|", key=bare.count)
     return Dialect(separator, quoted=True)
 
 
