@@ -30,8 +30,9 @@ from judge.models.encoder import find_encoder
 from judge.models.shipped import SHIPPED, shipped_directory
 from judge.records import query_key
 from judge.run.store import Run
-from judge.search.catalogue import Catalogue, read_catalogue
+from judge.search.catalogue import Catalogue
 from judge.search.encoding import encoded
+from judge.search.reading import read_catalogue
 from judge.statistics.shares import share_by_query
 from judge.words.guideline import load_guideline
 from mine.asked import Asked, Queries

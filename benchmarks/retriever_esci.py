@@ -22,7 +22,7 @@ from benchmarks.retriever_claim import kept
 from judge.files import write_whole
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import read_panel
-from judge.search.catalogue import read_catalogue
+from judge.search.reading import read_catalogue
 from judge.words.guideline import known_grades, load_guideline
 from retriever.config import load_config
 from retriever.figures import Figures, values_of

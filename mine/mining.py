@@ -21,9 +21,11 @@ from judge.pairs.origin import SOURCES
 from judge.pairs.query_rows import QUERY_NAMES
 from judge.ratings.remembered import fitting_columns
 from judge.run.store import Run
-from judge.search.catalogue import Catalogue, product_columns, read_catalogue
+from judge.search.catalogue import Catalogue
+from judge.search.locales import LOCALE, QueryLocales, from_file, from_run
 from judge.search.nearest import Progress, quiet
 from judge.search.rankings import Ranking, read_ranking
+from judge.search.reading import product_columns, read_catalogue
 from judge.words.guideline import Guideline
 from mine.account import MiningAccount, check_same, of_catalogue, of_queries
 from mine.asked import Queries, read_queries
@@ -141,25 +143,36 @@ class Mining:
     def _columns(self) -> dict[str, Sequence[str]]:
         """The catalogue's columns: what the user said, and what the runs' input was read with."""
         ours = product_columns(self.mapping, self.guideline, QUERY_NAMES)
-        names = ["candidate_id", *sorted(f.name for f in self.guideline.fields)]
+        names = ["candidate_id", LOCALE, *sorted(f.name for f in self.guideline.fields)]
         return {**ours, **fitting_columns(self.runs, [self.catalogue], names, ours, self.config.encoding)}
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        how, name, columns = self.config, self.names.get("catalogue"), self._columns
+        how, name, columns, asked = self.config, self.names.get("catalogue"), self._columns, self._locales
+        skip, encoding = how.skip_bad_rows, how.encoding
         return read_catalogue(
-            self.catalogue, self.guideline, columns, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
+            self.catalogue, self.guideline, columns, skip_bad_rows=skip, name=name, encoding=encoding, asked=asked
         )
+
+    def _locales(self) -> QueryLocales:
+        of = [each.locale for each in self._asked.asked]
+        if self.queries:
+            return from_file(self.queries, self.names.get("queries"), self.mapping, of)
+        return from_run(self.runs[0].path, self.mapping, of)
 
     @cached_property
     def _queries(self) -> Queries:
+        return self._asked.named(self._catalogue)
+
+    @cached_property
+    def _asked(self) -> Queries:
         how, name = self.config, self.names.get("queries")
         mapping = dict(self.mapping)
         if self.queries:
             mapping |= fitting_columns(self.runs, [self.queries], QUERY_NAMES, mapping, how.encoding)
         return read_queries(
             self.runs, self.queries, mapping, skip_bad_rows=how.skip_bad_rows, name=name, encoding=how.encoding
-        ).named(self._catalogue)
+        )
 
     @cached_property
     def _encoder(self) -> Encoder | None:

@@ -5,7 +5,7 @@ alone, and next to the share of results that were judged at all. Where the first
 judging that decides and not the systems.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from judge.places import check_writable
 from judge.ratings.layout import RatingsLayout
 from judge.ratings.panel import Panel, read_panel
 from judge.run.store import Run
-from judge.search.catalogue import Catalogue, read_catalogue
+from judge.search.catalogue import Catalogue
+from judge.search.locales import LOCALE, QueryLocales, from_file
 from judge.search.nearest import Progress, quiet
+from judge.search.reading import read_catalogue
 from judge.words.guideline import Guideline
 from retriever.evaluation import Comparison, Evaluation, compared, report
 from retriever.figures import PRIMARY, Figures, Measured, misspelt_figures, values_of
@@ -110,8 +112,15 @@ class EvaluationJob:
         layout = self.layout.settled(self.guideline)
         cut = self.config.cut(self.guideline.values)
         self._check()
-        catalogue = self._catalogue()
-        gold = gold_of(self._panel(self.gold, "gold", layout), catalogue)
+        panel: list[Panel] = []
+
+        def locales() -> QueryLocales:
+            panel.append(self._panel(self.gold, "gold", layout))
+            of = {unit.query_id: unit.facets.get(LOCALE) for unit in panel[0].units}
+            return from_file(self.gold, self.names.get("gold"), layout.mapping, [*of.values()])
+
+        catalogue = self._catalogue(locales)
+        gold = gold_of(panel[0] if panel else self._panel(self.gold, "gold", layout), catalogue)
         figures = Figures(gold, catalogue, cut, self._judge(gold, catalogue, layout))
         systems = self._systems(figures)
         parts = [*slices(gold), *unlearned([each.learned for each in systems if each.learned is not None])]
@@ -206,8 +215,8 @@ class EvaluationJob:
         if self.holes:
             check_writable(self.holes.parent)
 
-    def _catalogue(self) -> Catalogue:
-        fields = {f.name for f in self.guideline.fields} | {"candidate_id"}
+    def _catalogue(self, locales: Callable[[], QueryLocales]) -> Catalogue:
+        fields = {f.name for f in self.guideline.fields} | {"candidate_id", LOCALE}
         ours = {name: columns for name, columns in self.layout.mapping.items() if name in fields}
         return read_catalogue(
             self.catalogue,
@@ -216,6 +225,7 @@ class EvaluationJob:
             skip_bad_rows=self.layout.skip_bad_rows,
             name=self.names.get("catalogue"),
             encoding=self.config.encoding,
+            asked=locales,
         )
 
 

@@ -11,8 +11,10 @@ from judge.files import now
 from judge.pairs.query_rows import QUERY_NAMES
 from judge.places import check_writable
 from judge.records import Record, counted
-from judge.search.catalogue import Catalogue, product_columns, read_catalogue
+from judge.search.catalogue import Catalogue
+from judge.search.locales import QueryLocales, from_file
 from judge.search.nearest import Progress, quiet
+from judge.search.reading import product_columns, read_catalogue
 from judge.words.guideline import Guideline
 from retriever.late_search import is_late
 from retriever.queries import SearchQueries, read_queries
@@ -187,7 +189,12 @@ class Search:
             skip_bad_rows=self.config.skip_bad_rows,
             name=self.names.get("catalogue"),
             encoding=self.config.encoding,
+            asked=self._locales,
         )
+
+    def _locales(self) -> QueryLocales:
+        of = [query.locale for query in self.asked.queries]
+        return from_file(self.queries, self.names.get("queries"), self.mapping, of)
 
     @cached_property
     def asked(self) -> SearchQueries:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from judge.search.catalogue import read_catalogue
+from judge.search.reading import read_catalogue
 from mine.queries.made import MadeQuery
 
 SHOP = [

@@ -22,6 +22,12 @@ EVENT_NAMES = (
 )
 SHOWN_NAMES = ("clicked", "add_to_cart", "purchase")
 COUNT_NAMES = ("impressions", "clicks", "add_to_carts", "purchases", "clicked_search_impressions")
+EXPORTS = {
+    ("event_name", "event_params"): "GA4's export",
+    ("eventType", "objectIDs"): "Algolia's events",
+    ("queryID", "hits"): "Algolia's searches",
+}
+"""Columns by which an export is known that has to be turned into events first."""
 ONE = ("search_id", "query_id", "candidate_id", "client_id", "query")
 """Our names of ids, and of a query's words: a list of one is that one (`judge.tables.ids.as_id` and `as_query`),
 several or an object are none."""
@@ -40,10 +46,14 @@ def find_shape(found: dict[str, str], table: Table, columns: Columns, *, words: 
     shape = "counts" if "impressions" in found else "impressions" if "clicked" in found else "events"
     needed = {"counts": ["clicks"], "impressions": ["search_id"], "events": ["action", "search_id"]}[shape]
     if shape == "events" and "action" not in found:
+        fix = "name the column with --map action=COLUMN, --map clicked=COLUMN or --map impressions=COLUMN"
+        if not {"query", "query_id"} & found.keys() and not words:
+            fix += "; the words of searches are needed as well: `query`, or `query_id` with --queries FILE"
+        tool = next((tool for signs, tool in EXPORTS.items() if {*signs} <= columns.seen), None)
         raise InputError(
             f"{table.name}: has neither `action` (events), `clicked` (shown results) nor `impressions` (counts); "
             f"it has {', '.join(sorted(columns.seen)[:20])}",
-            "name the column with --map action=COLUMN, --map clicked=COLUMN or --map impressions=COLUMN",
+            f"docs/engagement-exports.md has the SQL that makes events of {tool}" if tool else fix,
         )
     if (words or "query" in found) and found.get("query_id") == found.get("search_id"):
         # The id of a search, whose words stand elsewhere: taken for a query's, no product would be shown twice.

@@ -1,5 +1,6 @@
 """Which pair a row is about: `query`, `candidate_id` and `query_id` of any row that names a pair."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from judge.records import Problem, query_key
 from judge.tables.columns import Columns
 from judge.tables.file import USE_ENCODING
 from judge.tables.ids import IDS, SPOILT, SpoiltError, as_id, as_query
+from judge.tables.likely import likely_name
 from judge.tables.rows import Row, Table
 from judge.tables.values import as_text
 from judge.words.normalise import same_words
@@ -71,7 +73,9 @@ def missing(
         column = found.get(name)
         if column is None:
             message = f"missing; the row has {', '.join(map(str, list(row.values)[:12])) or 'nothing'}"
-            fix = f"add it, or name the key to use with --map {name}=KEY"
+            free = [key for key in row.values if key not in found.values()]
+            given = shlex.quote(f"{name}={likely_name(name, free) or 'KEY'}")
+            fix = f"add it, or name the key to use with --map {given}"
             return table.problem(f"missing_{name}", message, fix, row.number, row.line, name)
         kind = "empty_query" if name == "query" else f"missing_{name}"
         return table.problem(kind, "is empty", "fill it in, or leave the row out", row.number, row.line, column)
@@ -88,7 +92,7 @@ class QueryNames:
     """Whether an id may stand without words: what people graded needs none."""
 
     def require(self, columns: Columns, table: Table, read: tuple[str, ...] | None = None) -> None:
-        """Refuse a file whose header cannot name pairs, which is read for some of our names alone where `read` says so.
+        """Refuse a file whose header cannot name pairs; `read` as in `Columns.require`.
 
         Raises:
             InputError: It lacks a column.

@@ -134,7 +134,7 @@ class Intake:
 
     def pairs(self, table: Table, catalogue: bool) -> Iterator[dict[str, Any]]:
         """One row for every input row: what could be read of it, and in `skip` what is wrong with it."""
-        names, read = ([*PAIR_NAMES], PAIR_NAMES) if catalogue else ([*PAIR_NAMES, *self.joins], None)
+        names = (*PAIR_NAMES, *(() if catalogue else self.joins))
         wanted = self.columns.sources(names) | (self.grader.columns() if self.grader else set()) | {*ORIGIN}
         for row in islice(table.rows(wanted), self.limit):
             self.read += 1
@@ -143,7 +143,7 @@ class Intake:
                 yield {"row": row.row, "line": row.line, "skip": f"{row.kind}: {row.message}"}
                 continue
             out: dict[str, Any] = {"row": row.number, "line": row.line}
-            found = self.columns.find(tuple(row.values), read)
+            found = self.columns.find(tuple(row.values), names)
             texts = self._texts(table, row, found, names)
             pair = texts if isinstance(texts, Problem) else identify(table, row, found, texts, self.names)
             if isinstance(texts, dict):

@@ -1,5 +1,6 @@
 """The set-wise half of reading pairs: joins, repeats, contradictions and order, in DuckDB over files on disk."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -16,10 +17,13 @@ from judge.words.normalise import keyed
 
 MEMORY = "500MB"
 """DuckDB's share; past it, it spills into the scratch directory."""
-KEEP_ONE = (
-    "keep one row for each product; where pairs and products have a locale, name its column in both with "
-    "--map locale=COLUMN"
-)
+
+
+def keep_one(column: str | None) -> str:
+    """What to do about a product with several texts; `column` is the one that may have its locale, if one may."""
+    given = shlex.quote(f"locale={column or 'COLUMN'}")
+    where = "where pairs and products have a locale, name its column in both"
+    return f"keep one row for each product; {where} with --map {given}"
 
 
 def kept_ids(scratch: Path) -> frozenset[str]:
@@ -61,10 +65,13 @@ class Staging:
                 FROM given r LEFT JOIN grades g USING (row)""")
         keyed(self._db, "SELECT query FROM rows", "forms")
         self._by_locale = self._has_locales()
+        # A row of no text at all, as shops export a product's further variants, says nothing against the others.
         self._db.execute(f"""
             CREATE TABLE products AS
-            SELECT candidate_id, {self._place} AS place, min(row) AS first_row, count(DISTINCT text) AS texts,
-                   arg_min(chars, row) AS chars, arg_min(text, row) AS text
+            SELECT candidate_id, {self._place} AS place, coalesce(min(row) FILTER (chars > 0), min(row)) AS first_row,
+                   count(DISTINCT text) FILTER (chars > 0) AS texts,
+                   coalesce(arg_min(chars, row) FILTER (chars > 0), 0) AS chars,
+                   coalesce(arg_min(text, row) FILTER (chars > 0), any_value(text)) AS text
             FROM catalogue GROUP BY ALL""")
         # The digest of no text at all, for pairs whose product is not there.
         self._nothing = blake2b(("\x1f" * (len(fields) - 1)).encode(), digest_size=16).hexdigest()
@@ -128,9 +135,11 @@ class Staging:
         WHEN query_text <> first_query THEN 'conflicting_query'
         WHEN row <> pair_row AND text <> first_text THEN 'conflicting_pair' END"""
 
-    def problems(self, pairs: str, catalogue: str, shown: int) -> Iterator[tuple[Problem, int]]:
-        """The first `shown` problems of each kind, each with the count of its kind."""
-        yield from self._contested_products(catalogue, shown)
+    def problems(
+        self, pairs: str, catalogue: str, shown: int, locale: str | None = None
+    ) -> Iterator[tuple[Problem, int]]:
+        """The first `shown` problems of each kind, each with the count of its kind; `locale` as in `keep_one`."""
+        yield from self._contested_products(catalogue, shown, keep_one(locale))
         found = self._rows(f"""
             SELECT kind, row, line, query_id, candidate_id, query_row, pair_row, count(*) OVER (PARTITION BY kind)
             FROM (SELECT *, {self._KIND} AS kind FROM marked) WHERE kind IS NOT NULL
@@ -145,7 +154,7 @@ class Staging:
                 "contested_candidate": (
                     "candidate_id",
                     f"{candidate_id!r} stands in the catalogue with different texts",
-                    KEEP_ONE,
+                    keep_one(locale),
                 ),
                 "conflicting_query": (
                     "query_id",
@@ -160,14 +169,15 @@ class Staging:
             }[kind]
             yield Problem(kind, pairs, message, fix, row, line, field), count
 
-    def _contested_products(self, catalogue: str, shown: int) -> Iterator[tuple[Problem, int]]:
+    def _contested_products(self, catalogue: str, shown: int, fix: str) -> Iterator[tuple[Problem, int]]:
         found = self._rows(f"""
             SELECT c.candidate_id, min(c.row), arg_min(c.line, c.row), any_value(p.first_row), count(*) OVER ()
             FROM (SELECT *, {self._place} AS place FROM catalogue) c JOIN products p USING (candidate_id, place)
-            WHERE p.texts > 1 AND c.row > p.first_row GROUP BY c.candidate_id ORDER BY 2 LIMIT {shown}""")
+            WHERE p.texts > 1 AND c.row > p.first_row AND c.chars > 0 AND c.text <> p.text
+            GROUP BY c.candidate_id ORDER BY 2 LIMIT {shown}""")
         for candidate_id, row, line, first, count in found:
             message = f"{candidate_id!r} had another text in row {first}"
-            yield Problem("conflicting_product", catalogue, message, KEEP_ONE, row, line, "candidate_id"), count
+            yield Problem("conflicting_product", catalogue, message, fix, row, line, "candidate_id"), count
 
     def sample(self, queries: int, seed: int) -> int:
         """Keep the rows of so many queries, drawn by a seed from those with pairs to judge; returns how many rows are

@@ -9,6 +9,7 @@ from judge.errors import InputError
 from judge.records import Problem
 from judge.tables.columns import QUERY_ALIASES, announce
 from judge.tables.file import USE_ENCODING
+from judge.tables.headless import header_fix
 from judge.tables.ids import SPOILT, SpoiltError, as_id, as_query, whole_id
 from judge.tables.rows import Row, Table
 from judge.words.normalise import same_words
@@ -122,5 +123,6 @@ def _require(table: Table, wanted: Mapping[str, Sequence[str]], there: Sequence[
         if not set(columns) & set(there):
             raise InputError(
                 f"{table.name}, row {row}, field {name!r}: missing column; it has {', '.join(there)}",
-                f"give a file of `query_id, query`, or name the column with --map {name}=COLUMN",
+                header_fix(table, ("query_id", "query"))
+                or f"give a file of `query_id, query`, or name the column with --map {name}=COLUMN",
             )

@@ -62,7 +62,7 @@ class QueryRows:
         Raises:
             InputError: A row cannot be used and is not to be skipped, or a mapped column is nowhere.
         """
-        self._columns.check_used()
+        self._columns.check_used(("query", "query_id"))  # the locale's column may be the catalogue's
         self._columns.announce()
         refuse(self._problems.first, self._problems.kinds, None, skip_bad_rows=skip_bad_rows)
         return dict(sorted(self._aside.items()))

@@ -13,6 +13,7 @@ from pathlib import Path
 from shlex import quote
 
 from judge.errors import InputError
+from judge.notes import note
 from judge.pairs.identity import QueryNames
 from judge.pairs.intake import PAIR_NAMES, Grader, Intake
 from judge.pairs.origin import Origins
@@ -157,31 +158,43 @@ def stage(
         if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
             columns.check_used()
         if source.need_text:
-            _require_text(catalogue_table or pairs_table, columns, fields)
+            _require_text(catalogue_table or pairs_table, columns, fields, bool(catalogue_table))
         reader.write(reader.catalogue(catalogue_table), catalogue)
         reader.write(reader.pairs(pairs_table, bool(catalogue_table)), rows)
         columns.check_used()
         columns.announce()
         reader.origins.announce(pairs_table.name)
+        if catalogue_table:
+            _note_unread(
+                pairs_table, catalogue_table.name, columns, [n for n in fields if n not in reader.text_columns]
+            )
         staged = _settle(source, directory, Path(scratch), reader, grades, pairs_table.name)
     if not staged.rows:
         where = "under its header" if pairs_table.columns else "a JSON object on each line"
         raise InputError(f"{pairs_table.name}: holds no rows", f"give a file with at least one row, {where}")
     if source.need_text and not reader.text_columns and not staged.kinds:
-        raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields)
+        raise _no_text((catalogue_table or pairs_table).name, columns.unused, fields, bool(catalogue_table))
     return staged
 
 
-def _require_text(table: Table, columns: Columns, fields: Sequence[str]) -> None:
+def _note_unread(pairs: Table, catalogue: str, columns: Columns, missing: Sequence[str]) -> None:
+    """Say which texts stand with the pairs alone, where a catalogue is given and lacks them."""
+    there = columns.unread(pairs, tuple(missing))
+    if told := ", ".join(name if name == column else f"{name} ({column})" for name, column in there.items()):
+        note(f"{pairs.name}: {told} is not read, since texts come from the catalogue: write it into {catalogue}")
+
+
+def _require_text(table: Table, columns: Columns, fields: Sequence[str], catalogue: bool) -> None:
     if table.columns is not None and not set(fields) & columns.find(table.columns).keys():
-        raise _no_text(table.name, table.columns, fields)
+        raise _no_text(table.name, table.columns, fields, catalogue)
 
 
-def _no_text(name: str, columns: Sequence[str], fields: Sequence[str]) -> InputError:
+def _no_text(name: str, columns: Sequence[str], fields: Sequence[str], catalogue: bool) -> InputError:
     given = quote(f"{fields[0]}={likely_name(fields[0], columns) or 'COLUMN'}")
+    fix = f"ame the columns with --map {given} (fields: {', '.join(fields)})"
     return InputError(
         f"{name}, row 1, field {fields[0]!r}: no column holds a candidate's text; it has {', '.join(columns[:20])}",
-        f"give --catalogue FILE, or name the columns with --map {given} (fields: {', '.join(fields)})",
+        f"n{fix}" if catalogue else f"give --catalogue FILE, or n{fix}",
     )
 
 
@@ -193,7 +206,8 @@ def _settle(source: Source, directory: Path, scratch: Path, reader: Intake, grad
     with Staging(scratch, [*reader.joins], kept, by_row) as staging:
         if source.catalogue:
             staging.join_catalogue()
-        reader.problems.add(staging.problems(name, source.names.get("catalogue", ""), SHOWN))
+        locale = likely_name("locale", reader.columns.unused)
+        reader.problems.add(staging.problems(name, source.names.get("catalogue", ""), SHOWN, locale))
         path = directory / "pairs.parquet"
         left = staging.sample(source.sample, source.seed) if source.sample is not None else 0
         counts = staging.write(path, source.need_text)

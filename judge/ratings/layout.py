@@ -14,7 +14,7 @@ from pathlib import Path
 
 from judge.errors import InputError
 from judge.pairs.identity import QueryNames
-from judge.tables.columns import Columns
+from judge.tables.columns import ALIASES, RATING_ALIASES, Columns
 from judge.tables.rows import Table
 from judge.words.guideline import Guideline, known_grades
 
@@ -70,7 +70,8 @@ class RatingsLayout:
 
     def columns(self) -> Columns:
         """The file's columns fitted to `NAMES`."""
-        return Columns({name: columns for name, columns in self.mapping.items() if name in NAMES}, NAMES)
+        ours = {name: columns for name, columns in self.mapping.items() if name in NAMES}
+        return Columns(ours, NAMES, ALIASES if self.raters else RATING_ALIASES)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Roles:
     """Whether the column `grade` holds grades as well, of the rater whom the row names."""
     alone: str
     """Who gave those where no row names a rater."""
+    column: str = "grade"
+    """The column of those."""
 
 
 def find_roles(
@@ -108,4 +111,4 @@ def find_roles(
                 "name the columns that hold grades with --raters A,B,C and --gold COLUMN",
             )
     alone = mapped.get("grade", "grade")
-    return Roles(wide, single, ALONE if alone == "grade" else alone)
+    return Roles(wide, single, ALONE if alone == "grade" else alone, alone)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from judge.errors import InputError
+from judge.notes import note
 from judge.pairs.identity import QueryNames
 from judge.pairs.queries import read_queries
 from judge.pairs.stage import Source, Staged, stage
@@ -20,10 +21,15 @@ from judge.ratings.settle import HARMLESS, Settled
 from judge.records import Rating
 from judge.scratch import scratch_folder
 from judge.tables.columns import announce
+from judge.tables.grading_tools import NO_GRADE
+from judge.tables.likely import spelt
 from judge.tables.problems import Problems, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
 from judge.words.guideline import Guideline
+
+WEIGHTS = ("weight", "weights", "sample_weight")
+"""Columns of which the user may expect that they count."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def read_ratings(
         problems = Problems()
         cells.settle(Path(scratch), problems)
         first = sorted(problems.first, key=lambda problem: problem.row or 0)
-        refuse(first, problems.kinds, cells.scale, _check(table, layout, values), skip_bad_rows=layout.skip_bad_rows)
+        refuse(first, problems.kinds, cells.scale, _check(cells, values), skip_bad_rows=layout.skip_bad_rows)
         found = _ratings(cells)
         found.check()
     return found
@@ -136,30 +142,39 @@ def stage_ratings(
     cells = Cells(table, layout, guideline.values, scratch, names)
     staged = stage(replace(source, mapping=texts), guideline, directory, cells, names)
     read = cells.columns() | {*cells.fitted.sources(DESCRIBED)}  # these are read by reports
+    read |= table.crowd.columns if table.crowd else set()
     announce({name: column for name, column in cells.fitted.passed_over.items() if name not in staged.passed_over})
     return replace(
         staged,
         unused=[column for column in staged.unused if column not in read],
         passed_over=cells.fitted.passed_over | dict(staged.passed_over),
-        check=_check(table, layout, guideline.values, source.catalogue),
+        check=_check(cells, guideline.values, source.catalogue),
         scale=cells.scale,
     ), _ratings(cells)
 
 
 def _ratings(cells: Cells) -> Ratings:
     assert cells.settled is not None
+    aside = ((count, reason) for reason, count in cells.settled.set_aside.items() if reason in NO_GRADE)
+    if told := ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for count, reason in sorted(aside, reverse=True)):
+        note(f"{cells.table.name}: rows that give no grade, as the file itself says: {told}")
+    if weights := [column for column in cells.fitted.unused if spelt(column) in WEIGHTS]:
+        note(f"{cells.table.name}: column {weights[0]!r} is not read: every grade counts alike")
+    if cells.table.crowd:
+        cells.table.crowd.announce(cells.table.name)
     alone = cells.roles.single and not cells.long
     return Ratings(cells.table.name, cells.layout, cells.scale, alone, cells.settled)
 
 
-def _check(table: Table, layout: RatingsLayout, values: Sequence[int], catalogue: Path | None = None) -> str:
+def _check(cells: Cells, values: Sequence[int], catalogue: Path | None = None) -> str:
     """The command that lists what is wrong with a file."""
+    layout = cells.layout
     plain = dict(layout.grades) == {str(value): value for value in values}
     grades = ",".join(f"{theirs}={'' if ours is None else ours}" for theirs, ours in layout.grades.items())
     wide = layout.raters or layout.gold
     options = {
         "--catalogue": catalogue,
-        "--rating": None if wide else layout.mapping.get("grade", ["grade"])[0],
+        "--rating": None if wide else cells.roles.column,
         "--raters": ",".join(layout.raters),
         "--gold": layout.gold,
         "--grades": None if plain else grades,
@@ -167,4 +182,4 @@ def _check(table: Table, layout: RatingsLayout, values: Sequence[int], catalogue
         "--encoding": layout.encoding,
     }
     mapping = {name: columns for name, columns in layout.mapping.items() if name != "grade"}
-    return check_command(table.name, mapping, options)
+    return check_command(cells.table.name, mapping, options)

@@ -85,8 +85,8 @@ def read_as_mined(source: Source) -> Source:
         return source
     told = ", ".join(f"{name}={column}" for name, columns in found.items() for column in columns)
     note(f"{source.names['catalogue']}: read as when {source.names['pairs']} was mined: {told}")
-    if "candidate_id" in found:
-        found["candidate_id"].append("candidate_id")  # as the mined file itself calls it
+    for name in {"candidate_id", "locale"} & found.keys():
+        found[name].append(name)  # as the mined file itself calls it
     return replace(source, mapping={**source.mapping, **found})
 
 
@@ -99,6 +99,7 @@ def _all_known(table: Table, layout: RatingsLayout, wide: bool, remembered: Reme
     scale, own = (Scale(known_grades(each, guideline), guideline.values) for each in (remembered.grades, None))
     fitted, known = layout.columns(), False
     other, differs = True, False
+    fitted.of(table)  # of Parquet only these columns are read, however they are spelt
     wanted = {*layout.raters, layout.gold, *fitted.sources(["grade"])} - {None}
     for row in table.rows({str(name) for name in wanted}):
         if not isinstance(row, Row):

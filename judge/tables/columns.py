@@ -2,19 +2,24 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
 
 from judge.errors import InputError
 from judge.notes import note
-from judge.tables.likely import likely_column
+from judge.tables.headless import header_fix
+from judge.tables.ids import IDS
+from judge.tables.likely import ANSWERS, INPUTS, likely_column, spelt
 from judge.tables.rows import Table
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "candidate_id": ("product_id", "sku", "asin", "docid", "item_id"),
     "query": ("search_term", "user_query"),
     "title": ("product_title", "product_name", "item_name"),
-    "colour": ("color",),
+    "brand": ("product_brand",),
+    "colour": ("color", "product_color"),
+    "description": ("product_description",),
 }
 """What files often call our names. One is taken where our own name is neither mapped nor there."""
 PRODUCT_ALIASES: Mapping[str, tuple[str, ...]] = {**ALIASES, "title": (*ALIASES["title"], "name")}
@@ -24,6 +29,10 @@ QUERY_ALIASES: Mapping[str, tuple[str, ...]] = {
     "query": (*ALIASES["query"], "query_text", "text"),
 }
 """The same of a file of queries: WANDS, UBI's `ubi_queries`, BEIR."""
+RATING_ALIASES: Mapping[str, tuple[str, ...]] = {**ALIASES, "grade": ("rating", "relevance", "label")}
+"""The same of a file of ratings that has one column of grades."""
+AS_WRITTEN = ("query_id", "rater", "clause", "time")
+"""Our names that are spelt no other way: a `queryID` is often a single search's, and a `Time` may be a duration."""
 
 
 class Columns:
@@ -51,28 +60,33 @@ class Columns:
         self._sources = {name: tuple(mapping.get(name, (name,))) for name in wanted}
         self._mapped = {column: name for name, columns in mapping.items() for column in columns}
         taken = {*wanted, *self._mapped}
+        self._taken = taken
         self._aliases = {
             name: tuple(alias for alias in aliases.get(name, ()) if alias not in taken)
             for name in wanted
             if name not in mapping
         }
+        self._spelt: dict[str, set[str]] = {}
+        """Columns that are read for a name since they are spelt alike."""
         self.seen: set[str] = set()
         self.passed_over: dict[str, str] = {}
         """Names that are read from a column which the user may not expect: one of several, or one of another name."""
         self._read = {column for columns in self._sources.values() for column in columns}
         self.find = lru_cache(maxsize=4096)(self._find)
 
-    def _find(self, available: tuple[str, ...], read: tuple[str, ...] | None = None) -> dict[str, str]:
-        """Our names to the columns that a row with these columns has; only some names, where its file is read for no
+    def _find(self, available: tuple[str, ...], names: tuple[str, ...] | None = None) -> dict[str, str]:
+        """Our names to the columns that a row with these columns has; of `names` alone, where a file is read for no
         others."""
         self.seen.update(available)
-        found = {
-            name: [c for c in dict.fromkeys(self._sources[name]) if c in available] for name in read or self._sources
-        }
+        wanted = {name: columns for name, columns in self._sources.items() if names is None or name in names}
+        found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in wanted.items()}
         for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
             self.passed_over[name] = f"{first}, not {', '.join(others)}"
         for name, aliases in self._aliases.items():
-            if found.get(name, True) or not (there := [alias for alias in aliases if alias in available]):
+            if found.get(name, True):
+                continue
+            there = [alias for alias in aliases if alias in available]
+            if not there and not (there := self._spelt_alike(name, aliases, available)):
                 continue
             if len(there) > 1:
                 raise InputError(
@@ -84,28 +98,57 @@ class Columns:
             self.passed_over[name] = there[0]
         return {name: columns[0] for name, columns in found.items() if columns}
 
+    def _spelt_alike(self, name: str, aliases: Sequence[str], available: Sequence[str]) -> list[str]:
+        """The only column that is one of these names in other letters, such as `Search Term`; empty for none.
+
+        What a platform's file calls `Input.title` is the product's: its own `Title` is that of the task.
+        """
+        starts = (*INPUTS, *ANSWERS) if any(column.startswith(INPUTS) for column in available) else ()
+        free = [
+            c for c in available if c not in self._taken and c not in aliases and (not starts or c.startswith(starts))
+        ]
+        for names in ((name,), aliases):
+            found = [column for column in free if name not in AS_WRITTEN and spelt(column) in names]
+            if found:
+                self._spelt.setdefault(name, set()).update(found if len(found) == 1 else ())
+                return found if len(found) == 1 else []
+        return []
+
     def adopt(self, table: Table) -> None:
-        """Take over what a header that a format fixes calls our names, where the user maps none of them."""
+        """Take over what a header that a format fixes calls our names, where the user maps none of them. Ids are often
+        mapped for another file of the same command: of these it comes after the map."""
         for name, column in table.aliases.items():
-            if name in self._sources and name not in self._mapped.values():
-                self._sources[name] = (name, column)
+            mapped = name in self._mapped.values()
+            if name in self._sources and column not in self._sources[name] and not (mapped and name not in IDS):
+                self._sources[name] = (*self._sources[name], column)
                 self._read.add(column)
                 self.find.cache_clear()
 
-    def of(self, table: Table, read: tuple[str, ...] | None = None) -> dict[str, str]:
-        """Our names to the columns of a header, or some of them: see `find`.
+    def of(self, table: Table, names: tuple[str, ...] | None = None) -> dict[str, str]:
+        """Our names to the columns of a header; `names` as in `find`.
 
         Raises:
             InputError: Two of its columns could be one of our names.
         """
         self.adopt(table)
         try:
-            return self.find(table.columns or (), read)
+            return self.find(table.columns or (), names)
         except InputError as error:
             raise InputError(f"{table.name}, row 1: {error.message}", error.hint) from None
 
+    def unread(self, table: Table, names: tuple[str, ...]) -> dict[str, str]:
+        """Columns of a header that would be read for these names, if the file were read for them; nothing is counted
+        as read."""
+        others = Columns(
+            {name: self._sources[name] for name in names if name in self._mapped.values()}, [*self._sources]
+        )
+        with suppress(InputError):  # several could be meant
+            return others.find(table.columns or (), names)
+        return {}
+
     def require(self, table: Table, names: Sequence[str], read: tuple[str, ...] | None = None) -> None:
-        """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one."""
+        """Refuse a file whose header lacks a column. JSONL has no header: its rows are checked one by one. `read` are
+        the names that the file is read for, all unless given."""
         if table.columns is None:
             return
         found = self.of(table, read)
@@ -117,7 +160,11 @@ class Columns:
                 near = likely_column(table, name, self._sources[name], taken)
                 given = shlex.quote(f"{name}={near or 'COLUMN'}")
                 fix = f"add the column, or name the one to use with --map {given}"
-                if name == "query" and "query_id" in found and near is None:
+                if name in self._mapped.values():
+                    fix = f"name this file's column with one more --map {given}: each file uses the column it has"
+                if headless := header_fix(table, names):
+                    fix = headless
+                elif name == "query" and "query_id" in found and near is None:
                     fix = "give the words of each query_id with --queries FILE, or add the column"
                 raise InputError(
                     f"{table.name}, row 1, field {name!r}: missing column {wanted}; it has {', '.join(table.columns)}",
@@ -140,7 +187,8 @@ class Columns:
 
     def sources(self, names: Sequence[str]) -> set[str]:
         """All columns that any of these names may be read from."""
-        return {column for name in names for column in (*self._sources[name], *self._aliases.get(name, ()))}
+        some = ((*self._sources[name], *self._aliases.get(name, ()), *self._spelt.get(name, ())) for name in names)
+        return {column for columns in some for column in columns}
 
     def announce(self) -> None:
         """Say what is read from a column that the user may not expect."""

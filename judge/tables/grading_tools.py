@@ -4,8 +4,11 @@
 |---|---|---|
 | Label Studio | `data` and `annotations` or `predictions` | one an annotation; `rater` is who completed it |
 | Argilla | `fields` and `responses` or `suggestions` | one a user who responded |
+| Prodigy | `_task_hash` and `answer` | itself; the grade is what was chosen, or else the answer |
 | Quepid's books | `judgements` and `doc_id` | one a judgement |
+| SageMaker Ground Truth | `LABEL-metadata`, an object | itself; the grade is that name, no number |
 | OpenSearch | `ratings`, or `judgmentRatings` with such records | one a rating |
+| Elasticsearch's ranking evaluation | `requests` with such records | one a rating; a request's `id` is the query's |
 
 What an annotator skipped, cancelled, discarded or left as a draft is no grade, and says so; what is no object where a
 grade should be is a row without values. Where nobody has answered
@@ -13,14 +16,21 @@ in the whole file, what a judge predicted or suggested is taken, as the grades o
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
+
+from judge.tables.crowds import REJECTED, TAINTED
 
 Record = Mapping[str, Any]
 Graded = tuple[dict[str, Any] | None, str | None]
 """A row's values, null where what should hold them is no object; and why it gives no grade, null where it may."""
 UNANSWERED = "not_annotated"
-NO_GRADE = ("cancelled", "discarded", "draft", "pending", "unrateable", "judge_later", UNANSWERED)
-"""Why a tool's row gives no grade."""
+IGNORED = "ignored"
+NO_GRADE = (
+    *("cancelled", "discarded", "draft", "pending", "unrateable", "judge_later"),
+    *(IGNORED, REJECTED, TAINTED, UNANSWERED),
+)
+"""Why a row gives no grade, as the tool or the platform says."""
 
 
 class Tool(NamedTuple):
@@ -38,6 +48,10 @@ def tool_of(record: Record) -> Tool | None:
         return Tool(_label_studio, lambda task: bool(task.get("annotations")))
     if isinstance(record.get("fields"), Mapping) and not record.keys().isdisjoint(("responses", "suggestions")):
         return Tool(_argilla, lambda one: any(True for _ in _responses(one)))
+    if label := _ground_truth_label(record):
+        return Tool(partial(_ground_truth, label), lambda line: _by_people(line, label))
+    if "_task_hash" in record and "answer" in record:
+        return Tool(_prodigy, lambda task: True)
     if isinstance(record.get("judgements"), list) and "doc_id" in record:
         return Tool(_quepid, lambda pair: True)
     if isinstance(record.get("judgmentRatings"), list) or isinstance(record.get("ratings"), list):
@@ -128,6 +142,38 @@ def _suggested(record: Record) -> Iterator[tuple[str, dict[str, Any], str | None
         yield agent, given, None
 
 
+def _prodigy(task: Record, answers: bool) -> Iterator[Graded]:
+    row = {**_mapping(task.get("meta")), **task}
+    answer, chosen = task.get("answer"), task.get("accept")
+    grade = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
+    row.setdefault("grade", answer if "accept" not in task else grade)
+    who = task.get("_annotator_id") or task.get("_session_id")
+    if who:
+        row.setdefault("rater", who)
+    yield row, IGNORED if answer == "ignore" else REJECTED if answer == "reject" and "accept" in task else None
+
+
+def _ground_truth_label(record: Record) -> str | None:
+    """The name of the job whose answers stand in a line of a manifest."""
+    end, signs = "-metadata", {"class-name", "human-annotated", "job-name"}
+    names = (
+        key.removesuffix(end) for key, told in record.items() if key.endswith(end) and signs & _mapping(told).keys()
+    )
+    return next(names, None)
+
+
+def _by_people(line: Record, label: str) -> bool:
+    return _mapping(line.get(f"{label}-metadata")).get("human-annotated") != "no"
+
+
+def _ground_truth(label: str, line: Record, answers: bool) -> Iterator[Graded]:
+    told = _mapping(line.get(f"{label}-metadata"))
+    # The number of a class says only where it stands in a list that is not in the file.
+    grade = told.get("class-name", line.get(label))
+    row = {**line, label: grade, "grade": grade} | ({} if answers else {"rater": "prediction"})
+    yield row, UNANSWERED if answers and not _by_people(line, label) else None
+
+
 def _quepid(pair: Record, answers: bool) -> Iterator[Graded]:
     row = dict(_mapping(pair.get("document_fields")))
     row |= {"query": pair.get("query_text", pair.get("query")), "candidate_id": pair.get("doc_id")}
@@ -152,12 +198,12 @@ def _opensearch(judgments: Record, answers: bool) -> Iterator[Graded]:
         yield from _odd(queries)
         return
     ratings = judgments.get("ratings")
+    query = {"query_id": judgments.get("id")} if "request" in judgments else {"query": judgments.get("query")}
     if not ratings or not isinstance(ratings, list):
-        yield {"query": judgments.get("query")}, UNANSWERED
+        yield query, UNANSWERED
     yield from _odd(ratings)
     for rating in _mappings(ratings):
-        row = {"query": judgments.get("query"), "candidate_id": rating.get("docId"), "grade": rating.get("rating")}
-        yield row, None
+        yield {**query, "candidate_id": rating.get("docId", rating.get("_id")), "grade": rating.get("rating")}, None
 
 
 def _odd(value: Any) -> Iterator[Graded]:

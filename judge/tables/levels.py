@@ -16,8 +16,23 @@ SHOWN = 40
 """Distinct values that a message lists."""
 HIGHEST = 100
 """Numbers past it are no means of grades."""
-ESCI = (("i", "irrelevant"), ("c", "complement"), ("s", "substitute"), ("e", "exact"))
-"""The labels of Amazon's Shopping Queries, from the worst to the best."""
+LADDERS = (
+    (("i", "irrelevant"), ("c", "complement"), ("s", "substitute"), ("e", "exact")),
+    (
+        ("irrelevant", "not relevant", "non relevant", "nonrelevant"),
+        (
+            "partial",
+            "partially relevant",
+            "partly relevant",
+            "somewhat relevant",
+            "moderately relevant",
+            "partial match",
+        ),
+        ("exact", "relevant", "highly relevant", "fully relevant", "exact match"),
+    ),
+)
+"""Labels that files have for grades, from the worst to the best: of Amazon's Shopping Queries; of Wayfair's WANDS, and
+what annotators' tools are often set up with."""
 
 
 def are_means(numbers: Sequence[Decimal]) -> bool:
@@ -78,14 +93,19 @@ def spread(levels: Sequence[str], values: Sequence[int]) -> dict[str, int]:
     return found
 
 
-def esci(given: Mapping[str, int | None], values: Sequence[int]) -> dict[str, int]:
-    """What labels of ESCI mean on a scale, the best first; grades that are given are kept. Empty if a text is none."""
-    ranks = {name: rank for rank, names in enumerate(ESCI) for name in names}
-    if any(text.casefold() not in ranks for text in given):
-        return {}
-    grades = list(spread([letter for letter, _ in ESCI], values).values())
-    best = sorted(given, key=lambda text: -ranks[text.casefold()])
-    return {text: grades[ranks[text.casefold()]] if (g := given[text]) is None else g for text in best}
+def labels(given: Mapping[str, int | None], values: Sequence[int]) -> dict[str, int]:
+    """What labels of a known set mean on a scale, the best first; grades that are given are kept. Empty if a text is of
+    none, or two texts are one label."""
+    words = {text: re.sub(r"[\s_-]+", " ", text.strip().casefold()) for text in given}
+    for ladder in LADDERS:
+        ranks = {name: rank for rank, names in enumerate(ladder) for name in names}
+        found = {text: ranks[word] for text, word in words.items() if word in ranks}
+        if len(found) < len(words) or len(set(found.values())) < len(set(words.values())):
+            continue
+        grades = list(spread([names[0] for names in ladder], values).values())
+        best = sorted(found, key=lambda text: -found[text])
+        return {text: grades[found[text]] if (grade := given[text]) is None else grade for text in best}
+    return {}
 
 
 def ends_note(

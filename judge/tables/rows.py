@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from judge.records import Problem
+from judge.tables.crowds import Crowd
 from judge.tables.file import File, Row
 from judge.tables.json_rows import JsonRows
 from judge.tables.parquet import ParquetRows
@@ -26,6 +27,10 @@ ALIASES: dict[tuple[str, ...], dict[str, str]] = {
     ("query", "docid", "rating"): {"candidate_id": "docid", "grade": "rating"},
 }
 """Headers that a format fixes (BEIR and MTEB, Quepid), with what our names are called there."""
+
+
+QUEPID = {"query": "Query Text", "candidate_id": "Doc ID", "grade": "Rating"}
+"""The same of Quepid's snapshots, which have columns of the case around these."""
 
 
 class RowReader(Protocol):
@@ -56,6 +61,8 @@ class Table(File):
         with self.reading():
             self.format = kind_of(self.suffix, self._head(), self.name)
             self._reader = self._choose()
+        self.crowd = Crowd.of(self.columns)
+        """What a platform of crowds says of its rows; null for other files."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -72,7 +79,8 @@ class Table(File):
     @property
     def aliases(self) -> dict[str, str]:
         """Our names to the columns, of a header that a format fixes."""
-        return ALIASES.get(self.columns or (), {})
+        columns = self.columns or ()
+        return QUEPID if {*QUEPID.values()} <= {*columns} else ALIASES.get(columns, {})
 
     @property
     def is_plain(self) -> bool:
@@ -82,6 +90,11 @@ class Table(File):
         if isinstance(self._reader, ParquetRows):
             return not self._reader.within
         return isinstance(self._reader, JsonRows) and self._reader.is_plain
+
+    @property
+    def separator(self) -> str | None:
+        """What parts the cells of CSV or TSV; null for other kinds."""
+        return self._reader.dialect.separator if isinstance(self._reader, SeparatedRows) else None
 
     @property
     def width(self) -> int:
@@ -95,7 +108,11 @@ class Table(File):
             InputError: The rest of the file cannot be read, or the rows do not add up to the file's own count.
         """
         with self.reading():
-            yield from self._reader.rows(wanted)
+            if self.crowd is None:
+                yield from self._reader.rows(wanted)
+            else:
+                more = None if wanted is None else {*wanted, *self.crowd.columns}
+                yield from self.crowd.marked(self._reader.rows(more))
 
     def _head(self) -> bytes:
         if self.suffix in (".parquet", ".xlsx"):

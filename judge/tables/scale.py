@@ -20,8 +20,8 @@ from judge.tables.levels import (
     by_value,
     cut,
     ends_note,
-    esci,
     exact,
+    labels,
     listed,
     option,
     spread,
@@ -226,8 +226,8 @@ class Scale:
         known = self._counts("known")
         rest = "; or leave such rows out with --skip-bad-rows" if known else ""  # else no row would be left
         own = any(text in self.grades for text in known)
-        if not own and (suggested := esci({text: self.grade(text) for text in (*words, *known)}, self.values)):
-            return f"say what each label of ESCI means, for example {option(suggested)}{rest}"
+        if not own and (suggested := labels({text: self.grade(text) for text in (*words, *known)}, self.values)):
+            return f"say what each label means, for example {option(suggested)}{rest}"
         return f"correct them, or say what they mean: {self._open(words)}{rest}"
 
     def _open(self, unknown: Mapping[str, int]) -> str:

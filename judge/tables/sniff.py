@@ -11,11 +11,23 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from judge.errors import InputError
+from judge.tables.features_file import refuse_features
 
 KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".qrels")
 """The suffixes that say what a file is."""
-LINES = (".jsonl", ".ndjson")
-LISTS = ("judgmentRatings", "query_doc_pairs", "hits", "items", "records", "rows", "data", "judgments", "results")
+LINES = (".jsonl", ".ndjson", ".manifest")
+LISTS = (
+    "judgmentRatings",
+    "requests",
+    "query_doc_pairs",
+    "hits",
+    "items",
+    "records",
+    "rows",
+    "data",
+    "judgments",
+    "results",
+)
 """Keys of an object under which a list of records is looked for."""
 PARQUET = b"PAR1"
 """How a file of Parquet begins."""
@@ -155,6 +167,11 @@ def kind_of(suffix: str, head: bytes, name: str) -> str:
     if suffix in (".csv", ".tsv"):
         return suffix
     refuse_head(head, name)
+    refuse_features(_text(head), name)
+    if suffix == ".xml":
+        raise InputError(
+            f"{name}: is XML, which is not read", "export it as CSV, TSV or JSON Lines, a row for each record"
+        )
     if tool := next((tool for endings, tool in PACKED.values() if suffix in endings), None):
         raise InputError(f"{name}: is packed in a way that is not read", f"unpack it with `{tool}`")
     if suffix in (".xls", ".ods", ".xlsm"):
@@ -197,7 +214,9 @@ def dialect_of(suffix: str, header: str, name: str) -> Dialect:
                 if other in header.strip():
                     raise InputError(f"{name}, line 1: looks separated by {other!r}", SEPARATORS[other])
         return Dialect("\t", quoted=False)
-    separator = next((sign for sign in ",;\t|" if sign in header.strip()), ",")
+    # Of several the commonest: a name may hold another, as `price, EUR` does. Of quoted names what they hold is none.
+    bare = re.sub(r'"[^"]*"', "", header.strip())
+    separator = max(",;\t|", key=bare.count)
     return Dialect(separator, quoted=True)
 
 

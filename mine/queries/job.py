@@ -15,7 +15,7 @@ from judge.errors import InputError
 from judge.files import dump_json, new_file, write_whole
 from judge.pairs.query_rows import QUERY_NAMES
 from judge.records import Record, query_key
-from judge.search.catalogue import product_columns, read_catalogue, without_category
+from judge.search.reading import product_columns, read_catalogue, without_category
 from judge.tables.values import MADE, inert
 from judge.words.guideline import Guideline
 from mine.asked import Queries, read_queries

@@ -180,7 +180,7 @@ def _show(account: "MiningAccount", out: Path, run: "Run", catalogue: Path) -> N
 
 def _no_attributes(account: "MiningAccount", run: "Run") -> str:
     """Why no relation to what a query asks for is known."""
-    from judge.search.catalogue import without_category
+    from judge.search.reading import without_category
 
     if account.catalogue["without_category"] == account.catalogue["products"]:
         return f"no product has a category ({without_category(run.manifest.policy)})"

@@ -169,9 +169,9 @@ def show_note(text: str | None) -> None:
 def map_options(mapping: Mapping[str, Sequence[str]]) -> str:
     """The `--map` options of a command that is shown, each after a space, quoted for a shell.
 
-    The other files of the command may call ids of products by our name: it is taken where they do.
+    The other files of the command may call ids of products, and locales, by our name: it is taken where they do.
     """
-    own = {"candidate_id": [*mapping["candidate_id"], "candidate_id"]} if "candidate_id" in mapping else {}
+    own = {name: [*mapping[name], name] for name in ("candidate_id", "locale") if name in mapping}
     pairs = (f"{name}={column}" for name, columns in {**mapping, **own}.items() for column in dict.fromkeys(columns))
     return "".join(f" --map {shlex.quote(pair)}" for pair in pairs)
 

@@ -11,7 +11,7 @@ from audit.engagement.source import EngagementFile, connect
 from judge.errors import InputError
 from judge.pairs.queries import read_queries
 from judge.pairs.stage import Source, stage
-from judge.search.catalogue import read_catalogue
+from judge.search.reading import read_catalogue
 from judge.tables.ids import as_query
 from mine.asked import read_queries as read_asked
 from retriever.queries import read_queries as read_searches

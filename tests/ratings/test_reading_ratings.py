@@ -134,3 +134,11 @@ def test_cells_add_up_and_the_first_grade_counts(tmp_path_factory, rows):
         assert {(r.query, r.candidate_id, r.rater): r.grade for r in found} == expected
         assert found.set_aside == {reason: count for reason, count in aside.items() if count}
         assert found.rows == len(rows)
+
+
+def test_a_weight_that_does_not_count_is_said(main, tmp_path):
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade,weight\nlamp,p1,2,5\nlamp,p2,0,1\n")
+    for words in (("aggregate", "r.csv", "--out", "o.csv"), ("import", "r.csv", "--out", "run")):
+        assert "column 'weight' is not read: every grade counts alike" in main(*words).err
+    (tmp_path / "r.csv").write_text("query,candidate_id,grade,weight\nlamp,p1,2,5\nlamp,p2,0,1\n")
+    assert "weight" not in main("aggregate", "r.csv", "--map", "title=weight", "--out", "p.csv").err

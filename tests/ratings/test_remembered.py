@@ -138,3 +138,14 @@ def test_a_refresh_reads_todays_pairs_as_the_run_did(main, tmp_path):
     assert main("status", "new", "--json").json["status"]["graded"] == 2
     (tmp_path / "r.csv").write_text("suchwort,artikel,grade\nred lamp,a,2\n")
     assert main("agree", "r.csv", "--run", "new", "--json").json["n"] == 1
+
+
+def test_grades_are_remembered_for_a_column_in_other_letters(main, tmp_path):
+    """Of Parquet only the columns that are asked for are read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"Query": "lamp", "SKU": "1", "Rating": "E"}, {"Query": "lamp", "SKU": "2", "Rating": "I"}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "r.parquet")
+    main("import", "r.parquet", "--grades", "E=2,I=0", "--out", "run")
+    assert main("agree", "r.parquet", "--run", "run", "--json").json["n"] == 2

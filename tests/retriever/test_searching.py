@@ -9,8 +9,8 @@ from mining_fixtures import QUERIES, SHOP, write_csv
 
 from judge.errors import InputError, ModelError
 from judge.models.encoder import TransformerEncoder
-from judge.search.catalogue import read_catalogue
 from judge.search.rankings import read_ranking
+from judge.search.reading import read_catalogue
 from judge.words.guideline import load_guideline
 from retriever.queries import read_queries
 from retriever.ranked import Ranked, RankedList, fuse, mix, write_run

@@ -7,8 +7,9 @@ import pytest
 from mining_fixtures import write_csv
 
 from judge.errors import InputError
-from judge.search.catalogue import Catalogue, Product, product_columns
+from judge.search.catalogue import Catalogue, Product
 from judge.search.rankings import read_ranking
+from judge.search.reading import product_columns
 from mine.asked import Asked, Queries
 from mine.rankings import ranks_text, read_ranks
 
@@ -180,7 +181,7 @@ NO_PRODUCT = {
 
 @pytest.mark.parametrize(("head", "rows", "said"), NO_PRODUCT.values(), ids=NO_PRODUCT)
 def test_a_catalogue_without_a_product_says_why(tmp_path, guideline, head, rows, said):
-    from judge.search.catalogue import read_catalogue
+    from judge.search.reading import read_catalogue
 
     with pytest.raises(InputError) as error:
         read_catalogue(write_csv(tmp_path / "c.csv", head, rows), guideline, {}, skip_bad_rows=True)
@@ -188,7 +189,7 @@ def test_a_catalogue_without_a_product_says_why(tmp_path, guideline, head, rows,
 
 
 def test_the_note_on_a_missing_title_names_the_likely_column(guideline, tmp_path, caplog):
-    from judge.search.catalogue import read_catalogue
+    from judge.search.reading import read_catalogue
 
     head, row = ("candidate_id", "headline", "brand"), ("a", "Mug", "Orlo")
     read_catalogue(write_csv(tmp_path / "c.csv", head, [row]), guideline, {})

@@ -8,7 +8,7 @@ from judge.errors import InputError
 from judge.run.store import Run
 from judge.tables.columns import PRODUCT_ALIASES, Columns
 
-NAMES = ("query", "candidate_id", "title", "colour")
+NAMES = ("query", "candidate_id", "title", "brand", "colour", "description")
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,64 @@ def test_a_title_is_read_by_its_aliases_from_the_file_that_brings_texts(main, tm
     (tmp_path / "r.csv").write_text("query,sku,name,brand\nlamp,1,Ann,Orlo\n")
     assert titles("r.csv") == [None]
     assert "--map title=name" in main("validate", "r.csv").out
+
+
+@pytest.mark.parametrize(
+    "column", ["Search Term", "searchTerm", "search-term", "SEARCH_TERM", "Input.search_term", "Query"]
+)
+def test_a_name_in_other_letters_is_read_and_said(column):
+    columns = Columns({}, NAMES)
+    assert columns.find(("candidate_id", column) if "." not in column else ("Input.sku", column))["query"] == column
+    assert columns.passed_over["query"] == column
+    assert column in columns.sources(["query"])
+
+
+def test_what_is_spelt_as_we_do_comes_first_and_nothing_is_chosen_of_several():
+    columns = Columns({}, NAMES)
+    assert columns.find(("query", "sku", "SKU"))["candidate_id"] == "sku"
+    assert columns.find(("Query", "search_term", "sku"))["query"] == "search_term"
+    assert "query" not in columns.find(("Search Term", "SearchTerm", "sku"))
+    # What a platform says of the task itself is nothing of the product's.
+    batch = columns.find(("Title", "Description", "Input.query", "Input.sku", "Input.title"))
+    assert batch == {"query": "Input.query", "candidate_id": "Input.sku", "title": "Input.title"}
+    assert "title" not in columns.find(("Title", "Input.query", "Input.sku"))
+
+
+def test_a_rating_of_another_name_is_read_in_a_file_of_one_column_of_grades(main, tmp_path):
+    rows = ["query,sku,title,rating", "lamp,1,a,2", "sofa,2,b,0"]
+    (tmp_path / "r.csv").write_text("\n".join(rows))
+    done = main("import", "r.csv", "--out", "run", "--json")
+    assert "grade is read from rating" in done.err
+    # The command that lists problems names the column, too.
+    (tmp_path / "r.csv").write_text("\n".join([*rows, "sofa,2,b,1"]))
+    refused = main("aggregate", "r.csv", "--out", "a.csv", code=2).err
+    assert "`judge validate" not in refused or "--rating rating" in refused
+    (tmp_path / "r.csv").write_text("\n".join([*rows, "sofa,2,b,1", "lamp,,c,1"]))
+    assert "--rating rating` lists them" in main("aggregate", "r.csv", "--out", "a.csv", code=2).err
+    # Two of them are not chosen between, unless the raters' columns are named.
+    (tmp_path / "w.csv").write_text("query,sku,rating,label\nlamp,1,2,1\n")
+    assert "--map grade=rating" in main("aggregate", "w.csv", "--out", "b.csv", code=2).err
+    main("aggregate", "w.csv", "--raters", "rating,label", "--out", "b.csv")
+
+
+def test_a_map_for_one_file_leaves_the_ids_of_a_fixed_header_alone(main, tmp_path):
+    """BEIR's corpus calls ids `_id`, and its qrels `corpus-id`."""
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "7", "title": "Desk lamp"}\n')
+    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "lamp"}\n')
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\t7\t2\n")
+    given = ("qrels.tsv", "--queries", "queries.jsonl", "--catalogue", "corpus.jsonl")
+    assert "--map candidate_id=_id" in main("validate", *given, code=2).out
+    assert main("validate", *given, "--map", "candidate_id=_id", "--json").json["pairs"] == 1
+    assert "--map candidate_id=_id" in main("validate", *given, "--map", "candidate_id=_idd", code=2).out
+    main("import", *given, "--map", "candidate_id=_id", "--out", "run")
+    main("search", "bm25", "--queries", "queries.jsonl", *given[3:], "--map", "candidate_id=_id", "--out", "a.run")
+    main("evaluate", "a.run", "--gold", "qrels.tsv", *given[3:], "--map", "candidate_id=_id")
+
+
+def test_where_a_map_is_of_another_file_one_more_is_asked_for_and_is_enough(main, tmp_path):
+    (tmp_path / "pairs.csv").write_text("query,product_id\nlamp,1\n")
+    (tmp_path / "feed.tsv").write_text("id\ttitle\n1\tDesk lamp\n")
+    given = ["validate", "pairs.csv", "--catalogue", "feed.tsv", "--map", "candidate_id=id"]
+    refused = main(*given, code=2).err
+    assert "one more --map candidate_id=product_id" in refused
+    main(*given, "--map", "candidate_id=product_id")

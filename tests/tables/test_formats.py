@@ -13,6 +13,7 @@ import pytest
 
 from judge.labelling.label import read_pairs
 from judge.pairs.stage import Source, stage
+from judge.tables.rows import Table
 from judge.tables.values import as_text
 from judge.words.guideline import load_guideline
 
@@ -203,3 +204,19 @@ def test_a_first_row_without_text_is_skipped_and_not_taken_for_a_missing_column(
     (tmp_path / "p.csv").write_text("query,candidate_id,title\na,1,\nb,2,x\n")
     found, _ = staged(tmp_path / "p.csv", limit=1)
     assert (found.rows, found.skipped, found.repeats) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "query\tcandidate_id\tprice, EUR",
+        "query;candidate_id;price, EUR",
+        "query,candidate_id,size;unit",
+        '"query";"price, a, b";x',
+    ],
+)
+def test_a_name_that_holds_another_sign_does_not_part_the_header(tmp_path, header):
+    path = tmp_path / "p.csv"
+    path.write_text(f"{header}\n")
+    assert Table(path).columns[0] == "query"
+    assert len(Table(path).columns) == 3

@@ -1,4 +1,4 @@
-"""Files of the tools in which people grade: Label Studio, Argilla, Quepid."""
+"""Files of the tools in which people grade: Label Studio, Argilla, Quepid, SageMaker, Elasticsearch."""
 
 import json
 
@@ -123,3 +123,36 @@ def test_what_quepid_takes_comes_back_without_guards(tmp_path):
     # `'=1+1` was `=1+1` before the export guarded it; `''60s` was `'60s`.
     path = put(tmp_path / "q.csv", "query,docid,rating\r\n'=1+1,A1,2\r\n''60s dress,'-5,0\r\n'til dawn,B1,1\r\n")
     assert triples(ratings(path)) == [("=1+1", "A1", 2), ("'60s dress", "-5", 0), ("'til dawn", "B1", 1)]
+
+
+def test_ground_truth_says_labels_by_name_and_what_a_machine_labelled(tmp_path):
+    """A label's number is its place in a list that is not in the file: 0 may be the best."""
+
+    def line(name, number, by="yes"):
+        told = {"class-name": name, "human-annotated": by, "confidence": 0.9, "job-name": "labeling-job/fit"}
+        return {"source": "x", "query": "lamp", "sku": f"A{number}", "fit": number, "fit-metadata": told}
+
+    failed = {"query": "lamp", "sku": "A9", "fit-metadata": {"failure-reason": "x", "job-name": "labeling-job/fit"}}
+    lines = [failed, line("2", 0), line("0", 1), line("1", 2, by="no")]
+    path = put(tmp_path / "output.manifest", "".join(json.dumps(one) + "\n" for one in lines))
+    found = ratings(path)
+    assert triples(found) == [("lamp", "A0", 2), ("lamp", "A1", 0)]
+    assert found.set_aside == {"not_annotated": 1, "no_grade": 1}
+
+
+def test_elasticsearchs_ranking_evaluation(tmp_path):
+    rated = [{"_index": "shop", "_id": "A1", "rating": 2}, {"_index": "shop", "_id": "A2", "rating": 0}]
+    body = {"requests": [{"id": "lamp", "request": {"query": {}}, "ratings": rated}], "metric": {"dcg": {"k": 10}}}
+    assert triples(ratings(put(tmp_path / "rank_eval.json", json.dumps(body)))) == [
+        ("lamp", "A1", 2),
+        ("lamp", "A2", 0),
+    ]
+
+
+def test_quepids_snapshot(tmp_path):
+    text = (
+        "Team Name,Case Name,Case ID,Query Text,Doc ID,Doc Position,Rating\nT,Shop,1,lamp,A1,1,2\nT,Shop,1,lamp,A2,2,\n"
+    )
+    found = ratings(put(tmp_path / "snapshot.csv", text))
+    assert triples(found) == [("lamp", "A1", 2)]
+    assert found.set_aside == {"no_grade": 1}

@@ -23,6 +23,10 @@ def hint(tmp_path, text, name, names=("query_id", "query", "candidate_id", "grad
         ("Search Query,candidate_id\nred shoe,1\n", "query", "'query=Search Query'"),
         ("query,doc_id\nred shoe,D1\nblue hat,D2\n", "candidate_id", "doc_id"),
         ("query,candidate_id,label\nred shoe,1,2\nblue hat,2,0\n", "grade", "label"),
+        # A row's number is not the product, nor a test question's mark the grade.
+        ("id,product_uid,query\n1,900,red shoe\n2,901,blue hat\n", "candidate_id", "product_uid"),
+        ("_golden,relevance,query,candidate_id\ntrue,2,red shoe,1\nfalse,1,blue hat,2\n", "grade", "relevance"),
+        ("query,candidate_id,OUTPUT:result\nred shoe,1,2\nblue hat,2,0\n", "grade", "OUTPUT:result"),
     ],
 )
 def test_a_column_that_is_called_and_looks_like_it_is_named(tmp_path, text, name, column):

@@ -66,6 +66,11 @@ def test_the_fix_maps_all_values_that_occur(table, cells, suggested):
     ("cells", "suggested"),
     [
         ("Exact Substitute Irrelevant", "Exact=2,Substitute=1,Irrelevant=0"),
+        ("Irrelevant Partial Exact", "Exact=2,Partial=1,Irrelevant=0"),
+        ("RELEVANT PARTIALLY_RELEVANT", "RELEVANT=2,PARTIALLY_RELEVANT=1"),
+        # Two labels that could be one, and a label beside a word of no set: only the user knows.
+        ("Exact Relevant Irrelevant", "Irrelevant=0,Relevant=2,Exact=GRADE"),
+        ("Irrelevant Partial Maybe", "Irrelevant=0,Maybe=GRADE,Partial=GRADE"),
         ("irrelevant Irrelevant good 2", "2=2,Irrelevant=0,irrelevant=0,good=GRADE"),
         ("1 2 3 irrelevant", "1=1,2=2,irrelevant=0,3=GRADE"),
     ],
