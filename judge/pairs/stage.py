@@ -21,6 +21,7 @@ from judge.pairs.queries import read_queries
 from judge.records import Problem
 from judge.tables.columns import ALIASES, PRODUCT_ALIASES, Columns
 from judge.tables.likely import likely_name
+from judge.tables.long_catalogue import pivot_fix
 from judge.tables.problems import SHOWN, check_command, refuse
 from judge.tables.rows import Table
 from judge.tables.scale import Scale
@@ -186,6 +187,8 @@ def _note_unread(pairs: Table, catalogue: str, columns: Columns, missing: Sequen
 
 def _require_text(table: Table, columns: Columns, fields: Sequence[str], catalogue: bool) -> None:
     if table.columns is not None and not set(fields) & columns.find(table.columns).keys():
+        if fix := pivot_fix(table.name, table.columns, columns.find(table.columns).get("candidate_id")):
+            raise InputError(f"{table.name}: has a row for each attribute, where one for each product is wanted", fix)
         raise _no_text(table.name, table.columns, fields, catalogue)
 
 

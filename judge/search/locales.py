@@ -77,8 +77,8 @@ def choose(
     wanted = Counter(map(folded, queries.of)) if queries else Counter[str]()
     told = f"{name}: has products once for each locale ({_listed(there)}), and one locale is searched at a time"
     if queries is None or not wanted.keys() & there.keys() - {""}:
-        likely = max(sorted(filter(None, there)), key=lambda locale: there[locale])
-        rows = _command(_rows_of(path), column, likely, f"catalogue-{likely}.parquet")
+        likely = max(sorted(there), key=lambda locale: there[locale])  # none, where that is how the main one is written
+        rows = _command(_rows_of(path), column, likely, f"catalogue-{likely or 'main'}.parquet")
         fix = f"give its rows of one locale{rows}"
         if queries is None:
             raise InputError(told, fix)
@@ -104,8 +104,8 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def _command(source: str | None, column: str, locale: str, out: str) -> str:
     """A command that writes the rows of one locale; nothing where a file's own words could be run by the shell."""
-    plain = re.fullmatch(r"[\w.-]+", locale) and re.fullmatch(r"\w+", column)
+    plain = re.fullmatch(r"[\w.-]*", locale) and re.fullmatch(r"\w+", column)
     if source is None or not plain or re.search(r'["$`\\!]', source):  # what a shell would read
         return ""
-    sql = f"COPY ({source} WHERE lower(trim({column})) = '{locale}') TO '{out}' "
+    sql = f"COPY ({source} WHERE coalesce(lower(trim({column})), '') = '{locale}') TO '{out}' "
     return f": `python -c \"import duckdb; duckdb.sql('''{sql}''')\"`"

@@ -1,6 +1,8 @@
 """Files in the shapes in which public datasets and shops' systems have them, with as few options as can be."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,18 @@ def test_texts_that_stand_with_the_pairs_are_missed_aloud_where_a_catalogue_is_g
     assert "title is read from product_title" not in joined
     mapped = main("validate", *alone, "--catalogue", "descriptions.csv", "--map", "title=product_title").err
     assert "train.csv: title (product_title) is not read" in mapped
+
+
+def test_rows_of_attributes_become_rows_of_products(main, write, tmp_path):
+    write("attributes.csv", "product_uid,name,value\n100,title,Table\n100,MFG Brand Name,Acme\n101,title,Sofa\n")
+    write("train.csv", "product_uid,search_term\n100,table\n101,sofa\n")
+    given = ["validate", "train.csv", "--map", "candidate_id=product_uid", "--catalogue", "attributes.csv"]
+    refused = main(*given, code=2).err
+    assert "a row for each attribute" in refused
+    command = refused[refused.index("python -c ") :].strip().strip("`").removeprefix("python -c ")
+    subprocess.run(f'"{sys.executable}" -c {command}', shell=True, cwd=tmp_path, check=True)
+    given[-1] = "catalogue.parquet"
+    assert main(*given, "--map", "brand=MFG Brand Name", "--json").json["pairs"] == 2
 
 
 def test_a_catalogue_without_texts_is_told_its_likely_column_and_not_that_it_needs_a_catalogue(main, write):

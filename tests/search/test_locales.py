@@ -101,3 +101,16 @@ def test_a_catalogue_of_several_locales_with_one_row_a_product_is_searched_whole
     (shop / "asked.csv").write_text("query,locale\nlamp,us\nlampe,de\n")
     done = main("search", "bm25", "--queries", "asked.csv", "--catalogue", "shop.csv", "--out", "b.run", "--json")
     assert done.json["products"] == {"rows": 2, "used": 2}
+
+
+def test_the_rows_without_a_locale_are_given_where_they_are_most(main, shop):
+    """Magento writes its main store view as none."""
+    rows = ("a,,Lamp", "a,de,Lampe", "b,,Sofa", "c,,Rug")
+    (shop / "store.csv").write_text("\n".join(("sku,store_view_code,title", *rows)) + "\n")
+    (shop / "words.csv").write_text("query\nlamp\n")
+    given = ["search", "bm25", "--queries", "words.csv", "--map", "locale=store_view_code", "--catalogue", "store.csv"]
+    refused = main(*given, "--out", "s.run", code=2).err
+    assert "(none 3, de 1)" in refused
+    follow(refused, shop)
+    given[-1] = "catalogue-main.parquet"
+    assert main(*given, "--out", "s.run", "--json").json["products"]["used"] == 3
