@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from judge.words.split import BOTH, words
+from judge.words.split import BOTH, singular, words
 
 K1, B = 1.2, 0.75
 WORK = 20_000_000
@@ -34,7 +34,7 @@ class Bm25:
         ends = [0]
         for text in texts:
             seen: dict[int, int] = {}
-            for token in words(text, BOTH):
+            for token in map(singular, words(text, BOTH)):
                 term = self._terms.setdefault(token, len(self._terms))
                 seen[term] = seen.get(term, 0) + 1
             terms.extend(seen)
@@ -64,7 +64,8 @@ class Bm25:
         from scipy.sparse import csr_array
 
         # In order: sums of a set would differ from process to process.
-        asked = [sorted({self._terms[token] for token in words(query) if token in self._terms}) for query in queries]
+        found = ({*map(singular, words(query))} & self._terms.keys() for query in queries)
+        asked = [sorted(map(self._terms.__getitem__, tokens)) for tokens in found]
         for block in self._blocks(asked):
             terms = np.array([term for query in block for term in query], np.int32)
             ends = np.cumsum([0, *map(len, block)])

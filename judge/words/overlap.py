@@ -9,9 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from judge.words.split import ALONE, parts, words
+from judge.words.split import ALONE, HISS, parts, words
 
-_HISS = ("ss", "x", "ch", "sh", "zz")
 MISSING = "missing"
 LETTERS = 4
 """Of a word at least, for another to be taken for nearly the same."""
@@ -138,6 +137,6 @@ def spellings(word: str) -> tuple[str, ...]:
         return word, f"{word[:-2]}y"
     if word.endswith("y"):
         return word, f"{word[:-1]}ie"
-    if word.endswith(_HISS):
+    if word.endswith(HISS):
         return word, f"{word}e"
-    return (word, word[:-1]) if word.endswith("e") and word[:-1].endswith(_HISS) else (word,)
+    return (word, word[:-1]) if word.endswith("e") and word[:-1].endswith(HISS) else (word,)

@@ -23,6 +23,8 @@ HEAD = 2000
 """Characters of a text that are looked at."""
 TWOS, ALONE, BOTH = (2,), (1,), (1, 2)
 """How many letters at a time are read of scripts without blanks."""
+HISS = ("ss", "x", "ch", "sh", "zz")
+"""Ends of words whose plural is in -es."""
 
 _WORD = re.compile(r"\w+")
 JOINING = (
@@ -62,6 +64,13 @@ def whole_words(text: str) -> list[str]:
 def stem(word: str) -> str:
     """A word without the ending of its plural."""
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def singular(word: str) -> str:
+    """A stem as it is of one: a plural in -ies may be of -y or -ie, one in -es after a hiss of a word without the e."""
+    if word.endswith("ie"):
+        return f"{word[:-2]}y"
+    return word[:-1] if word.endswith("e") and word[:-1].endswith(HISS) else word
 
 
 def _words(text: str) -> list[str]:

@@ -44,3 +44,9 @@ def test_scripts_without_blanks_are_cut_in_twos():
     ((places, _),) = Bm25(["青い靴", "赤いマフラー", "赤い靴"]).top(["赤いマフラー"], 3)
     assert places.tolist() == [1, 2]
     assert next(iter(Bm25([]).top(["red"], 3)))[0].tolist() == []
+
+
+def test_a_plural_is_found_by_its_singular_and_the_other_way():
+    index = Bm25(["Summer dress", "AA batteries", "Zip hoody", "Axe"])
+    found = [[*places] for places, _ in index.top(["dresses", "battery", "hoodies", "hoodie", "axes", "tie"], 3)]
+    assert found == [[0], [1], [2], [2], [3], []]
