@@ -16,7 +16,6 @@ from judge.calibration.crossing import Present
 from judge.calibration.features import Reading, blend_encoder, cosines, log_odds, measure
 from judge.calibration.ordinal import Evidence, Ordinal
 from judge.files import write_whole
-from judge.labelling.blending import own_blend
 from judge.labelling.config import FILE as ADAPTER
 from judge.labelling.config import read_tuned
 from judge.labelling.label import read_pairs
@@ -126,11 +125,10 @@ def own_calibration(asked: Asked) -> Calibration | None:
 
 def fitted_blend(asked: Asked, start: Ordinal) -> Ordinal | None:
     """A blend fitted to all queries that it held out, where it is better there than that of the judge that it went on
-    from: chosen as `judge finetune` does it, which fits to half of them. Of too few the one that the training left."""
+    from: chosen as `judge finetune` does it, which fits to half of them. Of too few nothing is fitted: that one stays."""
     held_out = read_tuned(adapter(asked)).training["pairs"]
     if held_out["validation"] + held_out["calibration"] < LEAST[0]:
-        left = own_blend(adapter(asked))
-        return left.blend if left else None
+        return start
     name = _held_out(asked)
     chances, rows = said(asked.folder, tuned(asked), name), pairs(asked.folder, name)
     values = np.column_stack([log_odds(chances), features(asked.folder, name)])
