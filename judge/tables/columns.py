@@ -152,24 +152,28 @@ class Columns:
         if table.columns is None:
             return
         found = self.of(table, read)
-        for name in names:
-            if name not in found:
-                wanted = " or ".join(repr(c) for c in self._sources[name])
-                # A column that serves another name of ours is not the one, whatever it is called.
-                taken = {*found.values(), *self._sources.keys() - {name}}
-                near = likely_column(table, name, self._sources[name], taken)
-                given = shlex.quote(f"{name}={near or 'COLUMN'}")
-                fix = f"add the column, or name the one to use with --map {given}"
-                if name in self._mapped.values():
-                    fix = f"name this file's column with one more --map {given}: each file uses the column it has"
-                if headless := header_fix(table, names):
-                    fix = headless
-                elif name == "query" and "query_id" in found and near is None:
-                    fix = "give the words of each query_id with --queries FILE, or add the column"
-                raise InputError(
-                    f"{table.name}, row 1, field {name!r}: missing column {wanted}; it has {', '.join(table.columns)}",
-                    fix,
-                )
+        missing = [name for name in names if name not in found]
+        if not missing:
+            return
+        first, near = missing[0], dict.fromkeys(missing, "")
+        for name in missing:
+            # A column that serves another name of ours is not the one, whatever it is called.
+            taken = {*found.values(), *near.values(), *self._sources.keys() - {name}}
+            near[name] = likely_column(table, name, self._sources[name], taken) or ""
+        maps = (f"{name}={column or 'COLUMN'}" for name, column in near.items())
+        given = " ".join(f"--map {shlex.quote(one)}" for one in maps)
+        several = len(missing) > 1
+        fix = f"add the column{'s' if several else ''}, or name {'those' if several else 'the one'} to use with {given}"
+        if first in self._mapped.values():
+            fix = f"name this file's column with one more {given}: each file uses the column it has"
+        if headless := header_fix(table, names):
+            fix = headless
+        elif first == "query" and "query_id" in found and not near[first]:
+            fix = "give the words of each query_id with --queries FILE, or add the column"
+        wanted = " or ".join(repr(column) for column in self._sources[first])
+        raise InputError(
+            f"{table.name}, row 1, field {first!r}: missing column {wanted}; it has {', '.join(table.columns)}", fix
+        )
 
     def check_used(self, names: Sequence[str] | None = None) -> None:
         """Refuse a mapping (of these names, of all unless given) of which no file has any column: a typing error."""

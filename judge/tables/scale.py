@@ -225,6 +225,8 @@ class Scale:
     def _fix_words(self, words: Mapping[str, int]) -> str:
         known = self._counts("known")
         rest = "; or leave such rows out with --skip-bad-rows" if known else ""  # else no row would be left
+        if not any(map(writable, words)):
+            return f"write each as text or a number{rest}"
         own = any(text in self.grades for text in known)
         if not own and (suggested := labels({text: self.grade(text) for text in (*words, *known)}, self.values)):
             return f"say what each label means, for example {option(suggested)}{rest}"

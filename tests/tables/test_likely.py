@@ -54,3 +54,13 @@ def test_a_column_that_does_not_look_like_it_is_not_named(tmp_path, text, name):
 
 def test_where_only_the_words_of_ids_are_missing_a_file_of_queries_is_asked_for(tmp_path):
     assert "--queries" in hint(tmp_path, "query_id,candidate_id\n17,1\n", "query")
+
+
+def test_all_columns_that_are_missing_are_named_at_once(main, tmp_path):
+    (tmp_path / "r.csv").write_text("keyword,url,rating\nlamp,http://x/1,2\nsofa,http://x/2,0\n")
+    refused = main("import", "r.csv", "--out", "run", code=2).err
+    assert "--map query=keyword --map candidate_id=COLUMN" in refused
+    (tmp_path / "r.csv").write_text("keyword,Content ID,rating\nlamp,1,2\nsofa,2,0\n")
+    refused = main("import", "r.csv", "--out", "run", code=2).err
+    assert "--map query=keyword --map 'candidate_id=Content ID'" in refused
+    main("import", "r.csv", "--map", "query=keyword", "--map", "candidate_id=Content ID", "--out", "run")

@@ -222,3 +222,8 @@ def test_a_note_says_that_an_end_of_the_scale_never_occurs():
 
 
 # Every verb
+
+
+def test_what_no_option_can_name_is_to_be_written_otherwise(table):
+    assert scale_of(table, ["2", {"value": 2}]).error().hint.startswith("write each as text or a number")
+    assert "GRADE" in scale_of(table, ["2", "good", {"value": 2}]).error().hint
