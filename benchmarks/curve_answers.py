@@ -125,7 +125,8 @@ def own_calibration(asked: Asked) -> Calibration | None:
 
 def fitted_blend(asked: Asked, start: Ordinal) -> Ordinal | None:
     """A blend fitted to all queries that it held out, where it is better there than that of the judge that it went on
-    from: chosen as `judge finetune` does it, which fits to half of them. Of too few nothing is fitted: that one stays."""
+    from: chosen as `judge finetune` does it, which fits to half of them. Of too few none is fitted: that one stays.
+    """
     held_out = read_tuned(adapter(asked)).training["pairs"]
     if held_out["validation"] + held_out["calibration"] < LEAST[0]:
         return start
