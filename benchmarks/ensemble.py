@@ -12,7 +12,7 @@ def predict(test: Sequence[Item], adapter: Path) -> list[int]:
     from tqdm import tqdm
 
     from judge.engines import Judge, Serving
-    from judge.labelling.config import JudgeRequest, resolve_judge
+    from judge.labelling.resolve import JudgeRequest, resolve_judge
     from judge.records import Pair, Scores
     from judge.words.prompt import PromptBuilder
 

@@ -11,8 +11,9 @@ from judge import engines
 from judge.engines.kinds import find_engine
 from judge.errors import InputError
 from judge.labelling.complete import score
-from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
+from judge.labelling.config import JudgeConfig
 from judge.labelling.job import Labelling
+from judge.labelling.resolve import JudgeRequest, resolve_judge
 from judge.pairs.stage import Source
 from judge.scratch import scratch_folder
 from judge.words.guideline import Guideline

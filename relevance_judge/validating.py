@@ -108,7 +108,7 @@ def policy_of(judge: str | None, guideline: str | None, rated: bool) -> Guidelin
         ModelError: There is no such judge.
     """
     from judge.labelling.blending import NONE
-    from judge.labelling.config import JudgeRequest, resolve_judge
+    from judge.labelling.resolve import JudgeRequest, resolve_judge
     from judge.models.model import check_name
 
     if judge is None and (rated or guideline):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from judge.engines import Serving
 from judge.errors import InputError, ModelError
-from judge.labelling.config import FILE, AdapterManifest, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
+from judge.labelling.config import FILE, AdapterManifest, JudgeConfig, read_tuned
+from judge.labelling.resolve import JudgeRequest, resolve_judge
 from judge.models.model import find_model
 from judge.run.store import Run
 from judge.words.guideline import Guideline

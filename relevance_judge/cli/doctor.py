@@ -181,7 +181,7 @@ def _compare(
         what = f"--parity compares engines that take the same tokens, and {words[0]} takes none"
         raise InputError(what, "name others")
     from judge.labelling.blending import PLAIN
-    from judge.labelling.config import JudgeRequest, resolve_judge
+    from judge.labelling.resolve import JudgeRequest, resolve_judge
     from judge.models.embedded import EMBEDDED
 
     either = {judge} if judge else {default_judge(name) for name in names}

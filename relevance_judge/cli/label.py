@@ -109,8 +109,8 @@ def _label_one(
 ) -> None:
     """Label a file in this process, or estimate how long it would take."""
     from judge.labelling.complete import complete
-    from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.job import Labelling
+    from judge.labelling.resolve import JudgeRequest, resolve_judge
     from judge.run.store import Run
 
     rate = read_rate(who.engine, output.price)

@@ -42,8 +42,8 @@ def probe(who: JudgeParams, texts: PairParams, pairs: Path, limit: int, json: bo
     from audit.probes.probe import sample
     from judge.engines import Judge
     from judge.errors import InputError
-    from judge.labelling.config import JudgeRequest, resolve_judge
     from judge.labelling.label import read_pairs
+    from judge.labelling.resolve import JudgeRequest, resolve_judge
     from judge.pairs.stage import Source, stage
 
     policy, judge_config = resolve_judge(JudgeRequest(who.name, who.guideline, chat=who.chat))

@@ -14,8 +14,8 @@ from judge.engines.options import default_options
 from judge.engines.server import ServerEngine
 from judge.engines.transformers import TransformersEngine, best_device
 from judge.errors import InputError
-from judge.labelling.config import JudgeRequest, resolve_judge
 from judge.labelling.parity import BOUNDS, difference, examples
+from judge.labelling.resolve import JudgeRequest, resolve_judge
 from judge.models.shipped import SHIPPED
 from judge.records import Failure
 from judge.run.store import Run

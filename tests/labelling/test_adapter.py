@@ -16,7 +16,8 @@ from judge.engines import Judge, Serving
 from judge.engines.options import default_options
 from judge.errors import InputError, ModelError
 from judge.fingerprint import Fingerprint, adapter_digest
-from judge.labelling.config import AdapterManifest, Base, JudgeConfig, JudgeRequest, read_tuned, resolve_judge
+from judge.labelling.config import AdapterManifest, Base, JudgeConfig, read_tuned
+from judge.labelling.resolve import JudgeRequest, resolve_judge
 from judge.models.model import JudgeModel
 from judge.words.guideline import Guideline
 from judge.words.prompt import PromptBuilder

@@ -12,8 +12,9 @@ import relevance_judge as rj
 from judge.calibration.features import Reading, cosines
 from judge.calibration.ordinal import Ordinal
 from judge.labelling import job
-from judge.labelling.config import JudgeConfig, JudgeRequest, resolve_judge
+from judge.labelling.config import JudgeConfig
 from judge.labelling.label import read_pairs
+from judge.labelling.resolve import JudgeRequest, resolve_judge
 from judge.models.fake_encoder import FakeEncoder
 from judge.run.store import Run
 from judge.words.overlap import covered

@@ -11,7 +11,8 @@ from finetune_fixtures import write_tuned
 from judge.calibration.calibrate import read_calibration
 from judge.errors import InputError
 from judge.labelling.blending import FILE
-from judge.labelling.config import JudgeRequest, read_tuned, resolve_judge
+from judge.labelling.config import read_tuned
+from judge.labelling.resolve import JudgeRequest, resolve_judge
 from judge.models.shipped import SHIPPED, shipped_directory
 
 

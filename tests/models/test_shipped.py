@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT, shared_data
 
 from judge.errors import InputError
-from judge.labelling.config import JudgeRequest, read_tuned, resolve_judge
+from judge.labelling.config import read_tuned
+from judge.labelling.resolve import JudgeRequest, resolve_judge
 from judge.models.shipped import SHIPPED, shipped_directory, shipped_judges
 from judge.words.guideline import load_guideline
 

@@ -151,7 +151,7 @@ def test_parity_takes_the_judge_that_labelling_would_take(main, monkeypatch):
         asked.append(judge_request.judge)
         raise InputError("enough", "seen")
 
-    monkeypatch.setattr("judge.labelling.config.resolve_judge", found)
+    monkeypatch.setattr("judge.labelling.resolve.resolve_judge", found)
     for engines in (("transformers", "vllm"), ("transformers", "fake"), ("fake", "fake")):
         main("doctor", "--parity", *(word for name in engines for word in ("--engine", name)), code=2)
     main("doctor", "--parity", "--judge", "mine", code=2)
