@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from blend_fixtures import BLEND
 
 from judge.calibration.features import NEAR, Reading, candidate_text, cosines, log_odds, measure
 from judge.models.fake_encoder import FakeEncoder
@@ -113,3 +114,16 @@ def test_earlier_rules_read_as_they_did():
     before = measure(Reading(("judge", "overlap"), None, None, odds=False), [one], chances, GRADES)
     assert before[0] == pytest.approx([1.3, 0.25])
     assert measure(Reading(("judge", "overlap")), [one], chances, GRADES)[0] == pytest.approx([np.log(4), 0.75])
+
+
+def test_a_title_that_names_what_is_ruled_out_counts_a_quarter():
+    ruled_out, without = pair("cups without lids", "Cup with lid"), pair("cups without lids", "Cup, no lid")
+
+    def overlap(one, **how):
+        return measure(Reading(("overlap",), None, **how), [one], CHANCES, GRADES)[0].tolist()
+
+    assert (overlap(ruled_out), overlap(without)) == ([0.25], [1.0])
+    assert (overlap(ruled_out, against=0.1), overlap(ruled_out, against=None)) == ([0.1], [1.0])
+    # A blend that was fitted before there was the rule reads as it did.
+    assert (BLEND.against, BLEND.reading.against) == (None, None)
+    assert BLEND.model_copy(update={"against": 0.1}).reading.against == 0.1

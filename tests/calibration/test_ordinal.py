@@ -285,6 +285,8 @@ WRONG = {
     "copies of no cosine": {"near": 0.25},
     "any copy of no cosine": {"near": 0.0},
     "likeness of no overlap": {"alike": 0.5},
+    "accessories of no overlap": {"features": ["cosine"], "encoder": "fake", "attached": 0.25},
+    "titles of no overlap": {"features": ["cosine"], "encoder": "fake", "against": 0.25},
     "odds of no judge": {"features": ["overlap"], "odds": True},
 }
 
