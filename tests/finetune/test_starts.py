@@ -1,6 +1,7 @@
 """What a training takes over of the judge that it goes on from, besides weights: what its answers are blended with."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import judge.calibration.features as read_features
 from finetune.config import load_config
 from finetune.job import finetune
 from finetune.start import Start, choose_start
+from judge.calibration.ordinal import Evidence
 from judge.errors import ModelError, RunError
 from judge.labelling.blending import FILE
 from judge.labelling.config import read_tuned
@@ -66,6 +68,17 @@ def test_a_starts_blend_is_kept_only_where_it_is_of_what_is_configured(blended, 
     for keys in ({"features": ("overlap",)}, {"objective": "accuracy"}, {**every, "objective": "accuracy"}):
         assert start.blend_for(config.changed(**keys)) is None
     assert ["not kept" in record.getMessage() for record in caplog.records] == [True] * 3
+
+
+def test_a_starts_blend_is_one_to_beat_only_where_features_are_read_as_it_reads_them(blended):
+    start = Start(blended, "ours", read_tuned(blended), None)
+    config = load_config().changed(features=("cosine", "overlap"))
+    blend = start.blend_for(config).blend
+    as_it_reads = Evidence(blend.reading, np.zeros((5, 3)), (0, 1, 2), "log_loss", "fake")
+    assert start.present(config, as_it_reads).blend == blend
+    # It was fitted before there was a rule for titles that name what is ruled out, among others.
+    assert start.present(config, replace(as_it_reads, reading=read_features.Reading(blend.names))) is None
+    assert start.present(config, replace(as_it_reads, encoder="another")) is None
 
 
 @pytest.mark.parametrize("config", [None, "rank", {"rank": 2.5}, {"fields": {"title": "long"}}])
