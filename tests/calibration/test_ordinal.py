@@ -251,6 +251,9 @@ def test_a_blend_that_the_labels_went_through_stays_where_none_that_is_fitted_is
     said = "".join(doubts(found, scores, None, unsure))
     assert f"--features cosine,overlap --objective {objective}" in said
     assert ("quadratic kappa" in said, "log loss" in said) == (True, False)
+    # Another blend in its place, which is worse, drops none.
+    worse = other.model_copy(update={"present": found.present})
+    assert "or try other features" in "".join(doubts(worse, scores, evidence, unsure))
 
 
 def test_a_feature_that_is_always_the_same_is_left_out():
