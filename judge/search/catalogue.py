@@ -13,9 +13,6 @@ from judge.words.normalise import clean
 CATEGORY, TITLE = "category", "title"
 LONG = 400
 """Characters of a text that stands in for a title."""
-NO_TEXT = "no text"
-REPEATED = "repeats another row"
-CONTESTED = "one id with several texts"
 
 
 @dataclass(frozen=True)
