@@ -160,7 +160,7 @@ def _engagement(labelled: Labelled) -> dict[str, tuple[Floats, Floats, Floats]]:
     rate = min(max(clicks[looked > 0].sum() / max(looked.sum(), 1e-9), 1e-6), 0.5)
     share = (clicks + SHRUNK * rate) / (np.maximum(looked, clicks) + SHRUNK)
     seen = logit(np.clip(share, 1e-6, 1 - 1e-6))
-    found = {"clicks": (looked, seen - seen.mean(), np.ones(len(labelled)))}
+    found = {"clicks": (looked, seen, np.ones(len(labelled)))}
     for name, count in (("carts", labelled.carts), ("purchases", labelled.purchases)):
         kind = getattr(labelled.trials, name)
         trials = labelled.trials.counted(name, (looked, labelled.clicks, labelled.carts))
