@@ -96,6 +96,16 @@ def test_the_picture_of_the_report_has_the_figures_of_the_table():
     assert cells == [count for row in grades for count in row]
 
 
+def test_the_card_of_the_shipped_judge_has_the_figures_of_the_table():
+    """Both are taken anew with a new blend."""
+    card = (ROOT / "judge" / "shipped" / "shop-135m" / "README.md").read_text()
+    rows = dict(re.split(r"  +", line)[:2] for block in blocks() for line in block if re.search(r"  0\.\d{3}  ", line))
+    blend = card[card.index("| the example shop |") :].split("| blend |")[1].split("\n")[0]
+    shown = [f"0{figure}" for figure in re.findall(r"(\.\d{3}) \(", blend)]
+    assert shown == [rows[name] for name in ("accuracy", "quadratic kappa", "Spearman")]
+    assert f"calibration error {rows['calibration error'].lstrip('0')}," in card
+
+
 def test_the_quickstart_labels_the_example_shop(main):
     """The commands of the Makefile on the first rows; tests/models/test_shipped.py labels with the default judge."""
     recipe = (ROOT / "Makefile").read_text()
