@@ -17,6 +17,8 @@ from judge.words.guideline import Guideline
 
 PAIR_NAMES = ("query", "candidate_id", "query_id", "locale")
 """What a file of pairs is read for, besides texts where there is no catalogue."""
+PRODUCT_NAMES = ("candidate_id", "locale")
+"""What a catalogue is read for, besides texts."""
 BATCH = 20_000
 """Rows written at once, fewer where they have more than `LETTERS` characters: 64 MiB of the widest."""
 LETTERS = 2**24
@@ -117,12 +119,12 @@ class Intake:
         """Candidates of a catalogue. A row that cannot be used is counted and left out."""
         if table is None:
             return
-        names = ["candidate_id", "locale", *self.joins]
+        names = (*PRODUCT_NAMES, *self.joins)
         for row in table.rows(self.columns.sources(names)):
             if isinstance(row, Problem):
                 self.problems.note(row)
                 continue
-            found = self.columns.find(tuple(row.values))
+            found = self.columns.find(tuple(row.values), names)
             texts = self._texts(table, row, found, names)
             problem = texts if isinstance(texts, Problem) else missing(table, row, found, texts, ["candidate_id"])
             if problem:

@@ -15,7 +15,7 @@ from shlex import quote
 from judge.errors import InputError
 from judge.notes import note
 from judge.pairs.identity import QueryNames
-from judge.pairs.intake import PAIR_NAMES, Grader, Intake
+from judge.pairs.intake import PAIR_NAMES, PRODUCT_NAMES, Grader, Intake
 from judge.pairs.origin import Origins
 from judge.pairs.queries import read_queries
 from judge.records import Problem
@@ -153,7 +153,7 @@ def stage(
         rows, catalogue = Path(scratch) / "given.parquet", Path(scratch) / "catalogue.parquet"
         catalogue_table = Table(source.catalogue, source.catalogue_name, source.encoding) if source.catalogue else None
         if catalogue_table:
-            columns.require(catalogue_table, ["candidate_id"])
+            columns.require(catalogue_table, ["candidate_id"], (*PRODUCT_NAMES, *fields))
         pairs_table = Table(source.pairs, source.name, source.encoding)
         names.require(columns, pairs_table, PAIR_NAMES if catalogue_table else None)
         if pairs_table.columns is not None and (catalogue_table is None or catalogue_table.columns is not None):
@@ -186,9 +186,11 @@ def _note_unread(pairs: Table, catalogue: str, columns: Columns, missing: Sequen
 
 
 def _require_text(table: Table, columns: Columns, fields: Sequence[str], catalogue: bool) -> None:
-    if table.columns is not None and not set(fields) & columns.find(table.columns).keys():
-        if fix := pivot_fix(table.name, table.columns, columns.find(table.columns).get("candidate_id")):
-            raise InputError(f"{table.name}: has a row for each attribute, where one for each product is wanted", fix)
+    found = columns.of(table, (*PRODUCT_NAMES, *fields))
+    texts = {found[name] for name in fields if name in found}
+    if catalogue and "locale" not in found and (fix := pivot_fix(table, found.get("candidate_id"), texts)):
+        raise InputError(f"{table.name}: has a row for each attribute, where one for each product is wanted", fix)
+    if table.columns is not None and not texts:
         raise _no_text(table.name, table.columns, fields, catalogue)
 
 

@@ -82,40 +82,45 @@ class Columns:
         wanted = {name: columns for name, columns in self._sources.items() if names is None or name in names}
         found = {name: [c for c in dict.fromkeys(columns) if c in available] for name, columns in wanted.items()}
         for name, (first, *others) in ((name, columns) for name, columns in found.items() if len(columns) > 1):
-            self.passed_over[name] = f"{first}, not {', '.join(others)}"
+            self._pass_over(name, first, others)
         for name, aliases in self._aliases.items():
             if found.get(name, True):
                 continue
             if "value" in map(spelt, available):
                 aliases = tuple(alias for alias in aliases if alias != "name")
             there = [alias for alias in aliases if alias in available]
-            if not there and not (there := self._spelt_alike(name, aliases, available)):
-                continue
+            alike = self._spelt_alike(name, aliases, available)
             if len(there) > 1:
                 raise InputError(
                     f"columns {' and '.join(map(repr, there))} could both be {name!r}",
                     f"name the one to use with --map {shlex.quote(f'{name}={there[0]}')}",
                 )
-            found[name] = there
-            self._read.add(there[0])
-            self.passed_over[name] = there[0]
+            if not there and len(likest := [c for c in alike if spelt(c) == name] or alike) == 1:
+                there = likest
+                self._spelt.setdefault(name, set()).update(likest)
+            if there:
+                found[name] = there
+                self._read.add(there[0])
+                self._pass_over(name, there[0], [column for column in alike if column not in there])
         return {name: columns[0] for name, columns in found.items() if columns}
 
+    def _pass_over(self, name: str, first: str, others: Sequence[str]) -> None:
+        """Note what a name is read from, and in place of what; of each file, and of each row of other keys."""
+        said = f"{first}, not {', '.join(others)}" if others else first
+        before = self.passed_over.get(name)
+        if said not in (before or "").split(" and "):
+            self.passed_over[name] = f"{before} and {said}" if before else said
+
     def _spelt_alike(self, name: str, aliases: Sequence[str], available: Sequence[str]) -> list[str]:
-        """The only column that is one of these names in other letters, such as `Search Term`; empty for none.
+        """The columns that are one of these names in other letters, such as `Search Term`.
 
         What a platform's file calls `Input.title` is the product's: its own `Title` is that of the task.
         """
-        starts = (*INPUTS, *ANSWERS) if any(column.startswith(INPUTS) for column in available) else ()
-        free = [
-            c for c in available if c not in self._taken and c not in aliases and (not starts or c.startswith(starts))
-        ]
-        for names in ((name,), aliases):
-            found = [column for column in free if name not in AS_WRITTEN and spelt(column) in names]
-            if found:
-                self._spelt.setdefault(name, set()).update(found if len(found) == 1 else ())
-                return found if len(found) == 1 else []
-        return []
+        if name in AS_WRITTEN:
+            return []
+        starts = (*INPUTS, *ANSWERS) if any(column.startswith(INPUTS) for column in available) else ("",)
+        free = [c for c in available if c not in self._taken and c not in aliases and c.startswith(starts)]
+        return [column for column in free if spelt(column) in (name, *aliases)]
 
     def adopt(self, table: Table) -> None:
         """Take over what a header that a format fixes calls our names, where the user maps none of them. Ids are often

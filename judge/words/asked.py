@@ -16,6 +16,10 @@ from judge.words.split import HEAD, stem, words
 _CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—+&]\s|[.!?](?=\s|$)")
 _BEFORE = re.compile(r"\w+[\s-]+(?:free|not)\b", re.IGNORECASE)
 """What is not there, written before its word: "gluten free", "battery not included"."""
+_SHORT = re.compile(r"\bw/o\b", re.IGNORECASE)
+"""How titles write "without", with a sign that parts clauses."""
+_AROUND = ",.:;!?()[]\"'“”„«»"
+"""Signs around a word that are none of it."""
 _NOUNS = (
     "accessory adapter adaptor aerator arm bag battery bit blade bracket bulb cable cap carrier cartridge case",
     "charger clamp cleaning clip connector cooler cord cover cradle cushion decal dock enclosure fan filter",
@@ -61,7 +65,7 @@ def against(query: str, title: str) -> bool:
     if not out:
         return False
     there: set[str] = set()
-    for clause in _CLAUSE.split(title[:HEAD]):
+    for clause in _CLAUSE.split(_SHORT.sub("without", title[:HEAD])):
         there.update(words(" ".join(_less(_BEFORE.sub(" ", clause).split(), LACKING)[0])))
     return any(there.intersection(spellings(word)) for word in out)
 
@@ -77,7 +81,7 @@ def _less(found: list[str], without: frozenset[str]) -> tuple[list[str], list[st
     """Words less those after one of some words, up to a word of `BESIDE` or "and"; and those."""
     left, out, beyond = list[str](), list[str](), False
     for word in found:
-        bare = word.casefold()
+        bare = word.casefold().strip(_AROUND)
         if bare in without:
             beyond = True
             continue

@@ -65,6 +65,11 @@ def test_rows_of_attributes_become_rows_of_products(main, write, tmp_path):
     subprocess.run(f'"{sys.executable}" -c {command}', shell=True, cwd=tmp_path, check=True)
     given[-1] = "catalogue.parquet"
     assert main(*given, "--map", "brand=MFG Brand Name", "--json").json["pairs"] == 2
+    # A name and a value of products are none of attributes: each product has one row, or one a locale.
+    for rows in ("sku,name,value\n100,Table,9\n101,Sofa,20\n", "sku,locale,name,value\n100,de,Tisch,9\n100,us,Table,9\n"):
+        write("products.csv", rows)
+        write("pairs.csv", "query,sku,locale\ntable,100,de\n")
+        assert main("validate", "pairs.csv", "--catalogue", "products.csv", "--json").json["pairs"] == 1
 
 
 def test_a_catalogue_without_texts_is_told_its_likely_column_and_not_that_it_needs_a_catalogue(main, write):

@@ -56,6 +56,29 @@ def test_pairs_catalogue_and_ratings_are_read_by_their_aliases(main, tmp_path):
     assert refused.startswith("error: both.csv, row 1: ")
 
 
+def test_every_file_says_what_it_is_read_from_and_what_not(main, tmp_path):
+    (tmp_path / "pairs.csv").write_text("search_term,sku,SKU\nlamp,1,x\n")
+    (tmp_path / "items.csv").write_text("product_id,Title,Name\n1,Desk lamp,x\n")
+    given = ("validate", "pairs.csv", "--catalogue", "items.csv")
+    checked = main(*given, "--json").json["passed_over"]
+    assert checked == {
+        "candidate_id": "product_id and sku, not SKU",
+        "title": "Title, not Name",
+        "query": "search_term",
+    }
+    # So do rows of one file that have other keys.
+    columns = Columns({}, NAMES)
+    for row in (("query", "sku"), ("query", "asin"), ("query", "sku", "title"), ("query", "candidate_id")):
+        columns.find(row)
+    assert columns.passed_over["candidate_id"] == "sku and asin"
+    # What a catalogue has of queries is not read, nor unclear.
+    (tmp_path / "items.csv").write_text("product_id,title,user_query,search_term\n1,Desk lamp,a,b\n")
+    (tmp_path / "pairs.csv").write_text("query,sku\nlamp,1\n")
+    checked = main(*given, "--json").json
+    assert checked["passed_over"] == {"candidate_id": "product_id and sku"}
+    assert checked["unused_columns"] == ["search_term", "user_query"]
+
+
 def test_a_title_is_read_by_its_aliases_from_the_file_that_brings_texts(main, tmp_path):
     def titles(pairs, *catalogue):
         main("label", pairs, *catalogue, "--engine", "fake", "--out", f"run-{pairs}-{len(catalogue)}")

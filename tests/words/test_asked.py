@@ -82,6 +82,8 @@ def test_what_is_ruled_out_is_not_wanted():
     assert wanted("cups with lids") == "cups with lids"
     assert wanted("sin city dvd") == "sin city dvd"
     assert wanted("sujetador sin aros") == "sujetador"
+    assert wanted("cups (without lids)") == wanted('cups "without" lids') == wanted("cups without: lids") == "cups"
+    assert wanted("cups W/O: lids (for kids)") == "cups (for kids)"
     assert wanted("") == ""
 
 
@@ -97,6 +99,10 @@ def test_what_is_ruled_out_is_not_wanted():
         ("chair without wheels", "Office chair without arms with wheels", True),
         ("lamp w/o batteries", "Lamp, battery not included", False),
         ("lamp w/o batteries", "Lamp w/ battery", True),
+        ("lamp without batteries", "Lamp w/o battery", False),
+        ("lamp (without batteries)", "Lamp, W/O battery, w/ cable", False),
+        ("マグ without ふた", "マグカップ ふた付き", True),  # "with lid", without blanks
+        ("マグ without ふた", "マグカップ ふなたな", False),
         ("tee w/o print", "Tee w/ pockets", False),  # "w/o" is no word that is ruled out
         ("cutlery box without cutlery", "Cutlery box, bamboo", False),  # which is asked for as well
         ("mug without", "Mug without", False),
