@@ -6,9 +6,9 @@ Needs graded sets in ../shared/data. A line of FILE (JSONL) is one audit: averag
 pairs vs an oracle that knows what shoppers like; the share of false flags at nominal .10, .30 and .50, overall and by
 type; how many labels are expected wrong; recall by kind of error; label errors after 5% of the pairs were reviewed by
 someone right 85% of the time; and what 150 decisions of a random sample promise. `flags` are by the chances alone,
-`given` is what users get once checks have held some back. `--worlds all` adds the shops of `other_worlds.py`. A line
-that is there is not made again: a run that was killed goes on. `--worlds grid:.45` has as many wrong labels as it says.
-At the end means over seeds with intervals are printed, as Markdown.
+`given` is what users get once checks have held some back. `--worlds all` adds the shops of `other_worlds.py` and of
+`changing_worlds.py`. A line that is there is not made again: a run that was killed goes on. `--worlds grid:.45` has as
+many wrong labels as it says. At the end means over seeds with intervals are printed, as Markdown.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from changing_worlds import CHANGING
 from engagement import make_run
 from other_worlds import OTHERS
 from planted import KINDS, kinds_of, plant_errors, real_grades
@@ -44,6 +45,7 @@ LEVELS = (0.1, 0.3, 0.5)
 ERRORS = 0.08
 REVIEWED, RIGHT = 0.05, 0.85
 DECISIONS = 150
+MORE = {**OTHERS, **CHANGING}
 
 
 def main() -> None:
@@ -62,7 +64,7 @@ def main() -> None:
     made = {tuple(json.loads(line)["case"]) for line in lines}
     for seed in map(int, args.seeds.split(",")):
         for median in map(int, args.medians.split(",")):
-            for world in (*WORLDS, *OTHERS) if args.worlds == "all" else args.worlds.split(","):
+            for world in (*WORLDS, *MORE) if args.worlds == "all" else args.worlds.split(","):
                 cases = [(world, median, seed, known) for known in (False, True)]
                 for case in (case for case in cases if case not in made):
                     found = run_case(args.data, case)
@@ -76,11 +78,11 @@ def run_case(data: Path, case: tuple[str, int, int, bool]) -> dict[str, object]:
     name, median, seed, known = case
     world, _, share = name.partition(":")
     begun = time.process_time()
-    rng = np.random.default_rng([seed, [*WORLDS, *OTHERS].index(world)])
-    if world in OTHERS:
-        grade, query = OTHERS[world].grades(data, rng)
-        shop = OTHERS[world].shop(grade, query, median, rng)
-        label = plant_errors(grade, query, rng, float(share))[0] if share else OTHERS[world].errors(shop, rng)
+    rng = np.random.default_rng([seed, [*WORLDS, *MORE].index(world)])
+    if world in MORE:
+        grade, query = MORE[world].grades(data, rng)
+        shop = MORE[world].shop(grade, query, median, rng)
+        label = plant_errors(grade, query, rng, float(share))[0] if share else MORE[world].errors(shop, rng)
         kind = kinds_of(label, grade)
         said = judge_says(label, grade, rng)
     else:

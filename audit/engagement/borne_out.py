@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from audit.engagement.appeal import Shop, normal
 from audit.engagement.counts import Floats, Ints
 from audit.engagement.joint import Joint
 
@@ -82,9 +83,17 @@ def bear_out(
                 losses.append(max(apart.sum(), 0) ** 2 / max((apart**2).sum(), 1e-12) - np.log(limit))
             most[way] = LIMITS[int(np.argmin(losses))]
     posterior = joint.posterior.copy()
-    posterior[seen] = _at_most(posterior[seen], grade[seen], most)
+    if most.min() < 1:
+        # What is held down is what engagement makes of the label; what the other labels say of the pair counts on.
+        held = _at_most(_alone(joint.posterior, joint.shop, mix, seen), grade[seen], most)
+        posterior[seen] = normal(np.log(np.maximum(held, 1e-300)) + joint.shop.mixing * mix[seen])
     higher, lower = most.tolist()
     return replace(joint, posterior=posterior), BorneOut(float(share), float(error), (higher, lower))
+
+
+def _alone(posterior: Floats, shop: Shop, mix: Floats, rows: Ints) -> Floats:
+    """P(grade) of some pairs by engagement and the label, without the query's other labels."""
+    return normal(np.log(np.maximum(posterior[rows], 1e-300)) - shop.mixing * mix[rows])
 
 
 def _ways(grade: Ints, grades: int) -> Floats:
@@ -137,9 +146,7 @@ class _Look:
         np.add.at(sums, label, others)
         sizes = np.bincount(label, minlength=grades)[:, None]
         usual = np.where(sizes > 0, sums / np.maximum(sizes, 1), others.mean(axis=0))
-        score = np.log(np.maximum(joint.posterior[rows], 1e-300)) - joint.shop.mixing * mix[rows]
-        chance = np.exp(score - score.max(axis=1, keepdims=True))
-        return cls(label, query[rows], chance / chance.sum(axis=1, keepdims=True), others, usual)
+        return cls(label, query[rows], _alone(joint.posterior, joint.shop, mix, rows), others, usual)
 
     def leanings(self, most: Floats) -> Floats:
         """How far the others of doubted labels lean to the grades that these are suspected of, beyond what is usual for

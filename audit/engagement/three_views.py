@@ -7,9 +7,10 @@ within a grade is assumed, which is what a model of a shop has to go by. Method 
 theoretical foundations of principal factor analysis", and for labels Ratner et al. 2019, "Training Complex Models with
 Multi-Task Weak Supervision".
 
-It says nothing where clicks do not tell rich queries from poor ones, as where shoppers click once and a query's good
-products share that click: then the last correlation is about zero, or the result above one. Errors that a query's
-labels share hide. What makes clicks likelier in rich queries by itself looks like errors, so small differences count
+It says nothing where engagement does not tell rich queries from poor ones. Clicks do not where shoppers click once and
+a query's good products share that click: then the last correlation is about zero, or the result above one. What is put
+into carts of what was clicked does, and what is bought of it, so these are asked next. Errors that a query's labels
+share hide. What makes clicks likelier in rich queries by itself looks like errors, so small differences count
 for nothing, and labels that claim to be all but certain are held to no more than grades without probabilities are.
 """
 
@@ -27,7 +28,8 @@ QUERIES = 20
 """Queries below which resampling them says too little."""
 LEVEL = (2.5, 97.5)
 SHRUNK = 10.0
-"""Examined impressions at the mean rate that each pair's click rate is held to."""
+"""Examined impressions at the mean rate that each pair's click rate is held to; of carts and purchases, the trials at
+which a pair has half of the most that it weighs."""
 POORER = 2.0
 """How many times as many wrong labels as claimed, or as grades without probabilities are taken to have, it takes: by so
 much what else makes clicks likelier in rich queries is not taken for poor labels."""
@@ -47,6 +49,8 @@ class Agreement:
     low: float | None = None
     high: float | None = None
     """The bounds of 95%, by resampling queries. None of these is above 1."""
+    by: str | None = None
+    """Which engagement told it: clicks, carts or purchases."""
     wrong: float | None = None
     """The share of wrong labels of which `found` is the correlation; null unless the labels are far poorer than they
     claim."""
@@ -70,7 +74,7 @@ class Agreement:
             return None
         fix = "have a sample rated again" if by_people else "calibrate or fine-tune the judge on a rated sample"
         return (
-            f"labels, clicks and the other labels of queries agree as if {self.wrong:.0%} of the labels were wrong, "
+            f"labels, {self.by} and the other labels of queries agree as if {self.wrong:.0%} of the labels were wrong, "
             f"more than they claim; {fix} before you correct pair by pair"
         )
 
@@ -88,9 +92,10 @@ def believed(labelled: Labelled, grades: int, seed: int = 0) -> tuple[Labelled, 
     agreement = Agreement(_claimed(label, stated))
     if told is None:
         return labelled, agreement
-    agreement = replace(agreement, found=told[0], low=told[1], high=told[2])
+    found, low, high, by = told
+    agreement = replace(agreement, found=found, low=low, high=high, by=by)
     own = np.arange(len(some)), label
-    found, most = (_sharpness(label, stated, each) for each in (told[0], told[2]))
+    found, most = (_sharpness(label, stated, each) for each in (found, high))
     if 1 - _flattened(stated, most)[own].mean() < POORER * max(1 - stated[own].mean(), 1 - TRUST):
         return labelled, agreement
     wrong = 1 - _flattened(stated, found)[own].mean()
@@ -124,37 +129,68 @@ def _claimed(label: Ints, stated: Floats) -> float:
     return shared**2 / (float(label.var()) * square)
 
 
-def _three(labelled: Labelled, rng: np.random.Generator) -> tuple[float, float, float] | None:
-    """The squared correlation of label and true grade with its bounds; null where it cannot be told."""
+def _three(labelled: Labelled, rng: np.random.Generator) -> tuple[float, float, float, str] | None:
+    """The squared correlation of label and true grade with its bounds, none above 1, and which engagement told it; null
+    where none tells."""
     size, total = np.bincount(labelled.index), np.bincount(labelled.index, labelled.grade)
-    rows = np.flatnonzero((labelled.examined > 0) & (size[labelled.index] > 1))
-    if not len(rows):
-        return None
-    query, label = labelled.index[rows], labelled.grade[rows].astype(float)
-    looked, clicks = labelled.examined[rows], labelled.debiased_clicks[rows]
-    rate = min(max(clicks.sum() / max(looked.sum(), 1e-9), 1e-6), 0.5)
-    seen = logit(np.clip((clicks + SHRUNK * rate) / (np.maximum(looked, clicks) + SHRUNK), 1e-6, 1 - 1e-6))
-    others = (total[query] - label) / (size[query] - 1)
-    views = np.stack([label, seen - seen.mean(), others])
+    beyond: tuple[float, float, float, str] | None = None
+    for name, (trials, seen, weight) in _engagement(labelled).items():
+        rows = np.flatnonzero((trials > 0) & (size[labelled.index] > 1))
+        query, label = labelled.index[rows], labelled.grade[rows].astype(float)
+        others = (total[query] - label) / (size[query] - 1)
+        told = _triplet(np.stack([label, seen[rows], others]), weight[rows], query, rng)
+        if told is None:
+            continue
+        middle, low, high = (min(each, 1.0) for each in told)
+        if told[0] <= 1:
+            return middle, low, high, name
+        # No squared correlation is above one: chance, or shoppers who take one good product for another.
+        beyond = beyond or (middle, low, high, name)
+    return beyond
+
+
+def _engagement(labelled: Labelled) -> dict[str, tuple[Floats, Floats, Floats]]:
+    """Trials of clicks, carts and purchases, what these say of each pair, and its weight, of shape (N,) each.
+
+    A click is held against the impressions that were seen, of which there are as many in rich queries as in poor ones.
+    Of the clicks on which carts hang there are not, so a rate that is drawn to the mean where they are few would follow
+    the richness of the query. These are rates as they are, of the mean rate of their kind of query.
+    """
+    looked, clicks = labelled.examined, labelled.debiased_clicks
+    rate = min(max(clicks[looked > 0].sum() / max(looked.sum(), 1e-9), 1e-6), 0.5)
+    share = (clicks + SHRUNK * rate) / (np.maximum(looked, clicks) + SHRUNK)
+    seen = logit(np.clip(share, 1e-6, 1 - 1e-6))
+    found = {"clicks": (looked, seen, np.ones(len(labelled)))}
+    for name, count in (("carts", labelled.carts), ("purchases", labelled.purchases)):
+        kind = getattr(labelled.trials, name)
+        trials = labelled.trials.counted(name, (looked, labelled.clicks, labelled.carts))
+        rates = count / np.maximum(np.maximum(trials, count), 1e-9)
+        weight = trials / (trials + SHRUNK)
+        mean = np.bincount(kind, weight * rates, 3) / np.maximum(np.bincount(kind, weight, 3), 1e-9)
+        found[name] = trials, rates / np.maximum(mean[kind], 1e-9) - 1, weight
+    return found
+
+
+def _triplet(views: Floats, weight: Floats, query: Ints, rng: np.random.Generator) -> tuple[float, float, float] | None:
+    """The squared correlation of the first of three views, shape (3, N), with what they have in common, and its bounds;
+    null where it cannot be told."""
     _, place = np.unique(query, return_inverse=True)
-    if place.max() + 1 < QUERIES:
+    if place.max(initial=-1) + 1 < QUERIES:
         return None
-    # Sums by query, so that queries can be drawn again: the count, means and products. Many are drawn in groups.
-    parts = [np.ones(len(rows)), *views, *(views[a] * views[b] for a in range(3) for b in range(a, 3))]
+    # Sums by query, so that queries can be drawn again: weights, means and products. Many are drawn in groups.
+    parts = [weight, *(weight * each for each in views)]
+    parts += [weight * views[a] * views[b] for a in range(3) for b in range(a, 3)]
     group = rng.permutation(int(place.max()) + 1)[place] % GROUPS
     sums = np.stack([np.bincount(group, part) for part in parts], axis=1)
     drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS).astype(np.float64) @ sums
     r, spread = _correlations(sums.sum(axis=0)[None])[0], _correlations(drawn)
-    # Clicks have to tell something of the label and of the others; whether labels tell of each other is in question.
+    # Engagement has to tell something of the label and of the others; whether labels tell of each other is in question.
     lowest = np.percentile(spread, LEVEL[0], axis=0)
     if not (lowest[0] > 0 and lowest[2] > 0):
         return None
     squared = np.maximum(spread[:, 0] * spread[:, 1] / np.maximum(spread[:, 2], 1e-9), 0)
     found = r[0] * r[1] / r[2], *np.percentile(squared, LEVEL)
-    if found[1] > 1:
-        return None
-    middle, low, high = (float(np.clip(each, 0, 1)) for each in found)
-    return middle, low, high
+    return None if found[1] > 1 else (float(max(found[0], 0)), float(found[1]), float(found[2]))
 
 
 def _correlations(sums: Floats) -> Floats:

@@ -23,7 +23,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """What files often call our names. One is taken where our own name is neither mapped nor there."""
 PRODUCT_ALIASES: Mapping[str, tuple[str, ...]] = {**ALIASES, "title": (*ALIASES["title"], "name")}
-"""The same of a catalogue, where a name is a product's; in a file of pairs it may be a rater's."""
+"""The same of a catalogue, where a name is a product's; in a file of pairs it may be a rater's, and next to a `value`
+an attribute's."""
 QUERY_ALIASES: Mapping[str, tuple[str, ...]] = {
     "query_id": ("query-id", "_id", "qid"),
     "query": (*ALIASES["query"], "query_text", "text"),
@@ -85,6 +86,8 @@ class Columns:
         for name, aliases in self._aliases.items():
             if found.get(name, True):
                 continue
+            if "value" in map(spelt, available):
+                aliases = tuple(alias for alias in aliases if alias != "name")
             there = [alias for alias in aliases if alias in available]
             alike = self._spelt_alike(name, aliases, available)
             if len(there) > 1:

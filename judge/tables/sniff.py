@@ -94,7 +94,7 @@ def parts_of(path: Path, name: str) -> list[Path]:
             whole = f"COPY (FROM read_parquet('{path}/**/*.parquet', hive_partitioning=true)) TO 'pairs.parquet'"
             raise InputError(
                 f"{name}: holds Parquet in the folder {inside}, whose name may be a column of it",
-                f'write all of it as one file (`duckdb -c "{whole}"`), or {one}',
+                f"""write all of it as one file (`python -c "import duckdb; duckdb.sql('''{whole} ''')"`), or {one}""",
             )
         if not found:
             raise InputError(f"{name}: is a directory", "name a file, or a folder of .parquet files")

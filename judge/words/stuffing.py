@@ -1,7 +1,8 @@
 """Copies of a query that sellers add to their texts to be found."""
 
 import re
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from judge.text import is_mark, letter_marks
@@ -31,10 +32,12 @@ def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:
     that has no others. Where a copy stands right at other letters of a script without blanks, it may be the head of a
     compound, and one stays.
     """
-    text_read = text[:HEAD]
-    found, wanted = _pieces(text_read), [piece.bare for piece in _pieces(query)]
-    bare, size = [piece.bare for piece in found], len(wanted)
-    if not size or len(bare) <= size:
+    text_read, wanted = text[:HEAD], _bare(query)
+    if not wanted or _neither(text_read, wanted):
+        return text
+    found = _pieces(text_read)
+    bare, size = tuple(piece.bare for piece in found), len(wanted)
+    if len(bare) <= size:
         return text
     start, end = 0, len(bare)
     while end - start > size and bare[end - size : end] == wanted:
@@ -51,6 +54,24 @@ def unstuffed(query: str, text: str, *, at_end: int | None = 0) -> str:
     if (start, end) == (0, len(bare)):
         return text
     return " ".join(text_read[found[start].start : found[end - 1].end].split())
+
+
+@lru_cache(maxsize=1024)
+def _bare(query: str) -> tuple[str, ...]:
+    return tuple(piece.bare for piece in _pieces(query))
+
+
+def _neither(text: str, wanted: Sequence[str]) -> bool:
+    """Whether a text plainly neither begins nor ends with a query's words, as most: to part it takes far longer."""
+    if _joining().search(text):
+        return False
+    plain = same_words(text).strip(_AROUND)
+    return not plain.startswith(wanted[0]) and not plain.endswith(wanted[-1])
+
+
+@cache
+def _joining() -> re.Pattern[str]:
+    return re.compile(f"[{JOINING}]")
 
 
 def _pieces(text: str) -> list[_Piece]:

@@ -8,6 +8,7 @@ from conftest import ROOT, shared_data
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+from changing_worlds import CHANGING
 from other_worlds import OTHERS
 from worlds import WORLDS
 from worlds_table import mean, tables
@@ -36,12 +37,12 @@ def test_a_shops_counts_can_be_and_its_oracle_knows(name):
     assert chance[label != grade].mean() > 3 * chance[label == grade].mean()
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", [*OTHERS, *CHANGING])
 def test_another_shops_counts_can_be_and_some_labels_are_wrong(name):
     rng = np.random.default_rng(3)
     query = np.repeat(np.arange(40), 25)
     grade = rng.integers(3, size=len(query))
-    world = OTHERS[name]
+    world = {**OTHERS, **CHANGING}[name]
     shop = world.shop(grade, query, 400, np.random.default_rng(7))
     counts = shop.counts
     assert np.all(counts["clicks"] <= counts["impressions"])

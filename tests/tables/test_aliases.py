@@ -162,3 +162,9 @@ def test_where_a_map_is_of_another_file_one_more_is_asked_for_and_is_enough(main
     refused = main(*given, code=2).err
     assert "one more --map candidate_id=product_id" in refused
     main(*given, "--map", "candidate_id=product_id")
+
+
+@pytest.mark.parametrize("columns", [("sku", "name", "value"), ("sku", "Name", "Value")])
+def test_a_name_next_to_a_value_is_an_attributes(columns):
+    assert "title" not in Columns({}, NAMES, PRODUCT_ALIASES).find(columns)
+    assert Columns({}, NAMES, PRODUCT_ALIASES).find(columns[:2])["title"] == columns[1]

@@ -112,6 +112,26 @@ def test_doubts_however_sure_come_to_no_more_than_the_share_that_is_borne_out():
     assert np.allclose(chance, np.where(toward[rows] > label[rows], *found.most), atol=0.02)
 
 
+def test_among_doubts_that_are_held_down_the_odd_label_stays_the_likeliest_to_be_wrong():
+    # Clicks are sure of all of them. Of one label in two the others speak for the grade that shoppers see, by a factor
+    # of nine; of the rest against it. Odds of m / (1 - m) become nine times as much, or a ninth.
+    rng = np.random.default_rng(5)
+    grade, query = shop_of(rng)
+    rows = rng.choice(len(grade), 160, replace=False)
+    toward = (grade[rows] + rng.integers(1, 3, len(rows))) % 3
+    sure = doubts(grade, rows, toward, chance=0.9799999)
+    mix = np.zeros(sure.shape)
+    mix[rows, toward] = np.log(9) * np.where(np.arange(len(rows)) % 2, -1, 1)
+    told = sure * np.exp(mix)
+    both = joint(told / told.sum(axis=1, keepdims=True))
+    both = replace(both, shop=replace(both.shop, mixing=1.0))
+    after, found = bear_out(grade, query, mix, both, np.arange(len(grade)), 1.0)
+    m = np.where(toward > grade[rows], *found.most)
+    assert m.max() < 0.5
+    odds = m / (1 - m) * np.exp(mix[rows, toward])
+    assert after.posterior[rows, toward] == pytest.approx(odds / (1 + odds), abs=0.03)
+
+
 @pytest.mark.parametrize(("chance", "less"), [(0.5, 1 / 3), (1.0, 0.5), (0.01, 0.01 / 1.01)])
 def test_chances_are_held_down_by_hand(chance, less):
     # Odds o become o / (1 + o), their chance is at most a half: o = 1 gives 1 / 2 and so 1 / 3.
