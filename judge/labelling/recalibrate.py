@@ -25,6 +25,7 @@ from judge.fingerprint import Fingerprint
 from judge.labelling.blending import encoder_of
 from judge.labelling.config import JudgeConfig
 from judge.labelling.label import read_pairs
+from judge.labelling.prompt_replay import find_template
 from judge.labelling.table import Block, Item, ScoredBlock, table
 from judge.records import Choice, Outcome, Scores
 from judge.run.labels import BLENDED
@@ -33,6 +34,7 @@ from judge.run.parts import rows_of, tally_of
 from judge.run.seen import keep_seen
 from judge.run.store import Run
 from judge.words.split import VERSION
+from judge.words.templates import reads_overlap
 
 Floats = npt.NDArray[np.float64]
 ROWS = 4096
@@ -102,7 +104,10 @@ class Recalibration:
 
     def _manifest(self, manifest: Manifest, threshold: Threshold | None) -> Manifest:
         asked = JudgeConfig(calibration=self.calibration, threshold=threshold).parts
-        changed = {name: part for name, part in asked.items() if name != "template_digest"}
+        # The prompts are the run's own, and so is the rule for words that they were made by.
+        template = find_template(manifest.parts.get("template_digest"))
+        own = {"template_digest", *(["words"] if template and reads_overlap(template) else [])}
+        changed = {name: part for name, part in asked.items() if name not in own}
         lineage = {"recalibrated_from": manifest.fingerprint, "toolkit": __version__}
         made = Fingerprint(parts={**manifest.parts, **changed, **lineage})
         # Counts, times and bills are the sitting's that judged; this one has its own.

@@ -8,12 +8,14 @@ from judge.fingerprint import Fingerprint
 from judge.labelling.config import JudgeConfig
 from judge.run.store import Run
 from judge.words.split import VERSION
+from judge.words.templates import template_digest
 
 
-def age(path):
-    """Make a run one from before the rule for words was named."""
+def age(path, **parts):
+    """Make a run one from before the rule for words was named, with other parts of a fingerprint."""
     said = json.loads(path.read_text())
-    del said["parts"]["words"]
+    said["parts"].pop("words", None)
+    said["parts"] |= parts
     path.write_text(json.dumps(said | {"fingerprint": Fingerprint(parts=said["parts"]).value}))
 
 
@@ -45,3 +47,12 @@ def test_cosines_of_a_run_from_before_are_computed_anew(main, blended, rated_fil
     main("calibrate", "run", "--apply", "same.json", "--out", "kept")
     age(tmp_path / "run" / "run.json")
     assert "encoder" in main("calibrate", "run", "--apply", "same.json", "--out", "anew", code=2).err
+
+
+def test_labels_under_another_blend_keep_the_rule_that_their_prompts_were_made_by(main, blended, rated_file, tmp_path):
+    label(main, blended, rated_file, "run")
+    for template, words in (("judge.v1", str(VERSION)), ("judge-match.v2", None)):
+        age(tmp_path / "run" / "run.json", template_digest=template_digest(template))
+        main("calibrate", "run", rated_file, "--features", "overlap", "--out", f"{template}.json")
+        main("calibrate", "run", "--apply", f"{template}.json", "--out", template)
+        assert Run.open(tmp_path / template).manifest.parts.get("words") == words
