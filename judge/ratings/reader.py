@@ -119,7 +119,7 @@ def read_ratings(
         cells.settle(Path(scratch), problems)
         first = sorted(problems.first, key=lambda problem: problem.row or 0)
         refuse(first, problems.kinds, cells.scale, _check(cells, values), skip_bad_rows=layout.skip_bad_rows)
-        found = _ratings(cells)
+        found = _ratings(cells, cells.fitted.unused)
         found.check()
     return found
 
@@ -144,21 +144,23 @@ def stage_ratings(
     read = cells.columns() | {*cells.fitted.sources(DESCRIBED)}  # these are read by reports
     read |= table.crowd.columns if table.crowd else set()
     announce({name: column for name, column in cells.fitted.passed_over.items() if name not in staged.passed_over})
+    unused = [column for column in staged.unused if column not in read]
     return replace(
         staged,
-        unused=[column for column in staged.unused if column not in read],
+        unused=unused,
         passed_over=cells.fitted.passed_over | dict(staged.passed_over),
         check=_check(cells, guideline.values, source.catalogue),
         scale=cells.scale,
-    ), _ratings(cells)
+    ), _ratings(cells, unused)
 
 
-def _ratings(cells: Cells) -> Ratings:
+def _ratings(cells: Cells, unused: Sequence[str]) -> Ratings:
+    """What was read, with notes on what the file says of it; `unused` are the columns that nothing reads."""
     assert cells.settled is not None
     aside = ((count, reason) for reason, count in cells.settled.set_aside.items() if reason in NO_GRADE)
     if told := ", ".join(f"{count:,} × {reason.replace('_', ' ')}" for count, reason in sorted(aside, reverse=True)):
         note(f"{cells.table.name}: rows that give no grade, as the file itself says: {told}")
-    if weights := [column for column in cells.fitted.unused if spelt(column) in WEIGHTS]:
+    if weights := [column for column in unused if spelt(column) in WEIGHTS]:
         note(f"{cells.table.name}: column {weights[0]!r} is not read: every grade counts alike")
     if cells.table.crowd:
         cells.table.crowd.announce(cells.table.name)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -142,3 +143,7 @@ def test_a_weight_that_does_not_count_is_said(main, tmp_path):
         assert "column 'weight' is not read: every grade counts alike" in main(*words).err
     (tmp_path / "r.csv").write_text("query,candidate_id,grade,weight\nlamp,p1,2,5\nlamp,p2,0,1\n")
     assert "weight" not in main("aggregate", "r.csv", "--map", "title=weight", "--out", "p.csv").err
+    # A product's weight, which a guideline asks for, is read.
+    usual = (Path(__file__).parents[2] / "guidelines" / "three-level.yaml").read_text()
+    (tmp_path / "own.yaml").write_text(usual.replace("{name: price,", "{name: weight,"))
+    assert "weight" not in main("import", "r.csv", "--guideline", "own.yaml", "--out", "weighed").err
