@@ -64,9 +64,9 @@ def read_catalogue(
     """
     joins = {f.name: f.join for f in guideline.fields}
     names = ["candidate_id", *joins]
-    ours = {name: given for name, given in mapping.items() if name in names}
-    columns, table, problems = Columns(ours, names, PRODUCT_ALIASES), Table(path, name, encoding), Problems()
-    locale_columns = mapping.get(LOCALE, (LOCALE,))
+    ours = {name: given for name, given in mapping.items() if name in (*names, LOCALE)}
+    columns = Columns(ours, [*names, LOCALE], PRODUCT_ALIASES)
+    table, problems = Table(path, name, encoding), Problems()
     locales: Counter[str] = Counter()
     by_locale = False
     columns.require(table, ["candidate_id"])
@@ -81,6 +81,7 @@ def read_catalogue(
             problems.note(read)
             aside[read.kind] += 1
             continue
+        locale_columns = mapping.get(LOCALE) or _locale_columns(columns)
         locale = _locale(read, locale_columns)
         locales[locale] += 1
         if only is not None and locale != only:
@@ -101,9 +102,10 @@ def read_catalogue(
             problems.note(table.problem("conflicting_product", message, fix, number, line, "candidate_id"))
             contested.add(read.id)
             aside[CONTESTED] += 1
-    columns.check_used()
+    columns.check_used(names)  # the locale's column may be that of the queries
     if by_locale and only is None:
-        column = next(column for column in locale_columns if column in columns.seen)
+        there = mapping.get(LOCALE) or _locale_columns(columns)
+        column = next(column for column in there if column in columns.seen)
         only = choose(table.name, path, column, locales, asked)
         return read_catalogue(
             path, guideline, mapping, skip_bad_rows=skip_bad_rows, name=name, encoding=encoding, only=only
@@ -126,6 +128,11 @@ def read_catalogue(
     products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
     products.sort(key=_drawn)
     return Catalogue(table.name, products, rows, dict(sorted(aside.items())), frozenset(silent))
+
+
+def _locale_columns(columns: Columns) -> list[str]:
+    """Columns that are read for locales, where none is mapped: of our name, or of it in other letters."""
+    return sorted(columns.sources([LOCALE]), key=lambda column: (column != LOCALE, column))
 
 
 def _locale(product: Product, columns: Sequence[str]) -> str:

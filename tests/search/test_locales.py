@@ -114,3 +114,17 @@ def test_the_rows_without_a_locale_are_given_where_they_are_most(main, shop):
     follow(refused, shop)
     given[-1] = "catalogue-main.parquet"
     assert main(*given, "--out", "s.run", "--json").json["products"]["used"] == 3
+
+
+def test_locales_are_read_by_their_name_in_other_letters_as_other_columns_are(main, tmp_path):
+    (tmp_path / "queries.csv").write_text("query,locale\nlamp,us\n")
+    rows = ["SKU,Product Name,Locale,LOCALES", "a,Lamp,us,x", "a,Lampe,de,x", "b,Sofa,us,x"]
+    (tmp_path / "shop.csv").write_text("\n".join(rows))
+    given = ("search", "bm25", "--queries", "queries.csv", "--catalogue", "shop.csv")
+    done = main(*given, "--out", "a.run")
+    assert "searched is us, the locale of the queries; 1 row of others left out" in done.err
+    assert "locale is read from Locale" in done.err
+    assert main(*given, "--out", "b.run", "--json").json["results"] == 1
+    # A column that is mapped is the only one, and may be that of the queries.
+    refused = main(*given, "--map", "locale=market", "--out", "c.run", code=2).err
+    assert "'a' had another text in an earlier row" in refused
