@@ -124,6 +124,7 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
     """
     with _writing(prepared, out) as done:
         if done:
+            _tell(prepared.start, done, out)
             return done
         config, training_set = prepared.config, prepared.training_set
         less = f"set batch_tokens: {max(1, config.batch_tokens // 2)} in --config: it resumes where it stopped"
@@ -135,27 +136,34 @@ def finetune(prepared: Prepared, out: Path, watch: Watch | None = None) -> Adapt
             progress = training.run(watch or Watch())
             store(network, out)
             tuned, blend = describe(prepared, network, progress, out)
-        if prepared.start and not progress.best:
-            by = counted(tuned.training["pairs"]["validation"], "pair")
-            lacks = not blend and (prepared.start.directory / blending.FILE).is_file()
-            note(
-                f"no step of the training was better than {prepared.start.name} on the {by} that choose the weights:"
-                f" the judge in {out} has that one's weights{', without its blend,' if lacks else ''} and a calibration"
-                " of its own; where ratings are few, judge calibrate helps more"
-            )
-        if prepared.start and (doubt := _doubt(prepared.start, tuned)):
-            note(f"the judge in {out}: {doubt}; rate more queries, or judge with --judge {quote(prepared.start.name)}")
         write_seen(out, training_set.seen)
         if blend:
             write_whole(out / blending.FILE, blend.as_text().encode())
         write_whole(out / FILE, tuned.as_text().encode())
         (out / CHECKPOINT).unlink(missing_ok=True)
+        _tell(prepared.start, tuned, out)
         return tuned
+
+
+def _tell(start: Start | None, tuned: AdapterManifest, out: Path) -> None:
+    """What is known of a fine-tuned judge against its start, whether it was trained now or before."""
+    if start and not tuned.training["best_step"]:
+        by = counted(tuned.training["pairs"]["validation"], "pair")
+        lacks = not (out / blending.FILE).is_file() and (start.directory / blending.FILE).is_file()
+        note(
+            f"no step of the training was better than {start.name} on the {by} that choose the weights:"
+            f" the judge in {out} has that one's weights{', without its blend,' if lacks else ''} and a calibration"
+            " of its own; where ratings are few, judge calibrate helps more"
+        )
+    if start and (doubt := _doubt(start, tuned)):
+        note(f"the judge in {out}: {doubt}; rate more queries, or judge with --judge {quote(start.name)}")
 
 
 def _doubt(start: Start, tuned: AdapterManifest) -> str | None:
     """Why it may be no better than its start, in words; null where it is better, or is the start."""
     training = tuned.training
+    if "compared" not in training:  # trained by a version that did not compare
+        return None
     if training["compared"]:
         return Compared.model_validate(training["compared"]).doubt
     if not training["best_step"]:

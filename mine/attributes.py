@@ -13,6 +13,7 @@ from functools import cached_property
 
 from judge.search.catalogue import Catalogue, Product
 from judge.text import is_letters
+from judge.words import asked
 from judge.words.split import words
 from mine.values import (
     FACETS,
@@ -116,9 +117,12 @@ class Attributes:
             query: Its words.
             relevant: Leaf categories of products that are known to be relevant; used where its words name none.
         """
+        absent, _ = unwanted(without_measures(query))
+        # What follows the first word that is ruled out is no category or value that is asked for: "without palm oil".
+        query = asked.wanted(query)
         plain = without_measures(query)
         said = forms(plain)
-        absent, used = unwanted(plain)
+        _, used = unwanted(plain)
         leaves = self._leaves(query)
         wanted: dict[str, set[str]] = {facet: set(values) for facet, values in measures(query).items()}
         # The category's own words are no attributes: a leather belt may stand in "leather belts".

@@ -76,8 +76,9 @@ class Reading:
 
     @property
     def mapping(self) -> dict[str, list[str]]:
-        """Our names to the table's columns."""
-        return columns_of(self.map) | ({"grade": [self.rating]} if self.rating else {})
+        """Our names to the table's columns; of the grade's, that of `rating` comes first."""
+        given = columns_of(self.map)
+        return given | ({"grade": [self.rating, *given.get("grade", ())]} if self.rating else {})
 
     @property
     def layout(self) -> "RatingsLayout":

@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from judge.words.pages import number, report_page
+from retriever.slices import UNLEARNED
 
 TOLD = {"full": "all results", "judged": "judged only", "filled": "filled by the judge"}
 """Columns, as people read them."""
@@ -16,9 +17,11 @@ def render(report: Mapping[str, Any]) -> str:
     values = {
         "r": report,
         "told": TOLD,
+        "unlearned": UNLEARNED,
         "columns": [column for column in TOLD if column in report["systems"][0]["figures"]],
         "primary": report["measures"][report["primary"]],
         "heading": _heading(report),
+        "deciding": [_deciding(report, each) for each in report["comparisons"]],
         "primary_rows": _primary_rows(report),
         "unit_axis": {"low": 0.0, "high": 1.0, "ticks": [0, 0.25, 0.5, 0.75, 1], "digits": 2, "sign": "-"},
         "gap_rows": gaps,
@@ -34,17 +37,25 @@ def _between(estimate: Mapping[str, Any], sign: str = "-") -> str:
     return f"{number(estimate['low'], 3, sign)} to {number(estimate['high'], 3, sign)}"
 
 
+def _deciding(report: Mapping[str, Any], compared: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """On which queries a comparison decides, and its primary differences there by column: where a system learned from
+    some of the queries, on the others alone."""
+    gaps = {column: gaps[report["primary"]] for column, gaps in compared["differences"].items()}
+    unseen = compared["slices"].get(UNLEARNED)
+    return (" on queries not learned from", unseen) if unseen else ("", gaps)
+
+
 def _heading(report: Mapping[str, Any]) -> str:
     if not report["comparisons"]:
         return "How good search is, by people’s grades"
     best = report["comparisons"][0]
-    verdict = best["differences"]["full"][report["primary"]]["verdict"]
-    judged = best["differences"]["judged"][report["primary"]]["verdict"]
+    where, gaps = _deciding(report, best)
+    verdict, judged = gaps["full"]["verdict"], gaps["judged"]["verdict"]
     said = {"cannot tell": "These queries cannot tell whether {s} or {b} is better", "equal": "{s} and {b} are equal"}
     if {verdict, judged} == {"better", "worse"}:
-        return "{s} or {b}: it depends on the results that nobody judged".format(s=best["system"], b=best["baseline"])
+        return f"{best['system']} or {best['baseline']}: it depends on the results that nobody judged"
     words: str = said.get(verdict, f"{{s}} is {verdict} than {{b}}")
-    return words.format(s=best["system"], b=best["baseline"])
+    return words.format(s=best["system"], b=best["baseline"]) + where
 
 
 def _row(label: str, estimate: Mapping[str, Any], other: bool, sign: str) -> dict[str, Any]:

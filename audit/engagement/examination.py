@@ -80,8 +80,9 @@ def examine(cells: Cells, searches: Searches | None, seed: int = 0) -> Examinati
         if len(apart):
             model = _without(model, apart)
             listed = ", ".join(map(str, apart[:12])) + (" …" if len(apart) > 12 else "")
+            where = "position" if len(apart) == 1 else "positions"
             note = (
-                f"examination at positions {listed} cannot be told from relevance: what was shown there "
+                f"examination at {where} {listed} cannot be told from relevance: what was shown there "
                 f"was shown fewer than {BRIDGE:.0f} times at any other; vary the ranking a little, or bring more events"
             )
     return Examination(model, scores, base, _curve(cells, searches, (model, apart), rng), note)

@@ -17,6 +17,7 @@ from judge.calibration.promise import (
     write_sample,
 )
 from judge.errors import InputError
+from judge.notes import note
 from judge.places import check_writable
 from judge.run.decisions import Decisions, outcomes
 from judge.run.flags import Flags, has_ranks, read_evidence
@@ -93,6 +94,11 @@ def read_calibration_sample(run: Run, count: int, seed: int = 0) -> list[Item]:
     order = ranked["row"].to_numpy()
     sample = read_sample(run.path)
     if sample is None or sample.order != order_digest(order):
+        if sample is not None:
+            note(
+                f"another audit has put the pairs in another order since a sample of {len(sample.pairs)} was drawn: it "
+                "promises nothing any more, and another one is drawn; its decisions stay"
+            )
         sample = draw(order, _keys(ranked), ranked["p_wrong"].to_numpy(), count, seed)
         write_sample(run.path, sample)
     elif len(sample.pairs) != min(count, sample.pool):

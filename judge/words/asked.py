@@ -14,10 +14,10 @@ from judge.words.overlap import SMALL, spellings
 from judge.words.split import HEAD, stem, words
 
 _CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—+&]\s|[.!?](?=\s|$)")
-_BEFORE = re.compile(r"\w+[\s-]+(?:free|not)\b", re.IGNORECASE)
-"""What is not there, written before its word: "gluten free", "battery not included"."""
-_SHORT = re.compile(r"\bw/o\b", re.IGNORECASE)
-"""How titles write "without", with a sign that parts clauses."""
+_GONE = re.compile(r"\w+[\s-]+(?:free|not)\b|\b(?:no|non|zero)-\w+", re.IGNORECASE)
+"""What is not there, by the word after it or the one before: "gluten free", "battery not included", "no-fat"."""
+_SHORT = re.compile(r"\bw/o(?:ut)?\b", re.IGNORECASE)
+"""How people write "without", with a sign that parts clauses."""
 _AROUND = ",.:;!?()[]\"'“”„«»"
 """Signs around a word that are none of it."""
 _NOUNS = (
@@ -38,9 +38,9 @@ HAD = frozenset(("included", "including", "incl", "powered", "operated"))
 """What follows such a noun where the thing has it: "headphones, case included"."""
 FOR = frozenset(("for", "compatible", "replace"))
 """What follows them in a clause is what a thing is for; "replace" is the stem of "replaces"."""
-WITHOUT = frozenset(("without", "w/o", "ohne", "senza", "sin", "sans", "zonder"))
+WITHOUT = frozenset(("without", "ohne", "senza", "sin", "sans", "zonder"))
 """What follows them is not wanted in a query, and not there in a title. No query begins with one: "sin city"."""
-LACKING = WITHOUT | {"no", "not", "non"}
+LACKING = WITHOUT | {"no", "not", "non", "zero", "0%"}
 """What follows them in a title is not there. In a query they are as often something else ("no show socks")."""
 BESIDE = FOR | {"with"}
 """What follows them in a query is no thing that it asks for."""
@@ -66,13 +66,13 @@ def against(query: str, title: str) -> bool:
         return False
     there: set[str] = set()
     for clause in _CLAUSE.split(_SHORT.sub("without", title[:HEAD])):
-        there.update(words(" ".join(_less(_BEFORE.sub(" ", clause).split(), LACKING)[0])))
+        there.update(words(" ".join(_less(_GONE.sub(" ", clause).split(), LACKING)[0])))
     return any(there.intersection(spellings(word)) for word in out)
 
 
 def _parted(query: str) -> tuple[list[str], list[str]]:
     """A query's words, and those that it rules out."""
-    first, *rest = query.split() or [""]
+    first, *rest = _SHORT.sub("without", query).split() or [""]
     left, out = _less(rest, WITHOUT)
     return [first, *left], out
 

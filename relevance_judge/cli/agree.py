@@ -149,7 +149,22 @@ def _show(found: "Report", document: Mapping[str, Any]) -> None:
         head=head,
         right=range(1, len(head)),
     )
+    _show_runs(found, shared)
     _show_people(found, shared)
+
+
+def _show_runs(found: "Report", shared: str | None) -> None:
+    """Several runs against the reference and each other, since the figures above are the first one's."""
+    runs = [name for name, *_ in found.learned]
+    if len(runs) < 2:
+        return
+    rows = [
+        (c.judged, c.reference, f"{c.n:,}", _text(c["accuracy"], shared), _text(c["weighted_kappa"], shared))
+        for c in found.comparisons
+        if c.judged in runs and c.reference in (found.primary.reference, *runs)
+    ]
+    show()
+    show_table(rows, head=("run", "vs", "pairs", "accuracy", "quadratic kappa"), right=(2,))
 
 
 def _of_people(found: "Report") -> list["Estimate"]:

@@ -123,7 +123,7 @@ def choice(name: str, choices: tuple[str, ...], help: str) -> Option:
 
 
 def read_map(items: tuple[str, ...], rating: str | None = None) -> dict[str, list[str]]:
-    """`NAME=COLUMN` items as our names to columns."""
+    """`NAME=COLUMN` items as our names to columns; of the grade's, that of `--rating` comes first."""
     mapping: dict[str, list[str]] = {}
     for item in items:
         name, sign, column = item.partition("=")
@@ -131,7 +131,7 @@ def read_map(items: tuple[str, ...], rating: str | None = None) -> dict[str, lis
             raise InputError(f"--map {item}: is not NAME=COLUMN", "write it like --map candidate_id=product_id")
         mapping.setdefault(name.strip(), []).append(column.strip())
     if rating:
-        mapping["grade"] = [rating]
+        mapping["grade"] = [rating, *mapping.get("grade", ())]
     return mapping
 
 

@@ -137,7 +137,8 @@ def _show_exports(went: "Sequence[ExportLocation]") -> None:
         return
     rows = []
     for each in went:
-        what = f"in {each.split}" if each.split else f"left out: {each.left_out}"
+        whole = "in it" if not each.exported.selection.splits else f"in {each.split}"
+        what = whole if each.split else f"left out: {each.left_out}"
         note = "by the decisions of today, others than then" if each.decisions_changed else ""
         rows.append((each.exported.time, each.exported.format, each.exported.out, what, note))
     show_table(rows, head=("time", "format", "where", "this row", ""))

@@ -128,6 +128,7 @@ def test_where_ratings_are_too_few_to_fit_a_blend_the_starts_stays(main, tiny_ba
     assert (told["blend"]["before"], told["blend"]["after"]) == (None, None)
     shown = [main("finetune", rated_file, "--config", quick(**keys), *more) for keys, *more in again]
     assert ["cross-fitting" in each.out for each in shown] == [True, False]
+    assert "too few queries are held out to tell" in shown[1].err, "of a judge that is finished, too"
     # Its held-out pairs were held out for the first one's weights: nothing can be promised of these.
     refused = main("label", rated_file, "--judge", "second", "--max-noise", 0.9, "--out", "run", code=2)
     assert "needs held-out ratings" in refused.err

@@ -161,6 +161,10 @@ def test_the_exports_that_a_row_went_into_and_why_it_is_not_in_others(main, tmp_
         ("pairs", "two.parquet", "train", None, False),
         ("jsonl", "rows.jsonl", "every row", None, False),
     ]
+    # Nobody asked for splits, so none is named.
+    shown = main("trace", "run", "lamp", "a").out
+    assert shown.count("in it") == 3
+    assert "in train" not in shown
     assert told("c")[1] == ("pairs", "two.parquet", None, "beyond the number for a query", False)
     key = Run(tmp_path / "run").query("SELECT query_id FROM pairs LIMIT 1")[0][0]
     (tmp_path / "d.csv").write_text(f"query_id,candidate_id,decision\n{key},a,0\n")

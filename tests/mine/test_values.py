@@ -45,6 +45,22 @@ def test_what_a_query_wants_to_be_absent_is_kept_apart(query, absent):
     assert sorted(unwanted(query)[0]) == absent
 
 
+def test_what_is_ruled_out_is_no_category_or_value_that_is_asked_for():
+    shop = [
+        ("Oils", "Olive oil"),
+        ("Spreads", "Peanut butter, red lid"),
+        ("Laces", "Flat laces"),
+        ("Shoes", "Red shoes"),
+    ]
+    products = [Product(str(n), {"title": title, "category": leaf}, {}) for n, (leaf, title) in enumerate(shop)]
+    found = learn(Catalogue("c", products, len(products)))
+    meant = found.understand("peanut butter without palm oil", ["Spreads"])
+    assert (meant.leaves, meant.leaf_from, meant.unwanted) == (("Spreads",), "relevant", ("palm",))
+    assert found.understand("shoes without laces").leaves == ("shoes",)
+    assert found.understand("shoes without thick red laces for men").wanted == {"audience": frozenset({"men"})}
+    assert found.understand("laces").leaves == ("laces",)
+
+
 @pytest.mark.parametrize(
     ("column", "facet"),
     [

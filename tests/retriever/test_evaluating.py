@@ -255,6 +255,11 @@ def test_evaluate_on_the_command_line(main, shop, tmp_path, monkeypatch):
     told = main(*given, "--fill", "filled").out
     assert "FILLED" in told
     assert "--fill" in main(*given, "--fill-sample", "gold.csv", code=2).err
+    # Of two files of ratings each may call its grade otherwise.
+    write_csv(tmp_path / "rated.csv", (*HEAD[:3], "rating"), [row[:4] for row in gold_rows()])
+    rated = ("evaluate", "bm25", "--gold", "rated.csv", "--rating", "rating", *given[4:6], "--fill", "filled")
+    assert "one more --map grade=COLUMN" in main(*rated, "--fill-sample", "gold.csv", code=2).err
+    main(*rated, "--fill-sample", "gold.csv", "--map", "grade=grade")
 
 
 def test_encoders_that_read_different_texts_are_not_compared_without_a_word(main, shop, tiny_encoder, tmp_path):

@@ -7,6 +7,7 @@ from retriever_fixtures import lists, trained, write_run, write_set
 from judge.errors import InputError
 from judge.ratings.layout import RatingsLayout
 from retriever.evaluate import EvaluationConfig, EvaluationJob
+from retriever.page import render
 
 HEAD = ("query_id", "query", "candidate_id", "grade")
 GOLD = [
@@ -54,6 +55,16 @@ def test_queries_that_a_model_learned_from_are_told_and_the_others_stand_apart(e
     assert [system.learned for system in found.systems] == [1, 0]
     assert found.slices["not learned from"]["n"] == 2
     assert found.comparisons[0].slices["not learned from"]["full"].n == 2
+    # The page's verdicts are of those alone.
+    told = found.as_json()
+    (compared,) = told["comparisons"]
+    compared["differences"]["full"][found.primary]["verdict"] = "better"
+    for gap in compared["slices"]["not learned from"].values():
+        gap |= {"value": -0.125, "verdict": "worse"}
+    page = render(told)
+    assert "<h1>model is worse than bm25 on queries not learned from</h1>" in page
+    assert '<div class="figure worse">−0.125</div>' in page
+    assert "judged only, not learned from" in page
     assert "not learned from" not in evaluating(str(model), gold=gold[1:]).slices
     # A second training learns of the first, whose queries are no test of it.
     write_set(write_set(tmp_path / "next", made[10:]), made[6:10], "test")

@@ -104,6 +104,15 @@ def test_what_is_ruled_out_is_not_wanted():
         ("マグ without ふた", "マグカップ ふた付き", True),  # "with lid", without blanks
         ("マグ without ふた", "マグカップ ふなたな", False),
         ("tee w/o print", "Tee w/ pockets", False),  # "w/o" is no word that is ruled out
+        ("lamp w/o batteries", "Lamp w/o battery", False),
+        ("tee w/out pockets", "Tee W/out pockets", False),
+        ("bra without wire", "Non-wire bra", False),
+        ("bra without wire", "Non-slip bra, wire", True),
+        ("juice without bits", "No-Bits Juice", False),
+        ("cola without sugar", "Cola Zero Sugar 6x330ml", False),
+        ("cola without sugar", "Zero-Sugar Cola", False),
+        ("yogurt without fat", "Yogurt 0% fat", False),
+        ("yogurt without fat", "Yogurt 10% fat", True),
         ("cutlery box without cutlery", "Cutlery box, bamboo", False),  # which is asked for as well
         ("mug without", "Mug without", False),
         ("mug without a lid", "A mug", False),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -73,6 +74,18 @@ def test_a_run_beside_three_raters_and_another_run(shop):
     imported = next(c for c in shop["comparisons"] if c["judged"] == "people")
     assert imported["calibration_error"]["value"] is None
     assert "no probabilities" in imported["calibration_error"]["reason"]
+
+
+def test_every_run_is_told_of_and_not_the_first_alone(run, people):
+    told = in_process("agree", SHOP / "grades.csv", "--run", run, "--run", people).out.splitlines()
+    start = next(at for at, line in enumerate(told) if line.startswith("run "))
+    rows = [re.split(r"\s{2,}", line) for line in told[start + 1 : start + 4]]
+    assert [row[:3] for row in rows] == [
+        ["fake", "people", "429"],
+        ["run people", "people", "429"],
+        ["run people", "fake", "429"],
+    ]
+    assert rows[1][3].startswith("1.000")
 
 
 def test_the_report_finds_the_weakness_of_each_simulated_rater(shop):

@@ -210,7 +210,7 @@ def test_impressions_that_nobody_can_weigh_are_counted_aloud(tmp_path):
     counts = "query,candidate_id,position,impressions,clicks\ntent,A,1,500,50\ntent,B,9,400,4\n"
     (tmp_path / "counts.csv").write_text(counts)
     note = audit(run, EngagementFile(tmp_path / "counts.csv"), Settings()).as_json()["examination"]["note"]
-    assert note.startswith("400 of 900 impressions of graded pairs are not used: examination at positions 9 cannot")
+    assert note.startswith("400 of 900 impressions of graded pairs are not used: examination at position 9 cannot")
 
 
 def test_results_far_down_are_weighed_too(tmp_path):

@@ -84,6 +84,13 @@ def test_a_sample_is_decided_on_and_promises_a_rate(main, audited):
     # The same events, audited again, rank the pairs alike: the report has what was promised.
     again = main("audit", "run", "counts.csv", "--out", "audit", "--overwrite", "--json").json
     assert again["rate"]["promises"] == after["promises"]
+    # Fewer events rank them otherwise: the sample is of no use then, which is said, and another is drawn.
+    lines = (audited / "counts.csv").read_text().splitlines(keepends=True)
+    (audited / "fewer.csv").write_text("".join(lines[:400]))
+    main("audit", "run", "fewer.csv", "--out", "fewer", "--overwrite")
+    done = main("queue", "run", "--to", "csv", "--out", "w.csv", "--calibration-sample", 40)
+    assert "since a sample of 40 was drawn" in done.err
+    assert read_sample(audited / "run") != sample
 
 
 def test_an_audit_advises_what_can_be_done_next(main, audited, monkeypatch):
@@ -116,6 +123,9 @@ def test_an_audit_advises_what_can_be_done_next(main, audited, monkeypatch):
     for failed in (checks._borne(BorneOut(0.1, 0.1)), checks._expected(np.ones(9), np.zeros(9), None)):
         assert not failed.holds
         assert not re.search(r"--calibration-sample \d", failed.fix)
+    # Fewer are expected wrong than the labels claim, and it fails all the same: it says what it fails by.
+    assert "more than 25% is too many" in checks._expected(np.full(9, 0.35), np.full(9, 0.38), None).words
+    assert "too many" not in checks._expected(np.full(9, 0.25), np.full(9, 0.38), None).words
     # All labels were right: nothing is promised, and no other sample is asked for.
     main("decide", "run", "sample.csv", "--author", "Ana")
     told = main(*command).out
