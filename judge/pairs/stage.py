@@ -187,10 +187,9 @@ def _note_unread(pairs: Table, catalogue: str, columns: Columns, missing: Sequen
 
 def _require_text(table: Table, columns: Columns, fields: Sequence[str], catalogue: bool) -> None:
     found = columns.of(table, (*PRODUCT_NAMES, *fields))
-    texts = {found[name] for name in fields if name in found}
-    if catalogue and "locale" not in found and (fix := pivot_fix(table, found.get("candidate_id"), texts)):
-        raise InputError(f"{table.name}: has a row for each attribute, where one for each product is wanted", fix)
-    if table.columns is not None and not texts:
+    if table.columns is not None and not set(fields) & found.keys():
+        if catalogue and "locale" not in found and (fix := pivot_fix(table, found.get("candidate_id"))):
+            raise InputError(f"{table.name}: has a row for each attribute, where one for each product is wanted", fix)
         raise _no_text(table.name, table.columns, fields, catalogue)
 
 

@@ -1,7 +1,6 @@
 """A catalogue with a row for each attribute of a product, as Home Depot's: it can be turned into rows of products."""
 
 import re
-from collections.abc import Collection
 from contextlib import suppress
 from itertools import islice
 
@@ -14,13 +13,12 @@ SAMPLE = 200
 """Rows that are looked at."""
 
 
-def pivot_fix(table: Table, product: str | None, texts: Collection[str]) -> str | None:
+def pivot_fix(table: Table, product: str | None) -> str | None:
     """The command that writes a row for each product; null where a catalogue is another one, or no shell could run it.
 
     Args:
         table: The catalogue.
-        product: Which of its columns has the product's id.
-        texts: Which are read as texts: an attribute's `name` may be taken for a product's, whose id does not repeat.
+        product: Which of its columns has the product's id, which repeats.
     """
     columns = table.columns or ()
     attribute = next((column for column in columns if column.casefold() in NAMES), None)
@@ -28,7 +26,7 @@ def pivot_fix(table: Table, product: str | None, texts: Collection[str]) -> str 
     plain = all(re.fullmatch(r"\w+", column or "") for column in (product, attribute, value))
     if not plain or not table.name.endswith((".csv", ".tsv")) or re.search(r"[\"'$`\\\\!]", table.name):
         return None
-    if {*texts} - {attribute} or (texts and not _repeats(table, str(product))):
+    if not _repeats(table, str(product)):
         return None
     rows = f"FROM read_csv('{table.name}', all_varchar = true)"
     sql = f"COPY (PIVOT ({rows}) ON {attribute} USING first({value}) GROUP BY {product}) TO 'catalogue.parquet' "

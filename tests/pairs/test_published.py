@@ -72,7 +72,9 @@ def test_rows_of_attributes_become_rows_of_products(main, write, tmp_path):
     ):
         write("products.csv", rows)
         write("pairs.csv", "query,sku,locale\ntable,100,de\n")
-        assert main("validate", "pairs.csv", "--catalogue", "products.csv", "--json").json["pairs"] == 1
+        given = ("validate", "pairs.csv", "--catalogue", "products.csv")
+        assert "--map title=name" in main(*given, code=2).err
+        assert main(*given, "--map", "title=name", "--json").json["pairs"] == 1
 
 
 def test_a_catalogue_without_texts_is_told_its_likely_column_and_not_that_it_needs_a_catalogue(main, write):
