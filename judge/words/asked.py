@@ -148,10 +148,10 @@ def _end(found: list[str], end: int, whole: Mapping[str, set[str]]) -> int:
 
 
 def _followed(after: list[str], starts: set[str]) -> bool:
-    """Whether one of the first `AFTER` words is a noun of `NOUNS`, with neither a number nor a small word before it; of
+    """Whether one of the first `AFTER` words is a noun of `NOUNS`, with no number, small word or "no" before it; of
     `NEXT` at once. The word beyond may say that the thing has it."""
     for at, word in enumerate(after[:AFTER]):
-        if word in SMALL or any(map(str.isdigit, word)):
+        if word in SMALL or word in LACKING or any(map(str.isdigit, word)):
             return False
         if word in NOUNS and not (at and word in NEXT) and word[:START] not in starts:
             return HAD.isdisjoint(after[at + 1 : at + 2])

@@ -172,3 +172,10 @@ def test_words_of_an_accessory_count_in_part():
     assert overlap("red acme laptop", 0.25, title="Laptop lock", brand="Acme") == pytest.approx(1.25 / 3)
     # Where more than a third is missing it says enough: one of two, and not three quarters less of the other.
     assert overlap("acme laptop", 0.25, title="Laptop lock") == 0.5
+
+
+@pytest.mark.parametrize("title", ["Cup no lid", "Cup without lid", "Cup w/o lid", "Cup non lid"])
+def test_what_a_title_says_is_lacking_makes_no_accessory_of_it(title):
+    assert not attached("cups without lids", title)
+    assert not attached("cup", title)
+    assert attached("cup", "Cup lid")
