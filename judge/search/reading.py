@@ -4,7 +4,7 @@ import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from judge.errors import InputError
@@ -65,69 +65,102 @@ def read_catalogue(
     joins = {f.name: f.join for f in guideline.fields}
     names = ["candidate_id", *joins]
     ours = {name: given for name, given in mapping.items() if name in (*names, LOCALE)}
-    columns = Columns(ours, [*names, LOCALE], PRODUCT_ALIASES)
-    table, problems = Table(path, name, encoding), Problems()
-    locales: Counter[str] = Counter()
-    by_locale = False
+    columns, table = Columns(ours, [*names, LOCALE], PRODUCT_ALIASES), Table(path, name, encoding)
     columns.require(table, ["candidate_id"])
-    found: dict[str, Product] = {}
-    contested: set[str] = set()
-    silent: set[str] = set()
-    aside: Counter[str] = Counter()
-    rows = 0
+    kept = _Kept(table, columns, mapping.get(LOCALE), only)
     for number, line, read in _rows(table, columns, names, joins):
-        rows += 1
-        if isinstance(read, Problem):
-            problems.note(read)
-            aside[read.kind] += 1
-            continue
-        locale_columns = mapping.get(LOCALE) or _locale_columns(columns)
-        locale = _locale(read, locale_columns)
-        locales[locale] += 1
-        if only is not None and locale != only:
-            aside[OTHER_LOCALE] += 1
-        elif not read.texts:
-            aside[NO_TEXT] += 1
-            silent |= {read.id, whole_id(read.id)}
-        elif read.id not in found:
-            found[read.id] = read
-        elif found[read.id].texts == read.texts:
-            aside[REPEATED] += 1
-        else:
-            by_locale = by_locale or locale != _locale(found[read.id], locale_columns)
-            likely = None if LOCALE in mapping else likely_name(LOCALE, [*read.more])
-            by_column = f", or name the column of their locales with --map {shlex.quote(f'{LOCALE}={likely}')}"
-            fix = f"keep one row for each product{by_column if likely else ''}"
-            message = f"{read.id!r} had another text in an earlier row"
-            problems.note(table.problem("conflicting_product", message, fix, number, line, "candidate_id"))
-            contested.add(read.id)
-            aside[CONTESTED] += 1
+        kept.take(number, line, read)
     columns.check_used(names)  # the locale's column may be that of the queries
-    if by_locale and only is None:
-        there = mapping.get(LOCALE) or _locale_columns(columns)
-        column = next(column for column in there if column in columns.seen)
-        only = choose(table.name, path, column, locales, asked)
+    if kept.by_locale and only is None:
+        column = next(column for column in kept.locale_columns if column in columns.seen)
+        only = choose(table.name, path, column, kept.locales, asked)
         return read_catalogue(
             path, guideline, mapping, skip_bad_rows=skip_bad_rows, name=name, encoding=encoding, only=only
         )
     columns.announce()
     if nowhere := [name for name in joins if not columns.seen & columns.sources([name])]:
         note(f"{table.name}: {missing_note(nowhere, likely_name(nowhere[0], columns.unused))}")
-    for key in contested:
-        del found[key]
-        aside[CONTESTED] += 1
-    first = sorted(problems.first, key=lambda problem: problem.row or 0)
-    refuse(first, problems.kinds, None, skip_bad_rows=skip_bad_rows)
-    if not found:
-        raise _nothing(table.name, rows, aside, list(joins), first)
-    if len(found) + aside.total() != rows:
-        raise InputError(f"{table.name}: {rows:,} rows do not add up", "see that the file is whole, and try again")
-    ids = whole_ids(list(found))
-    if len(set(ids)) < len(ids):
-        ids = list(found)
-    products = [replace(product, id=key) for key, product in zip(ids, found.values(), strict=True)]
-    products.sort(key=_drawn)
-    return Catalogue(table.name, products, rows, dict(sorted(aside.items())), frozenset(silent))
+    return kept.catalogue(list(joins), skip_bad_rows)
+
+
+@dataclass
+class _Kept:
+    """What the rows that were read come to."""
+
+    table: Table
+    columns: Columns
+    mapped: Sequence[str] | None
+    """Columns that the user named for locales."""
+    only: str | None
+    problems: Problems = field(default_factory=Problems)
+    found: dict[str, Product] = field(default_factory=dict)
+    contested: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    """Ids of rows without a text."""
+    aside: Counter[str] = field(default_factory=Counter)
+    locales: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    by_locale: bool = False
+    """Whether rows of one product differ in locale and in text."""
+
+    @property
+    def locale_columns(self) -> Sequence[str]:
+        """Columns of locales: mapped, or of our name, or of it in other letters."""
+        return self.mapped or _locale_columns(self.columns)
+
+    def take(self, number: int, line: int | None, read: Product | Problem) -> None:
+        """Use a row, or set it aside under a reason."""
+        self.rows += 1
+        if isinstance(read, Problem):
+            self.problems.note(read)
+            self.aside[read.kind] += 1
+            return
+        locale = _locale(read, self.locale_columns)
+        self.locales[locale] += 1
+        if self.only is not None and locale != self.only:
+            self.aside[OTHER_LOCALE] += 1
+        elif not read.texts:
+            self.aside[NO_TEXT] += 1
+            self.silent |= {read.id, whole_id(read.id)}
+        elif read.id not in self.found:
+            self.found[read.id] = read
+        elif self.found[read.id].texts == read.texts:
+            self.aside[REPEATED] += 1
+        else:
+            self.by_locale = self.by_locale or locale != _locale(self.found[read.id], self.locale_columns)
+            self._contest(number, line, read)
+
+    def _contest(self, number: int, line: int | None, read: Product) -> None:
+        likely = None if self.mapped else likely_name(LOCALE, [*read.more])
+        by_column = f", or name the column of their locales with --map {shlex.quote(f'{LOCALE}={likely}')}"
+        fix = f"keep one row for each product{by_column if likely else ''}"
+        message = f"{read.id!r} had another text in an earlier row"
+        self.problems.note(self.table.problem("conflicting_product", message, fix, number, line, "candidate_id"))
+        self.contested.add(read.id)
+        self.aside[CONTESTED] += 1
+
+    def catalogue(self, fields: Sequence[str], skip_bad_rows: bool) -> Catalogue:
+        """The products, in the order of `_drawn`, once all rows were taken.
+
+        Raises:
+            InputError: As `read_catalogue`.
+        """
+        for key in self.contested:
+            del self.found[key]
+            self.aside[CONTESTED] += 1
+        name, rows, aside = self.table.name, self.rows, self.aside
+        first = sorted(self.problems.first, key=lambda problem: problem.row or 0)
+        refuse(first, self.problems.kinds, None, skip_bad_rows=skip_bad_rows)
+        if not self.found:
+            raise _nothing(name, rows, aside, fields, first)
+        if len(self.found) + aside.total() != rows:
+            raise InputError(f"{name}: {rows:,} rows do not add up", "see that the file is whole, and try again")
+        ids = whole_ids(list(self.found))
+        if len(set(ids)) < len(ids):
+            ids = list(self.found)
+        products = [replace(product, id=key) for key, product in zip(ids, self.found.values(), strict=True)]
+        products.sort(key=_drawn)
+        return Catalogue(name, products, rows, dict(sorted(aside.items())), frozenset(self.silent))
 
 
 def _locale_columns(columns: Columns) -> list[str]:

@@ -10,16 +10,15 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 
-from judge.words.overlap import SMALL, spellings
-from judge.words.split import HEAD, stem, words
+from judge.words.overlap import SMALL
+from judge.words.split import HEAD, spellings, stem, words
+from judge.words.stuffing import SIGNS
 
 _CLAUSE = re.compile(r"[,;:()\[\]|/]|\s[-–—+&]\s|[.!?](?=\s|$)")
 _GONE = re.compile(r"\w+[\s-]+(?:free|not)\b|\b(?:no|non|zero)-\w+", re.IGNORECASE)
 """What is not there, by the word after it or the one before: "gluten free", "battery not included", "no-fat"."""
 _SHORT = re.compile(r"\bw/o(?:ut)?\b", re.IGNORECASE)
 """How people write "without", with a sign that parts clauses."""
-_AROUND = ",.:;!?()[]\"'“”„«»"
-"""Signs around a word that are none of it."""
 _NOUNS = (
     "accessory adapter adaptor aerator arm bag battery bit blade bracket bulb cable cap carrier cartridge case",
     "charger clamp cleaning clip connector cooler cord cover cradle cushion decal dock enclosure fan filter",
@@ -81,7 +80,7 @@ def _less(found: list[str], without: frozenset[str]) -> tuple[list[str], list[st
     """Words less those after one of some words, up to a word of `BESIDE` or "and"; and those."""
     left, out, beyond = list[str](), list[str](), False
     for word in found:
-        bare = word.casefold().strip(_AROUND)
+        bare = word.casefold().strip(SIGNS)
         if bare in without:
             beyond = True
             continue

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from judge.words.split import ALONE, HISS, parts, words
+from judge.words.split import ALONE, parts, spellings, words
 
 MISSING = "missing"
 LETTERS = 4
@@ -128,15 +128,3 @@ def _seen(text: str) -> set[str]:
     """The words of a text, and its neighbours written as one; letters that no blank parts are words here."""
     found = words(text, ALONE)
     return {*found, *map("".join, pairwise(found))}
-
-
-def spellings(word: str) -> tuple[str, ...]:
-    """A stem, and as it would be of the other number: a plural in -ies is of -y as well as of -ie, one in -es after a
-    hiss ("dresses", "boxes") of a word without the e as well."""
-    if word.endswith("ie"):
-        return word, f"{word[:-2]}y"
-    if word.endswith("y"):
-        return word, f"{word[:-1]}ie"
-    if word.endswith(HISS):
-        return word, f"{word}e"
-    return (word, word[:-1]) if word.endswith("e") and word[:-1].endswith(HISS) else (word,)

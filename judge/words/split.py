@@ -23,7 +23,7 @@ HEAD = 2000
 """Characters of a text that are looked at."""
 TWOS, ALONE, BOTH = (2,), (1,), (1, 2)
 """How many letters at a time are read of scripts without blanks."""
-HISS = ("ss", "x", "ch", "sh", "zz")
+_HISS = ("ss", "x", "ch", "sh", "zz")
 """Ends of words whose plural is in -es."""
 
 _WORD = re.compile(r"\w+")
@@ -70,7 +70,19 @@ def singular(word: str) -> str:
     """A stem as it is of one: a plural in -ies may be of -y or -ie, one in -es after a hiss of a word without the e."""
     if word.endswith("ie"):
         return f"{word[:-2]}y"
-    return word[:-1] if word.endswith("e") and word[:-1].endswith(HISS) else word
+    return word[:-1] if word.endswith("e") and word[:-1].endswith(_HISS) else word
+
+
+def spellings(word: str) -> tuple[str, ...]:
+    """A stem, and as it would be of the other number: a plural in -ies is of -y as well as of -ie, one in -es after a
+    hiss ("dresses", "boxes") of a word without the e as well."""
+    if word.endswith("ie"):
+        return word, f"{word[:-2]}y"
+    if word.endswith("y"):
+        return word, f"{word[:-1]}ie"
+    if word.endswith(_HISS):
+        return word, f"{word}e"
+    return (word, word[:-1]) if word.endswith("e") and word[:-1].endswith(_HISS) else (word,)
 
 
 def _words(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from judge.text import is_mark, letter_marks
 from judge.words.normalise import same_words
 from judge.words.split import HEAD, JOINING
 
-_AROUND = ".,;:!?()[]\"'-/|、。，．：；！？・「」『』【】（）［］〈〉《》｜／～〜－"
+SIGNS = ".,;:!?()[]\"'“”„«»-/|、。，．：；！？・「」『』【】（）［］〈〉《》｜／～〜－"
 """Signs around a word that are none of it."""
 
 
@@ -65,7 +65,7 @@ def _neither(text: str, wanted: Sequence[str]) -> bool:
     """Whether a text plainly neither begins nor ends with a query's words, as most: to part it takes far longer."""
     if _joining().search(text):
         return False
-    plain = same_words(text).strip(_AROUND)
+    plain = same_words(text).strip(SIGNS)
     return not plain.startswith(wanted[0]) and not plain.endswith(wanted[-1])
 
 
@@ -79,7 +79,7 @@ def _pieces(text: str) -> list[_Piece]:
     for piece in _pattern().finditer(text):
         around = text[max(0, piece.start() - 1) : piece.start() + 1]
         joins = bool(piece["letter"]) and len(around) == 2 and all(c.isalnum() or is_mark(c) for c in around)
-        found.append(_Piece(*piece.span(), same_words(piece[0]).strip(_AROUND), joins))
+        found.append(_Piece(*piece.span(), same_words(piece[0]).strip(SIGNS), joins))
     return found
 
 
