@@ -42,7 +42,7 @@ def words(text: str, sizes: Sequence[int] = TWOS) -> list[str]:
 
     Args:
         text: Its first `HEAD` characters are read.
-        sizes: How many letters at a time stand for a word where there are no blanks; fewer where it has no more.
+        sizes: How many letters at a time count as a word where there are no blanks; fewer in a shorter text.
     """
     if text.isascii():
         return [stem(word) for word in _words(text)]

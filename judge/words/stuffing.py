@@ -10,11 +10,11 @@ from judge.words.normalise import same_words
 from judge.words.split import HEAD, JOINING
 
 SIGNS = ".,;:!?()[]\"'“”„«»-/|、。，．：；！？・「」『』【】（）［］〈〉《》｜／～〜－"
-"""Signs around a word that are none of it."""
+"""Punctuation around a word."""
 
 
 class _Piece(NamedTuple):
-    """A word with the signs around it, or one letter where there are no blanks."""
+    """A word with its punctuation, or one letter where there are no blanks."""
 
     start: int
     end: int
