@@ -195,10 +195,10 @@ def _require_text(table: Table, columns: Columns, fields: Sequence[str], catalog
 
 def _no_text(name: str, columns: Sequence[str], fields: Sequence[str], catalogue: bool) -> InputError:
     given = quote(f"{fields[0]}={likely_name(fields[0], columns) or 'COLUMN'}")
-    fix = f"ame the columns with --map {given} (fields: {', '.join(fields)})"
+    fix = f"name the columns with --map {given} (fields: {', '.join(fields)})"
     return InputError(
         f"{name}, row 1, field {fields[0]!r}: no column holds a candidate's text; it has {', '.join(columns[:20])}",
-        f"n{fix}" if catalogue else f"give --catalogue FILE, or n{fix}",
+        fix if catalogue else f"give --catalogue FILE, or {fix}",
     )
 
 
