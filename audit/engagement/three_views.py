@@ -153,8 +153,8 @@ def _engagement(labelled: Labelled) -> dict[str, tuple[Floats, Floats, Floats]]:
     """Trials of clicks, carts and purchases, what these say of each pair, and its weight, of shape (N,) each.
 
     A click is held against the impressions that were seen, of which there are as many in rich queries as in poor ones.
-    Of the clicks that carts are counted of there are not, so a rate that is drawn to the mean where they are few would follow
-    the richness of the query. These are rates as they are, of the mean rate of their kind of query.
+    Of the clicks that carts are counted of there are not, so a rate that is drawn to the mean where they are few would
+    follow the richness of the query. These are rates as they are, of the mean rate of their kind of query.
     """
     looked, clicks = labelled.examined, labelled.debiased_clicks
     rate = min(max(clicks[looked > 0].sum() / max(looked.sum(), 1e-9), 1e-6), 0.5)
